@@ -10,6 +10,8 @@ from google.protobuf.descriptor import FileDescriptor
 
 from gateway.fleet import services as fleet_services
 from gateway.fleet.answering import Parts
+from gateway.office.application_calls import ApplicationCalls
+from gateway.office.application_lines import ApplicationLines
 from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
 from gateway.office.import_worker import ImportWorker
@@ -46,7 +48,7 @@ from storage.database.engine import Database
 from storage.office.convergence import Convergence
 from storage.office.districts import Districts
 from storage.office.goods import Goods
-from storage.office.imports import Imports
+from storage.office.imports import ImportKind, Imports
 from storage.office.lots import Lots
 from storage.office.pars import Pars
 from storage.office.prices import Prices
@@ -57,6 +59,7 @@ from storage.office.selectors import Selectors
 from storage.office.sites import Sites
 from storage.office.stays import Stays
 from storage.office.stock_lists import StockLists
+from storage.office.templates import Templates
 from storage.office.visits import Visits
 
 
@@ -88,6 +91,9 @@ class OfficeParts:
     imports: Imports
     importing: ImportWorker
     convergence: Convergence
+    templates: Templates
+    applications: Imports
+    applying: ImportWorker
 
     @classmethod
     def on(cls, database: Database, fleet: Parts, token: Callable[[], str] = new_token) -> Self:
@@ -95,6 +101,8 @@ class OfficeParts:
         others.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
+        templates, pars, holder = Templates(database), Pars(database), token()
+        applications = Imports(database, ImportKind.PLANOGRAMS)
         return cls(
             fleet=fleet,
             products=Products(database),
@@ -103,7 +111,7 @@ class OfficeParts:
             reversals=Reversals(database),
             lots=Lots(database),
             visits=Visits(database),
-            pars=Pars(database),
+            pars=pars,
             stock_lists=StockLists(database),
             districts=Districts(database),
             sites=Sites(database),
@@ -112,11 +120,19 @@ class OfficeParts:
             selectors=Selectors(database),
             imports=imports,
             convergence=Convergence(database),
+            templates=templates,
+            applications=applications,
             importing=ImportWorker(
                 imports=imports,
                 lines=LineActs(acts=fleet.acts, profiles=profiles, stays=stays),
                 clock=fleet.acts.clock,
-                holder=token(),
+                holder=holder,
+            ),
+            applying=ImportWorker(
+                imports=applications,
+                lines=ApplicationLines(acts=fleet.acts, templates=templates, pars=pars),
+                clock=fleet.acts.clock,
+                holder=holder,
             ),
         )
 
@@ -183,6 +199,18 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         MachineImportService(parts.fleet, calls, parts.imports, parts.profiles, parts.selectors),
         server,
     )
+    applying = ApplicationCalls(
+        applications=parts.applications,
+        templates=parts.templates,
+        selectors=parts.selectors,
+        pars=parts.pars,
+        acts=parts.fleet.acts,
+        begun=parts.applying.wake,
+        new_id=new_token,
+    )
     planogram_service_pb2_grpc.add_PlanogramServiceServicer_to_server(
-        PlanogramService(parts.fleet, parts.convergence), server
+        PlanogramService(
+            parts.fleet, parts.convergence, parts.templates, parts.applications, applying
+        ),
+        server,
     )

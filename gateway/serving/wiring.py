@@ -138,8 +138,8 @@ async def run_gateway(
         stack.callback(trying.cancel)
         sweeping = asyncio.create_task(gateway.payer_sweep.run())
         stack.callback(sweeping.cancel)
-        importing = asyncio.create_task(gateway.office.importing.run())
-        stack.push_async_callback(_cancelled, importing)
+        for worker in (gateway.office.importing, gateway.office.applying):
+            stack.push_async_callback(_cancelled, asyncio.create_task(worker.run()))
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)
         machines, admin = await _listen(stack, gateway, settings, made, shares)

@@ -38,7 +38,7 @@ from storage.tables.places import (
     machine_sites,
     sites,
 )
-from storage.tables.planograms import planogram_waits
+from storage.tables.planograms import planogram_templates, planogram_waits
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
 from storage.tables.transfers import as_read, kept_transfers, transfers
@@ -79,6 +79,7 @@ __all__ = [
     "partitions",
     "payers",
     "planogram_columns",
+    "planogram_templates",
     "planogram_waits",
     "price_lists",
     "prices",

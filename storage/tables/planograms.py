@@ -1,6 +1,6 @@
-"""Which machines have not acknowledged the planogram that they shall have."""
+"""Planograms of many machines: templates, and who has not acknowledged what they shall have."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, String, Table
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, String, Table, Text
 
 from storage.tables.base import metadata
 
@@ -16,4 +16,21 @@ planogram_waits = Table(
     Column("since_at_ms", BigInteger, nullable=False),
     CheckConstraint("planogram_version >= 0", name="planogram_grows"),
     Index(None, "since_at_ms", "machine_id"),
+)
+
+# What many machines have in their columns. ``price_list`` is where prices come from that
+# ``columns`` (JSON) do not say; ``currency`` is of those that they do. Both may be empty.
+planogram_templates = Table(
+    "planogram_templates",
+    metadata,
+    Column("template", String(64), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("price_list", String(64), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Column("archived_at_ms", BigInteger),
+    Column("columns", Text, nullable=False),
+    CheckConstraint("revision > 0", name="revision_grows"),
 )

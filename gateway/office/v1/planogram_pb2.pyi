@@ -3,9 +3,11 @@
 isort:skip_file
 Planograms of many machines. Times are RFC 3339 in JSON."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -52,6 +54,52 @@ PLANOGRAM_WAIT_ACKNOWLEDGEMENT: PlanogramWait.ValueType  # 5
 """The machine was told, and has not acknowledged it."""
 Global___PlanogramWait: _TypeAlias = PlanogramWait  # noqa: Y015
 
+class _ApplicationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ApplicationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ApplicationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    APPLICATION_STATE_UNSPECIFIED: _ApplicationState.ValueType  # 0
+    APPLICATION_STATE_WAITING: _ApplicationState.ValueType  # 1
+    """It waits for its effective_time, or for the application before it."""
+    APPLICATION_STATE_RUNNING: _ApplicationState.ValueType  # 2
+    APPLICATION_STATE_DONE: _ApplicationState.ValueType  # 3
+    """No machine waits any more; failed_count says how many did not get it."""
+    APPLICATION_STATE_STOPPED: _ApplicationState.ValueType  # 4
+    """A person stopped it, or too much failed. Machines that waited then keep what they had."""
+
+class ApplicationState(_ApplicationState, metaclass=_ApplicationStateEnumTypeWrapper): ...
+
+APPLICATION_STATE_UNSPECIFIED: ApplicationState.ValueType  # 0
+APPLICATION_STATE_WAITING: ApplicationState.ValueType  # 1
+"""It waits for its effective_time, or for the application before it."""
+APPLICATION_STATE_RUNNING: ApplicationState.ValueType  # 2
+APPLICATION_STATE_DONE: ApplicationState.ValueType  # 3
+"""No machine waits any more; failed_count says how many did not get it."""
+APPLICATION_STATE_STOPPED: ApplicationState.ValueType  # 4
+"""A person stopped it, or too much failed. Machines that waited then keep what they had."""
+Global___ApplicationState: _TypeAlias = ApplicationState  # noqa: Y015
+
+class _ApplicationLineState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ApplicationLineStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ApplicationLineState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    APPLICATION_LINE_STATE_UNSPECIFIED: _ApplicationLineState.ValueType  # 0
+    APPLICATION_LINE_STATE_WAITING: _ApplicationLineState.ValueType  # 1
+    APPLICATION_LINE_STATE_DONE: _ApplicationLineState.ValueType  # 2
+    APPLICATION_LINE_STATE_FAILED: _ApplicationLineState.ValueType  # 3
+
+class ApplicationLineState(_ApplicationLineState, metaclass=_ApplicationLineStateEnumTypeWrapper): ...
+
+APPLICATION_LINE_STATE_UNSPECIFIED: ApplicationLineState.ValueType  # 0
+APPLICATION_LINE_STATE_WAITING: ApplicationLineState.ValueType  # 1
+APPLICATION_LINE_STATE_DONE: ApplicationLineState.ValueType  # 2
+APPLICATION_LINE_STATE_FAILED: ApplicationLineState.ValueType  # 3
+Global___ApplicationLineState: _TypeAlias = ApplicationLineState  # noqa: Y015
+
 @_typing.final
 class Convergence(_message.Message):
     """Which planogram a machine shall have, and how far that is."""
@@ -96,3 +144,245 @@ class Convergence(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Convergence: _TypeAlias = Convergence  # noqa: Y015
+
+@_typing.final
+class TemplateColumn(_message.Message):
+    """One column of a template."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    PRICE_MINOR_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    PAR_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    """Its name, as machines know it; 1 to 16 bytes, each once."""
+    product: _builtins.str
+    """A product's code, in the catalogue and not archived."""
+    price_minor: _builtins.int
+    """In minor units of the template's currency, above 0. Absent: the template's price list says it."""
+    capacity: _builtins.int
+    """How many fit, 1 to 9999."""
+    par: _builtins.int
+    """How many shall be there after a refill, up to the capacity; 0 takes the par away. Absent: the machine's
+    par stays.
+    """
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+        product: _builtins.str = ...,
+        price_minor: _builtins.int | None = ...,
+        capacity: _builtins.int = ...,
+        par: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_par", b"_par", "_price_minor", b"_price_minor", "par", b"par", "price_minor", b"price_minor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_par", b"_par", "_price_minor", b"_price_minor", "capacity", b"capacity", "column", b"column", "par", b"par", "price_minor", b"price_minor", "product", b"product"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__par: _TypeAlias = _typing.Literal["par"]  # noqa: Y015
+    _WhichOneofArgType__par: _TypeAlias = _typing.Literal["_par", b"_par"]  # noqa: Y015
+    _WhichOneofReturnType__price_minor: _TypeAlias = _typing.Literal["price_minor"]  # noqa: Y015
+    _WhichOneofArgType__price_minor: _TypeAlias = _typing.Literal["_price_minor", b"_price_minor"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__par) -> _WhichOneofReturnType__par | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_minor) -> _WhichOneofReturnType__price_minor | None: ...
+
+Global___TemplateColumn: _TypeAlias = TemplateColumn  # noqa: Y015
+
+@_typing.final
+class PlanogramTemplate(_message.Message):
+    """What many machines have in their columns, and what it costs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PRICE_LIST_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    ARCHIVED_AT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    name: _builtins.str
+    price_list: _builtins.str
+    """Where the prices come from that columns do not say, in each machine's currency; empty if they all do."""
+    currency: _builtins.str
+    """Of the columns' own prices: machines of another currency are refused. Empty if no column has one."""
+    etag: _builtins.str
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___TemplateColumn]:
+        """1 to 128."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def archived_at(self) -> _timestamp_pb2.Timestamp:
+        """Absent unless it was archived."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name: _builtins.str = ...,
+        price_list: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        columns: _abc.Iterable[Global___TemplateColumn] | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+        archived_at: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archived_at", b"archived_at", "created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived_at", b"archived_at", "code", b"code", "columns", b"columns", "created_at", b"created_at", "currency", b"currency", "etag", b"etag", "name", b"name", "price_list", b"price_list", "updated_at", b"updated_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanogramTemplate: _TypeAlias = PlanogramTemplate  # noqa: Y015
+
+@_typing.final
+class PlanogramApplication(_message.Message):
+    """A template that is applied to many machines, one after the other, whatever becomes of the gateway that
+    was asked.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLICATION_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    TEMPLATE_ETAG_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    MACHINE_COUNT_FIELD_NUMBER: _builtins.int
+    DONE_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    MACHINES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    FAILURES_MAX_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    application_id: _builtins.str
+    state: Global___ApplicationState.ValueType
+    template: _builtins.str
+    template_etag: _builtins.str
+    """The template's etag when it was asked for: that content is applied, whatever the template has later."""
+    actor: _builtins.str
+    """Who asked: the audit log names them for each machine."""
+    machine_count: _builtins.int
+    done_count: _builtins.int
+    failed_count: _builtins.int
+    machines_per_second: _builtins.int
+    failures_max: _builtins.int
+    """One failure more stops it."""
+    reason: _builtins.str
+    """Why it was stopped."""
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """From when on. Prices of a price list are those in force then."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """Absent until it begins."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """Absent while it waits or runs."""
+
+    def __init__(
+        self,
+        *,
+        application_id: _builtins.str = ...,
+        state: Global___ApplicationState.ValueType = ...,
+        template: _builtins.str = ...,
+        template_etag: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+        machine_count: _builtins.int = ...,
+        done_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        machines_per_second: _builtins.int = ...,
+        failures_max: _builtins.int = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "effective_time", b"effective_time", "ended_at", b"ended_at", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "application_id", b"application_id", "created_at", b"created_at", "done_count", b"done_count", "effective_time", b"effective_time", "ended_at", b"ended_at", "failed_count", b"failed_count", "failures_max", b"failures_max", "machine_count", b"machine_count", "machines_per_second", b"machines_per_second", "reason", b"reason", "started_at", b"started_at", "state", b"state", "template", b"template", "template_etag", b"template_etag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanogramApplication: _TypeAlias = PlanogramApplication  # noqa: Y015
+
+@_typing.final
+class ApplicationLine(_message.Message):
+    """One machine of an application."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    machine_id: _builtins.str
+    state: Global___ApplicationLineState.ValueType
+    problem: _builtins.str
+    """Why it failed, as SetPlanogram would have said it."""
+    def __init__(
+        self,
+        *,
+        machine_id: _builtins.str = ...,
+        state: Global___ApplicationLineState.ValueType = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine_id", b"machine_id", "problem", b"problem", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplicationLine: _TypeAlias = ApplicationLine  # noqa: Y015
+
+@_typing.final
+class PlannedChange(_message.Message):
+    """What an application would do to one machine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    machine_id: _builtins.str
+    problem: _builtins.str
+    """Why it cannot be done; empty if it can."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Column by column, for example "A1: price 500 -> 600"; at most 16, and how many more. Empty if the machine
+        has all of it already.
+        """
+
+    def __init__(
+        self,
+        *,
+        machine_id: _builtins.str = ...,
+        differences: _abc.Iterable[_builtins.str] | None = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "machine_id", b"machine_id", "problem", b"problem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedChange: _TypeAlias = PlannedChange  # noqa: Y015

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from gateway.fleet.v1 import role_pb2 as gateway_dot_fleet_dot_v1_dot_role__pb2
 from gateway.office.v1 import planogram_pb2 as gateway_dot_office_dot_v1_dot_planogram__pb2
 from gateway.office.v1 import selector_pb2 as gateway_dot_office_dot_v1_dot_selector__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/office/v1/planogram_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a!gateway/office/v1/planogram.proto\x1a gateway/office/v1/selector.proto\"\x94\x01\n\x16ListConvergenceRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x08selector\x18\x03 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x16\n\tconverged\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\x0c\n\n_converged\"d\n\x17ListConvergenceResponse\x12\x30\n\x08machines\x18\x01 \x03(\x0b\x32\x1e.gateway.office.v1.Convergence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x85\x01\n\x10PlanogramService\x12q\n\x0fListConvergence\x12).gateway.office.v1.ListConvergenceRequest\x1a*.gateway.office.v1.ListConvergenceResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42w\n\x1avendgate.gateway.office.v1B\x15PlanogramServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/office/v1/planogram_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a!gateway/office/v1/planogram.proto\x1a gateway/office/v1/selector.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x01\n\x16ListConvergenceRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x08selector\x18\x03 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x16\n\tconverged\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\x0c\n\n_converged\"d\n\x17ListConvergenceResponse\x12\x30\n\x08machines\x18\x01 \x03(\x0b\x32\x1e.gateway.office.v1.Convergence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x1e\x43reatePlanogramTemplateRequest\x12\x36\n\x08template\x18\x01 \x01(\x0b\x32$.gateway.office.v1.PlanogramTemplate\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"Y\n\x1f\x43reatePlanogramTemplateResponse\x12\x36\n\x08template\x18\x01 \x01(\x0b\x32$.gateway.office.v1.PlanogramTemplate\"\x91\x01\n\x1eUpdatePlanogramTemplateRequest\x12\x36\n\x08template\x18\x01 \x01(\x0b\x32$.gateway.office.v1.PlanogramTemplate\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"Y\n\x1fUpdatePlanogramTemplateResponse\x12\x36\n\x08template\x18\x01 \x01(\x0b\x32$.gateway.office.v1.PlanogramTemplate\"|\n\x1f\x41rchivePlanogramTemplateRequest\x12\x10\n\x08template\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"Z\n ArchivePlanogramTemplateResponse\x12\x36\n\x08template\x18\x01 \x01(\x0b\x32$.gateway.office.v1.PlanogramTemplate\"l\n\x1fRestorePlanogramTemplateRequest\x12\x10\n\x08template\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"Z\n RestorePlanogramTemplateResponse\x12\x36\n\x08template\x18\x01 \x01(\x0b\x32$.gateway.office.v1.PlanogramTemplate\"/\n\x1bGetPlanogramTemplateRequest\x12\x10\n\x08template\x18\x01 \x01(\t\"V\n\x1cGetPlanogramTemplateResponse\x12\x36\n\x08template\x18\x01 \x01(\x0b\x32$.gateway.office.v1.PlanogramTemplate\"]\n\x1dListPlanogramTemplatesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x15\n\rshow_archived\x18\x03 \x01(\x08\"r\n\x1eListPlanogramTemplatesResponse\x12\x37\n\ttemplates\x18\x01 \x03(\x0b\x32$.gateway.office.v1.PlanogramTemplate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xea\x01\n\x15\x41pplyPlanogramRequest\x12\x10\n\x08template\x18\x01 \x01(\t\x12-\n\x08selector\x18\x02 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13machines_per_second\x18\x04 \x01(\r\x12\x14\n\x0c\x66\x61ilures_max\x18\x05 \x01(\r\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"\xcb\x01\n\x16\x41pplyPlanogramResponse\x12<\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32\'.gateway.office.v1.PlanogramApplication\x12\x31\n\x07\x63hanges\x18\x02 \x03(\x0b\x32 .gateway.office.v1.PlannedChange\x12\x15\n\rchanged_count\x18\x03 \x01(\r\x12\x12\n\nsame_count\x18\x04 \x01(\r\x12\x15\n\rrefused_count\x18\x05 \x01(\r\"8\n\x1eGetPlanogramApplicationRequest\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\"_\n\x1fGetPlanogramApplicationResponse\x12<\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32\'.gateway.office.v1.PlanogramApplication\"I\n ListPlanogramApplicationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"{\n!ListPlanogramApplicationsResponse\x12=\n\x0c\x61pplications\x18\x01 \x03(\x0b\x32\'.gateway.office.v1.PlanogramApplication\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x1bListApplicationLinesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x03 \x01(\t\x12\x36\n\x05state\x18\x04 \x01(\x0e\x32\'.gateway.office.v1.ApplicationLineState\"j\n\x1cListApplicationLinesResponse\x12\x31\n\x05lines\x18\x01 \x03(\x0b\x32\".gateway.office.v1.ApplicationLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"t\n\x1fStopPlanogramApplicationRequest\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"`\n StopPlanogramApplicationResponse\x12<\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32\'.gateway.office.v1.PlanogramApplication2\xe7\x0c\n\x10PlanogramService\x12q\n\x0fListConvergence\x12).gateway.office.v1.ListConvergenceRequest\x1a*.gateway.office.v1.ListConvergenceResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x89\x01\n\x17\x43reatePlanogramTemplate\x12\x31.gateway.office.v1.CreatePlanogramTemplateRequest\x1a\x32.gateway.office.v1.CreatePlanogramTemplateResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x89\x01\n\x17UpdatePlanogramTemplate\x12\x31.gateway.office.v1.UpdatePlanogramTemplateRequest\x1a\x32.gateway.office.v1.UpdatePlanogramTemplateResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x8c\x01\n\x18\x41rchivePlanogramTemplate\x12\x32.gateway.office.v1.ArchivePlanogramTemplateRequest\x1a\x33.gateway.office.v1.ArchivePlanogramTemplateResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x8c\x01\n\x18RestorePlanogramTemplate\x12\x32.gateway.office.v1.RestorePlanogramTemplateRequest\x1a\x33.gateway.office.v1.RestorePlanogramTemplateResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x80\x01\n\x14GetPlanogramTemplate\x12..gateway.office.v1.GetPlanogramTemplateRequest\x1a/.gateway.office.v1.GetPlanogramTemplateResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x86\x01\n\x16ListPlanogramTemplates\x12\x30.gateway.office.v1.ListPlanogramTemplatesRequest\x1a\x31.gateway.office.v1.ListPlanogramTemplatesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12n\n\x0e\x41pplyPlanogram\x12(.gateway.office.v1.ApplyPlanogramRequest\x1a).gateway.office.v1.ApplyPlanogramResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x89\x01\n\x17GetPlanogramApplication\x12\x31.gateway.office.v1.GetPlanogramApplicationRequest\x1a\x32.gateway.office.v1.GetPlanogramApplicationResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x8f\x01\n\x19ListPlanogramApplications\x12\x33.gateway.office.v1.ListPlanogramApplicationsRequest\x1a\x34.gateway.office.v1.ListPlanogramApplicationsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x80\x01\n\x14ListApplicationLines\x12..gateway.office.v1.ListApplicationLinesRequest\x1a/.gateway.office.v1.ListApplicationLinesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x8c\x01\n\x18StopPlanogramApplication\x12\x32.gateway.office.v1.StopPlanogramApplicationRequest\x1a\x33.gateway.office.v1.StopPlanogramApplicationResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x42w\n\x1avendgate.gateway.office.v1B\x15PlanogramServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,10 +38,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\032vendgate.gateway.office.v1B\025PlanogramServiceProtoP\001Z#vendgate/gateway/office/v1;officev1\252\002\032Vendgate.Gateway.Office.V1'
   _globals['_PLANOGRAMSERVICE'].methods_by_name['ListConvergence']._loaded_options = None
   _globals['_PLANOGRAMSERVICE'].methods_by_name['ListConvergence']._serialized_options = b'\220\002\001\310\363\030\001'
-  _globals['_LISTCONVERGENCEREQUEST']._serialized_start=163
-  _globals['_LISTCONVERGENCEREQUEST']._serialized_end=311
-  _globals['_LISTCONVERGENCERESPONSE']._serialized_start=313
-  _globals['_LISTCONVERGENCERESPONSE']._serialized_end=413
-  _globals['_PLANOGRAMSERVICE']._serialized_start=416
-  _globals['_PLANOGRAMSERVICE']._serialized_end=549
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['CreatePlanogramTemplate']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['CreatePlanogramTemplate']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['UpdatePlanogramTemplate']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['UpdatePlanogramTemplate']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ArchivePlanogramTemplate']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ArchivePlanogramTemplate']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['RestorePlanogramTemplate']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['RestorePlanogramTemplate']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['GetPlanogramTemplate']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['GetPlanogramTemplate']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ListPlanogramTemplates']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ListPlanogramTemplates']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ApplyPlanogram']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ApplyPlanogram']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['GetPlanogramApplication']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['GetPlanogramApplication']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ListPlanogramApplications']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ListPlanogramApplications']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ListApplicationLines']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['ListApplicationLines']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['StopPlanogramApplication']._loaded_options = None
+  _globals['_PLANOGRAMSERVICE'].methods_by_name['StopPlanogramApplication']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_LISTCONVERGENCEREQUEST']._serialized_start=196
+  _globals['_LISTCONVERGENCEREQUEST']._serialized_end=344
+  _globals['_LISTCONVERGENCERESPONSE']._serialized_start=346
+  _globals['_LISTCONVERGENCERESPONSE']._serialized_end=446
+  _globals['_CREATEPLANOGRAMTEMPLATEREQUEST']._serialized_start=449
+  _globals['_CREATEPLANOGRAMTEMPLATEREQUEST']._serialized_end=580
+  _globals['_CREATEPLANOGRAMTEMPLATERESPONSE']._serialized_start=582
+  _globals['_CREATEPLANOGRAMTEMPLATERESPONSE']._serialized_end=671
+  _globals['_UPDATEPLANOGRAMTEMPLATEREQUEST']._serialized_start=674
+  _globals['_UPDATEPLANOGRAMTEMPLATEREQUEST']._serialized_end=819
+  _globals['_UPDATEPLANOGRAMTEMPLATERESPONSE']._serialized_start=821
+  _globals['_UPDATEPLANOGRAMTEMPLATERESPONSE']._serialized_end=910
+  _globals['_ARCHIVEPLANOGRAMTEMPLATEREQUEST']._serialized_start=912
+  _globals['_ARCHIVEPLANOGRAMTEMPLATEREQUEST']._serialized_end=1036
+  _globals['_ARCHIVEPLANOGRAMTEMPLATERESPONSE']._serialized_start=1038
+  _globals['_ARCHIVEPLANOGRAMTEMPLATERESPONSE']._serialized_end=1128
+  _globals['_RESTOREPLANOGRAMTEMPLATEREQUEST']._serialized_start=1130
+  _globals['_RESTOREPLANOGRAMTEMPLATEREQUEST']._serialized_end=1238
+  _globals['_RESTOREPLANOGRAMTEMPLATERESPONSE']._serialized_start=1240
+  _globals['_RESTOREPLANOGRAMTEMPLATERESPONSE']._serialized_end=1330
+  _globals['_GETPLANOGRAMTEMPLATEREQUEST']._serialized_start=1332
+  _globals['_GETPLANOGRAMTEMPLATEREQUEST']._serialized_end=1379
+  _globals['_GETPLANOGRAMTEMPLATERESPONSE']._serialized_start=1381
+  _globals['_GETPLANOGRAMTEMPLATERESPONSE']._serialized_end=1467
+  _globals['_LISTPLANOGRAMTEMPLATESREQUEST']._serialized_start=1469
+  _globals['_LISTPLANOGRAMTEMPLATESREQUEST']._serialized_end=1562
+  _globals['_LISTPLANOGRAMTEMPLATESRESPONSE']._serialized_start=1564
+  _globals['_LISTPLANOGRAMTEMPLATESRESPONSE']._serialized_end=1678
+  _globals['_APPLYPLANOGRAMREQUEST']._serialized_start=1681
+  _globals['_APPLYPLANOGRAMREQUEST']._serialized_end=1915
+  _globals['_APPLYPLANOGRAMRESPONSE']._serialized_start=1918
+  _globals['_APPLYPLANOGRAMRESPONSE']._serialized_end=2121
+  _globals['_GETPLANOGRAMAPPLICATIONREQUEST']._serialized_start=2123
+  _globals['_GETPLANOGRAMAPPLICATIONREQUEST']._serialized_end=2179
+  _globals['_GETPLANOGRAMAPPLICATIONRESPONSE']._serialized_start=2181
+  _globals['_GETPLANOGRAMAPPLICATIONRESPONSE']._serialized_end=2276
+  _globals['_LISTPLANOGRAMAPPLICATIONSREQUEST']._serialized_start=2278
+  _globals['_LISTPLANOGRAMAPPLICATIONSREQUEST']._serialized_end=2351
+  _globals['_LISTPLANOGRAMAPPLICATIONSRESPONSE']._serialized_start=2353
+  _globals['_LISTPLANOGRAMAPPLICATIONSRESPONSE']._serialized_end=2476
+  _globals['_LISTAPPLICATIONLINESREQUEST']._serialized_start=2479
+  _globals['_LISTAPPLICATIONLINESREQUEST']._serialized_end=2627
+  _globals['_LISTAPPLICATIONLINESRESPONSE']._serialized_start=2629
+  _globals['_LISTAPPLICATIONLINESRESPONSE']._serialized_end=2735
+  _globals['_STOPPLANOGRAMAPPLICATIONREQUEST']._serialized_start=2737
+  _globals['_STOPPLANOGRAMAPPLICATIONREQUEST']._serialized_end=2853
+  _globals['_STOPPLANOGRAMAPPLICATIONRESPONSE']._serialized_start=2855
+  _globals['_STOPPLANOGRAMAPPLICATIONRESPONSE']._serialized_end=2951
+  _globals['_PLANOGRAMSERVICE']._serialized_start=2954
+  _globals['_PLANOGRAMSERVICE']._serialized_end=4593
 # @@protoc_insertion_point(module_scope)

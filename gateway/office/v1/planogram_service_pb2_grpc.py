@@ -41,6 +41,61 @@ class PlanogramServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListConvergenceRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListConvergenceResponse.FromString,
                 _registered_method=True)
+        self.CreatePlanogramTemplate = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/CreatePlanogramTemplate',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.CreatePlanogramTemplateRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.CreatePlanogramTemplateResponse.FromString,
+                _registered_method=True)
+        self.UpdatePlanogramTemplate = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/UpdatePlanogramTemplate',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.UpdatePlanogramTemplateRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.UpdatePlanogramTemplateResponse.FromString,
+                _registered_method=True)
+        self.ArchivePlanogramTemplate = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/ArchivePlanogramTemplate',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ArchivePlanogramTemplateRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ArchivePlanogramTemplateResponse.FromString,
+                _registered_method=True)
+        self.RestorePlanogramTemplate = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/RestorePlanogramTemplate',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.RestorePlanogramTemplateRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.RestorePlanogramTemplateResponse.FromString,
+                _registered_method=True)
+        self.GetPlanogramTemplate = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/GetPlanogramTemplate',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramTemplateRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramTemplateResponse.FromString,
+                _registered_method=True)
+        self.ListPlanogramTemplates = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/ListPlanogramTemplates',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramTemplatesRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramTemplatesResponse.FromString,
+                _registered_method=True)
+        self.ApplyPlanogram = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/ApplyPlanogram',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ApplyPlanogramRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ApplyPlanogramResponse.FromString,
+                _registered_method=True)
+        self.GetPlanogramApplication = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/GetPlanogramApplication',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramApplicationRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramApplicationResponse.FromString,
+                _registered_method=True)
+        self.ListPlanogramApplications = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/ListPlanogramApplications',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramApplicationsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramApplicationsResponse.FromString,
+                _registered_method=True)
+        self.ListApplicationLines = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/ListApplicationLines',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListApplicationLinesRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListApplicationLinesResponse.FromString,
+                _registered_method=True)
+        self.StopPlanogramApplication = channel.unary_unary(
+                '/gateway.office.v1.PlanogramService/StopPlanogramApplication',
+                request_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.StopPlanogramApplicationRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.StopPlanogramApplicationResponse.FromString,
+                _registered_method=True)
 
 
 class PlanogramServiceServicer(object):
@@ -56,6 +111,90 @@ class PlanogramServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreatePlanogramTemplate(self, request, context):
+        """Makes a template, of at most 1000. Again with the same content: the same answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePlanogramTemplate(self, request, context):
+        """Gives a template another content, whole. Machines keep what they have until it is applied.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArchivePlanogramTemplate(self, request, context):
+        """Lets a template be applied no more. Applications that wait are made all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestorePlanogramTemplate(self, request, context):
+        """Takes an archived template into use again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPlanogramTemplate(self, request, context):
+        """One template.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPlanogramTemplates(self, request, context):
+        """Templates in the order of their codes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyPlanogram(self, request, context):
+        """Gives the machines of a selector the planogram of a template: at once, or from effective_time on. Which they
+        are is asked for that moment, when the call is made; at most 10000. A machine that cannot have it refuses the
+        whole (FAILED_PRECONDITION, APPLICATION_REFUSED); validate_only answers who would change, and how. It is then
+        carried out machine by machine at a rate, one application after the other in the order of their times, while the
+        caller does something else; a gateway that dies leaves the rest to another, within two minutes. A machine whose
+        customer is there gets it when they have gone: nobody pays another price than they saw. A machine that has all of
+        it already is not changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPlanogramApplication(self, request, context):
+        """How far an application is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPlanogramApplications(self, request, context):
+        """Applications, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApplicationLines(self, request, context):
+        """Machines of an application in one state, in their order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopPlanogramApplication(self, request, context):
+        """Cancels an application that waits, or lets a running one change no more machines. Those that are under way in
+        this second are changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PlanogramServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -63,6 +202,61 @@ def add_PlanogramServiceServicer_to_server(servicer, server):
                     servicer.ListConvergence,
                     request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListConvergenceRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListConvergenceResponse.SerializeToString,
+            ),
+            'CreatePlanogramTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePlanogramTemplate,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.CreatePlanogramTemplateRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.CreatePlanogramTemplateResponse.SerializeToString,
+            ),
+            'UpdatePlanogramTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePlanogramTemplate,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.UpdatePlanogramTemplateRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.UpdatePlanogramTemplateResponse.SerializeToString,
+            ),
+            'ArchivePlanogramTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchivePlanogramTemplate,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ArchivePlanogramTemplateRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ArchivePlanogramTemplateResponse.SerializeToString,
+            ),
+            'RestorePlanogramTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestorePlanogramTemplate,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.RestorePlanogramTemplateRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.RestorePlanogramTemplateResponse.SerializeToString,
+            ),
+            'GetPlanogramTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPlanogramTemplate,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramTemplateRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramTemplateResponse.SerializeToString,
+            ),
+            'ListPlanogramTemplates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlanogramTemplates,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramTemplatesRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramTemplatesResponse.SerializeToString,
+            ),
+            'ApplyPlanogram': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyPlanogram,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ApplyPlanogramRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ApplyPlanogramResponse.SerializeToString,
+            ),
+            'GetPlanogramApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPlanogramApplication,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramApplicationRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramApplicationResponse.SerializeToString,
+            ),
+            'ListPlanogramApplications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlanogramApplications,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramApplicationsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramApplicationsResponse.SerializeToString,
+            ),
+            'ListApplicationLines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApplicationLines,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListApplicationLinesRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListApplicationLinesResponse.SerializeToString,
+            ),
+            'StopPlanogramApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopPlanogramApplication,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.StopPlanogramApplicationRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_planogram__service__pb2.StopPlanogramApplicationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +288,303 @@ class PlanogramService(object):
             '/gateway.office.v1.PlanogramService/ListConvergence',
             gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListConvergenceRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListConvergenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePlanogramTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/CreatePlanogramTemplate',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.CreatePlanogramTemplateRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.CreatePlanogramTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePlanogramTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/UpdatePlanogramTemplate',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.UpdatePlanogramTemplateRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.UpdatePlanogramTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchivePlanogramTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/ArchivePlanogramTemplate',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ArchivePlanogramTemplateRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ArchivePlanogramTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestorePlanogramTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/RestorePlanogramTemplate',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.RestorePlanogramTemplateRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.RestorePlanogramTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPlanogramTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/GetPlanogramTemplate',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramTemplateRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlanogramTemplates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/ListPlanogramTemplates',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramTemplatesRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramTemplatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyPlanogram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/ApplyPlanogram',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ApplyPlanogramRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ApplyPlanogramResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPlanogramApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/GetPlanogramApplication',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramApplicationRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.GetPlanogramApplicationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlanogramApplications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/ListPlanogramApplications',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramApplicationsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListPlanogramApplicationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApplicationLines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/ListApplicationLines',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListApplicationLinesRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.ListApplicationLinesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopPlanogramApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PlanogramService/StopPlanogramApplication',
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.StopPlanogramApplicationRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_planogram__service__pb2.StopPlanogramApplicationResponse.FromString,
             options,
             channel_credentials,
             insecure,

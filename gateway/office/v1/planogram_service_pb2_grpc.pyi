@@ -39,6 +39,37 @@ class PlanogramServiceStub:
     """Which planogram machines shall have and which they have acknowledged; with converged false, those that
     have not what they shall. A page may be short, or empty, and not be the last.
     """
+    CreatePlanogramTemplate: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.CreatePlanogramTemplateRequest, _planogram_service_pb2.CreatePlanogramTemplateResponse]
+    """Makes a template, of at most 1000. Again with the same content: the same answer."""
+    UpdatePlanogramTemplate: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.UpdatePlanogramTemplateRequest, _planogram_service_pb2.UpdatePlanogramTemplateResponse]
+    """Gives a template another content, whole. Machines keep what they have until it is applied."""
+    ArchivePlanogramTemplate: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.ArchivePlanogramTemplateRequest, _planogram_service_pb2.ArchivePlanogramTemplateResponse]
+    """Lets a template be applied no more. Applications that wait are made all the same."""
+    RestorePlanogramTemplate: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.RestorePlanogramTemplateRequest, _planogram_service_pb2.RestorePlanogramTemplateResponse]
+    """Takes an archived template into use again."""
+    GetPlanogramTemplate: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.GetPlanogramTemplateRequest, _planogram_service_pb2.GetPlanogramTemplateResponse]
+    """One template."""
+    ListPlanogramTemplates: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.ListPlanogramTemplatesRequest, _planogram_service_pb2.ListPlanogramTemplatesResponse]
+    """Templates in the order of their codes."""
+    ApplyPlanogram: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.ApplyPlanogramRequest, _planogram_service_pb2.ApplyPlanogramResponse]
+    """Gives the machines of a selector the planogram of a template: at once, or from effective_time on. Which they
+    are is asked for that moment, when the call is made; at most 10000. A machine that cannot have it refuses the
+    whole (FAILED_PRECONDITION, APPLICATION_REFUSED); validate_only answers who would change, and how. It is then
+    carried out machine by machine at a rate, one application after the other in the order of their times, while the
+    caller does something else; a gateway that dies leaves the rest to another, within two minutes. A machine whose
+    customer is there gets it when they have gone: nobody pays another price than they saw. A machine that has all of
+    it already is not changed.
+    """
+    GetPlanogramApplication: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.GetPlanogramApplicationRequest, _planogram_service_pb2.GetPlanogramApplicationResponse]
+    """How far an application is."""
+    ListPlanogramApplications: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.ListPlanogramApplicationsRequest, _planogram_service_pb2.ListPlanogramApplicationsResponse]
+    """Applications, the newest first."""
+    ListApplicationLines: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.ListApplicationLinesRequest, _planogram_service_pb2.ListApplicationLinesResponse]
+    """Machines of an application in one state, in their order."""
+    StopPlanogramApplication: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.StopPlanogramApplicationRequest, _planogram_service_pb2.StopPlanogramApplicationResponse]
+    """Cancels an application that waits, or lets a running one change no more machines. Those that are under way in
+    this second are changed.
+    """
 
 @_typing.type_check_only
 class PlanogramServiceAsyncStub(PlanogramServiceStub):
@@ -50,6 +81,37 @@ class PlanogramServiceAsyncStub(PlanogramServiceStub):
     ListConvergence: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.ListConvergenceRequest, _planogram_service_pb2.ListConvergenceResponse]  # type: ignore[assignment]
     """Which planogram machines shall have and which they have acknowledged; with converged false, those that
     have not what they shall. A page may be short, or empty, and not be the last.
+    """
+    CreatePlanogramTemplate: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.CreatePlanogramTemplateRequest, _planogram_service_pb2.CreatePlanogramTemplateResponse]  # type: ignore[assignment]
+    """Makes a template, of at most 1000. Again with the same content: the same answer."""
+    UpdatePlanogramTemplate: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.UpdatePlanogramTemplateRequest, _planogram_service_pb2.UpdatePlanogramTemplateResponse]  # type: ignore[assignment]
+    """Gives a template another content, whole. Machines keep what they have until it is applied."""
+    ArchivePlanogramTemplate: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.ArchivePlanogramTemplateRequest, _planogram_service_pb2.ArchivePlanogramTemplateResponse]  # type: ignore[assignment]
+    """Lets a template be applied no more. Applications that wait are made all the same."""
+    RestorePlanogramTemplate: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.RestorePlanogramTemplateRequest, _planogram_service_pb2.RestorePlanogramTemplateResponse]  # type: ignore[assignment]
+    """Takes an archived template into use again."""
+    GetPlanogramTemplate: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.GetPlanogramTemplateRequest, _planogram_service_pb2.GetPlanogramTemplateResponse]  # type: ignore[assignment]
+    """One template."""
+    ListPlanogramTemplates: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.ListPlanogramTemplatesRequest, _planogram_service_pb2.ListPlanogramTemplatesResponse]  # type: ignore[assignment]
+    """Templates in the order of their codes."""
+    ApplyPlanogram: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.ApplyPlanogramRequest, _planogram_service_pb2.ApplyPlanogramResponse]  # type: ignore[assignment]
+    """Gives the machines of a selector the planogram of a template: at once, or from effective_time on. Which they
+    are is asked for that moment, when the call is made; at most 10000. A machine that cannot have it refuses the
+    whole (FAILED_PRECONDITION, APPLICATION_REFUSED); validate_only answers who would change, and how. It is then
+    carried out machine by machine at a rate, one application after the other in the order of their times, while the
+    caller does something else; a gateway that dies leaves the rest to another, within two minutes. A machine whose
+    customer is there gets it when they have gone: nobody pays another price than they saw. A machine that has all of
+    it already is not changed.
+    """
+    GetPlanogramApplication: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.GetPlanogramApplicationRequest, _planogram_service_pb2.GetPlanogramApplicationResponse]  # type: ignore[assignment]
+    """How far an application is."""
+    ListPlanogramApplications: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.ListPlanogramApplicationsRequest, _planogram_service_pb2.ListPlanogramApplicationsResponse]  # type: ignore[assignment]
+    """Applications, the newest first."""
+    ListApplicationLines: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.ListApplicationLinesRequest, _planogram_service_pb2.ListApplicationLinesResponse]  # type: ignore[assignment]
+    """Machines of an application in one state, in their order."""
+    StopPlanogramApplication: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.StopPlanogramApplicationRequest, _planogram_service_pb2.StopPlanogramApplicationResponse]  # type: ignore[assignment]
+    """Cancels an application that waits, or lets a running one change no more machines. Those that are under way in
+    this second are changed.
     """
 
 class PlanogramServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -65,6 +127,103 @@ class PlanogramServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_planogram_service_pb2.ListConvergenceResponse, _abc.Awaitable[_planogram_service_pb2.ListConvergenceResponse]]:
         """Which planogram machines shall have and which they have acknowledged; with converged false, those that
         have not what they shall. A page may be short, or empty, and not be the last.
+        """
+
+    @_abc_1.abstractmethod
+    def CreatePlanogramTemplate(
+        self,
+        request: _planogram_service_pb2.CreatePlanogramTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.CreatePlanogramTemplateResponse, _abc.Awaitable[_planogram_service_pb2.CreatePlanogramTemplateResponse]]:
+        """Makes a template, of at most 1000. Again with the same content: the same answer."""
+
+    @_abc_1.abstractmethod
+    def UpdatePlanogramTemplate(
+        self,
+        request: _planogram_service_pb2.UpdatePlanogramTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.UpdatePlanogramTemplateResponse, _abc.Awaitable[_planogram_service_pb2.UpdatePlanogramTemplateResponse]]:
+        """Gives a template another content, whole. Machines keep what they have until it is applied."""
+
+    @_abc_1.abstractmethod
+    def ArchivePlanogramTemplate(
+        self,
+        request: _planogram_service_pb2.ArchivePlanogramTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.ArchivePlanogramTemplateResponse, _abc.Awaitable[_planogram_service_pb2.ArchivePlanogramTemplateResponse]]:
+        """Lets a template be applied no more. Applications that wait are made all the same."""
+
+    @_abc_1.abstractmethod
+    def RestorePlanogramTemplate(
+        self,
+        request: _planogram_service_pb2.RestorePlanogramTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.RestorePlanogramTemplateResponse, _abc.Awaitable[_planogram_service_pb2.RestorePlanogramTemplateResponse]]:
+        """Takes an archived template into use again."""
+
+    @_abc_1.abstractmethod
+    def GetPlanogramTemplate(
+        self,
+        request: _planogram_service_pb2.GetPlanogramTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.GetPlanogramTemplateResponse, _abc.Awaitable[_planogram_service_pb2.GetPlanogramTemplateResponse]]:
+        """One template."""
+
+    @_abc_1.abstractmethod
+    def ListPlanogramTemplates(
+        self,
+        request: _planogram_service_pb2.ListPlanogramTemplatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.ListPlanogramTemplatesResponse, _abc.Awaitable[_planogram_service_pb2.ListPlanogramTemplatesResponse]]:
+        """Templates in the order of their codes."""
+
+    @_abc_1.abstractmethod
+    def ApplyPlanogram(
+        self,
+        request: _planogram_service_pb2.ApplyPlanogramRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.ApplyPlanogramResponse, _abc.Awaitable[_planogram_service_pb2.ApplyPlanogramResponse]]:
+        """Gives the machines of a selector the planogram of a template: at once, or from effective_time on. Which they
+        are is asked for that moment, when the call is made; at most 10000. A machine that cannot have it refuses the
+        whole (FAILED_PRECONDITION, APPLICATION_REFUSED); validate_only answers who would change, and how. It is then
+        carried out machine by machine at a rate, one application after the other in the order of their times, while the
+        caller does something else; a gateway that dies leaves the rest to another, within two minutes. A machine whose
+        customer is there gets it when they have gone: nobody pays another price than they saw. A machine that has all of
+        it already is not changed.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPlanogramApplication(
+        self,
+        request: _planogram_service_pb2.GetPlanogramApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.GetPlanogramApplicationResponse, _abc.Awaitable[_planogram_service_pb2.GetPlanogramApplicationResponse]]:
+        """How far an application is."""
+
+    @_abc_1.abstractmethod
+    def ListPlanogramApplications(
+        self,
+        request: _planogram_service_pb2.ListPlanogramApplicationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.ListPlanogramApplicationsResponse, _abc.Awaitable[_planogram_service_pb2.ListPlanogramApplicationsResponse]]:
+        """Applications, the newest first."""
+
+    @_abc_1.abstractmethod
+    def ListApplicationLines(
+        self,
+        request: _planogram_service_pb2.ListApplicationLinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.ListApplicationLinesResponse, _abc.Awaitable[_planogram_service_pb2.ListApplicationLinesResponse]]:
+        """Machines of an application in one state, in their order."""
+
+    @_abc_1.abstractmethod
+    def StopPlanogramApplication(
+        self,
+        request: _planogram_service_pb2.StopPlanogramApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planogram_service_pb2.StopPlanogramApplicationResponse, _abc.Awaitable[_planogram_service_pb2.StopPlanogramApplicationResponse]]:
+        """Cancels an application that waits, or lets a running one change no more machines. Those that are under way in
+        this second are changed.
         """
 
 def add_PlanogramServiceServicer_to_server(servicer: PlanogramServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

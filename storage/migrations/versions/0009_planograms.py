@@ -1,4 +1,6 @@
-"""Who has not acknowledged the planogram that they shall have."""
+"""Planograms of many machines: templates, what is carried out at its time, and who has not
+acknowledged what they shall have.
+"""
 
 import json
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ def upgrade() -> None:
     show are taken at their word.
     """
     _waits()
+    _templates()
     op.add_column(
         "machine_states",
         sa.Column("planogram_shown", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
@@ -57,6 +60,16 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER {name}{on}")
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION planogram_is_shown()")
+    op.drop_index("machine_imports_by_kind", "machine_imports")
+    op.drop_index("machine_imports_due", "machine_imports")
+    op.execute(
+        "DELETE FROM machine_import_lines WHERE import_id IN"
+        " (SELECT import_id FROM machine_imports WHERE kind <> 'MACHINES')"
+    )
+    op.execute("DELETE FROM machine_imports WHERE kind <> 'MACHINES'")
+    for name in ("kind", "from_ms", "started_at_ms", "about"):
+        op.drop_column("machine_imports", name)
+    op.drop_table("planogram_templates")
     op.drop_column("machine_states", "planogram_shown")
     op.drop_table("planogram_waits")
 
@@ -77,6 +90,38 @@ def _waits() -> None:
         "planogram_waits_by_since_at_ms_machine_id",
         "planogram_waits",
         ["since_at_ms", "machine_id"],
+    )
+
+
+def _templates() -> None:
+    op.create_table(
+        "planogram_templates",
+        sa.Column("template", sa.String(64), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(100), nullable=False),
+        sa.Column("price_list", sa.String(64), nullable=False),
+        sa.Column("currency", sa.String(3), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("archived_at_ms", sa.BigInteger()),
+        sa.Column("columns", sa.Text(), nullable=False),
+        sa.CheckConstraint("revision > 0", name=op.f("planogram_templates_revision_grows")),
+        sa.PrimaryKeyConstraint("template", name="planogram_templates_key"),
+    )
+    for column in (
+        sa.Column("kind", sa.String(16), nullable=False, server_default=sa.text("'MACHINES'")),
+        sa.Column("from_ms", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
+        sa.Column("started_at_ms", sa.BigInteger()),
+        sa.Column("about", sa.Text(), nullable=False, server_default=sa.text("''")),
+    ):
+        op.add_column("machine_imports", column)
+    op.create_index(
+        "machine_imports_by_kind", "machine_imports", ["kind", "created_at_ms", "import_id"]
+    )
+    op.create_index(
+        "machine_imports_due",
+        "machine_imports",
+        ["kind", "state", "from_ms", "created_at_ms", "import_id"],
     )
 
 

@@ -21,6 +21,7 @@ from actors.machine.events import (
     FrameReceived,
     GoodsCounted,
     GoodsMoved,
+    PlanogramAcknowledged,
     RefundQueryAsked,
     RefundRetryAsked,
     RefundWrittenOff,
@@ -37,7 +38,7 @@ class FromMachine(Struct, frozen=True, kw_only=True):
     """Something came from, or happened to, a machine's stream."""
 
     machine_id: MachineId
-    event: Connected | Disconnected | FrameReceived
+    event: Connected | Disconnected | PlanogramAcknowledged | FrameReceived
 
 
 class Notified(Struct, frozen=True, kw_only=True):

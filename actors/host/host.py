@@ -47,17 +47,13 @@ from actors.machine.events import (
     Disconnected,
     Event,
     FrameReceived,
+    PlanogramAcknowledged,
     TimePassed,
     TopUpPaid,
 )
 from actors.machine.ids import MachineId
 from actors.placement import partition_of
-from actors.ports import (
-    InboxItem,
-    Ownership,
-    StaleOwner,
-    Unreadable,
-)
+from actors.ports import InboxItem, Ownership, StaleOwner, Unreadable
 
 log = structlog.get_logger()
 
@@ -325,7 +321,7 @@ class Host(HostLink):
     def _from_machine(
         self,
         machine_id: MachineId,
-        event: Connected | Disconnected | FrameReceived,
+        event: Connected | Disconnected | PlanogramAcknowledged | FrameReceived,
         attachment: Attachment,
         receipt: Receipt,
     ) -> None:

@@ -29,7 +29,13 @@ from actors.machine.effects import (
     QueryRefund,
     SendRefund,
 )
-from actors.machine.events import Connected, Disconnected, FrameReceived, VendTurnedAway
+from actors.machine.events import (
+    Connected,
+    Disconnected,
+    FrameReceived,
+    PlanogramAcknowledged,
+    VendTurnedAway,
+)
 from actors.machine.ids import MachineId, StreamId
 from actors.machine.paying import funds
 
@@ -169,7 +175,10 @@ class Refusals:
                     letter.attachment,
                     CommandDone(command_id=letter.command_id, refusal=reason, notes=notes),
                 )
-            elif isinstance(event, FrameReceived | Connected) and letter.attachment is not None:
+            elif (
+                isinstance(event, FrameReceived | Connected | PlanogramAcknowledged)
+                and letter.attachment is not None
+            ):
                 closed = StreamClosed(
                     machine_id=runner.machine_id, stream_id=event.stream_id, reason=reason
                 )

@@ -301,6 +301,15 @@ def disconnect(draft: Draft, event: events.Disconnected) -> None:
         vending.doubt(draft)
 
 
+def planogram_acknowledged(draft: Draft, event: events.PlanogramAcknowledged) -> None:
+    """The machine shows what it was told."""
+    link = draft.state.link
+    if not link.online or event.stream_id != link.stream_id:
+        draft.note(f"stream {event.stream_id} was not the machine's any more")
+        return
+    draft.update(link=replace(link, planogram_version=event.planogram_version))
+
+
 def accept(draft: Draft, event: events.FrameReceived) -> bool:
     """Return True if the frame is the next one of the machine's stream; else refuse it with the
     number that was expected.

@@ -90,6 +90,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             connecting.connect(draft, event)
         case events.Disconnected():
             connecting.disconnect(draft, event)
+        case events.PlanogramAcknowledged():
+            connecting.planogram_acknowledged(draft, event)
         case events.FrameReceived():
             if connecting.accept(draft, event):
                 _apply_frame(draft, event.seq, event.fact)

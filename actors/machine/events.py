@@ -23,13 +23,7 @@ from actors.machine.ids import (
     VendId,
 )
 from actors.machine.incident import FaultReported, FaultsCounted, IncidentClosed
-from actors.machine.state import (
-    Column,
-    Configuration,
-    DenyReason,
-    FailureCause,
-    Trade,
-)
+from actors.machine.state import Column, Configuration, DenyReason, FailureCause, Trade
 
 
 class JournalStage(StrEnum):
@@ -175,6 +169,13 @@ class Disconnected(Struct, frozen=True, kw_only=True):
 
     stream_id: StreamId
     reason: str = ""
+
+
+class PlanogramAcknowledged(Struct, frozen=True, kw_only=True):
+    """The machine has handled the planogram of this version, which it was told on this stream."""
+
+    stream_id: StreamId
+    planogram_version: int
 
 
 class FrameReceived(Struct, frozen=True, kw_only=True):
@@ -458,6 +459,7 @@ CodeEvent = (
 Event = (
     Connected
     | Disconnected
+    | PlanogramAcknowledged
     | FrameReceived
     | TopUpPaid
     | TradeFinished

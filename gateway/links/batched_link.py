@@ -30,7 +30,7 @@ from actors.link import (
     ToMachine,
 )
 from actors.machine.effects import MachineCommand
-from actors.machine.events import Connected, Disconnected, FrameReceived
+from actors.machine.events import Connected, Disconnected, FrameReceived, PlanogramAcknowledged
 from actors.machine.ids import MachineId, StreamId
 from gateway.links.commands import HostUnavailable, OpenCommands
 from gateway.links.delivery_order import DeliveryOrder
@@ -46,6 +46,7 @@ _KNOWN_TO_THE_HOST = {
     CloseReason.DISABLED,
 }
 """Why a host itself ended the stream's turn; it need not hear of the end."""
+_ANSWERED = (Connected, FrameReceived)
 
 
 class LinkedStream(Protocol):
@@ -195,10 +196,8 @@ class BatchedLink:
                 )
             )
 
-    def submit(self, stream: LinkedStream, frame: FrameReceived) -> None:
-        """Send a frame. While there is no attachment the stream keeps it, and it goes with the next
-        one.
-        """
+    def submit(self, stream: LinkedStream, frame: FrameReceived | PlanogramAcknowledged) -> None:
+        """Send a frame. While there is no attachment the stream keeps it for the next one."""
         if self._attached:
             self._put(FromMachine(machine_id=stream.machine_id, event=frame))
 
@@ -458,7 +457,7 @@ class BatchedLink:
 
     def _answered(self, batch: Sequence[ToHost]) -> None:
         for message in batch:
-            if isinstance(message, FromMachine) and not isinstance(message.event, Disconnected):
+            if isinstance(message, FromMachine) and isinstance(message.event, _ANSWERED):
                 stream = self._streams.get(message.event.stream_id)
                 if stream is not None:
                     stream.answered()

@@ -55,6 +55,11 @@ class Outbox:
         self._began = began
         self._changed = asyncio.Event()
 
+    @property
+    def last_seq(self) -> int:
+        """The number of the last frame that was queued, which it gets as it leaves."""
+        return self._seq + len(self._frames)
+
     def put(self, response: ConnectResponse) -> bool:
         """Queue a frame; False if there is no room, and then nothing is queued."""
         if len(self._frames) >= self._size_max:

@@ -29,6 +29,7 @@ from gateway.machines.bounds import Unsendable
 from gateway.machines.intake import Intake
 from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context, Outbox
+from gateway.machines.planograms import Planograms
 from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
 from gateway.machines.waits import Waits
 from gateway.machines.window import Window
@@ -61,6 +62,7 @@ class Stream:
         "_on_welcome",
         "_outbox",
         "_pending",
+        "_planograms",
         "_size",
         "_waits",
         "_window",
@@ -97,12 +99,10 @@ class Stream:
         self.stream_id = stream_id
         self.machine_id = MachineId("")
         self.connected: Connected | None = None
-        # The link to the machine's host, held from Hello to the end.
-        self._link: BatchedLink | None = None
+        self._link: BatchedLink | None = None  # To the machine's host, held from Hello to the end.
 
         self.received = 0  # How many frames came, good or bad.
-        # Refused frames since the last good one; too many end the stream.
-        self._bad_in_row = 0
+        self._bad_in_row = 0  # Refused frames since the last good one; too many end the stream.
         self._window = Window(stream_id)
         self._asking = Asking(self._window, within_s=limits.answer_timeout_s, answered=answered)
         # What of the machine's frames its host hears.
@@ -117,6 +117,7 @@ class Stream:
         self._outbox = Outbox(
             size_max=limits.outbox_max, monotonic=monotonic, began=self._write_began
         )
+        self._planograms = Planograms()
         # Whose this stream is, if it took over from one that lived. Who is told of its Welcome.
         self.taken_over_by: effects.TakenOverBy | None = None
         self._on_welcome = on_welcome
@@ -126,8 +127,7 @@ class Stream:
         self._waits = Waits(limits, now)
         self.look_at = math.inf
         self._look = look
-        # Why we close the stream, once we do.
-        self.ending: Refusal | None = None
+        self.ending: Refusal | None = None  # Why we close the stream, once we do.
         # Whether the machine half-closed and its answers are queued: what waits is still written.
         self._finished = False
 
@@ -213,6 +213,10 @@ class Stream:
         return frame
 
     def _take(self, frame: translate.Frame, link: BatchedLink) -> None:
+        if isinstance(frame, Numbered | Beat) and self.connected is not None:
+            self.connected, news = self._planograms.handled(frame.ack, self.connected)
+            if news is not None:
+                link.submit(self, news)
         match frame:
             case Numbered():
                 self._numbered(frame, link)
@@ -292,10 +296,8 @@ class Stream:
         )
 
     def _is_full(self) -> bool:
-        return (
-            self.ending is None
-            and max(self._pending, len(self._window)) >= self._limits.unacked_max
-        )
+        waiting = max(self._pending, len(self._window))
+        return self.ending is None and waiting >= self._limits.unacked_max
 
     async def _hold_back(self, link: BatchedLink) -> None:
         """Back-pressure: as long as the host has not caught up, and the machine has used up what it
@@ -308,9 +310,8 @@ class Stream:
         pause_s, self._intake.pause_s = self._intake.pause_s, 0.0
         if pause_s:
             log.warning("a machine that writes too much is slowed down", **self._names())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._host_did(lambda: False)  # Until the stream ends.
+            with suppress(TimeoutError):  # Until the stream ends.
+                await asyncio.wait_for(self._host_did(lambda: False), pause_s)
         self._waits.reading = True
         self._waits.heard_at = self._monotonic()
 
@@ -348,10 +349,8 @@ class Stream:
         self._host_spoke.set()
 
     def deliver(self, ack: int | None, commands: Sequence[effects.MachineCommand]) -> None:
-        """Queue commands and the acknowledgement behind them. A machine that reads too slowly loses
-        the stream, not the commands.
-
-        So does one that has no room for a command.
+        """Queue commands and the acknowledgement behind them. A machine that reads too slowly, or
+        has no room for a command, loses the stream, not the commands.
         """
         if self.ending is not None:
             return
@@ -393,6 +392,8 @@ class Stream:
                 self._moving.vend_opened()
             else:
                 self._put_if_due(self._moving.vend_closed())
+        elif isinstance(command, effects.UpdatePlanogram):
+            self._planograms.told(self._outbox.last_seq, command.planogram_version)
         elif isinstance(command, effects.ApproveVend):
             self._moving.vend_opened()
         elif isinstance(command, effects.DenyVend):
@@ -460,10 +461,8 @@ class Stream:
 
     def close(self, reason: str) -> None:
         """End the stream because its host said so."""
-        self.end(
-            statuses.refusal_of(reason).about(machine_id=self.machine_id),
-            flush=reason != CloseReason.SUPERSEDED,
-        )
+        refusal = statuses.refusal_of(reason).about(machine_id=self.machine_id)
+        self.end(refusal, flush=reason != CloseReason.SUPERSEDED)
 
     def examine(self) -> None:
         """End the stream if its time is up. Ask for a look afterwards."""

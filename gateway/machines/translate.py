@@ -70,18 +70,21 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """The machine is still there."""
+    """The machine is still there. ``ack``: the highest of our frames that it has handled."""
+
+    ack: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbered:
     """A frame that the core must see, once for its ``seq``. ``remarks``: what of it could not be
-    read, for people.
+    read, for people. ``ack`` as in ``Beat``.
     """
 
     seq: int
     fact: events.MachineFact
     remarks: tuple[str, ...] = ()
+    ack: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +174,13 @@ def _checked(request: ConnectRequest) -> Frame:
             detail=f"expected exactly one payload that this backend knows, got {got}",
             numbered=1 <= request.seq <= fields.NUMBER_MAX,
         )
-    fields.number("ack", request.ack)
+    ack = fields.number("ack", request.ack)
     if kind in {"hello", "heartbeat"}:
         if request.seq != 0:
             raise FieldWrong("seq", f"expected 0 with {kind}, got {request.seq}")
-        return _greeting(request) if kind == "hello" else Beat()
+        return _greeting(request) if kind == "hello" else Beat(ack=ack)
     seq = fields.number("seq", request.seq, least=1)
-    return Numbered(seq=seq, fact=_fact(kind, request), remarks=newer.remarks(request))
+    return Numbered(seq=seq, fact=_fact(kind, request), remarks=newer.remarks(request), ack=ack)
 
 
 def _greeting(request: ConnectRequest) -> Greeting:

@@ -72,7 +72,7 @@ class ImportCalls:
         deed = deed_of(named(act), "ImportMachines", self.acts.clock)
         with in_words():
             view = await self.imports.begin(
-                self._id_for(act),
+                id_for(act, self.new_id),
                 [_kept(one) for one in lines],
                 deed,
                 lines_per_s=request.lines_per_second or LINES_PER_S,
@@ -91,13 +91,6 @@ class ImportCalls:
                 deed_of(act, "StopMachineImport", self.acts.clock),
                 reason=request.reason or f"{act.actor} stopped it",
             )
-
-    def _id_for(self, act: Act) -> str:
-        """Return the import's name: the same each time for the same request."""
-        if act.claim is None:
-            return self.new_id()
-        asked = act.claim.asked
-        return hashlib.sha256(f"{asked.caller}\n{asked.request_id}".encode()).hexdigest()[:16]
 
     async def _checked(
         self, lines: Sequence[MachineFileLine]
@@ -129,6 +122,14 @@ class ImportCalls:
             for one in lines
         ]
         return checked, frozenset(names).difference(machines)
+
+
+def id_for(act: Act, new_id: Callable[[], str]) -> str:
+    """Return an import's name: the same each time for the same request."""
+    if act.claim is None:
+        return new_id()
+    asked = act.claim.asked
+    return hashlib.sha256(f"{asked.caller}\n{asked.request_id}".encode()).hexdigest()[:16]
 
 
 def import_id(fields: OfficeFields, value: str) -> OfficeFields:

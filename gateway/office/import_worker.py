@@ -1,4 +1,4 @@
-"""Carries imports of machines out, at the rate that was asked for.
+"""Carries imports of machines and applications of planograms out, at the rate that was asked for.
 
 Flows in: the import that runs, if no other gateway holds it. Flows out: what became of its lines,
 some each second. Every gateway runs this; one of them holds the import, and when it dies another
@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import structlog
 
 from actors.ports import Clock, StoreError
-from gateway.office.line_acts import LineActs
 from storage.office.imports import ImportLine, Imports, ImportState, ImportView, LineState
 
 log = structlog.get_logger()
@@ -28,12 +28,22 @@ HELD_MS = 90_000
 """Nothing that is done in one go takes longer."""
 
 
+class Lines(Protocol):
+    """What carries out the lines of one kind."""
+
+    async def carry_out(self, line: ImportLine, of: ImportView) -> ImportLine:
+        """Return what became of the line. Raises StoreError."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class ImportWorker:
-    """``holder`` names this gateway's process among all of them, past ones too."""
+    """Of one kind of import. ``holder`` names this gateway's process among all of them, past ones
+    too.
+    """
 
     imports: Imports
-    lines: LineActs
+    lines: Lines
     clock: Clock
     holder: str
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -112,7 +122,8 @@ async def _slept(sleep: Callable[[float], Awaitable[None]], seconds: float) -> N
 
 def _say(view: ImportView) -> None:
     log.info(
-        "an import of machines has ended",
+        "an import or an application has ended",
+        kind=view.kind.value,
         import_id=view.import_id,
         state=view.state.value,
         done=view.done_count,

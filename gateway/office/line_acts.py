@@ -52,28 +52,19 @@ class LineActs:
 
     async def carry_out(self, line: ImportLine, of: ImportView) -> ImportLine:
         """Return what became of the line. Raises StoreError."""
-        act = Act(
-            actor=of.actor.name,
-            claimed=of.actor.claimed,
-            proven=of.actor.proven,
-            within_s=WITHIN_S,
-            person=f"import {of.import_id}",
-        )
         request_id = f"{of.import_id}.{line.line}"
         try:
-            await self._do(MachineWish.read(line.content), act, request_id)
+            await self._do(MachineWish.read(line.content), act_of(of), request_id)
         except CallRefused as error:
-            if error.refusal.retry_after_ms is not None:
-                return replace(line, said=error.refusal.message[:SAID_LENGTH_MAX])
-            said = error.refusal.message[:SAID_LENGTH_MAX]
-            return replace(line, state=LineState.FAILED, said=said)
+            return refused(line, error)
         return replace(line, state=LineState.DONE, said="")
 
     async def _do(self, wish: MachineWish, act: Act, request_id: str) -> None:
         view = await self.acts.queries.machine(wish.machine_id)
         machines = MachineCalls(acts=replace(self.acts, code_wait_s=0.0))
         if view is None:
-            await self._once(
+            await once(
+                self.acts,
                 registration(wish),
                 fleet_service_pb2.RegisterMachineResponse,
                 act,
@@ -84,7 +75,8 @@ class LineActs:
                 ),
             )
         elif (changed := update(wish, view)) is not None:
-            await self._once(
+            await once(
+                self.acts,
                 changed,
                 fleet_service_pb2.UpdateMachineResponse,
                 act,
@@ -103,7 +95,8 @@ class LineActs:
         there = await self.profiles.some([wish.machine_id], self.acts.clock.now_ms())
         labels = there[0].content.labels if there else {}
         if (changed := profile(wish, labels)) is not None:
-            await self._once(
+            await once(
+                self.acts,
                 changed,
                 wire.UpdateMachineProfileResponse,
                 act,
@@ -112,7 +105,8 @@ class LineActs:
                 lambda made: wire.UpdateMachineProfileResponse(profile=place_views.profile(made)),
             )
         if (placed := placement(wish)) is not None:
-            await self._once(
+            await once(
+                self.acts,
                 placed,
                 wire.PlaceMachineResponse,
                 act,
@@ -121,24 +115,46 @@ class LineActs:
                 lambda made: wire.PlaceMachineResponse(placements=place_views.placements(made)),
             )
 
-    async def _once(
-        self,
-        request: Request,
-        kind: type[Answer],
-        act: Act,
-        request_id: str,
-        do: Callable[[Request, Act], Awaitable[View]],
-        answer: Callable[[View], Answer],
-    ) -> None:
-        async def done(claimed: Act) -> Answer:
-            return answer(await do(request, claimed))
 
-        # The id is this very call's: what is asked again otherwise, because somebody changed the
-        # machine meanwhile, is another call.
-        digest = content_sha256(request)[:8]
-        setattr(request, "request_id", f"{request_id}.{digest}")  # noqa: B010 - every change has it, which no type says
-        requests = Requests(answers=self.acts.answers, clock=self.acts.clock)
-        await requests.once(request, kind, act, done)
+def act_of(of: ImportView) -> Act:
+    """Return in whose name a line is carried out."""
+    return Act(
+        actor=of.actor.name,
+        claimed=of.actor.claimed,
+        proven=of.actor.proven,
+        within_s=WITHIN_S,
+        person=f"{of.kind.noun} {of.import_id}",
+    )
+
+
+def refused(line: ImportLine, error: CallRefused) -> ImportLine:
+    """Return the line that a call refused: failed, or waiting still if somebody was away."""
+    said = error.refusal.message[:SAID_LENGTH_MAX]
+    if error.refusal.retry_after_ms is not None:
+        return replace(line, said=said)
+    return replace(line, state=LineState.FAILED, said=said)
+
+
+async def once(
+    acts: MachineActs,
+    request: Request,
+    kind: type[Answer],
+    act: Act,
+    request_id: str,
+    do: Callable[[Request, Act], Awaitable[View]],
+    answer: Callable[[View], Answer],
+) -> None:
+    """Make a call of a line, once for its content. ``request_id`` is the line's."""
+
+    async def done(claimed: Act) -> Answer:
+        return answer(await do(request, claimed))
+
+    # The id is this very call's: what is asked again otherwise, because somebody changed the
+    # machine meanwhile, is another call.
+    digest = content_sha256(request)[:8]
+    setattr(request, "request_id", f"{request_id}.{digest}")  # noqa: B010 - every change has it, which no type says
+    requests = Requests(answers=acts.answers, clock=acts.clock)
+    await requests.once(request, kind, act, done)
 
 
 def registration(wish: MachineWish) -> fleet_service_pb2.RegisterMachineRequest:

@@ -10,6 +10,8 @@ from google.protobuf.descriptor import FileDescriptor
 
 from gateway.fleet import services as fleet_services
 from gateway.fleet.answering import Parts
+from gateway.office.application_calls import ApplicationCalls
+from gateway.office.application_lines import ApplicationLines
 from gateway.office.audit_data import AuditDataService
 from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
@@ -18,6 +20,7 @@ from gateway.office.incidents import IncidentService
 from gateway.office.line_acts import LineActs
 from gateway.office.machine_imports import MachineImportService
 from gateway.office.places import PlaceService
+from gateway.office.planograms import PlanogramService
 from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
 from gateway.office.profiles import MachineProfileService
@@ -38,6 +41,8 @@ from gateway.office.v1 import (
     machine_profile_service_pb2_grpc,
     place_service_pb2,
     place_service_pb2_grpc,
+    planogram_service_pb2,
+    planogram_service_pb2_grpc,
     price_service_pb2,
     price_service_pb2_grpc,
     product_service_pb2,
@@ -52,9 +57,10 @@ from gateway.office.v1 import (
 from gateway.office.visits import VisitService
 from storage.database.engine import Database
 from storage.office.audit_data import AuditData
+from storage.office.convergence import Convergence
 from storage.office.districts import Districts
 from storage.office.goods import Goods
-from storage.office.imports import Imports
+from storage.office.imports import ImportKind, Imports
 from storage.office.incidents import Incidents
 from storage.office.locks import Locks
 from storage.office.lots import Lots
@@ -69,6 +75,7 @@ from storage.office.selectors import Selectors
 from storage.office.sites import Sites
 from storage.office.stays import Stays
 from storage.office.stock_lists import StockLists
+from storage.office.templates import Templates
 from storage.office.visits import Visits
 
 
@@ -105,6 +112,10 @@ class OfficeParts:
     recalls: Recalls
     locks: Locks
     recalling: RecallWorker
+    convergence: Convergence
+    templates: Templates
+    applications: Imports
+    applying: ImportWorker
 
     @classmethod
     def on(cls, database: Database, fleet: Parts, token: Callable[[], str] = new_token) -> Self:
@@ -113,6 +124,8 @@ class OfficeParts:
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
+        templates, pars = Templates(database), Pars(database)
+        applications = Imports(database, ImportKind.PLANOGRAMS)
         return cls(
             fleet=fleet,
             products=Products(database),
@@ -121,7 +134,7 @@ class OfficeParts:
             reversals=Reversals(database),
             lots=Lots(database),
             visits=Visits(database),
-            pars=Pars(database),
+            pars=pars,
             stock_lists=StockLists(database),
             districts=Districts(database),
             sites=Sites(database),
@@ -132,9 +145,18 @@ class OfficeParts:
             readouts=Readouts(database),
             imports=imports,
             incidents=Incidents(database),
+            convergence=Convergence(database),
+            templates=templates,
+            applications=applications,
             importing=ImportWorker(
                 imports=imports,
                 lines=LineActs(acts=fleet.acts, profiles=profiles, stays=stays),
+                clock=fleet.acts.clock,
+                holder=holder,
+            ),
+            applying=ImportWorker(
+                imports=applications,
+                lines=ApplicationLines(acts=fleet.acts, templates=templates, pars=pars),
                 clock=fleet.acts.clock,
                 holder=holder,
             ),
@@ -166,6 +188,7 @@ FILES = (
             incident_service_pb2,
             audit_data_service_pb2,
             recall_service_pb2,
+            planogram_service_pb2,
         )
     ),
 )
@@ -229,4 +252,19 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     recall_service_pb2_grpc.add_RecallServiceServicer_to_server(
         RecallService(parts.fleet, recall_calls, parts.recalls, parts.locks), server
+    )
+    applying = ApplicationCalls(
+        applications=parts.applications,
+        templates=parts.templates,
+        selectors=parts.selectors,
+        pars=parts.pars,
+        acts=parts.fleet.acts,
+        begun=parts.applying.wake,
+        new_id=new_token,
+    )
+    planogram_service_pb2_grpc.add_PlanogramServiceServicer_to_server(
+        PlanogramService(
+            parts.fleet, parts.convergence, parts.templates, parts.applications, applying
+        ),
+        server,
     )

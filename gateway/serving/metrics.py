@@ -44,6 +44,8 @@ _OPEN_ITEMS = {
     "code_differs shows them.",
     "locks_not_obeyed": "Locked columns of which the machine's actor is not known to know yet; "
     "ListLockedColumns with not_obeyed shows them.",
+    "planograms_waiting": "Machines that have not acknowledged the planogram that they shall have, "
+    "by whether they are online; ListConvergence shows them.",
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }
 _LINK_GAUGES = {

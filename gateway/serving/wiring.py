@@ -138,7 +138,8 @@ async def run_gateway(
         stack.callback(trying.cancel)
         sweeping = asyncio.create_task(gateway.payer_sweep.run())
         stack.callback(sweeping.cancel)
-        for work in (gateway.office.importing.run(), gateway.office.recalling.run()):
+        office = gateway.office
+        for work in (office.importing.run(), office.applying.run(), office.recalling.run()):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)

@@ -19,7 +19,7 @@ from actors.machine.state import Column, Configuration, Mode
 from actors.placement import partition_of
 from storage import codec
 from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
-from storage.fleet import limits
+from storage.fleet import limits, planogram_waits
 from storage.fleet.answers import Claim, RequestInProgress, mark_done
 from storage.fleet.changes import ChangeRefused, SecondPersonNeeded, may_have
 from storage.machines.loading import configuration_of, read_columns
@@ -165,6 +165,14 @@ def _write(connection: Connection, wishes: Sequence[Joining], partition_count: i
     columns = [row for wish in wishes for row in column_rows(wish.new.machine_id, wish.new.columns)]
     if columns:
         connection.execute(_NEW_COLUMNS, columns)
+    planogram_waits.wanted(
+        connection,
+        [
+            {"machine_id": new.machine_id, "planogram_version": 1, "since_at_ms": wish.now_ms}
+            for wish in wishes
+            if (new := wish.new).columns
+        ],
+    )
     write_audit_rows(
         connection,
         [

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    case,
     func,
     literal,
     select,
@@ -51,6 +52,7 @@ from storage.tables import (
     journal,
     machine_states,
     machines,
+    planogram_waits,
     reconciliation_differences,
     refunds,
     sessions,
@@ -323,6 +325,18 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
         func.count(),
         func.min(column_locks.c.locked_at_ms),
     ).where(column_locks.c.obeyed_at_ms.is_(None)),
+    select(
+        literal("planograms_waiting"),
+        case((machine_states.c.online.is_(True), "online"), else_="offline").label("link"),
+        func.count(),
+        func.min(planogram_waits.c.since_at_ms),
+    )
+    .select_from(
+        planogram_waits.outerjoin(
+            machine_states, machine_states.c.machine_id == planogram_waits.c.machine_id
+        )
+    )
+    .group_by("link"),
     select(
         literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)
     ).where(in_status(vends, [VendStatus.IN_DOUBT.value])),

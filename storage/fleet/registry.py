@@ -19,7 +19,7 @@ from actors.machine.state import Column
 from storage.books.audit_rows import Actor, Outcome, actor_of, write_audit_row
 from storage.database.engine import Database
 from storage.database.gathering import Gathered
-from storage.fleet import limits
+from storage.fleet import limits, planogram_waits
 from storage.fleet.answers import Claim, mark_done
 from storage.fleet.changes import MachineChange, Making, Planned, SecondPersonNeeded, may_have, plan
 from storage.fleet.joining import (
@@ -154,6 +154,7 @@ class Registry:
                     _keep_token(connection, row, now_ms)
                 if planned.told.columns is not None:
                     _write_columns(connection, machine_id, planned.told.columns)
+                _wait_for_it(connection, machine_id, planned, now_ms)
             if claim is not None:
                 mark_done(connection, claim)
             if planned.values or wished.beside:
@@ -292,6 +293,18 @@ def _keep_token(connection: Connection, row: Row[Any], now_ms: int) -> None:
     )
     for token in connection.scalars(newest.offset(TOKENS_KEPT)).all():
         connection.execute(delete(notify_tokens).where(c.token == token))
+
+
+def _wait_for_it(
+    connection: Connection, machine_id: MachineId, planned: Planned, now_ms: int
+) -> None:
+    """Note that the machine does not show its new planogram yet; a retired one needs not."""
+    after = planned.told.configuration
+    if after.retired:
+        planogram_waits.over(connection, machine_id)
+    elif after.planogram_version != planned.before.planogram_version:
+        version = {"planogram_version": after.planogram_version, "since_at_ms": now_ms}
+        planogram_waits.wanted(connection, [{"machine_id": machine_id, **version}])
 
 
 def _write_columns(

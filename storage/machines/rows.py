@@ -241,6 +241,7 @@ def _state_row(change: Change, owned: Owned) -> Row:
         change.now_ms,
         state.code.differs_since_ms,
         trouble(state.code),
+        state.link.planogram_version,
         encoded.format,
         encoded.body,
     )

@@ -55,6 +55,7 @@ STATE_CHANGES = (
     "updated_at_ms",
     "code_differs_since_ms",
     "code_trouble",
+    "planogram_shown",
     "format",
     "body",
     "digest",

@@ -7,7 +7,7 @@ made for. Too many failures stop it, and so may a person.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -18,22 +18,52 @@ from sqlalchemy import (
     Select,
     and_,
     exists,
+    func,
     insert,
     or_,
     select,
+    tuple_,
     update,
 )
 
 from storage.books.audit_rows import Actor, AuditRow, actor_of, write_audit_rows
 from storage.database import dialects
 from storage.database.engine import Database
+from storage.fleet import positions
 from storage.office import deeds
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.tables import machine_import_lines, machine_imports
 
+APPLICATIONS_MAX = 200
+"""So many applications of planograms may run or wait for their time."""
+
+
+class ImportKind(StrEnum):
+    """What is carried out: a file of machines, or a planogram's application to many machines."""
+
+    MACHINES = "MACHINES"
+    PLANOGRAMS = "PLANOGRAMS"
+
+    @property
+    def noun(self) -> str:
+        """What people call it."""
+        return "import" if self is ImportKind.MACHINES else "application"
+
+    @property
+    def code(self) -> str:
+        """What programs call it."""
+        return "machine_import" if self is ImportKind.MACHINES else "planogram_application"
+
+    @property
+    def action(self) -> str:
+        """The call that begins it."""
+        return "ImportMachines" if self is ImportKind.MACHINES else "ApplyPlanogram"
+
 
 class ImportState(StrEnum):
-    """RUNNING: lines wait. DONE: none does. STOPPED: those that wait are never carried out."""
+    """RUNNING: lines wait, perhaps for their time. DONE: none does. STOPPED: those that wait are
+    never carried out.
+    """
 
     RUNNING = "RUNNING"
     DONE = "DONE"
@@ -64,7 +94,8 @@ class ImportLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportView:
     """An import: ``lines_per_s`` lines a second at most, stopped by more than ``failures_max``
-    failures. ``reason``: why it was stopped.
+    failures. ``reason``: why it was stopped. It begins at ``from_ms``; ``started_at_ms``: when it
+    did. ``about``: what of it is not in its lines.
     """
 
     import_id: str
@@ -78,15 +109,20 @@ class ImportView:
     failed_count: int = 0
     ended_at_ms: int | None = None
     reason: str = ""
+    kind: ImportKind = ImportKind.MACHINES
+    from_ms: int = 0
+    started_at_ms: int | None = None
+    about: str = ""
 
 
 class Imports:
-    """The imports of an installation. Every method raises StoreError when the database does not
-    answer.
+    """The imports of an installation that are of one kind. Every method raises StoreError when the
+    database does not answer.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, kind: ImportKind = ImportKind.MACHINES) -> None:
         self._db = db
+        self._kind = kind
 
     async def begin(
         self,
@@ -96,20 +132,17 @@ class Imports:
         *,
         lines_per_s: int,
         failures_max: int,
+        from_ms: int = 0,
+        about: str = "",
     ) -> ImportView:
-        """Keep an import that is to be carried out. Raises NotPossible while another one runs."""
+        """Keep an import that is to be carried out from ``from_ms`` on. Raises NotPossible while
+        another one runs, or, of planograms, too many do.
+        """
 
         def plan(connection: Connection) -> DeedPlan[ImportView]:
             if deed.locks:
                 dialects.office_alone(connection)  # two that begin at once: one of them does
-            running = machine_imports.c.state == ImportState.RUNNING
-            other = select(machine_imports.c.import_id).where(running).limit(1)
-            if (there := connection.scalar(other)) is not None:
-                raise NotPossible(
-                    "IMPORT_RUNNING",
-                    f"import {there} is still running: wait for its end, or StopMachineImport",
-                    machine_import=there,
-                )
+            _check_room(connection, self._kind)
             made = ImportView(
                 import_id=import_id,
                 state=ImportState.RUNNING,
@@ -118,9 +151,14 @@ class Imports:
                 lines_per_s=lines_per_s,
                 failures_max=failures_max,
                 created_at_ms=deed.now_ms,
+                kind=self._kind,
+                from_ms=from_ms,
+                about=about,
             )
             rows = [_line_row(import_id, one) for one in lines]
-            said = f"import {import_id} of {len(lines)} lines, {lines_per_s} a second"
+            said = f"{self._kind.noun} {import_id} of {len(lines)} lines, {lines_per_s} a second"
+            if from_ms:
+                said = f"{said}, from {from_ms} on"
             return DeedPlan(
                 result=made,
                 writes=(
@@ -131,34 +169,43 @@ class Imports:
             )
 
         return await deeds.do(
-            self._db, deed, plan, lambda connection: _there(connection, import_id)
+            self._db, deed, plan, lambda connection: self._there(connection, import_id)
         )
 
     async def stop(self, import_id: str, deed: Deed, *, reason: str) -> ImportView:
         """Carry out no more of its lines. Raises NotThere, or NotPossible if it has ended."""
 
         def plan(connection: Connection) -> DeedPlan[ImportView]:
-            before = _there(connection, import_id, lock=deed.locks)
+            before = self._there(connection, import_id, lock=deed.locks)
             if before.state is not ImportState.RUNNING:
                 raise NotPossible(
                     "IMPORT_ENDED",
-                    f"import {import_id} has ended: nothing of it is to be stopped",
-                    machine_import=import_id,
+                    f"{self._kind.noun} {import_id} has ended: nothing of it is to be stopped",
+                    **{self._kind.code: import_id},
                 )
             ended = _end(import_id, ImportState.STOPPED, deed.now_ms, reason)
             return DeedPlan(
                 result=_with(before, ImportState.STOPPED, deed.now_ms, reason),
                 writes=((ended, []),),
-                details=(Detail(said=f"import {import_id} stopped; {reason}"),),
+                details=(Detail(said=f"{self._kind.noun} {import_id} stopped; {reason}"),),
             )
 
         return await deeds.do(
-            self._db, deed, plan, lambda connection: _there(connection, import_id)
+            self._db, deed, plan, lambda connection: self._there(connection, import_id)
         )
 
     async def get(self, import_id: str) -> ImportView:
         """Return an import. Raises NotThere."""
-        return await self._db.read(lambda connection: _there(connection, import_id))
+        return await self._db.read(lambda connection: self._there(connection, import_id))
+
+    async def page(self, *, position: str = "", limit: int) -> list[ImportView]:
+        """Return those behind ``position``, which is ``at:id`` of the last one before: the newest
+        first. Raises InvalidPosition.
+        """
+        wanted = newest(self._kind, positions.parse(position) if position else None, limit)
+        return await self._db.read(
+            lambda connection: [_view(row) for row in connection.execute(wanted)]
+        )
 
     async def lines(
         self, import_id: str, state: LineState, *, after: int = 0, limit: int
@@ -170,9 +217,11 @@ class Imports:
         )
 
     async def take(self, holder: str, *, now_ms: int, held_ms: int) -> ImportView | None:
-        """Return the import that runs, held by ``holder`` alone for so long; None if there is none
-        or another holds it.
+        """Return the first import whose time has come, held by ``holder`` alone for so long; None
+        if there is none or another holds it. What has begun goes on, even if the clock was set back
+        since then.
         """
+        due = first_due(self._kind, now_ms)
 
         def work(connection: Connection) -> ImportView | None:
             c = machine_imports.c
@@ -182,20 +231,26 @@ class Imports:
             )
             row = connection.execute(
                 update(machine_imports)
-                .where(c.state == ImportState.RUNNING, free)
-                .values(holder=holder, held_until_ms=now_ms + held_ms)
+                .where(c.import_id == connection.scalar(due), c.state == ImportState.RUNNING, free)
+                .values(
+                    holder=holder,
+                    held_until_ms=now_ms + held_ms,
+                    started_at_ms=func.coalesce(c.started_at_ms, now_ms),
+                )
                 .returning(*machine_imports.c)
             ).one_or_none()
             return None if row is None else _view(row)
 
-        if not await self._db.read(_runs):  # nothing is written at rest
-            return None
+        if await self._db.read(lambda connection: connection.scalar(due)) is None:
+            return None  # nothing is written at rest
         return await self._db.write(work)
 
     async def let_go(self, holder: str) -> None:
         """Let another go on at once."""
         c = machine_imports.c
-        free = update(machine_imports).where(c.state == ImportState.RUNNING, c.holder == holder)
+        free = update(machine_imports).where(
+            c.kind == self._kind, c.state == ImportState.RUNNING, c.holder == holder
+        )
         await self._db.write(lambda connection: connection.execute(free.values(held_until_ms=0)))
 
     async def ended(
@@ -206,7 +261,7 @@ class Imports:
         """
 
         def work(connection: Connection) -> ImportView:
-            there = _there(connection, import_id, lock=True)
+            there = self._there(connection, import_id, lock=True)
             if not connection.scalar(select(exists().where(_held(import_id, holder)))):
                 return there
             done = failed = 0
@@ -229,9 +284,53 @@ class Imports:
                 .where(c.import_id == import_id)
                 .values(done_count=c.done_count + done, failed_count=c.failed_count + failed)
             )
-            return _ended_if_it_is(connection, _there(connection, import_id), now_ms)
+            return _ended_if_it_is(connection, self._there(connection, import_id), now_ms)
 
         return await self._db.write(work)
+
+    def _there(self, connection: Connection, import_id: str, *, lock: bool = False) -> ImportView:
+        c = machine_imports.c
+        wanted = select(machine_imports).where(c.import_id == import_id, c.kind == self._kind)
+        row = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
+        if row is None:
+            raise NotThere(self._kind.code, import_id)
+        return _view(row)
+
+
+def first_due(kind: ImportKind, now_ms: int) -> Select[Any]:
+    """Return the query for the import whose turn it is: those that run are few."""
+    c = machine_imports.c
+    begun = or_(c.from_ms <= now_ms, c.started_at_ms.is_not(None))
+    wanted = select(c.import_id).where(c.kind == kind, c.state == ImportState.RUNNING, begun)
+    return wanted.order_by(c.from_ms, c.created_at_ms, c.import_id).limit(1)
+
+
+def newest(kind: ImportKind, behind: tuple[int, str] | None, limit: int) -> Select[Any]:
+    """Return the query for a page of imports, the newest first."""
+    c = machine_imports.c
+    wanted = select(machine_imports).where(c.kind == kind)
+    if behind is not None:
+        wanted = wanted.where(tuple_(c.created_at_ms, c.import_id) < tuple_(*behind))
+    return wanted.order_by(c.created_at_ms.desc(), c.import_id.desc()).limit(limit)
+
+
+def _check_room(connection: Connection, kind: ImportKind) -> None:
+    c = machine_imports.c
+    running = select(c.import_id).where(c.kind == kind, c.state == ImportState.RUNNING)
+    if kind is ImportKind.PLANOGRAMS:
+        count = connection.scalar(select(func.count()).select_from(running.subquery())) or 0
+        if count >= APPLICATIONS_MAX:
+            raise NotPossible(
+                "TOO_MANY_APPLICATIONS",
+                f"{count} applications run or wait for their time, which is the most: wait for "
+                "one's end, or StopPlanogramApplication",
+            )
+    elif (there := connection.scalar(running.limit(1))) is not None:
+        raise NotPossible(
+            "IMPORT_RUNNING",
+            f"import {there} is still running: wait for its end, or StopMachineImport",
+            machine_import=there,
+        )
 
 
 def lines_of(import_id: str, state: LineState, after: int, limit: int) -> Select[Any]:
@@ -241,11 +340,6 @@ def lines_of(import_id: str, state: LineState, after: int, limit: int) -> Select
         c.import_id == import_id, c.state == state, c.line > after
     )
     return wanted.order_by(c.line).limit(limit)
-
-
-def _runs(connection: Connection) -> bool:
-    running = exists().where(machine_imports.c.state == ImportState.RUNNING)
-    return bool(connection.scalar(select(running)))
 
 
 def _held(import_id: str, holder: str) -> ColumnElement[bool]:
@@ -261,11 +355,11 @@ def _ended_if_it_is(connection: Connection, view: ImportView, now_ms: int) -> Im
     else:
         return view
     connection.execute(_end(view.import_id, state, now_ms, reason))
-    said = f"import {view.import_id}: {view.done_count} done, {view.failed_count} failed"
+    said = f"{view.kind.noun} {view.import_id}: {view.done_count} done, {view.failed_count} failed"
     row = AuditRow(
         at_ms=now_ms,
         actor=view.actor,
-        action="ImportMachines",
+        action=view.kind.action,
         machine_id="",
         detail=f"{said}; stopped: {reason}" if reason else said,
     )
@@ -279,27 +373,7 @@ def _end(import_id: str, state: ImportState, now_ms: int, reason: str) -> Any:
 
 
 def _with(view: ImportView, state: ImportState, now_ms: int, reason: str) -> ImportView:
-    return ImportView(
-        import_id=view.import_id,
-        state=state,
-        actor=view.actor,
-        line_count=view.line_count,
-        lines_per_s=view.lines_per_s,
-        failures_max=view.failures_max,
-        created_at_ms=view.created_at_ms,
-        done_count=view.done_count,
-        failed_count=view.failed_count,
-        ended_at_ms=now_ms,
-        reason=reason,
-    )
-
-
-def _there(connection: Connection, import_id: str, *, lock: bool = False) -> ImportView:
-    wanted = select(machine_imports).where(machine_imports.c.import_id == import_id)
-    row = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
-    if row is None:
-        raise NotThere("machine_import", import_id)
-    return _view(row)
+    return replace(view, state=state, ended_at_ms=now_ms, reason=reason)
 
 
 def _row(view: ImportView) -> dict[str, Any]:
@@ -319,6 +393,10 @@ def _row(view: ImportView) -> dict[str, Any]:
         "created_at_ms": view.created_at_ms,
         "ended_at_ms": None,
         "reason": "",
+        "kind": view.kind.value,
+        "from_ms": view.from_ms,
+        "started_at_ms": None,
+        "about": view.about,
     }
 
 
@@ -335,6 +413,10 @@ def _view(row: Row[Any]) -> ImportView:
         failed_count=row.failed_count,
         ended_at_ms=row.ended_at_ms,
         reason=row.reason,
+        kind=ImportKind(row.kind),
+        from_ms=row.from_ms,
+        started_at_ms=row.started_at_ms,
+        about=row.about,
     )
 
 

@@ -175,7 +175,7 @@ class Prices:
                     f"price list {price_list} was archived and takes no prices: RestorePriceList",
                     price_list=price_list,
                 )
-            _check_products(connection, [one.product for one in wanted])
+            check_products(connection, [one.product for one in wanted])
             before = [price_at(connection, price_list, one, begins_ms) for one in wanted]
             added = [
                 (old, _price(price_list, one, begins_ms, deed))
@@ -319,7 +319,7 @@ def _parsed(position: str) -> tuple[str, str, int, int] | None:
             raise positions.InvalidPosition("The page token is none of ours: start again without.")
 
 
-def _check_products(connection: Connection, codes: Sequence[str]) -> None:
+def check_products(connection: Connection, codes: Sequence[str]) -> None:
     """Raise NotPossible unless the catalogue has all of them, and none of them archived."""
     known = select(products.c.product).where(
         products.c.product.in_(codes), products.c.archived_at_ms.is_(None)

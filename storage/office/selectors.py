@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    Table,
     and_,
     exists,
     false,
@@ -93,14 +94,21 @@ def machines_of(selector: Selector, now_ms: int) -> Select[tuple[str]]:
 
 
 def page_of(
-    connection: Connection, selector: Selector, now_ms: int, *, position: str = "", limit: int
+    connection: Connection,
+    selector: Selector,
+    now_ms: int,
+    *,
+    position: str = "",
+    limit: int,
+    among: Table | None = None,
 ) -> Held:
     """Return up to ``limit`` machines behind ``position``, which an earlier page had. ``now_ms`` is
-    the moment for which it is asked where machines stand.
+    the moment for which it is asked where machines stand. ``among``: only those that have a row
+    there, in a table with one row for a machine.
     """
     if selector.is_empty:
         return Held(machine_ids=(), position="")
-    rows = connection.execute(looked_at(selector, now_ms, position, limit)).all()
+    rows = connection.execute(looked_at(selector, now_ms, position, limit, among)).all()
     found: list[str] = []
     for row in rows:
         if row.held:
@@ -111,11 +119,19 @@ def page_of(
     return Held(machine_ids=found, position=_position(rows[-1]) if more else "")
 
 
-def looked_at(selector: Selector, now_ms: int, position: str, limit: int) -> Select[Any]:
+def looked_at(
+    selector: Selector, now_ms: int, position: str, limit: int, among: Table | None = None
+) -> Select[Any]:
     """Return the query for the machines that a page looks at, in its order: ``held`` says which are
     shown.
     """
     along = _along(selector, now_ms)
+    conditions = _conditions(selector, now_ms)
+    if among is not None:
+        there = among.c.machine_id
+        conditions.append(exists().where(there == machines.c.machine_id).correlate(machines))
+        if not (selector.machine_ids or selector.site):  # these are few anyway
+            along = _Along(rows=select(there), keys=[there])
     most = _looked_at_max(limit)
     names = [str(key.key) for key in along.keys]
     if position:
@@ -130,7 +146,7 @@ def looked_at(selector: Selector, now_ms: int, position: str, limit: int) -> Sel
         some = along.rows.order_by(*along.keys).limit(most).subquery()
     # One look at each machine: joined, PostgreSQL would rather read a middling fleet whole.
     held = (
-        select(and_(machines.c.retired_at_ms.is_(None), *_conditions(selector, now_ms)))
+        select(and_(machines.c.retired_at_ms.is_(None), *conditions))
         .where(machines.c.machine_id == some.c.machine_id)
         .scalar_subquery()
     )

@@ -38,6 +38,7 @@ from storage.tables.places import (
     machine_sites,
     sites,
 )
+from storage.tables.planograms import planogram_templates, planogram_waits
 from storage.tables.readouts import audit_resets, readout_differences, readouts
 from storage.tables.recalls import column_locks, recalls
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
@@ -83,6 +84,8 @@ __all__ = [
     "partitions",
     "payers",
     "planogram_columns",
+    "planogram_templates",
+    "planogram_waits",
     "price_lists",
     "prices",
     "product_names",

@@ -1,4 +1,4 @@
-"""Machines that are registered and changed from a list, one line after the other."""
+"""What is done to many machines, one line after the other: a file of machines, or planograms."""
 
 from sqlalchemy import (
     BigInteger,
@@ -10,10 +10,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from storage.tables.base import metadata
 
+# ``kind`` says what; ``about`` is what of it is not in its lines. It begins at ``from_ms``, and has
+# begun when ``started_at_ms`` says so, whatever clocks say later.
 # ``holder`` is at it until ``held_until_ms``; whoever comes later goes on.
 machine_imports = Table(
     "machine_imports",
@@ -32,9 +35,15 @@ machine_imports = Table(
     Column("held_until_ms", BigInteger, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),
+    Column("kind", String(16), nullable=False, server_default=text("'MACHINES'")),
+    Column("from_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("started_at_ms", BigInteger),
     Column("reason", Text, nullable=False),
+    Column("about", Text, nullable=False, server_default=text("''")),
     CheckConstraint("state IN ('RUNNING', 'DONE', 'STOPPED')", name="state_known"),
     Index(None, "state", "created_at_ms", "import_id"),
+    Index("machine_imports_by_kind", "kind", "created_at_ms", "import_id"),
+    Index("machine_imports_due", "kind", "state", "from_ms", "created_at_ms", "import_id"),
 )
 
 # ``content`` is the line as it was checked; ``said`` why it failed.

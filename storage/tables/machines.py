@@ -88,6 +88,7 @@ machine_states = Table(
     Column("updated_at_ms", BigInteger, nullable=False),
     Column("code_differs_since_ms", BigInteger),
     Column("code_trouble", Text, nullable=False, server_default=text("''")),
+    Column("planogram_shown", BigInteger, nullable=False, server_default=text("0")),
     Column("format", Integer, nullable=False),
     Column("body", Text, nullable=False),
     Column("digest", String(64), nullable=False, server_default=text("''")),

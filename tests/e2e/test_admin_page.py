@@ -62,8 +62,8 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         await listener.start()
         desk = Desk(tmp_path, listener.port)
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
-        places, stands, selected, maintenance, renamed, rotated, *more = machines
-        import_of, imported, *goods = more
+        places, stands, selected, maintenance, renamed, *more = machines
+        rehearsed, tomorrow, waiting, rotated, import_of, imported, *goods = more
         refill, mistake, visit, stock, lots, recall, locked, faults, *day = goods
         books, meters, differences = day
 
@@ -98,6 +98,14 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert 2 == (await desk.type(maintenance)).count("maintenancesince")
 
         assert '"pier 7, hall"' in await desk.type(renamed)
+
+        told = await desk.type(rehearsed)
+        assert '"a1: new, cola-330 for 900, 10 fit"' in told
+        assert '"changedcount": 1' in told
+        told = await desk.type(tomorrow)
+        assert 2 == told.count('"applicationstatewaiting"')
+        assert 2 == told.count("effectivetime")
+        assert "vm-0017" not in await desk.type(waiting)
         assert '"vm-0017"' in await desk.type(rotated)
 
         told = await desk.type(import_of)

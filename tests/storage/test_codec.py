@@ -193,6 +193,7 @@ GoodsCounted: cause version column product counted believed visit='' actor='' re
 GoodsMoved: kind cause version column product quantity into place lot='' visit='' actor='' reason=''
     reverses=None happened_at_ms=None
 IncidentClosed: incident_id reason actor=''
+PlanogramAcknowledged: stream_id planogram_version
 ReaderDisabled: reason=''
 ReaderEnabled:
 RefundAccepted: refund_id

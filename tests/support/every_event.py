@@ -287,6 +287,11 @@ def every_event(story: Story) -> list[events.Event]:
         events.Disconnected(stream_id=link.stream_id),
         events.Disconnected(stream_id=StreamId("other")),
         *(
+            events.PlanogramAcknowledged(stream_id=stream_id, planogram_version=version)
+            for stream_id in (link.stream_id, StreamId("other"))
+            for version in (0, 1, 9)
+        ),
+        *(
             events.TopUpPaid(
                 trade_id=TradeId(trade),
                 amount_minor=amount,

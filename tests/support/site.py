@@ -45,6 +45,7 @@ from gateway.office.v1 import (
     machine_import_service_pb2_grpc,
     machine_profile_service_pb2_grpc,
     place_service_pb2_grpc,
+    planogram_service_pb2_grpc,
     price_service_pb2_grpc,
     product_service_pb2_grpc,
     recall_service_pb2_grpc,
@@ -204,6 +205,11 @@ class Site:
     def stock(self) -> Any:
         """A client of StockService."""
         return stock_service_pb2_grpc.StockServiceStub(self.channel)
+
+    @property
+    def planograms(self) -> Any:
+        """A client of PlanogramService."""
+        return planogram_service_pb2_grpc.PlanogramServiceStub(self.channel)
 
     @property
     def places(self) -> Any:

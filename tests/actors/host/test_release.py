@@ -19,6 +19,7 @@ from actors.machine.events import (
     Disconnected,
     Event,
     FrameReceived,
+    PlanogramAcknowledged,
     StockCounted,
     TopUpPaid,
     VendRequested,
@@ -225,6 +226,17 @@ async def test_each_kind_of_letter_is_refused_in_its_own_way() -> None:
     )
     await receipt.wait(60)
     assert 0 == asyncio.get_running_loop().time()
+
+
+async def test_an_acknowledgement_that_is_not_taken_ends_its_stream() -> None:
+    """The machine says in its next Hello which planogram it shows; else nobody would say it."""
+    scene = Scene()
+    shown = PlanogramAcknowledged(stream_id=S_1, planogram_version=2)
+    letter = Letter(event=shown, attachment=scene.attachment)
+    scene.refusals.refuse(scene.runner, [letter], CloseReason.OVERLOADED)
+    assert [
+        StreamClosed(machine_id=VM, stream_id=S_1, reason=CloseReason.OVERLOADED)
+    ] == scene.sent()
 
 
 async def test_a_halt_closes_all_streams_and_says_why_to_administrators() -> None:

@@ -360,3 +360,16 @@ def test_a_disabled_machine_loses_its_stream_although_it_was_announced_again() -
     )
     told = story.success()
     assert CloseStream(stream_id=story.stream, reason="DISABLED") in told.effects
+
+
+def test_a_planogram_is_shown_once_the_machine_acknowledges_it() -> None:
+    """On its own stream; what another one says of it is a note."""
+    story = Story()
+    story.connect()
+    shown = story.state.link.planogram_version
+    other = events.PlanogramAcknowledged(stream_id=StreamId("other"), planogram_version=7)
+    decision = story.do(other)
+    assert (shown, True) == (story.state.link.planogram_version, bool(decision.notes))
+    stream_id = story.state.link.stream_id
+    story.do(events.PlanogramAcknowledged(stream_id=stream_id, planogram_version=7))
+    assert 7 == story.state.link.planogram_version

@@ -78,7 +78,7 @@ async def test_a_line_for_which_somebody_is_away_waits_and_then_fails(site: Site
     made = await begun(site, a_file("VM-1"), failures_max=1)
     working = worker(site)
     away = Away()
-    working.lines = away  # type: ignore[assignment]
+    working.lines = away
     for _ in range(TRIES_MAX):
         assert await working.once()
     assert not await working.once()

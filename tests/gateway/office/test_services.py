@@ -187,6 +187,44 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("ResetMachineAudit", {"machineId": "VM-1", "reason": "new route"}, {"reason": "old"}),
     ("ImportReadout", {"evaDts": _eva(3)}, {"evaDts": _eva(4)}),
+    (
+        "CreatePlanogramTemplate",
+        {
+            "template": {
+                "code": "summer",
+                "currency": "HKD",
+                "columns": [
+                    {"column": "A1", "product": "cola", "priceMinor": "600", "capacity": 10}
+                ],
+            }
+        },
+        {"template": {"code": "winter"}},
+    ),
+    (
+        "UpdatePlanogramTemplate",
+        {
+            "template": {
+                "code": "summer",
+                "currency": "HKD",
+                "columns": [
+                    {"column": "A1", "product": "cola", "priceMinor": "700", "capacity": 10}
+                ],
+            }
+        },
+        {"template": {"code": "winter"}},
+    ),
+    ("ArchivePlanogramTemplate", {"template": "summer", "reason": "old"}, {"reason": "new"}),
+    ("RestorePlanogramTemplate", {"template": "summer"}, {"template": "winter"}),
+    (
+        "ApplyPlanogram",
+        {"template": "summer", "selector": {"machineIds": ["VM-1"]}},
+        {"template": "winter"},
+    ),
+    (
+        "StopPlanogramApplication",
+        {"applicationId": "LAST_APPLICATION", "reason": "wrong"},
+        {"reason": "right"},
+    ),
     ("SetStock", {"machineId": "VM-1", "column": "A1", "stock": 3}, {"stock": 2}),
     ("SetPlanogram", {"machineId": "VM-1", "removeAll": True}, {"machineId": "VM-2"}),
     ("RotateCode", {"machineId": "VM-1", "newCode": True, "reason": "tampered"}, {"reason": "x"}),
@@ -244,7 +282,8 @@ def _last(site: Site, what: Any) -> Any:
     """Put in what only the database knows: the number of a move, the id of an import."""
     sql = {
         "LAST_WASTE": "SELECT max(id) FROM goods_moves WHERE kind = 'WASTED'",
-        "LAST_IMPORT": "SELECT max(import_id) FROM machine_imports",
+        "LAST_IMPORT": "SELECT max(import_id) FROM machine_imports WHERE kind = 'MACHINES'",
+        "LAST_APPLICATION": "SELECT max(import_id) FROM machine_imports WHERE kind <> 'MACHINES'",
         "LAST_RECALL": "SELECT recall_id FROM recalls ORDER BY created_at_ms DESC LIMIT 1",
     }
     if not isinstance(what, str) or what not in sql:

@@ -11,14 +11,18 @@ from storage.books.audit_rows import Actor
 from storage.database.engine import Database
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.imports import (
+    ImportKind,
     ImportLine,
     Imports,
     ImportState,
     ImportView,
     LineState,
+    first_due,
     lines_of,
+    newest,
 )
 from tests.storage.office.places import by, details
+from tests.storage.office.plans import goes_along
 
 HELD_MS = 30_000
 
@@ -133,3 +137,32 @@ def test_a_page_of_lines_goes_along_an_index(upgraded_file: Path) -> None:
         plan = [line for *_, line in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
     assert any("INDEX" in one and "import_id=? AND state=? AND line>?" in one for one in plan), plan
     assert [] == [one for one in plan if "TEMP B-TREE" in one]
+
+
+async def test_planograms_wait_for_their_time_and_files_do_not_wait_for_them(db: Database) -> None:
+    """Each kind has its own turn; the earliest is first; what has begun goes on under any clock."""
+    planograms = Imports(db, ImportKind.PLANOGRAMS)
+    line = ImportLine(line=1, machine_id="VM-1", content="")
+    for name, from_ms in (("late", 90), ("early", 50)):
+        await planograms.begin(name, [line], by(), lines_per_s=1, failures_max=0, from_ms=from_ms)
+    assert await Imports(db).take("gw-1", now_ms=60, held_ms=9) is None
+    assert await planograms.take("gw-1", now_ms=49, held_ms=9) is None
+    taken = await planograms.take("gw-1", now_ms=60, held_ms=9)
+    assert taken is not None
+    assert ("early", 60) == (taken.import_id, taken.started_at_ms)
+    again = await planograms.take("gw-1", now_ms=10, held_ms=9)
+    assert again is not None
+    assert ("early", 60) == (again.import_id, again.started_at_ms)
+    # Another one of its kind waits for its turn, even if its time has come.
+    assert await planograms.take("gw-2", now_ms=15, held_ms=9) is None
+    with pytest.raises(NotThere):
+        await Imports(db).get("early")
+    (one,) = await planograms.page(limit=1)
+    (other,) = await planograms.page(position=f"{one.created_at_ms}:{one.import_id}", limit=1)
+    assert {"early", "late"} == {one.import_id, other.import_id}
+
+
+async def test_what_is_due_is_found_by_an_index(db: Database) -> None:
+    """However many ended before; so are the newest of a kind."""
+    await goes_along(db, first_due(ImportKind.PLANOGRAMS, 7), "machine_imports_due")
+    await goes_along(db, newest(ImportKind.PLANOGRAMS, (7, "a"), 9), "machine_imports_by_kind")

@@ -1,0 +1,40 @@
+"""Which planogram a machine has handled, of those that it was told on one stream.
+
+Flows in: the numbers of the frames with a planogram, and the machine's acknowledgements. Flows out:
+what its host is to hear of it, once, and what the stream says if it must say Hello again.
+"""
+
+from collections import deque
+
+from actors.machine.events import Connected, PlanogramAcknowledged
+from actors.machine.values import replace
+
+KEPT = 8
+"""An acknowledgement of a later one is one of those before it."""
+
+
+class Planograms:
+    """The planograms of one stream that the machine has not acknowledged."""
+
+    __slots__ = ("_told",)
+
+    def __init__(self) -> None:
+        self._told: deque[tuple[int, int]] = deque(maxlen=KEPT)
+
+    def told(self, seq: int, version: int) -> None:
+        """Frame ``seq`` has the planogram of this version."""
+        self._told.append((seq, version))
+
+    def handled(self, ack: int, said: Connected) -> tuple[Connected, PlanogramAcknowledged | None]:
+        """Return what the stream says from now on, and what its host is to hear of the machine's
+        acknowledgement, if that is news.
+        """
+        version = said.planogram_version
+        while self._told and self._told[0][0] <= ack:
+            version = self._told.popleft()[1]
+        if version == said.planogram_version:
+            return said, None
+        return (
+            replace(said, planogram_version=version),
+            PlanogramAcknowledged(stream_id=said.stream_id, planogram_version=version),
+        )

@@ -1,0 +1,215 @@
+"""The changing calls on applications of planogram templates: all machines are looked at before
+anything is kept.
+
+Flows in: a template, which machines, from when on, and who asks. Flows out: an application that is
+carried out by itself, or CallRefused; a rehearsal returns what would change.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from actors.machine.state import Column
+from gateway.fleet.act import Act
+from gateway.fleet.caller import named
+from gateway.fleet.errors import CallRefused
+from gateway.fleet.machine_acts import MachineActs
+from gateway.office.errors import PROBLEMS_SHOWN_MAX, deed_of, in_words
+from gateway.office.import_calls import (
+    FAILURES_MAX,
+    IMPORT_ID_LENGTH_MAX,
+    LINES_PER_S,
+    LINES_PER_S_MAX,
+    id_for,
+)
+from gateway.office.place_fields import PlaceFields
+from gateway.office.price_calls import AHEAD_MS_MAX
+from gateway.office.v1 import planogram_service_pb2 as wire
+from gateway.rpc.statuses import Refusal
+from storage.fleet.views import MachineView
+from storage.office.imports import ImportLine, Imports, ImportView
+from storage.office.pars import Pars
+from storage.office.selectors import Selector, Selectors
+from storage.office.templates import (
+    NoPlanogram,
+    Templates,
+    TemplateView,
+    check_in_use,
+    columns_of,
+)
+
+MACHINES_MAX = 10_000
+_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What an application comes to for one machine; ``problem``: why it cannot be done."""
+
+    machine_id: str
+    differences: Sequence[str] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """Each machine of a selector, and the application that is carried out; None if it was only
+    checked.
+    """
+
+    planned: Sequence[Planned]
+    view: ImportView | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationCalls:
+    """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``.
+    ``begun`` is called when there is something to carry out; ``new_id`` names an application.
+    """
+
+    applications: Imports
+    templates: Templates
+    selectors: Selectors
+    pars: Pars
+    acts: MachineActs
+    begun: Callable[[], None]
+    new_id: Callable[[], str]
+
+    async def begin(self, request: wire.ApplyPlanogramRequest, act: Act) -> Applied:
+        """ApplyPlanogram."""
+        deed = deed_of(named(act), "ApplyPlanogram", self.acts.clock)
+        fields = PlaceFields()
+        fields.product(request.template, field="template")
+        selector = fields.selector(request.selector)
+        if request.machines_per_second > LINES_PER_S_MAX:
+            fields.wrong("machines_per_second", f"must be at most {LINES_PER_S_MAX}")
+        if request.failures_max > FAILURES_MAX:
+            fields.wrong("failures_max", f"must be at most {FAILURES_MAX}")
+        from_ms = deed.now_ms
+        if request.HasField("effective_time"):
+            from_ms = fields.time_ms("effective_time", request.effective_time)
+            if not deed.now_ms <= from_ms <= deed.now_ms + AHEAD_MS_MAX:
+                said = "must be a moment to come, two years ahead at most; leave it out for now"
+                fields.wrong("effective_time", said)
+        fields.done()
+        with in_words():
+            template = await self.templates.get(request.template)
+            check_in_use(template)
+        machine_ids = await self._all_of(selector, from_ms)
+        planned = await self._planned(machine_ids, template, from_ms)
+        if act.validate_only:
+            return Applied(planned=planned)
+        _check(planned)
+        with in_words():
+            view = await self.applications.begin(
+                id_for(act, self.new_id),
+                [
+                    ImportLine(line=number, machine_id=one.machine_id, content="")
+                    for number, one in enumerate(planned, 1)
+                ],
+                deed,
+                lines_per_s=request.machines_per_second or LINES_PER_S,
+                failures_max=request.failures_max,
+                from_ms=from_ms,
+                about=template.kept(),
+            )
+        self.begun()
+        return Applied(planned=planned, view=view)
+
+    async def stop(self, request: wire.StopPlanogramApplicationRequest, act: Act) -> ImportView:
+        """StopPlanogramApplication."""
+        fields = PlaceFields()
+        fields.reason(request.reason)
+        application_id(fields, request.application_id).done()
+        with in_words():
+            return await self.applications.stop(
+                request.application_id,
+                deed_of(act, "StopPlanogramApplication", self.acts.clock),
+                reason=request.reason or f"{act.actor} stopped it",
+            )
+
+    async def _all_of(self, selector: Selector, at_ms: int) -> list[str]:
+        found: list[str] = []
+        position = ""
+        while True:
+            held = await self.selectors.page(selector, at_ms, position=position, limit=_AT_ONCE)
+            found += held.machine_ids
+            if len(found) > MACHINES_MAX:
+                raise _refused(f"the selector holds more than {MACHINES_MAX} machines", len(found))
+            if not (position := held.position):
+                break
+        if not found:
+            raise _refused("the selector holds no machine at that time", 0)
+        return sorted(set(found))
+
+    async def _planned(
+        self, machine_ids: Sequence[str], template: TemplateView, at_ms: int
+    ) -> list[Planned]:
+        prices: dict[str, dict[str, int]] = {}
+        planned = []
+        for start in range(0, len(machine_ids), _AT_ONCE):
+            for view in await self.acts.queries.some_machines(
+                machine_ids[start : start + _AT_ONCE]
+            ):
+                currency = view.currency
+                if currency not in prices:
+                    prices[currency] = await self.templates.prices(
+                        template.content.price_list, template.listed(), currency, at_ms
+                    )
+                planned.append(_of(view, template, prices[currency]))
+        return planned
+
+
+def application_id(fields: PlaceFields, value: str) -> PlaceFields:
+    """Check the name of an application."""
+    if not 1 <= len(value) <= IMPORT_ID_LENGTH_MAX or not value.isalnum():
+        fields.wrong("application_id", "must be the application_id that ApplyPlanogram answered")
+    return fields
+
+
+def _of(view: MachineView, template: TemplateView, prices: dict[str, int]) -> Planned:
+    try:
+        after = columns_of(template, view.currency, prices)
+    except NoPlanogram as error:
+        return Planned(machine_id=view.machine_id, problem=str(error))
+    return Planned(machine_id=view.machine_id, differences=tuple(differences(view.columns, after)))
+
+
+def differences(before: Sequence[Column], after: Sequence[Column]) -> list[str]:
+    """Return what another planogram changes, column by column."""
+    old, new = ({one.column: one for one in columns} for columns in (before, after))
+    said = []
+    for name, one in new.items():
+        if name not in old:
+            said.append(f"{name}: new, {one.product} for {one.price_minor}, {one.capacity} fit")
+            continue
+        pairs = (
+            (word, getattr(old[name], field), getattr(one, field))
+            for word, field in (("", "product"), ("price ", "price_minor"), ("fit ", "capacity"))
+        )
+        if parts := [f"{word}{was} -> {now}" for word, was, now in pairs if was != now]:
+            said.append(f"{name}: {', '.join(parts)}")
+    said += [f"{name}: removed, {one.product}" for name, one in old.items() if name not in new]
+    if not said and list(old) != list(new):
+        said.append("another order of columns")
+    return said
+
+
+def _check(planned: Sequence[Planned]) -> None:
+    wrong = [f"machine {one.machine_id}: {one.problem}" for one in planned if one.problem]
+    if wrong:
+        more = len(wrong) - PROBLEMS_SHOWN_MAX
+        behind = f"; and {more} more, which validate_only shows" if more > 0 else ""
+        raise _refused(f"{'; '.join(wrong[:PROBLEMS_SHOWN_MAX])}{behind}", len(wrong))
+
+
+def _refused(said: str, problems: int) -> CallRefused:
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.FAILED_PRECONDITION,
+            reason="APPLICATION_REFUSED",
+            message=f"nothing was applied: {said}",
+            metadata={"problems": str(problems)},
+        )
+    )

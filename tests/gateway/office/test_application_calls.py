@@ -1,0 +1,152 @@
+"""A template is applied to all machines of a selector or to none of them, once, at its time."""
+
+import grpc
+
+from actors.machine.state import Column
+from gateway.office.application_calls import differences
+from gateway.office.import_worker import HELD_MS
+from gateway.office.v1 import planogram_pb2
+from gateway.office.v1 import planogram_service_pb2 as wire
+from gateway.office.v1.selector_pb2 import Selector
+from tests.gateway.office.applying import (
+    EVERYONE,
+    Set,
+    applied,
+    carried_out,
+    listed,
+    looked_at,
+    made,
+    price,
+    products,
+    worker,
+)
+from tests.support.fleet_calls import refusal
+from tests.support.site import Site
+
+DAY_MS = 86_400_000
+
+
+async def test_a_template_reaches_its_machines_once(site: Site) -> None:
+    """A rehearsal says how each would change; done twice under one id it is one application; what
+    is so already is not changed.
+    """
+    await products(site, "cola")
+    for name in ("VM-1", "VM-2", "VM-3"):
+        await site.register(name)
+    await made(site, 600)
+    named = Selector(machine_ids=["VM-1", "VM-2"])
+    rehearsed = await applied(site, selector=named, validate_only=True)
+    assert (2, 0, 0, ["VM-1", "VM-2"], ["A1: price 500 -> 600"]) == (
+        rehearsed.changed_count,
+        rehearsed.same_count,
+        rehearsed.refused_count,
+        [one.machine_id for one in rehearsed.changes],
+        list(rehearsed.changes[0].differences),
+    )
+    assert not rehearsed.HasField("application")
+    once = await applied(site, selector=named, request_id="r-1")
+    assert once == await applied(site, selector=named, request_id="r-1")
+    waits = await looked_at(site, once.application.application_id)
+    assert planogram_pb2.APPLICATION_STATE_WAITING == waits.state
+    assert await carried_out(worker(site))
+    done = await looked_at(site, once.application.application_id)
+    assert (planogram_pb2.APPLICATION_STATE_DONE, 2, 0) == (
+        done.state,
+        done.done_count,
+        done.failed_count,
+    )
+    assert [(600, 2), (600, 2), (500, 1)] == [
+        await price(site, name) for name in ("VM-1", "VM-2", "VM-3")
+    ]
+    again = await applied(site, selector=EVERYONE, validate_only=True)
+    assert (1, 2) == (again.changed_count, again.same_count)
+    every = await site.planograms.ListPlanogramApplications(wire.ListPlanogramApplicationsRequest())
+    assert [done] == list(every.applications)
+
+
+async def test_a_machine_that_cannot_have_it_refuses_the_whole(site: Site) -> None:
+    """Another currency; no price in the list; nobody at all."""
+    await products(site, "cola")
+    await site.register("VM-1")
+    await made(site, 600)
+    await site.register("VM-2", currency="JPY")
+    code, reason, _ = await refusal(applied(site))
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "APPLICATION_REFUSED") == (code, reason)
+    rehearsed = await applied(site, validate_only=True)
+    assert (1, 1, "VM-2") == (
+        rehearsed.changed_count,
+        rehearsed.refused_count,
+        rehearsed.changes[0].machine_id,
+    )
+    assert "HKD" in rehearsed.changes[0].problem
+    nobody = Selector(machine_ids=["VM-9"])
+    assert "APPLICATION_REFUSED" == (await refusal(applied(site, selector=nobody)))[1]
+    assert 0 == await carried_out(worker(site))
+
+
+async def test_what_is_to_come_is_made_when_its_time_comes_and_once(site: Site) -> None:
+    """Two gateways look for it, one of which was just started; a clock that is set back after it
+    began loses nothing, and one that comes again doubles nothing. Prices are those of its time.
+    """
+    await products(site, "cola")
+    await site.register("VM-1")
+    await site.register("VM-2")
+    await listed(site, 650)
+    await made(site, None)
+    now_ms = site.gateway.office.fleet.acts.clock.now_ms()
+    asked = await applied(site, at_ms=now_ms + DAY_MS, machines_per_second=1)
+    one, two = worker(site, "gw-1"), worker(site, "gw-2")
+    assert (0, 0) == (await carried_out(one), await carried_out(two))
+    assert (500, 1) == await price(site)
+    one.clock = Set(now_ms + DAY_MS)
+    assert await one.once()
+    assert (650, 2) == await price(site)
+    # The clock goes back, and the gateway that held it is gone.
+    two.clock = Set(now_ms)
+    assert await two.once()
+    assert (650, 2) == await price(site, "VM-2")
+    assert not await two.once()
+    one.clock, two.clock = Set(now_ms + DAY_MS + HELD_MS), Set(now_ms + 2 * DAY_MS)
+    assert (0, 0) == (await carried_out(one), await carried_out(two))
+    done = await looked_at(site, asked.application.application_id)
+    assert (planogram_pb2.APPLICATION_STATE_DONE, 2) == (done.state, done.done_count)
+    assert [(650, 2), (650, 2)] == [await price(site, name) for name in ("VM-1", "VM-2")]
+
+
+async def test_what_is_to_come_can_be_cancelled(site: Site) -> None:
+    """Then its time comes and nothing happens; what is past cannot be asked for."""
+    await products(site, "cola")
+    await site.register("VM-1")
+    await made(site, 600)
+    now_ms = site.gateway.office.fleet.acts.clock.now_ms()
+    asked = await applied(site, at_ms=now_ms + DAY_MS)
+    stop = wire.StopPlanogramApplicationRequest(
+        application_id=asked.application.application_id, reason="dearer"
+    )
+    stopped = (await site.planograms.StopPlanogramApplication(stop)).application
+    assert (planogram_pb2.APPLICATION_STATE_STOPPED, "dearer") == (stopped.state, stopped.reason)
+    here = worker(site)
+    here.clock = Set(now_ms + DAY_MS)
+    assert 0 == await carried_out(here)
+    assert (500, 1) == await price(site)
+    assert "IMPORT_ENDED" == (await refusal(site.planograms.StopPlanogramApplication(stop)))[1]
+    code, _, fields = await refusal(applied(site, at_ms=now_ms - 1_000))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, ["effective_time"]) == (code, fields)
+
+
+def test_differences_are_told_column_by_column() -> None:
+    """What is new, gone or other; a count is none of it, the order of columns is."""
+
+    def column(name: str, **more: int) -> Column:
+        values = {"price_minor": 500, "capacity": 9, "stock": 1} | more
+        return Column(column=name, product="cola", **values)
+
+    before = [column("A1"), column("A2"), column("A3")]
+    after = [column("A1", price_minor=600, capacity=8), column("A3", stock=7), column("B1")]
+    assert [
+        "A1: price 500 -> 600, fit 9 -> 8",
+        "B1: new, cola for 500, 9 fit",
+        "A2: removed, cola",
+    ] == differences(before, after)
+    assert [] == differences(before, before)
+    assert ["another order of columns"] == differences(before, before[::-1])

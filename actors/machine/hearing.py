@@ -8,6 +8,7 @@ mailbox. A payment is no such fact; it is late by its deadline (``decide``).
 
 from actors.machine import events
 from actors.machine.ids import VendId
+from actors.machine.policy import Policy
 from actors.machine.state import MachineState, Vend, VendStatus, open_vends
 
 UNHEARD = frozenset({VendStatus.APPROVED, VendStatus.IN_DOUBT})
@@ -40,3 +41,30 @@ def settles(state: MachineState, event: events.Event) -> frozenset[VendId]:
             return frozenset(vend.vend_id for vend in unheard(state))
         case _:
             return NOTHING
+
+
+def within_bound(vend: Vend, wait_ms: int, now_ms: int, policy: Policy) -> int:
+    """Return the end of a wait, but never later than all waits of one vend together.
+
+    A machine that comes and goes must not hold money without an end.
+    """
+    return min(now_ms + wait_ms, _bound(vend, now_ms, policy))
+
+
+def heard_out(vend: Vend, deadline_at_ms: int, now_ms: int, policy: Policy) -> int:
+    """Return the deadline, put off until a machine that has just connected had time to send the
+    rest; once, at the end of all waits, not for each time that it connects.
+    """
+    wait_ms = policy.report_wait_ms
+    last_ms = _bound(vend, now_ms, policy) + wait_ms
+    return max(deadline_at_ms, min(now_ms + wait_ms, last_ms))
+
+
+def _bound(vend: Vend, now_ms: int, policy: Policy) -> int:
+    since_ms = vend.requested_at_ms if vend.heard_from_ms is None else vend.heard_from_ms
+    return (
+        min(since_ms, now_ms)
+        + policy.payment_wait_ms
+        + policy.vend_result_ms
+        + policy.doubt_window_ms
+    )

@@ -12,6 +12,7 @@ from actors.machine.commands import planogram, sells
 from actors.machine.draft import Draft
 from actors.machine.effects import ApproveVend, DenyVend, RejectCode, RejectFrame, ShowQr
 from actors.machine.evidence import contradiction
+from actors.machine.hearing import heard_out, within_bound
 from actors.machine.ids import SessionId, VendId, mark_of, vend_id
 from actors.machine.state import (
     Column,
@@ -212,7 +213,9 @@ def _approve(draft: Draft, vend: Vend) -> None:
             vend,
             status=VendStatus.APPROVED,
             reserved=tuple(reserved),
-            deadline_at_ms=_within_bound(draft, vend, draft.policy.vend_result_ms),
+            deadline_at_ms=within_bound(
+                vend, draft.policy.vend_result_ms, draft.now_ms, draft.policy
+            ),
         ),
     )
     tell_open_vend(draft)
@@ -356,7 +359,9 @@ def doubt(draft: Draft) -> None:
         replace(
             vend,
             status=VendStatus.IN_DOUBT,
-            deadline_at_ms=_within_bound(draft, vend, draft.policy.doubt_window_ms),
+            deadline_at_ms=within_bound(
+                vend, draft.policy.doubt_window_ms, draft.now_ms, draft.policy
+            ),
         ),
     )
 
@@ -412,21 +417,21 @@ def settle_by_person(draft: Draft, event: events.VendSettled) -> None:
 
 def trust_again(draft: Draft, vend: Vend) -> None:
     """Await the result as before: the machine is back and still busy with the vend."""
+    policy = draft.policy
+    deadline_at_ms = within_bound(vend, policy.vend_result_ms, draft.now_ms, policy)
     _keep(
         draft,
         replace(
             vend,
             status=VendStatus.APPROVED,
-            deadline_at_ms=_heard_out(
-                draft, vend, _within_bound(draft, vend, draft.policy.vend_result_ms)
-            ),
+            deadline_at_ms=heard_out(vend, deadline_at_ms, draft.now_ms, policy),
         ),
     )
 
 
 def hear_out(draft: Draft, vend: Vend) -> None:
     """Give the machine, which is back, the time to send what it has to say of a vend in doubt."""
-    deadline_at_ms = _heard_out(draft, vend, vend.deadline_at_ms)
+    deadline_at_ms = heard_out(vend, vend.deadline_at_ms, draft.now_ms, draft.policy)
     if deadline_at_ms != vend.deadline_at_ms:
         _keep_open(draft, replace(vend, deadline_at_ms=deadline_at_ms))
 
@@ -448,34 +453,6 @@ def _keep_open(draft: Draft, vend: Vend) -> None:
     draft.record_vend(vend)
     others = draft.state.doubts
     draft.update(doubts=tuple(vend if one.vend_id == vend.vend_id else one for one in others))
-
-
-def _within_bound(draft: Draft, vend: Vend, wait_ms: int) -> int:
-    """Return the end of a wait, but never later than all waits of one vend together.
-
-    A machine that comes and goes must not hold money without an end.
-    """
-    return min(draft.now_ms + wait_ms, _bound(draft, vend))
-
-
-def _heard_out(draft: Draft, vend: Vend, deadline_at_ms: int) -> int:
-    """Return the deadline, put off until a machine that has just connected had time to send the
-    rest; once, at the end of all waits, not for each time that it connects.
-    """
-    wait_ms = draft.policy.report_wait_ms
-    last_ms = _bound(draft, vend) + wait_ms
-    return max(deadline_at_ms, min(draft.now_ms + wait_ms, last_ms))
-
-
-def _bound(draft: Draft, vend: Vend) -> int:
-    policy = draft.policy
-    since_ms = vend.requested_at_ms if vend.heard_from_ms is None else vend.heard_from_ms
-    return (
-        min(since_ms, draft.now_ms)
-        + policy.payment_wait_ms
-        + policy.vend_result_ms
-        + policy.doubt_window_ms
-    )
 
 
 def _keep(draft: Draft, vend: Vend) -> None:

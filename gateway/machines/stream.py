@@ -310,8 +310,9 @@ class Stream:
         pause_s, self._intake.pause_s = self._intake.pause_s, 0.0
         if pause_s:
             log.warning("a machine that writes too much is slowed down", **self._names())
-            with suppress(TimeoutError):  # Until the stream ends.
-                await asyncio.wait_for(self._host_did(lambda: False), pause_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._host_did(lambda: False)  # Until the stream ends.
         self._waits.reading = True
         self._waits.heard_at = self._monotonic()
 

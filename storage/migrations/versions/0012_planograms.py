@@ -57,7 +57,7 @@ def downgrade() -> None:
     """Drop them."""
     for name in ("machine_states_show", "machine_states_show_first"):
         on = "" if op.get_bind().dialect.name == "sqlite" else " ON machine_states"
-        op.execute(f"DROP TRIGGER {name}{on}")
+        op.execute(f"DROP TRIGGER IF EXISTS {name}{on}")
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION planogram_is_shown()")
     op.drop_index("machine_imports_by_kind", "machine_imports")

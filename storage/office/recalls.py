@@ -230,7 +230,7 @@ class Recalls:
 
     async def looked(self, recall: RecallView, holder: str, *, now_ms: int) -> RecallView:
         """Say that all columns were gone through for the recall as it was taken, and when next.
-        Released meanwhile, it is looked at again at once.
+        Released meanwhile, or wanted to be looked at sooner, it is looked at again at once.
         """
 
         def work(connection: Connection) -> RecallView:
@@ -241,7 +241,7 @@ class Recalls:
                 there,
                 now_ms,
                 locks=bool(connection.scalar(select(locks))),
-                seen=there.released is recall.released,
+                seen=(there.released, there.look_at_ms) == (recall.released, recall.look_at_ms),
             )
             connection.execute(
                 update(recalls)
@@ -265,7 +265,8 @@ def _expired_id(wanted: NewRecall) -> str:
 
 def next_look_ms(recall: RecallView, now_ms: int, *, locks: bool, seen: bool) -> int | None:
     """Return when somebody is to look again to which columns the recall locks; None: never.
-    ``locks``: it locks some now; ``seen``: it was looked at as it is now, released or not.
+    ``locks``: it locks some now; ``seen``: it was looked at as it is now, released or not, and
+    nobody has asked for another look since.
     """
     if not seen:
         return now_ms

@@ -203,21 +203,24 @@ class Recalls:
 
     async def take(self, holder: str, *, now_ms: int, held_ms: int) -> RecallView | None:
         """Return the recall that is due to be looked at the longest, held by ``holder`` alone for
-        so long; None if there is none. One that ``holder`` holds already it has again.
+        so long; None if there is none. One that ``holder`` holds already it has again. What a
+        person has recalled just now does not wait for all that has expired.
         """
+        free = _free(holder, now_ms, held_ms)
+        c = recalls.c
+        new = free.where(c.cause == RecallCause.RECALLED.value, c.looked_at_ms.is_(None))
 
         def work(connection: Connection) -> RecallView | None:
-            due = connection.scalar(
-                _free(holder, now_ms, held_ms).with_for_update(skip_locked=True)
-            )
+            due = connection.scalar(new.with_for_update(skip_locked=True))
+            if due is None:
+                due = connection.scalar(free.with_for_update(skip_locked=True))
             if due is None:
                 return None
             held = update(recalls).where(recalls.c.recall_id == due)
             connection.execute(held.values(holder=holder, held_until_ms=now_ms + held_ms))
             return there_is(connection, due)
 
-        first = _free(holder, now_ms, held_ms)
-        if await self._db.read(lambda connection: connection.scalar(first)) is None:
+        if await self._db.read(lambda connection: connection.scalar(free)) is None:
             return None  # nothing is written at rest
         return await self._db.write(work)
 

@@ -13,7 +13,7 @@ some time after it was answered (``Policy.code_again_ms``).
 
 from typing import assert_never
 
-from actors.machine import commands, events
+from actors.machine import commands, events, vending
 from actors.machine.code import (
     QR_PAYLOAD_BYTES_MAX,
     Code,
@@ -211,6 +211,7 @@ def created(draft: Draft, event: events.CodeCreated) -> None:
     )
     if not told:
         draft.tell(commands.service(draft.state))
+        vending.show_another_qr(draft)
 
 
 def modified(draft: Draft, event: events.CodeModified) -> None:
@@ -248,6 +249,7 @@ def modified(draft: Draft, event: events.CodeModified) -> None:
         )
         draft.update(code=code)
         draft.tell(commands.service(draft.state))
+        vending.show_another_qr(draft)
         return
     draft.update(code=code)
 

@@ -177,6 +177,9 @@ def paid(draft: Draft) -> None:
 
 
 def _show_qr(draft: Draft, vend: Vend) -> None:
+    if not draft.state.code.qr_payload:  # it is being replaced: see ``show_another_qr``
+        draft.note(f"there is no code to pay vend {vend.vend_id} by just now")
+        return
     draft.tell(
         ShowQr(
             request_id=vend.request_id,
@@ -185,6 +188,15 @@ def _show_qr(draft: Draft, vend: Vend) -> None:
             expires_in_ms=max(0, vend.deadline_at_ms - draft.now_ms),
         )
     )
+
+
+def show_another_qr(draft: Draft) -> None:
+    """The machine has another code: whoever stands before a selection cannot pay the one that the
+    screen still shows.
+    """
+    vend = None if draft.state.session is None else draft.session.vend
+    if vend is not None and vend.status is VendStatus.AWAITING_PAYMENT:
+        _show_qr(draft, vend)
 
 
 def _approve(draft: Draft, vend: Vend) -> None:

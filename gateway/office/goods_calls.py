@@ -283,6 +283,8 @@ class GoodsCalls(Acts):
             notes = await self._told(MachineId(machine_id), told, act, saved=False)
         seen = await self._seen(machine_id, event)
         if seen.done:
+            if isinstance(event, GoodsCounted) or event.into:
+                await self.locks.look_again(event.product, self.clock.now_ms())
             return _there(machine_id, seen, event, 0)
         if not seen.refused and (back is None or seen.waiting):
             # It said neither: so much else was done that it may have forgotten. Nobody knows.

@@ -34,7 +34,7 @@ from storage.fleet.joining import (
     registered,
 )
 from storage.machines.loading import configuration_of
-from storage.tables import machines, notify_tokens, planogram_columns
+from storage.tables import column_locks, machines, notify_tokens, planogram_columns
 
 TOKEN_BYTES = 24
 STORE_BYTES = 5
@@ -154,7 +154,10 @@ class Registry:
                     _keep_token(connection, row, now_ms)
                 if planned.told.columns is not None:
                     _write_columns(connection, machine_id, planned.told.columns)
-                _wait_for_it(connection, machine_id, planned, now_ms)
+                if planned.told.configuration.retired:
+                    _is_over(connection, machine_id)
+                else:
+                    _wait_for_it(connection, machine_id, planned, now_ms)
             if claim is not None:
                 mark_done(connection, claim)
             if planned.values or wished.beside:
@@ -295,14 +298,20 @@ def _keep_token(connection: Connection, row: Row[Any], now_ms: int) -> None:
         connection.execute(delete(notify_tokens).where(c.token == token))
 
 
+def _is_over(connection: Connection, machine_id: MachineId) -> None:
+    """Expect nothing of a retired machine any more: no planogram, and no lock, which nobody could
+    take off it again, so that its recall would be looked at for ever.
+    """
+    planogram_waits.over(connection, machine_id)
+    connection.execute(delete(column_locks).where(column_locks.c.machine_id == machine_id))
+
+
 def _wait_for_it(
     connection: Connection, machine_id: MachineId, planned: Planned, now_ms: int
 ) -> None:
-    """Note that the machine does not show its new planogram yet; a retired one needs not."""
+    """Note that the machine does not show its new planogram yet."""
     after = planned.told.configuration
-    if after.retired:
-        planogram_waits.over(connection, machine_id)
-    elif after.planogram_version != planned.before.planogram_version:
+    if after.planogram_version != planned.before.planogram_version:
         version = {"planogram_version": after.planogram_version, "since_at_ms": now_ms}
         planogram_waits.wanted(connection, [{"machine_id": machine_id, **version}])
 

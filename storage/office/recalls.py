@@ -203,21 +203,24 @@ class Recalls:
 
     async def take(self, holder: str, *, now_ms: int, held_ms: int) -> RecallView | None:
         """Return the recall that is due to be looked at the longest, held by ``holder`` alone for
-        so long; None if there is none. One that ``holder`` holds already it has again.
+        so long; None if there is none. One that ``holder`` holds already it has again. What a
+        person has recalled just now does not wait for all that has expired.
         """
+        free = _free(holder, now_ms, held_ms)
+        c = recalls.c
+        new = free.where(c.cause == RecallCause.RECALLED.value, c.looked_at_ms.is_(None))
 
         def work(connection: Connection) -> RecallView | None:
-            due = connection.scalar(
-                _free(holder, now_ms, held_ms).with_for_update(skip_locked=True)
-            )
+            due = connection.scalar(new.with_for_update(skip_locked=True))
+            if due is None:
+                due = connection.scalar(free.with_for_update(skip_locked=True))
             if due is None:
                 return None
             held = update(recalls).where(recalls.c.recall_id == due)
             connection.execute(held.values(holder=holder, held_until_ms=now_ms + held_ms))
             return there_is(connection, due)
 
-        first = _free(holder, now_ms, held_ms)
-        if await self._db.read(lambda connection: connection.scalar(first)) is None:
+        if await self._db.read(lambda connection: connection.scalar(free)) is None:
             return None  # nothing is written at rest
         return await self._db.write(work)
 
@@ -230,7 +233,7 @@ class Recalls:
 
     async def looked(self, recall: RecallView, holder: str, *, now_ms: int) -> RecallView:
         """Say that all columns were gone through for the recall as it was taken, and when next.
-        Released meanwhile, it is looked at again at once.
+        Released meanwhile, or wanted to be looked at sooner, it is looked at again at once.
         """
 
         def work(connection: Connection) -> RecallView:
@@ -241,7 +244,7 @@ class Recalls:
                 there,
                 now_ms,
                 locks=bool(connection.scalar(select(locks))),
-                seen=there.released is recall.released,
+                seen=(there.released, there.look_at_ms) == (recall.released, recall.look_at_ms),
             )
             connection.execute(
                 update(recalls)
@@ -265,7 +268,8 @@ def _expired_id(wanted: NewRecall) -> str:
 
 def next_look_ms(recall: RecallView, now_ms: int, *, locks: bool, seen: bool) -> int | None:
     """Return when somebody is to look again to which columns the recall locks; None: never.
-    ``locks``: it locks some now; ``seen``: it was looked at as it is now, released or not.
+    ``locks``: it locks some now; ``seen``: it was looked at as it is now, released or not, and
+    nobody has asked for another look since.
     """
     if not seen:
         return now_ms

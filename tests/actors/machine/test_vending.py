@@ -3,10 +3,13 @@
 import pytest
 
 from actors.machine import events
+from actors.machine.code import CodeStatus, Saying
 from actors.machine.effects import ApproveVend, DenyVend, RejectFrame, SendRefund, ShowQr
 from actors.machine.ids import BootId, RequestId, StreamId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, Mode, VendStatus
+from actors.machine.values import replace
+from tests.support.codes import HERE
 from tests.support.story import Story, a_machine
 
 
@@ -244,3 +247,29 @@ def test_a_cancel_gives_nothing_back_that_waits_for_a_person() -> None:
     story.frame(events.VendCancelled(request_id=RequestId("q1")))
     assert [VendStatus.IN_REVIEW] == [vend.status for vend in story.state.doubts]
     assert 500 == story.money()["held"]
+
+
+def test_a_selection_is_paid_by_the_code_that_the_machine_has_now() -> None:
+    """An administrator replaces the code while the customer looks at it: the screen shows the new
+    one, with what is left of the price and of the time.
+    """
+    machine, another = a_machine(Mode.SELECTION_FIRST), replace(HERE, store="another")
+    said = Saying(wanted=HERE, confirmed=HERE)
+    story = Story(replace(machine, code=replace(machine.code, saying=said)))
+    story.connect()
+    story.select("A1")
+    story.do(events.CodeWished(says=another))
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    story.do(events.CodeDeleted())
+    story.now_ms += 1_000
+    story.pay(200)  # by the old one, told late
+    assert 1 == len(story.effects(ShowQr))  # there is none to be shown
+    story.do(events.CodeCreated(qr_payload="https://qr.example/new", image_url=""))
+    story.do(events.CodeModified(says=another))
+    shown = story.effects(ShowQr)[-1]
+    assert isinstance(shown, ShowQr)
+    assert ("https://qr.example/new", 300, 24_000) == (
+        shown.qr_payload,
+        shown.amount_minor,
+        shown.expires_in_ms,
+    )

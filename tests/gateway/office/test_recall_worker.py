@@ -13,10 +13,12 @@ from gateway.fleet.act import Act
 from gateway.links.commands import HostUnavailable
 from gateway.office import recall_worker
 from gateway.office.recall_worker import HELD_MS
+from gateway.office.v1 import goods_service_pb2 as goods_wire
+from storage.office.recalls import DAY_MS, LOOK_EVERY_MS
 from storage.tables import audit
 from tests.gateway.office.recalling import a_loaded_machine, locked, recall, worker
 from tests.support.fleet_calls import registered
-from tests.support.goods_calls import COLUMNS, load
+from tests.support.goods_calls import COLUMNS, load, unload
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
@@ -155,3 +157,29 @@ async def test_a_gateway_lets_go_when_it_ends(site: Site) -> None:
     site.clock.ahead_ms = 60_000
     assert await worker(site, "gw-2").once()
     assert 1 == await lockings(site)
+
+
+async def test_what_comes_back_into_a_column_is_locked_at_once(site: Site) -> None:
+    """An expired lot that is in no column any more is looked for once a day. Somebody takes back
+    that it was taken out, or counts again: nobody may buy it until tomorrow.
+    """
+    await a_loaded_machine(site)
+    site.clock.ahead_ms = 100 * DAY_MS
+    here = worker(site)
+    assert await here.once()
+    assert ["A1"] == [one.column for one in await locked(site)]
+    out = await site.goods.UnloadColumn(unload(7, "WASTE", lot="L1", request_id="out"))
+    assert 0 == out.column.quantity
+    site.clock.ahead_ms += LOOK_EVERY_MS
+    assert await here.once()
+    assert [] == await locked(site)
+    site.clock.ahead_ms += LOOK_EVERY_MS
+    assert not await here.once()
+
+    moves = await site.goods.ListGoodsMoves(goods_wire.ListGoodsMovesRequest(machine_id="VM-1"))
+    (wasted,) = (one.id for one in moves.moves if one.to_place == "WASTE")
+    await site.goods.ReverseMove(
+        goods_wire.ReverseMoveRequest(move_id=wasted, reason="another box", request_id="back")
+    )
+    assert await here.once()
+    assert ["A1"] == [one.column for one in await locked(site)]

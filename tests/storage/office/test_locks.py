@@ -7,6 +7,8 @@ from sqlalchemy import insert, select, update
 
 from actors.machine.ids import MachineId
 from storage.database.engine import Database
+from storage.fleet.changes import MachineChange
+from storage.fleet.registry import Registry
 from storage.office import stays
 from storage.office.deeds import NotPossible
 from storage.office.locks import Locks, LockView, locks_page
@@ -231,3 +233,24 @@ async def test_locks_are_listed_along_an_index_from_where_a_page_begins(db: Data
         (("", "", True), "column_locks_not_obeyed"),
     ):
         await goes_along(db, locks_page(*asked, key, 9), index)
+
+
+async def test_a_retired_machine_has_no_locks(db: Database) -> None:
+    """Nobody could take them off it, so that the recall would be looked at for ever, also when it
+    was released.
+    """
+    await of.machines(db, "VM-1", "VM-2")
+    await of.moved(db, 1, "LOADED", "L1", 3)
+    await of.moved(db, 2, "LOADED", "L1", 3, machine_id="VM-2")
+    recall = await of.recalled(db)
+    assert ["VM-1/A1", "VM-2/A1"] == await of.locked_for(db, recall)
+    await Registry(db).change(
+        MachineId("VM-1"),
+        MachineChange(retire=True),
+        actor="ann",
+        action="RetireMachine",
+        now_ms=9,
+    )
+    assert ["VM-2/A1"] == await of.locked_for(db, recall)
+    released = await Recalls(db).release(recall.recall_id, by(), reason="tested")
+    assert [] == await of.locked_for(db, released)

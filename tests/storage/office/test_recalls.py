@@ -44,6 +44,25 @@ async def lots(db: Database, *lots_: tuple[str, str]) -> None:
     await db.write(lambda connection: connection.execute(insert(goods_lots), rows))
 
 
+async def test_a_new_recall_does_not_wait_for_what_has_expired(db: Database) -> None:
+    """Lots that expired are looked for each day, all that ever did. Looked at once, a recall waits
+    its turn like any other.
+    """
+    await of.machines(db, "VM-1")
+    await of.moved(db, 1, "LOADED", "L1", 3)
+    await lots(db, ("L2", "2020-01-01"), ("L3", "2020-01-01"))
+    recalls, now_ms = Recalls(db), NOON_MS + DAY_MS
+    assert 2 == len(await recalls.expire(replace(by(), now_ms=NOON_MS)))
+    await recalls.begin("r-1", of.LOT, replace(by(), now_ms=NOON_MS + 1))
+    taken = await recalls.take("gw-1", now_ms=now_ms, held_ms=HELD_MS)
+    assert taken is not None
+    assert "r-1" == taken.recall_id
+    await recalls.looked(taken, "gw-1", now_ms=now_ms)
+    taken = await recalls.take("gw-1", now_ms=now_ms + LOOK_EVERY_MS, held_ms=HELD_MS)
+    assert taken is not None
+    assert RecallCause.EXPIRED is taken.cause
+
+
 async def test_what_nobody_knows_is_not_recalled(db: Database) -> None:
     """A mistyped lot would lock nothing, and nobody would notice."""
     await of.machines(db, "VM-1")

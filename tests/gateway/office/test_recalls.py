@@ -87,9 +87,10 @@ async def test_a_recall_locks_and_its_release_unlocks(site: Site) -> None:
 
 
 async def test_a_recall_that_is_only_checked_shows_its_columns(site: Site) -> None:
-    """And locks none."""
+    """And locks none, and has no name that nobody could ask for."""
     checked = await recall(site, validate_only=True)
     assert ["A1"] == [one.column for one in checked.columns]
+    assert ("", "L1") == (checked.recall.recall_id, checked.recall.lot)
     assert not await worker(site).once()
     assert [] == await locked(site)
     assert None is await obeyed(site)

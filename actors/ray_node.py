@@ -110,8 +110,11 @@ def start_ray(settings: RaySettings) -> None:
     Config.initialize("")
     handler = signal.getsignal(signal.SIGTERM)
     # Never without an address: a bare init joins whatever cluster it finds on this computer.
-    with _deaf_to_group_signals():
-        ray.init(address=settings.address, **options)
+    try:
+        with _deaf_to_group_signals():
+            ray.init(address=settings.address, **options)
+    except Exception as error:  # Ray raises no class of its own when it does not come up in time
+        raise RuntimeError(str(error)) from error
     # Ray, and the libraries it brings, put handlers of their own in place; ours, or an orderly
     # exit, comes back.
     signal.signal(signal.SIGTERM, handler if callable(handler) else _leave)

@@ -49,7 +49,7 @@ def not_found(what: str, name: str) -> CallRefused:
         Refusal(
             code=grpc.StatusCode.NOT_FOUND,
             reason=f"{what.upper()}_NOT_FOUND",
-            message=f"there is no {what} {name!r}: {call} shows what there is",
+            message=f"there is no {what.replace('_', ' ')} {name!r}: {call} shows what there is",
             metadata={what: name},
         )
     )

@@ -85,8 +85,8 @@ def refused(error: OfficeRefused) -> CallRefused:
                     code=grpc.StatusCode.ALREADY_EXISTS,
                     reason=f"{what.upper()}_EXISTS",
                     message=(
-                        f"{what} {name!r} is there with other content ({detail}): "
-                        f"{call} changes what can be changed"
+                        f"{what.replace('_', ' ')} {name!r} is there with other content "
+                        f"({detail}): {call} changes what can be changed"
                     ),
                     metadata={what: name},
                 )

@@ -1,8 +1,8 @@
 """What is wrong with a machine now, since when, and what that costs. Pure.
 
-Flows in: the machine as SQL has it, its open incidents, and what it usually sells. Flows out: its
-troubles, those that stop all of it first. What a trouble costs is what its machine or its column
-usually sells in that time: an estimate, day and night alike.
+Flows in: the machine as SQL has it, its open incidents, its locked columns, and what it usually
+sells. Flows out: its troubles, those that stop all of it first. What a trouble costs is what its
+machine or its column usually sells in that time: an estimate, day and night alike.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +13,7 @@ from actors.machine.state import Phase
 from gateway.office.event_codes import meaning
 from storage.fleet.views import MachineView
 from storage.office.incidents import IncidentView, Takings
+from storage.office.locks import LockView
 
 HOUR_MS = 3_600_000
 
@@ -27,6 +28,7 @@ class TroubleKind(StrEnum):
     NO_CODE = "NO_CODE"
     SOLD_OUT = "SOLD_OUT"
     INCIDENT = "INCIDENT"
+    LOCKED = "LOCKED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +55,19 @@ class MachineHealth:
 
 
 def health(
-    machine: MachineView, incidents: Iterable[IncidentView], takings: Takings
+    machine: MachineView,
+    incidents: Iterable[IncidentView],
+    locks: Iterable[LockView],
+    takings: Takings,
 ) -> MachineHealth:
     """Return how the machine is."""
     usual = _hourly(sum(takings.by_column.values()), takings)
     whole = list(_of_all(machine, usual))
-    some = [*_sold_out(machine, takings), *_incidents(incidents, takings)]
+    some = [
+        *_sold_out(machine, takings),
+        *_locked(locks, takings),
+        *_incidents(incidents, takings),
+    ]
     if whole:
         lost = usual
     else:
@@ -105,6 +114,18 @@ def _sold_out(machine: MachineView, takings: Takings) -> Iterable[Trouble]:
                 detail=one.product,
                 cost_minor=_hourly(takings.by_column.get(one.column, 0), takings),
             )
+
+
+def _locked(locks: Iterable[LockView], takings: Takings) -> Iterable[Trouble]:
+    for one in locks:
+        what = f"lot {one.lot} of {one.product}" if one.lot else one.product
+        yield Trouble(
+            kind=TroubleKind.LOCKED,
+            column=one.column,
+            detail=f"{one.cause.value}: {what}, recall {one.recall_id}",
+            since_ms=one.locked_at_ms,
+            cost_minor=_hourly(takings.by_column.get(one.column, 0), takings),
+        )
 
 
 def _incidents(incidents: Iterable[IncidentView], takings: Takings) -> Iterable[Trouble]:

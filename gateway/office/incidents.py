@@ -18,6 +18,9 @@ from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import incident_service_pb2 as wire
 from gateway.office.v1 import incident_service_pb2_grpc
 from storage.office.incidents import Incidents, IncidentView
+from storage.office.locks import Locks
+
+LOCKS_SHOWN_MAX = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +64,10 @@ class IncidentCalls(Acts):
 class IncidentService(incident_service_pb2_grpc.IncidentServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, incidents: Incidents) -> None:
+    def __init__(self, parts: Parts, incidents: Incidents, locks: Locks) -> None:
         self.parts = parts
         self._incidents = incidents
+        self._locks = locks
         acts = parts.acts
         self._calls = IncidentCalls(
             registry=acts.registry,
@@ -116,9 +120,12 @@ class IncidentService(incident_service_pb2_grpc.IncidentServiceServicer):
         told = await self._incidents.page(
             machine_id=request.machine_id, only_open=True, after="", limit=INCIDENTS_KEPT
         )
+        locks = await self._locks.page(
+            machine_id=request.machine_id, after=("", "", ""), limit=LOCKS_SHOWN_MAX
+        )
         takings = await self._incidents.takings(
             request.machine_id,
             since_ms=min(now_ms - 1, max(since_ms, machine.registered_at_ms)),
             now_ms=now_ms,
         )
-        return views.health(health(machine, told, takings), machine.currency)
+        return views.health(health(machine, told, locks, takings), machine.currency)

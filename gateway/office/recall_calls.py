@@ -7,7 +7,7 @@ that it is about, or CallRefused with every problem of the request.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.ports import Clock
 from gateway.fleet.act import Act
@@ -70,6 +70,8 @@ class RecallCalls:
             made = await self.recalls.begin(
                 self._id_for(act), wanted, deed_of(act, action, self.clock)
             )
+        if act.validate_only:
+            made = replace(made, recall_id="")  # this name will never be one
         self.begun()
         columns, more = await self.locks.held(wanted.product, wanted.lot, limit=COLUMNS_SHOWN_MAX)
         return Recalled(recall=made, columns=columns, more=bool(more))

@@ -227,7 +227,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         MachineProfileService(parts.fleet, parts.profiles, parts.stays, parts.selectors), server
     )
     incident_service_pb2_grpc.add_IncidentServiceServicer_to_server(
-        IncidentService(parts.fleet, parts.incidents), server
+        IncidentService(parts.fleet, parts.incidents, parts.locks), server
     )
     audit_data_service_pb2_grpc.add_AuditDataServiceServicer_to_server(
         AuditDataService(parts.fleet, parts.audit_data, parts.readouts), server

@@ -85,7 +85,7 @@ def _content(fields: OfficeFields, template: planogram_pb2.PlanogramTemplate) ->
         _columns(fields, template)
     if any(one.HasField("price_minor") for one in columns):
         fields.currency(template.currency, field="template.currency")
-    elif template.currency:
+    elif template.currency and template.price_list:
         fields.wrong("template.currency", "must be empty, because no column has a price of its own")
     return TemplateContent(
         name=template.name,

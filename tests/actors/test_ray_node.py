@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from actors import ray_node
 from tests.support.file_store import FileStore
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.processes import alive, command_line, descendants
@@ -122,3 +123,16 @@ def _is_gone(pid: int) -> bool:
     except OSError:
         return True
     return stat.rpartition(")")[2].split()[0] in {"Z", "X"}
+
+
+def test_a_ray_that_does_not_come_up_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever Ray raises: of a computer that is too slow it raises a bare Exception."""
+
+    def too_slow(**_: object) -> None:
+        raise Exception("the node timed out")  # noqa: TRY002 - it is what Ray raises
+
+    monkeypatch.setattr("ray.init", too_slow)
+    with pytest.raises(RuntimeError, match="the node timed out"):
+        ray_node.start_ray(ray_node.RaySettings(run_dir=tmp_path, address="127.0.0.1:1"))

@@ -1,23 +1,20 @@
 """docs/admin.md works as printed, from top to bottom, with grpcurl or its stand-in. The gateway is
-this test's own; only its port is another.
+this test's own; only its ports are others.
 """
 
 import asyncio
 import subprocess
-from functools import partial
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.v1 import machine_pb2
 from storage.database import migrate
 from tests.alipay_client.wire import Pair
 from tests.e2e.typed import BLOCK, ROOT, environment, flat
 from tests.support.fleet_calls import registered
 from tests.support.patience import HANGS_AFTER_S
-from tests.support.site import PARTITIONS, a_site, found
-from tests.support.site_machine import a_machine
+from tests.support.site import PARTITIONS, a_site
 
 PAGE = (ROOT / "docs" / "admin.md").read_text()
 
@@ -25,22 +22,24 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_800)]
 
 
 class Desk:
-    """A person's folder and shell, before a gateway whose administrators' port is ``port``."""
+    """A person's folder and shell, before a gateway whose port for machines is ``machines`` and
+    for administrators ``admin``.
+    """
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self._folder, self._port = folder, port
+    def __init__(self, folder: Path, machines: int, admin: int) -> None:
+        self._folder = folder
+        self._ports = {"7443": machines, "7444": admin}
         self._environment = environment(folder / "tools", {})
 
     async def type(self, block: str) -> str:
         """Type a block into a shell and return what it prints, without what differs between
         grpcurl and buf curl.
         """
+        for printed, port in self._ports.items():
+            block = block.replace(f"127.0.0.1:{printed}", f"127.0.0.1:{port}")
         done = await asyncio.to_thread(
             subprocess.run,
-            [
-                *("bash", "-e", "-o", "pipefail", "-c"),
-                block.replace("127.0.0.1:7444", f"127.0.0.1:{self._port}"),
-            ],
+            ["bash", "-e", "-o", "pipefail", "-c", block],
             cwd=self._folder,
             env=self._environment,
             capture_output=True,
@@ -60,7 +59,9 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         await registered(site)
         listener = site.gateway.admin_listener("127.0.0.1:0", None)
         await listener.start()
-        desk = Desk(tmp_path, listener.port)
+        door = site.gateway.machine_listener("127.0.0.1:0", None)
+        await door.start()
+        desk = Desk(tmp_path, door.port, listener.port)
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, *more = machines
         rehearsed, tomorrow, waiting, rotated, import_of, imported, *goods = more
@@ -136,10 +137,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert 2 == told.count("lockedat")
         assert 1 == told.count("releasedat")
 
-        async with a_machine(site, "VM-0017") as machine:
-            await machine.say(1, fault=machine_pb2.Fault(code="EJB", column="A1", detail="stuck"))
-            await found(partial(site.gateway.office.incidents.named, "VM-0017-i1"))
-            told = await desk.type(faults)
+        told = await desk.type(faults)
         assert '"detail": "ejb: a dispense motor: stuck"' in told
         assert "incidentendingclosed" in told
 
@@ -155,4 +153,5 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert '"two test vends of the technician"' in told
         assert 2 == told.count("closedat")
         assert "workitems" not in await desk.type(differences)
+        await door.stop(grace_s=0)
         await listener.stop(grace_s=0)

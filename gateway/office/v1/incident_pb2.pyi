@@ -69,6 +69,8 @@ class _TroubleKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TroubleKi
     TROUBLE_KIND_SOLD_OUT: _TroubleKind.ValueType  # 6
     TROUBLE_KIND_INCIDENT: _TroubleKind.ValueType  # 7
     """It told of a fault. A column that failed too often is a work item besides, and sells nothing."""
+    TROUBLE_KIND_LOCKED: _TroubleKind.ValueType  # 8
+    """A recall locks the column, or its lot has expired: see RecallService."""
 
 class TroubleKind(_TroubleKind, metaclass=_TroubleKindEnumTypeWrapper):
     """What can be wrong with a machine."""
@@ -87,6 +89,8 @@ TROUBLE_KIND_NO_CODE: TroubleKind.ValueType  # 5
 TROUBLE_KIND_SOLD_OUT: TroubleKind.ValueType  # 6
 TROUBLE_KIND_INCIDENT: TroubleKind.ValueType  # 7
 """It told of a fault. A column that failed too often is a work item besides, and sells nothing."""
+TROUBLE_KIND_LOCKED: TroubleKind.ValueType  # 8
+"""A recall locks the column, or its lot has expired: see RecallService."""
 Global___TroubleKind: _TypeAlias = TroubleKind  # noqa: Y015
 
 @_typing.final

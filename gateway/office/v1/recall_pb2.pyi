@@ -59,6 +59,7 @@ class Recall(_message.Message):
     LOCKED_COUNT_FIELD_NUMBER: _builtins.int
     NOT_OBEYED_COUNT_FIELD_NUMBER: _builtins.int
     recall_id: _builtins.str
+    """Empty of one that was only checked."""
     cause: Global___RecallCause.ValueType
     product: _builtins.str
     lot: _builtins.str

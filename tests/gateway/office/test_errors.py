@@ -63,6 +63,7 @@ def test_whoever_is_refused_is_sent_to_a_call_that_there_is(error: type[OfficeRe
     for thing in things:
         message = refused(error(thing, *["x"] * (error is AlreadyThere), "y")).refusal.message
         assert calls.intersection(re.findall(r"[A-Z][A-Za-z_]+", message)), message
+        assert "_" not in message, message
 
 
 def test_a_reason_without_words_is_found_by_us() -> None:

@@ -10,6 +10,8 @@ from actors.machine.state import Column
 from gateway.office.health import HOUR_MS, TroubleKind, health
 from storage.fleet.views import HaltView, MachineView
 from storage.office.incidents import Takings
+from storage.office.locks import LockView
+from storage.office.recalls import RecallCause
 from tests.support.incidents import MOTOR
 
 TAKINGS = Takings(by_column={"A1": 30_000, "A2": 10_000}, span_ms=100 * HOUR_MS)
@@ -50,7 +52,7 @@ def a_machine_view(stock: int = 2) -> MachineView:
 
 def test_a_machine_that_is_well_costs_nothing() -> None:
     """And what it usually sells is said."""
-    found = health(a_machine_view(), [], TAKINGS)
+    found = health(a_machine_view(), [], [], TAKINGS)
     assert ([], 400, 0) == (list(found.troubles), found.usual_minor, found.cost_minor)
 
 
@@ -72,7 +74,7 @@ def test_what_stops_a_machine_costs_all_that_it_sells(
 ) -> None:
     """Once, however much stops it."""
     machine: MachineView = replace(a_machine_view(), **changed)
-    found = health(machine, [MOTOR], TAKINGS)
+    found = health(machine, [MOTOR], [], TAKINGS)
     assert [*kinds, TroubleKind.INCIDENT] == [one.kind for one in found.troubles]
     assert {400} == {one.cost_minor for one in found.troubles[:-1]}
     assert 400 == found.cost_minor
@@ -82,11 +84,35 @@ def test_a_column_costs_what_it_sells() -> None:
     """Once, also if it is empty and broken; what is about no column stops nothing."""
     machine = a_machine_view(stock=0)
     fan = replace(MOTOR, incident_id="VM-1-i2", code="EJJ", column="", detail="")
-    found = health(machine, [MOTOR, fan], TAKINGS)
+    found = health(machine, [MOTOR, fan], [], TAKINGS)
     assert [
         (TroubleKind.SOLD_OUT, "A1", "cola", None, 300),
         (TroubleKind.INCIDENT, "A1", "EJB: a dispense motor: stuck", 77, 300),
         (TroubleKind.INCIDENT, "", "EJJ: refrigeration", 77, None),
+    ] == [
+        (one.kind, one.column, one.detail, one.since_ms, one.cost_minor) for one in found.troubles
+    ]
+    assert 300 == found.cost_minor
+
+
+def test_a_locked_column_is_a_trouble_of_its_own() -> None:
+    """Whose goods are there and do not sell; two recalls of one column cost it once."""
+    lock = LockView(
+        machine_id="VM-1",
+        column="A1",
+        recall_id="r1",
+        cause=RecallCause.RECALLED,
+        product="cola",
+        lot="L7",
+        locked_at_ms=66,
+        obeyed_at_ms=None,
+        online=True,
+    )
+    whole = replace(lock, recall_id="r2", lot="")
+    found = health(a_machine_view(), [], [lock, whole], TAKINGS)
+    assert [
+        (TroubleKind.LOCKED, "A1", "RECALLED: lot L7 of cola, recall r1", 66, 300),
+        (TroubleKind.LOCKED, "A1", "RECALLED: cola, recall r2", 66, 300),
     ] == [
         (one.kind, one.column, one.detail, one.since_ms, one.cost_minor) for one in found.troubles
     ]

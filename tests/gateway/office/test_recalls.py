@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from actors.machine.ids import MachineId
-from gateway.office.v1 import recall_pb2
+from gateway.office.v1 import incident_pb2, incident_service_pb2, recall_pb2
 from gateway.office.v1 import recall_service_pb2 as wire
 from storage.tables import audit
 from tests.gateway.office.recalling import a_loaded_machine, locked, recall, release, worker
@@ -24,6 +24,17 @@ async def obeyed(site: Site) -> tuple[str, ...] | None:
     loaded = await site.store.load(MachineId("VM-1"))
     assert loaded is not None
     return loaded.state.configuration.locked
+
+
+async def troubles(site: Site) -> list[str]:
+    """Return what its health says of locked columns, without the recall's name."""
+    asked = incident_service_pb2.GetMachineHealthRequest(machine_id="VM-1")
+    answer = await site.incidents.GetMachineHealth(asked)
+    return [
+        one.detail.partition(", recall")[0]
+        for one in answer.troubles
+        if one.kind == incident_pb2.TROUBLE_KIND_LOCKED
+    ]
 
 
 async def audited(site: Site) -> list[tuple[str, str]]:
@@ -57,6 +68,7 @@ async def test_a_recall_locks_and_its_release_unlocks(site: Site) -> None:
     assert [] == await locked(site, not_obeyed=True)
     assert [one] == await locked(site, recall_id=asked.recall.recall_id)
     assert [one] == await locked(site, machine_id="VM-1")
+    assert ["RECALLED: lot L1 of cola"] == await troubles(site)
     request = wire.GetRecallRequest(recall_id=asked.recall.recall_id)
     got = (await site.recalls.GetRecall(request)).recall
     assert (1, 0, True) == (got.locked_count, got.not_obeyed_count, got.HasField("looked_at"))
@@ -66,6 +78,7 @@ async def test_a_recall_locks_and_its_release_unlocks(site: Site) -> None:
     assert await worker(site).once()
     assert [] == await locked(site)
     assert () == await obeyed(site)
+    assert [] == await troubles(site)
     recall_id = asked.recall.recall_id
     assert [
         ("ann", f"locked none -> A1; recall {recall_id} of lot L1 of cola"),
@@ -74,9 +87,10 @@ async def test_a_recall_locks_and_its_release_unlocks(site: Site) -> None:
 
 
 async def test_a_recall_that_is_only_checked_shows_its_columns(site: Site) -> None:
-    """And locks none."""
+    """And locks none, and has no name that nobody could ask for."""
     checked = await recall(site, validate_only=True)
     assert ["A1"] == [one.column for one in checked.columns]
+    assert ("", "L1") == (checked.recall.recall_id, checked.recall.lot)
     assert not await worker(site).once()
     assert [] == await locked(site)
     assert None is await obeyed(site)

@@ -38,7 +38,9 @@ async def test_a_template_is_changed_under_its_etag_and_archived(site: Site) -> 
 
 
 async def test_all_that_is_wrong_with_a_template_is_said_at_once(site: Site) -> None:
-    """A price from nowhere, a column twice, a par that does not fit, a currency of nothing."""
+    """A price from nowhere, a column twice, a par that does not fit; a currency only if a price
+    list makes it wrong, because a price that is missing needs one.
+    """
     wrong = template(None, price_list="")
     wrong.columns.append(planogram_pb2.TemplateColumn(column="A1", product="", capacity=0, par=3))
     wrong.columns[0].par = 11
@@ -53,8 +55,12 @@ async def test_all_that_is_wrong_with_a_template_is_said_at_once(site: Site) -> 
         "template.columns[1].column",
         "template.columns[1].price_minor",
         "template.columns[1].product",
-        "template.currency",
     ] == sorted(fields)
+    listed_price = template(None, price_list="city")
+    listed_price.currency = "HKD"
+    request = wire.CreatePlanogramTemplateRequest(template=listed_price)
+    _, _, fields = await refusal(site.planograms.CreatePlanogramTemplate(request))
+    assert ["template.currency"] == fields
 
 
 async def test_what_a_template_names_is_there(site: Site) -> None:

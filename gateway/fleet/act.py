@@ -70,6 +70,13 @@ class Act:
         """The same request was begun before, and may have been done."""
         return self.claim is not None and self.claim.resumed
 
+    @property
+    def kept(self) -> bool:
+        """The same request was begun before and its change is saved: only its answer is wanted,
+        whatever would refuse it by now.
+        """
+        return self.claim is not None and self.claim.done
+
 
 @dataclass(frozen=True, kw_only=True)
 class Acts:

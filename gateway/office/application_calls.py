@@ -77,7 +77,11 @@ class ApplicationCalls:
     new_id: Callable[[], str]
 
     async def begin(self, request: wire.ApplyPlanogramRequest, act: Act) -> Applied:
-        """ApplyPlanogram."""
+        """ApplyPlanogram. What would change is not said of one that is kept already."""
+        if act.kept:
+            with in_words():
+                kept = await self.applications.get(id_for(act, self.new_id))
+            return Applied(planned=(), view=kept)
         deed = deed_of(named(act), "ApplyPlanogram", self.acts.clock)
         fields = PlaceFields()
         fields.product(request.template, field="template")

@@ -35,6 +35,9 @@ def taken_apart(content: bytes, *, bytes_max: int, lines_max: int) -> list[Recor
         text = content.decode("utf-8").removeprefix(MARK)
     except UnicodeDecodeError as error:
         raise wrong(f"is not UTF-8 at byte {error.start}: save it as CSV UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise wrong(f"has a NUL character in line {line}: take it out, no text has one")
     records: list[Record] = []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     begins = 1

@@ -61,6 +61,10 @@ class ImportCalls:
             fields.wrong("failures_max", f"must be at most {FAILURES_MAX}")
         fields.done()
         read = machine_csv.read(request.csv)
+        if act.kept:
+            with in_words():
+                kept = await self.imports.get(id_for(act, self.new_id))
+            return Taken(lines=read, new=frozenset(), view=kept)
         lines, new = await self._checked(
             [replace(one, wish=replace(one.wish, reason=request.reason)) for one in read]
         )

@@ -37,6 +37,8 @@ from storage.tables import column_locks, goods_lots, goods_moves, products, reca
 
 EXPIRED_AT_ONCE = 500
 """One deed makes recalls of this many expired lots at most."""
+AT_ONCE_MS = 0
+"""When somebody is to look at what is new, whatever the clock said that it was made by."""
 LOOK_EVERY_MS = 60_000
 DAY_MS = 86_400_000
 _FIRST_DAY_ON_EARTH = timedelta(hours=14)
@@ -171,7 +173,7 @@ class Recalls:
                     "RECALL_RELEASED", f"recall {recall_id} was released", recall=recall_id
                 )
             by = actor_of(deed.actor).name
-            values = {"released_at_ms": deed.now_ms, "released_by": by, "look_at_ms": deed.now_ms}
+            values = {"released_at_ms": deed.now_ms, "released_by": by, "look_at_ms": AT_ONCE_MS}
             written = update(recalls).where(recalls.c.recall_id == recall_id).values(**values)
             said = f"recall {recall_id} of {before.what} released; {reason}"
             return DeedPlan(
@@ -342,7 +344,9 @@ def _free(holder: str, now_ms: int, held_ms: int) -> Select[Any]:
     free: ColumnElement[bool] = or_(
         c.holder == holder, c.held_until_ms <= now_ms, c.held_until_ms > now_ms + held_ms
     )
-    due = select(c.recall_id).where(c.look_at_ms.is_not(None), c.look_at_ms <= now_ms, free)
+    # Nor must it make a look wait that was put off by a clock that was ahead.
+    told = or_(c.look_at_ms <= now_ms, c.look_at_ms > now_ms + DAY_MS)
+    due = select(c.recall_id).where(c.look_at_ms.is_not(None), told, free)
     return due.order_by(c.look_at_ms, c.recall_id).limit(1)
 
 
@@ -390,7 +394,7 @@ def _row(
         "created_at_ms": deed.now_ms,
         "released_at_ms": None,
         "released_by": "",
-        "look_at_ms": deed.now_ms,
+        "look_at_ms": AT_ONCE_MS,
         "looked_at_ms": None,
         "holder": "",
         "held_until_ms": 0,

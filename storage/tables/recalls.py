@@ -21,7 +21,7 @@ from storage.tables.base import metadata
 
 # ``lot`` '': all of the product. ``expires_on`` is of the cause EXPIRED: the last day on which the
 # lot may be sold. ``look_at_ms``: when somebody is to see again to which columns it locks, null if
-# never: it is released, and locks none. ``holder`` is at it until ``held_until_ms``.
+# never: it is released, and locks none; 0: at once. ``holder`` is at it until ``held_until_ms``.
 recalls = Table(
     "recalls",
     metadata,

@@ -1,13 +1,16 @@
 """A template is applied to all machines of a selector or to none of them, once, at its time."""
 
 import grpc
+import pytest
 
 from actors.machine.state import Column
+from gateway.fleet.idempotence import LEASE_MS
 from gateway.office.application_calls import differences
 from gateway.office.import_worker import HELD_MS
 from gateway.office.v1 import planogram_pb2
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.office.v1.selector_pb2 import Selector
+from storage.fleet.answers import Answers
 from tests.gateway.office.applying import (
     EVERYONE,
     Set,
@@ -132,6 +135,34 @@ async def test_what_is_to_come_can_be_cancelled(site: Site) -> None:
     assert "IMPORT_ENDED" == (await refusal(site.planograms.StopPlanogramApplication(stop)))[1]
     code, _, fields = await refusal(applied(site, at_ms=now_ms - 1_000))
     assert (grpc.StatusCode.INVALID_ARGUMENT, ["effective_time"]) == (code, fields)
+
+
+async def _nothing(*_: object) -> None:
+    """What a process does that was killed."""
+
+
+async def test_an_application_that_is_kept_is_answered_though_its_gateway_died(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the commit and the answer: by the time somebody may ask again its moment is
+    past, its template archived and its machines others, and it is there all the same.
+    """
+    await products(site, "cola")
+    await site.register("VM-1")
+    await made(site, 600)
+    at_ms = site.clock.now_ms() + 1_000
+    named = Selector(machine_ids=["VM-1"])
+    with monkeypatch.context() as killed:
+        killed.setattr(Answers, "finish", _nothing)
+        first = await applied(site, at_ms=at_ms, selector=named, request_id="r-1")
+    archive = wire.ArchivePlanogramTemplateRequest(template="summer", reason="autumn")
+    await site.planograms.ArchivePlanogramTemplate(archive)
+    site.clock.ahead_ms += LEASE_MS
+    again = await applied(site, at_ms=at_ms, selector=named, request_id="r-1")
+    assert first.application == again.application
+    listed_ones = wire.ListPlanogramApplicationsRequest()
+    every = await site.planograms.ListPlanogramApplications(listed_ones)
+    assert [first.application] == list(every.applications)
 
 
 def test_differences_are_told_column_by_column() -> None:

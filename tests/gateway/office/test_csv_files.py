@@ -35,6 +35,7 @@ def test_a_record_has_the_number_of_its_line() -> None:
         (b"\xff", "not UTF-8 at byte 0"),
         (b"a\nb\nc\nd\n", "at most 2 lines"),
         (b'a\n"b"c\n', "line 2 is no CSV"),
+        (b"a\n\0b\n", "NUL character in line 2"),
     ],
 )
 def test_what_is_no_file_is_refused(content: bytes, said: str) -> None:

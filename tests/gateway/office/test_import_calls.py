@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from gateway.fleet.idempotence import LEASE_MS
 from gateway.fleet.v1 import fleet_service_pb2
 from gateway.office.v1 import machine_import_service_pb2 as wire
+from storage.fleet.answers import Answers
 from tests.gateway.office.importing import a_file, a_pier, begun, worker
 from tests.support.fleet_calls import refusal, registration
 from tests.support.site import Site
@@ -61,3 +63,23 @@ async def test_a_file_renames_a_machine_that_has_a_code(site: Site) -> None:
     assert await worker(site).once()
     asked = fleet_service_pb2.GetMachineRequest(machine_id="VM-1")
     assert "Hall" == (await site.fleet.GetMachine(asked)).machine.store_name
+
+
+async def _nothing(*_: object) -> None:
+    """What a process does that was killed."""
+
+
+async def test_a_file_that_is_kept_is_answered_though_its_gateway_died(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the commit and the answer: by the time somebody may ask again one of its lines
+    would be refused, and the import is there all the same.
+    """
+    await a_pier(site)
+    with monkeypatch.context() as killed:
+        killed.setattr(Answers, "finish", _nothing)
+        first = await begun(site, a_file("VM-1"), request_id="r-1")
+    await site.fleet.RegisterMachine(registration("VM-1", currency="JPY"))
+    assert "IMPORT_REFUSED" == (await refusal(begun(site, a_file("VM-1"), request_id="r-2")))[1]
+    site.clock.ahead_ms += LEASE_MS
+    assert first == await begun(site, a_file("VM-1"), request_id="r-1")

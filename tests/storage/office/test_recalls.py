@@ -143,6 +143,28 @@ async def test_one_that_is_released_while_somebody_looks_is_looked_at_again(db: 
     assert None is (await recalls.looked(again, "gw-1", now_ms=NOON_MS + 7)).look_at_ms
 
 
+async def test_a_clock_that_was_set_back_makes_no_recall_wait(db: Database) -> None:
+    """Made, looked at and released by a clock that was two days ahead: each is due by the right
+    one, and once only.
+    """
+    await of.machines(db, "VM-1")
+    await of.moved(db, 1, "LOADED", "L1", 3)
+    recalls, ahead_ms = Recalls(db), NOON_MS + 2 * DAY_MS
+
+    async def looked(now_ms: int, at_ms: int) -> bool:
+        taken = await recalls.take("gw-1", now_ms=now_ms, held_ms=HELD_MS)
+        if taken is not None:
+            await recalls.looked(taken, "gw-1", now_ms=at_ms)
+        return taken is not None
+
+    wanted = NewRecall(product="cola", lot="L1", reason="glass")
+    await recalls.begin("r-1", wanted, by(now_ms=ahead_ms))
+    assert await looked(NOON_MS, ahead_ms + 1)
+    assert [True, False] == [await looked(NOON_MS + n, NOON_MS + n) for n in (1, 2)]
+    await recalls.release("r-1", by(now_ms=ahead_ms), reason="tested")
+    assert [True, False] == [await looked(NOON_MS + n, NOON_MS + n) for n in (3, 4)]
+
+
 @pytest.mark.parametrize(
     ("cause", "released", "days", "locks", "expected"),
     [

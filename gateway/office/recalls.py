@@ -112,6 +112,9 @@ class RecallService(recall_service_pb2_grpc.RecallServiceServicer):
             fields.wrong("recall_id", "must stand alone: one of recall_id, machine_id, not_obeyed")
         wanted = (request.recall_id, request.machine_id, request.not_obeyed)
         asked = fields.done_page(request, "locked columns", *wanted)
+        if request.recall_id:
+            with in_words():
+                await self._recalls.get(request.recall_id)
         rows = await self._locks.page(
             recall_id=request.recall_id,
             machine_id=request.machine_id,

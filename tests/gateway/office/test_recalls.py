@@ -181,6 +181,9 @@ async def test_lists_come_in_pages(site: Site) -> None:
     more = wire.ListLockedColumnsRequest(page_size=1, page_token=one.next_page_token)
     other = await site.recalls.ListLockedColumns(more)
     assert 2 == len({line.recall_id for line in (*one.columns, *other.columns)})
+    mistyped = wire.ListLockedColumnsRequest(recall_id="nosuch")
+    _, reason, _ = await refusal(site.recalls.ListLockedColumns(mistyped))
+    assert "RECALL_NOT_FOUND" == reason
     both = wire.ListLockedColumnsRequest(machine_id="VM-1", not_obeyed=True)
     code, _, wrong = await refusal(site.recalls.ListLockedColumns(both))
     assert (grpc.StatusCode.INVALID_ARGUMENT, ["recall_id"]) == (code, wrong)

@@ -52,6 +52,8 @@ from storage.tables import recalls as recalls_table
 
 PLACES_AT_ONCE = 500
 """One look reads this many columns."""
+LOTS_AT_ONCE = 5_000
+"""One statement names this many lots: PostgreSQL takes 32767 arguments."""
 NOWHERE_ZONE = "UTC"
 """By which a machine's day is over that stands at no site."""
 LockKey = tuple[str, str, str]
@@ -375,17 +377,17 @@ def _left_of_lot(
         )
     )
     lots = sorted({one.lot for some in loads.values() for one in some if one.lot})
+    taken_of: Select[Any] = select(c.from_place.label("place"), c.id, c.lot, c.quantity).where(
+        c.lot != "",
+        c.product == product,
+        c.from_place.in_(list(stocks)),
+        c.kind != GoodsKind.REVERSED.value,
+        ~taken_back,
+    )
     taken = _by_place(
-        connection.execute(
-            select(c.from_place.label("place"), c.id, c.lot, c.quantity).where(
-                c.lot.in_(lots),
-                c.lot != "",
-                c.product == product,
-                c.from_place.in_(list(stocks)),
-                c.kind != GoodsKind.REVERSED.value,
-                ~taken_back,
-            )
-        )
+        row
+        for start in range(0, len(lots), LOTS_AT_ONCE)
+        for row in connection.execute(taken_of.where(c.lot.in_(lots[start : start + LOTS_AT_ONCE])))
     )
     return {
         place: lot_queue.left_of(lot, loads.get(place, []), taken.get(place, []), int(stock))

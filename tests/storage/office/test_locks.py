@@ -9,6 +9,7 @@ from actors.machine.ids import MachineId
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
+from storage.office import locks as locks_module
 from storage.office import stays
 from storage.office.deeds import NotPossible
 from storage.office.locks import Locks, LockView, locks_page
@@ -16,7 +17,15 @@ from storage.office.product_content import ProductContent
 from storage.office.products import Products
 from storage.office.recalls import NewRecall, RecallCause, Recalls
 from storage.office.sites import Sites
-from storage.tables import audit, column_locks, goods_lots, machine_sites, machine_states, machines
+from storage.tables import (
+    audit,
+    column_locks,
+    goods_lots,
+    goods_moves,
+    machine_sites,
+    machine_states,
+    machines,
+)
 from tests.storage.office import locking as of
 from tests.storage.office.places import a_site, by, some_districts
 from tests.storage.office.plans import goes_along
@@ -211,6 +220,45 @@ async def _a_product(db: Database) -> None:
 
 async def _waiting(locks: Locks) -> list[LockView]:
     return await locks.page(not_obeyed=True, after=("", "", ""), limit=9)
+
+
+async def _loaded(db: Database, count: int) -> None:
+    """Load so many lots into one column, L1 first, one of each; a thousand at a time."""
+    await of.machines(db, "VM-1")
+    await of.moved(db, 1, "LOADED", "L1", 1)
+    of_first = await db.read(lambda connection: connection.execute(select(goods_moves)).one())
+    rows = [
+        {**of_first._asdict(), "id": one, "lot": f"L{one}", "cause": str(one), "version": one}
+        for one in range(2, count + 1)
+    ]
+
+    async def enter(some: list[dict[str, object]]) -> None:
+        await db.write(lambda connection: connection.execute(insert(goods_moves), some))
+
+    for start in range(0, len(rows), 1_000):
+        await enter(rows[start : start + 1_000])
+
+
+async def test_of_many_lots_each_that_was_taken_out_is_seen(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whichever of several statements its name stands: of seven loads two were taken out again,
+    and of the five that are left the oldest is sold.
+    """
+    monkeypatch.setattr(locks_module, "LOTS_AT_ONCE", 2)
+    await _loaded(db, 7)
+    await of.moved(db, 8, "UNLOADED", "L7", 1)
+    await of.moved(db, 9, "UNLOADED", "L3", 1)
+    assert 1 == (await Locks(db).held("cola", "L1", limit=9))[0][0].quantity
+    await of.moved(db, 10, "SOLD", "", 1)
+    assert [] == (await Locks(db).held("cola", "L1", limit=9))[0]
+
+
+@pytest.mark.slow
+async def test_more_lots_than_a_statement_can_name_are_recalled(db: Database) -> None:
+    """A lot of each load, for years: PostgreSQL takes 32767 arguments."""
+    await _loaded(db, 33_000)
+    assert 1 == (await Locks(db).held("cola", "L1", limit=9))[0][0].quantity
 
 
 async def test_a_machine_that_left_the_fleet_is_locked_no_more(db: Database) -> None:

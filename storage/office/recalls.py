@@ -40,6 +40,7 @@ EXPIRED_AT_ONCE = 500
 AT_ONCE_MS = 0
 """When somebody is to look at what is new, whatever the clock said that it was made by."""
 LOOK_EVERY_MS = 60_000
+HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 _FIRST_DAY_ON_EARTH = timedelta(hours=14)
 """So far ahead of UTC is the time zone in which a day begins first."""
@@ -277,8 +278,12 @@ def next_look_ms(recall: RecallView, now_ms: int, *, locks: bool, seen: bool) ->
         return now_ms
     if recall.released:
         return now_ms + LOOK_EVERY_MS if locks else None
-    if locks or recall.cause is RecallCause.RECALLED:
+    if locks:
         return now_ms + LOOK_EVERY_MS
+    if recall.cause is RecallCause.RECALLED:
+        # What was on its way when it was made has arrived after an hour, and no load brings more.
+        is_young = now_ms - recall.created_at_ms < HOUR_MS
+        return now_ms + (LOOK_EVERY_MS if is_young else HOUR_MS)
     age = date.fromisoformat(today_first(now_ms)) - date.fromisoformat(recall.expires_on)
     return now_ms + (LOOK_EVERY_MS if age.days <= _DAYS_OF_A_DATE else DAY_MS)
 

@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class RecallServiceStub(object):
     """What must not be sold any more. A recall locks all columns that hold some of it, 50 machines a second,
-    whatever becomes of the gateway that took it, and looks each minute whether other columns do: goods that
-    are loaded later are locked too, and a column sells again when what was recalled is out of it. A locked
+    whatever becomes of the gateway that took it, and looks again whether other columns do: each minute while
+    it is new or locks some, then each hour. A column sells again when what was recalled is out of it. A locked
     column is denied at once, also within a session (COLUMN_LOCKED); what was paid stays the customer's, and
     a vend that was approved before goes on. See FleetService for what all services share.
     """
@@ -78,8 +78,8 @@ class RecallServiceStub(object):
 
 class RecallServiceServicer(object):
     """What must not be sold any more. A recall locks all columns that hold some of it, 50 machines a second,
-    whatever becomes of the gateway that took it, and looks each minute whether other columns do: goods that
-    are loaded later are locked too, and a column sells again when what was recalled is out of it. A locked
+    whatever becomes of the gateway that took it, and looks again whether other columns do: each minute while
+    it is new or locks some, then each hour. A column sells again when what was recalled is out of it. A locked
     column is denied at once, also within a session (COLUMN_LOCKED); what was paid stays the customer's, and
     a vend that was approved before goes on. See FleetService for what all services share.
     """
@@ -184,8 +184,8 @@ def add_RecallServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RecallService(object):
     """What must not be sold any more. A recall locks all columns that hold some of it, 50 machines a second,
-    whatever becomes of the gateway that took it, and looks each minute whether other columns do: goods that
-    are loaded later are locked too, and a column sells again when what was recalled is out of it. A locked
+    whatever becomes of the gateway that took it, and looks again whether other columns do: each minute while
+    it is new or locks some, then each hour. A column sells again when what was recalled is out of it. A locked
     column is denied at once, also within a session (COLUMN_LOCKED); what was paid stays the customer's, and
     a vend that was approved before goes on. See FleetService for what all services share.
     """

@@ -28,8 +28,8 @@ GRPC_VERSION: str
 
 class RecallServiceStub:
     """What must not be sold any more. A recall locks all columns that hold some of it, 50 machines a second,
-    whatever becomes of the gateway that took it, and looks each minute whether other columns do: goods that
-    are loaded later are locked too, and a column sells again when what was recalled is out of it. A locked
+    whatever becomes of the gateway that took it, and looks again whether other columns do: each minute while
+    it is new or locks some, then each hour. A column sells again when what was recalled is out of it. A locked
     column is denied at once, also within a session (COLUMN_LOCKED); what was paid stays the customer's, and
     a vend that was approved before goes on. See FleetService for what all services share.
     """
@@ -61,8 +61,8 @@ class RecallServiceStub:
 @_typing.type_check_only
 class RecallServiceAsyncStub(RecallServiceStub):
     """What must not be sold any more. A recall locks all columns that hold some of it, 50 machines a second,
-    whatever becomes of the gateway that took it, and looks each minute whether other columns do: goods that
-    are loaded later are locked too, and a column sells again when what was recalled is out of it. A locked
+    whatever becomes of the gateway that took it, and looks again whether other columns do: each minute while
+    it is new or locks some, then each hour. A column sells again when what was recalled is out of it. A locked
     column is denied at once, also within a session (COLUMN_LOCKED); what was paid stays the customer's, and
     a vend that was approved before goes on. See FleetService for what all services share.
     """
@@ -90,8 +90,8 @@ class RecallServiceAsyncStub(RecallServiceStub):
 
 class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
     """What must not be sold any more. A recall locks all columns that hold some of it, 50 machines a second,
-    whatever becomes of the gateway that took it, and looks each minute whether other columns do: goods that
-    are loaded later are locked too, and a column sells again when what was recalled is out of it. A locked
+    whatever becomes of the gateway that took it, and looks again whether other columns do: each minute while
+    it is new or locks some, then each hour. A column sells again when what was recalled is out of it. A locked
     column is denied at once, also within a session (COLUMN_LOCKED); what was paid stays the customer's, and
     a vend that was approved before goes on. See FleetService for what all services share.
     """

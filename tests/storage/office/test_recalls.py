@@ -10,6 +10,7 @@ from storage.office.deeds import NotPossible, NotThere
 from storage.office.recalls import (
     DAY_MS,
     EXPIRED_AT_ONCE,
+    HOUR_MS,
     LOOK_EVERY_MS,
     NewRecall,
     RecallCause,
@@ -168,7 +169,9 @@ async def test_a_clock_that_was_set_back_makes_no_recall_wait(db: Database) -> N
 @pytest.mark.parametrize(
     ("cause", "released", "days", "locks", "expected"),
     [
-        (RecallCause.RECALLED, False, 0, False, LOOK_EVERY_MS),
+        (RecallCause.RECALLED, False, 2, False, LOOK_EVERY_MS),
+        (RecallCause.RECALLED, False, 3, True, LOOK_EVERY_MS),
+        (RecallCause.RECALLED, False, 3, False, HOUR_MS),
         (RecallCause.RECALLED, True, 0, True, LOOK_EVERY_MS),
         (RecallCause.RECALLED, True, 0, False, None),
         (RecallCause.EXPIRED, False, 1, False, LOOK_EVERY_MS),
@@ -185,7 +188,9 @@ async def test_how_often_somebody_looks(
     locks: bool,
     expected: int | None,
 ) -> None:
-    """Each minute while there may be something to lock; what expired long ago, each day."""
+    """Each minute while there is something to lock, or may still arrive; else each hour, and what
+    expired long ago, each day.
+    """
     await of.machines(db)
     await lots(db, ("L1", "2027-01-31"))
     now_ms = begins_ms("2027-01-31", "UTC") + days * DAY_MS

@@ -130,7 +130,7 @@ def test_an_apostrophe_of_a_name_is_kept() -> None:
         ("cola,,,,,,,HKD", ["unit_cost_minor"]),
         ("cola,,,,,,5,", ["unit_cost.currency"]),
         ("cola,,,,,,-5,HKD", ["unit_cost_minor"]),
-        ("cola,a\tb,c\x00,,1,,,", ["name[en]", "category", "barcode"]),
+        ("cola,a\tb,c\x01,,1,,,", ["name[en]", "category", "barcode"]),
         ("cola,Cola", ["line"]),
     ],
 )

@@ -14,8 +14,7 @@ from gateway.office.event_codes import meaning
 from storage.fleet.views import MachineView
 from storage.office.incidents import IncidentView, Takings
 from storage.office.locks import LockView
-
-HOUR_MS = 3_600_000
+from storage.office.supply import HOUR_MS
 
 
 class TroubleKind(StrEnum):

@@ -105,16 +105,19 @@ def _takings(connection: Connection, machine_id: str, since_ms: int, now_ms: int
         .limit(SOLD_MAX)
         .subquery()
     )
-    looked_at, first_ms = connection.execute(
-        select(func.count(), func.min(newest.c.requested_at_ms)).select_from(newest)
-    ).one()
-    begin_ms = first_ms if looked_at == SOLD_MAX else since_ms
-    sold = (
-        select(newest.c.column, func.sum(newest.c.price_minor))
-        .where(newest.c.status == VendStatus.SUCCEEDED.value)
-        .group_by(newest.c.column)
-    )
+    n = newest.c
+    told = connection.execute(
+        select(
+            *(n.column, n.status, func.count().label("vends")),
+            func.sum(n.price_minor).label("minor"),
+            func.min(n.requested_at_ms).label("first_ms"),
+        ).group_by(n.column, n.status)
+    ).all()
+    is_cut = sum(row.vends for row in told) == SOLD_MAX
+    begin_ms = min(row.first_ms for row in told) if is_cut else since_ms
     return Takings(
-        by_column={column: int(minor) for column, minor in connection.execute(sold)},
+        by_column={
+            row.column: int(row.minor) for row in told if row.status == VendStatus.SUCCEEDED.value
+        },
         span_ms=max(1, now_ms - begin_ms),
     )

@@ -164,15 +164,15 @@ class Locks:
         return [_lock_view(row) for row in rows]
 
     async def look_again(self, product: str, now_ms: int) -> None:
-        """Have every recall of the product looked at now: some of it came into a column otherwise
-        than by a load, and might have been looked for tomorrow.
+        """Have every recall of the product looked at now, also one that somebody is looking at:
+        some of the product came into a column, where it might have been looked for tomorrow.
         """
         c = recalls_table.c
-        later = and_(c.product == product, c.released_at_ms.is_(None), c.look_at_ms > now_ms)
-        some = select(literal(1)).select_from(recalls_table).where(later).limit(1)
+        about = and_(c.product == product, c.released_at_ms.is_(None))
+        some = select(literal(1)).select_from(recalls_table).where(about).limit(1)
         if await self._db.read(lambda connection: connection.scalar(some)) is not None:
-            sooner = update(recalls_table).where(later).values(look_at_ms=now_ms)
-            await self._db.write(lambda connection: connection.execute(sooner))
+            now = update(recalls_table).where(about).values(look_at_ms=now_ms)
+            await self._db.write(lambda connection: connection.execute(now))
 
     async def check_loading(self, machine_id: str, product: str, lot: str, now_ms: int) -> None:
         """Raise NotPossible (LOT_RECALLED) if this must not go into a column of the machine."""

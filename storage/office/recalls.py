@@ -33,6 +33,7 @@ from storage.database import dialects
 from storage.database.engine import Database
 from storage.office import deeds
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
+from storage.office.supply import HOUR_MS
 from storage.tables import column_locks, goods_lots, goods_moves, products, recalls
 
 EXPIRED_AT_ONCE = 500
@@ -40,7 +41,6 @@ EXPIRED_AT_ONCE = 500
 AT_ONCE_MS = 0
 """When somebody is to look at what is new, whatever the clock said that it was made by."""
 LOOK_EVERY_MS = 60_000
-HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 _FIRST_DAY_ON_EARTH = timedelta(hours=14)
 """So far ahead of UTC is the time zone in which a day begins first."""

@@ -7,11 +7,12 @@ import pytest
 
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column
-from gateway.office.health import HOUR_MS, TroubleKind, health
+from gateway.office.health import TroubleKind, health
 from storage.fleet.views import HaltView, MachineView
 from storage.office.incidents import Takings
 from storage.office.locks import LockView
 from storage.office.recalls import RecallCause
+from storage.office.supply import HOUR_MS
 from tests.support.incidents import MOTOR
 
 TAKINGS = Takings(by_column={"A1": 30_000, "A2": 10_000}, span_ms=100 * HOUR_MS)

@@ -7,10 +7,10 @@ from sqlalchemy import insert
 
 from storage.database.engine import Database
 from storage.office.deeds import NotPossible, NotThere
+from storage.office.locks import Locks
 from storage.office.recalls import (
     DAY_MS,
     EXPIRED_AT_ONCE,
-    HOUR_MS,
     LOOK_EVERY_MS,
     NewRecall,
     RecallCause,
@@ -21,6 +21,7 @@ from storage.office.recalls import (
     today_first,
 )
 from storage.office.stays import begins_ms
+from storage.office.supply import HOUR_MS
 from storage.tables import goods_lots
 from tests.storage.office import locking as of
 from tests.storage.office.places import NOON_MS, by, details
@@ -142,6 +143,25 @@ async def test_one_that_is_released_while_somebody_looks_is_looked_at_again(db: 
     assert again is not None
     assert again.released
     assert None is (await recalls.looked(again, "gw-1", now_ms=NOON_MS + 7)).look_at_ms
+
+
+async def test_what_comes_into_a_column_while_somebody_looks_is_looked_for_again(
+    db: Database,
+) -> None:
+    """At once: they may have passed the column already."""
+    await of.machines(db, "VM-1")
+    await of.moved(db, 1, "LOADED", "L1", 3)
+    await of.recalled(db)
+    recalls = Recalls(db)
+    taken = await recalls.take("gw-1", now_ms=NOON_MS, held_ms=HELD_MS)
+    assert taken is not None
+    await recalls.looked(taken, "gw-1", now_ms=NOON_MS)
+    due_ms = NOON_MS + LOOK_EVERY_MS
+    taken = await recalls.take("gw-1", now_ms=due_ms, held_ms=HELD_MS)
+    assert taken is not None
+    await Locks(db).look_again("cola", due_ms + 5)
+    looked = await recalls.looked(taken, "gw-1", now_ms=due_ms + 9)
+    assert due_ms + 9 == looked.look_at_ms
 
 
 async def test_a_clock_that_was_set_back_makes_no_recall_wait(db: Database) -> None:

@@ -16,11 +16,10 @@ from typing import TypeVar
 
 from tests.simulation.awaits import Death, deaths, die
 from tests.simulation.planted import PLANTED, hunt
-from tests.simulation.steers import STEERLESS, STEERS, as_it_comes, live_steered
+from tests.simulation.steers import AND, EACH, STEERLESS, STEERS, as_it_comes, live_steered
 from tests.simulation.world import Outcome
 
 TAIL = 60
-EACH = "each in turn"
 T = TypeVar("T")
 
 
@@ -34,7 +33,7 @@ def report(outcome: Outcome) -> str:
         f"{failure.detail}"
     )
     how = f" --die {' '.join(outcome.dooms)}" if outcome.dooms else ""
-    how += f" --steer '{outcome.steer}'" if outcome.steer else ""
+    how += "".join(f" --steer '{name}'" for name in outcome.steer.split(AND) if name)
     replay = f"replay: python -m tests.simulation --seed {outcome.seed}{how} --trace"
     return "\n".join([head, *(f"  {line[:400]}" for line in told[-TAIL:]), replay])
 
@@ -47,16 +46,6 @@ def again(seed: int, steer: str, dooms: Sequence[str]) -> Outcome:
         return live_steered(seed, steer, traced=True)
     pairs = [doom.rsplit("@", 1) for doom in dooms]
     return die(Death(seed=seed, dooms=tuple((name, int(at)) for name, at in pairs)), traced=True)
-
-
-def steered(seed: int, steer: str) -> Outcome:
-    """Live a world that is steered so, or by what its seed comes to."""
-    return live_steered(seed, steer_of(seed, steer))
-
-
-def steer_of(seed: int, steer: str) -> str:
-    """Return how the world of a seed is steered."""
-    return list(STEERS)[seed % len(STEERS)] if steer == EACH else steer
 
 
 def lived(world: Callable[[T], Outcome], what: list[T], jobs: int) -> Iterator[Outcome]:
@@ -142,11 +131,13 @@ def main() -> int:
     )
     parser.add_argument(
         "--steer",
+        action="append",
         choices=[*STEERS, EACH],
-        default=STEERLESS,
-        help=f"make something less rare in these worlds; {EACH}: one after the other, by the seed",
+        help=f"make something less rare in these worlds; {EACH}: one after the other, by the "
+        "seed; given twice, both at once",
     )
     options = parser.parse_args()
+    steer = AND.join(options.steer or [STEERLESS])
     if options.planted:
         return 1 if hunts() else 0
     if options.seed is None:
@@ -154,9 +145,9 @@ def main() -> int:
         if options.awaits:
             outcomes = lived(die, [death for seed in seeds for death in deaths(seed)], options.jobs)
         else:
-            outcomes = lived(partial(steered, steer=options.steer), seeds, options.jobs)
+            outcomes = lived(partial(live_steered, steer=steer), seeds, options.jobs)
         return 1 if soak(outcomes) else 0
-    outcome = again(options.seed, steer_of(options.seed, options.steer), options.die)
+    outcome = again(options.seed, steer, options.die)
     if options.trace:
         print("\n".join(outcome.story))
     print(

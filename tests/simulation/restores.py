@@ -52,6 +52,7 @@ class Backup:
         self._erased = set(world.erased)
         self._vends = _vends(world)
         self._told = _told(world)
+        self._answered = world.shelvers.answered()
 
     def put_back(self) -> None:
         """Stop every program of ours, as an operator does first, and restore; they start again by
@@ -70,6 +71,7 @@ class Backup:
     def _note_what_is_lost(self) -> None:
         world, lost = self._world, self._world.lost
         before = self._checker["fold"].trades
+        world.shelvers.forget_all_but(self._answered)
         lost.trades |= {trade_id for _, trade_id in _told(world) - self._told}
         lost.trades |= {
             trade_id

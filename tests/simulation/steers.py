@@ -13,6 +13,9 @@ from tests.simulation.world import Outcome, World, live
 
 Steer = Callable[[World], None]
 STEERLESS = "as it comes"
+EACH = "each in turn"
+AND = " and "
+"""Between two names: the world is steered both ways, in this order."""
 
 
 def as_it_comes(_: World) -> None:
@@ -245,7 +248,21 @@ STEERS: dict[str, Steer] = {
 }
 
 
+def steer_of(seed: int, steer: str) -> str:
+    """Return how the world of a seed is steered: so, or by what its seed comes to."""
+    return list(STEERS)[seed % len(STEERS)] if steer == EACH else steer
+
+
 def live_steered(seed: int, steer: str, *, traced: bool = False) -> Outcome:
-    """Run the world of this seed, steered so, and return what became of it."""
-    outcome = live(seed, traced=traced, prepare=STEERS[steer])
+    """Run the world of this seed, steered so, and return what became of it. ``steer``: EACH, or
+    names of STEERS with AND between them. Raises KeyError for a name that there is not.
+    """
+    steer = steer_of(seed, steer)
+    ways = [STEERS[name] for name in steer.split(AND)]
+
+    def prepare(world: World) -> None:
+        for way in ways:
+            way(world)
+
+    outcome = live(seed, traced=traced, prepare=prepare)
     return dataclasses.replace(outcome, steer="" if steer == STEERLESS else steer)

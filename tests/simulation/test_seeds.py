@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.__main__ import report
-from tests.simulation.steers import STEERLESS, STEERS, live_steered
+from tests.simulation.steers import EACH, STEERLESS, STEERS, live_steered
 from tests.simulation.world import Failure, Outcome, live
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.transitions import published
 
 pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
@@ -96,7 +97,29 @@ def test_a_seed_tells_the_same_story_again() -> None:
     assert list(live(8, traced=True).story) == told[0].splitlines()[:-1]
 
 
-@pytest.mark.parametrize(("steer", "how"), [(STEERLESS, ""), ("doubles come", " --steer '...'")])
+def test_a_soak_lives_its_worlds_in_processes_of_their_own() -> None:
+    """The command that ``make soak`` gives lives what it was asked for, and says so."""
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", "--seeds", "2", "--jobs", "2", "--steer", EACH],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=HANGS_AFTER_S,
+    ).stdout
+
+    assert said.startswith("2 worlds in ")
+    assert said.endswith(", 0 violations\n")
+
+
+@pytest.mark.parametrize(
+    ("steer", "how"),
+    [
+        (STEERLESS, ""),
+        ("doubles come", " --steer 'doubles come'"),
+        ("cables are bad and doubles come", " --steer 'cables are bad' --steer 'doubles come'"),
+    ],
+)
 def test_a_failure_says_how_to_see_it_again(steer: str, how: str) -> None:
     """Its own command, and the end of its story."""
     broken = replace(
@@ -107,6 +130,5 @@ def test_a_failure_says_how_to_see_it_again(steer: str, how: str) -> None:
     said = report(broken).splitlines()
 
     assert "seed 3, commit 7, 1.500 s: a truth: it broke" == said[0]
-    how = how.replace("...", steer)
     assert f"replay: python -m tests.simulation --seed 3{how} --trace" == said[-1]
     assert 60 == len(said[1:-1])

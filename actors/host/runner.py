@@ -129,6 +129,8 @@ class Runner:
     state: MachineState | None = None
     saved: MachineState | None = None
     place: Place | None = None
+    revision: int = 0
+    """Of the newest configuration that was read for it, which ``place`` is of."""
     policy: Policy = field(init=False)
     routes: dict[StreamId, Route] = field(default_factory=dict)
     in_line: bool = False
@@ -193,9 +195,19 @@ class Runner:
     def adopt(self, loaded: LoadedMachine) -> None:
         """Start from what the database has."""
         self._move(Life.READY)
-        self.place = loaded.place
+        self.place, self.revision = loaded.place, loaded.configuration.configuration.revision
         self.saved = loaded.state
         self._follow(loaded.state)
+
+    def hears_of(self, loaded: LoadedMachine) -> bool:
+        """Take the place that a read has found; return False if a newer one was read meanwhile, by
+        another read that ended first: what this one found must not be told any more.
+        """
+        revision = loaded.configuration.configuration.revision
+        if revision < self.revision:
+            return False
+        self.place, self.revision = loaded.place, revision
+        return True
 
     def save(self) -> None:
         """Its turns are being saved. One that a turn has halted stays halted."""

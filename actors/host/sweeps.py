@@ -192,8 +192,8 @@ class Sweeps:
             return True
         if not self._mailboxes.has_room(machine_id):
             return False
-        if (letter := self._loop.wishes.letter(loaded, runner.state)) is not None:
-            runner.place = loaded.place
+        letter = self._loop.wishes.letter(loaded, runner.state)
+        if letter is not None and runner.hears_of(loaded):
             self._loop.post(runner, letter)
         return True
 
@@ -229,8 +229,8 @@ class Sweeps:
         elif (
             runner.state is not None
             and runner.state.configuration.revision < loaded.configuration.configuration.revision
+            and runner.hears_of(loaded)
         ):
-            runner.place = loaded.place
             if (wished := self._loop.wishes.letter(loaded, runner.state)) is not None:
                 self._loop.post(runner, wished)
             self._loop.post(runner, Letter(event=loaded.configuration))

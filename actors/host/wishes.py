@@ -41,9 +41,10 @@ class Wishes:
         if says is None:
             return None
         known = state or loaded.state
-        somebodys = loaded.configuration.configuration.revision > known.configuration.revision
+        revision = loaded.configuration.configuration.revision
+        somebodys = revision > known.configuration.revision
         wait_ms = 0 if somebodys or not known.code.qr_payload else self._turn_ms()
-        return Letter(event=CodeWished(says=says, wait_ms=wait_ms))
+        return Letter(event=CodeWished(says=says, wait_ms=wait_ms, revision=revision))
 
     def _turn_ms(self) -> int:
         """Return after how long the next turn comes, a day at most."""

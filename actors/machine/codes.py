@@ -32,8 +32,10 @@ from actors.machine.effects import ChangeCodeStatus, CreateCode, DeleteCode, Mod
 from actors.machine.policy import Policy
 from actors.machine.values import replace
 
-DELETE_TRIES = 3
-"""A code that is stopped is left as it is after so many tries to delete it."""
+OLD_CODE_TRIES = 3
+"""After so many tries a code that is to be replaced is left as it is: stopped, and not deleted, or
+not there, as far as Alipay says.
+"""
 
 
 # --- what is wanted ---
@@ -55,6 +57,9 @@ def wished(draft: Draft, event: events.CodeWished) -> None:
     """The code shall say something else."""
     code, at_ms = draft.state.code, None
     if event.says == code.saying.wanted:
+        return
+    if event.revision is not None and event.revision < draft.state.configuration.revision:
+        draft.note(f"the wish of configuration {event.revision} was overtaken by a newer one")
         return
     if event.wait_ms and code.status is CodeStatus.ACTIVE:
         at_ms = draft.now_ms + event.wait_ms
@@ -340,16 +345,31 @@ def failed(draft: Draft, event: events.CodeFailed) -> None:
         at_ms = _later(draft, code.attempts)
         _doubt(draft, replace(code, asked=None, error=event.detail, next_attempt_at_ms=at_ms))
         return
-    # What Alipay refuses to make, it has not made, unless by an earlier call that was not answered.
-    # Whether it changed the code that is there all the same, only the next call will make sure.
-    in_doubt = bool(code.qr_payload) or code.status is CodeStatus.UNKNOWN
-    known = CodeStatus.UNKNOWN if in_doubt else CodeStatus.PENDING
-    code = replace(_rested(code), status=known, error=event.detail)
+    if not code.qr_payload and code.saying.wanted and code.saying.store != code.saying.wanted.store:
+        _not_made(draft, event)
+        return
+    # No signature says that nothing was made or changed, and an earlier call may have done it: only
+    # the next one will make sure.
+    code = replace(_rested(code), status=CodeStatus.UNKNOWN, error=event.detail)
     if code.asked_revision == draft.state.configuration.revision:
-        code = replace(code, status=CodeStatus.REFUSED, behind_refusal=known)
+        code = replace(code, status=CodeStatus.REFUSED, behind_refusal=CodeStatus.UNKNOWN)
     # Otherwise somebody changed something while Alipay was asked: what it refused is perhaps
     # mended.
     draft.update(code=code)
+
+
+def _not_made(draft: Draft, event: events.CodeFailed) -> None:
+    """Alipay shows no code of the store that shall have none: after some tries there is none, and
+    the machine gets its other one.
+    """
+    code = draft.state.code
+    if code.attempts < OLD_CODE_TRIES:
+        at_ms = _later(draft, code.attempts)
+        known = replace(code, status=CodeStatus.UNKNOWN, asked=None, error=event.detail)
+        draft.update(code=replace(known, next_attempt_at_ms=at_ms))
+        return
+    draft.note(f"the store {code.saying.store or 'of the machine'} has no code: {event.detail}")
+    draft.update(code=Code(saying=Saying(wanted=code.saying.wanted)))
 
 
 def _not_repeated(draft: Draft, code: Code, event: events.CodeFailed) -> None:
@@ -393,7 +413,7 @@ def _not_deleted(draft: Draft, event: events.CodeFailed) -> None:
     """The code stays stopped, which is enough if Alipay will not do more."""
     code = draft.state.code
     saying = replace(code.saying, deleting=False, error=event.detail)
-    if event.final or saying.attempts >= DELETE_TRIES:
+    if event.final or saying.attempts >= OLD_CODE_TRIES:
         draft.note(f"nobody knows whether the code was deleted: {event.detail}")
         _let_go(draft)
         return

@@ -342,11 +342,13 @@ class CodeCreated(Struct, frozen=True, kw_only=True):
 
 class CodeWished(Struct, frozen=True, kw_only=True):
     """The registry and the settings want the code to say this. ``wait_ms``: so many machines may
-    have to ask at once that this one asks so much later.
+    have to ask at once that this one asks so much later. ``revision``: of the configuration that it
+    is of; one that is older than the machine's was overtaken. None: of whichever the machine has.
     """
 
     says: Says
     wait_ms: int = 0
+    revision: int | None = None
 
 
 class CodeModified(Struct, frozen=True, kw_only=True):

@@ -180,7 +180,7 @@ CodeFailed: final detail
 CodeModified: says
 CodeStatusChanged: status
 CodeStopOrdered:
-CodeWished: says wait_ms=0
+CodeWished: says wait_ms=0 revision=None
 ConfigurationChanged: configuration columns=None
 Connected: stream_id opened_at_ms boot_id firmware='' planogram_version=0 journal=()
     journal_lost=False remarks=() token='' returned_token='' keeps_token=False

@@ -1,5 +1,7 @@
 """One machine's turn, and the request that is turned away."""
 
+import dataclasses
+
 import pytest
 
 from actors.host.attachment import Attachment
@@ -7,6 +9,7 @@ from actors.host.runner import Core, Letter, Route, Runner
 from actors.machine.decision import Decision
 from actors.machine.events import (
     CashSold,
+    ConfigurationChanged,
     Connected,
     FrameReceived,
     StockCounted,
@@ -19,6 +22,7 @@ from actors.machine.invariants import InvariantBroken
 from actors.machine.policy import Policy, PolicyOverrides
 from actors.machine.state import Column, Configuration, DenyReason, Link, MachineState
 from actors.machine.values import replace
+from actors.ports import LoadedMachine
 from tests.support.loaded import as_loaded
 
 STATE = MachineState(
@@ -34,6 +38,24 @@ def runner(core: Core | None = None, state: MachineState = STATE) -> Runner:
     found = Runner(machine_id=MachineId("VM-1"), core=core or Core(), fleet_policy=Policy())
     found.adopt(as_loaded(state))
     return found
+
+
+def read_of(revision: int) -> LoadedMachine:
+    """What a read finds of the machine when its configuration is this one."""
+    configuration = ConfigurationChanged(configuration=Configuration(revision=revision))
+    found = as_loaded(STATE)
+    place = dataclasses.replace(found.place, notify_url=f"u{revision}")
+    return dataclasses.replace(found, configuration=configuration, place=place)
+
+
+def test_an_older_read_that_ends_later_tells_a_machine_nothing() -> None:
+    """Two sweeps read the registry while somebody changes it."""
+    found = Runner(machine_id=MachineId("VM-1"), core=Core(), fleet_policy=Policy())
+    found.adopt(read_of(1))
+    assert found.hears_of(read_of(3))
+    assert not found.hears_of(read_of(2))
+    assert found.hears_of(read_of(3))
+    assert found.place == read_of(3).place
 
 
 def request(seq: int, stream: str = "s-1") -> Letter:

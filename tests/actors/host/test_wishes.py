@@ -125,7 +125,7 @@ async def test_who_is_told_and_how_long_they_wait() -> None:
     registered(store, "VM-4", NEW, OLD)
     one, two, three, four = [await loaded(store, f"VM-{number}") for number in range(1, 5)]
     assert wishes.letter(two) is None
-    assert Letter(event=CodeWished(says=NEW)) == wishes.letter(one)
+    assert Letter(event=CodeWished(says=NEW, revision=1)) == wishes.letter(one)
     waits_ms = []
     for machine in (three, four):
         letter = wishes.letter(machine)
@@ -136,6 +136,7 @@ async def test_who_is_told_and_how_long_they_wait() -> None:
     assert wishes.letter(three, two.state) is None
 
     newer = ConfigurationChanged(configuration=Configuration(revision=2))
-    assert Letter(event=CodeWished(says=NEW)) == wishes.letter(replace(four, configuration=newer))
+    letter = wishes.letter(replace(four, configuration=newer))
+    assert Letter(event=CodeWished(says=NEW, revision=2)) == letter
     gone = ConfigurationChanged(configuration=Configuration(revision=2, retired=True))
     assert wishes.letter(replace(four, configuration=gone)) is None

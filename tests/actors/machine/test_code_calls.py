@@ -303,3 +303,66 @@ def test_a_code_that_may_be_there_is_found_and_stopped_before_the_next_store_get
     assert {"", "2"} == alipay.codes
     assert {"qr"} == alipay.deleted
     assert ("qr2", CodeStatus.ACTIVE) == (story.state.code.qr_payload, known(story))
+
+
+NO = events.CodeFailed(final=True, detail="ILLEGAL_PARTNER_EXTERFACE")
+ELSEWHERE = replace(HERE, store="2")
+
+
+def test_a_creation_that_was_refused_without_a_signature_may_have_made_a_code_all_the_same() -> (
+    None
+):
+    """The machine gets another store, or is disabled: the first one's code is looked for first."""
+    for enabled in (True, False):
+        story = a_new_machine()
+        story.do(events.CodeWished(says=HERE))
+        registered(story)
+        story.do(NO)
+        assert (CodeStatus.REFUSED, CodeStatus.UNKNOWN) == (
+            known(story),
+            story.state.code.behind_refusal,
+        )
+        story.do(events.CodeWished(says=ELSEWHERE))
+        story.configure(enabled=enabled)
+        assert [CreateCode(store="")] == list(owed(story.state))
+        story.do(events.CodeCreated(qr_payload="q"))
+        assert [ChangeCodeStatus(qr_payload="q", status=CodeStatus.STOPPED)] == list(
+            owed(story.state)
+        )
+        story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+        assert [DeleteCode(qr_payload="q")] == list(owed(story.state))
+        story.do(events.CodeDeleted())
+        assert [CreateCode(store="2")] == list(owed(story.state))
+
+
+def test_a_store_that_alipay_makes_no_code_for_holds_up_the_next_one_for_three_tries() -> None:
+    """Its name is refused for ever, as far as anybody knows."""
+    story = a_new_machine()
+    story.do(events.CodeWished(says=HERE))
+    registered(story)
+    story.do(NO)
+    story.do(events.CodeWished(says=ELSEWHERE))
+    story.configure(mode=Mode.BOTH)
+    for wait_ms in story.policy.code_retry_ms[:2]:
+        assert [CreateCode(store="")] == list(owed(story.state))
+        story.do(NO)
+        assert CodeStatus.UNKNOWN is known(story)
+        assert not owed(story.state)
+        story.wait(wait_ms)
+    story.do(NO)
+    assert ("the store of the machine has no code: ILLEGAL_PARTNER_EXTERFACE",) == story.last.notes
+    assert [CreateCode(store="2")] == list(owed(story.state))
+
+
+def test_a_wish_that_a_newer_configuration_overtook_changes_nothing() -> None:
+    """It was read before the newer one, and comes behind it: a host starts while codes change."""
+    story = a_known_code()
+    story.configure(mode=Mode.BOTH)
+    revision = story.state.configuration.revision
+    story.do(events.CodeWished(says=MOVED, revision=revision - 1))
+    assert not story.effects(ModifyCode)
+    assert (f"the wish of configuration {revision - 1} was overtaken by a newer one",) == (
+        story.last.notes
+    )
+    story.do(events.CodeWished(says=MOVED, revision=revision))
+    assert [MODIFY] == list(owed(story.state))

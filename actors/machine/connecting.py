@@ -91,6 +91,7 @@ def connect(draft: Draft, event: events.Connected) -> None:
 def _welcome(draft: Draft, event: events.Connected, *, lively: bool, stranger: bool) -> None:
     link = draft.state.link
     same_boot = event.boot_id == link.boot_id
+    remembered = event.stream_id == link.stream_id or doubles.remembers(link, event)
     draft.update(
         link=replace(
             doubles.received(frames.booted(link, event.boot_id), event),
@@ -99,7 +100,7 @@ def _welcome(draft: Draft, event: events.Connected, *, lively: bool, stranger: b
             opened_at_ms=event.opened_at_ms,
             changed_at_ms=draft.now_ms,
             firmware=event.firmware,
-            planogram_version=event.planogram_version,
+            planogram_version=event.planogram_version if remembered else 0,
             reader_enabled=link.reader_enabled or not same_boot,
             reader_reason=link.reader_reason if same_boot else "",
             last_fault=link.last_fault if same_boot else "",
@@ -125,7 +126,9 @@ def _welcome(draft: Draft, event: events.Connected, *, lively: bool, stranger: b
     whose = TakenOverBy.STRANGER if stranger else TakenOverBy.ITSELF
     welcome = replace(commands.welcome(draft.state), taken_over_by=whose if lively else None)
     draft.effects.insert(place, welcome)
-    newer = event.planogram_version != draft.state.configuration.planogram_version
+    # A machine that we do not remember may have been told this version before our books were put
+    # back to a backup, with other goods in it.
+    newer = draft.state.link.planogram_version != draft.state.configuration.planogram_version
     if newer or locking.told_anew(draft.state):
         draft.effects.insert(place + 1, commands.planogram(draft.state))
     _tell_what_is_open(draft)

@@ -27,6 +27,13 @@ def proves(link: Link, event: events.Connected) -> bool:
     return event.boot_id == link.boot_id and not link.keeps_token
 
 
+def remembers(link: Link, event: events.Connected) -> bool:
+    """Return whether the stream returns no token that our books do not know: a double's, or of a
+    Welcome that they forgot when a backup was put back.
+    """
+    return not event.returned_token or event.returned_token in link.tokens
+
+
 def is_stranger(link: Link, event: events.Connected) -> bool:
     """Return whether the money of the machine's customer must not go on with this stream: it takes
     over from one that lives, or from a machine that keeps tokens, and shows none.

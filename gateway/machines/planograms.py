@@ -16,9 +16,10 @@ KEPT = 8
 class Planograms:
     """The planograms of one stream that the machine has not acknowledged."""
 
-    __slots__ = ("_told",)
+    __slots__ = ("_acknowledged", "_told")
 
     def __init__(self) -> None:
+        self._acknowledged: int | None = None
         self._told: deque[tuple[int, int]] = deque(maxlen=KEPT)
 
     def told(self, seq: int, version: int) -> None:
@@ -27,13 +28,14 @@ class Planograms:
 
     def handled(self, ack: int, said: Connected) -> tuple[Connected, PlanogramAcknowledged | None]:
         """Return what the stream says from now on, and what its host is to hear of the machine's
-        acknowledgement, if that is news.
+        acknowledgement, if that is news: the first one is, whatever its Hello said.
         """
-        version = said.planogram_version
+        version = self._acknowledged
         while self._told and self._told[0][0] <= ack:
             version = self._told.popleft()[1]
-        if version == said.planogram_version:
+        if version is None or version == self._acknowledged:
             return said, None
+        self._acknowledged = version
         return (
             replace(said, planogram_version=version),
             PlanogramAcknowledged(stream_id=said.stream_id, planogram_version=version),

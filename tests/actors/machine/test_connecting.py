@@ -373,3 +373,22 @@ def test_a_planogram_is_shown_once_the_machine_acknowledges_it() -> None:
     stream_id = story.state.link.stream_id
     story.do(events.PlanogramAcknowledged(stream_id=stream_id, planogram_version=7))
     assert 7 == story.state.link.planogram_version
+
+
+def test_a_machine_that_returns_a_token_we_forgot_is_told_its_planogram_whatever_it_shows() -> None:
+    """A backup was put back, and the number of the version that it shows was given again, for other
+    goods: it shows nothing that we know of until it acknowledges.
+    """
+    for returned, remembered in (("", True), ("t1", True), ("of-another-past", False)):
+        story = Story()
+        hello = connected("s-8", story.now_ms)
+        story.do(replace(hello, token="t1", keeps_token=True))
+        back = replace(connected("s-9", story.now_ms + 1), token="t2", keeps_token=True)
+        told = story.do(replace(back, returned_token=returned))
+        updates = [one for one in told.effects if isinstance(one, UpdatePlanogram)]
+        versions = [one.planogram_version for one in updates]
+        expected = ([], 1) if remembered else ([1], 0)
+        assert expected == (versions, story.state.link.planogram_version)
+        # Its gateway announces the stream again, and says what the machine has acknowledged.
+        story.do(replace(back, returned_token=returned))
+        assert 1 == story.state.link.planogram_version

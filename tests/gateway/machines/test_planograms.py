@@ -24,10 +24,15 @@ def test_an_acknowledgement_is_told_once() -> None:
 
 
 def test_the_same_version_again_is_no_news() -> None:
-    """A machine is told its planogram again with each refused price."""
+    """A machine is told its planogram again with each refused price. The first time counts: the
+    machine may have said this version of other goods.
+    """
     planograms = Planograms()
     planograms.told(2, 0)
-    assert (SAID, None) == planograms.handled(2, SAID)
+    acknowledged = PlanogramAcknowledged(stream_id=SAID.stream_id, planogram_version=0)
+    assert (SAID, acknowledged) == planograms.handled(2, SAID)
+    planograms.told(4, 0)
+    assert (SAID, None) == planograms.handled(5, SAID)
 
 
 def test_a_machine_that_acknowledges_nothing_costs_no_memory() -> None:

@@ -17,6 +17,7 @@ from gateway.fleet.errors import CallRefused
 from gateway.office.errors import deed_of, in_words
 from gateway.office.evadts.reading import Read, read
 from gateway.office.evadts.segments import FINDINGS_MAX, ReadoutRefused
+from gateway.office.evadts.writing import SENDER
 from gateway.office.fields import OfficeFields
 from gateway.office.v1 import audit_data_service_pb2 as wire
 from gateway.rpc.statuses import FieldProblem, Refusal
@@ -26,6 +27,10 @@ from storage.office.readouts import Readouts
 
 AHEAD_MS_MAX = 300_000
 """The clock of whoever brings a read-out may be ahead of ours by this much."""
+OURS = (
+    "it is what ExportMachineAudit wrote out of the books, and they would be compared with "
+    "themselves: bring what the machine counted, as the reading device wrote it"
+)
 _READOUT_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,6 +62,8 @@ class AuditDataCalls:
             found = read(request.eva_dts)
         except ReadoutRefused as error:
             raise _refused(str(error)) from None
+        if any(one.sender == SENDER for one in found):
+            raise _refused(OURS)
         deed = deed_of(_who(act), "ImportReadout", self.clock)
         at_ms = deed.now_ms if read_at_ms is None else read_at_ms
         brought = [_new(one, request, at_ms) for one in found]

@@ -32,11 +32,12 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
     """One transmission. ``counters`` count money in units of ``decimals`` decimals, None if the
-    file does not say; ``currency`` is '' then. ``said_at`` is the machine's own date and time, as
+    file does not say; ``currency`` is '' then. ``sender`` is DXS01, '' without one. ``said_at`` is the machine's own date and time, as
     it stands there. ``findings_left_out`` were too many.
     """
 
     content: bytes
+    sender: str
     serial: str
     asset: str
     model: str
@@ -87,6 +88,7 @@ class _Reader:
         findings = self._transmission.findings
         return Read(
             content=self._transmission.content,
+            sender=_text(segments[0], 1) if segments[0].name == "DXS" else "",
             serial=_text(identity, 1),
             asset=_text(identity, 6),
             model=_text(identity, 2),

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 INCIDENTS_KEPT = 16
 """So many are open at a machine at once; the one that was told longest ago makes way."""
-DETAIL_MAX = 120
-"""So many characters of what the machine said of it are kept: the state is written at each turn."""
+DETAIL_BYTES_MAX = 120
+"""So many bytes of what the machine said of it are kept: the state is written at each turn."""
 
 
 class IncidentEnd(StrEnum):

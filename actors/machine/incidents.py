@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from actors.machine.draft import Draft
 from actors.machine.incident import (
-    DETAIL_MAX,
+    DETAIL_BYTES_MAX,
     INCIDENTS_KEPT,
     FaultReported,
     FaultsCounted,
@@ -27,7 +27,7 @@ def told(draft: Draft, fact: FaultReported) -> None:
         return
     draft.update(link=replace(draft.state.link, last_fault=fact.code))
     draft.note(f"{about}{said}")
-    _open(draft, fact.code, fact.column, fact.detail[:DETAIL_MAX], 1)
+    _open(draft, fact.code, fact.column, _short(fact.detail), 1)
 
 
 def counted(draft: Draft, fact: FaultsCounted) -> None:
@@ -54,6 +54,10 @@ def closed(draft: Draft, event: IncidentClosed) -> None:
     )
     if draft.state.incidents == open_before:
         draft.note(f"incident {event.incident_id} is not open")
+
+
+def _short(detail: str) -> str:
+    return detail.encode()[:DETAIL_BYTES_MAX].decode(errors="ignore")
 
 
 def _is(one: Incident, code: str, column: str) -> bool:

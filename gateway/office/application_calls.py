@@ -144,7 +144,11 @@ class ApplicationCalls:
             if not (position := held.position):
                 break
         if not found:
-            raise _refused("the selector holds no machine at that time", 0)
+            raise _refused(
+                "the selector holds no machine at that time: look at how its names are spelt, and "
+                "with ListMachineProfiles at which machines it holds",
+                0,
+            )
         return sorted(set(found))
 
     async def _planned(

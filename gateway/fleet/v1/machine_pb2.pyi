@@ -339,7 +339,7 @@ class Machine(_message.Message):
     open_refund_count: _builtins.int
     """Refunds that are due and not done."""
     last_fault: _builtins.str
-    """The last fault it reported, an EVA-DTS code; empty if none."""
+    """The last fault it reported since its last boot, an EVA-DTS code; empty if none. It may be over: ListIncidents tells."""
     host: _builtins.str
     """The host that owns it."""
     partition: _builtins.int

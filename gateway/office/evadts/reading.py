@@ -32,8 +32,8 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
     """One transmission. ``counters`` count money in units of ``decimals`` decimals, None if the
-    file does not say; ``currency`` is '' then. ``sender`` is DXS01, '' without one. ``said_at`` is the machine's own date and time, as
-    it stands there. ``findings_left_out`` were too many.
+    file does not say; ``currency`` is '' then. ``sender`` is DXS01, '' without one. ``said_at`` is
+    the machine's own date and time, as it stands there. ``findings_left_out`` were too many.
     """
 
     content: bytes

@@ -2,7 +2,7 @@
 
 from actors.machine import events
 from actors.machine.incident import (
-    DETAIL_MAX,
+    DETAIL_BYTES_MAX,
     INCIDENTS_KEPT,
     FaultReported,
     FaultsCounted,
@@ -93,10 +93,12 @@ def test_there_is_an_end_to_what_is_watched() -> None:
     for number in range(INCIDENTS_KEPT):
         story.frame(FaultReported(code=f"E{number}", detail="x" * 256))
     story.frame(FaultReported(code="E0"))
-    story.frame(FaultReported(code="NEW"))
+    story.frame(FaultReported(code="NEW", detail="\u6a5f" * 80))
 
     assert INCIDENTS_KEPT == len(story.state.incidents)
-    assert {DETAIL_MAX, 0} == {len(one.detail) for one in story.state.incidents}
+    assert {"x" * DETAIL_BYTES_MAX, "\u6a5f" * (DETAIL_BYTES_MAX // 3)} == {
+        one.detail for one in story.state.incidents
+    }
     assert [("E1", IncidentEnd.CROWDED_OUT)] == [
         (one.code, one.end) for one in written(story) if one.ended_at_ms is not None
     ]

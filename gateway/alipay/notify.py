@@ -66,7 +66,8 @@ _MACHINE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _PAID_STATUSES = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 _NO_MONEY = frozenset({"WAIT_BUYER_PAY"})
 """Statuses of a trade to which nothing happened that concerns money."""
-_OF_ANOTHER_SELLER = frozenset({"ambiguous", "foreign_seller"})
+_OF_ANOTHER_SELLER = frozenset({"ambiguous", "foreign_seller", "malformed"})
+"""Reasons for which what is signed may be another seller's, as it is or cut anew."""
 _DAY_MS = 86_400_000
 
 

@@ -277,6 +277,8 @@ async def test_another_merchants_payments_are_kept_up_to_a_bound(
         ({"trade_status": "TRADE_PENDING"}, "unknown_status"),
         ({"trade_status": "TRADE_FINISHED"}, "unknown_trade"),
         ({"charset": "KOI8-R"}, "bad_charset"),
+        ({"goods[0]": "cola"}, "malformed"),
+        ({"备注": "2088123412341234"}, "malformed"),
         ({"subject": "x&seller_id=2088999999999999&buyer_id=2088123412341234"}, "ambiguous"),
     ],
 )
@@ -326,6 +328,18 @@ async def test_a_payment_cut_anew_is_no_other_machines(site: Site) -> None:
     fields["extra_common_param"] += f"&gmt_payment={fields.pop('gmt_payment')}"
     assert (400, "refused") == await site.post(other.notify_token, urlencode(fields).encode())
     assert [] == site.woken
+
+
+@pytest.mark.parametrize("more", [b"&", b"&goods"])
+async def test_what_is_signed_and_no_plain_form_is_kept_for_a_person(
+    site: Site, more: bytes
+) -> None:
+    """What stands behind it has no value, so that the signature holds."""
+    machine = await site.register()
+    assert (400, "refused") == await site.post(machine.notify_token, site.signed() + more)
+    (row,) = await _rows(site)
+    assert row.cause.startswith("refused:malformed:")
+    assert [500] == [item.amount_minor for item in await _items(site)]
 
 
 async def test_a_trade_without_its_number_is_kept_for_a_person(site: Site) -> None:

@@ -266,6 +266,7 @@ async def test_another_merchants_payments_are_kept_up_to_a_bound(
         ({"extra_common_param": '{"machine":"VM-2"}'}, "foreign_machine"),
         ({"total_fee": "100000000.01"}, "bad_amount"),
         ({"out_trade_no": "x" * 65}, "long_id"),
+        ({"out_trade_no": "P\x001"}, "bad_id"),
         ({"total_fee": "", "forex_total_fee": "5.00"}, "missing_field"),
         ({"total_fee": "10.001"}, "bad_amount"),
         ({"total_fee": "0.00"}, "bad_amount"),
@@ -343,12 +344,16 @@ async def test_what_is_signed_and_no_plain_form_is_kept_for_a_person(
 
 
 async def test_a_trade_without_its_number_is_kept_for_a_person(site: Site) -> None:
-    """By its telling, so that repetitions are one row."""
+    """By its telling, so that repetitions are one row. A number that holds what no database takes
+    is none.
+    """
     machine = await site.register()
     for _ in range(2):
         assert (400, "refused") == await site.post(machine.notify_token, site.signed(trade_no=""))
     (row,) = await _rows(site)
     assert ("refused:missing_field::n1", "") == (row.cause, row.trade_id)
+    assert (400, "refused") == await site.post(machine.notify_token, site.signed(trade_no="a\x00b"))
+    assert ("refused:bad_id::n1", "") == ((await _rows(site))[1].cause, row.trade_id)
 
 
 async def test_what_was_put_aside_ends_when_a_repetition_fits(site: Site) -> None:

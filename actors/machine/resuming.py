@@ -10,7 +10,7 @@ been made by somebody else before, so that what is wanted is ordered once more l
 """
 
 from actors.machine import code_calls, codes
-from actors.machine.code import Code
+from actors.machine.code import Code, CodeStatus
 from actors.machine.draft import Draft
 from actors.machine.hearing import UNHEARD
 from actors.machine.policy import Policy
@@ -150,4 +150,8 @@ def _code(code: Code, now_ms: int, policy: Policy) -> Code:
     if code.qr_payload and code_calls.under_way(code):
         # Whoever made that call before may be standing still with it, and be late at Alipay.
         return codes.order_again(code, now_ms, policy, anew=True)
+    if code.asked is not None and code.status is CodeStatus.PENDING:
+        # An earlier host may have made the code, so that a refusal now does not tell that there is
+        # none, and another store is not to be had before this one's code is stopped.
+        return replace(code, status=CodeStatus.UNKNOWN)
     return code

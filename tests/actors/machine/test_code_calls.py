@@ -303,3 +303,18 @@ def test_a_code_that_may_be_there_is_found_and_stopped_before_the_next_store_get
     assert {"", "2"} == alipay.codes
     assert {"qr"} == alipay.deleted
     assert ("qr2", CodeStatus.ACTIVE) == (story.state.code.qr_payload, known(story))
+
+
+def test_a_refusal_of_what_an_older_host_had_made_does_not_tell_that_there_is_none() -> None:
+    """Whoever asked for the code died before the answer, and its successor's call was refused: the
+    next store has to wait until the first one's code is known to be gone.
+    """
+    story = a_new_machine()
+    story.do(events.CodeWished(says=HERE))
+    registered(story)
+    assert [CreateCode(store=HERE.store)] == list(owed(story.state))
+    story.do(events.Resumed(reason="the host started"))
+    story.do(events.CodeFailed(final=True, detail="the contract does not hold it"))
+    story.do(events.CodeWished(says=replace(HERE, store="2")))
+    story.configure()
+    assert [CreateCode(store=HERE.store)] == list(owed(story.state))

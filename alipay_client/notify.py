@@ -26,6 +26,7 @@ BODY_BYTES_MAX = 32_768
 FIELDS_MAX = 100
 
 _NAME = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+_NO_FORM = "the body is not a form of plain names and values"
 _PERSON = re.compile(r"buyer|payer", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MONEY_FIELDS = frozenset(
@@ -141,9 +142,16 @@ def prove(body: bytes, *, config: AlipayConfig, keys: Keys) -> dict[str, str]:
     """Return the fields that Alipay signed, whatever they say. NotificationRefused: it did not, or
     they cannot be read as text or in one way only; then its ``fields`` hold what could be read.
     """
-    raw = _pairs(body)
-    _check_signature(raw, config, keys)
-    fields = _decoded(raw, config)
+    raw, plain = _pairs(body)
+    try:
+        _check_signature(raw, config, keys)
+    except NotificationRefused:
+        if not plain:
+            raise NotificationRefused("malformed", _NO_FORM) from None
+        raise
+    fields = _decoded({name: raw[name] for name in raw if _NAME.fullmatch(name)}, config)
+    if not plain:
+        raise NotificationRefused("malformed", _NO_FORM, {**fields, **_cut(fields, config)})
     _check_one_reading(fields, config)
     return fields
 
@@ -208,9 +216,9 @@ def _read(fields: dict[str, str], config: AlipayConfig, currency: str) -> Notifi
     )
 
 
-def _pairs(body: bytes) -> dict[bytes, bytes]:
+def _pairs(body: bytes) -> tuple[dict[bytes, bytes], bool]:
     """Split the form and decode it once, as bytes: what was signed are bytes, in a charset that is
-    not known yet.
+    not known yet. Return also whether all of it are names that are read, with values.
     """
     if len(body) > BODY_BYTES_MAX:
         raise NotificationRefused("oversized", f"the body is longer than {BODY_BYTES_MAX} bytes")
@@ -218,17 +226,15 @@ def _pairs(body: bytes) -> dict[bytes, bytes]:
     if len(segments) > FIELDS_MAX:
         raise NotificationRefused("oversized", f"the form has more than {FIELDS_MAX} fields")
     pairs: dict[bytes, bytes] = {}
+    plain = True
     for segment in segments:
         name, equals, value = segment.partition(b"=")
         name = unquote_to_bytes(name)
-        if not equals or not _NAME.fullmatch(name):
-            raise NotificationRefused(
-                "malformed", "the body is not a form of plain names and values"
-            )
+        plain = plain and bool(equals) and _NAME.fullmatch(name) is not None
         if name in pairs:
-            raise NotificationRefused("duplicate_field", f"{name.decode('ascii')} occurs twice")
+            raise NotificationRefused("duplicate_field", "a field occurs twice")
         pairs[name] = unquote_to_bytes(value.replace(b"+", b" "))
-    return pairs
+    return pairs, plain
 
 
 def _check_signature(raw: dict[bytes, bytes], config: AlipayConfig, keys: Keys) -> None:

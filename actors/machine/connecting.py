@@ -256,9 +256,10 @@ def settle_by_journal(
             vending.conclude(draft, vend, FailureCause.NOT_STARTED, entry.evidence)
     elif vend.status is VendStatus.IN_REVIEW:
         return  # the machine has reported all that it knew and may forget it; a person decides
-    elif entry is None and not lost and not (same_boot and of_session):
+    elif entry is None and not (lost or vend.taken_over) and not (same_boot and of_session):
         # The machine writes an approval down before anything moves: what is not in the journal was
-        # never begun.
+        # never begun. Not if a stranger took over: this may be its journal, at its second Hello
+        # too.
         settling.failed(draft, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
     elif same_boot and of_session:
         vending.trust_again(draft, vend)

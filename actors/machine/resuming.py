@@ -4,16 +4,18 @@ in which nothing could be saved or decided.
 Flows in: a state whose deadlines were set before, perhaps by another computer's clock. Flows out:
 the same state, in which no vend ends before the machine had time to report it
 (``Policy.report_wait_ms``), and in which no wait is longer than its own span: a clock that stood
-ahead when the wait began must not make it longer. A call about the code that is under way may have
+ahead when the wait began must not make it longer. Nor does anything that payments are compared with
+lie ahead: who pays from now on pays after it. A call about the code that is under way may have
 been made by somebody else before, so that what is wanted is ordered once more later.
 """
 
 from actors.machine import code_calls, codes
-from actors.machine.code import Code
+from actors.machine.code import Code, CodeStatus
 from actors.machine.draft import Draft
 from actors.machine.hearing import UNHEARD
 from actors.machine.policy import Policy
 from actors.machine.state import (
+    Link,
     MachineState,
     Refund,
     Session,
@@ -38,6 +40,7 @@ def resume(draft: Draft) -> None:
         late_watch_until_ms=after.late_watch_until_ms,
         session_ended_at_ms=after.session_ended_at_ms,
         code=after.code,
+        link=after.link,
     )
     if after.session is not None and after.session != before.session:
         draft.put_session(after.session)
@@ -67,6 +70,7 @@ def resumed(state: MachineState, now_ms: int, policy: Policy) -> MachineState:
         doubts=tuple(_vend(vend, now_ms, policy) for vend in state.doubts),
         refunds=tuple(_refund(refund, now_ms, policy) for refund in state.refunds),
         code=_code(state.code, now_ms, policy),
+        link=_link(state.link, now_ms),
         late_watch_until_ms=min(state.late_watch_until_ms, now_ms + policy.late_watch_ms),
         session_ended_at_ms=min(state.session_ended_at_ms, now_ms),
     )
@@ -76,10 +80,19 @@ def _session(session: Session, now_ms: int, policy: Policy) -> Session:
     since_ms = session.unavailable_since_ms
     return replace(
         session,
+        started_at_ms=min(session.started_at_ms, now_ms),
         last_operation_at_ms=min(session.last_operation_at_ms, now_ms),
+        money_at_ms=min(session.money_at_ms, now_ms),
+        uncovered_at_ms=min(session.uncovered_at_ms, now_ms),
         unavailable_since_ms=None if since_ms is None else min(since_ms, now_ms),
         vend=None if session.vend is None else _vend(session.vend, now_ms, policy),
     )
+
+
+def _link(link: Link, now_ms: int) -> Link:
+    """What is paid from now on was not paid before a stranger came, whatever that clock said."""
+    strangers_at_ms = tuple(min(at_ms, now_ms) for at_ms in link.strangers_at_ms)
+    return replace(link, strangers_at_ms=strangers_at_ms)
 
 
 def _vend(vend: Vend, now_ms: int, policy: Policy) -> Vend:
@@ -137,4 +150,8 @@ def _code(code: Code, now_ms: int, policy: Policy) -> Code:
     if code.qr_payload and code_calls.under_way(code):
         # Whoever made that call before may be standing still with it, and be late at Alipay.
         return codes.order_again(code, now_ms, policy, anew=True)
+    if code.asked is not None and code.status is CodeStatus.PENDING:
+        # An earlier host may have made the code, so that a refusal now does not tell that there is
+        # none, and another store is not to be had before this one's code is stopped.
+        return replace(code, status=CodeStatus.UNKNOWN)
     return code

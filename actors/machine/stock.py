@@ -29,9 +29,12 @@ ITS_OWN_FAULT = frozenset(
         FailureCause.NOTHING_DROPPED,
         FailureCause.UNKNOWN,
         FailureCause.CONTRADICTED,
+        FailureCause.INDETERMINATE,
     }
 )
-"""Causes that say that the column itself does not work."""
+"""Causes that say that the column itself does not work. INDETERMINATE: its motor was on when the
+power failed; a column with which that happens again and again may give its goods away.
+"""
 
 
 def available(state: MachineState, column: Column) -> int:

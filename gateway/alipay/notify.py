@@ -66,7 +66,8 @@ _MACHINE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _PAID_STATUSES = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 _NO_MONEY = frozenset({"WAIT_BUYER_PAY"})
 """Statuses of a trade to which nothing happened that concerns money."""
-_OF_ANOTHER_SELLER = frozenset({"ambiguous", "foreign_seller"})
+_OF_ANOTHER_SELLER = frozenset({"ambiguous", "foreign_seller", "malformed"})
+"""Reasons for which what is signed may be another seller's, as it is or cut anew."""
 _DAY_MS = 86_400_000
 
 
@@ -209,6 +210,9 @@ class NotifyIngress:
         ids = (notification.trade_id, notification.partner_trans_id, notification.refund_id)
         if max(map(len, ids)) > ID_LENGTH_MAX:
             raise Unacceptable("long_id")
+        if not all(map(str.isprintable, ids)):
+            # No trade of Alipay's has one, and a database may cut it there, or refuse it for ever.
+            raise Unacceptable("bad_id")
         match notification.kind:
             case NotificationKind.PAID:
                 self._check_payment(notification, machine)
@@ -334,7 +338,7 @@ class NotifyIngress:
         machine_id = MachineId("") if machine is None else machine.machine_id
         if error.reason in _OF_ANOTHER_SELLER and self._too_many_foreign(machine_id):
             return
-        trade_id, digest = fields.get("trade_no", ""), told_sha256(fields)
+        trade_id, digest = _shown(fields.get("trade_no", "")), told_sha256(fields)
         log.error(
             (
                 "notification is signed by Alipay and does not fit; it was put aside, compare it "
@@ -346,7 +350,7 @@ class NotifyIngress:
         )
         own = "" if machine is None else machine.currency
         amount_minor, currency = told_money(fields, self.config, own)
-        telling = fields.get("notify_id", "") or digest
+        telling = _shown(fields.get("notify_id", "")) or digest
         await self.inbox.put(
             Received(
                 cause=f"refused:{error.reason}:{trade_id}:{telling}"[:CAUSE_LENGTH_MAX],
@@ -440,6 +444,11 @@ class NotifyIngress:
     def _answered(self, verdict: str, reason: str, http_status: int, text: str) -> Response:
         self.metrics.notifications.labels(verdict, reason).inc()
         return PlainTextResponse(text, status_code=http_status)
+
+
+def _shown(text: str) -> str:
+    """Return an id that can stand in a row, or nothing."""
+    return text if text.isprintable() else ""
 
 
 def cause(notification: Notification) -> str:

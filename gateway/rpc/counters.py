@@ -29,6 +29,7 @@ NOTIFICATION_REASONS = {
         "oversized",
         "unsigned",
         # of gateway.alipay.notify
+        "bad_id",
         "closed_trade",
         "closed_with_money",
         "cut_off",

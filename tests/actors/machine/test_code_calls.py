@@ -366,3 +366,18 @@ def test_a_wish_that_a_newer_configuration_overtook_changes_nothing() -> None:
     )
     story.do(events.CodeWished(says=MOVED, revision=revision))
     assert [MODIFY] == list(owed(story.state))
+
+
+def test_a_refusal_of_what_an_older_host_had_made_does_not_tell_that_there_is_none() -> None:
+    """Whoever asked for the code died before the answer, and its successor's call was refused: the
+    next store has to wait until the first one's code is known to be gone.
+    """
+    story = a_new_machine()
+    story.do(events.CodeWished(says=HERE))
+    registered(story)
+    assert [CreateCode(store=HERE.store)] == list(owed(story.state))
+    story.do(events.Resumed(reason="the host started"))
+    story.do(events.CodeFailed(final=True, detail="the contract does not hold it"))
+    story.do(events.CodeWished(says=replace(HERE, store="2")))
+    story.configure()
+    assert [CreateCode(store=HERE.store)] == list(owed(story.state))

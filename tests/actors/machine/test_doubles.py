@@ -1,5 +1,7 @@
 """A second device with a machine's identity, and the machine itself coming back."""
 
+import dataclasses
+
 import pytest
 
 from actors.machine import doubles, events
@@ -130,6 +132,26 @@ def test_a_double_delivers_nothing() -> None:
             for name, amount in story.money().items()
             if name in {"held", "sold", "due"}
         }
+
+
+def test_that_a_double_does_not_know_a_vend_proves_nothing_at_its_second_hello_either() -> None:
+    """It returns the token that it got as a stranger, after a power cut or on the same boot, and
+    its journal is whole: the machine that got the approval may have delivered all the same.
+    """
+    for boot in ("z1", "z2"):
+        story = paid(vending=True)
+        story.policy = dataclasses.replace(story.policy, doubt_review_above_minor=0)
+        (vend,) = open_vends(story.state)
+        story.do(hello(story, "double", boot="z1", token="k2"))
+        story.boot, story.stream, story._seq = BootId("z1"), StreamId("double"), 0
+        story.frame(events.ReaderEnabled())
+        story.disconnect()
+        story.do(hello(story, "double2", boot=boot, token="k3", returns="k2"))
+        assert [(vend.vend_id, VendStatus.IN_DOUBT)] == [
+            (one.vend_id, one.status) for one in story.state.doubts
+        ]
+        story.wait(story.policy.doubt_window_ms)
+        assert [VendStatus.IN_REVIEW] == [one.status for one in story.state.doubts]
 
 
 def test_the_journal_of_a_double_settles_nothing_for_the_shop() -> None:

@@ -8,9 +8,9 @@ from actors.machine import events, next_deadline
 from actors.machine.ids import RefundId
 from actors.machine.policy import Policy
 from actors.machine.resuming import resumed
-from actors.machine.state import FailureCause, VendStatus
+from actors.machine.state import FailureCause, Mode, VendStatus
 from actors.machine.values import replace
-from tests.support.story import Story
+from tests.support.story import Story, a_machine
 
 POLICY = Policy()
 HOUR_MS = 3_600_000
@@ -200,3 +200,69 @@ def test_a_refund_is_tried_again_within_the_longest_wait() -> None:
     assert refund.next_attempt_at_ms is not None
     longest_ms = max(*POLICY.refund_retry_ms, POLICY.short_of_funds_retry_ms)
     assert story.now_ms + longest_ms == refund.next_attempt_at_ms
+
+
+def ahead_by_an_hour(mode: Mode = Mode.BOTH) -> Story:
+    """A machine whose host has a clock that is an hour ahead."""
+    story = Story(a_machine(mode))
+    story.connect()
+    story.now_ms += HOUR_MS
+    return story
+
+
+def under_a_true_clock(story: Story) -> None:
+    """The host is started again, where the clock is right, and two seconds pass."""
+    story.now_ms -= HOUR_MS
+    story.do(RESUMED)
+    story.now_ms += 2_000
+
+
+def test_who_chose_under_a_clock_ahead_may_pay_under_a_true_one() -> None:
+    """Their money was not paid before the choice, whatever the first clock said of it."""
+    story = ahead_by_an_hour(Mode.SELECTION_FIRST)
+    story.select()
+    under_a_true_clock(story)
+    story.pay(500)
+
+    assert story.state.session is not None
+    assert story.state.session.vend is not None
+    assert VendStatus.APPROVED is story.state.session.vend.status
+
+
+def test_a_next_customer_whose_choice_was_denied_under_a_clock_ahead_may_come_in() -> None:
+    """Their payment comes in the time for it, counted from when the host listens again."""
+    story = ahead_by_an_hour()
+    story.pay(100, "ann")
+    story.select()
+    under_a_true_clock(story)
+    story.pay(500, "bob")
+
+    assert story.state.session is not None
+    assert "bob" == story.state.session.payer_id
+
+
+def test_a_stranger_who_came_under_a_clock_ahead_turns_no_later_money_away() -> None:
+    """Power was cut and nobody saw it, so firmware without tokens came back as a stranger: what is
+    paid in front of it since then is paid to it.
+    """
+    story = ahead_by_an_hour()
+    story.connect("b2")
+    assert story.state.link.strangers_at_ms
+    under_a_true_clock(story)
+    story.pay(500)
+
+    assert story.state.session is not None
+    assert () == story.state.refunds
+
+
+def test_money_that_came_under_a_clock_ahead_keeps_nobody_longer() -> None:
+    """Who chooses what they cannot pay stays for two idle times after their last payment."""
+    story = ahead_by_an_hour()
+    story.pay(100)
+    under_a_true_clock(story)
+    for _ in range(2 * POLICY.idle_refund_ms // 200_000):
+        story.wait(200_000)
+        if story.state.session is not None:
+            story.select()
+
+    assert story.state.session is None

@@ -106,6 +106,26 @@ def test_a_column_that_fails_again_and_again_sells_nothing_more() -> None:
     assert 300 == story.money()["sold"]
 
 
+def test_a_column_whose_motor_cuts_the_power_sells_nothing_more() -> None:
+    """Each time the customer has their money back, and perhaps the goods."""
+    story = Story()
+    story.connect()
+    for number in range(Policy().column_failures_max):
+        story.pay(500)
+        story.select("A1")
+        turning = events.JournalEntry(vend_id=story.vend_id, stage=events.JournalStage.MOTOR_ON)
+        story.disconnect()
+        story.connect(f"after-{number}", turning)
+        story.refunds_done()
+        story.wait(Policy().idle_refund_ms)
+    assert [("COLUMN_FAILS", "A1", 1)] == [
+        (alarm.kind, alarm.subject, alarm.times) for alarm in story.state.alarms
+    ]
+    story.pay(500)
+    story.select("A1")
+    assert DenyReason.COLUMN_BLOCKED == story.state.settled_vends[-1].reason
+
+
 @pytest.mark.parametrize(
     "fact",
     [

@@ -266,6 +266,7 @@ async def test_another_merchants_payments_are_kept_up_to_a_bound(
         ({"extra_common_param": '{"machine":"VM-2"}'}, "foreign_machine"),
         ({"total_fee": "100000000.01"}, "bad_amount"),
         ({"out_trade_no": "x" * 65}, "long_id"),
+        ({"out_trade_no": "P\x001"}, "bad_id"),
         ({"total_fee": "", "forex_total_fee": "5.00"}, "missing_field"),
         ({"total_fee": "10.001"}, "bad_amount"),
         ({"total_fee": "0.00"}, "bad_amount"),
@@ -277,6 +278,8 @@ async def test_another_merchants_payments_are_kept_up_to_a_bound(
         ({"trade_status": "TRADE_PENDING"}, "unknown_status"),
         ({"trade_status": "TRADE_FINISHED"}, "unknown_trade"),
         ({"charset": "KOI8-R"}, "bad_charset"),
+        ({"goods[0]": "cola"}, "malformed"),
+        ({"备注": "2088123412341234"}, "malformed"),
         ({"subject": "x&seller_id=2088999999999999&buyer_id=2088123412341234"}, "ambiguous"),
     ],
 )
@@ -328,13 +331,29 @@ async def test_a_payment_cut_anew_is_no_other_machines(site: Site) -> None:
     assert [] == site.woken
 
 
+@pytest.mark.parametrize("more", [b"&", b"&goods"])
+async def test_what_is_signed_and_no_plain_form_is_kept_for_a_person(
+    site: Site, more: bytes
+) -> None:
+    """What stands behind it has no value, so that the signature holds."""
+    machine = await site.register()
+    assert (400, "refused") == await site.post(machine.notify_token, site.signed() + more)
+    (row,) = await _rows(site)
+    assert row.cause.startswith("refused:malformed:")
+    assert [500] == [item.amount_minor for item in await _items(site)]
+
+
 async def test_a_trade_without_its_number_is_kept_for_a_person(site: Site) -> None:
-    """By its telling, so that repetitions are one row."""
+    """By its telling, so that repetitions are one row. A number that holds what no database takes
+    is none.
+    """
     machine = await site.register()
     for _ in range(2):
         assert (400, "refused") == await site.post(machine.notify_token, site.signed(trade_no=""))
     (row,) = await _rows(site)
     assert ("refused:missing_field::n1", "") == (row.cause, row.trade_id)
+    assert (400, "refused") == await site.post(machine.notify_token, site.signed(trade_no="a\x00b"))
+    assert ("refused:bad_id::n1", "") == ((await _rows(site))[1].cause, row.trade_id)
 
 
 async def test_what_was_put_aside_ends_when_a_repetition_fits(site: Site) -> None:

@@ -71,6 +71,8 @@ def _aim(draft: Draft) -> None:
     """Say what shall be known of the code now, and until when that holds if nothing happens."""
     code, configuration = draft.state.code, draft.state.configuration
     payable = configuration.enabled and not barred(code) and not replaced(code)
+    # More money would only go back, and each refund that cannot be done now stays in the state.
+    payable = payable and len(draft.state.trades) < draft.policy.trades_max
     at_ms = _away_from_ms(draft) if payable and code.qr_payload else None
     away = at_ms is not None and at_ms <= draft.now_ms
     wanted = CodeStatus.ACTIVE if payable and not away else CodeStatus.STOPPED

@@ -65,10 +65,10 @@ def decide(
         _let_time_pass(draft, heard)
     configuring.put_in_force(draft)
     paying.settle_availability(draft)
+    draft.close_trades()
     codes.drive(draft)
     connecting.end_if_retired(draft)
     connecting.end_if_disabled(draft)
-    draft.close_trades()
     return draft.decision()
 
 

@@ -247,7 +247,9 @@ class Policy:
     doubts_max: int = _at_most(8, 1_000, Unit.PIECES)
     """With this many vends in doubt the machine sells nothing more."""
     trades_max: int = _at_most(64, 10_000, Unit.PIECES)
-    """With this many trades open, new money is refunded at once, whichever customer paid it."""
+    """With this many trades open, new money is refunded at once, whichever customer paid it, and
+    the code is stopped until one of them is closed.
+    """
 
     def __post_init__(self) -> None:
         """Raise Contradiction if two limits exclude each other."""

@@ -477,3 +477,20 @@ def test_a_stop_that_was_refused_is_tried_again_when_the_machine_goes_away() -> 
     story.disconnect()
     story.wait(60_000)
     assert STOP in story.last.effects
+
+
+def test_a_machine_with_too_many_open_trades_cannot_be_paid_until_one_is_closed() -> None:
+    """While settlement funds are short each payment is one more refund that waits, and stays in the
+    state: anybody could make it grow.
+    """
+    story = Story(policy=Policy(trades_max=2))
+    story.connect()
+    story.pay(100)
+    assert not story.effects(ChangeCodeStatus)
+    story.pay(100)
+    assert [STOP] == story.effects(ChangeCodeStatus)
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    story.complete()
+    (first, _) = story.state.refunds
+    story.do(events.RefundSucceeded(refund_id=first.refund_id))
+    assert [STOP, RESTART] == story.effects(ChangeCodeStatus)

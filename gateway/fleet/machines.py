@@ -51,13 +51,15 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         full = request.view == machine_pb2.MACHINE_VIEW_FULL
         most = FULL_PAGE_MAX if full else pages.PAGE_SIZE_MAX
         asked = fields.done_page(request, "machines", wanted, full, most=most)
+        until = await self.parts.queries.last_looked_at(wanted, after=asked.position)
         rows = await self.parts.queries.machines(
-            wanted, after=asked.position, limit=asked.rows, columns=full
+            wanted, after=asked.position, until=until, limit=asked.rows, columns=full
         )
         page = pages.page(rows, asked, lambda row: row.machine_id)
         shown = views.machine if full else views.basic_machine
         return wire.ListMachinesResponse(
-            machines=map(shown, page.rows), next_page_token=page.next_page_token
+            machines=map(shown, page.rows),
+            next_page_token=page.next_page_token or pages.next_token(asked, until),
         )
 
     @answered

@@ -85,8 +85,15 @@ class MachinesWanted:
     code_differs: bool | None = None
     retired: bool = False
 
+    @property
+    def picks(self) -> bool:
+        """Whether few of all machines may be shown, so that a page would look at all of them."""
+        return self not in {MachinesWanted(), EVERY_MACHINE}
+
 
 EVERY_MACHINE = MachinesWanted(retired=True)
+MACHINES_LOOKED_AT = 10_000
+"""A page of some machines looks at this many, and may therefore be short and not the last."""
 NO_CODE_YET = frozenset({CodeStatus.PENDING.value, CodeStatus.UNKNOWN.value})
 """Alipay has not been asked for the machine's code, or has not answered."""
 
@@ -302,9 +309,23 @@ MACHINES: Select[Any] = select(
 """All that is known of machines, one row for each."""
 
 
-def machines_page(wanted: MachinesWanted, after: str, limit: int) -> Select[Any]:
-    """Return the query for the first ``limit`` machines behind the id ``after``."""
+def last_looked_at(after: str) -> Select[tuple[str]]:
+    """Return the query for the last machine that a page behind ``after`` looks at; it finds none if
+    the page comes to the end.
+    """
+    c = machines.c.machine_id
+    return select(c).where(c > after).order_by(c).offset(MACHINES_LOOKED_AT - 1).limit(1)
+
+
+def machines_page(
+    wanted: MachinesWanted, after: str, limit: int, *, until: str = ""
+) -> Select[Any]:
+    """Return the query for the first ``limit`` machines behind the id ``after``, up to ``until`` if
+    it is given.
+    """
     rows = MACHINES.where(machines.c.machine_id > after)
+    if until:
+        rows = rows.where(machines.c.machine_id <= until)
     state = machine_states.c
     # A machine that nothing was decided for has no state: it is what a fresh one is.
     without_state = state.machine_id.is_(None)

@@ -102,13 +102,24 @@ class Queries:
         wanted: MachinesWanted = EVERY_MACHINE,
         *,
         after: str = "",
+        until: str = "",
         limit: int,
         columns: bool = True,
     ) -> list[MachineView]:
-        """Return machines in the order of their ids, those behind ``after``. Without ``columns``
-        no planogram is read for them.
+        """Return machines in the order of their ids, those behind ``after`` and up to ``until``.
+        Without ``columns`` no planogram is read for them.
         """
-        return await self._machines(lists.machines_page(wanted, after, limit), columns=columns)
+        rows = lists.machines_page(wanted, after, limit, until=until)
+        return await self._machines(rows, columns=columns)
+
+    async def last_looked_at(self, wanted: MachinesWanted, *, after: str) -> str:
+        """Return up to which machine a page behind ``after`` looks; empty: to the end."""
+        if not wanted.picks:
+            return ""
+        found = await self._db.read(
+            lambda connection: connection.scalar(lists.last_looked_at(after))
+        )
+        return found or ""
 
     async def sessions(
         self, wanted: Wanted = ALL, *, position: str = "", limit: int

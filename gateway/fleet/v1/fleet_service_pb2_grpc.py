@@ -152,7 +152,8 @@ class FleetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListMachines(self, request, context):
-        """Machines in the order of their ids.
+        """Machines in the order of their ids. A page of some of them looks at 10,000 machines, and may therefore be short, or empty, and not be
+        the last: an empty next_page_token alone ends the list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -61,7 +61,9 @@ class FleetServiceStub:
     GetMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMachineRequest, _fleet_service_pb2.GetMachineResponse]
     """One machine with its live state."""
     ListMachines: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListMachinesRequest, _fleet_service_pb2.ListMachinesResponse]
-    """Machines in the order of their ids."""
+    """Machines in the order of their ids. A page of some of them looks at 10,000 machines, and may therefore be short, or empty, and not be
+    the last: an empty next_page_token alone ends the list.
+    """
     UpdateMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]
     """Changes the fields that update_mask names, and no others. store_name, address and country_code are
     what customers see in the wallet: Alipay's code is modified to say them, and code_differs tells until
@@ -132,7 +134,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     GetMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMachineRequest, _fleet_service_pb2.GetMachineResponse]  # type: ignore[assignment]
     """One machine with its live state."""
     ListMachines: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListMachinesRequest, _fleet_service_pb2.ListMachinesResponse]  # type: ignore[assignment]
-    """Machines in the order of their ids."""
+    """Machines in the order of their ids. A page of some of them looks at 10,000 machines, and may therefore be short, or empty, and not be
+    the last: an empty next_page_token alone ends the list.
+    """
     UpdateMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]  # type: ignore[assignment]
     """Changes the fields that update_mask names, and no others. store_name, address and country_code are
     what customers see in the wallet: Alipay's code is modified to say them, and code_differs tells until
@@ -218,7 +222,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.ListMachinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ListMachinesResponse, _abc.Awaitable[_fleet_service_pb2.ListMachinesResponse]]:
-        """Machines in the order of their ids."""
+        """Machines in the order of their ids. A page of some of them looks at 10,000 machines, and may therefore be short, or empty, and not be
+        the last: an empty next_page_token alone ends the list.
+        """
 
     @_abc_1.abstractmethod
     def UpdateMachine(

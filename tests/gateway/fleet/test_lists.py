@@ -18,6 +18,7 @@ from gateway.fleet.v1 import (
     work_item_service_pb2,
 )
 from gateway.v1 import machine_pb2 as machines_wire
+from storage.fleet import lists
 from storage.tables import machines, planogram_columns
 from tests.support.fleet_calls import refunded, refusal, registered, with_mode
 from tests.support.site import Site, found
@@ -213,3 +214,22 @@ async def test_a_page_of_machines_fits_a_client(site: Site) -> None:
         connection.execute(delete(machines).where(machines.c.machine_id.in_(ids)))
 
     await site.database.write(take_away)
+
+
+async def test_a_page_of_some_machines_looks_at_so_many_and_is_perhaps_not_the_last(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a rare one would cost a look at all machines of a large fleet."""
+    monkeypatch.setattr(lists, "MACHINES_LOOKED_AT", 3)
+    for number in range(1, 8):
+        await registered(site, f"VM-{number}", store_name="Pier" if number in {5, 6} else "Hall")
+    found, token = [], ""
+    while True:
+        request = fleet_service_pb2.ListMachinesRequest(text="pier", page_token=token, page_size=1)
+        page = await site.fleet.ListMachines(request)
+        found.append([one.machine_id for one in page.machines])
+        if not (token := page.next_page_token):
+            break
+    assert [[], ["VM-5"], ["VM-6"]] == found
+    plain = await site.fleet.ListMachines(fleet_service_pb2.ListMachinesRequest())
+    assert (7, "") == (len(plain.machines), plain.next_page_token)

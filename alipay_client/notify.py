@@ -55,6 +55,11 @@ _OTHER_READ_FIELDS = frozenset(
     }
 )
 """What else is read of a notification: which machine it is about, when, and in which charset."""
+READ_OTHERWISE = (_MONEY_FIELDS | _OTHER_READ_FIELDS | {"sign", "sign_type"}) - {
+    "total_fee",
+    "currency",
+}
+"""The fields whose meaning is known, and is neither an amount that was paid nor its currency."""
 _FRACTION = re.compile(r"\.[0-9]{1,9}$")
 
 

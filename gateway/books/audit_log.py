@@ -6,12 +6,12 @@ made is told in ``storage.books.chain``.
 """
 
 import asyncio
-import json
 import sys
 from dataclasses import replace
 
 from gateway.process import configs
 from gateway.process.settings import Settings
+from gateway.process.texts import json_line
 from storage.books.audit_rows import audit_page
 from storage.database.engine import Database, StorageConfig
 
@@ -26,7 +26,7 @@ async def _export(storage: StorageConfig, after: int) -> None:
     try:
         while rows := await database.read(audit_page(after)):
             for row in rows:
-                sys.stdout.write(f"{json.dumps(row, ensure_ascii=False)}\n")
+                sys.stdout.write(f"{json_line(row)}\n")
             after = rows[-1]["id"]
     finally:
         await database.close()

@@ -8,6 +8,8 @@ import socket
 
 from gateway.process.sections import Address
 
+_UNRESOLVED = {socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_NODATA}
+
 
 class ListenRefused(Exception):
     """The listener was not opened; the sentence says what to change."""
@@ -25,8 +27,10 @@ def cannot_listen(address: Address, *, setting: str, error: OSError | None) -> L
         why, to_do = "this computer has no such address", "set one that it has"
     elif number in {errno.EACCES, errno.EPERM}:
         why, to_do = "this user may not use that port", "set one above 1023"
-    elif isinstance(error, socket.gaierror):
-        why, to_do = f"its host is not found: {error.strerror}", "set an address"
+    elif error is not None and (isinstance(error, socket.gaierror) or number in _UNRESOLVED):
+        # socket.create_server raises it as an OSError of no such kind, with a tail of its own.
+        said = str(error.strerror).partition(" (while attempting")[0]
+        why, to_do = f"its host is not found: {said}", "set an address"
     else:
         why = "the system refuses it" if number is None else os.strerror(number)
         to_do = "set another one"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import combinations
 from urllib.parse import urlsplit
 
 from actors.machine.policy import Contradiction, Policy
@@ -20,10 +21,12 @@ from alipay_client.config import AlipayConfig, SignType
 from alipay_client.currencies import SETTLED
 from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
+from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates
 from gateway.process.files import Problems
-from gateway.process.sections import Address, ListenerSettings
+from gateway.process.sections import ListenerSettings, is_loopback_host
 from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
+from gateway.process.texts import without_passwords
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.tls import Tls
 from storage.database import urls
@@ -32,6 +35,8 @@ from storage.database.engine import StorageConfig
 NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16
 _NOTIFY_URL_LENGTH_MAX = 190  # docs/alipay.md 2: "keep it under 190"
+_PRINTED = re.compile(r"[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]+")
+"""What a URL may have in it (RFC 3986), but no '?' and no '#': behind them nothing is a path."""
 _TOKEN_LENGTH = 32  # secrets.token_urlsafe(24)
 
 
@@ -172,6 +177,15 @@ def _alipay(settings: Settings, problems: Problems) -> tuple[AlipayConfig, Keys 
         notify_currency_field=section.notify_currency_field,
         refund_reason_field=section.refund_reason_field,
     )
+    for name, read, other in (
+        ("notify_amount_field", section.notify_amount_field, "currency"),
+        ("notify_currency_field", section.notify_currency_field, "total_fee"),
+    ):
+        if read in READ_OTHERWISE | {other}:
+            problems.add(
+                f"alipay.{name}: {read!r} is read as something else, so that no payment could be "
+                "believed; write the field's name as Alipay's notifications have it."
+            )
     wanted = {section.sign_type, *section.notify_sign_types}
     if SignType.MD5 in wanted and section.md5_key_file is None:
         problems.add(
@@ -258,7 +272,12 @@ def _is_url(text: str) -> bool:
     with suppress(ValueError):
         parts = urlsplit(text)
         _ = parts.port
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.fragment
+        return (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.username is None
+            and _PRINTED.fullmatch(text) is not None
+        )
     return False
 
 
@@ -270,10 +289,10 @@ def _public_url(settings: Settings, problems: Problems) -> str:
                 "http.public_url must be given when http.listen leaves the port to the system "
                 "(port 0) and hosts are elsewhere."
             )
-    elif not _is_url(url) or urlsplit(url).query:
+    elif not _is_url(url):
         problems.add(
-            f"http.public_url: {given!r} is not an http or https URL without a query; write "
-            "what Alipay can reach."
+            f"http.public_url: {without_passwords(repr(given))} is not an http or https URL "
+            "without a query; write what Alipay can reach, in ASCII, without a name or a password."
         )
     elif len(url) + len(NOTIFY_PATH) + 1 + _TOKEN_LENGTH > _NOTIFY_URL_LENGTH_MAX:
         problems.add(
@@ -379,20 +398,30 @@ def _clashes(settings: Settings) -> Iterator[str]:
         "http": settings.http.address,
         "health": settings.health.address,
     }
-    seen: dict[int, tuple[str, Address]] = {}
-    for name, address in named.items():
-        if address.port == 0:
-            continue
-        other = seen.setdefault(address.port, (name, address))
-        if other[0] != name and (
-            other[1].host == address.host or "0.0.0.0" in {other[1].host, address.host}  # noqa: S104 - only compared
-        ):
+    for (name, address), (other, place) in combinations(named.items(), 2):
+        if address.port == place.port != 0 and _share(address.host, place.host):
             yield (
-                f"{other[0]}.listen and {name}.listen have the same port {address.port}; give each "
+                f"{name}.listen and {other}.listen have the same port {address.port}; give each "
                 "its own."
             )
+    if settings.limits.reconnect_initial_ms > settings.limits.reconnect_max_ms:
+        yield (
+            f"limits.reconnect_initial_ms ({settings.limits.reconnect_initial_ms}) must be at most "
+            f"limits.reconnect_max_ms ({settings.limits.reconnect_max_ms}): a machine would wait "
+            "longer than policy.report_wait_ms allows for."
+        )
     if settings.limits.silent_after_ms < 2 * settings.limits.heartbeat_interval_ms:
         yield (
             "limits.silent_after_ms must be at least twice limits.heartbeat_interval_ms, so that "
             "one lost heartbeat costs no stream."
         )
+
+
+def _share(one: str, other: str) -> bool:
+    """Return whether what listens at one host takes a port from the other."""
+    both = {one.lower(), other.lower()}
+    return (
+        len(both) == 1
+        or bool(both & {"0.0.0.0", "::"})  # noqa: S104 - only compared
+        or ("localhost" in both and all(map(is_loopback_host, both)))
+    )

@@ -3,6 +3,7 @@ in ``gateway.process.configs``.
 """
 
 import ipaddress
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -43,7 +44,8 @@ class Address:
         """Read ``host:port`` or ``[v6]:port``; ValueError says what is expected."""
         host, colon, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
-        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        known = colon and _is_host(host) and port.isascii() and port.isdigit()
+        if not known or int(port) > 65_535:
             raise ValueError(
                 f"{text!r} is not an address; write host:port, for example 127.0.0.1:7443"
             )
@@ -53,6 +55,18 @@ class Address:
     def loopback(self) -> bool:
         """Whether only this computer can reach it."""
         return is_loopback_host(self.host)
+
+
+def _is_host(host: str) -> bool:
+    """Return whether it is an IP address, or can be a name: what looks like neither can be bound
+    nowhere.
+    """
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        looks_numeric = host.replace(".", "").isdigit()
+        return not looks_numeric and re.fullmatch(r"[A-Za-z0-9._-]+", host) is not None
+    return True
 
 
 def is_loopback_host(host: str) -> bool:

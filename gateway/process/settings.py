@@ -13,7 +13,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -151,7 +151,28 @@ def _not_parsed(error: str) -> str:
             f"{variable} is a section, not a value: unset it (Docker and Kubernetes set such a "
             f"variable for a service of that name), and set {variable}__ and a name in it."
         )
-    return f"{error}: lists are written as [1000, 2000]."
+    found = " ".join(_not_json(f"{variable}__")) if variable else ""
+    return found or f"{error}: lists are written as [1000, 2000]."
+
+
+def _not_json(prefix: str) -> Iterator[str]:
+    """Yield a sentence for each variable of the section that should be a list or a section."""
+    for name, value in sorted(os.environ.items()):
+        *path, last = name.removeprefix(PREFIX).lower().split("__")
+        field = _model_at(path).model_fields.get(last) if name.startswith(prefix) else None
+        if field is None:
+            continue
+        if _model_at([*path, last]) is not _model_at(path):
+            yield f"{name} is a section, not a value: unset it, and set {name}__ and a name in it."
+        elif "tuple" in str(field.annotation) and not _is_json(value):
+            yield f'{name}: lists are written as [1000, 2000] or ["RSA2"].'
+
+
+def _is_json(text: str) -> bool:
+    with suppress(ValueError):
+        json.loads(text)
+        return True
+    return False
 
 
 def config_path(given: str | None) -> str | None:

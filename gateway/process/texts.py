@@ -6,6 +6,7 @@ hold a password. Neither is shown. What is kept in the database is what was said
 """
 
 import inspect
+import json
 import re
 import unicodedata
 
@@ -34,6 +35,16 @@ def plain(text: str) -> str:
 def plain_lines(text: str) -> str:
     """Return the text of several lines, each of them plain."""
     return "\n".join(map(plain, text.split("\n")))
+
+
+def json_line(value: object) -> str:
+    """Return the value as JSON in one line: what :func:`plain` would not show is escaped, so that
+    nothing of it is lost; other tongues stand as they are.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
 
 def without_passwords(text: str) -> str:

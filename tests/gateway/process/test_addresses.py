@@ -38,3 +38,12 @@ def test_why_a_port_cannot_be_had() -> None:
         assert error is not None
         assert errno.EADDRINUSE == error.errno
     assert why_not(address) is None
+
+
+def test_a_host_that_nobody_knows() -> None:
+    """The system's own words, although the library raises it as no error of resolving."""
+    nowhere = Address(host="nowhere.invalid", port=7443)
+    error = why_not(nowhere)
+    told = str(cannot_listen(nowhere, setting="http.listen", error=error))
+    assert told.startswith("http.listen is nowhere.invalid:7443, and its host is not found: ")
+    assert "while attempting" not in told

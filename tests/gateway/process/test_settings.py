@@ -224,7 +224,14 @@ def test_a_broken_list_in_the_environment_is_refused(monkeypatch: pytest.MonkeyP
     """What is not JSON where a list is wanted is a sentence, not a traceback."""
     monkeypatch.setenv("VENDGATE_POLICY__REFUND_RETRY_MS", "1,2")
     (problem,) = _problems()
-    assert "lists are written as [1000, 2000]" in problem
+    assert problem.startswith("VENDGATE_POLICY__REFUND_RETRY_MS: lists are written as [1000, 2000]")
+
+
+def test_a_section_within_a_section_is_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the variable that is wrong, not the table that it is in."""
+    monkeypatch.setenv("VENDGATE_ALIPAY__MERCHANT", "Vending Ltd")
+    (problem,) = _problems()
+    assert problem.startswith("VENDGATE_ALIPAY__MERCHANT is a section, not a value")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -303,6 +310,16 @@ def test_addresses_are_read_both_ways() -> None:
     }.items():
         address = Address.parse(text)
         assert (text, loopback) == (str(address), address.loopback)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a b:1", "127.0.0.1 :1", "256.0.0.1:1", "http://127.0.0.1:1", "[::g]:1", "1.2.3:1", "[]:1"],
+)
+def test_what_can_be_no_host_is_no_address(text: str) -> None:
+    """It is refused with the settings, and not when the gateway listens."""
+    with pytest.raises(ValueError, match="is not an address; write host:port"):
+        Address.parse(text)
 
 
 def test_the_public_url_follows_the_listener(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ _file: ContextVar[Path] = ContextVar("the file whose books are read")
 
 
 def _open() -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{_file.get()}?mode=ro", uri=True)
+    return sqlite3.connect(f"file:{_file.get()}?mode=ro", uri=True, isolation_level=None)
 
 
 _ENGINE = create_engine(
@@ -42,6 +42,8 @@ def prove_file(
     token = _file.set(path)
     try:
         with _ENGINE.connect() as connection:
+            # Otherwise each statement sees a moment of its own, and whoever serves the file saves.
+            connection.exec_driver_sql("BEGIN")
             return prove_within(
                 connection,
                 now_ms=now_ms,

@@ -31,7 +31,7 @@ from actors.machine.events import Event, FrameReceived, MachineFact
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import InboxItem
 
-VERSION = 8
+VERSION = 9
 """Of the blocks' content: told with ``attach``."""
 
 Kinds = Mapping[type, type[msgspec.Struct]]

@@ -8,7 +8,7 @@ ahead when the wait began must not make it longer. A call about the code that is
 been made by somebody else before, so that what is wanted is ordered once more later.
 """
 
-from actors.machine import code_calls, codes
+from actors.machine import code_calls, codes, ordering
 from actors.machine.code import Code
 from actors.machine.draft import Draft
 from actors.machine.hearing import UNHEARD
@@ -38,6 +38,7 @@ def resume(draft: Draft) -> None:
         late_watch_until_ms=after.late_watch_until_ms,
         session_ended_at_ms=after.session_ended_at_ms,
         code=after.code,
+        commands=after.commands,
     )
     if after.session is not None and after.session != before.session:
         draft.put_session(after.session)
@@ -67,6 +68,7 @@ def resumed(state: MachineState, now_ms: int, policy: Policy) -> MachineState:
         doubts=tuple(_vend(vend, now_ms, policy) for vend in state.doubts),
         refunds=tuple(_refund(refund, now_ms, policy) for refund in state.refunds),
         code=_code(state.code, now_ms, policy),
+        commands=tuple(ordering.resumed(one, now_ms, policy) for one in state.commands),
         late_watch_until_ms=min(state.late_watch_until_ms, now_ms + policy.late_watch_ms),
         session_ended_at_ms=min(state.session_ended_at_ms, now_ms),
     )

@@ -93,7 +93,7 @@ async def test_a_row_is_a_command_from_beginning_to_end(db: Database) -> None:
         newest.evidence,
         newest.report,
     )
-    assert (REPORT, "ann", START_MS, "it saidso") == (
+    assert (REPORT, "ann", START_MS, "it said\ufffdso") == (
         oldest.report,
         oldest.ordered_by,
         oldest.ordered_at_ms,

@@ -19,13 +19,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import union_all as union
 
-from actors.machine.goods import COLUMN, SOLD, GoodsKind, column_place
+from actors.machine.command import CommandKind
+from actors.machine.goods import COLUMN, SOLD, TEST, GoodsKind, column_place
 from actors.machine.ids import MachineId
 from actors.machine.invariants import WRITTEN_OFF
 from actors.machine.state import VendStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books, is_here, made_once, total
-from storage.tables import goods_balances, goods_moves, journal, vends
+from storage.tables import goods_balances, goods_moves, journal, machine_commands, vends
 
 move = goods_moves.c
 OF_VENDS = (GoodsKind.SOLD.value, GoodsKind.VEND_WRITTEN_OFF.value)
@@ -117,6 +118,35 @@ def _not_one_item() -> tuple[Select[Any], Select[Any]]:
         .order_by(move.id)
     )
     return without, taken
+
+
+def test_vends_took_what_they_dropped(books: Books) -> Iterator[int | Finding]:
+    """Every test vend that dropped an item took one to TEST, and no other command took any."""
+    command = machine_commands.c
+    is_test = command.kind == CommandKind.TEST_VEND.value
+    yield books.count(machine_commands, is_test)
+    its_own = and_(move.kind == GoodsKind.TESTED.value, move.cause == command.command_id)
+    right = and_(move.quantity == 1, move.machine_id == command.machine_id, move.to_place == TEST)
+    wrong = (
+        select(machine_commands, move.quantity, move.to_place)
+        .select_from(machine_commands.outerjoin(goods_moves, its_own))
+        .where(
+            or_(
+                and_(command.dropped, or_(move.id.is_(None), ~right)),
+                and_(~command.dropped, move.id.is_not(None)),
+                and_(command.dropped, ~is_test),
+            )
+        )
+        .order_by(command.command_id)
+    )
+    for row in books.odd_ones(wrong):
+        took = "nothing" if row.quantity is None else f"{row.quantity} to {row.to_place}"
+        did = "dropped an item" if row.dropped else "dropped none"
+        yield Finding(
+            sentence=f"{row.kind} {row.command_id} of machine {row.machine_id} {did}, and took "
+            f"{took}",
+            machine_id=row.machine_id,
+        )
 
 
 def goods_are_where_they_went(books: Books) -> Iterator[int | Finding]:

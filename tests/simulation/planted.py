@@ -15,6 +15,7 @@ from actors.host import runner
 from tests.simulation import (
     bugs,
     bugs_of_codes,
+    bugs_of_commands,
     bugs_of_goods,
     bugs_of_recalls,
     bugs_of_refunds,
@@ -405,6 +406,24 @@ PLANTED = (
         sentence="A machine that is loaded again sells what was recalled.",
         bug=bugs_of_recalls.lock_is_not_loaded,
         steer=steers.lots_are_recalled,
+    ),
+    Planted(
+        name="sent-is-done",
+        sentence="A command counts as done when it was sent.",
+        bug=bugs_of_commands.sent_is_done,
+        steer=steers.commands_are_ordered,
+    ),
+    Planted(
+        name="reboots-at-once",
+        sentence="A machine is restarted while a customer has money in it.",
+        bug=bugs_of_commands.reboots_at_once,
+        steer=steers.commands_are_ordered,
+    ),
+    Planted(
+        name="tests-take-nothing",
+        sentence="What a test vend dropped stays in the stock.",
+        bug=bugs_of_commands.tests_take_nothing,
+        steer=steers.commands_are_ordered,
     ),
     Planted(
         name="frame-applied-twice",

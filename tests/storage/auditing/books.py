@@ -9,6 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from actors.machine.command import (
+    CommandAnswered,
+    CommandKind,
+    CommandOrdered,
+    CommandOutcome,
+)
 from actors.machine.events import (
     CodeCreated,
     Connected,
@@ -87,17 +93,37 @@ async def write_sound_books(db: Database) -> None:
     await _is_in_the_middle(db, owner)
     await _delivers_late(db, owner)
     await _gives_up(db, owner)
+    await _is_tested(owner)
 
 
-async def _reconnects(owner: Owner, *machine_ids: str) -> None:
+async def _is_tested(owner: Owner) -> None:
+    """VM-4: a test vend that drops an item."""
+    await _reconnects(owner, "VM-4", commands=True)
+    ordered = CommandOrdered(
+        command_id="c4",
+        kind=CommandKind.TEST_VEND,
+        version=0,
+        ordered_at_ms=owner.now_ms,
+        expires_at_ms=owner.now_ms + 60_000,
+        column="A1",
+        actor="eve",
+    )
+    told = CommandAnswered(
+        command_id="c4", outcome=CommandOutcome.APPLIED, evidence="motor=RAN drop=SEEN"
+    )
+    await _does(owner, "VM-4", ordered, owner.frame("VM-4", told))
+
+
+async def _reconnects(owner: Owner, *machine_ids: str, commands: bool = False) -> None:
     for machine_id in machine_ids:
         owner._seq[machine_id] = 0
         stream = StreamId(f"g-{machine_id}")
         hello = Connected(
             stream_id=stream,
             opened_at_ms=owner.now_ms + 1,
-            boot_id=BootId("b2"),
+            boot_id=BootId("b3" if commands else "b2"),
             planogram_version=1,
+            knows_commands=commands,
         )
         await owner.do(machine_id, hello)
 

@@ -17,9 +17,9 @@ THRESHOLDS = (50_000, 50, 100)
 @contextmanager
 def seldom() -> Iterator[None]:
     """Leave alone what is there already, and look for cycles among the rest seldom; afterwards as
-    before.
+    before. Where something was left alone before, it all goes on to be.
     """
-    before = gc.get_threshold()
+    before, left_alone = gc.get_threshold(), gc.get_freeze_count()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
@@ -27,4 +27,5 @@ def seldom() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-        gc.unfreeze()
+        if not left_alone:
+            gc.unfreeze()

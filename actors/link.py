@@ -13,6 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from actors.machine.command import CommandCancelled, CommandOrdered
 from actors.machine.effects import MachineCommand
 from actors.machine.events import (
     ConfigurationChanged,
@@ -59,6 +60,8 @@ AdminEvent = (
     | IncidentClosed
     | GoodsMoved
     | GoodsCounted
+    | CommandOrdered
+    | CommandCancelled
     | RefundRetryAsked
     | RefundQueryAsked
     | RefundWrittenOff

@@ -26,6 +26,7 @@ from typing import Any, Literal, cast, get_args
 
 import msgspec
 
+from actors.machine.command import MachineReport
 from actors.machine.effects import Effect, UpdatePlanogram
 from actors.machine.events import Event, FrameReceived, MachineFact
 from actors.machine.ids import StreamId
@@ -73,6 +74,7 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
     "DenyVend": ("request_id", "reason", "funds_minor"),
     "EndSession": ("session_id", "reason", "refund_minor"),
     "RejectFrame": ("code", "seq", "expected_seq", "detail"),
+    "SendCommand": ("command_id", "kind", "column", "show_for_ms", "valid_for_ms"),
     "CloseStream": ("stream_id", "reason"),
     "SendRefund": (
         "refund_id",
@@ -167,6 +169,7 @@ _raws_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _bare_frame_decoder = msgspec.json.Decoder(_BareFrame)
 _orders_decoder = msgspec.json.Decoder(list[list[str | int | bool | None]])
 _overrides_decoder = msgspec.json.Decoder(PolicyOverrides)
+_report_decoder = msgspec.json.Decoder(MachineReport)
 _PLANOGRAM = UpdatePlanogram.__name__
 
 
@@ -302,6 +305,19 @@ def decode_overrides(text: str) -> PolicyOverrides:
         return _overrides_decoder.decode(text)
     except msgspec.DecodeError as error:
         raise CodecError(f"The limits cannot be read: {error}") from error
+
+
+def encode_report(report: MachineReport | None) -> str:
+    """Return what a machine said of itself as JSON text; empty if it said nothing."""
+    return "" if report is None else _encoder.encode(report).decode()
+
+
+def decode_report(text: str) -> MachineReport | None:
+    """Return what a machine said of itself; raises CodecError for a broken text."""
+    try:
+        return _report_decoder.decode(text) if text else None
+    except msgspec.DecodeError as error:
+        raise CodecError(f"The report cannot be read: {error}") from error
 
 
 def encode_lines(lines: Sequence[str]) -> str:

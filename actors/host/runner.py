@@ -25,7 +25,7 @@ from actors.machine.events import (
     VendTurnedAway,
 )
 from actors.machine.hearing import NOTHING, overdue, settles
-from actors.machine.ids import MachineId, StreamId, VendId
+from actors.machine.ids import MachineId, StreamId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
 from actors.ports import Change, CodeStop, LoadedMachine, Place
@@ -35,7 +35,7 @@ from actors.ports import Change, CodeStop, LoadedMachine, Place
 class Core:
     """The pure functions that a runner calls; tests give others."""
 
-    decide: Callable[[MachineState, Event, int, Policy, frozenset[VendId]], Decision] = decide
+    decide: Callable[[MachineState, Event, int, Policy, frozenset[str]], Decision] = decide
     next_deadline: Callable[[MachineState, Policy], int | None] = next_deadline
     owed: Callable[[MachineState], tuple[ProviderCall, ...]] = owed
     resumes: Callable[[MachineState, int, Policy], bool] = resumes
@@ -268,16 +268,16 @@ class Runner:
             return None
         return Letter(event=Resumed(reason=reason))
 
-    def heard(self, letters: Iterable[Letter], now_ms: int) -> frozenset[VendId]:
-        """Return the vends whose end is told in ``letters``, which are decided on later; none while
-        no vend's own deadline has come.
+    def heard(self, letters: Iterable[Letter], now_ms: int) -> frozenset[str]:
+        """Return the vends and commands whose end is told in ``letters``, which are decided on
+        later; none while no deadline of one has come.
         """
         state = self.state
         if state is None or not overdue(state, now_ms):
             return NOTHING
         return NOTHING.union(*(settles(state, letter.event) for letter in letters))
 
-    def turn(self, letter: Letter, now_ms: int, heard: frozenset[VendId] = NOTHING) -> Turn | None:
+    def turn(self, letter: Letter, now_ms: int, heard: frozenset[str] = NOTHING) -> Turn | None:
         """Decide; return None for a timer whose deadline has moved. Raises what the core raises:
         the machine must then be halted. ``heard``: see ``decide``.
         """

@@ -11,8 +11,8 @@ from actors.machine.values import replace
 AGAIN_AFTER_MS = 3_600_000
 """What happens again within this time is the same alarm."""
 DETAIL_MAX = 300
-SUBJECTS_MAX = (ALARMS_KEPT - len(AlarmKind)) // 2
-"""So many of one kind in an hour, of the two kinds that have subjects; the state remembers all of
+SUBJECTS_MAX = (ALARMS_KEPT - len(AlarmKind)) // 3
+"""So many of one kind in an hour, of the three kinds that have subjects; the state remembers all of
 them, so that none makes a second row.
 """
 
@@ -44,4 +44,21 @@ def ring(draft: Draft, kind: AlarmKind, detail: str, *, subject: str = "") -> No
         )
     alarm = replace(known, detail=detail, times=known.times + 1, last_at_ms=draft.now_ms)
     draft.update(alarms=(*fresh.values(), alarm)[-ALARMS_KEPT:])
+    draft.record_alarm(alarm)
+
+
+def tell_more(draft: Draft, kind: AlarmKind, subject: str, detail: str) -> None:
+    """Say in an alarm that is remembered what has become known since; it is none that happens
+    again.
+    """
+    detail = detail[:DETAIL_MAX]
+    draft.note(f"{kind}: {detail}")
+    known = next(
+        (one for one in draft.state.alarms if (one.kind, one.subject) == (kind, subject)), None
+    )
+    if known is None:
+        return
+    alarm = replace(known, detail=detail)
+    others = (alarm if one is known else one for one in draft.state.alarms)
+    draft.update(alarms=tuple(others))
     draft.record_alarm(alarm)

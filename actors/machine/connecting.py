@@ -16,6 +16,7 @@ from actors.machine import (
     events,
     frames,
     locking,
+    ordering,
     paying,
     settling,
     stock,
@@ -108,8 +109,10 @@ def _welcome(draft: Draft, event: events.Connected, *, lively: bool, stranger: b
             # One that its gateway announced again still is the one on which the machine sold.
             out_of_service=not draft.state.configuration.enabled
             and (link.out_of_service or event.stream_id != link.stream_id),
+            knows_commands=event.knows_commands,
         )
     )
+    ordering.connected(draft)
     # Before any command: how long the customer still has depends on it.
     paying.note_availability(draft)
     if event.stream_id == link.stream_id:

@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 
 from actors.machine import code_calls, hearing, paying
-from actors.machine.ids import VendId
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState, VendStatus
 
 
 def next_deadline(
-    state: MachineState, policy: Policy, heard: frozenset[VendId] = hearing.NOTHING
+    state: MachineState, policy: Policy, heard: frozenset[str] = hearing.NOTHING
 ) -> int | None:
     """Return the earliest time, in milliseconds since 1970, at which ``TimePassed`` would change
-    something; None if never. The end of a doubt about a vend that was ``heard`` of does not count.
+    something; None if never. The end of a doubt about a vend, or of a command, does not
+    count if it was ``heard`` of.
     """
     return min(_deadlines(state, policy, heard), default=None)
 
 
-def _deadlines(state: MachineState, policy: Policy, heard: frozenset[VendId]) -> Iterator[int]:
+def _deadlines(state: MachineState, policy: Policy, heard: frozenset[str]) -> Iterator[int]:
     session = state.session
     if session is not None:
         if session.vend is not None and not (
@@ -29,6 +29,9 @@ def _deadlines(state: MachineState, policy: Policy, heard: frozenset[VendId]) ->
     for vend in state.doubts:
         if vend.status is VendStatus.IN_DOUBT and vend.vend_id not in heard:
             yield vend.deadline_at_ms
+    for command in state.commands:
+        if command.command_id not in heard:
+            yield command.deadline_at_ms
     for refund in state.refunds:
         if refund.next_attempt_at_ms is not None:
             yield refund.next_attempt_at_ms

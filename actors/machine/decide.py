@@ -19,17 +19,18 @@ from actors.machine import (
     goodwill,
     hearing,
     incidents,
+    ordering,
     paying,
     refunding,
     resuming,
     stock,
     vending,
 )
+from actors.machine.command import CommandAnswered, CommandCancelled, CommandOrdered
 from actors.machine.deadlines import next_deadline
 from actors.machine.decision import Decision
 from actors.machine.draft import Draft
 from actors.machine.goods import GoodsKind
-from actors.machine.ids import VendId
 from actors.machine.incident import FaultReported, FaultsCounted, IncidentClosed
 from actors.machine.policy import Policy
 from actors.machine.state import EndReason, MachineState, VendStatus
@@ -45,13 +46,13 @@ def decide(
     event: events.Event,
     now_ms: int,
     policy: Policy,
-    heard: frozenset[VendId] = hearing.NOTHING,
+    heard: frozenset[str] = hearing.NOTHING,
 ) -> Decision:
     """Return what comes of ``event`` at ``now_ms``. Total: every event in every state has an
     answer, and nothing the world does raises.
 
-    ``heard``: vends of which somebody has told how they ended, in an event that comes after this
-    one; their own deadlines wait for it.
+    ``heard``: vends and commands of which somebody has told how they ended, in an event that comes
+    after this one; their own deadlines wait for it.
     """
     draft = Draft(state, now_ms, policy)
     if isinstance(event, events.Resumed):
@@ -67,12 +68,13 @@ def decide(
     paying.settle_availability(draft)
     draft.close_trades()
     codes.drive(draft)
+    ordering.send(draft)
     connecting.end_if_retired(draft)
     connecting.end_if_disabled(draft)
     return draft.decision()
 
 
-def _let_time_pass(draft: Draft, heard: frozenset[VendId]) -> None:
+def _let_time_pass(draft: Draft, heard: frozenset[str]) -> None:
     for _ in range(PASSES_MAX):
         deadline = next_deadline(draft.state, draft.policy, heard)
         if deadline is None or deadline > draft.now_ms:
@@ -81,6 +83,7 @@ def _let_time_pass(draft: Draft, heard: frozenset[VendId]) -> None:
         paying.end_if_over(draft)
         refunding.send_due(draft)
         codes.drive(draft)
+        ordering.expire(draft, heard)
     raise AssertionError(f"deadlines of {draft.state.machine_id} do not come to rest")
 
 
@@ -132,6 +135,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             stock.by_person(draft, event)
         case IncidentClosed():
             incidents.closed(draft, event)
+        case CommandOrdered() | CommandCancelled():
+            ordering.by_person(draft, event)
         case events.TimePassed() | events.Resumed():
             pass
         case _:
@@ -163,6 +168,8 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
             incidents.told(draft, fact)
         case FaultsCounted():
             incidents.counted(draft, fact)
+        case CommandAnswered():
+            ordering.answered(draft, seq, fact)
         case events.FrameNotRead():
             connecting.not_read(draft, seq, fact)
         case _:

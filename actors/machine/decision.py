@@ -4,13 +4,14 @@ down.
 
 from msgspec import Struct
 
+from actors.machine.command import Command
 from actors.machine.effects import Effect
 from actors.machine.goods import GoodsMove
 from actors.machine.incident import Incident
 from actors.machine.ledger import Transfer
 from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend
 
-Record = Session | Vend | Trade | Refund | Alarm | Incident
+Record = Session | Vend | Trade | Refund | Alarm | Incident | Command
 """The present or final form of something that has a row of its own. A session or trade of which
 nothing changed but what the state alone remembers is none.
 """

@@ -8,6 +8,7 @@ function.
 
 from typing import Any
 
+from actors.machine.command import Command
 from actors.machine.decision import Decision, Record
 from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall
 from actors.machine.goods import GoodsMove
@@ -109,6 +110,10 @@ class Draft:
     def record_incident(self, incident: Incident) -> None:
         """Let the incident's row be written."""
         self._record(incident, incident.incident_id)
+
+    def record_command(self, command: Command) -> None:
+        """Let the command's row be written."""
+        self._record(command, command.command_id)
 
     def record_vend(self, vend: Vend) -> None:
         """Let the vend's row be written; the caller decides where the state keeps the vend."""

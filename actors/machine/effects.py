@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from actors.machine.code import CodeStatus
+from actors.machine.command import CommandKind
 from actors.machine.ids import Currency, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
 from actors.machine.state import (
     Column,
@@ -125,6 +126,18 @@ class EndSession(Struct, frozen=True, kw_only=True):
     refund_minor: int
 
 
+class SendCommand(Struct, frozen=True, kw_only=True):
+    """Order something of the machine. ``column`` and ``show_for_ms`` only of kinds that have
+    one.
+    """
+
+    command_id: str
+    kind: CommandKind
+    column: str
+    show_for_ms: int
+    valid_for_ms: int
+
+
 class RejectFrame(Struct, frozen=True, kw_only=True):
     """Tell the machine that a frame was refused and what was expected."""
 
@@ -145,6 +158,7 @@ MachineCommand = (
     | DenyVend
     | EndSession
     | RejectFrame
+    | SendCommand
 )
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from actors.machine.code import CodeStatus, Says
+from actors.machine.command import CommandAnswered, CommandCancelled, CommandOrdered
 from actors.machine.effects import RejectCode
 from actors.machine.goods import GoodsKind
 from actors.machine.ids import (
@@ -136,6 +137,7 @@ MachineFact = (
     | FaultReported
     | FaultsCounted
     | FrameNotRead
+    | CommandAnswered
 )
 
 
@@ -162,6 +164,8 @@ class Connected(Struct, frozen=True, kw_only=True):
     """What Hello returned; empty if it returned none."""
     keeps_token: bool = False
     """The firmware returns tokens, also after a power cut."""
+    knows_commands: bool = False
+    """The firmware answers commands."""
 
 
 class Disconnected(Struct, frozen=True, kw_only=True):
@@ -482,6 +486,8 @@ Event = (
     | IncidentClosed
     | GoodsMoved
     | GoodsCounted
+    | CommandOrdered
+    | CommandCancelled
     | TimePassed
     | Resumed
 )

@@ -20,6 +20,14 @@ def sensor(evidence: str, name: str) -> str:
     return ""
 
 
+def fell(evidence: str, *, turned: bool) -> bool:
+    """Tell whether an item fell: it was seen, or the motor ran and nothing says that none did.
+    ``turned``: the machine says that it turned the motor.
+    """
+    motor, drop = sensor(evidence, "motor"), sensor(evidence, "drop")
+    return drop == "SEEN" or (turned and motor == "RAN" and drop != "NOT_SEEN")
+
+
 def contradiction(evidence: str, *, delivered: bool, cause: FailureCause | None = None) -> str:
     """Return why the evidence cannot be true of such a result, empty if it can."""
     motor, drop = sensor(evidence, "motor"), sensor(evidence, "drop")

@@ -1,4 +1,4 @@
-"""Which vends a fact settles, or may settle: the facts that count before those vends' own
+"""Which vends and commands a fact settles, or may settle: the facts that count before their own
 deadlines.
 
 A deadline of a vend stands for "nobody told us". It must not come before somebody who tells,
@@ -7,13 +7,13 @@ mailbox. A payment is no such fact; it is late by its deadline (``decide``).
 """
 
 from actors.machine import events
-from actors.machine.ids import VendId
+from actors.machine.command import CommandAnswered
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState, Vend, VendStatus, open_vends
 
 UNHEARD = frozenset({VendStatus.APPROVED, VendStatus.IN_DOUBT})
 """A vend with one of these is ended by its deadline if nobody tells how it went."""
-NOTHING: frozenset[VendId] = frozenset()
+NOTHING: frozenset[str] = frozenset()
 
 
 def unheard(state: MachineState) -> tuple[Vend, ...]:
@@ -22,17 +22,23 @@ def unheard(state: MachineState) -> tuple[Vend, ...]:
 
 
 def overdue(state: MachineState, now_ms: int) -> bool:
-    """Tell whether such a vend's deadline has come."""
-    return any(vend.deadline_at_ms <= now_ms for vend in unheard(state))
+    """Tell whether the deadline of such a vend, or of a command, has come."""
+    return any(vend.deadline_at_ms <= now_ms for vend in unheard(state)) or any(
+        command.deadline_at_ms <= now_ms for command in state.commands
+    )
 
 
-def settles(state: MachineState, event: events.Event) -> frozenset[VendId]:
-    """Return the vends whose end the event tells, or may tell: a Hello's journal tells of all."""
+def settles(state: MachineState, event: events.Event) -> frozenset[str]:
+    """Return the vends and commands whose end the event tells, or may tell: a Hello's journal tells
+    of all vends.
+    """
     match event:
         case events.VendSettled(vend_id=vend_id):
             return frozenset({vend_id})
         case events.FrameReceived(fact=events.VendSucceeded() | events.VendFailed() as fact):
             return frozenset({fact.vend_id})
+        case events.FrameReceived(fact=CommandAnswered(command_id=command_id)):
+            return frozenset({command_id})
         case events.FrameReceived(fact=events.VendCancelled(request_id=request_id)):
             return frozenset(
                 vend.vend_id for vend in unheard(state) if vend.request_id == request_id

@@ -10,11 +10,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
 
+from actors.machine.command import (
+    COMMANDS_MAX,
+    ENDED_COMMANDS_KEPT,
+    OPEN,
+    Command,
+    CommandKind,
+    CommandStatus,
+)
 from actors.machine.decision import Decision
 from actors.machine.goods import GoodsKind, column_place
 from actors.machine.goods import is_sound as is_carried
 from actors.machine.ids import TradeId
 from actors.machine.ledger import Account, TransferKind, is_sound
+from actors.machine.locking import locked
 from actors.machine.state import (
     Column,
     MachineState,
@@ -43,6 +52,7 @@ def check(state: MachineState) -> None:
     _check_trades(state)
     _check_refunds(state)
     _check_columns(state.columns)
+    _check_commands(state)
     if state.next_planogram is not None:
         _check_columns(state.next_planogram.columns, counted=False)
         if state.session is None:
@@ -74,6 +84,7 @@ def check_decision(before: MachineState, decision: Decision) -> None:
     _check_vends_moved(before, decision)
     _check_refunds_moved(before, decision)
     _check_goods_moved(before, decision)
+    _check_tests_moved(decision)
 
 
 def _check_prices_stayed(before: MachineState, state: MachineState) -> None:
@@ -88,10 +99,10 @@ def _check_prices_stayed(before: MachineState, state: MachineState) -> None:
 
 def _check_locks_held(before: MachineState, state: MachineState) -> None:
     vend = None if state.session is None else state.session.vend
-    if vend is None or not state.configuration.locked:
+    if vend is None or not locked(state, vend.column):
         return
     approved = {one.vend_id for one in open_vends(before) if one.status in RESERVING}
-    if vend.column not in state.configuration.locked or vend.vend_id in approved:
+    if vend.vend_id in approved:
         return
     raise InvariantBroken(f"vend {vend.vend_id} of locked column {vend.column} is denied")
 
@@ -134,6 +145,20 @@ def _check_vends(state: MachineState) -> None:
     for vend in state.doubts:
         if vend.status not in _OUTLIVING:
             raise InvariantBroken("only vends in doubt or in review outlive their session")
+
+
+def _check_commands(state: MachineState) -> None:
+    if not (state.commands or state.ended_commands):
+        return
+    if len(state.commands) > COMMANDS_MAX or len(state.ended_commands) > ENDED_COMMANDS_KEPT:
+        raise InvariantBroken("no more commands are remembered than there may be")
+    tests = 0
+    for command in state.commands:
+        if command.status not in OPEN:
+            raise InvariantBroken(f"command {command.command_id} is open, not {command.status}")
+        tests += command.kind is CommandKind.TEST_VEND and command.status is CommandStatus.SENT
+    if tests > 1:
+        raise InvariantBroken("one test vend is out at a time")
 
 
 def _check_trades(state: MachineState) -> None:
@@ -355,6 +380,15 @@ def _check_goods_moved(before: MachineState, decision: Decision) -> None:
     if any(change.values()):
         left = {key: items for key, items in change.items() if items}
         raise InvariantBroken(f"stock changed by {left} beside the moves of goods")
+
+
+def _check_tests_moved(decision: Decision) -> None:
+    """An item of each test vend that dropped one left for it, and of no other command."""
+    ended = [record for record in decision.records if isinstance(record, Command)]
+    for command in ended:
+        causes = [move.cause for move in decision.goods if move.kind is GoodsKind.TESTED]
+        if causes.count(command.command_id) != int(command.dropped):
+            raise InvariantBroken(f"command {command.command_id} moved its item once, if any")
 
 
 _LAST_OF = {

@@ -9,7 +9,7 @@ lie ahead: who pays from now on pays after it. A call about the code that is und
 been made by somebody else before, so that what is wanted is ordered once more later.
 """
 
-from actors.machine import code_calls, codes
+from actors.machine import code_calls, codes, ordering
 from actors.machine.code import Code, CodeStatus
 from actors.machine.draft import Draft
 from actors.machine.hearing import UNHEARD
@@ -41,6 +41,7 @@ def resume(draft: Draft) -> None:
         session_ended_at_ms=after.session_ended_at_ms,
         code=after.code,
         link=after.link,
+        commands=after.commands,
     )
     if after.session is not None and after.session != before.session:
         draft.put_session(after.session)
@@ -71,6 +72,7 @@ def resumed(state: MachineState, now_ms: int, policy: Policy) -> MachineState:
         refunds=tuple(_refund(refund, now_ms, policy) for refund in state.refunds),
         code=_code(state.code, now_ms, policy),
         link=_link(state.link, now_ms),
+        commands=tuple(ordering.resumed(one, now_ms, policy) for one in state.commands),
         late_watch_until_ms=min(state.late_watch_until_ms, now_ms + policy.late_watch_ms),
         session_ended_at_ms=min(state.session_ended_at_ms, now_ms),
     )

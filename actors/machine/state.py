@@ -15,6 +15,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from actors.machine.code import Code
+from actors.machine.command import Command
 from actors.machine.goods import GoodsAct
 from actors.machine.ids import (
     BootId,
@@ -189,6 +190,7 @@ class AlarmKind(StrEnum):
     DOUBLE = "DOUBLE"
     COLUMN_FAILS = "COLUMN_FAILS"
     VEND_CONTRADICTED = "VEND_CONTRADICTED"
+    TEST_VEND_UNKNOWN = "TEST_VEND_UNKNOWN"
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -252,6 +254,8 @@ class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last boots before ``boot_id``, oldest first."""
     out_of_service: bool = False
     """Whether this stream was welcomed as one that sells nothing."""
+    knows_commands: bool = False
+    """Whether its firmware answers commands, as its last Hello says."""
 
 
 class Reservation(Struct, frozen=True, kw_only=True, array_like=True):
@@ -427,13 +431,21 @@ class MachineState(Struct, frozen=True, kw_only=True):
     vends_made: int = 0
     next_planogram: Planogram | None = None
     """What an administrator wants in the columns as soon as nobody is in a session."""
+    commands: tuple[Command, ...] = ()
+    """The open ones, oldest first."""
+    ended_commands: tuple[Command, ...] = ()
+    """The last ones that ended, without their reports, for answers that come again or late."""
+    ordered_locks: tuple[str, ...] | None = None
+    """The columns that a command locks, beside those of ``Configuration.locked``. None: no command
+    ever locked one.
+    """
 
 
 CLOSED_TRADES_KEPT = 64
 STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16
 EARLIER_BOOTS_KEPT = 16
-ALARMS_KEPT = 32
+ALARMS_KEPT = 45
 
 
 def column_named(state: MachineState, name: str) -> Column | None:

@@ -101,9 +101,25 @@ def seen_to(draft: Draft) -> None:
 
 def take_one(draft: Draft, name: str, kind: GoodsKind, vend: Vend | None = None) -> None:
     """An item left the column: that of ``vend``, or one for cash."""
+    if vend is not None:
+        _take(draft, name, vend.product, kind, goods.SOLD, vend.vend_id)
+        return
     column = column_named(draft.state, name)
-    product = vend.product if vend is not None else "" if column is None else column.product
-    cause = _cause(draft) if vend is None else vend.vend_id
+    _take(draft, name, "" if column is None else column.product, kind, goods.SOLD)
+
+
+def take_tested(draft: Draft, name: str, product: str, cause: str) -> None:
+    """An item left the column by a test vend, which ``cause`` names."""
+    _take(draft, name, product, GoodsKind.TESTED, goods.TEST, cause)
+
+
+def _take(
+    draft: Draft, name: str, product: str, kind: GoodsKind, end: str, cause: str = ""
+) -> None:
+    """An item of the product left the column for its ``end``. Without a ``cause`` nobody knows what
+    it was, if the column is gone.
+    """
+    column = column_named(draft.state, name)
     if column is None:
         draft.note(f"column {name} is no longer in the planogram")
     elif column.product != product:
@@ -112,12 +128,11 @@ def take_one(draft: Draft, name: str, kind: GoodsKind, vend: Vend | None = None)
         if column.stock == 0:
             draft.note(f"an item left column {name}, which was believed empty")
             _carry(draft, GoodsKind.COUNTED, column, 1, goods.FOUND)
-            cause = _cause(draft) if vend is None else cause
         else:
             _put(draft, replace(column, stock=column.stock - 1))
-        _carry(draft, kind, column, -1, goods.SOLD, cause=cause)
+        _carry(draft, kind, column, -1, end, cause=cause)
         return
-    if vend is not None:  # what was sold for cash from a column that is gone, nobody knows
+    if cause:
         draft.carry(
             GoodsMove(
                 kind=kind,
@@ -126,7 +141,7 @@ def take_one(draft: Draft, name: str, kind: GoodsKind, vend: Vend | None = None)
                 product=product,
                 quantity=1,
                 from_place=goods.FOUND,
-                to_place=goods.SOLD,
+                to_place=end,
             )
         )
 

@@ -8,6 +8,7 @@ dispensed again for the same payment.
 
 from actors.machine import events, ledger, locking, paying, settling, stock
 from actors.machine.code import CodeStatus
+from actors.machine.command import under_test
 from actors.machine.commands import planogram, sells
 from actors.machine.draft import Draft
 from actors.machine.effects import ApproveVend, DenyVend, RejectCode, RejectFrame, ShowQr
@@ -73,7 +74,7 @@ def _why_not(draft: Draft, fact: events.VendRequested, column: Column | None) ->
     if not sells(state):
         return DenyReason.OUT_OF_SERVICE
     under_way = session is not None and session.vend is not None
-    if under_way or stock.too_many_doubts(state, draft.policy):
+    if under_way or under_test(state.commands) or stock.too_many_doubts(state, draft.policy):
         return DenyReason.BUSY
     if column is None:
         return DenyReason.UNKNOWN_COLUMN
@@ -472,7 +473,7 @@ def _keep(draft: Draft, vend: Vend) -> None:
     draft.put_session(replace(draft.session, vend=vend))
 
 
-def end_if_over(draft: Draft, heard: frozenset[VendId]) -> None:
+def end_if_over(draft: Draft, heard: frozenset[str]) -> None:
     """Act on the deadlines of vends: not paid, no result, never settled. A doubt about a vend that
     somebody was ``heard`` of is not ended.
     """

@@ -118,9 +118,9 @@ def answered(
             _log.exception("an administrator's call failed", call=method.__name__)
             refusal = fleet_errors.FAILED
         else:
-            calls.labels(method.__name__, "OK").inc()
+            calls.count(method.__name__, "OK")
             return response
-        calls.labels(method.__name__, refusal.code.name).inc()
+        calls.count(method.__name__, refusal.code.name)
         return await statuses.abort(context, refusal)
 
     return call

@@ -62,8 +62,8 @@ _NEXT_STEPS = {
     views.WorkItemKind.MACHINE_ALARM: (
         "look at the machine: COLUMN_FAILS, free or refill the column and SetStock; DOUBLE or "
         "BOOT_CAME_BACK, find the other device that uses its id; NUMBER_REUSED, mend its firmware; "
-        "VEND_CONTRADICTED, compare with the camera and RefundVend if the goods did not come; then "
-        "CloseWorkItem"
+        "VEND_CONTRADICTED, compare with the camera and RefundVend if the goods did not come; "
+        "TEST_VEND_UNKNOWN, look into the column and CountColumn; then CloseWorkItem"
     ),
     views.WorkItemKind.CLOCK_WRONG: (
         "set the clock of the computer that the reason names (NTP), and start its gateway and "

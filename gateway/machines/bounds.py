@@ -38,6 +38,9 @@ BYTES_MAX: Mapping[str, int] = {
     "Fault.code": 16,
     "Fault.detail": 256,
     "Fault.column": COLUMN_BYTES_MAX,
+    "MachineReport.firmware": 64,
+    "CommandResult.command_id": ID_BYTES_MAX,
+    "CommandResult.detail": 64,
     "ResumedSession.session_id": ID_BYTES_MAX,
     "ResumedSession.vend_id": ID_BYTES_MAX,
     "PlanogramColumn.column": COLUMN_BYTES_MAX,
@@ -55,6 +58,9 @@ BYTES_MAX: Mapping[str, int] = {
     "VendApproved.column": COLUMN_BYTES_MAX,
     "VendDenied.request_id": ID_BYTES_MAX,
     "EndSession.session_id": ID_BYTES_MAX,
+    "TestVend.column": COLUMN_BYTES_MAX,
+    "LockColumn.column": COLUMN_BYTES_MAX,
+    "Command.command_id": ID_BYTES_MAX,
     "ProtocolError.detail": 256,
 }
 """The most bytes of UTF-8 in each text, by message and field."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from actors.machine import effects
+from actors.machine.command import CommandKind
 from actors.machine.state import Column
 from gateway.machines import bounds
 from gateway.rpc.limits import EdgeLimits
@@ -82,6 +83,8 @@ def _response(
             end = wire.EndSession(session_id=command.session_id, refund_minor=command.refund_minor)
             end.reason = wire.EndSessionReason.Value(f"END_SESSION_REASON_{command.reason}")
             return ConnectResponse(end_session=end)
+        case effects.SendCommand():
+            return ConnectResponse(command=_command(command))
         case effects.RejectFrame():
             code = wire.ProtocolErrorCode.Value(f"PROTOCOL_ERROR_CODE_{command.code}")
             return protocol_error(
@@ -89,6 +92,25 @@ def _response(
             )
         case _:
             assert_never(command)
+
+
+def _command(order: effects.SendCommand) -> wire.Command:
+    command = wire.Command(command_id=order.command_id, valid_for_ms=_span(order.valid_for_ms))
+    match order.kind:
+        case CommandKind.REBOOT:
+            command.reboot.SetInParent()
+        case CommandKind.TEST_VEND:
+            command.test_vend.column = order.column
+        case CommandKind.REPORT:
+            command.report.SetInParent()
+        case CommandKind.SHOW_IDENTITY:
+            command.show_identity.for_ms = _span(order.show_for_ms)
+        case CommandKind.LOCK_COLUMN | CommandKind.UNLOCK_COLUMN:
+            command.lock_column.column = order.column
+            command.lock_column.locked = order.kind is CommandKind.LOCK_COLUMN
+        case _:
+            assert_never(order.kind)
+    return command
 
 
 def protocol_error(

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.wrappers_pb2 import UInt64Value
 
 from actors.machine import effects, events
+from actors.machine.command import CommandAnswered, CommandOutcome, MachineReport
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
 from actors.machine.incident import FaultReported
 from actors.machine.state import FailureCause
@@ -27,6 +28,7 @@ _STAGES = fields.names_of(wire.JournalStage.items(), "JOURNAL_STAGE")
 _CAUSES = fields.names_of(wire.VendFailureCause.items(), "VEND_FAILURE_CAUSE")
 _MOTOR = fields.names_of(wire.MotorEvidence.items(), "MOTOR_EVIDENCE")
 _DROP = fields.names_of(wire.DropEvidence.items(), "DROP_EVIDENCE")
+_OUTCOMES = fields.names_of(wire.CommandOutcome.items(), "COMMAND_OUTCOME")
 
 
 # --- from the machine ---
@@ -48,6 +50,7 @@ class Greeting:
     remarks: tuple[str, ...] = ()
     returned_token: str = ""
     keeps_token: bool = False
+    knows_commands: bool = False
 
     def connected(
         self, stream_id: StreamId, opened_at_ms: int, *, token: str = ""
@@ -65,6 +68,7 @@ class Greeting:
             token=token,
             returned_token=self.returned_token,
             keeps_token=self.keeps_token,
+            knows_commands=self.knows_commands,
         )
 
 
@@ -207,6 +211,7 @@ def _greeting(request: ConnectRequest) -> Greeting:
             "hello.resume_token", hello.resume_token, bytes_max=BYTES_MAX["Hello.resume_token"]
         ),
         keeps_token=hello.capabilities.resume_token or hello.resume_token != "",
+        knows_commands=hello.capabilities.commands,
     )
 
 
@@ -306,8 +311,41 @@ def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
                 ),
                 cleared=request.fault.cleared,
             )
+        case "command_result":
+            return _answer(request.command_result)
         case _:  # pragma: no cover - a test holds that the table is complete
             raise FieldWrong("payload", f"expected one that this backend handles, got {kind}")
+
+
+def _answer(result: wire.CommandResult) -> CommandAnswered:
+    report = result.report if result.HasField("report") else None
+    return CommandAnswered(
+        command_id=_identifier("command_result.command_id", result.command_id),
+        outcome=fields.named(
+            result.outcome, _OUTCOMES, CommandOutcome, otherwise=CommandOutcome.UNKNOWN
+        ),
+        detail=fields.text(
+            "command_result.detail", result.detail, bytes_max=BYTES_MAX["CommandResult.detail"]
+        ),
+        evidence=_evidence(result.evidence),
+        report=None if report is None else _report(report),
+    )
+
+
+def _report(said: wire.MachineReport) -> MachineReport:
+    known = {
+        name: getattr(said, name)
+        for name in ("uptime_s", "free_flash_bytes", "signal_dbm", "temperature_c", "door_open")
+        if said.HasField(name)
+    }
+    if "free_flash_bytes" in known:
+        fields.number("command_result.report.free_flash_bytes", known["free_flash_bytes"])
+    firmware = fields.text(
+        "command_result.report.firmware",
+        said.firmware,
+        bytes_max=BYTES_MAX["MachineReport.firmware"],
+    )
+    return MachineReport(firmware=firmware, **known)
 
 
 def _identifier(path: str, value: str) -> str:

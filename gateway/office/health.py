@@ -65,6 +65,7 @@ def health(
     some = [
         *_sold_out(machine, takings),
         *_locked(locks, takings),
+        *_locked_by_commands(machine, takings),
         *_incidents(incidents, takings),
     ]
     if whole:
@@ -124,6 +125,16 @@ def _locked(locks: Iterable[LockView], takings: Takings) -> Iterable[Trouble]:
             detail=f"{one.cause.value}: {what}, recall {one.recall_id}",
             since_ms=one.locked_at_ms,
             cost_minor=_hourly(takings.by_column.get(one.column, 0), takings),
+        )
+
+
+def _locked_by_commands(machine: MachineView, takings: Takings) -> Iterable[Trouble]:
+    for column in machine.ordered_locks:
+        yield Trouble(
+            kind=TroubleKind.LOCKED,
+            column=column,
+            detail="by a command: UNLOCK_COLUMN ends it",
+            cost_minor=_hourly(takings.by_column.get(column, 0), takings),
         )
 
 

@@ -13,6 +13,8 @@ from gateway.fleet.answering import Parts
 from gateway.office.application_calls import ApplicationCalls
 from gateway.office.application_lines import ApplicationLines
 from gateway.office.audit_data import AuditDataService
+from gateway.office.command_calls import CommandCalls
+from gateway.office.commands import CommandService
 from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
 from gateway.office.import_worker import ImportWorker
@@ -31,6 +33,8 @@ from gateway.office.stock import StockService
 from gateway.office.v1 import (
     audit_data_service_pb2,
     audit_data_service_pb2_grpc,
+    command_service_pb2,
+    command_service_pb2_grpc,
     goods_service_pb2,
     goods_service_pb2_grpc,
     incident_service_pb2,
@@ -57,6 +61,7 @@ from gateway.office.v1 import (
 from gateway.office.visits import VisitService
 from storage.database.engine import Database
 from storage.office.audit_data import AuditData
+from storage.office.commands import Commands
 from storage.office.convergence import Convergence
 from storage.office.districts import Districts
 from storage.office.goods import Goods
@@ -109,6 +114,7 @@ class OfficeParts:
     imports: Imports
     importing: ImportWorker
     incidents: Incidents
+    commands: Commands
     recalls: Recalls
     locks: Locks
     recalling: RecallWorker
@@ -145,6 +151,7 @@ class OfficeParts:
             readouts=Readouts(database),
             imports=imports,
             incidents=Incidents(database),
+            commands=Commands(database),
             convergence=Convergence(database),
             templates=templates,
             applications=applications,
@@ -189,6 +196,7 @@ FILES = (
             audit_data_service_pb2,
             recall_service_pb2,
             planogram_service_pb2,
+            command_service_pb2,
         )
     ),
 )
@@ -267,4 +275,19 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
             parts.fleet, parts.convergence, parts.templates, parts.applications, applying
         ),
         server,
+    )
+    acts = parts.fleet.acts
+    ordering = CommandCalls(
+        registry=acts.registry,
+        queries=acts.queries,
+        answers=acts.answers,
+        store=acts.store,
+        commands=acts.commands,
+        clock=acts.clock,
+        command_timeout_s=acts.command_timeout_s,
+        ordered=parts.commands,
+        new_id=new_token,
+    )
+    command_service_pb2_grpc.add_CommandServiceServicer_to_server(
+        CommandService(parts.fleet, ordering, parts.commands), server
     )

@@ -4,9 +4,11 @@ Every series is there from the start, at 0: of one that appears with its first e
 sees no increase, and an alarm on it sleeps through the first one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from alipay_client.notify import NotificationKind
 
@@ -68,6 +70,35 @@ _QUERY_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 _VEND_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
+class AdminCalls(Collector):
+    """Administrators' calls by method and gRPC status. There are more than a thousand pairs, so
+    each is a number and no object of its own.
+    """
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, str], int] = {}
+
+    def expect(self, methods: Iterable[str], statuses: Iterable[str]) -> None:
+        """Show every method with every status, though none was called yet."""
+        statuses = tuple(statuses)
+        self._calls |= {(method, status): 0 for method in methods for status in statuses}
+
+    def count(self, method: str, status: str) -> None:
+        """A call of this method ended so."""
+        self._calls[method, status] = self._calls.get((method, status), 0) + 1
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Return them as Prometheus reads them."""
+        family = CounterMetricFamily(
+            "vendgate_admin_calls",
+            "Administrators' calls by method and gRPC status.",
+            labels=("method", "status"),
+        )
+        for pair, calls in list(self._calls.items()):
+            family.add_metric(pair, calls)
+        yield family
+
+
 class Counters:
     """All that one gateway process counts."""
 
@@ -86,12 +117,8 @@ class Counters:
         for verdict, reasons in NOTIFICATION_REASONS.items():
             for reason in reasons:
                 self.notifications.labels(verdict, reason)
-        self.admin_calls = Counter(
-            "vendgate_admin_calls",
-            "Administrators' calls by method and gRPC status.",
-            ("method", "status"),
-            registry=self.registry,
-        )
+        self.admin_calls = AdminCalls()
+        self.registry.register(self.admin_calls)
         self.connections_ended = Counter(
             "vendgate_connections_ended",
             "Connections that a door ended or refused by itself, by door and why.",
@@ -128,10 +155,3 @@ class Counters:
     def vend_answered(self, answer: str, seconds: float) -> None:
         """A request for goods got its first answer, one of ``VEND_ANSWERS``."""
         self._vend_answered[answer](seconds)
-
-    def expect_admin_calls(self, methods: Iterable[str], statuses: Iterable[str]) -> None:
-        """Show every method with every status, though none was called yet."""
-        statuses = tuple(statuses)
-        for method in methods:
-            for status in statuses:
-                self.admin_calls.labels(method, status)

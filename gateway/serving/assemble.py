@@ -133,7 +133,7 @@ def assemble(
     """
     skew = skew or (process_skew() if clock is None else Skew(clock))
     clock, metrics, stopping = clock or process_clock(), metrics or Counters(), asyncio.Event()
-    metrics.expect_admin_calls(services.METHODS, STATUSES)
+    metrics.admin_calls.expect(services.METHODS, STATUSES)
     registry, queries = Registry(database, made.policy), Queries(database)
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(

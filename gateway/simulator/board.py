@@ -248,10 +248,7 @@ class Board(ABC):
         """
         machine = self.machine
         return (
-            machine is not None
-            and machine.online
-            and machine.session is None
-            and not machine.vending.busy
+            machine is not None and machine.online and machine.session is None and not machine.busy
         )
 
     def watch(self) -> Watch:
@@ -287,9 +284,10 @@ class Board(ABC):
         machine = self.machine
         if (
             machine is None
-            or machine.vending.busy
+            or machine.busy
             or column not in machine.columns
             or column in machine.blocked
+            or column in machine.orders.memory.locked
         ):
             return False
         run = self.shelf.plan(column)

@@ -118,6 +118,13 @@ class SessionEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityShown:
+    """Somebody wants to know which machine this is."""
+
+    for_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Greeted:
     """A stream is up: Welcome came."""
 
@@ -147,6 +154,7 @@ Happening = (
     | SessionBegan
     | FundsChanged
     | SessionEnded
+    | IdentityShown
     | Greeted
     | Scolded
     | PowerLost

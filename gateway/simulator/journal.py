@@ -14,7 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, assert_never
 
-from gateway.simulator.memory import Booted, JournalLine, Memory, Settled, Token, VendLine
+from gateway.simulator.memory import (
+    Booted,
+    CommandLine,
+    JournalLine,
+    Memory,
+    Settled,
+    Token,
+    VendLine,
+)
 from gateway.v1 import machine_pb2 as pb
 
 LINES_MAX = 4096
@@ -79,6 +87,18 @@ def encode(line: JournalLine) -> bytes:
                 "motor": pb.MotorEvidence.Name(line.motor),
                 "drop": pb.DropEvidence.Name(line.drop),
             }
+        case CommandLine():
+            body = {
+                "command": line.command_id,
+                "kind": line.kind,
+                "boot_id": line.boot_id,
+                "column": line.column,
+                "locked": line.locked,
+                "outcome": pb.CommandOutcome.Name(line.outcome),
+                "detail": line.detail,
+                "motor": pb.MotorEvidence.Name(line.motor),
+                "drop": pb.DropEvidence.Name(line.drop),
+            }
         case Settled():
             body = {"settled": list(line.vend_ids), "loss_told": line.loss_told}
         case Token():
@@ -99,6 +119,18 @@ def decode(text: bytes) -> JournalLine:
         return Booted(number=body["boot"], boot_id=body["boot_id"], lost=body["lost"])
     if "resume_token" in body:
         return Token(resume_token=body["resume_token"])
+    if "command" in body:
+        return CommandLine(
+            command_id=body["command"],
+            kind=body["kind"],
+            boot_id=body["boot_id"],
+            column=body["column"],
+            locked=body["locked"],
+            outcome=pb.CommandOutcome.Value(body["outcome"]),
+            detail=body["detail"],
+            motor=pb.MotorEvidence.Value(body["motor"]),
+            drop=pb.DropEvidence.Value(body["drop"]),
+        )
     if "settled" in body:
         return Settled(vend_ids=tuple(body["settled"]), loss_told=body["loss_told"])
     return VendLine(

@@ -21,7 +21,8 @@ from gateway.simulator.happenings import (
     TurnedAway,
     VendAsked,
 )
-from gateway.simulator.memory import TAIL_MAX, JournalLine, Memory, Token, VendLine
+from gateway.simulator.memory import TAIL_MAX, CommandLine, JournalLine, Memory, Token, VendLine
+from gateway.simulator.orders import Orders
 from gateway.simulator.outbox import UNACKED_MAX
 from gateway.simulator.sessions import Session
 from gateway.simulator.vending import Vending, judge
@@ -74,6 +75,9 @@ class Machine:
             response_time_ms=identity.response_time_ms,
             say=self.connection.say,
         )
+        self.orders = Orders(
+            boot_id=boot_id, memory=memory, say=self.connection.say, report=self._report
+        )
         self.service = Service()
         self.session: Session | None = None
         self.planogram_version = 0
@@ -82,6 +86,8 @@ class Machine:
         self.door_open = door_open
         self._told_tail: tuple[VendLine, ...] = ()
         self._told_loss = False
+        self._began_ms: int | None = None
+        """When the first stream was welcome."""
         self._handlers: dict[str, Callable[[service_pb.ConnectResponse, int], list[Command]]] = {
             "planogram_update": lambda frame, _: self._take_planogram(frame.planogram_update),
             "service_update": lambda frame, _: self._take_service(frame.service_update),
@@ -94,6 +100,7 @@ class Machine:
             "vend_denied": lambda frame, _: self.vending.denied(frame.vend_denied),
             "end_session": lambda frame, _: self._session_ended(frame.end_session),
             "move_request": lambda frame, now_ms: self._asked_to_move(frame.move_request, now_ms),
+            "command": lambda frame, now_ms: self._ordered(frame.command, now_ms),
             "protocol_error": lambda frame, now_ms: self._scolded(frame.protocol_error, now_ms),
         }
         self.connection.say(reader(door_open=self.door_open), 0)
@@ -102,6 +109,11 @@ class Machine:
     def online(self) -> bool:
         """Whether a stream is up and welcome."""
         return self.connection.online
+
+    @property
+    def busy(self) -> bool:
+        """Whether a customer waits for an answer or for goods, or a motor is tried."""
+        return self.vending.busy or self.orders.testing is not None
 
     # --- the stream ---
 
@@ -120,6 +132,7 @@ class Machine:
                 drop_sensor=identity.drop_sensor,
                 response_time_ms=identity.response_time_ms,
                 resume_token=True,
+                commands=True,
             ),
             mode=self.service.mode or identity.mode,
             last_acked_seq=self.outbox.acked_seq,
@@ -140,7 +153,7 @@ class Machine:
         if not self.online:
             return []  # nothing may come before Welcome
         done, more = self.connection.heard(frame, now_ms)
-        commands = [*self.vending.acknowledged(done), *more]
+        commands = [*self.vending.acknowledged(done), *self.orders.acknowledged(done), *more]
         if payload is not None:  # None: an acknowledgement only, or a payload of a newer backend
             commands += self._handlers[payload](frame, now_ms)
         return commands + self.connection.acknowledge(now_ms)
@@ -148,12 +161,12 @@ class Machine:
     def tick(self, now_ms: int) -> list[Command]:
         """Do what is due by now."""
         commands = self.vending.tick(now_ms)
-        return commands + self.connection.tick(now_ms, busy=self.vending.busy)
+        return commands + self.connection.tick(now_ms, busy=self.busy)
 
     @property
     def next_tick_at_ms(self) -> int | None:
         """When ``tick`` has something to do next; None if never."""
-        talk = self.connection.next_tick_at_ms(busy=self.vending.busy)
+        talk = self.connection.next_tick_at_ms(busy=self.busy)
         return min(
             (at for at in (self.vending.next_tick_at_ms, talk) if at is not None), default=None
         )
@@ -213,11 +226,11 @@ class Machine:
             return NotNow.OUT_OF_SERVICE
         if self.door_open:
             return NotNow.DOOR_OPEN
-        if self.vending.busy:
+        if self.busy:
             return NotNow.BUSY
         if column not in self.columns:
             return NotNow.NO_SUCH_COLUMN
-        if column in self.blocked:
+        if column in self.blocked or column in self.orders.memory.locked:
             return NotNow.COLUMN_BLOCKED
         if self.session is None and self.service.mode == pb.MODE_AUTHORIZATION_FIRST:
             return NotNow.PAY_FIRST
@@ -231,6 +244,8 @@ class Machine:
 
     def written(self, line: JournalLine, now_ms: int) -> list[Command]:
         """The line is on flash for good."""
+        if isinstance(line, CommandLine):
+            return self.orders.written(line, now_ms)
         return self.vending.written(line, now_ms)
 
     def motor_stopped(
@@ -240,9 +255,12 @@ class Machine:
         drop: pb.DropEvidence.ValueType,
         now_ms: int,
     ) -> list[Command]:
-        """The motor that was turned for ``vend_id`` is at rest, and this is what the sensors
-        saw.
+        """The motor that was turned for ``vend_id``, which may be a test vend's command, is at
+        rest, and this is what the sensors saw.
         """
+        if (test := self.orders.testing) is not None and test.command_id == vend_id:
+            told = self.orders.motor_stopped(vend_id, motor, drop)
+            return told + self._fault(test.column, motor, judge(motor, drop), now_ms)
         vend = self.vending.vend
         commands = self.vending.motor_stopped(vend_id, motor, drop)
         if vend is not None and commands:
@@ -279,6 +297,7 @@ class Machine:
         if objection := self.connection.objection(welcome):
             return objection
         done = self.connection.welcomed(frame, now_ms)
+        self._began_ms = now_ms if self._began_ms is None else self._began_ms
         self.service = Service(
             in_service=welcome.in_service,
             mode=welcome.mode,
@@ -290,9 +309,11 @@ class Machine:
             # On flash before any frame shows the backend that it is here.
             commands.append(Write(Token(resume_token=welcome.resume_token)))
         commands += self.vending.acknowledged(done)
+        commands += self.orders.acknowledged(done)
         commands += self.vending.told(self._told_tail, loss_told=self._told_loss)
         self._told_tail, self._told_loss = (), False
         commands += self.connection.send(self.outbox.unacked, now_ms)
+        commands += self.orders.welcomed(now_ms)
         if not welcome.session.session_id:
             commands += self.vending.answer_lost(self.outbox.unacked)
         self.session, seen = sessions.resumed(self.session, welcome)
@@ -311,6 +332,20 @@ class Machine:
             qr_payload=update.qr_payload,
         )
         return []
+
+    def _ordered(self, order: pb.Command, now_ms: int) -> list[Command]:
+        occupied = "busy" if self.busy or self.session is not None else ""
+        if order.WhichOneof("order") == "test_vend" and not self.busy:
+            occupied = ""
+        return self.orders.received(order, now_ms, occupied=occupied, columns=self.columns)
+
+    def _report(self, now_ms: int) -> pb.MachineReport:
+        began_ms = self._began_ms if self._began_ms is not None else now_ms
+        return pb.MachineReport(
+            uptime_s=max(0, now_ms - began_ms) // 1_000,
+            firmware=self.identity.firmware,
+            door_open=self.door_open,
+        )
 
     def _asked_to_move(self, move: pb.MoveRequest, now_ms: int) -> list[Command]:
         self.connection.asked_to_move(move, now_ms)

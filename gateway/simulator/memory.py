@@ -61,8 +61,8 @@ class VendLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """The backend has saved what became of these vends; ``loss_told``: it also knows that an older
-    journal was lost.
+    """The backend has saved what became of these vends and commands, or nobody will ever know it;
+    ``loss_told``: it also knows that an older journal was lost.
     """
 
     vend_ids: tuple[str, ...] = ()
@@ -76,7 +76,24 @@ class Token:
     resume_token: str
 
 
-JournalLine = Booted | VendLine | Settled | Token
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLine:
+    """How far a command went: begun, or with its ``outcome`` ended. ``kind``: the name of its order
+    on the wire.
+    """
+
+    command_id: str
+    kind: str
+    boot_id: str
+    column: str = ""
+    locked: bool = False
+    outcome: pb.CommandOutcome.ValueType = pb.COMMAND_OUTCOME_UNSPECIFIED
+    detail: str = ""
+    motor: pb.MotorEvidence.ValueType = pb.MOTOR_EVIDENCE_UNSPECIFIED
+    drop: pb.DropEvidence.ValueType = pb.DROP_EVIDENCE_UNSPECIFIED
+
+
+JournalLine = Booted | VendLine | Settled | Token | CommandLine
 
 
 class Memory:
@@ -89,6 +106,9 @@ class Memory:
         self.resume_token = ""
         self._open: dict[str, VendLine] = {}
         self._settled: dict[str, VendLine] = {}
+        self._commands: dict[str, CommandLine] = {}
+        self._told: dict[str, CommandLine] = {}
+        self._locks: dict[str, CommandLine] = {}
         for line in lines:
             self.add(line)
 
@@ -108,16 +128,39 @@ class Memory:
                 for vend_id in line.vend_ids:
                     if (vend := self._open.pop(vend_id, None)) is not None:
                         self._settled[vend_id] = vend
+                    if (command := self._commands.pop(vend_id, None)) is not None:
+                        self._told[vend_id] = command
+                while len(self._told) > SETTLED_KEPT:
+                    del self._told[next(iter(self._told))]
                 while len(self._settled) > SETTLED_KEPT:
                     del self._settled[next(iter(self._settled))]
             case Token():
                 self.resume_token = line.resume_token
+            case CommandLine():
+                self._told.pop(line.command_id, None)
+                self._commands[line.command_id] = line
+                if line.kind == "lock_column" and line.outcome:
+                    self._locks[line.column] = line
             case _:
                 assert_never(line)
 
     def known(self, vend_id: str) -> VendLine | None:
         """Return the last line of a vend, or None if the machine never heard of it."""
         return self._open.get(vend_id) or self._settled.get(vend_id)
+
+    def command(self, command_id: str) -> CommandLine | None:
+        """Return the last line of a command, or None if the machine never heard of it."""
+        return self._commands.get(command_id) or self._told.get(command_id)
+
+    @property
+    def untold(self) -> tuple[CommandLine, ...]:
+        """The last line of each command whose result the backend has not saved, oldest first."""
+        return tuple(self._commands.values())
+
+    @property
+    def locked(self) -> frozenset[str]:
+        """The columns that a command locks."""
+        return frozenset(column for column, line in self._locks.items() if line.locked)
 
     @property
     def tail(self) -> tuple[VendLine, ...]:
@@ -134,3 +177,8 @@ class Memory:
         if self._settled:
             yield Settled(vend_ids=tuple(self._settled))
         yield from self._open.values()
+        done = {line.command_id: line for line in self._locks.values()} | self._told
+        yield from done.values()
+        if done:
+            yield Settled(vend_ids=tuple(done))
+        yield from self._commands.values()

@@ -182,6 +182,30 @@ JOURNAL_STAGE_FAILED: JournalStage.ValueType  # 4
 """Not delivered."""
 Global___JournalStage: _TypeAlias = JournalStage  # noqa: Y015
 
+class _CommandOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CommandOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CommandOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMMAND_OUTCOME_UNSPECIFIED: _CommandOutcome.ValueType  # 0
+    """Neither of them. It tells nothing: the command goes on waiting."""
+    COMMAND_OUTCOME_APPLIED: _CommandOutcome.ValueType  # 1
+    """The machine did it."""
+    COMMAND_OUTCOME_REJECTED: _CommandOutcome.ValueType  # 2
+    """The machine did not do it and will not."""
+
+class CommandOutcome(_CommandOutcome, metaclass=_CommandOutcomeEnumTypeWrapper):
+    """What became of a command."""
+
+COMMAND_OUTCOME_UNSPECIFIED: CommandOutcome.ValueType  # 0
+"""Neither of them. It tells nothing: the command goes on waiting."""
+COMMAND_OUTCOME_APPLIED: CommandOutcome.ValueType  # 1
+"""The machine did it."""
+COMMAND_OUTCOME_REJECTED: CommandOutcome.ValueType  # 2
+"""The machine did not do it and will not."""
+Global___CommandOutcome: _TypeAlias = CommandOutcome  # noqa: Y015
+
 class _VendDeniedReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -407,6 +431,7 @@ class Capabilities(_message.Message):
     DROP_SENSOR_FIELD_NUMBER: _builtins.int
     RESPONSE_TIME_MS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    COMMANDS_FIELD_NUMBER: _builtins.int
     multivend: _builtins.bool
     """Several vends in one session."""
     display: _builtins.bool
@@ -419,6 +444,8 @@ class Capabilities(_message.Message):
     """
     resume_token: _builtins.bool
     """It returns Welcome.resume_token in its next Hello, also after a power cut."""
+    commands: _builtins.bool
+    """It knows Command and answers each with CommandResult. Without it none is sent."""
     def __init__(
         self,
         *,
@@ -427,10 +454,11 @@ class Capabilities(_message.Message):
         drop_sensor: _builtins.bool = ...,
         response_time_ms: _builtins.int = ...,
         resume_token: _builtins.bool = ...,
+        commands: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display", b"display", "drop_sensor", b"drop_sensor", "multivend", b"multivend", "response_time_ms", b"response_time_ms", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "display", b"display", "drop_sensor", b"drop_sensor", "multivend", b"multivend", "response_time_ms", b"response_time_ms", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -753,6 +781,109 @@ class Fault(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Fault: _TypeAlias = Fault  # noqa: Y015
+
+@_typing.final
+class MachineReport(_message.Message):
+    """How the machine is, as far as it knows; what it does not know is left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPTIME_S_FIELD_NUMBER: _builtins.int
+    FIRMWARE_FIELD_NUMBER: _builtins.int
+    FREE_FLASH_BYTES_FIELD_NUMBER: _builtins.int
+    SIGNAL_DBM_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_C_FIELD_NUMBER: _builtins.int
+    DOOR_OPEN_FIELD_NUMBER: _builtins.int
+    uptime_s: _builtins.int
+    """Since its firmware was started, in seconds."""
+    firmware: _builtins.str
+    """Name and version of the firmware, at most 64 bytes, for people."""
+    free_flash_bytes: _builtins.int
+    """What is free on the flash, in bytes."""
+    signal_dbm: _builtins.int
+    """The strength of the modem's signal, in dBm."""
+    temperature_c: _builtins.int
+    """In the cabinet, in whole degrees Celsius."""
+    door_open: _builtins.bool
+    """Whether the door is open."""
+    def __init__(
+        self,
+        *,
+        uptime_s: _builtins.int | None = ...,
+        firmware: _builtins.str = ...,
+        free_flash_bytes: _builtins.int | None = ...,
+        signal_dbm: _builtins.int | None = ...,
+        temperature_c: _builtins.int | None = ...,
+        door_open: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_door_open", b"_door_open", "_free_flash_bytes", b"_free_flash_bytes", "_signal_dbm", b"_signal_dbm", "_temperature_c", b"_temperature_c", "_uptime_s", b"_uptime_s", "door_open", b"door_open", "free_flash_bytes", b"free_flash_bytes", "signal_dbm", b"signal_dbm", "temperature_c", b"temperature_c", "uptime_s", b"uptime_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_door_open", b"_door_open", "_free_flash_bytes", b"_free_flash_bytes", "_signal_dbm", b"_signal_dbm", "_temperature_c", b"_temperature_c", "_uptime_s", b"_uptime_s", "door_open", b"door_open", "firmware", b"firmware", "free_flash_bytes", b"free_flash_bytes", "signal_dbm", b"signal_dbm", "temperature_c", b"temperature_c", "uptime_s", b"uptime_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__door_open: _TypeAlias = _typing.Literal["door_open"]  # noqa: Y015
+    _WhichOneofArgType__door_open: _TypeAlias = _typing.Literal["_door_open", b"_door_open"]  # noqa: Y015
+    _WhichOneofReturnType__free_flash_bytes: _TypeAlias = _typing.Literal["free_flash_bytes"]  # noqa: Y015
+    _WhichOneofArgType__free_flash_bytes: _TypeAlias = _typing.Literal["_free_flash_bytes", b"_free_flash_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__signal_dbm: _TypeAlias = _typing.Literal["signal_dbm"]  # noqa: Y015
+    _WhichOneofArgType__signal_dbm: _TypeAlias = _typing.Literal["_signal_dbm", b"_signal_dbm"]  # noqa: Y015
+    _WhichOneofReturnType__temperature_c: _TypeAlias = _typing.Literal["temperature_c"]  # noqa: Y015
+    _WhichOneofArgType__temperature_c: _TypeAlias = _typing.Literal["_temperature_c", b"_temperature_c"]  # noqa: Y015
+    _WhichOneofReturnType__uptime_s: _TypeAlias = _typing.Literal["uptime_s"]  # noqa: Y015
+    _WhichOneofArgType__uptime_s: _TypeAlias = _typing.Literal["_uptime_s", b"_uptime_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__door_open) -> _WhichOneofReturnType__door_open | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__free_flash_bytes) -> _WhichOneofReturnType__free_flash_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__signal_dbm) -> _WhichOneofReturnType__signal_dbm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature_c) -> _WhichOneofReturnType__temperature_c | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__uptime_s) -> _WhichOneofReturnType__uptime_s | None: ...
+
+Global___MachineReport: _TypeAlias = MachineReport  # noqa: Y015
+
+@_typing.final
+class CommandResult(_message.Message):
+    """What became of a command: told once for each command_id, and again if the command comes again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The command, from Command. At most 64 bytes."""
+    outcome: Global___CommandOutcome.ValueType
+    """Whether it was done. A test vend was done if its motor was to turn, whatever fell."""
+    detail: _builtins.str
+    """Why not, or what else is to be said, at most 64 bytes, for people."""
+    @_builtins.property
+    def evidence(self) -> Global___Evidence:
+        """Of a test vend: what the sensors saw."""
+
+    @_builtins.property
+    def report(self) -> Global___MachineReport:
+        """Of a report: how the machine is."""
+
+    def __init__(
+        self,
+        *,
+        command_id: _builtins.str = ...,
+        outcome: Global___CommandOutcome.ValueType = ...,
+        detail: _builtins.str = ...,
+        evidence: Global___Evidence | None = ...,
+        report: Global___MachineReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "detail", b"detail", "evidence", b"evidence", "outcome", b"outcome", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandResult: _TypeAlias = CommandResult  # noqa: Y015
 
 @_typing.final
 class ResumedSession(_message.Message):
@@ -1195,6 +1326,170 @@ class MoveRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MoveRequest: _TypeAlias = MoveRequest  # noqa: Y015
+
+@_typing.final
+class Reboot(_message.Message):
+    """Restart the firmware under a new boot_id. APPLIED is said in the boot that follows, never in the one that was told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reboot: _TypeAlias = Reboot  # noqa: Y015
+
+@_typing.final
+class TestVend(_message.Message):
+    """Turn the column's motor once, for nobody and for no money. Denials, sales and prices have nothing to do with it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    """The column. At most 16 bytes."""
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestVend: _TypeAlias = TestVend  # noqa: Y015
+
+@_typing.final
+class Report(_message.Message):
+    """Answer with a MachineReport."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Report: _TypeAlias = Report  # noqa: Y015
+
+@_typing.final
+class ShowIdentity(_message.Message):
+    """Show on the screen which machine this is, for somebody who stands before several."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOR_MS_FIELD_NUMBER: _builtins.int
+    for_ms: _builtins.int
+    """For so many milliseconds."""
+    def __init__(
+        self,
+        *,
+        for_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["for_ms", b"for_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowIdentity: _TypeAlias = ShowIdentity  # noqa: Y015
+
+@_typing.final
+class LockColumn(_message.Message):
+    """Do not sell from the column, or do so again. The backend denies a locked column by itself, whatever the machine does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    """The column. At most 16 bytes."""
+    locked: _builtins.bool
+    """Whether it is locked from now on, also after a power cut."""
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+        locked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "locked", b"locked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LockColumn: _TypeAlias = LockColumn  # noqa: Y015
+
+@_typing.final
+class Command(_message.Message):
+    """Somebody orders something of the machine. It is answered by CommandResult. A command_id that is known is answered again, not
+    obeyed again, in this boot or any other. A command of a kind that the machine does not know is not answered.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    VALID_FOR_MS_FIELD_NUMBER: _builtins.int
+    REBOOT_FIELD_NUMBER: _builtins.int
+    TEST_VEND_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    SHOW_IDENTITY_FIELD_NUMBER: _builtins.int
+    LOCK_COLUMN_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """Names the command for ever. At most 64 bytes."""
+    valid_for_ms: _builtins.int
+    """Void if it was not begun within this time of receipt, by the machine's own monotonic clock: answer REJECTED."""
+    @_builtins.property
+    def reboot(self) -> Global___Reboot:
+        """Restart."""
+
+    @_builtins.property
+    def test_vend(self) -> Global___TestVend:
+        """Try a column."""
+
+    @_builtins.property
+    def report(self) -> Global___Report:
+        """Tell how you are."""
+
+    @_builtins.property
+    def show_identity(self) -> Global___ShowIdentity:
+        """Show who you are."""
+
+    @_builtins.property
+    def lock_column(self) -> Global___LockColumn:
+        """Lock or unlock a column."""
+
+    def __init__(
+        self,
+        *,
+        command_id: _builtins.str = ...,
+        valid_for_ms: _builtins.int = ...,
+        reboot: Global___Reboot | None = ...,
+        test_vend: Global___TestVend | None = ...,
+        report: Global___Report | None = ...,
+        show_identity: Global___ShowIdentity | None = ...,
+        lock_column: Global___LockColumn | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lock_column", b"lock_column", "order", b"order", "reboot", b"reboot", "report", b"report", "show_identity", b"show_identity", "test_vend", b"test_vend"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "lock_column", b"lock_column", "order", b"order", "reboot", b"reboot", "report", b"report", "show_identity", b"show_identity", "test_vend", b"test_vend", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_order: _TypeAlias = _typing.Literal["reboot", "test_vend", "report", "show_identity", "lock_column"]  # noqa: Y015
+    _WhichOneofArgType_order: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_order) -> _WhichOneofReturnType_order | None: ...
+
+Global___Command: _TypeAlias = Command  # noqa: Y015
 
 @_typing.final
 class ProtocolError(_message.Message):

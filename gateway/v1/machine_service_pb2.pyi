@@ -36,6 +36,7 @@ class ConnectRequest(_message.Message):
     SESSION_COMPLETE_FIELD_NUMBER: _builtins.int
     CASH_SALE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
+    COMMAND_RESULT_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """0 for Hello and Heartbeat. All other frames count 1, 2, 3 ... from each boot. A frame is kept and sent again, with the same
     seq, until an ack reaches it; (machine, boot, seq) is applied once however often it comes. At most 32 may be unacknowledged.
@@ -86,6 +87,10 @@ class ConnectRequest(_message.Message):
     def fault(self) -> _machine_pb2.Fault:
         """Something is broken."""
 
+    @_builtins.property
+    def command_result(self) -> _machine_pb2.CommandResult:
+        """What became of a command."""
+
     def __init__(
         self,
         *,
@@ -102,12 +107,13 @@ class ConnectRequest(_message.Message):
         session_complete: _machine_pb2.SessionComplete | None = ...,
         cash_sale: _machine_pb2.CashSale | None = ...,
         fault: _machine_pb2.Fault | None = ...,
+        command_result: _machine_pb2.CommandResult | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cash_sale", b"cash_sale", "fault", b"fault", "heartbeat", b"heartbeat", "hello", b"hello", "payload", b"payload", "reader_disable", b"reader_disable", "reader_enable", b"reader_enable", "session_complete", b"session_complete", "vend_cancel", b"vend_cancel", "vend_failure", b"vend_failure", "vend_request", b"vend_request", "vend_success", b"vend_success"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cash_sale", b"cash_sale", "command_result", b"command_result", "fault", b"fault", "heartbeat", b"heartbeat", "hello", b"hello", "payload", b"payload", "reader_disable", b"reader_disable", "reader_enable", b"reader_enable", "session_complete", b"session_complete", "vend_cancel", b"vend_cancel", "vend_failure", b"vend_failure", "vend_request", b"vend_request", "vend_success", b"vend_success"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cash_sale", b"cash_sale", "fault", b"fault", "heartbeat", b"heartbeat", "hello", b"hello", "payload", b"payload", "reader_disable", b"reader_disable", "reader_enable", b"reader_enable", "seq", b"seq", "session_complete", b"session_complete", "vend_cancel", b"vend_cancel", "vend_failure", b"vend_failure", "vend_request", b"vend_request", "vend_success", b"vend_success"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cash_sale", b"cash_sale", "command_result", b"command_result", "fault", b"fault", "heartbeat", b"heartbeat", "hello", b"hello", "payload", b"payload", "reader_disable", b"reader_disable", "reader_enable", b"reader_enable", "seq", b"seq", "session_complete", b"session_complete", "vend_cancel", b"vend_cancel", "vend_failure", b"vend_failure", "vend_request", b"vend_request", "vend_success", b"vend_success"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["hello", "heartbeat", "reader_enable", "reader_disable", "vend_request", "vend_cancel", "vend_success", "vend_failure", "session_complete", "cash_sale", "fault"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["hello", "heartbeat", "reader_enable", "reader_disable", "vend_request", "vend_cancel", "vend_success", "vend_failure", "session_complete", "cash_sale", "fault", "command_result"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -132,6 +138,7 @@ class ConnectResponse(_message.Message):
     END_SESSION_FIELD_NUMBER: _builtins.int
     MOVE_REQUEST_FIELD_NUMBER: _builtins.int
     PROTOCOL_ERROR_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Counts 1, 2, 3 ... on this stream."""
     ack: _builtins.int
@@ -180,6 +187,10 @@ class ConnectResponse(_message.Message):
     def protocol_error(self) -> _machine_pb2.ProtocolError:
         """A frame was refused."""
 
+    @_builtins.property
+    def command(self) -> _machine_pb2.Command:
+        """Somebody orders something."""
+
     def __init__(
         self,
         *,
@@ -196,12 +207,13 @@ class ConnectResponse(_message.Message):
         end_session: _machine_pb2.EndSession | None = ...,
         move_request: _machine_pb2.MoveRequest | None = ...,
         protocol_error: _machine_pb2.ProtocolError | None = ...,
+        command: _machine_pb2.Command | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_session", b"begin_session", "end_session", b"end_session", "funds_update", b"funds_update", "move_request", b"move_request", "payload", b"payload", "planogram_update", b"planogram_update", "protocol_error", b"protocol_error", "service_update", b"service_update", "show_qr", b"show_qr", "vend_approved", b"vend_approved", "vend_denied", b"vend_denied", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_session", b"begin_session", "command", b"command", "end_session", b"end_session", "funds_update", b"funds_update", "move_request", b"move_request", "payload", b"payload", "planogram_update", b"planogram_update", "protocol_error", b"protocol_error", "service_update", b"service_update", "show_qr", b"show_qr", "vend_approved", b"vend_approved", "vend_denied", b"vend_denied", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "begin_session", b"begin_session", "end_session", b"end_session", "funds_update", b"funds_update", "move_request", b"move_request", "payload", b"payload", "planogram_update", b"planogram_update", "protocol_error", b"protocol_error", "seq", b"seq", "service_update", b"service_update", "show_qr", b"show_qr", "vend_approved", b"vend_approved", "vend_denied", b"vend_denied", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "begin_session", b"begin_session", "command", b"command", "end_session", b"end_session", "funds_update", b"funds_update", "move_request", b"move_request", "payload", b"payload", "planogram_update", b"planogram_update", "protocol_error", b"protocol_error", "seq", b"seq", "service_update", b"service_update", "show_qr", b"show_qr", "vend_approved", b"vend_approved", "vend_denied", b"vend_denied", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["welcome", "planogram_update", "service_update", "begin_session", "funds_update", "show_qr", "vend_approved", "vend_denied", "end_session", "move_request", "protocol_error"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["welcome", "planogram_update", "service_update", "begin_session", "funds_update", "show_qr", "vend_approved", "vend_denied", "end_session", "move_request", "protocol_error", "command"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 

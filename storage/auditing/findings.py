@@ -31,6 +31,7 @@ class Finding:
     trade_id: str = ""
     vend_id: str = ""
     refund_id: str = ""
+    command_id: str = ""
     currency: str = ""
     amounts: Mapping[str, int] = field(default_factory=dict)
 

@@ -19,13 +19,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import union_all as union
 
-from actors.machine.goods import COLUMN, SOLD, GoodsKind, column_place
+from actors.machine.command import CommandKind
+from actors.machine.goods import COLUMN, SOLD, TEST, GoodsKind, column_place
 from actors.machine.ids import MachineId
 from actors.machine.invariants import WRITTEN_OFF
 from actors.machine.state import VendStatus
 from storage.auditing.findings import Finding
-from storage.auditing.reading import Books, is_here, total
-from storage.tables import goods_balances, goods_moves, journal, vends
+from storage.auditing.reading import Books, is_here, made_once, total
+from storage.tables import goods_balances, goods_moves, journal, machine_commands, vends
 
 move = goods_moves.c
 OF_VENDS = (GoodsKind.SOLD.value, GoodsKind.VEND_WRITTEN_OFF.value)
@@ -60,26 +61,8 @@ def goods_stand_on_decisions(books: Books) -> Iterator[int | Finding]:
 
 def delivered_vends_took_one_item(books: Books) -> Iterator[int | Finding]:
     """Every vend that was delivered took one item of its product, and no other vend took any."""
-    vend = vends.c
-    delivered = vend.status == VendStatus.SUCCEEDED.value
-    yield books.count(vends, delivered)
-    kind = case((vend.reason == WRITTEN_OFF, OF_VENDS[1]), else_=OF_VENDS[0])
-    its_own = and_(move.cause == vend.vend_id, move.kind == kind)
-    without = (
-        select(vends, move.quantity, move.product.label("moved"), move.to_place)
-        .select_from(vends.outerjoin(goods_moves, its_own))
-        .where(
-            delivered,
-            or_(
-                move.id.is_(None),
-                move.quantity != 1,
-                move.product != vend.product,
-                move.machine_id != vend.machine_id,
-                move.to_place != SOLD,
-            ),
-        )
-        .order_by(vend.vend_id)
-    )
+    yield books.count(vends, _DELIVERED)
+    without, taken = _not_one_item()
     for row in books.odd_ones(without):
         took = (
             "nothing" if row.quantity is None else f"{row.quantity} {row.moved} to {row.to_place}"
@@ -90,16 +73,6 @@ def delivered_vends_took_one_item(books: Books) -> Iterator[int | Finding]:
             machine_id=row.machine_id,
             vend_id=row.vend_id,
         )
-    taken = (
-        select(goods_moves, vend.status)
-        .select_from(goods_moves.outerjoin(vends, vend.vend_id == move.cause))
-        .where(
-            move.kind.in_(OF_VENDS),
-            or_(vend.vend_id.is_(None), ~delivered, move.kind != kind),
-            or_(move.version.is_(None), is_here(move.machine_id, move.version)),
-        )
-        .order_by(move.id)
-    )
     for row in books.odd_ones(taken):
         yield Finding(
             sentence=f"{row.kind} took {row.quantity} {row.product} for vend {row.cause} of "
@@ -108,32 +81,114 @@ def delivered_vends_took_one_item(books: Books) -> Iterator[int | Finding]:
         )
 
 
+_DELIVERED = vends.c.status == VendStatus.SUCCEEDED.value
+
+
+@made_once
+def _not_one_item() -> tuple[Select[Any], Select[Any]]:
+    """Return what finds vends that were delivered without their one item, and items that were
+    taken for no such vend.
+    """
+    vend = vends.c
+    kind = case((vend.reason == WRITTEN_OFF, OF_VENDS[1]), else_=OF_VENDS[0])
+    its_own = and_(move.cause == vend.vend_id, move.kind == kind)
+    without = (
+        select(vends, move.quantity, move.product.label("moved"), move.to_place)
+        .select_from(vends.outerjoin(goods_moves, its_own))
+        .where(
+            _DELIVERED,
+            or_(
+                move.id.is_(None),
+                move.quantity != 1,
+                move.product != vend.product,
+                move.machine_id != vend.machine_id,
+                move.to_place != SOLD,
+            ),
+        )
+        .order_by(vend.vend_id)
+    )
+    taken = (
+        select(goods_moves, vend.status)
+        .select_from(goods_moves.outerjoin(vends, vend.vend_id == move.cause))
+        .where(
+            move.kind.in_(OF_VENDS),
+            or_(vend.vend_id.is_(None), ~_DELIVERED, move.kind != kind),
+            or_(move.version.is_(None), is_here(move.machine_id, move.version)),
+        )
+        .order_by(move.id)
+    )
+    return without, taken
+
+
+def test_vends_took_what_they_dropped(books: Books) -> Iterator[int | Finding]:
+    """Every test vend that dropped an item took one to TEST, and no other command took any."""
+    command = machine_commands.c
+    is_test = command.kind == CommandKind.TEST_VEND.value
+    yield books.count(machine_commands, is_test)
+    its_own = and_(move.kind == GoodsKind.TESTED.value, move.cause == command.command_id)
+    right = and_(move.quantity == 1, move.machine_id == command.machine_id, move.to_place == TEST)
+    wrong = (
+        select(machine_commands, move.quantity, move.to_place)
+        .select_from(machine_commands.outerjoin(goods_moves, its_own))
+        .where(
+            or_(
+                and_(command.dropped, or_(move.id.is_(None), ~right)),
+                and_(~command.dropped, move.id.is_not(None)),
+                and_(command.dropped, ~is_test),
+            )
+        )
+        .order_by(command.command_id)
+    )
+    for row in books.odd_ones(wrong):
+        took = "nothing" if row.quantity is None else f"{row.quantity} to {row.to_place}"
+        did = "dropped an item" if row.dropped else "dropped none"
+        yield Finding(
+            sentence=f"{row.kind} {row.command_id} of machine {row.machine_id} {did}, and took "
+            f"{took}",
+            machine_id=row.machine_id,
+        )
+
+
 def goods_are_where_they_went(books: Books) -> Iterator[int | Finding]:
     """At every place there is what its moves add up to, product by product and lot by lot."""
-    kept = goods_balances.c
     yield books.count(goods_balances)
-    moved = _moved()
-    said = select(*kept["place", "product", "lot", "quantity"]).subquery("said")
-    for one, other in ((said, moved), (moved, said)):
-        same = and_(*(one.c[name] == other.c[name] for name in ("place", "product", "lot")))
-        numbers = [func.coalesce(of.c.quantity, 0) for of in (said, moved)]
-        differs = numbers[0] != numbers[1]
-        wrong = (
-            select(
-                *(one.c[name] for name in ("place", "product", "lot")),
-                numbers[0].label("said"),
-                numbers[1].label("moved"),
-            )
-            .select_from(one.outerjoin(other, same))
-            .where(differs if one is said else and_(other.c.place.is_(None), differs))
-            .order_by(*(one.c[name] for name in ("place", "product", "lot")))
-        )
+    for wrong in _misplaced():
         for row in books.odd_ones(wrong):
             lot = f" of lot {row.lot}" if row.lot else ""
             yield Finding(
                 sentence=f"{row.place} is said to hold {row.said} {row.product}{lot}; its moves "
                 f"say {row.moved}"
             )
+
+
+_OF_GOODS = ("place", "product", "lot")
+
+
+@made_once
+def _misplaced() -> tuple[Select[Any], ...]:
+    """Return what finds places that hold something else than their moves add up to, and moves to
+    or from a place that is said to hold nothing.
+    """
+    moved = _moved()
+    said = select(*goods_balances.c[*_OF_GOODS, "quantity"]).subquery("said")
+    numbers = [func.coalesce(of.c.quantity, 0) for of in (said, moved)]
+    differs = numbers[0] != numbers[1]
+    return tuple(
+        select(
+            *(one.c[name] for name in _OF_GOODS),
+            numbers[0].label("said"),
+            numbers[1].label("moved"),
+        )
+        .select_from(
+            one.outerjoin(other, and_(*(one.c[name] == other.c[name] for name in _OF_GOODS)))
+        )
+        .where(wrong)
+        .order_by(*(one.c[name] for name in _OF_GOODS))
+        for one, other, wrong in (
+            (said, moved, differs),
+            (moved, said, and_(said.c.place.is_(None), differs)),
+        )
+    )
 
 
 def _moved() -> Subquery:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Row,
+    Select,
     Subquery,
     Table,
     and_,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 
 from actors.machine.ledger import SIDES, Account, TransferKind
 from storage.auditing.findings import Finding
-from storage.auditing.reading import Books, Span, is_here, total
+from storage.auditing.reading import Books, Span, is_here, made_once, total
 from storage.machines.rows import DAY_MS
 from storage.tables import balances, journal, machines, refunds, sessions, trades, transfers, vends
 
@@ -43,14 +44,7 @@ def transfers_are_balanced(books: Books) -> Iterator[int | Finding]:
     accounts of its kind, under what it is about.
     """
     yield books.count(transfers)
-    columns = ("machine_id", "version", "kind", "cause", "amount_minor", "currency")
-    accounts = ("debit_account", "debit_reference", "credit_account", "credit_reference")
-    wanted = (
-        select(*transfers.c[*columns, *accounts])
-        .where(or_(transfer.amount_minor <= 0, ~or_(*map(_as_its_kind, TransferKind))))
-        .order_by(transfer.machine_id, transfer.version, transfer.line)
-    )
-    for row in books.odd_ones(wanted):
+    for row in books.odd_ones(_unbalanced()):
         debit = f"{row.debit_account} {row.debit_reference}".rstrip()
         credit = f"{row.credit_account} {row.credit_reference}".rstrip()
         yield Finding(
@@ -63,6 +57,17 @@ def transfers_are_balanced(books: Books) -> Iterator[int | Finding]:
             currency=row.currency,
             amounts={"amount_minor": row.amount_minor},
         )
+
+
+@made_once
+def _unbalanced() -> Select[Any]:
+    columns = ("machine_id", "version", "kind", "cause", "amount_minor", "currency")
+    accounts = ("debit_account", "debit_reference", "credit_account", "credit_reference")
+    return (
+        select(*transfers.c[*columns, *accounts])
+        .where(or_(transfer.amount_minor <= 0, ~or_(*map(_as_its_kind, TransferKind))))
+        .order_by(transfer.machine_id, transfer.version, transfer.line)
+    )
 
 
 def _as_its_kind(kind: TransferKind) -> ColumnElement[bool]:
@@ -94,22 +99,8 @@ def money_is_in_its_machines_currency(books: Books) -> Iterator[int | Finding]:
     """A machine's money is in one currency, the machine's own, wherever it is written."""
     for table, name in _MONEY:
         for span in books.spans:
-            ours = span.holds(table.c.machine_id)
-            yield books.count(table, ours)
-            foreign = (
-                select(
-                    *table.c["machine_id", "currency"],
-                    machines.c.currency.label("own"),
-                    func.count().label("rows"),
-                )
-                .select_from(table.outerjoin(machines, machines.c.machine_id == table.c.machine_id))
-                .where(
-                    ours,
-                    or_(machines.c.currency.is_(None), machines.c.currency != table.c.currency),
-                )
-                .group_by(*table.c["machine_id", "currency"], machines.c.currency)
-            )
-            for row in books.odd_ones(foreign):
+            yield books.count(table, span.holds(table.c.machine_id))
+            for row in books.odd_ones(_foreign(table, span)):
                 own = "is not registered" if row.own is None else f"has {row.own}"
                 yield Finding(
                     sentence=(
@@ -119,6 +110,23 @@ def money_is_in_its_machines_currency(books: Books) -> Iterator[int | Finding]:
                     machine_id=row.machine_id,
                     currency=row.currency,
                 )
+
+
+@made_once
+def _foreign(table: Table, span: Span) -> Select[Any]:
+    return (
+        select(
+            *table.c["machine_id", "currency"],
+            machines.c.currency.label("own"),
+            func.count().label("rows"),
+        )
+        .select_from(table.outerjoin(machines, machines.c.machine_id == table.c.machine_id))
+        .where(
+            span.holds(table.c.machine_id),
+            or_(machines.c.currency.is_(None), machines.c.currency != table.c.currency),
+        )
+        .group_by(*table.c["machine_id", "currency"], machines.c.currency)
+    )
 
 
 _ENDS = (
@@ -133,11 +141,24 @@ def a_cause_is_entered_once(books: Books) -> Iterator[int | Finding]:
     """No cause is entered twice: one kind of transfer with one cause is made once, for ever, and
     only one of two that exclude each other.
     """
+    yield books.count(transfers)
+    for row in books.odd_ones(_entered_twice()):
+        yield Finding(
+            sentence=(
+                f"{row.cause} is entered {row.times} times as {row.what}, with {row.sum} in all "
+                f"(machine {row.machine_id})"
+            ),
+            machine_id=row.machine_id,
+            amounts={"sum_minor": row.sum},
+        )
+
+
+@made_once
+def _entered_twice() -> Select[Any]:
     what = case(
         *((transfer.kind.in_(kinds), literal(name)) for kinds, name in _ENDS), else_=transfer.kind
     )
-    yield books.count(transfers)
-    twice = (
+    return (
         select(
             what.label("what"),
             transfer.cause,
@@ -148,15 +169,6 @@ def a_cause_is_entered_once(books: Books) -> Iterator[int | Finding]:
         .group_by(what, transfer.cause)
         .having(func.count() > 1)
     )
-    for row in books.odd_ones(twice):
-        yield Finding(
-            sentence=(
-                f"{row.cause} is entered {row.times} times as {row.what}, with {row.sum} in all "
-                f"(machine {row.machine_id})"
-            ),
-            machine_id=row.machine_id,
-            amounts={"sum_minor": row.sum},
-        )
 
 
 def transfers_stand_on_events(books: Books) -> Iterator[int | Finding]:
@@ -201,26 +213,37 @@ def balances_equal_the_transfers(books: Books) -> Iterator[int | Finding]:
     kept = balances.c
     for span in books.spans:
         yield books.count(balances, span.holds(kept.machine_id))
-        said = select(balances).where(span.holds(kept.machine_id)).subquery("said")
-        moved = _moved_each_day(span)
-        for one, other in ((said, moved), (moved, said)):
-            same = and_(*(one.c[name] == other.c[name] for name in _OF_A_DAY))
-            sums = [func.coalesce(of.c[name], 0) for of in (said, moved) for name in _SUMS]
-            wrong = or_(other.c.machine_id.is_(None), sums[0] != sums[2], sums[1] != sums[3])
-            wanted = select(
-                *(one.c[name] for name in _OF_A_DAY),
-                *(amount.label(f"sum_{number}") for number, amount in enumerate(sums)),
-            )
-            for row in books.odd_ones(
-                wanted.select_from(one.outerjoin(other, same))
-                .where(wrong if one is said else other.c.machine_id.is_(None))
-                .order_by(*(one.c[name] for name in _OF_A_DAY))
-            ):
+        for wrong in _wrong_balances(span):
+            for row in books.odd_ones(wrong):
                 yield _balance_finding(row)
 
 
 _OF_A_DAY = ("machine_id", "day", "account", "currency")
 _SUMS = ("debit_minor", "credit_minor")
+
+
+@made_once
+def _wrong_balances(span: Span) -> tuple[Select[Any], ...]:
+    """Return what finds balances that are not the transfers' sums, and sums without a balance."""
+    said = select(balances).where(span.holds(balances.c.machine_id)).subquery("said")
+    moved = _moved_each_day(span)
+    sums = [func.coalesce(of.c[name], 0) for of in (said, moved) for name in _SUMS]
+    differs = or_(moved.c.machine_id.is_(None), sums[0] != sums[2], sums[1] != sums[3])
+    return tuple(
+        select(
+            *(one.c[name] for name in _OF_A_DAY),
+            *(amount.label(f"sum_{number}") for number, amount in enumerate(sums)),
+        )
+        .select_from(
+            one.outerjoin(other, and_(*(one.c[name] == other.c[name] for name in _OF_A_DAY)))
+        )
+        .where(wrong)
+        .order_by(*(one.c[name] for name in _OF_A_DAY))
+        for one, other, wrong in (
+            (said, moved, differs),
+            (moved, said, said.c.machine_id.is_(None)),
+        )
+    )
 
 
 def _moved_each_day(span: Span) -> Subquery:

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Column, Row, Table, Text, cast, func, or_, select
+from sqlalchemy import Column, Row, Select, Table, Text, cast, func, or_, select
 
 from alipay_client.notify import names_buyer
 from storage import codec
 from storage.auditing.findings import Finding
-from storage.auditing.reading import Books
+from storage.auditing.reading import Books, made_once
 from storage.tables import (
     audit,
     inbox,
@@ -70,16 +70,22 @@ def payers_are_random_numbers(books: Books) -> Iterator[int | Finding]:
     """
     for table in (sessions, trades):
         yield books.count(table)
-        (key,) = table.primary_key.columns
-        wanted = select(key.label("key"), table.c.machine_id).where(
-            func.length(table.c.payer_id) > PAYER_ID_LENGTH_MAX
-        )
-        for row in books.odd_ones(wanted.order_by(key)):
+        for row in books.odd_ones(_too_long(table)):
             yield Finding(
                 sentence=f"{table.name}.payer_id of {row.key} is too long for a random number "
                 f"(machine {row.machine_id})",
                 machine_id=row.machine_id,
             )
+
+
+@made_once
+def _too_long(table: Table) -> Select[Any]:
+    (key,) = table.primary_key.columns
+    return (
+        select(key.label("key"), table.c.machine_id)
+        .where(func.length(table.c.payer_id) > PAYER_ID_LENGTH_MAX)
+        .order_by(key)
+    )
 
 
 def notifications_keep_no_buyer(books: Books) -> Iterator[int | Finding]:
@@ -102,14 +108,21 @@ def notifications_keep_no_buyer(books: Books) -> Iterator[int | Finding]:
             )
 
 
-def _suspects(books: Books, table: Table, names: tuple[str, ...]) -> Iterator[Row[Any]]:
+@made_once
+def _suspect(table: Table, names: tuple[str, ...]) -> Select[Any]:
     (key,) = table.primary_key.columns
     texts = [cast(table.c[name], Text).label(name) for name in names]
     told = [table.c.machine_id] if "machine_id" in table.c else []
-    wanted = select(key.label("key"), *(column.label("of_machine") for column in told), *texts)
-    wanted = wanted.where(
-        or_(*(cast(table.c[name], Text).like("%2088%") for name in names))
-    ).order_by(key)
+    return (
+        select(key.label("key"), *(column.label("of_machine") for column in told), *texts)
+        .where(or_(*(cast(table.c[name], Text).like("%2088%") for name in names)))
+        .order_by(key)
+    )
+
+
+def _suspects(books: Books, table: Table, names: tuple[str, ...]) -> Iterator[Row[Any]]:
+    (key,) = table.primary_key.columns
+    wanted = _suspect(table, names)
     last: Any = None
     while page := books.odd_ones(wanted if last is None else wanted.where(key > last)):
         yield from page

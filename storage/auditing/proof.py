@@ -41,6 +41,7 @@ CHECKS: tuple[Look, ...] = (
     vends.ended_sessions_hold_no_free_funds,
     goods.goods_stand_on_decisions,
     goods.delivered_vends_took_one_item,
+    goods.test_vends_took_what_they_dropped,
     goods.goods_are_where_they_went,
     goods.stock_is_what_is_in_the_column,
     states.states_hold,
@@ -70,6 +71,7 @@ ON_THE_DATABASE = frozenset(
         states.nothing_was_taken_out,
         states.planograms_fit,
         goods.stock_is_what_is_in_the_column,
+        goods.test_vends_took_what_they_dropped,
         seals_are_as_written,
     }
 )

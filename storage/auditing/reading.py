@@ -6,6 +6,7 @@ under it; or a page of a table in the order of its numbers. What a span's rows a
 the database; only what does not fit comes back.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,12 @@ most this many.
 """
 
 
+made_once = functools.lru_cache(maxsize=64)
+"""Keeps the statements that a function makes of the same spans and tables: to make one costs more
+than to run it on few rows, and a small database is one span, the same in each audit.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Machines in the order of their ids: behind ``after``, up to ``upto``; None is open, so that
@@ -55,10 +62,15 @@ class Span:
 
     def holds(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         """Return the condition that a machine's id is in the span."""
-        bounds = [column > self.after] if self.after is not None else []
-        if self.upto is not None:
-            bounds.append(column <= self.upto)
-        return and_(true(), *bounds)
+        return _holds(self, column)
+
+
+@made_once
+def _holds(span: Span, column: ColumnElement[str]) -> ColumnElement[bool]:
+    bounds = [column > span.after] if span.after is not None else []
+    if span.upto is not None:
+        bounds.append(column <= span.upto)
+    return and_(true(), *bounds)
 
 
 class Books:
@@ -104,13 +116,11 @@ class Books:
 
     def count(self, table: Table, *conditions: ColumnElement[bool]) -> int:
         """Return how many rows there are."""
-        return (
-            self.connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
-        )
+        return self.connection.scalar(_counted(table, *conditions)) or 0
 
     def odd_ones(self, wanted: Select[Any]) -> list[Row[Any]]:
         """Return rows that do not fit, but not more than anybody reads."""
-        return list(self.connection.execute(wanted.limit(ODD_ONES_AT_ONCE)))
+        return list(self.connection.execute(_bounded(wanted)))
 
     def pages(self, wanted: Select[Any], number: Column[int]) -> Iterator[list[Row[Any]]]:
         """Return all rows in the order of ``number``, which must be among the columns, page by
@@ -152,6 +162,16 @@ class Books:
                 yield row, state_of(row)
             except codec.CodecError:
                 yield row, None
+
+
+@made_once
+def _counted(table: Table, *conditions: ColumnElement[bool]) -> Select[int]:
+    return select(func.count()).select_from(table).where(*conditions)
+
+
+@made_once
+def _bounded(wanted: Select[Any]) -> Select[Any]:
+    return wanted.limit(ODD_ONES_AT_ONCE)
 
 
 def is_here(machine_id: ColumnElement[str], version: ColumnElement[int]) -> ColumnElement[bool]:

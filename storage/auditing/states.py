@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Table, func, or_, select
 
 from actors.machine import InvariantBroken, MachineState, check, phase
+from actors.machine.command import OPEN
 from actors.machine.invariants import RESERVING
 from actors.machine.state import VendStatus
 from storage.auditing.findings import Finding
@@ -15,7 +16,15 @@ from storage.auditing.reading import Books, Span
 from storage.fleet.queries import OPEN_REFUNDS
 from storage.machines import rows
 from storage.machines.statements import Row as Values
-from storage.tables import machines, planogram_columns, refunds, sessions, trades, vends
+from storage.tables import (
+    machine_commands,
+    machines,
+    planogram_columns,
+    refunds,
+    sessions,
+    trades,
+    vends,
+)
 from storage.tables.records import in_status
 
 OPEN_VENDS = (VendStatus.AWAITING_PAYMENT, *RESERVING)
@@ -25,6 +34,7 @@ _OPEN: tuple[tuple[Table, str, ColumnElement[bool]], ...] = (
     (vends, "vend_id", in_status(vends, [status.value for status in OPEN_VENDS])),
     (trades, "trade_id", in_status(trades, ["OPEN"])),
     (refunds, "refund_id", in_status(refunds, OPEN_REFUNDS)),
+    (machine_commands, "command_id", machine_commands.c.status.in_(sorted(OPEN))),
 )
 
 
@@ -72,8 +82,8 @@ def _contradictions(row: Row[Any], state: MachineState | None) -> Iterator[str]:
 
 
 def what_is_open_is_in_the_state(books: Books) -> Iterator[int | Finding]:
-    """The open sessions, vends, trades and refunds are exactly those that the machines' states
-    hold, and say the same.
+    """The open sessions, vends, trades, refunds and commands are exactly those that the machines'
+    states hold, and say the same.
     """
     for span in books.spans:
         held = {table.name: dict[str, Values]() for table, _, _ in _OPEN}
@@ -111,6 +121,12 @@ def _held(state: MachineState) -> Iterator[tuple[str, str, Values]]:
             refund.refund_id,
             rows.refund_row(refund, state.machine_id, state.currency),
         )
+    for command in state.commands:
+        yield (
+            machine_commands.name,
+            command.command_id,
+            rows.command_row(command, state.machine_id),
+        )
 
 
 def _compare(
@@ -125,7 +141,7 @@ def _compare(
     """Hold the open rows of a table against what is held; each key that is left over is open in a
     state only.
     """
-    noun = table.name.removesuffix("s")
+    noun = key_name.removesuffix("_id")
     left, last = dict(held), ""
     key = table.c[key_name]
     while page := books.odd_ones(

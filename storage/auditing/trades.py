@@ -13,7 +13,9 @@ from storage.auditing.findings import Finding
 from storage.auditing.reading import (
     ROWS_AT_ONCE,
     Books,
+    Span,
     credited,
+    made_once,
     reference,
     total,
     touches,
@@ -30,32 +32,10 @@ def trades_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
     off; the ledger says so too.
     """
     for span in books.spans:
-        ours = span.holds(trades.c.machine_id)
-        yield books.count(trades, ours)
-        moved = _moved(span.holds(transfer.machine_id)).subquery()
-        same = and_(
-            moved.c.trade_id == trades.c.trade_id, moved.c.machine_id == trades.c.machine_id
-        )
-        said = {name: trades.c[name] for name in PARTS}
-        entered = {name: func.coalesce(moved.c[name], 0) for name in PARTS}
-        parts: ColumnElement[int] = literal(0)
-        for name in PARTS[1:]:
-            parts = parts + said[name]
-        wrong = or_(
-            said["paid_minor"] != parts,
-            *(said[name] < 0 for name in PARTS),
-            *(said[name] != entered[name] for name in PARTS),
-        )
-        columns = [value.label(f"ledger_{name}") for name, value in entered.items()]
-        for row in books.odd_ones(
-            select(trades, *columns).select_from(trades.outerjoin(moved, same)).where(ours, wrong)
-        ):
+        yield books.count(trades, span.holds(trades.c.machine_id))
+        wrong, strangers = _wrong_trades(span)
+        for row in books.odd_ones(wrong):
             yield _trade_finding(row)
-        strangers = (
-            select(moved.c.trade_id, moved.c.machine_id, moved.c.paid_minor)
-            .select_from(moved.outerjoin(trades, same))
-            .where(trades.c.trade_id.is_(None))
-        )
         for row in books.odd_ones(strangers):
             yield Finding(
                 sentence=(
@@ -66,6 +46,32 @@ def trades_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
                 trade_id=row.trade_id,
                 amounts={"ledger_paid_minor": row.paid_minor},
             )
+
+
+@made_once
+def _wrong_trades(span: Span) -> tuple[Select[Any], Select[Any]]:
+    """Return what finds trades that are not what the ledger says, and what it says of none."""
+    moved = _moved(span.holds(transfer.machine_id)).subquery()
+    same = and_(moved.c.trade_id == trades.c.trade_id, moved.c.machine_id == trades.c.machine_id)
+    said = {name: trades.c[name] for name in PARTS}
+    entered = {name: func.coalesce(moved.c[name], 0) for name in PARTS}
+    parts: ColumnElement[int] = literal(0)
+    for name in PARTS[1:]:
+        parts = parts + said[name]
+    wrong = or_(
+        said["paid_minor"] != parts,
+        *(said[name] < 0 for name in PARTS),
+        *(said[name] != entered[name] for name in PARTS),
+    )
+    columns = [value.label(f"ledger_{name}") for name, value in entered.items()]
+    return (
+        select(trades, *columns)
+        .select_from(trades.outerjoin(moved, same))
+        .where(span.holds(trades.c.machine_id), wrong),
+        select(moved.c.trade_id, moved.c.machine_id, moved.c.paid_minor)
+        .select_from(moved.outerjoin(trades, same))
+        .where(trades.c.trade_id.is_(None)),
+    )
 
 
 def _moved(ours: ColumnElement[bool]) -> Select[Any]:
@@ -114,31 +120,9 @@ def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
     """
     yield from _under_another_trade(books)
     for span in books.spans:
-        ours = span.holds(refunds.c.machine_id)
-        yield books.count(refunds, ours)
-        refund_id = reference(Account.REFUND_DUE)
-        asked_for = transfer.kind == TransferKind.REFUND_ASKED.value
-        due_minor = credited(Account.REFUND_DUE)
-        due = (
-            select(
-                refund_id.label("refund_id"),
-                transfer.machine_id,
-                total(case((asked_for, due_minor), else_=0)).label("asked"),
-                total(due_minor).label("due"),
-            )
-            .where(span.holds(transfer.machine_id), touches(Account.REFUND_DUE))
-            .group_by(refund_id, transfer.machine_id)
-        ).subquery()
-        same = and_(
-            due.c.refund_id == refunds.c.refund_id, due.c.machine_id == refunds.c.machine_id
-        )
-        asked, owed = func.coalesce(due.c.asked, 0), func.coalesce(due.c.due, 0)
-        expected = case((refunds.c.status.in_(OPEN_REFUNDS), refunds.c.amount_minor), else_=0)
-        wrong = or_(refunds.c.amount_minor <= 0, asked != refunds.c.amount_minor, owed != expected)
-        columns = (asked.label("asked"), owed.label("due"))
-        for row in books.odd_ones(
-            select(refunds, *columns).select_from(refunds.outerjoin(due, same)).where(ours, wrong)
-        ):
+        yield books.count(refunds, span.holds(refunds.c.machine_id))
+        wrong, strangers = _wrong_refunds(span)
+        for row in books.odd_ones(wrong):
             yield Finding(
                 sentence=f"refund {row.refund_id} of trade {row.trade_id} is {row.status} with "
                 f"{row.amount_minor} {row.currency};"
@@ -153,11 +137,6 @@ def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
                     "ledger_due_minor": row.due,
                 },
             )
-        strangers = (
-            select(due)
-            .select_from(due.outerjoin(refunds, same))
-            .where(refunds.c.refund_id.is_(None))
-        )
         for row in books.odd_ones(strangers):
             yield Finding(
                 sentence=(
@@ -170,8 +149,37 @@ def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
             )
 
 
-def _under_another_trade(books: Books) -> Iterator[Finding]:
-    wanted = (
+@made_once
+def _wrong_refunds(span: Span) -> tuple[Select[Any], Select[Any]]:
+    """Return what finds refunds that are not what the ledger says, and what it says of none."""
+    refund_id = reference(Account.REFUND_DUE)
+    asked_for = transfer.kind == TransferKind.REFUND_ASKED.value
+    due_minor = credited(Account.REFUND_DUE)
+    due = (
+        select(
+            refund_id.label("refund_id"),
+            transfer.machine_id,
+            total(case((asked_for, due_minor), else_=0)).label("asked"),
+            total(due_minor).label("due"),
+        )
+        .where(span.holds(transfer.machine_id), touches(Account.REFUND_DUE))
+        .group_by(refund_id, transfer.machine_id)
+    ).subquery()
+    same = and_(due.c.refund_id == refunds.c.refund_id, due.c.machine_id == refunds.c.machine_id)
+    asked, owed = func.coalesce(due.c.asked, 0), func.coalesce(due.c.due, 0)
+    expected = case((refunds.c.status.in_(OPEN_REFUNDS), refunds.c.amount_minor), else_=0)
+    wrong = or_(refunds.c.amount_minor <= 0, asked != refunds.c.amount_minor, owed != expected)
+    return (
+        select(refunds, asked.label("asked"), owed.label("due"))
+        .select_from(refunds.outerjoin(due, same))
+        .where(span.holds(refunds.c.machine_id), wrong),
+        select(due).select_from(due.outerjoin(refunds, same)).where(refunds.c.refund_id.is_(None)),
+    )
+
+
+@made_once
+def _moved_under_another_trade() -> Select[Any]:
+    return (
         select(
             *transfers.c["machine_id", "kind", "trade_id", "amount_minor", "currency"],
             refunds.c.refund_id,
@@ -180,7 +188,10 @@ def _under_another_trade(books: Books) -> Iterator[Finding]:
         .select_from(transfers.join(refunds, refunds.c.refund_id == reference(Account.REFUND_DUE)))
         .where(touches(Account.REFUND_DUE), transfer.trade_id != refunds.c.trade_id)
     )
-    for row in books.odd_ones(wanted):
+
+
+def _under_another_trade(books: Books) -> Iterator[Finding]:
+    for row in books.odd_ones(_moved_under_another_trade()):
         yield Finding(
             sentence=(
                 f"{row.kind} of {row.amount_minor} under refund {row.refund_id} names trade "

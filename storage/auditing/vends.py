@@ -5,13 +5,27 @@ money leaves its session.
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Subquery, Text, and_, case, cast, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    Subquery,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+)
 
 from actors.machine.invariants import RESERVING
 from actors.machine.ledger import Account, TransferKind
 from actors.machine.state import VendStatus
 from storage.auditing.findings import Finding
-from storage.auditing.reading import Books, Span, credited, reference, total, touches
+from storage.auditing.reading import Books, Span, credited, made_once, reference, total, touches
 from storage.tables import sessions, trades, transfers, vends
 
 transfer = transfers.c
@@ -25,26 +39,12 @@ def approvals_are_reserved(books: Books) -> Iterator[int | Finding]:
     anything reserved.
     """
     for span in books.spans:
-        ours = span.holds(vends.c.machine_id)
-        yield books.count(vends, ours)
-        moved = _moved(span)
-        expected = case(
-            (vends.c.status.in_([status.value for status in NEVER_APPROVED]), 0),
-            else_=vends.c.price_minor,
-        )
-        reserved = func.coalesce(moved.c.reserved, 0)
-        wanted = select(vends, reserved.label("reserved")).select_from(
-            vends.outerjoin(moved, _same(moved))
-        )
-        for row in books.odd_ones(wanted.where(ours, reserved != expected)):
+        yield books.count(vends, span.holds(vends.c.machine_id))
+        wrong, strangers = _wrongly_reserved(span)
+        for row in books.odd_ones(wrong):
             yield _finding(
                 row, f"the ledger reserved {row.reserved} for it", reserved_minor=row.reserved
             )
-        strangers = (
-            select(moved)
-            .select_from(moved.outerjoin(vends, _same(moved)))
-            .where(vends.c.vend_id.is_(None))
-        )
         for row in books.odd_ones(strangers):
             yield Finding(
                 sentence=(
@@ -57,6 +57,27 @@ def approvals_are_reserved(books: Books) -> Iterator[int | Finding]:
             )
 
 
+@made_once
+def _wrongly_reserved(span: Span) -> tuple[Select[Any], Select[Any]]:
+    """Return what finds vends for which the ledger reserved another sum, and what it reserved for
+    none.
+    """
+    moved = _moved(span)
+    expected = case(
+        (vends.c.status.in_([status.value for status in NEVER_APPROVED]), 0),
+        else_=vends.c.price_minor,
+    )
+    reserved = func.coalesce(moved.c.reserved, 0)
+    return (
+        select(vends, reserved.label("reserved"))
+        .select_from(vends.outerjoin(moved, _same(moved)))
+        .where(span.holds(vends.c.machine_id), reserved != expected),
+        select(moved)
+        .select_from(moved.outerjoin(vends, _same(moved)))
+        .where(vends.c.vend_id.is_(None)),
+    )
+
+
 def vends_are_settled_once(books: Books) -> Iterator[int | Finding]:
     """What was reserved is held while the vend is open, then sold if it succeeded or returned if it
     did not, once and not both. Goodwill gives back all that was sold of a vend and trade, and
@@ -64,37 +85,8 @@ def vends_are_settled_once(books: Books) -> Iterator[int | Finding]:
     """
     yield from _given_back_unsold(books)
     for span in books.spans:
-        ours = span.holds(vends.c.machine_id)
-        yield books.count(
-            vends, ours, vends.c.status.not_in([status.value for status in NEVER_APPROVED])
-        )
-        moved = _moved(span)
-        reserved, settled, returned, off = (
-            func.coalesce(moved.c[name], 0)
-            for name in ("reserved", "settled", "returned", "written_off")
-        )
-        delivered = vends.c.status == VendStatus.SUCCEEDED.value
-        holding = vends.c.status.in_([status.value for status in RESERVING])
-        too_late = and_(delivered, vends.c.reason == WRITTEN_OFF)
-        wrong = or_(
-            settled != case((and_(delivered, ~too_late), reserved), else_=0),
-            returned != case((or_(holding, and_(delivered, ~too_late)), 0), else_=reserved),
-            off != case((too_late, reserved), else_=0),
-        )
-        columns = [
-            value.label(name)
-            for name, value in (
-                ("reserved", reserved),
-                ("settled", settled),
-                ("returned", returned),
-                ("written_off", off),
-            )
-        ]
-        for row in books.odd_ones(
-            select(vends, *columns)
-            .select_from(vends.outerjoin(moved, _same(moved)))
-            .where(ours, wrong)
-        ):
+        yield books.count(vends, span.holds(vends.c.machine_id), _APPROVED)
+        for row in books.odd_ones(_wrongly_settled(span)):
             yield _finding(
                 row,
                 (
@@ -108,7 +100,42 @@ def vends_are_settled_once(books: Books) -> Iterator[int | Finding]:
             )
 
 
-def _given_back_unsold(books: Books) -> Iterator[Finding]:
+_APPROVED = vends.c.status.not_in([status.value for status in NEVER_APPROVED])
+
+
+@made_once
+def _wrongly_settled(span: Span) -> Select[Any]:
+    moved = _moved(span)
+    reserved, settled, returned, off = (
+        func.coalesce(moved.c[name], 0)
+        for name in ("reserved", "settled", "returned", "written_off")
+    )
+    delivered = vends.c.status == VendStatus.SUCCEEDED.value
+    holding = vends.c.status.in_([status.value for status in RESERVING])
+    too_late = and_(delivered, vends.c.reason == WRITTEN_OFF)
+    wrong = or_(
+        settled != case((and_(delivered, ~too_late), reserved), else_=0),
+        returned != case((or_(holding, and_(delivered, ~too_late)), 0), else_=reserved),
+        off != case((too_late, reserved), else_=0),
+    )
+    columns = [
+        value.label(name)
+        for name, value in (
+            ("reserved", reserved),
+            ("settled", settled),
+            ("returned", returned),
+            ("written_off", off),
+        )
+    ]
+    return (
+        select(vends, *columns)
+        .select_from(vends.outerjoin(moved, _same(moved)))
+        .where(span.holds(vends.c.machine_id), wrong)
+    )
+
+
+@made_once
+def _goodwill_without_sale() -> Select[Any]:
     sold = transfers.alias("sold")
     gives = transfer.kind == TransferKind.GOODWILL.value
     same = and_(
@@ -118,7 +145,7 @@ def _given_back_unsold(books: Books) -> Iterator[Finding]:
         sold.c.machine_id == transfer.machine_id,
     )
     sold_minor = func.coalesce(sold.c.amount_minor, 0)
-    wanted = (
+    return (
         select(
             *transfers.c["machine_id", "cause", "trade_id", "amount_minor", "currency"],
             sold_minor.label("sold_minor"),
@@ -126,7 +153,10 @@ def _given_back_unsold(books: Books) -> Iterator[Finding]:
         .select_from(transfers.outerjoin(sold, same))
         .where(gives, sold_minor != transfer.amount_minor)
     )
-    for row in books.odd_ones(wanted):
+
+
+def _given_back_unsold(books: Books) -> Iterator[Finding]:
+    for row in books.odd_ones(_goodwill_without_sale()):
         yield Finding(
             sentence=(
                 f"GOODWILL {row.cause} gives {row.amount_minor} {row.currency} of trade "
@@ -186,21 +216,8 @@ def money_stays_in_its_session(books: Books) -> Iterator[int | Finding]:
     machine's.
     """
     yield from _without_session(books)
-    reserves = transfer.kind == TransferKind.RESERVE.value
-    yield books.count(transfers, reserves)
-    wanted = (
-        select(
-            *transfers.c["machine_id", "trade_id", "amount_minor", "currency"],
-            vends.c["vend_id"],
-            vends.c.session_id.label("vend_session_id"),
-            func.coalesce(trades.c.session_id, "").label("trade_session_id"),
-        )
-        .select_from(transfers)
-        .join(vends, vends.c.vend_id == transfer.credit_reference)
-        .join(trades, trades.c.trade_id == transfer.trade_id)
-        .where(reserves, func.coalesce(trades.c.session_id, "") != vends.c.session_id)
-    )
-    for row in books.odd_ones(wanted):
+    yield books.count(transfers, _RESERVES)
+    for row in books.odd_ones(_reserved_across_sessions()):
         yield Finding(
             sentence=f"vend {row.vend_id} of session {row.vend_session_id} reserved "
             f"{row.amount_minor} "
@@ -216,22 +233,52 @@ def money_stays_in_its_session(books: Books) -> Iterator[int | Finding]:
         )
 
 
-def _without_session(books: Books) -> Iterator[Finding]:
+_RESERVES = transfer.kind == TransferKind.RESERVE.value
+
+
+@made_once
+def _reserved_across_sessions() -> Select[Any]:
+    return (
+        select(
+            *transfers.c["machine_id", "trade_id", "amount_minor", "currency"],
+            vends.c["vend_id"],
+            vends.c.session_id.label("vend_session_id"),
+            func.coalesce(trades.c.session_id, "").label("trade_session_id"),
+        )
+        .select_from(transfers)
+        .join(vends, vends.c.vend_id == transfer.credit_reference)
+        .join(trades, trades.c.trade_id == transfer.trade_id)
+        .where(_RESERVES, func.coalesce(trades.c.session_id, "") != vends.c.session_id)
+    )
+
+
+@made_once
+def _of_no_session(table: Table, key: Column[str], exempt: ColumnElement[bool]) -> Select[Any]:
+    known = and_(
+        sessions.c.session_id == table.c.session_id, sessions.c.machine_id == table.c.machine_id
+    )
+    return (
+        select(key, *table.c["machine_id", "session_id"])
+        .select_from(table.outerjoin(sessions, known))
+        .where(~exempt, sessions.c.session_id.is_(None))
+    )
+
+
+_HAVE_SESSIONS: tuple[tuple[Table, Column[str], ColumnElement[bool]], ...] = (
+    (trades, trades.c.trade_id, trades.c.session_id.is_(None)),
     # A selection that is denied at once, when nobody has paid, has no session.
-    named = and_(vends.c.session_id == "", vends.c.status == VendStatus.DENIED.value)
-    for table, key, exempt in (
-        (trades, trades.c.trade_id, trades.c.session_id.is_(None)),
-        (vends, vends.c.vend_id, named),
-    ):
-        known = and_(
-            sessions.c.session_id == table.c.session_id, sessions.c.machine_id == table.c.machine_id
-        )
-        wanted = (
-            select(key, *table.c["machine_id", "session_id"])
-            .select_from(table.outerjoin(sessions, known))
-            .where(~exempt, sessions.c.session_id.is_(None))
-        )
-        for row in books.odd_ones(wanted):
+    (
+        vends,
+        vends.c.vend_id,
+        and_(vends.c.session_id == "", vends.c.status == VendStatus.DENIED.value),
+    ),
+)
+"""Rows that name a session, by which column they are known, and which of them need not."""
+
+
+def _without_session(books: Books) -> Iterator[Finding]:
+    for table, key, exempt in _HAVE_SESSIONS:
+        for row in books.odd_ones(_of_no_session(table, key, exempt)):
             yield Finding(
                 sentence=f"{key.table.name.removesuffix('s')} {row[0]} names session "
                 f"{row.session_id!r}, which machine {row.machine_id}"
@@ -248,29 +295,7 @@ def ended_sessions_hold_no_free_funds(books: Books) -> Iterator[int | Finding]:
     """
     for span in books.spans:
         yield books.count(sessions, span.holds(sessions.c.machine_id))
-        trade_id = reference(Account.CUSTOMER_FUNDS)
-        funds_minor = credited(Account.CUSTOMER_FUNDS)
-        funds = (
-            select(
-                trade_id.label("trade_id"), transfer.machine_id, total(funds_minor).label("funds")
-            )
-            .where(span.holds(transfer.machine_id), touches(Account.CUSTOMER_FUNDS))
-            .group_by(trade_id, transfer.machine_id)
-            .having(func.sum(funds_minor) != 0)
-        ).subquery()
-        wanted = (
-            select(funds, *trades.c["session_id", "currency"], sessions.c.status)
-            .select_from(funds)
-            .join(
-                trades,
-                and_(
-                    trades.c.trade_id == funds.c.trade_id, trades.c.machine_id == funds.c.machine_id
-                ),
-            )
-            .outerjoin(sessions, sessions.c.session_id == trades.c.session_id)
-            .where(func.coalesce(sessions.c.status, "") != "OPEN")
-        )
-        for row in books.odd_ones(wanted):
+        for row in books.odd_ones(_free_funds(span)):
             where = (
                 "fed no session"
                 if row.session_id is None
@@ -287,3 +312,24 @@ def ended_sessions_hold_no_free_funds(books: Books) -> Iterator[int | Finding]:
                 currency=row.currency,
                 amounts={"funds_minor": row.funds},
             )
+
+
+@made_once
+def _free_funds(span: Span) -> Select[Any]:
+    """Return what finds trades with free funds whose session is not open, or that have none."""
+    trade_id = reference(Account.CUSTOMER_FUNDS)
+    funds_minor = credited(Account.CUSTOMER_FUNDS)
+    funds = (
+        select(trade_id.label("trade_id"), transfer.machine_id, total(funds_minor).label("funds"))
+        .where(span.holds(transfer.machine_id), touches(Account.CUSTOMER_FUNDS))
+        .group_by(trade_id, transfer.machine_id)
+        .having(func.sum(funds_minor) != 0)
+    ).subquery()
+    its_own = and_(trades.c.trade_id == funds.c.trade_id, trades.c.machine_id == funds.c.machine_id)
+    return (
+        select(funds, *trades.c["session_id", "currency"], sessions.c.status)
+        .select_from(funds)
+        .join(trades, its_own)
+        .outerjoin(sessions, sessions.c.session_id == trades.c.session_id)
+        .where(func.coalesce(sessions.c.status, "") != "OPEN")
+    )

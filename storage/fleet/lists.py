@@ -309,7 +309,7 @@ MACHINES: Select[Any] = select(
 """All that is known of machines, one row for each."""
 
 
-def last_looked_at(after: str) -> Select[tuple[str]]:
+def last_looked_at(after: str) -> Select[Any]:
     """Return the query for the last machine that a page behind ``after`` looks at; it finds none if
     the page comes to the end.
     """

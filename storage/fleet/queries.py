@@ -116,10 +116,8 @@ class Queries:
         """Return up to which machine a page behind ``after`` looks; empty: to the end."""
         if not wanted.picks:
             return ""
-        found = await self._db.read(
-            lambda connection: connection.scalar(lists.last_looked_at(after))
-        )
-        return found or ""
+        last = lists.last_looked_at(after)
+        return await self._db.read(lambda connection: connection.scalar(last) or "")
 
     async def sessions(
         self, wanted: Wanted = ALL, *, position: str = "", limit: int

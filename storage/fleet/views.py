@@ -64,6 +64,8 @@ class MachineView:
     """The version that the actor holds customers to; ``planogram_version`` is the one that is
     wanted.
     """
+    ordered_locks: tuple[str, ...] = ()
+    """The columns that a command locks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from actors.machine import code_calls
 from actors.machine.code import trouble
+from actors.machine.command import Command
 from actors.machine.decision import Decision, Record
 from actors.machine.goods import GoodsMove
 from actors.machine.ids import MachineId, SessionId
@@ -56,6 +57,7 @@ class BatchRows:
     refunds: dict[str, Row] = field(default_factory=dict)
     alarms: dict[str, Row] = field(default_factory=dict)
     incidents: dict[str, Row] = field(default_factory=dict)
+    commands: dict[str, Row] = field(default_factory=dict)
     taken: list[Row] = field(default_factory=list)
     recovered: list[MachineId] = field(default_factory=list)
 
@@ -102,7 +104,7 @@ def is_active(state: MachineState) -> bool:
     a stream that is up may be gone.
     """
     return bool(
-        state.link.online or state.session or state.refunds or state.doubts
+        state.link.online or state.session or state.refunds or state.doubts or state.commands
     ) or not code_calls.rests(state.code)
 
 
@@ -222,6 +224,8 @@ def _add_record(rows: BatchRows, record: Record, machine_id: MachineId, currency
             rows.alarms[record.alarm_id] = alarm_row(record, machine_id)
         case Incident():
             rows.incidents[record.incident_id] = incident_row(record, machine_id)
+        case Command():
+            rows.commands[record.command_id] = command_row(record, machine_id)
         case _:
             assert_never(record)
 
@@ -353,6 +357,27 @@ def incident_row(incident: Incident, machine_id: MachineId) -> Row:
         "" if incident.end is None else incident.end.value,
         _plain(incident.ended_by),
         _plain(incident.reason),
+    )
+
+
+def command_row(command: Command, machine_id: MachineId) -> Row:
+    """Return a row of ``machine_commands``."""
+    return (
+        command.command_id,
+        machine_id,
+        command.kind.value,
+        command.column,
+        command.show_for_ms,
+        command.status.value,
+        _plain(command.ordered_by),
+        command.ordered_at_ms,
+        command.expires_at_ms,
+        command.sent_at_ms,
+        command.ended_at_ms,
+        command.dropped,
+        _plain(command.detail),
+        _plain(command.evidence),
+        codec.encode_report(command.report),
     )
 
 

@@ -34,6 +34,7 @@ from storage.tables import (
     journal,
     kept_transfers,
     machine_alarms,
+    machine_commands,
     machine_states,
     refunds,
     sessions,
@@ -75,6 +76,10 @@ ALARM_CHANGES = ("times", "last_at_ms", "detail")
 INCIDENT_CHANGES = (
     *("detail", "times", "last_at_ms", "ended_at_ms"),
     *("ending", "ended_by", "reason"),
+)
+COMMAND_CHANGES = (
+    *("status", "sent_at_ms", "ended_at_ms", "dropped"),
+    *("detail", "evidence", "report"),
 )
 REFUND_CHANGES = (
     "attempts",
@@ -126,6 +131,7 @@ class CommitStatements:
                 (refunds, "refund_id", REFUND_CHANGES),
                 (machine_alarms, "alarm_id", ALARM_CHANGES),
                 (incidents, "incident_id", INCIDENT_CHANGES),
+                (machine_commands, "command_id", COMMAND_CHANGES),
             )
         }
         inserts = {
@@ -149,9 +155,9 @@ class CommitStatements:
         self._parts.append(Prepared(insert(journal), _names(journal), dialect))
 
     def save(self, connection: Connection, rows: Sequence[Sequence[Row]]) -> None:
-        """Write rows of sessions, trades, vends, refunds, alarms, incidents, transfers,
-        balances, moves of goods and states, what was taken of the inbox, and the lines of the
-        journal.
+        """Write rows of sessions, trades, vends, refunds, alarms, incidents, commands,
+        transfers, balances, moves of goods and states, what was taken of the inbox, and the lines
+        of the journal.
         """
         if self._together is not None:
             self._together.run(connection, rows)

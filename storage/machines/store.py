@@ -293,7 +293,7 @@ class SqlMachineStore(MachineStore):
         journal, states = chained(rows, {row.machine_id: row.digest for row in saved})
         records = (
             *(rows.sessions, rows.trades, rows.vends, rows.refunds),
-            *(rows.alarms, rows.incidents),
+            *(rows.alarms, rows.incidents, rows.commands),
         )
         others = (rows.transfers, rows.balances(), rows.goods, states, rows.taken)
         try:

@@ -42,7 +42,15 @@ from storage.tables.planograms import planogram_templates, planogram_waits
 from storage.tables.readouts import audit_resets, readout_differences, readouts
 from storage.tables.recalls import column_locks, recalls
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
-from storage.tables.records import incidents, machine_alarms, refunds, sessions, trades, vends
+from storage.tables.records import (
+    incidents,
+    machine_alarms,
+    machine_commands,
+    refunds,
+    sessions,
+    trades,
+    vends,
+)
 from storage.tables.transfers import as_read, kept_transfers, transfers
 
 __all__ = [
@@ -71,6 +79,7 @@ __all__ = [
     "layout",
     "limit_proposals",
     "machine_alarms",
+    "machine_commands",
     "machine_halts",
     "machine_import_lines",
     "machine_imports",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ColumnElement,
@@ -202,4 +203,32 @@ incidents = Table(
         sqlite_where=text("ended_at_ms IS NULL"),
         postgresql_where=text("ended_at_ms IS NULL"),
     ),
+)
+
+# What people ordered of machines. One row for each command, for ever; there are few, because people
+# order them one by one.
+machine_commands = Table(
+    "machine_commands",
+    metadata,
+    Column("command_id", String(64), primary_key=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("column", String(16), nullable=False),
+    Column("show_for_ms", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("ordered_by", String(160), nullable=False),
+    Column("ordered_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("sent_at_ms", BigInteger),
+    Column("ended_at_ms", BigInteger),
+    Column("dropped", Boolean, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("report", Text, nullable=False),
+    Index(None, "ordered_at_ms", "command_id"),
+    Index(None, "status", "ordered_at_ms", "command_id"),
+    Index(None, "kind", "ordered_at_ms", "command_id"),
+    Index(None, "machine_id", "ordered_at_ms", "command_id"),
+    Index(None, "machine_id", "status", "ordered_at_ms", "command_id"),
+    Index(None, "machine_id", "kind", "ordered_at_ms", "command_id"),
 )

@@ -43,7 +43,7 @@ FRAMES = st.builds(
 )
 EVENTS = [kind for kind in get_args(Event) if kind is not FrameReceived]
 
-RECORDED = (9, "aea163415fc5227c")
+RECORDED = (9, "70c565e50fb9af04")
 """The version, and a digest of what its blocks hold. A message, or a value in one, that has changed
 makes another version: raise ``blocks.VERSION``, and write down both anew.
 """

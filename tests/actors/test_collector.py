@@ -1,10 +1,19 @@
 """A process that serves looks for garbage seldom, but it does."""
 
 import gc
+from collections.abc import Iterator
 
 import pytest
 
 from actors import collector
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_program() -> Iterator[None]:
+    """Nothing is left alone yet, unlike in a suite (tests/conftest.py)."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
 
 
 def test_what_is_loaded_is_left_alone() -> None:
@@ -14,6 +23,15 @@ def test_what_is_loaded_is_left_alone() -> None:
         assert collector.THRESHOLDS == gc.get_threshold()
         assert gc.get_freeze_count() > before[1]
     assert before == (gc.get_threshold(), 0)
+
+
+def test_what_was_left_alone_before_stays_so() -> None:
+    """Who did so goes on to want it."""
+    gc.freeze()
+    before = gc.get_freeze_count()
+    with collector.seldom():
+        pass
+    assert gc.get_freeze_count() >= before > 0
 
 
 def test_an_error_ends_it_too() -> None:

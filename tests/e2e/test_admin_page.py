@@ -65,7 +65,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, *more = machines
         rehearsed, tomorrow, waiting, rotated, import_of, imported, *goods = more
-        refill, mistake, visit, stock, lots, recall, locked, faults, *day = goods
+        refill, mistake, visit, stock, lots, recall, locked, faults, tested, *day = goods
         books, meters, differences = day
 
         told = await desk.type(products)
@@ -140,6 +140,10 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(faults)
         assert '"detail": "ejb: a dispense motor: stuck"' in told
         assert "incidentendingclosed" in told
+        told = await desk.type(tested)
+        assert 2 == told.count('"dropped": true')
+        assert 2 == told.count("commandstatusapplied")
+        assert 2 == told.count("commandstatuscancelled")
 
         told = await desk.type(books)
         assert "id1*s-4711*" in told

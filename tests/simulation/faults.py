@@ -98,6 +98,7 @@ class Faults:
     erased_every_s: float = 0.0
     restored_every_s: float = 0.0
     """Drawn for no world: only steered ones have it."""
+    commanded_every_s: float = 0.0
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""
@@ -167,4 +168,5 @@ def drawn(rng: Random) -> Faults:
     faults.lies = sometimes(0.1, 0.3)
     faults.double_every_s = sometimes(100, 300)
     faults.erased_every_s = sometimes(20, 120)
+    faults.commanded_every_s = rng.choice((60.0, 200.0)) if rng.random() < on / 4 else 0.0
     return faults

@@ -24,6 +24,10 @@ from tests.simulation.checker import TOLERANCE_MS
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
+from tests.simulation.orderers import (
+    nobody_is_restarted_before_a_customer,
+    statuses_are_what_machines_did,
+)
 from tests.simulation.recallers import locks_are_known
 from tests.simulation.shelvers import by_people, goods_are_moved_as_was_said
 from tests.simulation.shown import charged_as_shown
@@ -57,6 +61,10 @@ def unrest(world: "World") -> str:
             ),
         ),
         ("trades", "SELECT trade_id FROM trades WHERE status <> 'CLOSED' OR held_minor <> 0"),
+        (
+            "commands",
+            "SELECT command_id FROM machine_commands WHERE status IN ('QUEUED', 'SENT')",
+        ),
         ("inbox", "SELECT cause FROM inbox WHERE taken_at_ms IS NULL"),
         (
             "recalls",
@@ -213,7 +221,7 @@ def vends_agree_with_shelves(world: "World") -> None:
     }
     for machine in world.machines.values():
         for vend_id in machine.shelf.turns:
-            if vend_id not in {"cash", *vends, *world.lost.vends}:
+            if vend_id not in {"cash", *vends, *world.lost.vends, *world.orderers.tests}:
                 world.checker.broken(
                     "nothing dispensed unpaid",
                     f"{machine.machine_id} turned for {vend_id}, of which there is no row",
@@ -252,6 +260,7 @@ def stock_agrees_with_shelves(world: "World") -> None:
         "SELECT vend_id, machine_id, \"column\" FROM vends WHERE status <> 'SUCCEEDED'"
     ):
         unsaid[machine_id, column] += world.machines[machine_id].shelf.drops[vend_id]
+    untold = world.orderers.unsaid(world)
     for machine in world.machines.values():
         for column, ours in world.stock(machine.machine_id).items():
             there = machine.shelf.stock[column]
@@ -259,6 +268,7 @@ def stock_agrees_with_shelves(world: "World") -> None:
                 there += by_people(world, machine.machine_id, column)
             most = there + unsaid[machine.machine_id, column] + machine.shelf.drops["cash"]
             most += world.lost.drops(world, machine.machine_id, column)
+            most += untold[machine.machine_id, column]
             if not there <= ours <= most:
                 world.checker.broken(
                     "stock",
@@ -414,7 +424,7 @@ def states_agree_with_rows(world: "World") -> None:
             check(state)
         except Exception as error:  # noqa: BLE001 - whatever it is, the state is not sound
             world.checker.broken("conservation", f"{machine_id}: {error}")
-        if state.trades or state.refunds or state.doubts or state.session:
+        if state.trades or state.refunds or state.doubts or state.session or state.commands:
             world.checker.broken("rest within bounds", f"{machine_id} holds {state}")
         held = {one.incident_id for one in state.incidents}
         rows = world.disk.rows(
@@ -486,5 +496,7 @@ TRUTHS = (
     charged_as_shown,
     goods_are_moved_as_was_said,
     locks_are_known,
+    statuses_are_what_machines_did,
+    nobody_is_restarted_before_a_customer,
 )
 """Every truth that holds at rest, but for the audit."""

@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from gateway.simulator.board import CutPoint
+from gateway.simulator.commands import Command, Restart
 from gateway.simulator.happenings import Happening, VendAsked
 from gateway.simulator.line import Line
 from gateway.simulator.machine import Identity
@@ -69,6 +70,19 @@ class SimMachine(MachineClient):
         if self.world.traced:
             self.world.note(f"{self.machine_id} shows {happening}")
         super()._tell(happening)
+
+    def _carry_out(self, command: Command) -> None:
+        """The world sees who restarts, and for which command."""
+        if isinstance(command, Restart) and command.reason.startswith("command "):
+            self.world.orderers.restarted.add(command.reason.split()[1])
+        super()._carry_out(command)
+
+    def _transmit(self, frame: service_pb.ConnectRequest) -> None:
+        """The world hears what is said to be done."""
+        result = frame.command_result
+        if result.outcome == pb.COMMAND_OUTCOME_APPLIED:
+            self.world.orderers.applied.add(result.command_id)
+        super()._transmit(frame)
 
     def _new_line(self) -> Line:
         return SimLine(

@@ -15,6 +15,7 @@ from actors.host import runner
 from tests.simulation import (
     bugs,
     bugs_of_codes,
+    bugs_of_commands,
     bugs_of_goods,
     bugs_of_recalls,
     bugs_of_refunds,
@@ -28,8 +29,8 @@ Bug = Callable[[], contextlib.AbstractContextManager[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """One bug. ``start``: from where the hunt begins, a little before a seed that found it;
-    ``within``: this many seeds are enough.
+    """One bug. ``start``: from where the hunt begins, at a seed that found it or a little
+    before; ``within``: this many seeds are enough.
     """
 
     name: str
@@ -150,32 +151,35 @@ PLANTED = (
         name="stop-forgotten",
         sentence="A call about a code that fails after a change of mind is never over.",
         bug=bugs_of_refunds.stop_forgotten,
-        start=81,
+        start=97,
         steer=steers.administrators_change_their_minds,
     ),
     Planted(
         name="code-unknown-is-none",
         sentence="A call about a code that was not answered counts as not made.",
         bug=bugs_of_refunds.unknown_code_is_as_before,
-        start=3,
+        start=9,
         steer=steers.administrators_change_their_minds,
     ),
     Planted(
         name="stop-behind-modify",
         sentence="The answer to a modification of a code counts for a STOP that is wanted by then.",
         bug=bugs_of_codes.stop_lost_behind_a_modification,
+        start=9,
         steer=steers.codes_are_rewritten,
     ),
     Planted(
         name="modify-unknown-is-done",
         sentence="A modification of a code that was not answered counts as confirmed.",
         bug=bugs_of_codes.unknown_modification_is_done,
+        start=24,
         steer=steers.codes_are_lost,
     ),
     Planted(
         name="old-token-dropped",
         sentence="What is told under a notify token that was replaced finds nobody.",
         bug=bugs_of_codes.old_token_is_dropped,
+        start=3,
         steer=steers.codes_are_rewritten,
     ),
     Planted(
@@ -193,6 +197,7 @@ PLANTED = (
         name="refund-before-commit",
         sentence="Refunds are sent before the COMMIT.",
         bug=bugs.effects_before_commit,
+        start=15,
     ),
     Planted(
         name="approval-before-commit",
@@ -256,7 +261,7 @@ PLANTED = (
         name="older-piece-pays",
         sentence="Of what one payer paid in pieces, only the first is asked when it was paid.",
         bug=bugs.older_piece_pays_too,
-        start=400_297,
+        start=400_301,
     ),
     Planted(
         name="paid-in-the-session-before",
@@ -273,7 +278,7 @@ PLANTED = (
         name="denied-choice-renews",
         sentence="Each choice that is denied begins the idle time again, without an end.",
         bug=bugs.denied_choice_renews,
-        start=7,
+        start=11,
         steer=steers.people_insist,
     ),
     Planted(
@@ -366,7 +371,7 @@ PLANTED = (
         name="void-is-failure-later",
         sentence="A vend that was voided is called failed when its result comes late.",
         bug=bugs.void_is_failure_later,
-        start=24,
+        start=26,
         steer=steers.nobody_waits_long,
     ),
     Planted(
@@ -386,13 +391,14 @@ PLANTED = (
         name="any-price-is-fine",
         sentence="A vend costs what the registry says, whatever the customer was shown.",
         bug=bugs.any_price_is_fine,
-        start=38,
+        start=66,
         steer=steers.prices_change,
     ),
     Planted(
         name="waiting-vend-goes-on",
         sentence="Who chose before a recall may still pay, and gets what was recalled.",
         bug=bugs_of_recalls.waiting_vend_goes_on,
+        start=21,
         steer=steers.lots_are_recalled,
     ),
     Planted(
@@ -400,6 +406,24 @@ PLANTED = (
         sentence="A machine that is loaded again sells what was recalled.",
         bug=bugs_of_recalls.lock_is_not_loaded,
         steer=steers.lots_are_recalled,
+    ),
+    Planted(
+        name="sent-is-done",
+        sentence="A command counts as done when it was sent.",
+        bug=bugs_of_commands.sent_is_done,
+        steer=steers.commands_are_ordered,
+    ),
+    Planted(
+        name="reboots-at-once",
+        sentence="A machine is restarted while a customer has money in it.",
+        bug=bugs_of_commands.reboots_at_once,
+        steer=steers.commands_are_ordered,
+    ),
+    Planted(
+        name="tests-take-nothing",
+        sentence="What a test vend dropped stays in the stock.",
+        bug=bugs_of_commands.tests_take_nothing,
+        steer=steers.commands_are_ordered,
     ),
     Planted(
         name="frame-applied-twice",
@@ -416,13 +440,14 @@ PLANTED = (
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=112,
+        start=131,
         steer=steers.saving_fails_often,
     ),
     Planted(
         name="read-twice",
         sentence="A machine that is being read is read again beside it.",
         bug=bugs.machine_is_read_twice,
+        start=19,
         halts=True,
     ),
     Planted(
@@ -483,7 +508,7 @@ PLANTED = (
         name="takeover-voids-at-once",
         sentence="A new owner voids what was due before its machines can reach it.",
         bug=bugs_of_time.takeover_voids_at_once,
-        start=4,
+        start=23,
         steer=steers.hosts_die_in_doubt,
     ),
     Planted(

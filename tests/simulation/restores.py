@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OVER = ("SUCCEEDED", "FAILED", "DENIED", "VOIDED")
 _VENDS = 'SELECT vend_id, status, machine_id, "column" FROM vends'
+_COMMANDS = "SELECT command_id FROM machine_commands"
 _TOLD = "SELECT id, trade_id FROM inbox WHERE trade_id <> ''"
 
 
@@ -32,6 +33,9 @@ class Lost:
     """Vends that were begun in that time: their machine and column."""
     endings: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Vends that were open when the backup was taken: perhaps they ended in that time."""
+
+    commands: set[str] = field(default_factory=set)
+    """Commands that were ordered between backup and restore."""
 
     def drops(self, world: "World", machine_id: str, column: str) -> int:
         """Return how many items fell of which our stock may not know."""
@@ -52,6 +56,7 @@ class Backup:
         self._erased = set(world.erased)
         self._vends = _vends(world)
         self._told = _told(world)
+        self._commands = set(world.disk.rows(_COMMANDS))
         self._answered = world.shelvers.answered()
 
     def put_back(self) -> None:
@@ -72,6 +77,7 @@ class Backup:
         world, lost = self._world, self._world.lost
         before = self._checker["fold"].trades
         world.shelvers.forget_all_but(self._answered)
+        lost.commands |= {one for (one,) in set(world.disk.rows(_COMMANDS)) - self._commands}
         lost.trades |= {trade_id for _, trade_id in _told(world) - self._told}
         lost.trades |= {
             trade_id

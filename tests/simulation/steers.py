@@ -205,6 +205,13 @@ def lots_are_recalled(world: World) -> None:
     world.faults.goods_moved_every_s, world.faults.recalled_every_s = 10.0, 6.0
 
 
+def commands_are_ordered(world: World) -> None:
+    """Machines are restarted, tested, locked and asked all the time, while customers buy and hosts
+    and gateways die.
+    """
+    world.faults.commanded_every_s = 5.0
+
+
 def limits_are_disputed(world: World) -> None:
     """Two people want now this limit and now that one, again and again."""
     world.faults.limits_wished_every_s = 3.0
@@ -237,6 +244,7 @@ STEERS: dict[str, Steer] = {
     "people move goods": people_move_goods,
     "lots are recalled": lots_are_recalled,
     "prices change": prices_change,
+    "commands are ordered": commands_are_ordered,
     "codes are rewritten": codes_are_rewritten,
     "codes are lost": codes_are_lost,
     "administrators change their minds": administrators_change_their_minds,

@@ -46,6 +46,7 @@ from tests.simulation.final_checks import check_all, the_audit_is_clean, unrest
 from tests.simulation.machines import SimMachine
 from tests.simulation.network import Call, SimLine
 from tests.simulation.no_logs import without_logs
+from tests.simulation.orderers import Orderers
 from tests.simulation.processes import Process, task_factory
 from tests.simulation.provider import Provider
 from tests.simulation.restores import Lost
@@ -127,6 +128,7 @@ class World:
         """Session: the planogram with which its machine first heard of it."""
         self.wishes = admins.Wishes()
         self.shelvers = Shelvers()
+        self.orderers = Orderers()
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()
         """Machines that never come back."""
@@ -251,6 +253,10 @@ class World:
             self.note(f"{call.gateway.process.name} -> {call.machine_id}  {words}")
         self.checker.frame_leaves(call, frame)
 
+    def _motor_turns(self, machine_id: str, column: str, cause: str) -> None:
+        if not self.orderers.motor_turns(self, machine_id, column, cause):
+            self.checker.motor_turns(machine_id, cause)
+
     def _success(self, body: str) -> None:
         fields = chaos.fields_of(body)
         refund_id = fields.get("out_biz_no", "")
@@ -305,8 +311,8 @@ class World:
                 # Not when it first hears of its columns: people may have moved goods by then.
                 machine.shelf.load(column.column, column.stock)
             machine.watch_motor(
-                lambda _column, cause, machine_id=machine_id: self.checker.motor_turns(  # type: ignore[misc]
-                    machine_id, cause
+                lambda column, cause, machine_id=machine_id: self._motor_turns(  # type: ignore[misc]
+                    machine_id, column, cause
                 )
             )
             self.machines[machine_id] = machine

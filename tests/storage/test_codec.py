@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from actors.machine import describe
 from actors.machine import state as state_module
 from actors.machine.code import Code
+from actors.machine.command import Command, MachineReport
 from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall
 from actors.machine.events import (
     Connected,
@@ -181,9 +182,13 @@ CodeModified: says
 CodeStatusChanged: status
 CodeStopOrdered:
 CodeWished: says wait_ms=0 revision=None
+CommandAnswered: command_id outcome detail='' evidence='' report=None
+CommandCancelled: command_id actor=''
+CommandOrdered: command_id kind version ordered_at_ms expires_at_ms column='' show_for_ms=0 actor=''
 ConfigurationChanged: configuration columns=None
 Connected: stream_id opened_at_ms boot_id firmware='' planogram_version=0 journal=()
     journal_lost=False remarks=() token='' returned_token='' keeps_token=False
+    knows_commands=False
 Disconnected: stream_id reason=''
 FaultReported: code detail='' column='' cleared=False
 FaultsCounted: first_seq count code column=''
@@ -238,6 +243,12 @@ def _places(kind: type[msgspec.Struct]) -> str:
     return " ".join((f"{kind.__name__}:", *told))
 
 
+@given(st.none() | st.from_type(MachineReport))
+def test_a_report_comes_back(report: MachineReport | None) -> None:
+    """What a machine does not know is not said, and is not 0."""
+    assert report == codec.decode_report(codec.encode_report(report))
+
+
 @given(st.dictionaries(st.one_of(st.sampled_from(codec.FIELDS), st.text()), st.text()))
 def test_fields_of_a_form_come_back(fields: dict[str, str]) -> None:
     """Those that nearly all notifications have and others; as schema 0006 kept them, too."""
@@ -280,6 +291,7 @@ def test_the_fields_of_a_form_keep_their_places() -> None:
         lambda: codec.decode_fields(f"[{','.join(['0'] * 23)}]"),
         lambda: codec.decode_overrides("7"),
         lambda: codec.decode_lines("7"),
+        lambda: codec.decode_report("7"),
     ],
 )
 def test_a_broken_text_is_refused(read: Callable[[], object]) -> None:
@@ -290,6 +302,9 @@ def test_a_broken_text_is_refused(read: Callable[[], object]) -> None:
 
 KEPT_BY_PLACE: dict[type[msgspec.Struct], str] = {
     Column: "column product price_minor capacity stock",
+    Command: "command_id kind column show_for_ms status ordered_by ordered_at_ms expires_at_ms "
+    "deadline_at_ms version product sent_at_ms sent_in told superseded ended_at_ms detail evidence "
+    "dropped report",
     Failing: "column in_row blocked",
     Boot: "boot_id last_seq",
     GoodsAct: "cause version",

@@ -1,14 +1,17 @@
 """Compiled statements that all engines of one kind share.
 
-An engine compiles each statement once. Each test has engines of its own, and to compile takes
-longer than to run on a test's few rows.
+An engine compiles each statement once, and the write path its own for each engine. Each test has
+engines of its own, and to compile takes longer than to run on a test's few rows.
 """
 
 import contextlib
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Dialect, Engine, event
+
+from storage.machines import statements, store
 
 
 class _Shared(dict[tuple[Any, ...], Any]):
@@ -30,13 +33,21 @@ def _alike(key: tuple[Any, ...]) -> tuple[Any, ...]:
 @contextlib.contextmanager
 def shared() -> Iterator[None]:
     """Let every connection that is opened meanwhile share."""
-    statements = _Shared()
+    cache = _Shared()
+    commits: dict[tuple[Any, ...], statements.CommitStatements] = {}
 
     def share(connection: Connection) -> None:
-        connection.execution_options(compiled_cache=statements)
+        connection.execution_options(compiled_cache=cache)
+
+    def commit_statements(dialect: Dialect) -> statements.CommitStatements:
+        kind = _alike((dialect,))
+        if kind not in commits:
+            commits[kind] = statements.CommitStatements(dialect)
+        return commits[kind]
 
     event.listen(Engine, "engine_connect", share)
     try:
-        yield
+        with patch.object(store, "commit_statements", commit_statements):
+            yield
     finally:
         event.remove(Engine, "engine_connect", share)

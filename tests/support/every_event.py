@@ -4,6 +4,14 @@ from collections.abc import Callable
 
 from actors.machine import MachineState, events
 from actors.machine.code import CodeStatus, Says
+from actors.machine.command import (
+    CommandAnswered,
+    CommandCancelled,
+    CommandKind,
+    CommandOrdered,
+    CommandOutcome,
+    MachineReport,
+)
 from actors.machine.effects import RejectCode
 from actors.machine.goods import GoodsKind, loading_place
 from actors.machine.ids import (
@@ -140,6 +148,28 @@ def sold() -> Story:
     return story
 
 
+def commands_ordered() -> Story:
+    """A test vend is out, and a reboot waits for its end."""
+    story = Story()
+    story.connect(commands=True)
+    for kind, command_id in ((CommandKind.TEST_VEND, "c1"), (CommandKind.REBOOT, "c2")):
+        story.do(ordered(story, command_id, kind))
+    return story
+
+
+def ordered(story: Story, command_id: str, kind: CommandKind, column: str = "A1") -> CommandOrdered:
+    """Somebody orders something for ten minutes."""
+    return CommandOrdered(
+        command_id=command_id,
+        kind=kind,
+        version=story.state.version,
+        ordered_at_ms=story.now_ms,
+        expires_at_ms=story.now_ms + 600_000,
+        column=column if kind not in {CommandKind.REBOOT, CommandKind.REPORT} else "",
+        actor="ann",
+    )
+
+
 def sold_parts(state: MachineState) -> tuple[events.SoldPart, ...]:
     """What SQL would say of the newest sold vend's payments: of a closed trade, that all of it was
     sold.
@@ -188,6 +218,7 @@ STATES = [
     refund_asked_about,
     write_off_proposed,
     sold,
+    commands_ordered,
 ]
 
 
@@ -220,6 +251,17 @@ FACTS: list[events.MachineFact] = [
     events.SessionCompleted(session_id=SessionId("VM-1-s9")),
     events.CashSold(column="A1", price_minor=500),
     events.CashSold(column="Z9", price_minor=500),
+    *(
+        CommandAnswered(
+            command_id=command_id,
+            outcome=outcome,
+            evidence=evidence,
+            report=MachineReport(uptime_s=7, door_open=False),
+        )
+        for command_id in ("c1", "c2", "c9")
+        for outcome in CommandOutcome
+        for evidence in ("", "motor=RAN drop=SEEN")
+    ),
     FaultReported(code="EJB", detail="motor"),
     FaultReported(code="EGS"),
     FaultReported(code="ELB", column="A1"),
@@ -411,6 +453,13 @@ def every_event(story: Story) -> list[events.Event]:
             )
             for counted, believed in ((3, 3), (0, 3), (5, 3), (0, 9), (99, 0))
         ),
+        *(
+            ordered(story, command_id, kind, column)
+            for command_id in ("c1", "c9")
+            for kind in CommandKind
+            for column in ("A1", "Z9")
+        ),
+        *(CommandCancelled(command_id=command_id, actor="ann") for command_id in ("c2", "c9")),
         events.TimePassed(),
         events.Resumed(reason="its host started"),
     ]

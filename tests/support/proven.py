@@ -1,7 +1,9 @@
-"""The audit of a SQLite file, as cheap as a suite needs that proves the books after most tests.
+"""The audit, as cheap as a suite needs that proves the books after most tests.
 
-The statements are compiled once for all files: SQLAlchemy keeps them by dialect, and each engine of
-the product has a dialect of its own.
+It reads a SQLite file in the test's own thread: each statement of the product's readers goes to
+another one and back several times, which takes longer than all checks. Compiled statements are kept
+for all files: SQLAlchemy keeps them by dialect, and each engine of the product has a dialect of its
+own.
 """
 
 import sqlite3
@@ -13,14 +15,15 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from storage import codec
-from storage.auditing import Audit, prove_within
-from storage.database import schema
+from storage.auditing import WHOLE, Audit, Scope, prove, prove_within
+from storage.database import dialects, schema
+from storage.database.engine import Database
 
 _file: ContextVar[Path] = ContextVar("the file whose books are read")
 
 
 def _open() -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{_file.get()}?mode=ro", uri=True)
+    return sqlite3.connect(f"file:{_file.get()}?mode=ro", uri=True, isolation_level=None)
 
 
 _ENGINE = create_engine(
@@ -32,16 +35,32 @@ _ENGINE = create_engine(
 )
 
 
-def prove_file(path: Path, *, now_ms: int, own_ids: Collection[str] = ()) -> Audit:
+def prove_file(
+    path: Path, *, now_ms: int, own_ids: Collection[str] = (), scope: Scope = WHOLE
+) -> Audit:
     """Return what all checks find in one moment of the file. Whoever serves it may go on."""
     token = _file.set(path)
     try:
         with _ENGINE.connect() as connection:
+            # Otherwise each statement sees a moment of its own, and whoever serves the file saves.
+            connection.exec_driver_sql("BEGIN")
             return prove_within(
                 connection,
                 now_ms=now_ms,
                 partition_count=schema.opened(connection),
                 own_ids=own_ids,
+                scope=scope,
             )
     finally:
         _file.reset(token)
+
+
+async def proved(db: Database, *, now_ms: int, scope: Scope = WHOLE) -> Audit:
+    """Return what all checks find in one moment of an open database."""
+    if db.dialect.name != dialects.SQLITE:
+        return await prove(db, now_ms=now_ms, scope=scope)
+    return await db.write(
+        lambda connection: prove_within(
+            connection, now_ms=now_ms, partition_count=db.partition_count, scope=scope
+        )
+    )

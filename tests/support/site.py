@@ -40,6 +40,7 @@ from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
 from gateway.office.v1 import (
     audit_data_service_pb2_grpc,
+    command_service_pb2_grpc,
     goods_service_pb2_grpc,
     incident_service_pb2_grpc,
     machine_import_service_pb2_grpc,
@@ -190,6 +191,11 @@ class Site:
     def goods(self) -> Any:
         """A client of GoodsService."""
         return goods_service_pb2_grpc.GoodsServiceStub(self.channel)
+
+    @property
+    def commands(self) -> Any:
+        """Calls of the administrator about what is ordered of machines."""
+        return command_service_pb2_grpc.CommandServiceStub(self.channel)
 
     @property
     def incidents(self) -> Any:

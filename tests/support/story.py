@@ -97,7 +97,11 @@ class Story:
         return decision
 
     def connect(
-        self, boot: str | None = None, *journal: events.JournalEntry, lost: bool = False
+        self,
+        boot: str | None = None,
+        *journal: events.JournalEntry,
+        lost: bool = False,
+        commands: bool = False,
     ) -> Decision:
         """The machine opens a stream, after a reboot if ``boot`` is new."""
         if boot is not None and boot != self.boot:
@@ -112,6 +116,7 @@ class Story:
                 planogram_version=1,
                 journal=journal,
                 journal_lost=lost,
+                knows_commands=commands,
             )
         )
 

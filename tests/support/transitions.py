@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import assert_never
 
 from actors.machine import MachineState
+from actors.machine.command import Command
 from actors.machine.decision import Record
 from actors.machine.incident import Incident
 from actors.machine.state import Alarm, Refund, Session, Trade, Vend
@@ -19,7 +20,9 @@ from actors.machine.state import Alarm, Refund, Session, Trade, Vend
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 BEGINS = "(begins)"
 Thing = Session | Vend | Trade | Refund
-"""What has states to go through; an alarm has none."""
+"""What has states to go through."""
+Stateless = Alarm | Incident | Command
+"""What has none, or is told of in tests of its own."""
 _HEAD = "| Kind | From | To | What makes it so | Seen in |"
 
 
@@ -104,7 +107,7 @@ class History:
 
     def goes_on(self, *records: Record) -> None:
         """Take what was written next; fail if no path of published transitions leads there."""
-        things = (record for record in records if not isinstance(record, Alarm | Incident))
+        things = (record for record in records if not isinstance(record, Stateless))
         for kind, name, after in map(of_record, things):
             before = self._now.get((kind, name), BEGINS)
             assert leads(kind, before, after), (

@@ -29,7 +29,7 @@ class _IncidentEndingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Incide
     INCIDENT_ENDING_CLEARED: _IncidentEnding.ValueType  # 1
     """The machine."""
     INCIDENT_ENDING_SOLD: _IncidentEnding.ValueType  # 2
-    """Its column has sold something since."""
+    """Its column has sold something since, or a test vend of it has delivered."""
     INCIDENT_ENDING_CLOSED: _IncidentEnding.ValueType  # 3
     """A person, who has looked."""
     INCIDENT_ENDING_CROWDED_OUT: _IncidentEnding.ValueType  # 4
@@ -42,7 +42,7 @@ INCIDENT_ENDING_UNSPECIFIED: IncidentEnding.ValueType  # 0
 INCIDENT_ENDING_CLEARED: IncidentEnding.ValueType  # 1
 """The machine."""
 INCIDENT_ENDING_SOLD: IncidentEnding.ValueType  # 2
-"""Its column has sold something since."""
+"""Its column has sold something since, or a test vend of it has delivered."""
 INCIDENT_ENDING_CLOSED: IncidentEnding.ValueType  # 3
 """A person, who has looked."""
 INCIDENT_ENDING_CROWDED_OUT: IncidentEnding.ValueType  # 4
@@ -70,7 +70,7 @@ class _TroubleKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TroubleKi
     TROUBLE_KIND_INCIDENT: _TroubleKind.ValueType  # 7
     """It told of a fault. A column that failed too often is a work item besides, and sells nothing."""
     TROUBLE_KIND_LOCKED: _TroubleKind.ValueType  # 8
-    """A recall locks the column, or its lot has expired: see RecallService."""
+    """A recall locks the column, or its lot has expired: see RecallService. Or a command does: see CommandService."""
 
 class TroubleKind(_TroubleKind, metaclass=_TroubleKindEnumTypeWrapper):
     """What can be wrong with a machine."""
@@ -90,7 +90,7 @@ TROUBLE_KIND_SOLD_OUT: TroubleKind.ValueType  # 6
 TROUBLE_KIND_INCIDENT: TroubleKind.ValueType  # 7
 """It told of a fault. A column that failed too often is a work item besides, and sells nothing."""
 TROUBLE_KIND_LOCKED: TroubleKind.ValueType  # 8
-"""A recall locks the column, or its lot has expired: see RecallService."""
+"""A recall locks the column, or its lot has expired: see RecallService. Or a command does: see CommandService."""
 Global___TroubleKind: _TypeAlias = TroubleKind  # noqa: Y015
 
 @_typing.final

@@ -27,7 +27,7 @@ from actors.machine.events import (
     VendRequested,
     VendSucceeded,
 )
-from actors.machine.ids import MachineId, RequestId, VendId
+from actors.machine.ids import MachineId, RequestId
 from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.machine.state import Configuration, MachineState
@@ -56,7 +56,7 @@ class Broken:
         event: Event,
         now_ms: int,
         policy: Policy,
-        heard: frozenset[VendId],
+        heard: frozenset[str],
     ) -> Decision:
         """Decide, or raise."""
         if (

@@ -17,7 +17,7 @@ from actors.link import Reload
 from actors.machine import decide
 from actors.machine.decision import Decision
 from actors.machine.events import ConfigurationChanged, Event, StockCounted
-from actors.machine.ids import MachineId, VendId
+from actors.machine.ids import MachineId
 from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.machine.state import Configuration, MachineState
@@ -175,7 +175,7 @@ def _newer(stage: Stage, machine_id: str) -> ConfigurationChanged:
 
 
 def raises_on_a_count(
-    state: MachineState, event: Event, now_ms: int, policy: Policy, heard: frozenset[VendId]
+    state: MachineState, event: Event, now_ms: int, policy: Policy, heard: frozenset[str]
 ) -> Decision:
     """A core with a defect."""
     if isinstance(event, StockCounted):

@@ -19,7 +19,6 @@ from actors.machine.events import (
     TimePassed,
     VendSucceeded,
 )
-from actors.machine.ids import VendId
 from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
@@ -100,7 +99,7 @@ async def test_a_mistake_of_the_core_halts_one_machine() -> None:
     real = Core()
 
     def decide(
-        state: MachineState, event: Event, now_ms: int, policy: Policy, heard: frozenset[VendId]
+        state: MachineState, event: Event, now_ms: int, policy: Policy, heard: frozenset[str]
     ) -> Decision:
         if isinstance(event, FrameReceived) and isinstance(event.fact, FaultReported):
             raise ZeroDivisionError("a defect")
@@ -130,7 +129,7 @@ async def test_a_deadline_that_stays_due_does_not_spin() -> None:
     real = Core()
 
     def decide(
-        state: MachineState, event: Event, now_ms: int, policy: Policy, heard: frozenset[VendId]
+        state: MachineState, event: Event, now_ms: int, policy: Policy, heard: frozenset[str]
     ) -> Decision:
         if isinstance(event, TimePassed):
             asked.append(now_ms)

@@ -58,3 +58,17 @@ def test_a_long_detail_is_cut() -> None:
     draft = Draft(a_machine(), START_MS, Policy())
     alarms.ring(draft, AlarmKind.DOUBLE, "x" * 1_000)
     assert alarms.DETAIL_MAX == len(draft.state.alarms[0].detail)
+
+
+def test_what_becomes_known_later_is_told_in_its_alarm() -> None:
+    """It happened no more often; of one that is forgotten nothing is left but a note."""
+    state, first = rung(a_machine(), subject="A1")
+    draft = Draft(state, START_MS, Policy())
+    alarms.tell_more(draft, AlarmKind.COLUMN_FAILS, "A1", "a coin")
+    (record,) = draft.decision().records
+    assert isinstance(record, Alarm)
+    assert ("a coin", 1, first.alarm_id) == (record.detail, record.times, record.alarm_id)
+    assert (record,) == draft.state.alarms
+    draft = Draft(state, START_MS, Policy())
+    alarms.tell_more(draft, AlarmKind.COLUMN_FAILS, "A9", "a coin")
+    assert ((), ["COLUMN_FAILS: a coin"]) == (draft.decision().records, draft.notes)

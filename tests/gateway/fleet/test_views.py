@@ -18,7 +18,7 @@ PAIRS: list[tuple[type[Message], type[Any], set[str]]] = [
     (
         machine_pb2.Machine,
         stored.MachineView,
-        {"overrides", "halt", "revision"},
+        {"overrides", "halt", "ordered_locks", "revision"},
     ),
     (machine_pb2.Halt, stored.HaltView, {"halted_at_ms"}),
     (machine_pb2.Policy, PolicyOverrides, set()),

@@ -125,6 +125,7 @@ def a_request(name: str) -> tuple[ConnectRequest, Message, str]:
         "session_complete": wire.SessionComplete(session_id="s1"),
         "cash_sale": wire.CashSale(column="A1", price_minor=1),
         "fault": wire.Fault(code="EJB"),
+        "command_result": wire.CommandResult(command_id="c1", report=wire.MachineReport()),
     }
     message, field = name.split(".")
     for kind, content in contents.items():
@@ -132,6 +133,8 @@ def a_request(name: str) -> tuple[ConnectRequest, Message, str]:
         getattr(request, kind).CopyFrom(content)
         if content.DESCRIPTOR.name == message:
             return request, getattr(request, kind), f"{kind}.{field}"
+        if (kind, message) == ("command_result", "MachineReport"):
+            return request, request.command_result.report, f"command_result.report.{field}"
         if message == "JournalEntry":
             return request, request.hello.journal_tail[0], f"hello.journal_tail[0].{field}"
     raise AssertionError(f"no frame holds {name}")
@@ -178,6 +181,9 @@ def a_response(name: str) -> tuple[ConnectResponse, Message]:
     if message == "ResumedSession":
         response.welcome.session.SetInParent()
         return response, response.welcome.session
+    if message in {"TestVend", "LockColumn"}:
+        order = "test_vend" if message == "TestVend" else "lock_column"
+        return response, getattr(response.command, order)
     fields_of = {
         each.message_type.name: each.name
         for each in ConnectResponse.DESCRIPTOR.fields

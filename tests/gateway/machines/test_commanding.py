@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.machine import effects, events
+from actors.machine.command import CommandKind
 from actors.machine.ids import Currency, RequestId, SessionId, VendId
 from actors.machine.state import Column, DenyReason, EndReason, FailureCause, Mode
 from gateway.machines import commanding
@@ -52,6 +53,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     effects.TakenOverBy | None: st.none() | st.sampled_from(effects.TakenOverBy),
     DenyReason: st.sampled_from(DenyReason),
     EndReason: st.sampled_from(EndReason),
+    CommandKind: st.sampled_from(CommandKind),
     effects.RejectCode: st.sampled_from(effects.RejectCode),
 }
 
@@ -81,6 +83,7 @@ PAYLOADS: dict[type[Any], str] = {
     effects.DenyVend: "vend_denied",
     effects.EndSession: "end_session",
     effects.RejectFrame: "protocol_error",
+    effects.SendCommand: "command",
 }
 
 
@@ -96,7 +99,7 @@ def test_every_command_has_a_frame(command_type: type[Any], data: st.DataObject)
     assert kind == response.WhichOneof("payload")
     message = getattr(response, kind)
     for each in command.__struct_fields__:
-        if each.endswith("_ms"):
+        if each.endswith("_ms") and each in message.DESCRIPTOR.fields_by_name:
             assert min(max(0, getattr(command, each)), 2**32 - 1) == getattr(message, each)
         elif each in message.DESCRIPTOR.fields_by_name and isinstance(
             getattr(command, each), int | str
@@ -112,6 +115,29 @@ def test_every_command_has_a_frame(command_type: type[Any], data: st.DataObject)
 def test_every_kind_of_command_is_tried() -> None:
     """The table above knows all commands."""
     assert set(get_args(effects.MachineCommand)) == set(PAYLOADS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (CommandKind.REBOOT, wire.Command(reboot=wire.Reboot())),
+        (CommandKind.TEST_VEND, wire.Command(test_vend=wire.TestVend(column="A1"))),
+        (CommandKind.REPORT, wire.Command(report=wire.Report())),
+        (CommandKind.SHOW_IDENTITY, wire.Command(show_identity=wire.ShowIdentity(for_ms=7))),
+        (
+            CommandKind.LOCK_COLUMN,
+            wire.Command(lock_column=wire.LockColumn(column="A1", locked=True)),
+        ),
+        (CommandKind.UNLOCK_COLUMN, wire.Command(lock_column=wire.LockColumn(column="A1"))),
+    ],
+)
+def test_each_kind_of_order_has_its_own_words(kind: CommandKind, wanted: wire.Command) -> None:
+    """What it does not need is left out."""
+    command = effects.SendCommand(
+        command_id="c1", kind=kind, column="A1", show_for_ms=7, valid_for_ms=1_000
+    )
+    wanted.command_id, wanted.valid_for_ms = "c1", 1_000
+    assert wanted == commanding.to_wire(command, limits=LIMITS, server_time_ms=5).command
 
 
 @given(spans, spans)

@@ -5,7 +5,7 @@ from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectRequest
 
 FIELD_9 = bytes([0x48, 0x01])
-PAYLOAD_21 = bytes([0xAA, 0x01, 0x02, 0x08, 0x01])
+PAYLOAD_99 = bytes([0x9A, 0x06, 0x02, 0x08, 0x01])
 
 
 def test_what_is_known_is_not_remarked() -> None:
@@ -38,7 +38,7 @@ def test_fields_and_numbers_are_named_where_they_stand() -> None:
 
 def test_a_payload_of_a_newer_firmware_is_named_by_its_number() -> None:
     """Fields below the payloads are none."""
-    assert 21 == newer.payload_number(ConnectRequest.FromString(PAYLOAD_21))
+    assert 99 == newer.payload_number(ConnectRequest.FromString(PAYLOAD_99))
     assert None is newer.payload_number(ConnectRequest.FromString(FIELD_9))
 
 

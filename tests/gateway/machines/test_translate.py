@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from actors.machine import events
+from actors.machine.command import CommandAnswered, CommandOutcome, MachineReport
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
 from actors.machine.incident import FaultReported
 from actors.machine.state import FailureCause
@@ -82,6 +83,19 @@ payload = st.one_of(
     ),
     st.fixed_dictionaries(
         {"cash_sale": st.builds(wire.CashSale, column=anything, price_minor=integers)}
+    ),
+    st.fixed_dictionaries(
+        {
+            "command_result": st.builds(
+                wire.CommandResult,
+                command_id=anything,
+                outcome=choices,
+                detail=anything,
+                evidence=st.none() | evidence,
+                report=st.none()
+                | st.builds(wire.MachineReport, firmware=anything, free_flash_bytes=naturals),
+            )
+        }
     ),
     st.fixed_dictionaries({"fault": st.builds(wire.Fault, code=anything, detail=anything)}),
 )
@@ -237,6 +251,34 @@ SEEN = wire.Evidence(motor=wire.MOTOR_EVIDENCE_RAN, drop=wire.DROP_EVIDENCE_SEEN
             {"fault": wire.Fault(code="EJB", detail="motor 3")},
             FaultReported(code="EJB", detail="motor 3"),
         ),
+        (
+            {
+                "command_result": wire.CommandResult(
+                    command_id="c1", outcome=wire.COMMAND_OUTCOME_APPLIED, evidence=SEEN
+                )
+            },
+            CommandAnswered(
+                command_id="c1",
+                outcome=CommandOutcome.APPLIED,
+                evidence="motor=RAN drop=SEEN",
+            ),
+        ),
+        (
+            {
+                "command_result": wire.CommandResult(
+                    command_id="c1",
+                    outcome=wire.COMMAND_OUTCOME_REJECTED,
+                    detail="busy",
+                    report=wire.MachineReport(uptime_s=0, firmware="f", door_open=False),
+                )
+            },
+            CommandAnswered(
+                command_id="c1",
+                outcome=CommandOutcome.REJECTED,
+                detail="busy",
+                report=MachineReport(uptime_s=0, firmware="f", door_open=False),
+            ),
+        ),
     ],
 )
 def test_good_frames(content: dict[str, Any], fact: events.MachineFact) -> None:
@@ -247,6 +289,24 @@ def test_good_frames(content: dict[str, Any], fact: events.MachineFact) -> None:
 def test_heartbeat() -> None:
     """A heartbeat is a beat, and nothing for the core."""
     assert Beat() == translate.from_wire(ConnectRequest(heartbeat=wire.Heartbeat()))
+
+
+def test_an_outcome_of_a_newer_firmware_is_unknown_and_kept_with_its_number() -> None:
+    """It ends no command."""
+    content = wire.CommandResult(command_id="c1", outcome=9)  # type: ignore[arg-type]  # a newer one's
+    frame = translate.from_wire(ConnectRequest(seq=7, command_result=content))
+    assert isinstance(frame, Numbered)
+    assert CommandAnswered(command_id="c1", outcome=CommandOutcome.UNKNOWN) == frame.fact
+    assert ("command_result.outcome: number 9 is not known here",) == frame.remarks
+
+
+def test_a_hello_says_whether_its_firmware_knows_commands() -> None:
+    """Without the flag it does not."""
+    for knows in (True, False):
+        hello = a_hello(capabilities=wire.Capabilities(commands=knows))
+        greeting = translate.from_wire(ConnectRequest(hello=hello))
+        assert isinstance(greeting, Greeting)
+        assert knows == greeting.connected(StreamId("g"), 1).knows_commands
 
 
 @pytest.mark.parametrize(
@@ -351,11 +411,11 @@ def test_no_payload() -> None:
     newer = translate.from_bytes(ConnectRequest(seq=4).SerializeToString() + NEWER_PAYLOAD)
     assert isinstance(newer, BadFrame)
     assert (True, 4) == (newer.numbered, newer.seq)
-    assert newer.detail.endswith("got number 21")
+    assert newer.detail.endswith("got number 99")
 
 
-NEWER_PAYLOAD = bytes([0xAA, 0x01, 0x02, 0x08, 0x01])
-"""Field 21 of ConnectRequest, a message."""
+NEWER_PAYLOAD = bytes([0x9A, 0x06, 0x02, 0x08, 0x01])
+"""Field 99 of ConnectRequest, a message."""
 
 
 def test_a_text_that_is_no_utf8_does_not_hide_its_number() -> None:

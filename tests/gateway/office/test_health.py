@@ -51,6 +51,13 @@ def a_machine_view(stock: int = 2) -> MachineView:
     )
 
 
+def test_a_column_that_a_command_locks_costs_what_it_sold() -> None:
+    """Whatever recalls say."""
+    found = health(replace(a_machine_view(), ordered_locks=("A1",)), [], [], TAKINGS)
+    (one,) = found.troubles
+    assert (TroubleKind.LOCKED, "A1", 300) == (one.kind, one.column, found.cost_minor)
+
+
 def test_a_machine_that_is_well_costs_nothing() -> None:
     """And what it usually sells is said."""
     found = health(a_machine_view(), [], [], TAKINGS)

@@ -185,6 +185,12 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"machineId": "VM-1", "pars": [{"column": "A1", "par": 8}]},
         {"pars": [{"column": "A1", "par": 7}]},
     ),
+    (
+        "OrderCommand",
+        {"machineId": "VM-1", "kind": "COMMAND_KIND_REBOOT", "validForS": 604_800},
+        {"kind": "COMMAND_KIND_REPORT"},
+    ),
+    ("CancelCommand", {"commandId": "LAST_COMMAND", "reason": "wrong"}, {"reason": "right"}),
     ("ResetMachineAudit", {"machineId": "VM-1", "reason": "new route"}, {"reason": "old"}),
     ("ImportReadout", {"evaDts": _eva(3)}, {"evaDts": _eva(4)}),
     (
@@ -284,6 +290,7 @@ def _last(site: Site, what: Any) -> Any:
         "LAST_WASTE": "SELECT max(id) FROM goods_moves WHERE kind = 'WASTED'",
         "LAST_IMPORT": "SELECT max(import_id) FROM machine_imports WHERE kind = 'MACHINES'",
         "LAST_APPLICATION": "SELECT max(import_id) FROM machine_imports WHERE kind <> 'MACHINES'",
+        "LAST_COMMAND": "SELECT command_id FROM machine_commands",
         "LAST_RECALL": "SELECT recall_id FROM recalls ORDER BY created_at_ms DESC LIMIT 1",
     }
     if not isinstance(what, str) or what not in sql:

@@ -51,7 +51,7 @@ def test_every_reason_of_the_ingress_is_known() -> None:
 def test_every_call_is_there_with_every_status() -> None:
     """An alarm on an administrator's failing call hears of the first one."""
     counters = Counters()
-    counters.expect_admin_calls(("GetMachine", "ListMachines"), ("OK", "INTERNAL"))
+    counters.admin_calls.expect(("GetMachine", "ListMachines"), ("OK", "INTERNAL"))
     text = {
         (sample.labels["method"], sample.labels["status"]): sample.value
         for metric in counters.registry.collect()

@@ -7,12 +7,13 @@ from sqlalchemy import Connection, func, select
 from actors.machine.events import TopUpPaid
 from storage.archiving.archive import Order, run
 from storage.archiving.proving import with_archive
-from storage.auditing import WHOLE, Audit, Scope, prove
+from storage.auditing import WHOLE, Audit, Scope
 from storage.database.engine import Database
 from storage.fleet.registry import Registry
 from storage.tables import archives, inbox, journal, transfers
 from tests.storage.auditing.books import pays
 from tests.storage.owner import START_MS, Owner, new_machine
+from tests.support.proven import proved
 
 DAY_MS = 86_400_000
 FEBRUARY_MS = START_MS + 31 * DAY_MS
@@ -68,7 +69,7 @@ async def goes_on(db: Database) -> Owner:
 
 async def audited(db: Database, scope: Scope = WHOLE) -> Audit:
     """Audit the database."""
-    return await prove(db, now_ms=NOW_MS, scope=scope)
+    return await proved(db, now_ms=NOW_MS, scope=scope)
 
 
 async def is_sound(db: Database, folder: Path) -> None:

@@ -105,14 +105,20 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, text: bytes) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 @pytest.mark.parametrize("mode", [0o755, 0o744])
-def test_a_month_of_another_user_is_a_sentence(tmp_path: Path, mode: int) -> None:
+def test_a_month_of_another_user_is_a_sentence(mode: int) -> None:
     """Whoever archived as root and audits as the gateway's user reads what is in the way."""
-    folder = written(tmp_path / "archive").folder.parent
-    folder.chmod(mode)
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent == Path(tempfile.gettempdir()):
-            break
-        parent.chmod(0o755)
+    # Not below pytest's own folder, which each pytest that starts closes to others.
+    with tempfile.TemporaryDirectory(prefix="vendgate-archive-") as above:
+        Path(above).chmod(0o755)
+        folder = written(Path(above) / "archive").folder.parent
+        folder.chmod(mode)
+        said = _months_as_nobody(folder)
+    assert "2026-01" in said
+    assert "cannot be used: Permission denied." in said
+
+
+def _months_as_nobody(folder: Path) -> str:
+    """What somebody else is told who looks into the folder."""
     code = (
         "import os, sys; from pathlib import Path; from storage.archiving import files\n"
         "os.setuid(65534)\n"
@@ -122,5 +128,4 @@ def test_a_month_of_another_user_is_a_sentence(tmp_path: Path, mode: int) -> Non
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)], check=True, capture_output=True, text=True
     )
-    assert "2026-01" in done.stdout
-    assert "cannot be used: Permission denied." in done.stdout
+    return done.stdout

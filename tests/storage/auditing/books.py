@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from sqlalchemy import make_url
+
+from actors.machine.command import (
+    CommandAnswered,
+    CommandKind,
+    CommandOrdered,
+    CommandOutcome,
+)
 from actors.machine.events import (
     CodeCreated,
     Connected,
@@ -27,11 +35,13 @@ from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId
 from actors.machine.state import FailureCause
 from actors.machine.values import replace
 from storage.auditing import Audit, prove
+from storage.database import dialects
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
 from tests.storage.unlocked import SAID_OTHERWISE, speak_of_transfers
+from tests.support.proven import prove_file
 
 MACHINES = ("VM-1", "VM-2", "VM-3", "VM-4")
 NOW_MS = START_MS + 3_600_000
@@ -83,17 +93,37 @@ async def write_sound_books(db: Database) -> None:
     await _is_in_the_middle(db, owner)
     await _delivers_late(db, owner)
     await _gives_up(db, owner)
+    await _is_tested(owner)
 
 
-async def _reconnects(owner: Owner, *machine_ids: str) -> None:
+async def _is_tested(owner: Owner) -> None:
+    """VM-4: a test vend that drops an item."""
+    await _reconnects(owner, "VM-4", commands=True)
+    ordered = CommandOrdered(
+        command_id="c4",
+        kind=CommandKind.TEST_VEND,
+        version=0,
+        ordered_at_ms=owner.now_ms,
+        expires_at_ms=owner.now_ms + 60_000,
+        column="A1",
+        actor="eve",
+    )
+    told = CommandAnswered(
+        command_id="c4", outcome=CommandOutcome.APPLIED, evidence="motor=RAN drop=SEEN"
+    )
+    await _does(owner, "VM-4", ordered, owner.frame("VM-4", told))
+
+
+async def _reconnects(owner: Owner, *machine_ids: str, commands: bool = False) -> None:
     for machine_id in machine_ids:
         owner._seq[machine_id] = 0
         stream = StreamId(f"g-{machine_id}")
         hello = Connected(
             stream_id=stream,
             opened_at_ms=owner.now_ms + 1,
-            boot_id=BootId("b2"),
+            boot_id=BootId("b3" if commands else "b2"),
             planogram_version=1,
+            knows_commands=commands,
         )
         await owner.do(machine_id, hello)
 
@@ -195,7 +225,9 @@ def damage(path: Path, *statements: str) -> None:
 
 
 async def audited(url: str, *, now_ms: int = NOW_MS) -> Audit:
-    """Audit a database as the command does: opened for reading only."""
+    """Audit a database that is opened for reading only."""
+    if (file := make_url(url)).get_backend_name() == dialects.SQLITE:
+        return prove_file(Path(file.database or ""), now_ms=now_ms)
     database = await Database.open(StorageConfig(url=url, readers=1, read_only=True))
     try:
         return await prove(database, now_ms=now_ms)

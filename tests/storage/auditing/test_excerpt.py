@@ -10,7 +10,7 @@ import pytest
 
 from actors.machine.events import RefundSucceeded, TopUpPaid, VendRefundAsked
 from actors.machine.ids import RefundId, VendId
-from storage.auditing import Audit, Scope, excerpt, prove
+from storage.auditing import Audit, Scope, excerpt
 from storage.auditing.starts import Start, write_seals, write_starts
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.registry import Registry
@@ -28,6 +28,7 @@ from tests.storage.auditing import (
 from tests.storage.auditing.books import MACHINES, NOW_MS, broken, damage, pays
 from tests.storage.auditing.damages import Damage
 from tests.storage.owner import START_MS, Owner, new_machine
+from tests.support.proven import proved
 
 SINCE = Scope(whole=False)
 NOBODY = Start(
@@ -50,7 +51,7 @@ async def audited(url: str, scope: Scope = SINCE, *, seal: bool = False) -> Audi
     """Audit a database, and write what was proved as its seals."""
     db = await Database.open(StorageConfig(url=url))
     try:
-        audit = await prove(db, now_ms=NOW_MS, scope=scope)
+        audit = await proved(db, now_ms=NOW_MS, scope=scope)
         if seal:
             await db.write(lambda connection: write_seals(connection, audit.proved, now_ms=NOW_MS))
         return audit

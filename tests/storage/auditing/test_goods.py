@@ -45,6 +45,15 @@ DAMAGES = (
         sentence="vend VM-1-v1 of machine VM-1 was delivered, and took 2 cola to SOLD for one cola",
         companions=frozenset({"goods_are_where_they_went"}),
     ),
+    *(
+        Damage(
+            check="test_vends_took_what_they_dropped",
+            sql="INSERT INTO machine_commands VALUES ('c1', 'VM-1', "
+            f"'{kind}', 'A1', 0, 'APPLIED', 'ann', 1, 2, 1, 2, 1, '', '', '')",
+            sentence=f"{kind} c1 of machine VM-1 dropped an item, and took nothing",
+        )
+        for kind in ("TEST_VEND", "REBOOT")
+    ),
     Damage(
         check="goods_are_where_they_went",
         sql="UPDATE goods_moves SET to_place = 'VAN:1' WHERE kind = 'SOLD' AND cause = 'VM-1-v1'",

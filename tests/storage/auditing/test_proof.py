@@ -1,10 +1,17 @@
 """A sound database is clean, and each check is shown to fail, in the test file of its subject."""
 
-from collections.abc import Callable
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
-from storage.auditing import CHECKS, prove
+import pytest
+
+from storage.auditing import CHECKS, Finding, proof, prove
+from storage.auditing.reading import Books
 from storage.database.engine import Database, StorageConfig
+from storage.tables import machines
 from tests.storage.auditing import (
     test_goods,
     test_inbox,
@@ -16,7 +23,8 @@ from tests.storage.auditing import (
     test_trades,
     test_vends,
 )
-from tests.storage.auditing.books import NOW_MS, audited, write_sound_books
+from tests.storage.auditing.books import MACHINES, NOW_MS, audited, write_sound_books
+from tests.support.proven import prove_file
 
 DAMAGES = (
     *test_goods.DAMAGES,
@@ -90,3 +98,27 @@ async def test_the_operators_own_id_is_no_buyers(sound_file: Path) -> None:
     audit = await prove(database, now_ms=NOW_MS, own_ids={"2088000000000001"})
     await database.close()
     assert audit.clean
+
+
+def test_a_file_that_is_served_is_proved_in_one_moment(
+    sound_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is saved between two checks is not seen by half of them; tests prove files while hosts
+    still save that a machine has left.
+    """
+    path = Path(shutil.copy(sound_file, tmp_path / "served.db"))
+    counted: list[int] = []
+
+    def saves_in_between(books: Books) -> Iterator[int | Finding]:
+        """Nothing changes."""
+        counted.append(books.count(machines))
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute("PRAGMA foreign_keys = OFF")
+            other.execute("DELETE FROM machines")
+        counted.append(books.count(machines))
+        yield 0
+
+    monkeypatch.setattr(proof, "CHECKS", (saves_in_between,))
+    prove_file(path, now_ms=NOW_MS)
+
+    assert [len(MACHINES)] * 2 == counted

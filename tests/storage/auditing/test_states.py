@@ -65,6 +65,11 @@ DAMAGES = (
         ),
     ),
     Damage(
+        check="what_is_open_is_in_the_state",
+        sql="UPDATE machine_commands SET status = 'SENT' WHERE command_id = 'c4'",
+        sentence="command c4 is open, but not in the state of machine VM-4",
+    ),
+    Damage(
         check="nothing_was_taken_out",
         sql="DELETE FROM vends WHERE vend_id = 'VM-1-v3'",
         sentence="machine VM-1 has counted 4 vends, and there are 3",

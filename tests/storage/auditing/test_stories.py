@@ -14,12 +14,11 @@ from hypothesis.stateful import initialize, run_state_machine_as_test
 
 from actors.machine import events
 from actors.machine.state import EARLIER_BOOTS_KEPT, Mode
-from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from tests.storage.auditing.kept import Keeper, KeptStory
 from tests.support import transcript
 from tests.support.journey import MachineJourney
-from tests.support.proven import prove_file
+from tests.support.proven import prove_file, proved
 from tests.support.story import a_machine
 
 TRANSCRIPTS = {
@@ -48,7 +47,7 @@ async def test_every_transcript_leaves_clean_books(
     keeper = await Keeper.of(db, story)
     for upto in (len(story.told) // 2, len(story.told)):
         await keeper.save(upto)
-        assert () == (await prove(db, now_ms=story.now_ms)).sentences
+        assert () == (await proved(db, now_ms=story.now_ms)).sentences
 
 
 def test_every_journey_leaves_clean_books(upgraded_file: Path) -> None:
@@ -117,10 +116,10 @@ async def test_a_boot_that_the_actor_has_forgotten_is_a_new_one(db: Database) ->
     keeper = await Keeper.of(db, story)
     await keeper.save(len(story.told))
     assert ("b0", 1) == (story.state.link.boot_id, story.state.link.last_seq)
-    assert () == (await prove(db, now_ms=story.now_ms)).sentences
+    assert () == (await proved(db, now_ms=story.now_ms)).sentences
 
     story.connect("b17")
 
     await keeper.save(len(story.told))
     assert "b0" == story.state.link.boot_id
-    assert () == (await prove(db, now_ms=story.now_ms)).sentences
+    assert () == (await proved(db, now_ms=story.now_ms)).sentences

@@ -6,6 +6,7 @@ import pytest
 
 from actors.machine import MachineState, decide
 from actors.machine.code import Code, CodeStatus
+from actors.machine.command import Command
 from actors.machine.decision import Decision, Record
 from actors.machine.ids import MachineId, SessionId, TradeId
 from actors.machine.incident import Incident
@@ -159,6 +160,7 @@ def rows_of(state: MachineState) -> dict[str, tuple[object, ...]]:
         **({} if session is None else {session.session_id: rows.session_row(session, VM_1, HKD)}),
         **{vend.vend_id: rows.vend_row(vend, VM_1, HKD) for vend in vends},
         **{trade.trade_id: rows.trade_row(trade, VM_1, HKD) for trade in state.trades},
+        **{one.command_id: rows.command_row(one, VM_1) for one in state.commands},
         **{refund.refund_id: rows.refund_row(refund, VM_1, HKD) for refund in state.refunds},
     }
 
@@ -178,6 +180,8 @@ def key_of(record: Record) -> str:
             return record.alarm_id
         case Incident():
             return record.incident_id
+        case Command():
+            return record.command_id
 
 
 @pytest.mark.parametrize("make", STATES, ids=lambda make: make.__name__)

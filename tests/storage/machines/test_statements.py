@@ -30,7 +30,7 @@ async def test_values_find_their_places(db: Database) -> None:
 async def test_no_rows_are_no_rows(db: Database) -> None:
     """A batch that only takes from the inbox, or nothing at all, writes nothing else."""
     statements = CommitStatements(db.dialect)
-    nothing: list[list[Row]] = [[] for _ in range(12)]
+    nothing: list[list[Row]] = [[] for _ in range(13)]
     await db.write(lambda connection: statements.save(connection, nothing))
     taken: list[list[Row]] = [*nothing[2:], [(START_MS, 7, 404)], []]
     await db.write(lambda connection: statements.save(connection, taken))

@@ -452,6 +452,9 @@ def retry(draft: Draft, event: events.RefundRetryAsked) -> None:
                 refusal="",
                 accepted_at_ms=None,
             )
+        case RefundStatus.UNKNOWN if refund.refusal:
+            # The no was of before they mended its cause: what was not done is to be sent again.
+            refund = replace(refund, query_next=True, refusal="")
         case _:
             pass
     _try(draft, refund)

@@ -126,6 +126,25 @@ def test_a_person_has_a_refused_refund_tried_again_under_its_id() -> None:
     assert ((), ("refund t1R1_500 is being tried already",)) == (busy.effects, busy.notes)
 
 
+def test_a_person_s_retry_is_sent_although_an_earlier_no_was_not_certain_yet() -> None:
+    """They mended what it named: that nothing was done is a reason to send it, not to give up."""
+    story = refused(above=None)
+    story.do(events.RefundRetryAsked(refund_id=REFUND, actor="ann"))
+    story.do(events.RefundRefused(refund_id=REFUND, detail="TRADE_HAS_CLOSE"))
+    assert [RefundStatus.UNKNOWN] == [one.status for one in story.state.refunds]
+    asked = story.do(events.RefundRetryAsked(refund_id=REFUND, actor="ann", reason="mended"))
+    assert [QueryRefund] == [type(effect) for effect in asked.effects]
+    story.do(events.RefundNotFound(refund_id=REFUND))
+    assert [RefundStatus.DUE] == [one.status for one in story.state.refunds]
+    story.wait(3_600_000)
+    (order,) = story.last.effects
+    assert isinstance(order, SendRefund)
+    story.do(events.RefundRefused(refund_id=REFUND, detail="TRADE_HAS_CLOSE"))
+    story.wait(3_600_000)
+    story.do(events.RefundNotFound(refund_id=REFUND))
+    assert [RefundStatus.REFUSED] == [one.status for one in story.state.refunds]
+
+
 def test_waits_between_tries_grow_and_the_last_one_repeats() -> None:
     """Until it is a person's: a refund is never dropped."""
     story = refused()

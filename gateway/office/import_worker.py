@@ -6,7 +6,7 @@ goes on. A line that somebody was away for waits, and fails when that takes too 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -20,6 +20,14 @@ log = structlog.get_logger()
 
 LOOK_EVERY_S = 5.0
 SECOND_S = 1.0
+AT_ONCE = 10
+"""So many lines are carried out at once: each is work of this process, and machines that sell must
+not wait behind many.
+"""
+BEGIN_MS = 30_000
+"""No more lines are begun in one go after this: those that were may each wait for somebody who is
+away, and all of it ends while the import is held.
+"""
 PAUSE_S = 5.0
 """After a second in which somebody was away."""
 TRIES_MAX = 24
@@ -92,7 +100,7 @@ class ImportWorker:
         )
         second = asyncio.create_task(_slept(self.sleep, SECOND_S))
         try:
-            told = await asyncio.gather(*(self._carried_out(one, view) for one in waiting))
+            told = await self._some_at_once(waiting, view)
             ended = [one for one in told if one.state is not LineState.WAITING]
             view = await self.imports.ended(
                 view.import_id, ended, holder=self.holder, now_ms=self.clock.now_ms()
@@ -103,9 +111,20 @@ class ImportWorker:
             await second
         finally:
             second.cancel()
-        if len(ended) < len(waiting):
+        if len(ended) < len(told):
             await self.sleep(PAUSE_S)
         return True
+
+    async def _some_at_once(
+        self, waiting: Sequence[ImportLine], view: ImportView
+    ) -> list[ImportLine]:
+        """Return what became of the lines, or of the first of them if they take long."""
+        told: list[ImportLine] = []
+        begun_ms = self.clock.now_ms()
+        while len(told) < len(waiting) and self.clock.now_ms() - begun_ms < BEGIN_MS:
+            some = waiting[len(told) : len(told) + AT_ONCE]
+            told += await asyncio.gather(*(self._carried_out(one, view) for one in some))
+        return told
 
     async def _carried_out(self, line: ImportLine, view: ImportView) -> ImportLine:
         told = await self.lines.carry_out(line, view)

@@ -111,9 +111,10 @@ async def hostile(port: int, machine_id: str, until: float) -> None:
 
 async def _rave(call: Any, machine_id: str, dice: random.Random, until: float) -> None:
     boot = f"b{dice.getrandbits(48):x}"
-    await call.write(ConnectRequest(hello=wire.Hello(machine_id=machine_id, boot_id=boot)))
+    hello = wire.Hello(machine_id=machine_id, boot_id=boot, journal_tail=_journal(dice))
+    await call.write(ConnectRequest(hello=hello))
     reading = asyncio.create_task(_read(call))
-    seq, kinds = 0, ("fault", "repeat", "cash", "reader", "ahead", "want")
+    seq, kinds = 0, ("fault", "flap", "repeat", "cash", "reader", "ahead", "want")
     ends = min(until, time.monotonic() + dice.choice((0.2, 5, 20)))
     kind = dice.choice(kinds)
     try:
@@ -135,8 +136,24 @@ async def _read(call: Any) -> None:
         tried["answers"] += 1
 
 
+def _journal(dice: random.Random) -> list[wire.JournalEntry]:
+    """As many lines as a Hello may have, of vends that nobody knows, in words that nobody has."""
+    return [
+        wire.JournalEntry(
+            vend_id=f"{dice.getrandbits(128):x}" * dice.choice((1, 2, 3)),
+            stage=dice.randrange(12),  # type: ignore[arg-type]  # some of a newer firmware
+            cause=dice.randrange(99),  # type: ignore[arg-type]
+        )
+        for _ in range(dice.choice((0, 32)))
+    ]
+
+
 def _frame(kind: str, seq: int, boot: str) -> ConnectRequest:
     match kind:
+        case "flap":
+            # A fault of one of ever new columns, and that it is over.
+            fault = wire.Fault(code=f"F{seq // 2}", column=f"C{seq // 2}", cleared=seq % 2 == 0)
+            return ConnectRequest(seq=seq, ack=2**40, fault=fault)
         case "cash":
             return ConnectRequest(seq=seq, cash_sale=wire.CashSale(column="A1", price_minor=850))
         case "reader":

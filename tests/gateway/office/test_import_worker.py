@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from actors.ports import StoreError
-from gateway.office.import_worker import HELD_MS, TRIES_MAX
+from gateway.office.import_worker import AT_ONCE, BEGIN_MS, HELD_MS, TRIES_MAX
 from gateway.office.v1 import machine_import_pb2, place_service_pb2
 from gateway.office.v1 import machine_import_service_pb2 as wire
 from storage.office.imports import ImportLine, ImportView, LineState
@@ -51,13 +51,15 @@ async def test_another_gateway_goes_on_where_one_died(site: Site) -> None:
 
 
 class Ahead:
-    """The site's clock, so many milliseconds later."""
+    """The site's clock, so many milliseconds later, and later still each time that it is read."""
 
-    def __init__(self, site: Site, ahead_ms: int) -> None:
+    def __init__(self, site: Site, ahead_ms: int, *, passes_ms: int = 0) -> None:
         self._clock = site.gateway.office.fleet.acts.clock
         self._ahead_ms = ahead_ms
+        self._passes_ms = passes_ms
 
     def now_ms(self) -> int:
+        self._ahead_ms += self._passes_ms
         return self._clock.now_ms() + self._ahead_ms
 
 
@@ -86,6 +88,46 @@ async def test_a_line_for_which_somebody_is_away_waits_and_then_fails(site: Site
     asked = wire.ListMachineLinesRequest(import_id=made.import_id)
     (line,) = (await site.machine_imports.ListMachineLines(asked)).lines
     assert "the host does not answer" == line.problem
+
+
+class Counted:
+    """Lines that are done when all others had their turn; ``most`` were under way at once."""
+
+    def __init__(self) -> None:
+        self.done = self.most = self._under_way = 0
+
+    async def carry_out(self, line: ImportLine, _: ImportView) -> ImportLine:
+        self._under_way += 1
+        self.most = max(self.most, self._under_way)
+        await asyncio.sleep(0)
+        self._under_way -= 1
+        self.done += 1
+        return replace(line, state=LineState.DONE)
+
+
+async def test_few_lines_are_under_way_at_once(site: Site) -> None:
+    """However many a second were asked for: machines that sell do not wait behind all of them."""
+    await a_pier(site)
+    machines = [f"VM-{number}" for number in range(4 * AT_ONCE)]
+    await begun(site, a_file(*machines), lines_per_second=len(machines))
+    working = worker(site)
+    working.lines = counted = Counted()
+    assert await working.once()
+    assert (len(machines), AT_ONCE) == (counted.done, counted.most)
+
+
+async def test_lines_that_take_long_are_fewer(site: Site) -> None:
+    """What was begun is said to be done while the import is held; the rest waits, and is not tried
+    for it.
+    """
+    await a_pier(site)
+    machines = [f"VM-{number}" for number in range(4 * AT_ONCE)]
+    made = await begun(site, a_file(*machines), lines_per_second=len(machines))
+    working = worker(site)
+    working.clock = Ahead(site, 0, passes_ms=BEGIN_MS // 2)
+    working.lines = counted = Counted()
+    assert await working.once()
+    assert AT_ONCE == counted.done == (await looked_at(site, made.import_id)).done_count
 
 
 async def test_too_many_failures_stop_an_import(site: Site) -> None:

@@ -9,7 +9,7 @@ from actors.machine.incident import INCIDENTS_KEPT, IncidentClosed
 from gateway.fleet import pages
 from gateway.fleet.act import Act, Acts
 from gateway.fleet.answering import Context, Parts, answered
-from gateway.fleet.errors import not_found, not_possible
+from gateway.fleet.errors import CallRefused, not_found, not_possible
 from gateway.office import incident_views as views
 from gateway.office import stock_calls
 from gateway.office.goods_fields import GoodsFields
@@ -39,26 +39,37 @@ class IncidentCalls(Acts):
             incident_id=there.incident_id, reason=request.reason, actor=act.actor
         )
         if there.ended_at_ms is not None:
-            if act.resumed and (there.ended_by, there.reason) == (event.actor, event.reason):
+            if act.resumed and _by(event, there):
                 return there
-            raise not_possible(
-                "INCIDENT_ENDED",
-                f"incident {there.incident_id} is over ({there.ending}): if its machine tells the "
-                "fault again, that is another one",
-                incident=there.incident_id,
-            )
+            raise _over(there)
         if act.validate_only:
             return there
         said = f"incident {there.incident_id}, {there.code}: {request.reason}"
         await self._audited(act, "CloseIncident", there.machine_id, said)
         await self._told(MachineId(there.machine_id), event, act, saved=False)
-        return await self._named(request.incident_id)
+        done = await self._named(request.incident_id)
+        if done.ended_at_ms is not None and not _by(event, done):
+            raise _over(done)  # somebody else was quicker
+        return done
 
     async def _named(self, incident_id: str) -> IncidentView:
         view = await self.incidents.named(incident_id)
         if view is None:
             raise not_found("incident", incident_id)
         return view
+
+
+def _by(event: IncidentClosed, view: IncidentView) -> bool:
+    return (view.ended_by, view.reason) == (event.actor, event.reason)
+
+
+def _over(view: IncidentView) -> CallRefused:
+    return not_possible(
+        "INCIDENT_ENDED",
+        f"incident {view.incident_id} is over ({view.ending}): if its machine tells the fault "
+        "again, that is another one",
+        incident=view.incident_id,
+    )
 
 
 class IncidentService(incident_service_pb2_grpc.IncidentServiceServicer):

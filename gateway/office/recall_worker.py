@@ -28,7 +28,7 @@ SECOND_S = 1.0
 MACHINES_PER_S = 50
 WITHIN_S = 10.0
 """A change waits no longer for a machine's actor, which finds it by itself then."""
-HELD_MS = 90_000
+HELD_MS = 30_000
 """Nothing that is done in one go takes longer."""
 EXPIRE_EVERY_MS = 3_600_000
 ITSELF = "vendgate"

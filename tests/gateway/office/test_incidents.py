@@ -1,5 +1,6 @@
 """IncidentService over a real server, real SQL, a real actor and a machine's real stream."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc.aio
@@ -80,6 +81,17 @@ async def test_a_person_closes_one_and_once(site: Site) -> None:
         assert expected == reason
     code, _, wrong = await refusal(site.incidents.CloseIncident(wire.CloseIncidentRequest()))
     assert (grpc.StatusCode.INVALID_ARGUMENT, ["incident_id", "reason"]) == (code, wrong)
+
+
+@pytest.mark.usefixtures("machine")
+async def test_of_people_who_close_one_at_once_one_hears_that_they_did(site: Site) -> None:
+    """The others hear that it is over; the reason that stands is the one's."""
+    calls = [site.incidents.CloseIncident(closing(reason=f"r{number}")) for number in range(4)]
+    said = await asyncio.gather(*calls, return_exceptions=True)
+    done = [one for one in said if not isinstance(one, BaseException)]
+    assert 1 == len(done)
+    (over,) = (one for one in (await listed(site, 2)) or () if one.incident_id == "VM-1-i1")
+    assert done[0].incident.reason == over.reason
 
 
 @pytest.mark.usefixtures("machine")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WANTED = """SELECT m.machine_id, m.store_name, m.notify_token, m.store_id, m.enabled,
     s.code_trouble FROM machines m JOIN machine_states s ON s.machine_id = m.machine_id"""
 
+GIVEN_UP = "SELECT DISTINCT machine_id FROM journal WHERE notes LIKE '%the store % has no code: %'"
+
 
 async def change(world: "World", rng: Random) -> None:
     """One of these happens; after another name, or together with it, some machines are disabled
@@ -70,15 +72,17 @@ def _move(world: "World", rng: Random) -> None:
 def unfinished(world: "World") -> str:
     """Return what Alipay has otherwise than it is wanted, empty if nothing: of each machine one
     code can be paid, none if it is disabled, and it says what registry and settings want. What
-    Alipay refused is a person's.
+    Alipay refused is a person's, and of a store for which it said three times that there is no
+    code, nothing more is asked.
     """
+    given_up = {machine_id for (machine_id,) in world.disk.rows(GIVEN_UP)}
     for machine_id, name, token, store_id, enabled, trouble in world.disk.rows(WANTED):
         there = [
             code
             for store in sorted(world.stores.get(machine_id, {machine_id}))
             for code in world.provider.book.codes_of(MERCHANT.secondary_merchant_id, store)
         ]
-        if trouble or not there:
+        if trouble or not there or machine_id in given_up:
             continue
         payable = [code for code in there if code.status == "ACTIVE"]
         said = [_said(code) for code in payable]

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("machine_id", sa.String(32), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("column", sa.String(16), nullable=False),
-        sa.Column("show_for_ms", sa.Integer(), nullable=False),
+        sa.Column("show_for_ms", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("ordered_by", sa.String(160), nullable=False),
         sa.Column("ordered_at_ms", sa.BigInteger(), nullable=False),

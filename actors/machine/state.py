@@ -191,6 +191,7 @@ class AlarmKind(StrEnum):
     COLUMN_FAILS = "COLUMN_FAILS"
     VEND_CONTRADICTED = "VEND_CONTRADICTED"
     TEST_VEND_UNKNOWN = "TEST_VEND_UNKNOWN"
+    MACHINE_FAILS = "MACHINE_FAILS"
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -417,6 +418,10 @@ class MachineState(Struct, frozen=True, kw_only=True):
     """
     failing: tuple[Failing, ...] = ()
     """Columns whose last vend failed."""
+    failed_in_row: int = 0
+    """So many vends in a row ended without goods, whatever their columns, since a person was told
+    last.
+    """
     alarms: tuple[Alarm, ...] = ()
     """The last ones, for what happens again."""
     alarms_made: int = 0
@@ -445,7 +450,7 @@ CLOSED_TRADES_KEPT = 64
 STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16
 EARLIER_BOOTS_KEPT = 16
-ALARMS_KEPT = 45
+ALARMS_KEPT = 46
 
 
 def column_named(state: MachineState, name: str) -> Column | None:

@@ -176,8 +176,8 @@ def test_a_sticker_that_was_tampered_with_gets_another_code(forgets: bool) -> No
 
 
 def test_an_old_code_that_cannot_be_deleted_stays_stopped_and_holds_up_nothing() -> None:
-    """Alipay refuses to delete it, or does not answer three times: the machine gets its new one, and
-    a person is told.
+    """Alipay refuses to delete it, or does not answer three times: the machine gets its new one,
+    and a person is told.
     """
     for answer, tries in ((events.CodeFailed(final=True, detail="no"), 1), (LOST, 3)):
         story = a_known_code()

@@ -11,8 +11,8 @@ from actors.machine.values import replace
 AGAIN_AFTER_MS = 3_600_000
 """What happens again within this time is the same alarm."""
 DETAIL_MAX = 300
-SUBJECTS_MAX = (ALARMS_KEPT - len(AlarmKind)) // 3
-"""So many of one kind in an hour, of the three kinds that have subjects; the state remembers all of
+SUBJECTS_MAX = (ALARMS_KEPT - len(AlarmKind)) // 4
+"""So many of one kind in an hour, of the four kinds that have subjects; the state remembers all of
 them, so that none makes a second row.
 """
 

@@ -13,7 +13,7 @@ some time after it was answered (``Policy.code_again_ms``).
 
 from typing import assert_never
 
-from actors.machine import commands, events, vending
+from actors.machine import alarms, commands, events, vending
 from actors.machine.code import (
     QR_PAYLOAD_BYTES_MAX,
     Code,
@@ -30,6 +30,7 @@ from actors.machine.code_calls import next_call, order, under_way
 from actors.machine.draft import Draft
 from actors.machine.effects import ChangeCodeStatus, CreateCode, DeleteCode, ModifyCode
 from actors.machine.policy import Policy
+from actors.machine.state import AlarmKind
 from actors.machine.values import replace
 
 OLD_CODE_TRIES = 3
@@ -370,7 +371,7 @@ def _not_made(draft: Draft, event: events.CodeFailed) -> None:
         known = replace(code, status=CodeStatus.UNKNOWN, asked=None, error=event.detail)
         draft.update(code=replace(known, next_attempt_at_ms=at_ms))
         return
-    draft.note(f"the store {code.saying.store or 'of the machine'} has no code: {event.detail}")
+    _left(draft, code, f"Alipay shows no code of it, and may have one: {event.detail}")
     draft.update(code=Code(saying=Saying(wanted=code.saying.wanted)))
 
 
@@ -416,8 +417,14 @@ def _not_deleted(draft: Draft, event: events.CodeFailed) -> None:
     code = draft.state.code
     saying = replace(code.saying, deleting=False, error=event.detail)
     if event.final or saying.attempts >= OLD_CODE_TRIES:
-        draft.note(f"nobody knows whether the code was deleted: {event.detail}")
+        _left(draft, code, f"its code was stopped and perhaps not deleted: {event.detail}")
         _let_go(draft)
         return
     at_ms = _later(draft, saying.attempts)
     draft.update(code=replace(code, saying=replace(saying, next_attempt_at_ms=at_ms)))
+
+
+def _left(draft: Draft, code: Code, why: str) -> None:
+    """Alipay may have a code of a store that nobody here asks about any more: a person looks."""
+    store = code.saying.store or draft.state.machine_id
+    alarms.ring(draft, AlarmKind.CODE_LEFT, f"store {store}: {why}", subject=store)

@@ -161,7 +161,7 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
         case events.SessionCompleted():
             _complete(draft, seq, fact)
         case events.CashSold():
-            stock.works(draft, fact.column)
+            stock.sold_for_cash(draft, fact.column)
             incidents.sold(draft, fact.column)
             stock.take_one(draft, fact.column, GoodsKind.CASH_SOLD)
         case FaultReported():

@@ -236,6 +236,8 @@ class Policy:
     """
     column_failures_max: int = _at_most(3, 1_000, Unit.TIMES)
     """A column that fails this often in a row sells nothing until somebody has seen to it."""
+    machine_failures_max: int = _at_most(6, 1_000, Unit.TIMES)
+    """When so many vends of a machine in a row ended without goods, a person is told."""
     takeovers_a_minute_max: int = _at_most(12, 1_000, Unit.TIMES)
     """After this many streams in a minute that took over from one that lives, the next one is sent
     away: two devices fight for one identity.

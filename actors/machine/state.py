@@ -191,6 +191,8 @@ class AlarmKind(StrEnum):
     COLUMN_FAILS = "COLUMN_FAILS"
     VEND_CONTRADICTED = "VEND_CONTRADICTED"
     TEST_VEND_UNKNOWN = "TEST_VEND_UNKNOWN"
+    MACHINE_FAILS = "MACHINE_FAILS"
+    CODE_LEFT = "CODE_LEFT"
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -201,7 +203,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
     alarm_id: str
     kind: AlarmKind
     subject: str
-    """The column or vend that it is about; empty if it is about the machine."""
+    """The column, vend, command or store that it is about; empty if it is about the machine."""
     detail: str
     times: int
     since_at_ms: int
@@ -417,6 +419,10 @@ class MachineState(Struct, frozen=True, kw_only=True):
     """
     failing: tuple[Failing, ...] = ()
     """Columns whose last vend failed."""
+    failed_in_row: int = 0
+    """So many vends in a row ended without goods, whatever their columns, since a person was told
+    last.
+    """
     alarms: tuple[Alarm, ...] = ()
     """The last ones, for what happens again."""
     alarms_made: int = 0
@@ -445,7 +451,7 @@ CLOSED_TRADES_KEPT = 64
 STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16
 EARLIER_BOOTS_KEPT = 16
-ALARMS_KEPT = 45
+ALARMS_KEPT = 60
 
 
 def column_named(state: MachineState, name: str) -> Column | None:

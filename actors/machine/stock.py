@@ -70,6 +70,7 @@ def failed(draft: Draft, name: str, cause: FailureCause) -> None:
     """A vend of the column failed. After so many in a row it sells nothing, and a person is told:
     each more would take a customer's money for nothing.
     """
+    _nothing_sold(draft, name, cause)
     if cause not in ITS_OWN_FAULT or column_named(draft.state, name) is None:
         return
     known = next((one for one in draft.state.failing if one.column == name), None)
@@ -87,16 +88,41 @@ def failed(draft: Draft, name: str, cause: FailureCause) -> None:
         )
 
 
+def _nothing_sold(draft: Draft, name: str, cause: FailureCause) -> None:
+    """A vend of the machine ended without goods. After so many in a row a person is told, and after
+    as many more again: what is no column's fault blocks none, and would be told by nobody.
+    """
+    if cause is FailureCause.REVIEWED:  # by a person, who knows
+        return
+    in_row = draft.state.failed_in_row + 1
+    most = draft.policy.machine_failures_max
+    draft.update(failed_in_row=in_row if in_row < most else 0)
+    if in_row >= most:
+        alarms.ring(
+            draft,
+            AlarmKind.MACHINE_FAILS,
+            f"{in_row} vends in a row ended without goods, at last one of column {name} by "
+            f"{cause}: the machine goes on selling",
+        )
+
+
 def works(draft: Draft, name: str) -> None:
-    """The column delivered, or somebody has seen to it."""
+    """The column delivered what we approved, or somebody has seen to it."""
+    if draft.state.failed_in_row:
+        draft.update(failed_in_row=0)
+    sold_for_cash(draft, name)
+
+
+def sold_for_cash(draft: Draft, name: str) -> None:
+    """The column delivered, which says nothing of whether the machine does what we approve."""
     if any(one.column == name for one in draft.state.failing):
         draft.update(failing=tuple(one for one in draft.state.failing if one.column != name))
 
 
 def seen_to(draft: Draft) -> None:
     """Somebody was at the machine: all of its columns are tried again."""
-    if draft.state.failing:
-        draft.update(failing=())
+    if draft.state.failing or draft.state.failed_in_row:
+        draft.update(failing=(), failed_in_row=0)
 
 
 def take_one(draft: Draft, name: str, kind: GoodsKind, vend: Vend | None = None) -> None:

@@ -60,10 +60,12 @@ _NEXT_STEPS = {
         "hourly"
     ),
     views.WorkItemKind.MACHINE_ALARM: (
-        "look at the machine: COLUMN_FAILS, free or refill the column and SetStock; DOUBLE or "
+        "look at the machine: COLUMN_FAILS, free or refill the column and SetStock; MACHINE_FAILS, "
+        "DisableMachine until it sells again, and look why with a test vend; DOUBLE or "
         "BOOT_CAME_BACK, find the other device that uses its id; NUMBER_REUSED, mend its firmware; "
         "VEND_CONTRADICTED, compare with the camera and RefundVend if the goods did not come; "
-        "TEST_VEND_UNKNOWN, look into the column and CountColumn; then CloseWorkItem"
+        "TEST_VEND_UNKNOWN, look into the column and CountColumn; CODE_LEFT, look in Alipay's "
+        "portal for a code of the store, and stop and delete it there; then CloseWorkItem"
     ),
     views.WorkItemKind.CLOCK_WRONG: (
         "set the clock of the computer that the reason names (NTP), and start its gateway and "

@@ -2,7 +2,8 @@
 
 Flows in: the import that runs, if no other gateway holds it. Flows out: what became of its lines,
 some each second. Every gateway runs this; one of them holds the import, and when it dies another
-goes on. A line that somebody was away for waits, and fails when that takes too long.
+goes on. A line that somebody was away for, or that this gateway fails on, waits, and fails when
+that takes too long.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ PAUSE_S = 5.0
 """After a second in which somebody was away."""
 TRIES_MAX = 24
 """A line for which somebody was away is tried this often: two minutes."""
+FAILED_HERE = "the gateway failed on this line: its log says more"
 HELD_MS = 90_000
 """Nothing that is done in one go takes longer."""
 
@@ -127,7 +129,18 @@ class ImportWorker:
         return told
 
     async def _carried_out(self, line: ImportLine, view: ImportView) -> ImportLine:
-        told = await self.lines.carry_out(line, view)
+        try:
+            told = await self.lines.carry_out(line, view)
+        except StoreError:
+            raise
+        except Exception:
+            # One line that we cannot carry out must not hold up all others for ever.
+            log.exception(
+                "a line of an import failed on this gateway",
+                import_id=view.import_id,
+                line=line.line,
+            )
+            told = replace(line, said=FAILED_HERE)
         if told.state is not LineState.WAITING:
             return told
         key = (view.import_id, line.line)

@@ -148,6 +148,15 @@ class RecallWorker:
                 recall_id=recall.recall_id,
                 why=error.refusal.message,
             )
+        except StoreError:
+            raise
+        except Exception:
+            # It differs at the next look too; the others must not wait for it.
+            log.exception(
+                "this gateway failed to lock columns of a machine; it tries again",
+                machine_id=machine_id,
+                recall_id=recall.recall_id,
+            )
 
 
 async def _slept(sleep: Callable[[float], Awaitable[None]], seconds: float) -> None:

@@ -153,6 +153,11 @@ def mark_done(connection: Connection, claim: Claim) -> None:
         raise RequestInProgress
 
 
+def first_asked_at_ms(connection: Connection, claim: Claim) -> int | None:
+    """Return when the claim's request first came; None if nobody knows any more."""
+    return connection.scalar(select(answers.c.at_ms).where(_mine(claim)))
+
+
 def _inserted(connection: Connection, claim: Claim, now_ms: int, lease_ms: int) -> bool:
     asked = claim.asked
     statement = (

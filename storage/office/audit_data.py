@@ -30,6 +30,7 @@ from actors.machine.ledger import Account
 from actors.machine.state import FailureCause, RefundCause, VendStatus
 from storage.books.audit_rows import actor_of
 from storage.database.engine import Database
+from storage.fleet.answers import first_asked_at_ms
 from storage.office import deeds
 from storage.office.audit_figures import (
     AuditColumn,
@@ -139,9 +140,14 @@ class AuditData:
             )
 
         def again(connection: Connection) -> AuditReset:
-            newest = _newest_reset(connection, machine_id)
-            assert newest is not None, "the deed made one"
-            return _reset(newest)
+            assert deed.claim is not None, "only a claim is done already"
+            return _own_reset(
+                connection,
+                machine_id,
+                actor_of(deed.actor).name,
+                reason,
+                first_asked_at_ms(connection, deed.claim),
+            )
 
         return await deeds.do(self._db, deed, plan, again)
 
@@ -350,6 +356,38 @@ def _newest_reset(connection: Connection, machine_id: str) -> Row[Any] | None:
     return connection.execute(
         select(audit_resets).where(c.machine_id == machine_id).order_by(c.number.desc()).limit(1)
     ).one_or_none()
+
+
+def _own_reset(
+    connection: Connection, machine_id: str, actor: str, reason: str, since_ms: int | None
+) -> AuditReset:
+    """Return the reset that a request made whose answer was lost: others may have reset the machine
+    since. Raises NotPossible if it is not to be told from theirs.
+    """
+    c = audit_resets.c
+    own = (
+        connection.execute(
+            select(audit_resets)
+            .where(
+                c.machine_id == machine_id,
+                c.actor == actor,
+                c.reason == reason,
+                c.reset_at_ms >= since_ms,
+            )
+            .order_by(c.number)
+            .limit(1)
+        ).one_or_none()
+        if since_ms is not None
+        else None
+    )
+    if own is None:
+        raise NotPossible(
+            "RESET_NOT_FOUND",
+            f"this request began an interval of machine {machine_id} anew, and nobody can tell any "
+            "more which: ExportMachineAudit shows the present one",
+            machine=machine_id,
+        )
+    return _reset(own)
 
 
 def _reset(row: Row[Any]) -> AuditReset:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 WANTED = """SELECT m.machine_id, m.store_name, m.notify_token, m.store_id, m.enabled,
     s.code_trouble FROM machines m JOIN machine_states s ON s.machine_id = m.machine_id"""
 
-GIVEN_UP = "SELECT DISTINCT machine_id FROM journal WHERE notes LIKE '%the store % has no code: %'"
+GIVEN_UP = """SELECT DISTINCT machine_id FROM machine_alarms
+    WHERE kind = 'CODE_LEFT' AND detail LIKE '%shows no code of it%'"""
 
 
 async def change(world: "World", rng: Random) -> None:
@@ -73,7 +74,7 @@ def unfinished(world: "World") -> str:
     """Return what Alipay has otherwise than it is wanted, empty if nothing: of each machine one
     code can be paid, none if it is disabled, and it says what registry and settings want. What
     Alipay refused is a person's, and of a store for which it said three times that there is no
-    code, nothing more is asked.
+    code, a person was told, and nothing more is asked.
     """
     given_up = {machine_id for (machine_id,) in world.disk.rows(GIVEN_UP)}
     for machine_id, name, token, store_id, enabled, trouble in world.disk.rows(WANTED):

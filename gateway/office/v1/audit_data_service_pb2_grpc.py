@@ -77,7 +77,8 @@ class AuditDataServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResetMachineAudit(self, request, context):
-        """Begins a machine's interval anew: what exports say "since last reset". Counts since installation go on.
+        """Begins a machine's interval anew: what exports say "since last reset". Counts since installation go on. Repeated behind
+        a lost answer, it answers its own reset; if nobody can tell any more which that was, it is refused (RESET_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class AuditDataServiceStub:
     nothing. Refused (BOOKS_DIFFER) if the rows and the ledger contradict each other.
     """
     ResetMachineAudit: _grpc.UnaryUnaryMultiCallable[_audit_data_service_pb2.ResetMachineAuditRequest, _audit_data_service_pb2.ResetMachineAuditResponse]
-    """Begins a machine's interval anew: what exports say "since last reset". Counts since installation go on."""
+    """Begins a machine's interval anew: what exports say "since last reset". Counts since installation go on. Repeated behind
+    a lost answer, it answers its own reset; if nobody can tell any more which that was, it is refused (RESET_NOT_FOUND).
+    """
     ImportReadout: _grpc.UnaryUnaryMultiCallable[_audit_data_service_pb2.ImportReadoutRequest, _audit_data_service_pb2.ImportReadoutResponse]
     """Keeps what a machine told of itself, and compares it with the books and Alipay's daily files: what differs is a
     READOUT_DIFFERENCE item. A file with defects is kept with its findings; one that is no read-out, or whose checksum
@@ -64,7 +66,9 @@ class AuditDataServiceAsyncStub(AuditDataServiceStub):
     nothing. Refused (BOOKS_DIFFER) if the rows and the ledger contradict each other.
     """
     ResetMachineAudit: _aio.UnaryUnaryMultiCallable[_audit_data_service_pb2.ResetMachineAuditRequest, _audit_data_service_pb2.ResetMachineAuditResponse]  # type: ignore[assignment]
-    """Begins a machine's interval anew: what exports say "since last reset". Counts since installation go on."""
+    """Begins a machine's interval anew: what exports say "since last reset". Counts since installation go on. Repeated behind
+    a lost answer, it answers its own reset; if nobody can tell any more which that was, it is refused (RESET_NOT_FOUND).
+    """
     ImportReadout: _aio.UnaryUnaryMultiCallable[_audit_data_service_pb2.ImportReadoutRequest, _audit_data_service_pb2.ImportReadoutResponse]  # type: ignore[assignment]
     """Keeps what a machine told of itself, and compares it with the books and Alipay's daily files: what differs is a
     READOUT_DIFFERENCE item. A file with defects is kept with its findings; one that is no read-out, or whose checksum
@@ -97,7 +101,9 @@ class AuditDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_data_service_pb2.ResetMachineAuditRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_data_service_pb2.ResetMachineAuditResponse, _abc.Awaitable[_audit_data_service_pb2.ResetMachineAuditResponse]]:
-        """Begins a machine's interval anew: what exports say "since last reset". Counts since installation go on."""
+        """Begins a machine's interval anew: what exports say "since last reset". Counts since installation go on. Repeated behind
+        a lost answer, it answers its own reset; if nobody can tell any more which that was, it is refused (RESET_NOT_FOUND).
+        """
 
     @_abc_1.abstractmethod
     def ImportReadout(

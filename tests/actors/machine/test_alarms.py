@@ -6,6 +6,16 @@ from actors.machine.policy import Policy
 from actors.machine.state import ALARMS_KEPT, Alarm, AlarmKind, MachineState
 from tests.support.story import START_MS, a_machine
 
+ABOUT_THE_MACHINE = frozenset(
+    {
+        AlarmKind.NUMBER_REUSED,
+        AlarmKind.BOOT_CAME_BACK,
+        AlarmKind.DOUBLE,
+        AlarmKind.MACHINE_FAILS,
+    }
+)
+"""The kinds that name no subject."""
+
 
 def rung(
     state: MachineState, *, subject: str = "", later_ms: int = 0
@@ -46,7 +56,7 @@ def test_no_alarm_of_an_hour_is_forgotten() -> None:
     state = a_machine()
     for number in range(100):
         for kind in AlarmKind:
-            named = kind in {AlarmKind.COLUMN_FAILS, AlarmKind.VEND_CONTRADICTED}
+            named = kind not in ABOUT_THE_MACHINE
             draft = Draft(state, START_MS, Policy())
             alarms.ring(draft, kind, "again", subject=f"A{number}" if named else "")
             state = draft.decision().state

@@ -176,16 +176,22 @@ def test_a_sticker_that_was_tampered_with_gets_another_code(forgets: bool) -> No
 
 
 def test_an_old_code_that_cannot_be_deleted_stays_stopped_and_holds_up_nothing() -> None:
-    """Alipay refuses to delete it, or does not answer three times: the machine gets its new one."""
+    """Alipay refuses to delete it, or does not answer three times: the machine gets its new one,
+    and a person is told.
+    """
     for answer, tries in ((events.CodeFailed(final=True, detail="no"), 1), (LOST, 3)):
         story = a_known_code()
         story.do(events.CodeWished(says=replace(HERE, store="2")))
         story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
         for _ in range(tries):
             assert [DeleteCode(qr_payload=MODIFY.qr_payload)] == list(owed(story.state))
+            assert () == story.state.alarms
             story.do(answer)
             story.wait(600_000)
         assert (CreateCode(store="2"),) == owed(story.state)
+        assert [("CODE_LEFT", "VM-1", 1)] == [
+            (alarm.kind, alarm.subject, alarm.times) for alarm in story.state.alarms
+        ]
 
 
 def test_many_codes_are_not_modified_in_one_burst() -> None:
@@ -350,7 +356,9 @@ def test_a_store_that_alipay_makes_no_code_for_holds_up_the_next_one_for_three_t
         assert not owed(story.state)
         story.wait(wait_ms)
     story.do(NO)
-    assert ("the store of the machine has no code: ILLEGAL_PARTNER_EXTERFACE",) == story.last.notes
+    (alarm,) = story.state.alarms
+    assert ("CODE_LEFT", "VM-1", 1) == (alarm.kind, alarm.subject, alarm.times)
+    assert "no code of it, and may have one: ILLEGAL_PARTNER_EXTERFACE" in alarm.detail
     assert [CreateCode(store="2")] == list(owed(story.state))
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from actors.machine import events
+from actors.machine import events, stock
+from actors.machine.draft import Draft
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, FailureCause, MachineState
 from actors.machine.stock import available, can_sell
@@ -27,8 +28,8 @@ def test_cash_takes_an_item_from_the_column() -> None:
 def test_counting_knows_the_columns_limits() -> None:
     """A count above the capacity, or of an unknown column, is noted and left."""
     story = Story()
-    for column, stock in (("A1", 11), ("Z9", 1)):
-        story.do(events.StockCounted(column=column, stock=stock))
+    for column, counted in (("A1", 11), ("Z9", 1)):
+        story.do(events.StockCounted(column=column, stock=counted))
 
     assert 3 == story.state.columns[0].stock
     assert 2 == sum(len(decision.notes) for decision in story.decisions)
@@ -162,3 +163,86 @@ def test_a_sale_in_between_starts_the_count_again() -> None:
     story.failure(FailureCause.JAMMED)
     assert () == story.state.alarms
     assert [1] == [one.in_row for one in story.state.failing]
+
+
+# --- machines that sell nothing ---
+
+
+def failing_as(cause: FailureCause, times: int, story: Story | None = None) -> Story:
+    """A machine whose vends failed so often in a row, in two columns by turns."""
+    if story is None:
+        story = Story(a_machine(stock=9))
+        story.connect()
+        story.pay(50_000)
+    for number in range(times):
+        story.select(("A1", "A2")[number % 2])
+        story.failure(cause)
+    return story
+
+
+def rung(story: Story) -> list[tuple[str, int]]:
+    """Return which alarms rang, and how often."""
+    return [(alarm.kind.value, alarm.times) for alarm in story.state.alarms]
+
+
+@pytest.mark.parametrize("cause", [FailureCause.NOT_STARTED, FailureCause.NOT_WAITING])
+def test_a_machine_that_sells_nothing_is_told_of_whatever_the_cause(cause: FailureCause) -> None:
+    """It is no column's fault, so that none is blocked; as many more failures are told again."""
+    most = Policy().machine_failures_max
+    story = failing_as(cause, most - 1)
+    assert [] == rung(story)
+    failing_as(cause, 1, story)
+    assert [("MACHINE_FAILS", 1)] == rung(story)
+    assert cause.value in story.state.alarms[0].detail
+    failing_as(cause, most, story)
+    assert [("MACHINE_FAILS", 2)] == rung(story)
+    assert () == story.state.failing
+
+
+def test_a_machine_that_falls_silent_at_each_vend_is_told_of() -> None:
+    """Each is voided when nobody has said anything of it until its deadline."""
+    story = Story()
+    story.connect()
+    for _ in range(Policy().machine_failures_max):
+        assert [] == rung(story)
+        story.pay(500)
+        story.select("A1")
+        story.disconnect()
+        story.wait(Policy().doubt_window_ms + Policy().vend_result_ms)
+        story.connect()
+        story.refunds_done()
+    assert [("MACHINE_FAILS", 1)] == rung(story)
+
+
+@pytest.mark.parametrize("what", ["delivery", "count", "door"])
+def test_a_machine_that_sold_or_was_seen_to_is_counted_anew(what: str) -> None:
+    """Only failures in a row count."""
+    story = failing_as(FailureCause.NOT_STARTED, Policy().machine_failures_max - 1)
+    if what == "delivery":
+        story.select("A1")
+        story.success()
+    elif what == "count":
+        story.do(events.StockCounted(column="A1", stock=9))
+    else:
+        story.frame(events.ReaderDisabled(reason="door"))
+        story.frame(events.ReaderEnabled())
+    failing_as(FailureCause.NOT_STARTED, Policy().machine_failures_max - 1, story)
+    assert [] == rung(story)
+
+
+def test_a_sale_for_cash_does_not_hide_that_nothing_else_is_sold() -> None:
+    """The machine works, and does nothing that we approve."""
+    story = failing_as(FailureCause.NOT_STARTED, Policy().machine_failures_max - 1)
+    story.frame(events.CashSold(column="A1", price_minor=500))
+    failing_as(FailureCause.NOT_STARTED, 1, story)
+    assert [("MACHINE_FAILS", 1)] == rung(story)
+
+
+def test_what_a_customer_or_a_person_ended_is_no_failure_of_the_machine() -> None:
+    """A cancelled or denied vend was never to deliver; who settles one knows of it."""
+    story = failing_as(FailureCause.NOT_STARTED, Policy().machine_failures_max - 1)
+    story.select("A9")
+    draft = Draft(story.state, story.now_ms, story.policy)
+    stock.failed(draft, "A1", FailureCause.REVIEWED)
+    assert story.state == draft.state
+    assert ([], Policy().machine_failures_max - 1) == (rung(story), story.state.failed_in_row)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from actors.ports import StoreError
-from gateway.office.import_worker import AT_ONCE, BEGIN_MS, HELD_MS, TRIES_MAX
+from gateway.office.import_worker import AT_ONCE, BEGIN_MS, FAILED_HERE, HELD_MS, TRIES_MAX
 from gateway.office.v1 import machine_import_pb2, place_service_pb2
 from gateway.office.v1 import machine_import_service_pb2 as wire
 from storage.office.imports import ImportLine, ImportView, LineState
@@ -88,6 +88,38 @@ async def test_a_line_for_which_somebody_is_away_waits_and_then_fails(site: Site
     asked = wire.ListMachineLinesRequest(import_id=made.import_id)
     (line,) = (await site.machine_imports.ListMachineLines(asked)).lines
     assert "the host does not answer" == line.problem
+
+
+class Defective:
+    """Lines of which one is more than this gateway can carry out."""
+
+    async def carry_out(self, line: ImportLine, _: ImportView) -> ImportLine:
+        if line.machine_id == "VM-1":
+            raise ValueError("a defect")
+        return replace(line, state=LineState.DONE)
+
+
+async def test_a_line_on_which_the_gateway_fails_fails_alone(
+    site: Site,
+) -> None:
+    """After as many tries as one for which somebody is away; the others are carried out at once."""
+    await a_pier(site)
+    made = await begun(site, a_file("VM-1", "VM-2", "VM-3"), failures_max=2)
+    working = worker(site)
+    working.lines = Defective()
+    for tried in range(TRIES_MAX):
+        assert 2 * bool(tried) == (await looked_at(site, made.import_id)).done_count
+        assert await working.once()
+    assert not await working.once()
+    ended = await looked_at(site, made.import_id)
+    assert (machine_import_pb2.MACHINE_IMPORT_STATE_DONE, 2, 1) == (
+        ended.state,
+        ended.done_count,
+        ended.failed_count,
+    )
+    asked = wire.ListMachineLinesRequest(import_id=made.import_id)
+    lines = (await site.machine_imports.ListMachineLines(asked)).lines
+    assert [FAILED_HERE] == [line.problem for line in lines if line.problem]
 
 
 class Counted:

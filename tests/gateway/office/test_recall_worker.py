@@ -142,6 +142,31 @@ async def test_a_machine_whose_host_is_away_is_locked_all_the_same(site: Site) -
     assert after.HasField("obeyed_at")
 
 
+async def test_a_machine_on_which_the_gateway_fails_holds_up_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are locked in the same look, and it is at a later one, when it no longer fails."""
+    monkeypatch.setattr(recall_worker, "MACHINES_PER_S", 1)
+    await loaded(site)
+    made = (await recall(site)).recall
+    working = worker(site)
+    kept = working.acts
+
+    class Defective:
+        async def change(self, machine_id: str, *about: object, **more: object) -> object:
+            if machine_id == "VM-1":
+                raise ValueError("a defect")
+            return await kept.change(machine_id, *about, **more)  # type: ignore[arg-type]
+
+    working.acts = Defective()  # type: ignore[assignment]
+    assert await working.once()
+    assert list(MACHINES) == [one.machine_id for one in await locked(site)]
+    working.acts = kept
+    site.clock.ahead_ms = LOOK_EVERY_MS
+    assert await working.once()
+    assert 4 == len(await locked(site, recall_id=made.recall_id))
+
+
 async def test_a_gateway_lets_go_when_it_ends(site: Site) -> None:
     """Another looks at once, and nobody asked for anything twice."""
     await loaded(site, ())

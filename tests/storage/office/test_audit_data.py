@@ -1,6 +1,7 @@
 """What is exported of a machine is what its ledger says, since installation and since the reset."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, select, update
@@ -18,6 +19,7 @@ from actors.machine.ids import RequestId, VendId
 from actors.machine.ledger import Account
 from actors.machine.state import FailureCause
 from storage.database.engine import Database
+from storage.fleet.answers import Answers, Asked, Claim
 from storage.fleet.balances import read_balances
 from storage.fleet.sold import SoldVends
 from storage.office.audit_data import EVER, AuditData, Within, figures
@@ -165,6 +167,43 @@ async def test_an_interval_begins_anew_and_the_whole_goes_on(db: Database) -> No
     assert 0 == (await data.read("VM-1")).interval.cash
     said = await db.read(lambda connection: list(connection.scalars(select(audit.c.detail))))
     assert "interval 1 begins; the one before had 1 sales of 500 HKD; new route" in said
+
+
+async def asked(db: Database, now_ms: int) -> Claim:
+    """Return the claim of ann's request."""
+    request = Asked(caller="ann", request_id="r1", rpc="ResetMachineAudit", content_sha256="0")
+    claim = await Answers(db).begin(request, now_ms=now_ms, lease_ms=5)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+async def test_a_reset_whose_answer_was_lost_is_answered_with_itself(db: Database) -> None:
+    """Others have reset the machine before and since, she herself too, with other words."""
+    await Owner.of(db, "VM-1")
+    data = AuditData(db)
+    await data.reset("VM-1", by(START_MS + 1), reason="day")
+    lost = replace(by(START_MS + 2), claim=await asked(db, START_MS + 2))
+    made = await data.reset("VM-1", lost, reason="day")
+    await data.reset("VM-1", replace(by(START_MS + 3), actor="bob"), reason="day")
+    await data.reset("VM-1", by(START_MS + 4), reason="night")
+    repeated = replace(by(START_MS + 90), claim=await asked(db, START_MS + 90))
+    assert made == await data.reset("VM-1", repeated, reason="day")
+    assert (2, START_MS + 2) == (made.number, made.reset_at_ms)
+
+
+async def test_a_reset_that_is_not_to_be_told_from_others_is_answered_with_none(
+    db: Database,
+) -> None:
+    """The clock of the gateway that made it was behind."""
+    await Owner.of(db, "VM-1")
+    data = AuditData(db)
+    lost = replace(by(START_MS + 1), claim=await asked(db, START_MS + 2))
+    await data.reset("VM-1", lost, reason="day")
+    await data.reset("VM-1", replace(by(START_MS + 3), actor="bob"), reason="day")
+    repeated = replace(by(START_MS + 90), claim=await asked(db, START_MS + 90))
+    with pytest.raises(NotPossible) as caught:
+        await data.reset("VM-1", repeated, reason="day")
+    assert "RESET_NOT_FOUND" == caught.value.reason
 
 
 async def test_a_reset_that_is_only_tried_changes_nothing(db: Database) -> None:

@@ -35,8 +35,6 @@ from storage.database.engine import StorageConfig
 NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16
 _NOTIFY_URL_LENGTH_MAX = 190  # docs/alipay.md 2: "keep it under 190"
-_PRINTED = re.compile(r"[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]+")
-"""What a URL may have in it (RFC 3986), but no '?' and no '#': behind them nothing is a path."""
 _TOKEN_LENGTH = 32  # secrets.token_urlsafe(24)
 
 
@@ -276,7 +274,7 @@ def _is_url(text: str) -> bool:
             parts.scheme in {"http", "https"}
             and bool(parts.hostname)
             and parts.username is None
-            and _PRINTED.fullmatch(text) is not None
+            and alipay_config.PRINTED.fullmatch(text) is not None
         )
     return False
 

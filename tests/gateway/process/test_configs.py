@@ -153,6 +153,7 @@ def test_environments_are_names_of_gateways(
             "pay.example",
             "http.public_url: 'pay.example' is not an http or https URL",
         ),
+        ("alipay", "backup_url", "https://intlmapi.alipay.com/gateway.do?", "in ASCII, without"),
         ("http", "public_url", "https://pay.example?x=1", "without a query"),
         ("http", "public_url", "https://pay.example/?", "without a query"),
         ("http", "public_url", "https://pay.example/#", "without a query"),

@@ -36,8 +36,8 @@ def require_gateway_url(url: str) -> None:
         raise Misused(
             "bad_url",
             (
-                f"{_without_login(url)!r} is not a gateway's URL; write {PRODUCTION_URL}, in ASCII, "
-                "without a name, a password, a query or a fragment"
+                f"{_without_login(url)!r} is not a gateway's URL; write {PRODUCTION_URL}, in "
+                "ASCII, without a name, a password, a query or a fragment"
             ),
         )
     if parts.scheme == "http" and not _is_near(parts.hostname.rstrip(".")):

@@ -82,7 +82,7 @@ def unwritable(url: URL) -> Iterator[str]:
 
 
 def _is_of_the_kernel(folder: Path) -> bool:
-    """Return whether it shows what the kernel knows; root may write there, and yet not make files."""
+    """Return whether it shows what the kernel knows: root may write there, but make no files."""
     device = folder.stat().st_dev
     return any(
         os.path.ismount(shown) and device == Path(shown).stat().st_dev

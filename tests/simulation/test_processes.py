@@ -10,7 +10,7 @@ from tests.simulation.processes import Died, Process, task_factory
 
 async def test_work_of_one_killed_before_its_turn_is_closed() -> None:
     """It never begins, and Python has no forgotten coroutine to warn of."""
-    asyncio.get_running_loop().set_task_factory(task_factory)
+    asyncio.get_running_loop().set_task_factory(task_factory)  # type: ignore[arg-type]
     process = Process("gateway", lambda _: None)
     work = process.cross()
     asking = asyncio.create_task(process.ask(work))

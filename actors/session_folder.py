@@ -27,7 +27,7 @@ PATH_LENGTH_MAX = 40
 108.
 """
 _PREFIX = "vendgate-ray-"
-_LOCK = "lock"
+LOCK = "lock"
 _LOCK_BYTES_MAX = 4_096
 
 
@@ -62,13 +62,18 @@ def open_session(run_dir: Path) -> SessionFolder:
         _remove_old(parent, run_dir)
     # mkdtemp makes a folder that was not there, for us alone, under a name that nobody can guess.
     path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_parents(run_dir)[-1]))
+    return SessionFolder(path=path, lock=hold(path, owner=run_dir))
+
+
+def hold(path: Path, *, owner: Path) -> int:
+    """Lock a new folder until this process ends, or closes what is returned. Raises OSError."""
     # Complete under another name first: whoever finds a lock finds it held, or its owner gone.
-    unfinished = path / f"{_LOCK}.new"
+    unfinished = path / f"{LOCK}.new"
     lock = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.write(lock, os.fsencode(run_dir))
-    unfinished.rename(path / _LOCK)
-    return SessionFolder(path=path, lock=lock)
+    os.write(lock, os.fsencode(owner))
+    unfinished.rename(path / LOCK)
+    return lock
 
 
 def make_private(folder: Path) -> None:
@@ -94,7 +99,7 @@ def _parents(run_dir: Path) -> tuple[Path, ...]:
 
 
 def _remove_old(parent: Path, run_dir: Path) -> None:
-    dead = list(_dead(parent))
+    dead = list(dead_folders(parent, _PREFIX))
     ours = [path for path, owner in dead if owner == run_dir]
     over = sorted(ours, key=lambda path: path.lstat().st_mtime_ns)[: max(0, len(ours) - KEPT + 1)]
     for path in (*over, *(path for path, owner in dead if not os.path.lexists(owner))):
@@ -102,13 +107,13 @@ def _remove_old(parent: Path, run_dir: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _dead(parent: Path) -> Iterator[tuple[Path, Path]]:
+def dead_folders(parent: Path, prefix: str) -> Iterator[tuple[Path, Path]]:
     """Yield this user's folders whose process is gone, each with its installation's folder."""
-    for path in parent.glob(f"{_PREFIX}*"):
+    for path in parent.glob(f"{prefix}*"):
         with suppress(OSError):
             found = path.lstat()
             if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
-                yield path, _owner_of_dead(path / _LOCK)
+                yield path, _owner_of_dead(path / LOCK)
 
 
 def _owner_of_dead(path: Path) -> Path:

@@ -2,6 +2,7 @@
 an environment or a file.
 """
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
@@ -12,6 +13,8 @@ from alipay_client.errors import Misused
 SANDBOX_URL = "https://mapi.alipaydev.com/gateway.do"
 PRODUCTION_URL = "https://globalmapi.alipay.com/gateway.do"
 PRODUCTION_BACKUP_URL = "https://intlmapi.alipay.com/gateway.do"
+PRINTED = re.compile(r"[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]+")
+"""What a URL may have in it (RFC 3986), but no '?' and no '#': behind them nothing is a path."""
 
 
 def require_gateway_url(url: str) -> None:
@@ -22,19 +25,19 @@ def require_gateway_url(url: str) -> None:
     except ValueError:
         has_port_or_none = False
         parts = urlsplit("")
-    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    has_login = parts.username is not None or parts.password is not None
     if (
         parts.scheme not in {"http", "https"}
         or not parts.hostname
-        or any(letter.isspace() for letter in url)
-        or not plain
+        or PRINTED.fullmatch(url) is None
+        or has_login
         or not has_port_or_none
     ):
         raise Misused(
             "bad_url",
             (
-                f"{_without_login(url)!r} is not a gateway's URL; write {PRODUCTION_URL}, without "
-                "a name, a password, a query or a fragment"
+                f"{_without_login(url)!r} is not a gateway's URL; write {PRODUCTION_URL}, in "
+                "ASCII, without a name, a password, a query or a fragment"
             ),
         )
     if parts.scheme == "http" and not _is_near(parts.hostname.rstrip(".")):

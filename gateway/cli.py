@@ -187,8 +187,12 @@ def check(
         loaded = settings_module.load(config_file)
         _say("\n".join(settings_module.shown(loaded)))
         made = configs.configs(loaded)
-        if outdated := configs.certificate_problems(made, now_ms=SystemClock().now_ms()):
-            raise SettingsRefused(tuple(outdated))
+        wrong = [
+            *configs.place_problems(loaded),
+            *configs.certificate_problems(made, now_ms=SystemClock().now_ms()),
+        ]
+        if wrong:
+            raise SettingsRefused(tuple(wrong))
         if connect:
             from gateway.books import database
 

@@ -12,7 +12,6 @@ import json
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +25,7 @@ from rich.live import Live
 
 from gateway.demo import books, stage
 from gateway.demo.children import Child, ChildFailed, Children, NoAnswer
+from gateway.demo.folder import own_folder
 from gateway.demo.interruptions import Interruptions
 from gateway.demo.progress import shown
 from gateway.demo.report import Report
@@ -240,10 +240,12 @@ async def play(demo: Demo, *, console: Terminal | None) -> Report | None:
     """Run the demo and return what it saw, or None if it was interrupted before anything could be
     seen. Raises ChildFailed.
     """
-    # A short path: Ray puts sockets below it, whose names may have 107 characters.
-    folder = demo.keep or Path(tempfile.mkdtemp(prefix="vg-"))
-    stage.check_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.nullcontext(demo.keep) if demo.keep else own_folder() as folder:
+        return await _play_in(folder, demo, console=console)
+
+
+async def _play_in(folder: Path, demo: Demo, *, console: Terminal | None) -> Report | None:
+    stage.make_folder(folder)
     children = Children(folder)
     interruptions = Interruptions(children)
     report = None

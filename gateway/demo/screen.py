@@ -3,7 +3,8 @@ things that happened. Pure drawing.
 
 Flows in: one moment, and the size of the terminal. Flows out: as many lines as the terminal has, of
 which none is cut from 80 columns on: a table leaves columns out, long lines go on in the next one,
-and what has no room is counted.
+and what has no room is counted. Only of a newest event that is longer than all the room the end is
+left out, and three dots say so.
 """
 
 import textwrap

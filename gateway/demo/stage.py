@@ -80,6 +80,12 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder if there is none. Raises ChildFailed, as ``check_folder`` does."""
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def _is_text(name: str) -> bool:
     try:
         name.encode()

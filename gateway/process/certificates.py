@@ -6,6 +6,7 @@ how many days are left. Knows nothing of gRPC, because a Ray worker reads settin
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -46,7 +47,7 @@ def load(name: str, listener: ListenerSettings, problems: Problems) -> Tls | Non
 
 
 def judged(name: str, tls: Tls, *, now_ms: int) -> Iterator[str]:
-    """Yield what is wrong with certificates that can be read: outdated, not valid yet, weak.
+    """Yield what is wrong with certificates that can be read: outdated, not valid yet, weak, no CA.
 
     ``vendgate config check`` refuses them. A gateway that starts says so and goes on: whom they
     concern cannot call anyway, and payments, refunds and the other listener do not need them.
@@ -59,6 +60,11 @@ def judged(name: str, tls: Tls, *, now_ms: int) -> Iterator[str]:
     # Beside a new CA the old one may stay until it is outdated.
     if authorities and all(any(_outdated("", one, now)) for one in authorities):
         yield from _outdated(f"{name}.client_ca_file", authorities[-1], now)
+    if authorities and not any(map(_is_authority, authorities)):
+        yield (
+            f"{name}.client_ca_file: {authorities[-1].subject.rfc4514_string()} is no CA, so that "
+            "nobody whose certificate it signed can connect; give the CA's own certificate."
+        )
     for file, certificates in (("certificate_file", chain), ("client_ca_file", authorities)):
         for one in certificates:
             yield from _weak(f"{name}.{file}", one)
@@ -170,6 +176,20 @@ def _outdated(file: str, one: x509.Certificate, now: dt.datetime) -> Iterator[st
             f"{file}: {whose} counts from {one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC only; "
             "wait, or set this computer's clock."
         )
+
+
+def _is_authority(one: x509.Certificate) -> bool:
+    """Return whether TLS takes certificates that it signed. One of version 1 cannot say so."""
+    if one.version is x509.Version.v1:
+        return True
+    try:
+        basic = one.extensions.get_extension_for_class(x509.BasicConstraints).value
+        with suppress(x509.ExtensionNotFound):
+            usage = one.extensions.get_extension_for_class(x509.KeyUsage).value
+            return basic.ca and usage.key_cert_sign
+    except (x509.ExtensionNotFound, ValueError):  # ValueError: extensions that cannot be read
+        return False
+    return basic.ca
 
 
 def _weak(file: str, one: x509.Certificate) -> Iterator[str]:

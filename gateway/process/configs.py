@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from actors.machine.policy import Contradiction, Policy
@@ -35,8 +36,6 @@ from storage.database.engine import StorageConfig
 NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16
 _NOTIFY_URL_LENGTH_MAX = 190  # docs/alipay.md 2: "keep it under 190"
-_PRINTED = re.compile(r"[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]+")
-"""What a URL may have in it (RFC 3986), but no '?' and no '#': behind them nothing is a path."""
 _TOKEN_LENGTH = 32  # secrets.token_urlsafe(24)
 
 
@@ -116,6 +115,28 @@ def certificate_problems(made: Configs, *, now_ms: int) -> list[str]:
         if tls is not None
         for sentence in certificates.judged(name, tls, now_ms=now_ms)
     ]
+
+
+def place_problems(settings: Settings) -> list[str]:
+    """Return a sentence for each place that is to be made and cannot be: something else is there.
+
+    ``vendgate config check`` refuses them. A host that starts writes its log elsewhere and goes on.
+    """
+    found = []
+    if settings.ray.mode == "local" and (other := _no_folder(settings.ray.run_dir)):
+        found.append(f"ray.run_dir: {other} is no folder; name one, which the gateway may make.")
+    if (file := settings.logs.hosts_file) is not None:
+        if file.is_dir():
+            found.append(f"logs.hosts_file: {file} is a folder; name a file in it.")
+        elif not file.parent.is_dir():
+            found.append(f"logs.hosts_file: {file.parent} is no folder; make it, or name another.")
+    return found
+
+
+def _no_folder(wanted: Path) -> Path | None:
+    """Return what stands where a folder is to be made, or one that it is to be made in."""
+    there = next(one for one in (wanted, *wanted.parents) if one.exists())
+    return None if there.is_dir() else there
 
 
 def storage_config(settings: Settings, *, writes: bool = False) -> StorageConfig:
@@ -276,7 +297,7 @@ def _is_url(text: str) -> bool:
             parts.scheme in {"http", "https"}
             and bool(parts.hostname)
             and parts.username is None
-            and _PRINTED.fullmatch(text) is not None
+            and alipay_config.PRINTED.fullmatch(text) is not None
         )
     return False
 

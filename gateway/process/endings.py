@@ -3,10 +3,12 @@ status.
 """
 
 import errno
+import os
+import select
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -32,7 +34,8 @@ OWNED = 69
 def sentences(*, trouble: int = 1) -> Iterator[None]:
     """Let errors that a person can mend end the program with their sentences and the status
     ``trouble``, and a signal with one of its own, 128 and its number; anything else is a defect
-    and shows where.
+    and shows where. Whoever closes the pipe that it writes to has read enough: it ends without a
+    word, as by SIGPIPE.
     """
     with interrupted_alike() as interruption, _sentences(trouble, interruption):
         yield
@@ -41,7 +44,8 @@ def sentences(*, trouble: int = 1) -> Iterator[None]:
 @contextmanager
 def _sentences(trouble: int, interruption: Interruption) -> Iterator[None]:
     try:
-        yield
+        with _written_out():
+            yield
     except SettingsRefused as error:
         for problem in error.problems:
             complain(problem)
@@ -53,12 +57,42 @@ def _sentences(trouble: int, interruption: Interruption) -> Iterator[None]:
         complain(str(error))
         raise typer.Exit(OWNED) from None
     except _mendable() as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            _write_nowhere()
+            raise typer.Exit(128 + signal.SIGPIPE) from None
         complain(_sentence(error))
         raise typer.Exit(trouble) from None
     except KeyboardInterrupt:
         number = signal.Signals(interruption.number or signal.SIGINT)
         complain(f"Ended by {number.name} before it was done: what it had begun can be done again.")
         raise typer.Exit(128 + number) from None
+
+
+@contextmanager
+def _written_out() -> Iterator[None]:
+    """Write what was printed before the program ends, where it would be too late for a sentence."""
+    try:
+        yield
+    except typer.Exit:
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+
+
+def _nobody_reads() -> bool:
+    """Return whether standard output is a pipe that was closed at its other end."""
+    with suppress(OSError, ValueError):
+        asked = select.poll()
+        asked.register(sys.stdout.fileno(), 0)
+        return any(found & select.POLLERR for _, found in asked.poll(0))
+    return False
+
+
+def _write_nowhere() -> None:
+    """Let what is still to be written not fail again when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _sentence(error: Exception) -> str:

@@ -72,11 +72,22 @@ def unwritable(url: URL) -> Iterator[str]:
         yield f"The database {file} cannot be written by this user: chown it."
     elif not folder.is_dir():
         yield f"The database {file} cannot be made: {folder} is no folder."
+    elif _is_of_the_kernel(folder):
+        yield f"The database {file} cannot be made: {folder} keeps no files. Name another place."
     elif not os.access(folder, os.W_OK | os.X_OK):
         yield (
             f"The database {file} needs a folder that this user may write, for the files beside "
             f"it, and {folder} is none: chown it, or name another file."
         )
+
+
+def _is_of_the_kernel(folder: Path) -> bool:
+    """Return whether it shows what the kernel knows: root may write there, but make no files."""
+    device = folder.stat().st_dev
+    return any(
+        os.path.ismount(shown) and device == Path(shown).stat().st_dev
+        for shown in ("/proc", "/sys")
+    )
 
 
 def _problems(url: URL) -> Iterator[str]:

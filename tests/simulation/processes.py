@@ -67,7 +67,8 @@ class Process:
                 if not answer.done():
                     answer.set_result(result)
 
-        self.spawn(do())
+        # A process that is killed before its turn comes does not begin the work.
+        self.spawn(do()).add_done_callback(lambda _: work.close())
         try:
             return await answer
         finally:

@@ -81,6 +81,17 @@ def test_an_old_ca_may_stay_beside_the_new_one(tmp_path: Path) -> None:
     assert -3 == round(certificates.days_left(alone, now_ms=NOW_MS)["client_ca"])
 
 
+def test_a_client_ca_that_is_no_ca_is_named(tmp_path: Path) -> None:
+    """Nobody whose certificate it signed could connect; beside a CA it does no harm."""
+    ca = Authority()
+    leaf = ca.machine("m1").certificate
+    alone = _load(_write(tmp_path, ca.server(), leaf))
+    (problem,) = certificates.judged("machines", alone, now_ms=NOW_MS)
+    assert problem.startswith("machines.client_ca_file: CN=client is no CA")
+    beside = _load(_write(tmp_path, ca.server(), leaf + ca.certificate))
+    assert [] == list(certificates.judged("machines", beside, now_ms=NOW_MS))
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -112,6 +123,7 @@ def _signed(key: Key, name: str, *, ended_days_ago: int = -1) -> bytes:
         .serial_number(1)
         .not_valid_before(end - dt.timedelta(days=10))
         .not_valid_after(end)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
     return made.public_bytes(serialization.Encoding.PEM)

@@ -153,6 +153,7 @@ def test_environments_are_names_of_gateways(
             "pay.example",
             "http.public_url: 'pay.example' is not an http or https URL",
         ),
+        ("alipay", "backup_url", "https://intlmapi.alipay.com/gateway.do?", "in ASCII, without"),
         ("http", "public_url", "https://pay.example?x=1", "without a query"),
         ("http", "public_url", "https://pay.example/?", "without a query"),
         ("http", "public_url", "https://pay.example/#", "without a query"),
@@ -257,6 +258,28 @@ def test_all_problems_are_told_at_once(tmp_path: Path, tables: Tables) -> None:
     assert any(
         problem.startswith("payer_salt must have at least 16 characters") for problem in problems
     )
+
+
+def test_a_place_where_something_else_stands_is_named(tmp_path: Path, tables: Tables) -> None:
+    """Neither a Ray nor the log of hosts could have it. What is to be made is no mistake."""
+
+    def problems(run_dir: str, hosts_file: str) -> list[str]:
+        tables["ray"] = {"mode": "local", "run_dir": f"{tmp_path}/{run_dir}"}
+        tables["logs"] = {"hosts_file": f"{tmp_path}/{hosts_file}"}
+        return configs.place_problems(settings.load(installed.write(tmp_path, tables)))
+
+    assert [] == problems("new/ray", "hosts.log")
+    assert [] == problems("", "salt")
+    for below in ("salt", "salt/ray"):
+        (problem,) = problems(below, "hosts.log")
+        assert problem.startswith(f"ray.run_dir: {tmp_path}/salt is no folder")
+    (problem,) = problems("ray", "")
+    assert problem.startswith(f"logs.hosts_file: {tmp_path} is a folder")
+    (problem,) = problems("ray", "new/hosts.log")
+    assert problem.startswith(f"logs.hosts_file: {tmp_path}/new is no folder")
+    tables["ray"] = {"mode": "none", "run_dir": f"{tmp_path}/salt"}
+    del tables["logs"]
+    assert [] == configs.place_problems(settings.load(installed.write(tmp_path, tables)))
 
 
 def test_a_salt_that_cannot_be_read_is_told_of_once(tmp_path: Path, tables: Tables) -> None:

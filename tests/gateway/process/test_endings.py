@@ -86,6 +86,34 @@ def test_a_second_signal_ends_it_at_once() -> None:
     assert (-signal.SIGTERM, "", "") == (ended.returncode, ended.stdout, ended.stderr)
 
 
+@pytest.mark.parametrize("ends", ["", "raise typer.Exit(0)"])
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_whoever_closes_the_pipe_has_read_enough(ends: str, lines: int) -> None:
+    """Neither a sentence nor a success: what was not read may have been a finding."""
+    ended = _ran(
+        "import os, sys, typer\n"
+        "from gateway.process.endings import sentences\n"
+        "reads, writes = os.pipe()\n"
+        "os.close(reads)\n"
+        "os.dup2(writes, 1)\n"
+        "try:\n"
+        "    with sentences():\n"
+        f"        for _ in range({lines}):\n"
+        "            print('a line')\n"
+        f"        {ends}\n"
+        "except typer.Exit as ended:\n"
+        "    sys.exit(ended.exit_code)\n"
+    )
+    assert (128 + signal.SIGPIPE, "") == (ended.returncode, ended.stderr)
+
+
+def test_another_broken_pipe_is_told_of() -> None:
+    """Standard output is still read."""
+    with pytest.raises(typer.Exit) as ended, sentences(trouble=3):
+        raise BrokenPipeError(32, "Broken pipe")
+    assert 3 == ended.value.exit_code
+
+
 def _ran(program: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-c", program],

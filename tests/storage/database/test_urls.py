@@ -78,6 +78,9 @@ def test_where_no_database_can_be_made_is_said(
     assert ["", "", ""] == [problems(path) for path in ("new.db", "new/folder/v.db", "file")]
     assert problems("file/no/v.db").endswith(f"cannot be made: {tmp_path}/file is no folder.")
     assert problems("pipe").endswith("is no file.")
+    for shown in filter(os.path.ismount, ("/proc", "/sys")):
+        (problem,) = unwritable(parse(f"sqlite:///{shown}/x.db"))
+        assert problem.endswith(f"{shown} keeps no files. Name another place.")
     denied: set[Path] = {tmp_path / "file"}
     monkeypatch.setattr(os, "access", lambda path, _mode: path not in denied)
     assert problems("file").endswith("file cannot be written by this user: chown it.")

@@ -60,7 +60,8 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
 
 def commands(kind: type[Any]) -> st.SearchStrategy[Any]:
     """Any command of one kind."""
-    by_name = {"column": names, "resume_token": st.from_regex(r"[0-9a-f]{0,32}", fullmatch=True)}
+    tokens = st.from_regex(r"[0-9a-f]{0,32}", fullmatch=True)
+    by_name = {"column": names, "command_id": ids, "resume_token": tokens}
     return st.builds(
         kind,
         **{

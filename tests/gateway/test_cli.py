@@ -176,6 +176,10 @@ def test_an_expired_certificate_is_refused(tmp_path: Path, pair: Pair) -> None:
     assert [
         "machines.certificate_file: CN=server has expired on 2026-01-02; renew it.",
         "machines.client_ca_file: CN=server has expired on 2026-01-02; renew it.",
+        (
+            "machines.client_ca_file: CN=server is no CA, so that nobody whose certificate it "
+            "signed can connect; give the CA's own certificate."
+        ),
     ] == result.stderr.splitlines()
 
 

@@ -383,12 +383,12 @@ def _check_goods_moved(before: MachineState, decision: Decision) -> None:
 
 
 def _check_tests_moved(decision: Decision) -> None:
-    """An item of each test vend that dropped one left for it, and of no other command."""
-    ended = [record for record in decision.records if isinstance(record, Command)]
-    for command in ended:
-        causes = [move.cause for move in decision.goods if move.kind is GoodsKind.TESTED]
-        if causes.count(command.command_id) != int(command.dropped):
-            raise InvariantBroken(f"command {command.command_id} moved its item once, if any")
+    """An item of each test vend that dropped one left for it, and for nothing else."""
+    moved = [move.cause for move in decision.goods if move.kind is GoodsKind.TESTED]
+    ended = (one for one in decision.records if isinstance(one, Command))
+    dropped = [one.command_id for one in ended if one.dropped]
+    if moved != dropped:
+        raise InvariantBroken(f"a test vend moved its item once, if any: {moved}, not {dropped}")
 
 
 _LAST_OF = {

@@ -6,7 +6,7 @@ something is ordered.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select
+from sqlalchemy import Connection, Row, Select, literal, select, tuple_
 
 from actors.machine.command import MachineReport
 from actors.machine.state import MachineState
@@ -107,9 +107,6 @@ def commands_page(
         if value:
             asked = asked.where(c[name] == value)
     if after:
-        at_ms, command_id = positions.parse(after)
-        behind = or_(
-            c.ordered_at_ms < at_ms, and_(c.ordered_at_ms == at_ms, c.command_id < command_id)
-        )
-        asked = asked.where(c.ordered_at_ms <= at_ms, behind)
+        behind = tuple_(*map(literal, positions.parse(after)))
+        asked = asked.where(tuple_(c.ordered_at_ms, c.command_id) < behind)
     return asked

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, func, literal, select, tuple_
 
 from actors.machine.state import VendStatus
 from storage.database.engine import Database
@@ -88,11 +88,8 @@ def incidents_page(machine_id: str, *, only_open: bool, after: str) -> Select[An
     if only_open:
         asked = asked.where(c.ended_at_ms.is_(None))
     if after:
-        at_ms, incident_id = positions.parse(after)
-        behind = or_(
-            c.opened_at_ms < at_ms, and_(c.opened_at_ms == at_ms, c.incident_id < incident_id)
-        )
-        asked = asked.where(c.opened_at_ms <= at_ms, behind)
+        behind = tuple_(*map(literal, positions.parse(after)))
+        asked = asked.where(tuple_(c.opened_at_ms, c.incident_id) < behind)
     return asked
 
 

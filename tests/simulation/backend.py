@@ -7,6 +7,7 @@ that moment.
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from email.utils import format_datetime
@@ -24,10 +25,11 @@ from actors.host.tenure import LeaseLimits
 from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
 from actors.machine.policy import Policy
 from actors.performer import Merchant
-from actors.ports import InboxItem
+from actors.ports import InboxItem, StoreError
 from alipay_client import AlipayClient
 from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
+from gateway.office.import_worker import LOOK_EVERY_S
 from gateway.process.configs import Configs
 from gateway.process.skew import Skew
 from gateway.rpc.counters import Counters
@@ -280,6 +282,17 @@ class GatewayProcess:
     async def _start(self) -> None:
         await self.links.start()
         await self.service.start()
+        if self._world.templates:
+            self.process.spawn(self._carry_out())
+
+    async def _carry_out(self) -> None:
+        """Carry applications out, as each gateway does by itself. A dead one lets go of nothing."""
+        while True:
+            busy = False
+            with contextlib.suppress(StoreError):
+                busy = await self.office.applying.once()
+            if not busy:
+                await asyncio.sleep(LOOK_EVERY_S)
 
     async def notified(self, token: str, body: bytes) -> tuple[int, bytes]:
         """Take a POST of Alipay's. Raises Died if nobody knows."""

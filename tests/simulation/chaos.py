@@ -58,6 +58,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("recalls", faults.recalled_every_s, recallers.somebody),
         ("codes", faults.codes_changed_every_s, rewrites.change),
         ("commands", faults.commanded_every_s, world.orderers.somebody),
+        ("templates", faults.planned_every_s, world.planners.somebody),
         ("restore", faults.restored_every_s, restores.restore),
     )
     for name, every_s, blow in kinds:

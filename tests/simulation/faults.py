@@ -99,6 +99,8 @@ class Faults:
     restored_every_s: float = 0.0
     """Drawn for no world: only steered ones have it."""
     commanded_every_s: float = 0.0
+    planned_every_s: float = 0.0
+    """Drawn for no world: only steered ones have it."""
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""

@@ -28,6 +28,10 @@ from tests.simulation.orderers import (
     nobody_is_restarted_before_a_customer,
     statuses_are_what_machines_did,
 )
+from tests.simulation.planners import (
+    applications_are_carried_out_once,
+    machines_show_what_is_wanted,
+)
 from tests.simulation.recallers import locks_are_known
 from tests.simulation.shelvers import by_people, goods_are_moved_as_was_said
 from tests.simulation.shown import charged_as_shown
@@ -73,6 +77,7 @@ def unrest(world: "World") -> str:
                 "OR (released_at_ms IS NOT NULL AND look_at_ms IS NOT NULL)"
             ),
         ),
+        ("applications", "SELECT import_id FROM machine_imports WHERE state = 'RUNNING'"),
         (
             "registry",
             (
@@ -83,6 +88,9 @@ def unrest(world: "World") -> str:
     ):
         if found := rows(sql + " LIMIT 3"):
             return f"{what}: {[row[0] for row in found]}"
+    for (machine_id,) in rows("SELECT machine_id FROM planogram_waits"):
+        if machine_id not in world.gone:
+            return f"machine {machine_id} has not acknowledged its planogram"
     for machine_id, code in codes(world).items():
         if not settled(code):
             return f"the code of {machine_id} is {code.status}, {code.wanted} is wanted"
@@ -498,5 +506,7 @@ TRUTHS = (
     locks_are_known,
     statuses_are_what_machines_did,
     nobody_is_restarted_before_a_customer,
+    applications_are_carried_out_once,
+    machines_show_what_is_wanted,
 )
 """Every truth that holds at rest, but for the audit."""

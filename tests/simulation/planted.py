@@ -17,6 +17,7 @@ from tests.simulation import (
     bugs_of_codes,
     bugs_of_commands,
     bugs_of_goods,
+    bugs_of_planograms,
     bugs_of_recalls,
     bugs_of_refunds,
     bugs_of_time,
@@ -406,6 +407,19 @@ PLANTED = (
         sentence="A machine that is loaded again sells what was recalled.",
         bug=bugs_of_recalls.lock_is_not_loaded,
         steer=steers.lots_are_recalled,
+    ),
+    Planted(
+        name="lines-are-named-anew",
+        sentence="A line of an application that is carried out again sets the planogram again.",
+        bug=bugs_of_planograms.lines_are_named_anew,
+        start=39,
+        steer=steers.planograms_are_applied,
+    ),
+    Planted(
+        name="template-is-read-again",
+        sentence="An application that waits for its time gets what was written meanwhile.",
+        bug=bugs_of_planograms.template_is_read_again,
+        steer=steers.planograms_are_applied,
     ),
     Planted(
         name="sent-is-done",

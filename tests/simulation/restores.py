@@ -58,6 +58,7 @@ class Backup:
         self._told = _told(world)
         self._commands = set(world.disk.rows(_COMMANDS))
         self._answered = world.shelvers.answered()
+        self._begun = set(world.planners.begun)
 
     def put_back(self) -> None:
         """Stop every program of ours, as an operator does first, and restore; they start again by
@@ -70,6 +71,7 @@ class Backup:
         world.disk.put_back(self._content)
         world.checker.put_back(self._checker)
         world.erased = self._erased
+        world.planners.begun = self._begun
         for machine_id, mode in world.disk.rows("SELECT machine_id, mode FROM machines"):
             world.modes[machine_id] = Mode(mode)
 

@@ -221,9 +221,17 @@ def by_people(world: "World", machine_id: str, column: str) -> int:
     ((change,),) = world.disk.rows(
         "SELECT coalesce(sum(CASE WHEN to_place = ? THEN quantity ELSE -quantity END), 0) "
         "FROM goods_moves WHERE ? IN (from_place, to_place) "
-        "AND kind IN ('LOADED', 'COUNTED', 'REVERSED')",
+        "AND kind IN ('LOADED', 'COUNTED', 'REVERSED', 'UNLOADED')",
         place,
         place,
     )
     assert isinstance(change, int)
-    return change
+    # What had no place in a new planogram left the books as removed, and this was sold before that.
+    ((sold,),) = world.disk.rows(
+        "SELECT count(*) FROM goods_moves JOIN vends ON vend_id = cause WHERE kind = 'SOLD' "
+        "AND from_place = 'FOUND' AND vends.machine_id = ? AND \"column\" = ?",
+        machine_id,
+        column,
+    )
+    assert isinstance(sold, int)
+    return change + sold

@@ -212,6 +212,14 @@ def commands_are_ordered(world: World) -> None:
     world.faults.commanded_every_s = 5.0
 
 
+def planograms_are_applied(world: World) -> None:
+    """Templates are written and applied to machines all the time, and some of it is stopped, while
+    customers stay long, goods are moved, and hosts and gateways die.
+    """
+    world.templates, world.insistent = True, True
+    world.faults.planned_every_s, world.faults.goods_moved_every_s = 6.0, 20.0
+
+
 def limits_are_disputed(world: World) -> None:
     """Two people want now this limit and now that one, again and again."""
     world.faults.limits_wished_every_s = 3.0
@@ -245,6 +253,7 @@ STEERS: dict[str, Steer] = {
     "lots are recalled": lots_are_recalled,
     "prices change": prices_change,
     "commands are ordered": commands_are_ordered,
+    "planograms are applied": planograms_are_applied,
     "codes are rewritten": codes_are_rewritten,
     "codes are lost": codes_are_lost,
     "administrators change their minds": administrators_change_their_minds,

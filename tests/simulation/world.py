@@ -47,6 +47,7 @@ from tests.simulation.machines import SimMachine
 from tests.simulation.network import Call, SimLine
 from tests.simulation.no_logs import without_logs
 from tests.simulation.orderers import Orderers
+from tests.simulation.planners import Planners
 from tests.simulation.processes import Process, task_factory
 from tests.simulation.provider import Provider
 from tests.simulation.restores import Lost
@@ -129,6 +130,7 @@ class World:
         self.wishes = admins.Wishes()
         self.shelvers = Shelvers()
         self.orderers = Orderers()
+        self.planners = Planners()
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()
         """Machines that never come back."""
@@ -139,6 +141,8 @@ class World:
         """How many are taken away at the end of their busy time."""
         self.lots: tuple[str, ...] = ()
         """Goods are loaded by these, and recalled; without, nobody tells lots apart."""
+        self.templates = False
+        """Gateways carry out what people apply to many machines."""
         self.insistent = False
         """Everybody who pays first leaves a little behind, or wants what that does not cover."""
         self.visits = 0

@@ -46,6 +46,8 @@ _OPEN_ITEMS = {
     "ListLockedColumns with not_obeyed shows them.",
     "planograms_waiting": "Machines that have not acknowledged the planogram that they shall have, "
     "by whether they are online; ListConvergence shows them.",
+    "machine_commands_open": "Commands to machines that are queued or sent and have not ended, by "
+    "status; ListCommands shows them.",
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }
 _LINK_GAUGES = {

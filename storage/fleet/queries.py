@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from actors.machine import describe
+from actors.machine.command import CommandStatus
 from actors.machine.ledger import Account, Transfer, TransferKind
 from actors.machine.state import VendStatus
 from storage.database.engine import Database
@@ -50,6 +51,7 @@ from storage.tables import (
     column_locks,
     inbox,
     journal,
+    machine_commands,
     machine_states,
     machines,
     planogram_waits,
@@ -346,6 +348,14 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
         )
     )
     .group_by("link"),
+    select(
+        literal("machine_commands_open"),
+        machine_commands.c.status,
+        func.count(),
+        func.min(machine_commands.c.ordered_at_ms),
+    )
+    .where(machine_commands.c.status.in_([CommandStatus.QUEUED, CommandStatus.SENT]))
+    .group_by(machine_commands.c.status),
     select(
         literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)
     ).where(in_status(vends, [VendStatus.IN_DOUBT.value])),

@@ -15,6 +15,7 @@ from actors.machine.events import Connected, FrameReceived
 from actors.machine.ids import BootId, StreamId
 from storage.auditing import prove
 from storage.database.engine import Database
+from storage.fleet.queries import Queries
 from storage.office.commands import Commands, commands_page
 from tests.storage.office.plans import goes_along
 from tests.storage.owner import START_MS, Owner
@@ -119,3 +120,19 @@ async def test_what_must_be_known_before_an_order_is_read_together(db: Database)
         seen.command.status,
         [one.command_id for one in seen.state.commands],
     )
+
+
+async def test_a_gauge_counts_what_has_not_ended(db: Database) -> None:
+    """By status, and since when the oldest waits."""
+    owner = await Owner.of(db, "VM-1")
+    await connected(owner)
+    await owner.do("VM-1", ordered(owner, "c1", CommandKind.TEST_VEND))
+    owner.now_ms += 1_000
+    await owner.do("VM-1", ordered(owner, "c2", CommandKind.REBOOT))
+    gauges = await Queries(db).gauges(now_ms=owner.now_ms)
+    open_ones = {
+        (one.status, one.count, one.oldest_at_ms)
+        for one in gauges
+        if one.name == "machine_commands_open"
+    }
+    assert {("QUEUED", 1, START_MS + 1_000), ("SENT", 1, START_MS)} == open_ones

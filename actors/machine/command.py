@@ -97,7 +97,8 @@ class Command(Struct, frozen=True, kw_only=True, array_like=True):
     told: bool = False
     """It was sent on the present stream."""
     superseded: bool = False
-    """A later one locks or unlocks the same column: it is sent no more."""
+    """A later one locks or unlocks the same column: it is sent no more. Of a test vend that
+    expired: the column was counted since."""
     ended_at_ms: int | None = None
     detail: str = ""
     evidence: str = ""

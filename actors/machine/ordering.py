@@ -276,9 +276,20 @@ def _conclude(draft: Draft, command: Command, fact: CommandAnswered) -> None:
     dropped = command.kind is CommandKind.TEST_VEND and fell(
         fact.evidence, turned=status is CommandStatus.APPLIED
     )
-    ended = replace(command, evidence=fact.evidence, dropped=dropped, report=fact.report)
+    ended = replace(
+        command,
+        evidence=fact.evidence if command.kind is CommandKind.TEST_VEND else "",
+        dropped=dropped,
+        report=fact.report if command.kind is CommandKind.REPORT else None,
+    )
     if dropped:
-        stock.take_tested(draft, command.column, command.product, command.command_id)
+        stock.take_tested(
+            draft,
+            command.column,
+            command.product,
+            command.command_id,
+            counted=late and command.superseded,
+        )
         stock.works(draft, command.column)
         incidents.sold(draft, command.column)
     _end(draft, ended, status, detail)

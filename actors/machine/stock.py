@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from actors.machine import alarms, events, goods, locking
+from actors.machine.command import Command, CommandKind, CommandStatus
 from actors.machine.draft import Draft
 from actors.machine.goods import GOODS_ACTS_KEPT, GoodsAct, GoodsKind, GoodsMove
 from actors.machine.policy import Policy
@@ -83,7 +84,8 @@ def failed(draft: Draft, name: str, cause: FailureCause) -> None:
             draft,
             AlarmKind.COLUMN_FAILS,
             f"column {name} failed {in_row} times in a row, at last by {cause}: it sells nothing "
-            "until it is counted, its door was opened and closed, or it sells for cash",
+            "until it is counted, its door was opened and closed, it sells for cash, or a "
+            "test vend drops an item",
             subject=name,
         )
 
@@ -134,16 +136,27 @@ def take_one(draft: Draft, name: str, kind: GoodsKind, vend: Vend | None = None)
     _take(draft, name, "" if column is None else column.product, kind, goods.SOLD)
 
 
-def take_tested(draft: Draft, name: str, product: str, cause: str) -> None:
-    """An item left the column by a test vend, which ``cause`` names."""
-    _take(draft, name, product, GoodsKind.TESTED, goods.TEST, cause)
+def take_tested(
+    draft: Draft, name: str, product: str, cause: str, *, counted: bool = False
+) -> None:
+    """An item left the column by a test vend, which ``cause`` names. ``counted``: somebody has
+    counted the column since, and missed the item then.
+    """
+    _take(draft, name, product, GoodsKind.TESTED, goods.TEST, cause, missed=counted)
 
 
 def _take(
-    draft: Draft, name: str, product: str, kind: GoodsKind, end: str, cause: str = ""
+    draft: Draft,
+    name: str,
+    product: str,
+    kind: GoodsKind,
+    end: str,
+    cause: str = "",
+    *,
+    missed: bool = False,
 ) -> None:
     """An item of the product left the column for its ``end``. Without a ``cause`` nobody knows what
-    it was, if the column is gone.
+    it was, if the column is gone. ``missed``: a count has taken it from the books already.
     """
     column = column_named(draft.state, name)
     if column is None:
@@ -151,8 +164,9 @@ def _take(
     elif column.product != product:
         draft.note(f"an item left column {name}, which holds {column.product} by now")
     else:
-        if column.stock == 0:
-            draft.note(f"an item left column {name}, which was believed empty")
+        if column.stock == 0 or missed:
+            said = "was counted since" if missed else "was believed empty"
+            draft.note(f"an item left column {name}, which {said}")
             _carry(draft, GoodsKind.COUNTED, column, 1, goods.FOUND)
         else:
             _put(draft, replace(column, stock=column.stock - 1))
@@ -204,6 +218,7 @@ def _count(draft: Draft, event: events.StockCounted) -> None:
         draft.note(f"column {event.column} holds 0 to {column.capacity} items, not {event.stock}")
     else:
         _set(draft, column, event.stock, actor=event.actor)
+        _counted(draft, event.column)
 
 
 def _recount(draft: Draft, event: events.GoodsCounted) -> None:
@@ -232,7 +247,29 @@ def _recount(draft: Draft, event: events.GoodsCounted) -> None:
         actor=event.actor,
         reason=event.reason,
     )
+    _counted(draft, column.column)
     _remember(draft, event.cause)
+
+
+def _counted(draft: Draft, name: str) -> None:
+    """Somebody counted the column: what a test vend dropped of which nobody has heard is missing
+    already, and is not taken once more when its machine tells it.
+    """
+    ended = draft.state.ended_commands
+    if any(_not_heard_of(one, name) for one in ended):
+        draft.update(
+            ended_commands=tuple(
+                replace(one, superseded=True) if _not_heard_of(one, name) else one for one in ended
+            )
+        )
+
+
+def _not_heard_of(command: Command, name: str) -> bool:
+    return (
+        command.kind is CommandKind.TEST_VEND
+        and command.status is CommandStatus.EXPIRED
+        and command.column == name
+    )
 
 
 def _handle(draft: Draft, event: events.GoodsMoved) -> None:

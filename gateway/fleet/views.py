@@ -61,7 +61,7 @@ _NEXT_STEPS = {
     ),
     views.WorkItemKind.MACHINE_ALARM: (
         "look at the machine: COLUMN_FAILS, free or refill the column and SetStock; MACHINE_FAILS, "
-        "DisableMachine until it sells again, and look why with a test vend; DOUBLE or "
+        "DisableMachine, look why with a test vend, and EnableMachine when it works; DOUBLE or "
         "BOOT_CAME_BACK, find the other device that uses its id; NUMBER_REUSED, mend its firmware; "
         "VEND_CONTRADICTED, compare with the camera and RefundVend if the goods did not come; "
         "TEST_VEND_UNKNOWN, look into the column and CountColumn; CODE_LEFT, look in Alipay's "

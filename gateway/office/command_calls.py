@@ -27,10 +27,12 @@ from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act, Acts
 from gateway.fleet.errors import CallRefused, not_found, not_possible
 from gateway.office.command_views import KIND
+from gateway.office.errors import refused
 from gateway.office.fields import OfficeFields
 from gateway.office.v1 import command_service_pb2 as wire
 from gateway.rpc.statuses import Refusal
 from storage.office.commands import Commands, CommandView, Seen
+from storage.office.deeds import used_before
 
 VALID_FOR_S_DEFAULT = 600
 VALID_FOR_S_MAX = 604_800
@@ -60,6 +62,8 @@ class CommandCalls(Acts):
         machine = await self.machine(machine_id)
         seen = await self.ordered.seen(machine_id, event.command_id)
         if seen.command is not None:
+            if act.claim is not None and not act.resumed:
+                raise refused(used_before(act.claim.asked.request_id))
             return seen.command
         if machine.retired_at_ms is not None:
             raise fleet_errors.retired(machine_id)

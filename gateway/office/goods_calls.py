@@ -21,9 +21,10 @@ from actors.machine.values import replace
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act, Acts, why_not
 from gateway.fleet.errors import not_possible
-from gateway.office.errors import deed_of, in_words
+from gateway.office.errors import deed_of, in_words, refused
 from gateway.office.goods_fields import ENDS, OUT_OF_COLUMN, QUANTITY_MAX, GoodsFields
 from gateway.office.v1 import goods_service_pb2 as wire
+from storage.office.deeds import used_before
 from storage.office.goods import (
     ActView,
     Errand,
@@ -377,12 +378,7 @@ def _cause(act: Act, request: object) -> str:
 def _unused(seen: ActView, act: Act) -> ActView:
     """Return it, unless what a request does for the first time was done under its id long ago."""
     if (seen.done or seen.refused) and act.claim is not None and not act.resumed:
-        raise not_possible(
-            "REQUEST_ID_USED",
-            f"request id {act.claim.asked.request_id} was used before, and its answer is not kept "
-            "any more: give this one another",
-            request=act.claim.asked.request_id,
-        )
+        raise refused(used_before(act.claim.asked.request_id))
     return seen
 
 

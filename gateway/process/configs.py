@@ -6,6 +6,7 @@ one :class:`Configs`, or a refusal with all problems at once. Knows nothing of g
 a Ray worker reads its settings here too.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -118,25 +119,47 @@ def certificate_problems(made: Configs, *, now_ms: int) -> list[str]:
 
 
 def place_problems(settings: Settings) -> list[str]:
-    """Return a sentence for each place that is to be made and cannot be: something else is there.
+    """Return a sentence for each place that is to be made and cannot be: something else is there,
+    the kernel keeps nothing there, or this user may not write it.
 
     ``vendgate config check`` refuses them. A host that starts writes its log elsewhere and goes on.
     """
     found = []
-    if settings.ray.mode == "local" and (other := _no_folder(settings.ray.run_dir)):
-        found.append(f"ray.run_dir: {other} is no folder; name one, which the gateway may make.")
-    if (file := settings.logs.hosts_file) is not None:
-        if file.is_dir():
-            found.append(f"logs.hosts_file: {file} is a folder; name a file in it.")
-        elif not file.parent.is_dir():
-            found.append(f"logs.hosts_file: {file.parent} is no folder; make it, or name another.")
+    if settings.ray.mode == "local" and (why := _no_folder(settings.ray.run_dir)):
+        found.append(f"ray.run_dir: {why}.")
+    if (file := settings.logs.hosts_file) is not None and (why := _no_log(file)):
+        found.append(f"logs.hosts_file: {why}.")
     return found
 
 
-def _no_folder(wanted: Path) -> Path | None:
-    """Return what stands where a folder is to be made, or one that it is to be made in."""
-    there = next(one for one in (wanted, *wanted.parents) if one.exists())
-    return None if there.is_dir() else there
+def _no_folder(wanted: Path) -> str:
+    """Return why this user can neither write in this folder nor make it; empty if they can."""
+    try:
+        there = next(one for one in (wanted, *wanted.parents) if one.exists())
+    except OSError as error:
+        return f"{wanted} cannot be reached by this user ({error.strerror}); name another"
+    if not there.is_dir():
+        return f"{there} is no folder; name one, which the gateway may make"
+    if urls.is_of_the_kernel(there):
+        return f"{there} keeps no files; name another place"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} cannot be written by this user; chown it, or name another"
+    return ""
+
+
+def _no_log(file: Path) -> str:
+    """Return why this user cannot write this file; empty if they can."""
+    try:
+        if file.is_dir():
+            return f"{file} is a folder; name a file in it"
+        if not file.parent.is_dir():
+            return f"{file.parent} is no folder; make it, or name another"
+        if file.exists():
+            allowed = os.access(file, os.W_OK)
+            return "" if allowed else f"{file} cannot be written by this user; chown it"
+    except OSError as error:
+        return f"{file} cannot be reached by this user ({error.strerror}); name another"
+    return _no_folder(file.parent)
 
 
 def storage_config(settings: Settings, *, writes: bool = False) -> StorageConfig:

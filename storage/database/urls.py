@@ -72,7 +72,7 @@ def unwritable(url: URL) -> Iterator[str]:
         yield f"The database {file} cannot be written by this user: chown it."
     elif not folder.is_dir():
         yield f"The database {file} cannot be made: {folder} is no folder."
-    elif _is_of_the_kernel(folder):
+    elif is_of_the_kernel(folder):
         yield f"The database {file} cannot be made: {folder} keeps no files. Name another place."
     elif not os.access(folder, os.W_OK | os.X_OK):
         yield (
@@ -81,7 +81,7 @@ def unwritable(url: URL) -> Iterator[str]:
         )
 
 
-def _is_of_the_kernel(folder: Path) -> bool:
+def is_of_the_kernel(folder: Path) -> bool:
     """Return whether it shows what the kernel knows: root may write there, but make no files."""
     device = folder.stat().st_dev
     return any(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import ColumnElement, Connection, Executable, select
 
 from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
 from storage.database.engine import Database
@@ -93,6 +93,28 @@ class DeedPlan(Generic[Result]):
     result: Result
     writes: tuple[tuple[Executable, Sequence[dict[str, Any]]], ...] = ()
     details: tuple[Detail, ...] = ()
+
+
+def used_before(request_id: str) -> NotPossible:
+    """Return the refusal of a request whose id named what another one made so long ago that its
+    answer is not kept any more.
+    """
+    return NotPossible(
+        "REQUEST_ID_USED",
+        f"request id {request_id} was used before, and its answer is not kept any more: give this "
+        "one another",
+        request=request_id,
+    )
+
+
+def check_unused(connection: Connection, deed: Deed, key: ColumnElement[str], name: str) -> None:
+    """Look whether what the deed is to make under a name that its request's id gives is not there.
+    Raises NotPossible (REQUEST_ID_USED).
+    """
+    if deed.claim is None:
+        return
+    if connection.scalar(select(key).where(key == name)) is not None:
+        raise used_before(deed.claim.asked.request_id)
 
 
 async def do(

@@ -136,12 +136,13 @@ class Imports:
         about: str = "",
     ) -> ImportView:
         """Keep an import that is to be carried out from ``from_ms`` on. Raises NotPossible while
-        another one runs, or, of planograms, too many do.
+        another one runs, or, of planograms, too many do, and for REQUEST_ID_USED.
         """
 
         def plan(connection: Connection) -> DeedPlan[ImportView]:
             if deed.locks:
                 dialects.office_alone(connection)  # two that begin at once: one of them does
+            deeds.check_unused(connection, deed, machine_imports.c.import_id, import_id)
             _check_room(connection, self._kind)
             made = ImportView(
                 import_id=import_id,

@@ -114,12 +114,13 @@ class Recalls:
 
     async def begin(self, recall_id: str, wanted: NewRecall, deed: Deed) -> RecallView:
         """Let nothing of it be sold any more. Raises NotThere for what nobody knows, or NotPossible
-        (RECALL_OPEN).
+        (RECALL_OPEN, REQUEST_ID_USED).
         """
 
         def plan(connection: Connection) -> DeedPlan[RecallView]:
             if deed.locks:
                 dialects.office_alone(connection)  # two who recall the same: one of them does
+            deeds.check_unused(connection, deed, recalls.c.recall_id, recall_id)
             _check_known(connection, wanted)
             there = open_ones(connection, wanted.product, wanted.lot, RecallCause.RECALLED)
             if there:

@@ -13,6 +13,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from sqlalchemy import delete
 
 from actors.machine.code_calls import rests
 from actors.machine.ids import MachineId
@@ -20,6 +21,7 @@ from gateway.fleet import enums
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.v1 import machine_pb2 as machines_wire
 from storage.fleet.lists import Wanted
+from storage.tables import answers
 from tests.support.site import Site, found
 
 COLUMNS = [machine_pb2.Column(column="A1", product="cola", price_minor=500, capacity=10, stock=4)]
@@ -117,3 +119,8 @@ async def refunded(site: Site) -> str:
         return refunds[0].refund_id if refunds else None
 
     return await found(refused)
+
+
+async def answers_forgotten(site: Site) -> None:
+    """Keep no answer of any request any more, as seven days later."""
+    await site.database.write(lambda connection: connection.execute(delete(answers)))

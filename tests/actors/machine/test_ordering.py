@@ -95,13 +95,18 @@ def test_a_command_is_sent_once_it_is_ordered_and_ends_by_its_answer() -> None:
     assert ["c1"] == sent(story)
     assert CommandStatus.SENT is status(story)
     told = MachineReport(uptime_s=7, temperature_c=0)
-    story.frame(
-        CommandAnswered(command_id="c1", outcome=CommandOutcome.APPLIED, detail="ok", report=told)
+    said = CommandAnswered(
+        command_id="c1", outcome=CommandOutcome.APPLIED, detail="ok", evidence=FELL, report=told
     )
+    story.frame(said)
     ended = last(story)
+    assert "" == ended.evidence, "which only a test vend has"
     assert (CommandStatus.APPLIED, "ok", told) == (ended.status, ended.detail, ended.report)
     assert () == story.state.commands
     assert story.state.ended_commands[0].report is None
+    order(story, CommandKind.TEST_VEND, "c2")
+    story.frame(replace(said, command_id="c2"))
+    assert (FELL, None) == (last(story, "c2").evidence, last(story, "c2").report)
 
 
 def test_a_command_waits_for_its_machine_and_is_sent_behind_the_welcome() -> None:

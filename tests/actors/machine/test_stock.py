@@ -3,11 +3,14 @@
 import pytest
 
 from actors.machine import events, stock
+from actors.machine.command import CommandAnswered, CommandKind, CommandOutcome
 from actors.machine.draft import Draft
+from actors.machine.goods import GoodsKind
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, FailureCause, MachineState
 from actors.machine.stock import available, can_sell
 from actors.machine.values import replace
+from tests.support.every_event import ordered
 from tests.support.story import Story, a_machine
 
 
@@ -246,3 +249,58 @@ def test_what_a_customer_or_a_person_ended_is_no_failure_of_the_machine() -> Non
     stock.failed(draft, "A1", FailureCause.REVIEWED)
     assert story.state == draft.state
     assert ([], Policy().machine_failures_max - 1) == (rung(story), story.state.failed_in_row)
+
+
+# --- what a test vend dropped, and a count ---
+
+
+def a_silent_test_vend(*, expired: bool = True) -> Story:
+    """A machine with three items in each column that was sent a test vend of A1."""
+    story = Story(a_machine(stock=3))
+    story.connect(commands=True)
+    story.do(ordered(story, "c1", CommandKind.TEST_VEND, "A1"))
+    if expired:
+        story.wait(story.policy.vend_result_ms)
+    return story
+
+
+def told_that_it_fell(story: Story) -> list[GoodsKind]:
+    """The machine answers: return which moves that makes. Two are left in A1 whatever was."""
+    fact = CommandAnswered(
+        command_id="c1", outcome=CommandOutcome.APPLIED, evidence="motor=RAN drop=SEEN"
+    )
+    kinds = [move.kind for move in story.frame(fact).goods]
+    assert 2 == story.state.columns[0].stock
+    return kinds
+
+
+@pytest.mark.parametrize("by_set_stock", [True, False])
+def test_an_item_that_a_count_missed_is_not_taken_twice(by_set_stock: bool) -> None:
+    """As TEST_VEND_UNKNOWN asks, somebody counts; then the machine comes back and says that it
+    fell. Its move to TEST stands in the books, and so does that it had been there.
+    """
+    story = a_silent_test_vend()
+    column = story.state.columns[0]
+    if by_set_stock:
+        story.do(events.StockCounted(column=column.column, stock=2))
+    else:
+        count = events.GoodsCounted(
+            cause="count",
+            version=story.state.version,
+            column=column.column,
+            product=column.product,
+            counted=2,
+            believed=3,
+        )
+        story.do(count)
+    assert [GoodsKind.COUNTED, GoodsKind.TESTED] == told_that_it_fell(story)
+
+
+def test_a_count_of_another_column_or_before_the_end_takes_nothing_from_a_test() -> None:
+    """Of a test vend that is out, nobody knows which was first: what its machine says counts."""
+    story = a_silent_test_vend()
+    story.do(events.StockCounted(column="A2", stock=1))
+    assert [GoodsKind.TESTED] == told_that_it_fell(story)
+    story = a_silent_test_vend(expired=False)
+    story.do(events.StockCounted(column="A1", stock=3))
+    assert [GoodsKind.TESTED] == told_that_it_fell(story)

@@ -10,7 +10,7 @@ from gateway.office.v1 import command_pb2, goods_service_pb2
 from gateway.office.v1 import command_service_pb2 as wire
 from gateway.v1 import machine_pb2 as machines_wire
 from tests.support.edge import MachineCall
-from tests.support.fleet_calls import refusal, registered
+from tests.support.fleet_calls import answers_forgotten, refusal, registered
 from tests.support.goods_calls import COLUMNS
 from tests.support.site import Site, found
 from tests.support.site_machine import a_door, a_machine, heard
@@ -187,3 +187,19 @@ async def test_a_check_leaves_nothing(site: Site) -> None:
     made = await order(site, validate_only=True)
     assert ("", command_pb2.COMMAND_STATUS_QUEUED) == (made.command_id, made.status)
     assert not (await site.commands.ListCommands(wire.ListCommandsRequest())).commands
+
+
+async def test_an_id_of_long_ago_orders_nothing_and_says_so(
+    site: Site, machine: MachineCall
+) -> None:
+    """Whatever it ordered then: what it orders now would be taken for done."""
+    await order(site, request_id="morning")
+    await answers_forgotten(site)
+    for again in (
+        ordering("LOCK_COLUMN", column="A1", request_id="morning"),
+        ordering(request_id="morning"),
+    ):
+        _, reason, _ = await refusal(site.commands.OrderCommand(again))
+        assert "REQUEST_ID_USED" == reason
+    assert "A1" == (await order(site, "LOCK_COLUMN", column="A1", request_id="noon")).column
+    assert machine is not None

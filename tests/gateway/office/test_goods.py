@@ -11,7 +11,7 @@ import pytest
 
 from actors.machine.ids import MachineId
 from gateway.office.v1 import goods_service_pb2 as wire
-from tests.support.fleet_calls import refusal
+from tests.support.fleet_calls import answers_forgotten, refusal
 from tests.support.goods_calls import (
     NORTH,
     VAN,
@@ -180,3 +180,12 @@ async def test_what_no_database_can_be_asked_for_is_refused(
         request = getattr(wire, f"{call}Request")(**{field: "a\0b", **more})
         code, _, wrong = await refusal(getattr(site.goods, call)(request))
         assert (grpc.StatusCode.INVALID_ARGUMENT, [field]) == (code, wrong)
+
+
+async def test_an_id_of_long_ago_moves_nothing_and_says_so(site: Site) -> None:
+    """Between stores as in and out of columns."""
+    await site.goods.LoadColumn(load(request_id="l"))
+    await answers_forgotten(site)
+    again = transfer(1, come_from=VAN, to=NORTH, request_id="first")
+    for call in (site.goods.TransferGoods(again), site.goods.LoadColumn(load(1, request_id="l"))):
+        assert "REQUEST_ID_USED" == (await refusal(call))[1]

@@ -8,7 +8,7 @@ from gateway.office.v1 import machine_import_service_pb2 as wire
 from gateway.office.v1 import machine_profile_service_pb2 as profile_wire
 from gateway.office.v1.selector_pb2 import Selector
 from tests.gateway.office.importing import a_file, a_pier, begun, looked_at, worker
-from tests.support.fleet_calls import refusal, registration
+from tests.support.fleet_calls import answers_forgotten, refusal, registration
 from tests.support.site import Site
 
 DONE = machine_import_pb2.MACHINE_IMPORT_STATE_DONE
@@ -122,3 +122,14 @@ async def test_what_is_exported_changes_nothing_when_it_is_imported(site: Site) 
     await worker(site).once()
     assert DONE == (await looked_at(site, made.import_id)).state
     assert before == (await site.fleet.GetMachine(request)).machine.etag
+
+
+async def test_an_id_of_long_ago_imports_nothing_and_says_so(site: Site) -> None:
+    """Another id does. The database is not blamed."""
+    await a_pier(site)
+    await begun(site, a_file("VM-1"), request_id="r-1")
+    assert await worker(site).once()
+    await answers_forgotten(site)
+    refused = await refusal(begun(site, a_file("VM-2"), request_id="r-1"))
+    assert "REQUEST_ID_USED" == refused[1]
+    assert 1 == (await begun(site, a_file("VM-2"), request_id="r-2")).line_count

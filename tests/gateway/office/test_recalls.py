@@ -9,7 +9,7 @@ from gateway.office.v1 import incident_pb2, incident_service_pb2, recall_pb2
 from gateway.office.v1 import recall_service_pb2 as wire
 from storage.tables import audit
 from tests.gateway.office.recalling import a_loaded_machine, locked, recall, release, worker
-from tests.support.fleet_calls import refusal
+from tests.support.fleet_calls import answers_forgotten, refusal
 from tests.support.goods_calls import load, unload
 from tests.support.site import Site
 
@@ -187,3 +187,13 @@ async def test_lists_come_in_pages(site: Site) -> None:
     both = wire.ListLockedColumnsRequest(machine_id="VM-1", not_obeyed=True)
     code, _, wrong = await refusal(site.recalls.ListLockedColumns(both))
     assert (grpc.StatusCode.INVALID_ARGUMENT, ["recall_id"]) == (code, wrong)
+
+
+async def test_an_id_of_long_ago_recalls_nothing_and_says_so(site: Site) -> None:
+    """Another id does. The database is not blamed."""
+    made = await recall(site, request_id="r")
+    await release(site, made.recall.recall_id)
+    await answers_forgotten(site)
+    _, reason, _ = await refusal(recall(site, request_id="r"))
+    assert "REQUEST_ID_USED" == reason
+    assert (await recall(site, request_id="r-2")).recall.recall_id

@@ -1,5 +1,7 @@
 """The rules between settings: each refusal is a sentence that says what to change."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +282,38 @@ def test_a_place_where_something_else_stands_is_named(tmp_path: Path, tables: Ta
     tables["ray"] = {"mode": "none", "run_dir": f"{tmp_path}/salt"}
     del tables["logs"]
     assert [] == configs.place_problems(settings.load(installed.write(tmp_path, tables)))
+
+
+def test_a_place_that_this_user_cannot_write_is_named(
+    tmp_path: Path, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused with a sentence before a Ray, or a host, fails on it."""
+
+    def problems(run_dir: str, hosts_file: str) -> list[str]:
+        tables["ray"] = {"mode": "local", "run_dir": run_dir}
+        tables["logs"] = {"hosts_file": hosts_file}
+        return configs.place_problems(settings.load(installed.write(tmp_path, tables)))
+
+    of_ray, of_logs = problems("/proc/new/ray", "/proc/hosts.log")
+    assert "ray.run_dir: /proc keeps no files; name another place." == of_ray
+    assert "logs.hosts_file: /proc keeps no files; name another place." == of_logs
+    (tmp_path / "old.log").write_text("")
+    ours = (f"{tmp_path}/ray", f"{tmp_path}/hosts.log")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda *_: False)
+        for file in ("hosts.log", "old.log"):
+            of_ray, of_logs = problems(ours[0], f"{tmp_path}/{file}")
+            assert of_ray.startswith(f"ray.run_dir: {tmp_path} cannot be written by this user")
+            assert "cannot be written by this user" in of_logs
+
+    def refuses(path: Path, **_: object) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "exists", refuses)
+        for problem in problems(*ours):
+            assert "cannot be reached by this user (Permission denied)" in problem
+    assert [] == problems(*ours)
 
 
 def test_a_salt_that_cannot_be_read_is_told_of_once(tmp_path: Path, tables: Tables) -> None:

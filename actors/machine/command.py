@@ -13,7 +13,9 @@ from msgspec import Struct
 from actors.machine.ids import BootId
 
 COMMANDS_MAX = 4
-"""So many may be open at a machine at once; one more is refused."""
+"""So many may be open at a machine at once; one more is refused. Of those that lock or unlock there
+may be as many beside them, and of one more the oldest makes room: a lock never waits for a machine.
+"""
 ENDED_COMMANDS_KEPT = 8
 """The last ones that ended, for answers that come again or late."""
 LOCKS_MAX = 128

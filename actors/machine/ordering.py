@@ -62,7 +62,8 @@ def why_not(state: MachineState, wanted: CommandOrdered, now_ms: int) -> tuple[R
         return Refusal.MACHINE_RETIRED, "the machine was retired"
     if state.link.boot_id and not state.link.knows_commands:
         return Refusal.COMMANDS_UNKNOWN, "its firmware knows no commands"
-    if len(state.commands) >= COMMANDS_MAX:
+    others = sum(one.kind not in LOCKING for one in state.commands)
+    if wanted.kind not in LOCKING and others >= COMMANDS_MAX:
         return Refusal.TOO_MANY_COMMANDS, f"{COMMANDS_MAX} commands are open at the machine"
     if wanted.expires_at_ms <= now_ms:
         return Refusal.COMMAND_EXPIRED, "its time was over before it was heard of"
@@ -119,6 +120,7 @@ def _order(draft: Draft, event: CommandOrdered) -> None:
     draft.record_command(command)
     if command.kind in LOCKING:
         _supersede(draft, command)
+        _make_room(draft, command)
         _lock(draft, command.column, locked=command.kind is CommandKind.LOCK_COLUMN)
     draft.update(commands=(*draft.state.commands, command))
 
@@ -154,6 +156,17 @@ def _supersede(draft: Draft, by: Command) -> None:
             _end(draft, one, CommandStatus.CANCELLED, f"by command {by.command_id}")
         else:
             _keep(draft, replace(one, superseded=True))
+
+
+def _make_room(draft: Draft, by: Command) -> None:
+    """End the oldest that locks or unlocks if there are too many: what it says holds here, whatever
+    its machine does, and its answer still counts.
+    """
+    locking = [one for one in draft.state.commands if one.kind in LOCKING]
+    locking.sort(key=lambda one: not one.superseded)
+    for one in locking[: max(0, len(locking) - COMMANDS_MAX + 1)]:
+        said = "no answer" if one.status is CommandStatus.SENT else "was not sent"
+        _end(draft, one, CommandStatus.EXPIRED, f"{said} before command {by.command_id}")
 
 
 def _lock(draft: Draft, column: str, *, locked: bool) -> None:

@@ -37,8 +37,9 @@ class CommandServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CommandServiceAsyncStub: ...
     OrderCommand: _grpc.UnaryUnaryMultiCallable[_command_service_pb2.OrderCommandRequest, _command_service_pb2.OrderCommandResponse]
     """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
-    until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS). One whose firmware knows no commands is refused
-    (COMMANDS_UNKNOWN); one that was never heard of is not.
+    until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
+    the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN); one that was never heard
+    of is not.
     """
     GetCommand: _grpc.UnaryUnaryMultiCallable[_command_service_pb2.GetCommandRequest, _command_service_pb2.GetCommandResponse]
     ListCommands: _grpc.UnaryUnaryMultiCallable[_command_service_pb2.ListCommandsRequest, _command_service_pb2.ListCommandsResponse]
@@ -55,8 +56,9 @@ class CommandServiceAsyncStub(CommandServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     OrderCommand: _aio.UnaryUnaryMultiCallable[_command_service_pb2.OrderCommandRequest, _command_service_pb2.OrderCommandResponse]  # type: ignore[assignment]
     """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
-    until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS). One whose firmware knows no commands is refused
-    (COMMANDS_UNKNOWN); one that was never heard of is not.
+    until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
+    the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN); one that was never heard
+    of is not.
     """
     GetCommand: _aio.UnaryUnaryMultiCallable[_command_service_pb2.GetCommandRequest, _command_service_pb2.GetCommandResponse]  # type: ignore[assignment]
     ListCommands: _aio.UnaryUnaryMultiCallable[_command_service_pb2.ListCommandsRequest, _command_service_pb2.ListCommandsResponse]  # type: ignore[assignment]
@@ -76,8 +78,9 @@ class CommandServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_command_service_pb2.OrderCommandResponse, _abc.Awaitable[_command_service_pb2.OrderCommandResponse]]:
         """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
-        until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS). One whose firmware knows no commands is refused
-        (COMMANDS_UNKNOWN); one that was never heard of is not.
+        until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
+        the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN); one that was never heard
+        of is not.
         """
 
     @_abc_1.abstractmethod

@@ -3,13 +3,15 @@
 import pytest
 
 from actors.machine import events
+from actors.machine.command import COMMANDS_MAX, CommandKind, CommandStatus
 from actors.machine.decision import Decision
 from actors.machine.effects import ApproveVend, UpdatePlanogram, Welcome
 from actors.machine.invariants import InvariantBroken, check_decision
 from actors.machine.locking import locked, shown
-from actors.machine.state import DenyReason, Mode, VendStatus
+from actors.machine.state import Column, DenyReason, Mode, VendStatus
 from actors.machine.stock import can_sell
 from actors.machine.values import replace
+from tests.support.every_event import ordered
 from tests.support.story import Story, a_machine
 
 
@@ -146,3 +148,31 @@ def test_a_decision_that_approves_a_locked_column_is_refused() -> None:
 
     with pytest.raises(InvariantBroken, match="locked column A1 is denied"):
         check_decision(replace(before, configuration=closed), replace(story.last, state=state))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_no_machine_keeps_a_column_from_being_locked_or_sold_again(*, there: bool) -> None:
+    """One that answers nothing, or is away, while as many commands are open as may be: the oldest
+    lock makes room, and its answer counts when it comes after all.
+    """
+    names = [f"C{number}" for number in range(COMMANDS_MAX + 1)]
+    columns = [
+        Column(column=name, product="p", price_minor=100, capacity=9, stock=1) for name in names
+    ]
+    story = Story(replace(a_machine(), columns=tuple(columns)))
+    story.connect(commands=True)
+    if not there:
+        story.disconnect()
+    for number in range(COMMANDS_MAX):
+        story.do(ordered(story, f"r{number}", CommandKind.REPORT, ""))
+    for name in names:
+        story.do(ordered(story, f"lock-{name}", CommandKind.LOCK_COLUMN, name))
+    story.do(ordered(story, "opens", CommandKind.UNLOCK_COLUMN, "C0"))
+    assert tuple(names[1:]) == story.state.ordered_locks
+    ended = {one.command_id: (one.status, one.detail) for one in story.state.ended_commands}
+    said = "no answer" if there else "was not sent"
+    assert {
+        "lock-C0": (CommandStatus.EXPIRED, f"{said} before command lock-C4"),
+        "lock-C1": (CommandStatus.EXPIRED, f"{said} before command opens"),
+    } == ended
+    assert 2 * COMMANDS_MAX == len(story.state.commands)

@@ -21,8 +21,9 @@ def own_folder() -> Iterator[Path]:
     """Give a new folder, for us alone; whoever wants it gone at its end removes it. Those of this
     user whose makers were killed, and in which no process lives, are removed first.
     """
-    for path, _ in dead_folders(Path(tempfile.gettempdir()), PREFIX):
-        if not users_of(path):
+    for path, owner in dead_folders(Path(tempfile.gettempdir()), PREFIX):
+        # A copy that somebody made names another one.
+        if path == owner and not users_of(path):
             shutil.rmtree(path, ignore_errors=True)
     path = Path(tempfile.mkdtemp(prefix=PREFIX))
     lock = hold(path, owner=path)

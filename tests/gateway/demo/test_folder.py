@@ -1,5 +1,6 @@
 """The demo's folder: held while it runs, and removed by the next one if its maker was killed."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from gateway.demo.folder import own_folder
 def test_what_a_killed_demo_left_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Never what a living one holds, what was kept as evidence, or what is not ours."""
+    """Never what a living one holds, what was kept or copied as evidence, or what is not ours."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "vg-somebody").mkdir()
     with own_folder() as kept:
@@ -32,6 +33,7 @@ def test_what_a_killed_demo_left_is_removed(
         )
         left = Path(killed.stdout.strip())
         assert left.is_dir()
+        copied = Path(shutil.copytree(left, tmp_path / "vg-copied"))
         with own_folder() as new:
-            there = {held, kept, new, tmp_path / "vg-somebody"}
+            there = {held, kept, new, copied, tmp_path / "vg-somebody"}
             assert there == set(tmp_path.iterdir())

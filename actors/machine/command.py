@@ -77,7 +77,7 @@ class MachineReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Command(Struct, frozen=True, kw_only=True, array_like=True):
     """One command. ``expires_at_ms``: until when it may be sent; ``deadline_at_ms``: when it ends
-    without an answer, which of a test vend that was sent is sooner.
+    without an answer, which of a test vend that was sent is as long after that as of a vend.
     """
 
     command_id: str
@@ -90,9 +90,9 @@ class Command(Struct, frozen=True, kw_only=True, array_like=True):
     expires_at_ms: int
     deadline_at_ms: int
     version: int
-    """Of the state that it made when it was ordered."""
+    """Of the state that it made when it was ordered; once it ended, when it did."""
     product: str = ""
-    """Of a test vend: what was in the column when it was sent."""
+    """Of a test vend: what was in the column when it was sent, or ordered if it was not."""
     sent_at_ms: int | None = None
     sent_in: BootId = BootId("")
     """The boot in which it was sent first."""

@@ -67,14 +67,21 @@ def why_not(state: MachineState, wanted: CommandOrdered, now_ms: int) -> tuple[R
         return Refusal.TOO_MANY_COMMANDS, f"{COMMANDS_MAX} commands are open at the machine"
     if wanted.expires_at_ms <= now_ms:
         return Refusal.COMMAND_EXPIRED, "its time was over before it was heard of"
-    if wanted.kind is CommandKind.UNLOCK_COLUMN:
-        if wanted.column not in (state.ordered_locks or ()):
-            return Refusal.COLUMN_NOT_LOCKED, f"no command locks column {wanted.column}"
-    elif wanted.kind in OF_A_COLUMN and column_named(state, wanted.column) is None:
+    if wanted.kind is CommandKind.UNLOCK_COLUMN and state.ordered_locks is None:
+        # Once there was one, the machine may keep a lock that it did not hear the end of.
+        return Refusal.COLUMN_NOT_LOCKED, f"no command ever locked column {wanted.column}"
+    named = wanted.kind not in OF_A_COLUMN or column_named(state, wanted.column) is not None
+    if not named and not _unlocks(state, wanted):
         return Refusal.COLUMN_NOT_FOUND, f"column {wanted.column} is not in the planogram"
-    elif wanted.kind is CommandKind.LOCK_COLUMN and len(state.ordered_locks or ()) >= LOCKS_MAX:
+    if wanted.kind is CommandKind.LOCK_COLUMN and len(state.ordered_locks or ()) >= LOCKS_MAX:
         return Refusal.TOO_MANY_COMMANDS, f"{LOCKS_MAX} columns are locked"
     return None
+
+
+def _unlocks(state: MachineState, wanted: CommandOrdered) -> bool:
+    """Tell whether it ends a lock that is ours, whatever became of the column."""
+    locks = state.ordered_locks or ()
+    return wanted.kind is CommandKind.UNLOCK_COLUMN and wanted.column in locks
 
 
 def by_person(draft: Draft, event: CommandOrdered | CommandCancelled) -> None:
@@ -105,6 +112,7 @@ def _order(draft: Draft, event: CommandOrdered) -> None:
     if (refused := why_not(state, event, draft.now_ms)) is not None:
         draft.note(f"{not_taken(event.command_id)}{refused[0]}: {refused[1]}")
         return
+    column = column_named(state, event.column)
     command = Command(
         command_id=event.command_id,
         kind=event.kind,
@@ -116,6 +124,7 @@ def _order(draft: Draft, event: CommandOrdered) -> None:
         expires_at_ms=event.expires_at_ms,
         deadline_at_ms=event.expires_at_ms,
         version=draft.before.version + 1,
+        product="" if column is None or event.kind in LOCKING else column.product,
     )
     draft.record_command(command)
     if command.kind in LOCKING:
@@ -217,7 +226,7 @@ def _nobody_is_there(state: MachineState) -> bool:
 
 
 def _send(draft: Draft, command: Command) -> None:
-    valid_for_ms = command.deadline_at_ms - draft.now_ms
+    valid_for_ms = max(0, min(command.deadline_at_ms, command.expires_at_ms) - draft.now_ms)
     if command.status is CommandStatus.QUEUED:
         if command.kind is CommandKind.TEST_VEND:
             column = column_named(draft.state, command.column)
@@ -225,11 +234,11 @@ def _send(draft: Draft, command: Command) -> None:
                 gone = f"column {command.column} is not in the planogram any more"
                 _end(draft, command, CommandStatus.CANCELLED, gone)
                 return
-            waits_ms = draft.now_ms + draft.policy.vend_result_ms
+            # However soon it had expired unsent: its motor turns for as long as any other.
             command = replace(
                 command,
                 product=column.product,
-                deadline_at_ms=min(command.deadline_at_ms, waits_ms),
+                deadline_at_ms=draft.now_ms + draft.policy.vend_result_ms,
             )
         command = replace(
             command,
@@ -239,7 +248,7 @@ def _send(draft: Draft, command: Command) -> None:
         )
         draft.record_command(command)
     if command.kind is CommandKind.TEST_VEND:
-        valid_for_ms = min(command.deadline_at_ms - draft.now_ms, draft.policy.approval_valid_ms)
+        valid_for_ms = min(valid_for_ms, draft.policy.approval_valid_ms)
     _keep(draft, replace(command, told=True))
     draft.tell(
         SendCommand(
@@ -263,14 +272,30 @@ def answered(draft: Draft, seq: int, fact: CommandAnswered) -> None:
             draft, seq, f"the command_id of a command that was sent; {fact.command_id} is none"
         )
     elif command.status in _SAID:
-        draft.note(
-            f"command {command.command_id} was {command.status} before; now its machine says "
-            f"{fact.outcome}"
-        )
+        _say_again(draft, command, fact)
     elif fact.outcome is CommandOutcome.UNKNOWN:
         draft.note(f"command {command.command_id}: its machine says nothing that we can read")
     else:
         _conclude(draft, command, fact)
+
+
+def _say_again(draft: Draft, command: Command, fact: CommandAnswered) -> None:
+    """What was answered is answered again, and changes nothing. A person is told of an item that
+    our stock does not know to have fallen.
+    """
+    draft.note(
+        f"command {command.command_id} was {command.status} before; now its machine says "
+        f"{fact.outcome}"
+    )
+    known = command.kind is not CommandKind.TEST_VEND or command.dropped
+    if not known and fell(fact.evidence, turned=fact.outcome is CommandOutcome.APPLIED):
+        alarms.ring(
+            draft,
+            AlarmKind.TEST_VEND_UNKNOWN,
+            f"test vend of column {command.column} was {command.status} and dropped nothing, and "
+            "now its machine says that an item fell; our stock counts it as not fallen",
+            subject=command.command_id,
+        )
 
 
 def _conclude(draft: Draft, command: Command, fact: CommandAnswered) -> None:
@@ -337,7 +362,7 @@ def resumed(command: Command, now_ms: int, policy: Policy) -> Command:
     """Return the command with no wait longer than its own span, whatever clock set it."""
     span_ms = command.expires_at_ms - command.ordered_at_ms
     if command.kind is CommandKind.TEST_VEND and command.status is CommandStatus.SENT:
-        span_ms = min(span_ms, policy.vend_result_ms)
+        span_ms = policy.vend_result_ms
     return replace(command, deadline_at_ms=min(command.deadline_at_ms, now_ms + span_ms))
 
 
@@ -349,7 +374,9 @@ def _end(draft: Draft, command: Command, status: CommandStatus, detail: str) -> 
     draft.update(
         commands=tuple(one for one in draft.state.commands if one.command_id != ended.command_id),
         # What the state remembers of it need not hold what its row does.
-        ended_commands=(*others, replace(ended, report=None))[-ENDED_COMMANDS_KEPT:],
+        ended_commands=(*others, replace(ended, report=None, version=draft.before.version + 1))[
+            -ENDED_COMMANDS_KEPT:
+        ],
     )
 
 

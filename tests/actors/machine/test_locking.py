@@ -5,12 +5,14 @@ import pytest
 from actors.machine import events
 from actors.machine.command import COMMANDS_MAX, CommandKind, CommandStatus
 from actors.machine.decision import Decision
-from actors.machine.effects import ApproveVend, UpdatePlanogram, Welcome
+from actors.machine.effects import ApproveVend, DenyVend, UpdatePlanogram, Welcome
 from actors.machine.invariants import InvariantBroken, check_decision
 from actors.machine.locking import locked, shown
+from actors.machine.ordering import Refusal
 from actors.machine.state import Column, DenyReason, Mode, VendStatus
 from actors.machine.stock import can_sell
 from actors.machine.values import replace
+from tests.support.commanded import MINUTE_MS, answer, last, online, order, sent, status
 from tests.support.every_event import ordered
 from tests.support.story import Story, a_machine
 
@@ -148,6 +150,123 @@ def test_a_decision_that_approves_a_locked_column_is_refused() -> None:
 
     with pytest.raises(InvariantBroken, match="locked column A1 is denied"):
         check_decision(replace(before, configuration=closed), replace(story.last, state=state))
+
+
+# --- by commands ---
+
+
+def locked_for(story: Story) -> list[int]:
+    """What the machine was told is left in the first column, each time."""
+    return [
+        one.columns[0].stock
+        for one in story.effects(UpdatePlanogram)
+        if isinstance(one, UpdatePlanogram)
+    ]
+
+
+def test_a_lock_acts_at_once_and_is_applied_when_the_machine_says_so() -> None:
+    """Nothing is sold from the column meanwhile, and the machine is told that nothing is left."""
+    story = online(Mode.AUTHORIZATION_FIRST)
+    order(story, CommandKind.LOCK_COLUMN)
+    assert CommandStatus.SENT is status(story)
+    story.pay(1_000)
+    story.select("A1")
+    denied = story.effects(DenyVend)[-1]
+    assert isinstance(denied, DenyVend)
+    assert DenyReason.COLUMN_LOCKED is denied.reason
+    assert [0] == locked_for(story)
+    answer(story)
+    assert CommandStatus.APPLIED is status(story)
+    order(story, CommandKind.UNLOCK_COLUMN, "c2")
+    assert [0, 3] == locked_for(story)
+    story.select("A1")
+    assert 1 == len(story.effects(ApproveVend))
+
+
+def test_a_lock_holds_although_its_command_expired() -> None:
+    """The safe side is ours: nobody waits for a machine."""
+    story = Story(a_machine())
+    order(story, CommandKind.LOCK_COLUMN)
+    story.wait(10 * MINUTE_MS)
+    assert CommandStatus.EXPIRED is status(story)
+    assert ("A1",) == story.state.ordered_locks
+
+
+def test_an_unlock_that_the_machine_missed_is_ordered_again() -> None:
+    """It keeps its lock over power cuts, and ours is gone."""
+    story = online()
+    order(story, CommandKind.LOCK_COLUMN)
+    answer(story)
+    story.disconnect()
+    order(story, CommandKind.UNLOCK_COLUMN, "c2")
+    story.wait(10 * MINUTE_MS)
+    assert CommandStatus.EXPIRED is status(story, "c2")
+    story.connect(commands=True)
+    order(story, CommandKind.UNLOCK_COLUMN, "c3")
+    assert ["c1", "c3"] == sent(story)
+    order(story, CommandKind.UNLOCK_COLUMN, "c4", "Z9")
+    assert Refusal.COLUMN_NOT_FOUND in story.decisions[-1].notes[0]
+
+
+def test_a_lock_of_a_column_that_is_gone_is_ended() -> None:
+    """Else one that comes later under this name would be locked."""
+    story = online()
+    order(story, CommandKind.LOCK_COLUMN, column="A2")
+    configuration = replace(story.state.configuration, revision=2, planogram_version=2)
+    story.do(
+        events.ConfigurationChanged(configuration=configuration, columns=story.state.columns[:1])
+    )
+    order(story, CommandKind.UNLOCK_COLUMN, "c2", "A2")
+    assert () == story.state.ordered_locks
+
+
+def test_a_column_sells_when_both_causes_are_gone() -> None:
+    """A recall, and a command: each is ended by itself."""
+    story = online(Mode.AUTHORIZATION_FIRST)
+    configuration = replace(story.state.configuration, revision=2, locked=("A1",))
+    story.do(events.ConfigurationChanged(configuration=configuration))
+    order(story, CommandKind.LOCK_COLUMN)
+    order(story, CommandKind.UNLOCK_COLUMN, "c2")
+    story.pay(1_000)
+    story.select("A1")
+    assert [] == story.effects(ApproveVend)
+    order(story, CommandKind.LOCK_COLUMN, "c3")
+    free = replace(configuration, revision=3, locked=())
+    story.do(events.ConfigurationChanged(configuration=free))
+    story.select("A1")
+    assert [] == story.effects(ApproveVend)
+    order(story, CommandKind.UNLOCK_COLUMN, "c4")
+    story.select("A1")
+    assert 1 == len(story.effects(ApproveVend))
+
+
+def test_a_selection_of_a_column_that_is_locked_now_is_denied() -> None:
+    """As with a recall: what was paid for it stays the customer's."""
+    story = online(Mode.SELECTION_FIRST)
+    story.select("A1")
+    order(story, CommandKind.LOCK_COLUMN)
+    story.pay(500)
+    assert [] == story.effects(ApproveVend)
+    assert story.state.session is None
+
+
+def test_a_later_lock_of_the_column_keeps_an_earlier_one_from_being_sent() -> None:
+    """What was not sent is taken back; what was sent is not sent again, so that the machine ends
+    as the last one says.
+    """
+    story = online()
+    order(story, CommandKind.LOCK_COLUMN)
+    story.disconnect()
+    order(story, CommandKind.UNLOCK_COLUMN, "c2")
+    order(story, CommandKind.LOCK_COLUMN, "c3")
+    assert (CommandStatus.CANCELLED, "by command c3") == (
+        status(story, "c2"),
+        last(story, "c2").detail,
+    )
+    story.connect(commands=True)
+    assert ["c1", "c3"] == sent(story)
+    answer(story, command_id="c1")
+    assert CommandStatus.APPLIED is status(story)
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -16,13 +16,11 @@ from actors.machine.command import (
     CommandStatus,
     MachineReport,
 )
-from actors.machine.decision import Decision
 from actors.machine.effects import (
     ApproveVend,
     DenyVend,
     RejectFrame,
     SendCommand,
-    UpdatePlanogram,
     Welcome,
 )
 from actors.machine.goods import TEST, GoodsKind
@@ -31,59 +29,19 @@ from actors.machine.ordering import Refusal, resumed, why_not
 from actors.machine.policy import Policy
 from actors.machine.state import AlarmKind, Column, DenyReason, Mode
 from actors.machine.values import replace
+from tests.support.commanded import (
+    FELL,
+    MINUTE_MS,
+    answer,
+    last,
+    online,
+    order,
+    sent,
+    status,
+    stock,
+)
 from tests.support.every_event import ordered
 from tests.support.story import Story, a_machine
-
-FELL = "motor=RAN drop=SEEN"
-MINUTE_MS = 60_000
-
-
-def online(mode: Mode = Mode.BOTH, policy: Policy | None = None) -> Story:
-    """A machine that knows commands, with three items in each column."""
-    story = Story(a_machine(mode, stock=3), policy)
-    story.connect(commands=True)
-    return story
-
-
-def order(story: Story, kind: CommandKind, command_id: str = "c1", column: str = "A1") -> Decision:
-    """Somebody orders something."""
-    return story.do(ordered(story, command_id, kind, column))
-
-
-def answer(
-    story: Story,
-    outcome: CommandOutcome = CommandOutcome.APPLIED,
-    command_id: str = "c1",
-    evidence: str = "",
-) -> Decision:
-    """The machine says what became of it."""
-    return story.frame(CommandAnswered(command_id=command_id, outcome=outcome, evidence=evidence))
-
-
-def sent(story: Story) -> list[str]:
-    """Which commands left for the machine, in their order."""
-    return [one.command_id for one in story.effects(SendCommand) if isinstance(one, SendCommand)]
-
-
-def status(story: Story, command_id: str = "c1") -> CommandStatus:
-    """What the row of a command says: its last record."""
-    return last(story, command_id).status
-
-
-def last(story: Story, command_id: str = "c1") -> Command:
-    """The last record of a command."""
-    records = [record for decision in story.decisions for record in decision.records]
-    return next(
-        one
-        for one in reversed(records)
-        if isinstance(one, Command) and one.command_id == command_id
-    )
-
-
-def stock(story: Story, column: str = "A1") -> int:
-    """What we believe to be in a column."""
-    return next(one.stock for one in story.state.columns if one.column == column)
-
 
 # --- the life of any command ---
 
@@ -227,6 +185,22 @@ def test_an_order_that_is_told_again_is_taken_once() -> None:
     assert "c1" not in [one.command_id for one in story.state.commands]
     decision = story.do(replace(first, version=story.state.version + 1))
     assert "read again" in decision.notes[0]
+
+
+def test_an_order_told_again_is_taken_once_whatever_was_ordered_before_it() -> None:
+    """One that waited long ended behind it: by when it was ordered nothing would be forgotten."""
+    story = online()
+    order(story, CommandKind.SHOW_IDENTITY, "long")
+    first = ordered(story, "c1", CommandKind.REPORT)
+    story.do(first)
+    answer(story)
+    for number in range(ENDED_COMMANDS_KEPT - 1):
+        order(story, CommandKind.REPORT, f"r{number}")
+        answer(story, command_id=f"r{number}")
+    answer(story, command_id="long")
+    decision = story.do(first)
+    assert "read again" in decision.notes[0]
+    assert () == story.state.commands
 
 
 def test_firmware_without_commands_gets_none() -> None:
@@ -500,6 +474,51 @@ def test_a_test_vend_that_was_not_sent_expires_without_a_word_to_anybody() -> No
     assert () == story.state.alarms
 
 
+def test_a_test_vend_that_may_still_be_sent_for_a_moment_has_time_to_turn() -> None:
+    """Nobody is alarmed, and nobody is let in, while its motor turns; begun later it is not."""
+    story = Story(a_machine(stock=3))
+    order(story, CommandKind.TEST_VEND)
+    story.wait(10 * MINUTE_MS - 500)
+    story.connect(commands=True)
+    story.wait(10_000)
+    story.do(events.Resumed(reason="its host started"))
+    assert (CommandStatus.SENT, ()) == (status(story), story.state.alarms)
+    story.connect(commands=True)
+    spans = [one.valid_for_ms for one in story.effects(SendCommand) if isinstance(one, SendCommand)]
+    assert [500, 0] == spans
+    answer(story, evidence=FELL)
+    assert 2 == stock(story)
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_test_vend_that_our_books_know_as_not_sent_takes_its_item(expired: bool) -> None:
+    """They were put back to a backup, and the machine says what it did: of this product."""
+    story = Story(a_machine(Mode.AUTHORIZATION_FIRST, stock=3))
+    order(story, CommandKind.TEST_VEND)
+    if expired:
+        story.wait(10 * MINUTE_MS)
+    story.pay(500)
+    story.connect(commands=True)
+    assert [] == sent(story)
+    decision = answer(story, evidence=FELL)
+    assert [("cola", "COLUMN:VM-1/A1")] == [(one.product, one.from_place) for one in decision.goods]
+    assert 2 == stock(story)
+
+
+def test_a_test_vend_that_dropped_nothing_and_then_did_is_a_person_s() -> None:
+    """What was said first stands; the stock would be wrong without a word."""
+    story = online()
+    order(story, CommandKind.TEST_VEND)
+    answer(story, CommandOutcome.REJECTED)
+    answer(story, CommandOutcome.REJECTED, evidence="motor=NOT_RUN")
+    assert not story.state.alarms
+    answer(story, evidence=FELL)
+    (alarm,) = story.state.alarms
+    assert (AlarmKind.TEST_VEND_UNKNOWN, "c1") == (alarm.kind, alarm.subject)
+    assert "an item fell" in alarm.detail
+    assert (CommandStatus.REJECTED, 3) == (status(story), stock(story))
+
+
 def test_a_test_vend_of_a_column_that_is_gone_before_it_is_sent_is_taken_back() -> None:
     """By ourselves; it says why."""
     story = Story(a_machine())
@@ -525,95 +544,6 @@ def test_a_test_vend_that_delivers_ends_what_was_broken_about_its_column() -> No
     order(story, CommandKind.TEST_VEND)
     answer(story, evidence=FELL)
     assert () == story.state.failing
-
-
-# --- locks ---
-
-
-def locked_for(story: Story) -> list[int]:
-    """What the machine was told is left in the first column, each time."""
-    return [
-        one.columns[0].stock
-        for one in story.effects(UpdatePlanogram)
-        if isinstance(one, UpdatePlanogram)
-    ]
-
-
-def test_a_lock_acts_at_once_and_is_applied_when_the_machine_says_so() -> None:
-    """Nothing is sold from the column meanwhile, and the machine is told that nothing is left."""
-    story = online(Mode.AUTHORIZATION_FIRST)
-    order(story, CommandKind.LOCK_COLUMN)
-    assert CommandStatus.SENT is status(story)
-    story.pay(1_000)
-    story.select("A1")
-    denied = story.effects(DenyVend)[-1]
-    assert isinstance(denied, DenyVend)
-    assert DenyReason.COLUMN_LOCKED is denied.reason
-    assert [0] == locked_for(story)
-    answer(story)
-    assert CommandStatus.APPLIED is status(story)
-    order(story, CommandKind.UNLOCK_COLUMN, "c2")
-    assert [0, 3] == locked_for(story)
-    story.select("A1")
-    assert 1 == len(story.effects(ApproveVend))
-
-
-def test_a_lock_holds_although_its_command_expired() -> None:
-    """The safe side is ours: nobody waits for a machine."""
-    story = Story(a_machine())
-    order(story, CommandKind.LOCK_COLUMN)
-    story.wait(10 * MINUTE_MS)
-    assert CommandStatus.EXPIRED is status(story)
-    assert ("A1",) == story.state.ordered_locks
-
-
-def test_a_column_sells_when_both_causes_are_gone() -> None:
-    """A recall, and a command: each is ended by itself."""
-    story = online(Mode.AUTHORIZATION_FIRST)
-    configuration = replace(story.state.configuration, revision=2, locked=("A1",))
-    story.do(events.ConfigurationChanged(configuration=configuration))
-    order(story, CommandKind.LOCK_COLUMN)
-    order(story, CommandKind.UNLOCK_COLUMN, "c2")
-    story.pay(1_000)
-    story.select("A1")
-    assert [] == story.effects(ApproveVend)
-    order(story, CommandKind.LOCK_COLUMN, "c3")
-    free = replace(configuration, revision=3, locked=())
-    story.do(events.ConfigurationChanged(configuration=free))
-    story.select("A1")
-    assert [] == story.effects(ApproveVend)
-    order(story, CommandKind.UNLOCK_COLUMN, "c4")
-    story.select("A1")
-    assert 1 == len(story.effects(ApproveVend))
-
-
-def test_a_selection_of_a_column_that_is_locked_now_is_denied() -> None:
-    """As with a recall: what was paid for it stays the customer's."""
-    story = online(Mode.SELECTION_FIRST)
-    story.select("A1")
-    order(story, CommandKind.LOCK_COLUMN)
-    story.pay(500)
-    assert [] == story.effects(ApproveVend)
-    assert story.state.session is None
-
-
-def test_a_later_lock_of_the_column_keeps_an_earlier_one_from_being_sent() -> None:
-    """What was not sent is taken back; what was sent is not sent again, so that the machine ends
-    as the last one says.
-    """
-    story = online()
-    order(story, CommandKind.LOCK_COLUMN)
-    story.disconnect()
-    order(story, CommandKind.UNLOCK_COLUMN, "c2")
-    order(story, CommandKind.LOCK_COLUMN, "c3")
-    assert (CommandStatus.CANCELLED, "by command c3") == (
-        status(story, "c2"),
-        last(story, "c2").detail,
-    )
-    story.connect(commands=True)
-    assert ["c1", "c3"] == sent(story)
-    answer(story, command_id="c1")
-    assert CommandStatus.APPLIED is status(story)
 
 
 # --- what is always true ---

@@ -130,11 +130,14 @@ class CommandCalls(Acts):
         )
 
     def _id_for(self, act: Act) -> str:
-        """Return the command's name: the same each time for the same request."""
+        """Return the command's name: the same each time for the same request. Its content is in it:
+        a machine answers a name that it knows without obeying, also when our books have forgotten.
+        """
         if act.claim is None:
             return self.new_id()
         asked = act.claim.asked
-        return hashlib.sha256(f"{asked.caller}\n{asked.request_id}".encode()).hexdigest()[:16]
+        name = f"{asked.caller}\n{asked.request_id}\n{asked.content_sha256}"
+        return hashlib.sha256(name.encode()).hexdigest()[:16]
 
     async def cancel(self, request: wire.CancelCommandRequest, act: Act) -> CommandView:
         """CancelCommand."""

@@ -189,17 +189,14 @@ async def test_a_check_leaves_nothing(site: Site) -> None:
     assert not (await site.commands.ListCommands(wire.ListCommandsRequest())).commands
 
 
-async def test_an_id_of_long_ago_orders_nothing_and_says_so(
-    site: Site, machine: MachineCall
-) -> None:
-    """Whatever it ordered then: what it orders now would be taken for done."""
-    await order(site, request_id="morning")
+async def test_an_id_of_long_ago_orders_nothing_twice(site: Site, machine: MachineCall) -> None:
+    """The same again would be taken for done, and is refused. Something else has a name of its own,
+    by which no machine takes it for what it obeyed.
+    """
+    first = await order(site, request_id="morning")
     await answers_forgotten(site)
-    for again in (
-        ordering("LOCK_COLUMN", column="A1", request_id="morning"),
-        ordering(request_id="morning"),
-    ):
-        _, reason, _ = await refusal(site.commands.OrderCommand(again))
-        assert "REQUEST_ID_USED" == reason
-    assert "A1" == (await order(site, "LOCK_COLUMN", column="A1", request_id="noon")).column
+    _, reason, _ = await refusal(site.commands.OrderCommand(ordering(request_id="morning")))
+    assert "REQUEST_ID_USED" == reason
+    other = await order(site, "LOCK_COLUMN", column="A1", request_id="morning")
+    assert ("A1", True) == (other.column, first.command_id != other.command_id)
     assert machine is not None

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import insert
 
 from storage.database.engine import Database
+from storage.fleet.answers import Asked, Claim
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.locks import Locks
 from storage.office.recalls import (
@@ -96,6 +97,21 @@ async def test_a_recall_is_open_once_until_it_is_released(db: Database) -> None:
         "recall r-1 of lot L1 of cola released; tested",
         "recall r-2 of lot L1 of cola; glass",
     ] == [one for one in await details(db) if "recall" in one]
+
+
+async def test_a_name_that_an_older_request_made_is_said_to_be_used(db: Database) -> None:
+    """Its answer is forgotten, and the same name is made once."""
+    await of.machines(db, "VM-1")
+    await of.moved(db, 1, "LOADED", "L1", 3)
+    recalls = Recalls(db)
+    await recalls.begin("r-1", of.LOT, by())
+    await recalls.release("r-1", by(), reason="tested")
+    asked = Asked(caller="ann", request_id="r", rpc="RecallLot", content_sha256="0")
+    again = replace(by(), claim=Claim(asked=asked, token="t"))
+    with pytest.raises(NotPossible) as refused:
+        await recalls.begin("r-1", of.LOT, again)
+    assert ("REQUEST_ID_USED", {"request": "r"}) == (refused.value.reason, refused.value.about)
+    await recalls.begin("r-2", of.LOT, by())
 
 
 async def test_what_is_only_checked_is_not_there(db: Database) -> None:

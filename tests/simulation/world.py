@@ -418,7 +418,7 @@ class World:
     async def _rest(self) -> bool:
         """B16: within some hours of quiet nothing is open any more."""
         until = self.loop.now_s + REST_WITHIN_S
-        left = unrest(self) or await self.shelvers.finish(self)
+        left = await self._left()
         while left and self.loop.now_s < until:
             await asyncio.sleep(LOOK_EVERY_S)
             for machine in self.machines.values():
@@ -428,10 +428,16 @@ class World:
             await admins.settle_refused(self)
             if self.lots:
                 await recallers.look(self, self.rng(f"recallers/{self.loop.now_s}"))
-            left = unrest(self) or await self.shelvers.finish(self)
+            left = await self._left()
         if left:
             self.fail("rest within bounds", left)
         return not left
+
+    async def _left(self) -> str:
+        """Return what is not at rest, also after people have asked again for what they wanted: a
+        host that is back hears meanwhile what a gateway has kept for it.
+        """
+        return unrest(self) or await self.shelvers.finish(self) or unrest(self)
 
     async def _street(self, machine: SimMachine) -> None:
         rng = self.rng(f"street/{machine.machine_id}")

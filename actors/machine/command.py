@@ -99,8 +99,9 @@ class Command(Struct, frozen=True, kw_only=True, array_like=True):
     told: bool = False
     """It was sent on the present stream."""
     superseded: bool = False
-    """A later one locks or unlocks the same column: it is sent no more. Of a test vend that
-    expired: the column was counted since."""
+    """A later one locks or unlocks the same column, or the machine to which it was sent may be
+    another device by now: it is sent no more.
+    """
     ended_at_ms: int | None = None
     detail: str = ""
     evidence: str = ""
@@ -108,6 +109,8 @@ class Command(Struct, frozen=True, kw_only=True, array_like=True):
     dropped: bool = False
     """Of a test vend: an item fell."""
     report: MachineReport | None = None
+    counted: bool = False
+    """Of a test vend that expired: its column was counted since."""
 
 
 def under_test(commands: Iterable[Command]) -> bool:

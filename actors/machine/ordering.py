@@ -197,6 +197,19 @@ def connected(draft: Draft) -> None:
         draft.update(commands=tuple(replace(one, told=False) for one in draft.state.commands))
 
 
+def keep_back(draft: Draft) -> None:
+    """A stream is welcome that may be another device's: its motor must not turn for a test vend
+    that the machine may have begun. If the machine could have shown that it is itself, nothing else
+    that was sent goes there either.
+    """
+    known = draft.state.link.keeps_token
+    for command in draft.state.commands:
+        motor = command.kind is CommandKind.TEST_VEND
+        kept_back = motor or (known and command.kind not in LOCKING)
+        if kept_back and command.status is CommandStatus.SENT:
+            _keep(draft, replace(command, superseded=True))
+
+
 def send(draft: Draft) -> None:
     """At the end of a turn: send what is open, was not sent on this stream, and may be sent now."""
     link = draft.state.link
@@ -271,12 +284,25 @@ def answered(draft: Draft, seq: int, fact: CommandAnswered) -> None:
         vending.reject(
             draft, seq, f"the command_id of a command that was sent; {fact.command_id} is none"
         )
+    elif _asked_elsewhere(draft.state, command):
+        draft.note(
+            f"command {command.command_id} was sent to boot {command.sent_in}, and a device that "
+            f"may be another one says {fact.outcome}"
+        )
     elif command.status in _SAID:
         _say_again(draft, command, fact)
     elif fact.outcome is CommandOutcome.UNKNOWN:
         draft.note(f"command {command.command_id}: its machine says nothing that we can read")
     else:
         _conclude(draft, command, fact)
+
+
+def _asked_elsewhere(state: MachineState, command: Command) -> bool:
+    """Tell whether the command was kept back from the device that speaks now, which could have
+    shown that it is the machine. A lock is ours, whoever follows it.
+    """
+    kept_back = command.superseded and command.kind not in LOCKING
+    return kept_back and state.link.keeps_token and state.link.boot_id != command.sent_in
 
 
 def _say_again(draft: Draft, command: Command, fact: CommandAnswered) -> None:
@@ -326,7 +352,7 @@ def _conclude(draft: Draft, command: Command, fact: CommandAnswered) -> None:
             command.column,
             command.product,
             command.command_id,
-            counted=late and command.superseded,
+            counted=late and command.counted,
         )
         stock.works(draft, command.column)
         incidents.sold(draft, command.column)

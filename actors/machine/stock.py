@@ -259,7 +259,7 @@ def _counted(draft: Draft, name: str) -> None:
     if any(_not_heard_of(one, name) for one in ended):
         draft.update(
             ended_commands=tuple(
-                replace(one, superseded=True) if _not_heard_of(one, name) else one for one in ended
+                replace(one, counted=True) if _not_heard_of(one, name) else one for one in ended
             )
         )
 

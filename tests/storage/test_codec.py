@@ -304,7 +304,7 @@ KEPT_BY_PLACE: dict[type[msgspec.Struct], str] = {
     Column: "column product price_minor capacity stock",
     Command: "command_id kind column show_for_ms status ordered_by ordered_at_ms expires_at_ms "
     "deadline_at_ms version product sent_at_ms sent_in told superseded ended_at_ms detail evidence "
-    "dropped report",
+    "dropped report counted",
     Failing: "column in_row blocked",
     Boot: "boot_id last_seq",
     GoodsAct: "cause version",

@@ -24,6 +24,7 @@ from actors.machine.effects import (
     Welcome,
 )
 from actors.machine.goods import TEST, GoodsKind
+from actors.machine.ids import BootId, StreamId
 from actors.machine.invariants import InvariantBroken, check, check_decision
 from actors.machine.ordering import Refusal, resumed, why_not
 from actors.machine.policy import Policy
@@ -503,6 +504,43 @@ def test_a_test_vend_that_our_books_know_as_not_sent_takes_its_item(expired: boo
     decision = answer(story, evidence=FELL)
     assert [("cola", "COLUMN:VM-1/A1")] == [(one.product, one.from_place) for one in decision.goods]
     assert 2 == stock(story)
+
+
+def test_another_device_gets_and_answers_nothing_that_was_sent() -> None:
+    """The machine may have begun it; a person hears of both."""
+    story = Story(a_machine(stock=3))
+
+    def hello(boot: str, token: str) -> None:
+        story.stream = StreamId(f"stream-{boot}")
+        story.do(
+            events.Connected(
+                stream_id=story.stream,
+                opened_at_ms=story.now_ms,
+                boot_id=BootId(boot),
+                token=token,
+                keeps_token=True,
+                knows_commands=True,
+            )
+        )
+
+    hello("own", "t1")
+    order(story, CommandKind.TEST_VEND)
+    order(story, CommandKind.REPORT, "c2")
+    hello("double", "t2")
+    assert ["c1", "c2"] == sent(story)
+    answer(story, evidence="motor=RAN drop=SEEN")
+    answer(story, command_id="c2")
+    assert (CommandStatus.SENT, CommandStatus.SENT, 3) == (
+        status(story),
+        status(story, "c2"),
+        stock(story),
+    )
+    story.wait(story.policy.vend_result_ms)
+    answer(story, evidence="motor=RAN drop=SEEN")
+    assert (CommandStatus.EXPIRED, 3) == (status(story), stock(story))
+    assert {AlarmKind.DOUBLE, AlarmKind.TEST_VEND_UNKNOWN} == {
+        alarm.kind for alarm in story.state.alarms
+    }
 
 
 def test_a_test_vend_that_dropped_nothing_and_then_did_is_a_person_s() -> None:

@@ -35,7 +35,7 @@ from actors.machine.values import replace
 
 OLD_CODE_TRIES = 3
 """After so many tries a code that is to be replaced is left as it is: stopped, and not deleted, or
-not there, as far as Alipay says.
+not there, as far as Alipay says, or not to be stopped.
 """
 
 
@@ -351,6 +351,9 @@ def failed(draft: Draft, event: events.CodeFailed) -> None:
     if not code.qr_payload and code.saying.wanted and code.saying.store != code.saying.wanted.store:
         _not_made(draft, event)
         return
+    if code.asked is CodeStatus.STOPPED and replaced(code):
+        _delete_unstopped(draft, event)
+        return
     # No signature says that nothing was made or changed, and an earlier call may have done it: only
     # the next one will make sure.
     code = replace(_rested(code), status=CodeStatus.UNKNOWN, error=event.detail)
@@ -373,6 +376,17 @@ def _not_made(draft: Draft, event: events.CodeFailed) -> None:
         return
     _left(draft, code, f"Alipay shows no code of it, and may have one: {event.detail}")
     draft.update(code=Code(saying=Saying(wanted=code.saying.wanted)))
+
+
+def _delete_unstopped(draft: Draft, event: events.CodeFailed) -> None:
+    """Alipay does not stop the code that is to be replaced: perhaps somebody has deleted it in
+    Alipay's portal. It is deleted all the same, or no other one would ever take its place.
+    """
+    code = replace(_rested(draft.state.code), status=CodeStatus.UNKNOWN, error=event.detail)
+    saying = replace(code.saying, deleting=True, attempts=code.saying.attempts + 1)
+    code = replace(code, saying=saying, asked_revision=draft.state.configuration.revision)
+    draft.update(code=code)
+    draft.call(order(code))
 
 
 def _not_repeated(draft: Draft, code: Code, event: events.CodeFailed) -> None:
@@ -413,11 +427,15 @@ def _not_modified(draft: Draft, asked: Says, event: events.CodeFailed) -> None:
 
 
 def _not_deleted(draft: Draft, event: events.CodeFailed) -> None:
-    """The code stays stopped, which is enough if Alipay will not do more."""
+    """The code stays as it is: stopped, which is enough if Alipay will not do more, or such that
+    Alipay neither stops nor deletes it.
+    """
     code = draft.state.code
     saying = replace(code.saying, deleting=False, error=event.detail)
     if event.final or saying.attempts >= OLD_CODE_TRIES:
-        _left(draft, code, f"its code was stopped and perhaps not deleted: {event.detail}")
+        stopped = code.status is CodeStatus.STOPPED
+        done = "was stopped and perhaps not deleted" if stopped else "may be there, and be paid"
+        _left(draft, code, f"its code {done}: {event.detail}")
         _let_go(draft)
         return
     at_ms = _later(draft, saying.attempts)

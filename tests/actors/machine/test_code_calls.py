@@ -35,6 +35,9 @@ from tests.support.codes import (
 )
 from tests.support.story import Story
 
+NO = events.CodeFailed(final=True, detail="ILLEGAL_PARTNER_EXTERFACE")
+ELSEWHERE = replace(HERE, store="2")
+
 
 def test_a_new_code_is_shown_once_alipay_has_confirmed_what_it_says() -> None:
     """It may have been there before, with another URL, and stopped: it is modified, shown, and
@@ -194,6 +197,37 @@ def test_an_old_code_that_cannot_be_deleted_stays_stopped_and_holds_up_nothing()
         ]
 
 
+@pytest.mark.parametrize("refused_before", [False, True])
+@pytest.mark.parametrize(
+    ("answers", "left"),
+    [([events.CodeDeleted()], False), ([NO], True), ([LOST, NO, LOST, NO, LOST], True)],
+)
+def test_an_old_code_that_alipay_does_not_stop_is_deleted_and_holds_up_nothing(
+    answers: list[events.CodeDeleted | events.CodeFailed], *, refused_before: bool, left: bool
+) -> None:
+    """As when somebody has deleted it in Alipay's portal: the machine gets its new one. What may
+    still be paid is a person's.
+    """
+    story = a_known_code()
+    if refused_before:
+        story.configure(enabled=False)
+        story.do(NO)
+        assert CodeStatus.REFUSED is known(story)
+        story.configure(enabled=True)
+        story.do(NO)
+    story.do(events.CodeWished(says=replace(HERE, store="2")))
+    story.configure(mode=Mode.BOTH)
+    assert [STOP] == list(owed(story.state))
+    story.do(NO)
+    for answer in answers:
+        assert owed(story.state)[0] in (DeleteCode(qr_payload=MODIFY.qr_payload), STOP)
+        assert () == story.state.alarms
+        story.do(answer)
+        story.wait(600_000)
+    assert (CreateCode(store="2"),) == owed(story.state)
+    assert left == any("may be there, and be paid" in one.detail for one in story.state.alarms)
+
+
 def test_many_codes_are_not_modified_in_one_burst() -> None:
     """The host says how long this one waits; to disable and enable it waits for nothing."""
     story = a_known_code()
@@ -309,10 +343,6 @@ def test_a_code_that_may_be_there_is_found_and_stopped_before_the_next_store_get
     assert {"", "2"} == alipay.codes
     assert {"qr"} == alipay.deleted
     assert ("qr2", CodeStatus.ACTIVE) == (story.state.code.qr_payload, known(story))
-
-
-NO = events.CodeFailed(final=True, detail="ILLEGAL_PARTNER_EXTERFACE")
-ELSEWHERE = replace(HERE, store="2")
 
 
 def test_a_creation_that_was_refused_without_a_signature_may_have_made_a_code_all_the_same() -> (

@@ -22,6 +22,12 @@ class Planograms:
         self._acknowledged: int | None = None
         self._told: deque[tuple[int, int]] = deque(maxlen=KEPT)
 
+    def welcomed(self) -> None:
+        """The host says Welcome, perhaps once more on this stream, having forgotten what it heard:
+        the next acknowledgement is news again.
+        """
+        self._acknowledged = None
+
     def told(self, seq: int, version: int) -> None:
         """Frame ``seq`` has the planogram of this version."""
         self._told.append((seq, version))

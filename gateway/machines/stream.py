@@ -382,6 +382,7 @@ class Stream:
                 self._waits.welcomed = True
                 self.taken_over_by = command.taken_over_by
                 self._on_welcome(self)
+            self._planograms.welcomed()
             if self.connected is not None:
                 # What the journal said is saved. Should Hello be sent again, its journal would be
                 # old, and the core must not judge by it.

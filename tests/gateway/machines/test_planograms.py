@@ -43,3 +43,18 @@ def test_a_machine_that_acknowledges_nothing_costs_no_memory() -> None:
     said, _ = planograms.handled(999, SAID)
     assert 999 == said.planogram_version
     assert (said, None) == planograms.handled(1_000, said)
+
+
+def test_after_another_welcome_the_same_version_is_news() -> None:
+    """A COMMIT whose answer was lost makes the host welcome the stream once more, as its Hello said
+    it: it knows nothing of what was acknowledged since.
+    """
+    planograms = Planograms()
+    acknowledged = PlanogramAcknowledged(stream_id=SAID.stream_id, planogram_version=7)
+    planograms.welcomed()
+    planograms.told(2, 7)
+    said, _ = planograms.handled(2, SAID)
+    planograms.welcomed()
+    assert (said, None) == planograms.handled(8, said)
+    planograms.told(9, 7)
+    assert (said, acknowledged) == planograms.handled(9, said)

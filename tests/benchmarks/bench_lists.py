@@ -40,6 +40,7 @@ from gateway.fleet.v1 import (
 from gateway.links.links import HostLinks
 from gateway.office.v1 import (
     audit_data_service_pb2,
+    command_service_pb2,
     goods_service_pb2,
     incident_service_pb2,
     machine_import_service_pb2,
@@ -73,6 +74,7 @@ FILES: Sequence[Any] = (
     work_item_service_pb2,
     event_service_pb2,
     audit_data_service_pb2,
+    command_service_pb2,
     goods_service_pb2,
     incident_service_pb2,
     machine_import_service_pb2,
@@ -106,6 +108,7 @@ ASKED: dict[str, tuple[dict[str, Any], ...]] = {
         {"selector": {"all": True}, "converged": False},
         {"selector": {"district": "d7"}, "converged": False},
     ),
+    "ListCommands": ({}, {"machineId": "VM-000009"}, {"status": "COMMAND_STATUS_QUEUED"}),
     "ListEvents": ({"machineId": "VM-000000"},),
     "ListLots": ({"expiresUntil": "2026-12-31"},),
     "ListLockedColumns": ({"recallId": "r1"}, {"notObeyed": True}),
@@ -152,7 +155,7 @@ def _office(machines: int) -> Iterator[str]:
         yield f"INSERT INTO districts VALUES ('d{number}', 1, 'd', 'd0', {now}, {now}, NULL)"
         yield f"INSERT INTO district_paths VALUES ('d{number}', 'd{number}', 0)"
         yield f"INSERT INTO district_paths VALUES ('d0', 'd{number}', 1)"
-    for number in range(max(1, machines // 50)):
+    for number in range(machines // 50 + 1):
         yield (
             "INSERT INTO sites (site, revision, name, district, site_type, type_word, time_zone, "
             "created_at_ms, updated_at_ms, contact_name, contact_phone, contact_email, "
@@ -180,6 +183,12 @@ def _office(machines: int) -> Iterator[str]:
         )
         yield (
             f"INSERT INTO machine_import_lines VALUES ('{name}', 1, '{FIRST}', 'DONE', '', '{{}}')"
+        )
+    for command, status in (("c1", "QUEUED"), ("c2", "APPLIED")):
+        yield (
+            "INSERT INTO machine_commands VALUES "
+            f"('{FIRST}-{command}', '{FIRST}', 'REPORT', '', 0, '{status}', 'ann', {now}, {now}, "
+            "NULL, NULL, FALSE, '', '', '')"
         )
     yield f"INSERT INTO planogram_waits VALUES ('{FIRST}', 2, {now})"
     yield f"INSERT INTO column_locks VALUES ('{FIRST}', 'A1', 'r1', 1, {now}, NULL)"
@@ -230,6 +239,8 @@ async def _multiply(connection: AsyncConnection, machines: int) -> None:
     if not on_postgres:
         for setting in ("synchronous = OFF", "cache_size = -1000000", "foreign_keys = OFF"):
             await connection.execute(text(f"PRAGMA {setting}"))
+    else:
+        await connection.execute(text("SET session_replication_role = replica"))
     for statement in _office(machines):
         await connection.exec_driver_sql(statement)
     text_of = "lpad(n::text, 6, '0')" if on_postgres else "printf('%06d', n)"

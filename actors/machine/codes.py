@@ -361,7 +361,7 @@ def failed(draft: Draft, event: events.CodeFailed) -> None:
         code = replace(code, status=CodeStatus.REFUSED, behind_refusal=CodeStatus.UNKNOWN)
     # Otherwise somebody changed something while Alipay was asked: what it refused is perhaps
     # mended.
-    draft.update(code=code)
+    _shown_no_more(draft, code)
 
 
 def _not_made(draft: Draft, event: events.CodeFailed) -> None:
@@ -385,8 +385,18 @@ def _delete_unstopped(draft: Draft, event: events.CodeFailed) -> None:
     code = replace(_rested(draft.state.code), status=CodeStatus.UNKNOWN, error=event.detail)
     saying = replace(code.saying, deleting=True, attempts=code.saying.attempts + 1)
     code = replace(code, saying=saying, asked_revision=draft.state.configuration.revision)
-    draft.update(code=code)
+    _shown_no_more(draft, code)
     draft.call(order(code))
+
+
+def _shown_no_more(draft: Draft, code: Code) -> None:
+    """Nobody knows any more whether the code can be paid, or it shall not be: its machine hides it,
+    as it would after the next Welcome.
+    """
+    shown = draft.state.code.status is CodeStatus.ACTIVE
+    draft.update(code=code)
+    if shown:
+        draft.tell(commands.service(draft.state))
 
 
 def _not_repeated(draft: Draft, code: Code, event: events.CodeFailed) -> None:
@@ -439,6 +449,8 @@ def _not_deleted(draft: Draft, event: events.CodeFailed) -> None:
         _let_go(draft)
         return
     at_ms = _later(draft, saying.attempts)
+    # One that is not stopped is stopped first, as late.
+    code = replace(code, next_attempt_at_ms=at_ms)
     draft.update(code=replace(code, saying=replace(saying, next_attempt_at_ms=at_ms)))
 
 

@@ -14,6 +14,7 @@ from actors.machine.effects import (
     ModifyCode,
     UpdateService,
 )
+from actors.machine.policy import Policy
 from actors.machine.state import (
     Mode,
 )
@@ -226,6 +227,43 @@ def test_an_old_code_that_alipay_does_not_stop_is_deleted_and_holds_up_nothing(
         story.wait(600_000)
     assert (CreateCode(store="2"),) == owed(story.state)
     assert left == any("may be there, and be paid" in one.detail for one in story.state.alarms)
+
+
+def test_a_code_that_alipay_does_not_stop_is_hidden_at_once() -> None:
+    """The machine would show it until the next Welcome, also when it is deleted."""
+    story = a_known_code()
+    story.connect()
+    story.do(events.CodeWished(says=ELSEWHERE))
+    story.configure()
+    assert [] == story.effects(UpdateService)
+    story.do(NO)
+    assert "" == told(story).qr_payload
+    story = a_known_code()
+    story.connect()
+    story.policy = Policy(trades_max=1)
+    story.pay(500)
+    assert [STOP] == list(owed(story.state))
+    story.do(NO)
+    assert (CodeStatus.REFUSED, "") == (known(story), told(story).qr_payload)
+
+
+def test_an_unstopped_code_is_deleted_after_waits() -> None:
+    """Three tries in one moment would only show that Alipay was away in that moment."""
+    story = a_known_code()
+    story.do(events.CodeWished(says=ELSEWHERE))
+    story.configure()
+    story.do(NO)
+    at_ms = []
+    for _ in range(2):
+        story.do(LOST)
+        assert () == owed(story.state)
+        due_ms = next_deadline(story.state, story.policy)
+        assert due_ms is not None
+        at_ms.append(due_ms - story.now_ms)
+        story.wait(at_ms[-1])
+        assert (STOP,) == owed(story.state)
+        story.do(NO)
+    assert list(story.policy.code_retry_ms[:2]) == at_ms
 
 
 def test_many_codes_are_not_modified_in_one_burst() -> None:

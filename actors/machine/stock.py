@@ -191,6 +191,7 @@ def found_empty(draft: Draft, name: str, product: str) -> None:
     column = column_named(draft.state, name)
     if column is not None and column.product == product:
         _set(draft, column, 0)
+        _counted(draft, name)
 
 
 def by_person(
@@ -251,15 +252,16 @@ def _recount(draft: Draft, event: events.GoodsCounted) -> None:
     _remember(draft, event.cause)
 
 
-def _counted(draft: Draft, name: str) -> None:
-    """Somebody counted the column: what a test vend dropped of which nobody has heard is missing
-    already, and is not taken once more when its machine tells it.
+def _counted(draft: Draft, name: str, *, counted: bool = True) -> None:
+    """Somebody counted the column, or its machine found it empty, or it holds something else now:
+    what a test vend dropped of which nobody has heard is missing already, and is not taken once
+    more when its machine tells it. Unless the count was wrong, and is taken back.
     """
     ended = draft.state.ended_commands
     if any(_not_heard_of(one, name) for one in ended):
         draft.update(
             ended_commands=tuple(
-                replace(one, counted=True) if _not_heard_of(one, name) else one for one in ended
+                replace(one, counted=counted) if _not_heard_of(one, name) else one for one in ended
             )
         )
 
@@ -288,6 +290,8 @@ def _handle(draft: Draft, event: events.GoodsMoved) -> None:
         return
     if event.kind is not GoodsKind.REVERSED:  # which is done on paper
         works(draft, column.column)
+    elif event.place in {goods.FOUND, goods.LOST}:
+        _counted(draft, column.column, counted=False)
     _put(draft, replace(column, stock=column.stock + change))
     _carry(
         draft,
@@ -327,8 +331,10 @@ def plan(draft: Draft, planned: Sequence[Column]) -> None:
         for column in planned
     )
     for column in columns:
-        if column.column not in kept and column.stock:
-            _carry(draft, GoodsKind.OPENED, column, column.stock, goods.FOUND)
+        if column.column not in kept:
+            _counted(draft, column.column)
+            if column.stock:
+                _carry(draft, GoodsKind.OPENED, column, column.stock, goods.FOUND)
     failing = tuple(one for one in draft.state.failing if one.column in kept)
     draft.update(columns=columns, failing=failing)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.machine import events, stock
+from actors.machine import events, goods, stock
 from actors.machine.command import CommandAnswered, CommandKind, CommandOutcome
 from actors.machine.draft import Draft
 from actors.machine.goods import GoodsKind
@@ -304,3 +304,49 @@ def test_a_count_of_another_column_or_before_the_end_takes_nothing_from_a_test()
     story = a_silent_test_vend(expired=False)
     story.do(events.StockCounted(column="A1", stock=3))
     assert [GoodsKind.TESTED] == told_that_it_fell(story)
+
+
+def test_an_item_that_the_machine_missed_itself_is_not_taken_twice() -> None:
+    """It found the column empty, which somebody then filled: the stock is what they put there."""
+    story = a_silent_test_vend()
+    story.pay(500)
+    story.select("A1")
+    story.failure(FailureCause.EMPTY)
+    _into_a1(story, GoodsKind.LOADED, 2)
+    assert [GoodsKind.COUNTED, GoodsKind.TESTED] == told_that_it_fell(story)
+
+
+def test_an_item_that_left_with_an_old_planogram_is_not_taken_from_a_new_one() -> None:
+    """The column held something else meanwhile: what is in it now is what was found there."""
+    story = a_silent_test_vend()
+    for version, product in ((2, "tea"), (3, "cola")):
+        first, second = story.state.columns
+        configuration = replace(
+            story.state.configuration, revision=version, planogram_version=version
+        )
+        columns = (replace(first, product=product, stock=2), second)
+        story.do(events.ConfigurationChanged(configuration=configuration, columns=columns))
+    assert [GoodsKind.COUNTED, GoodsKind.TESTED] == told_that_it_fell(story)
+
+
+def test_a_count_that_was_taken_back_has_missed_nothing() -> None:
+    """The three are in the books again, and one of them fell."""
+    story = a_silent_test_vend()
+    story.do(events.StockCounted(column="A1", stock=2))
+    _into_a1(story, GoodsKind.REVERSED, 1, goods.LOST)
+    assert [GoodsKind.TESTED] == told_that_it_fell(story)
+
+
+def _into_a1(story: Story, kind: GoodsKind, quantity: int, place: str = "VAN:7") -> None:
+    """Somebody puts so many into A1, in fact or on paper."""
+    moved = events.GoodsMoved(
+        kind=kind,
+        cause="a",
+        version=story.state.version,
+        column="A1",
+        product="cola",
+        quantity=quantity,
+        into=True,
+        place=place,
+    )
+    story.do(moved)

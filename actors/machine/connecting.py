@@ -123,7 +123,7 @@ def _welcome(draft: Draft, event: events.Connected, *, lively: bool, stranger: b
     place = len(draft.effects)
     if stranger:
         doubles.keep_money_back(draft)
-        ordering.keep_back(draft)
+        ordering.keep_back(draft, known=link.keeps_token)
         # That a vend is not in its journal says nothing of the machine which got the approval.
         event = replace(event, journal_lost=True)
     _read_journal(draft, event, same_boot=same_boot, stranger=stranger)

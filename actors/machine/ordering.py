@@ -60,7 +60,7 @@ def why_not(state: MachineState, wanted: CommandOrdered, now_ms: int) -> tuple[R
     """
     if state.configuration.retired:
         return Refusal.MACHINE_RETIRED, "the machine was retired"
-    if state.link.boot_id and not state.link.knows_commands:
+    if state.link.boot_id and not state.link.knows_commands and not _unlocks(state, wanted):
         return Refusal.COMMANDS_UNKNOWN, "its firmware knows no commands"
     others = sum(one.kind not in LOCKING for one in state.commands)
     if wanted.kind not in LOCKING and others >= COMMANDS_MAX:
@@ -79,7 +79,7 @@ def why_not(state: MachineState, wanted: CommandOrdered, now_ms: int) -> tuple[R
 
 
 def _unlocks(state: MachineState, wanted: CommandOrdered) -> bool:
-    """Tell whether it ends a lock that is ours, whatever became of the column."""
+    """Tell whether it ends a lock that is ours, whatever became of the column or the firmware."""
     locks = state.ordered_locks or ()
     return wanted.kind is CommandKind.UNLOCK_COLUMN and wanted.column in locks
 
@@ -197,17 +197,21 @@ def connected(draft: Draft) -> None:
         draft.update(commands=tuple(replace(one, told=False) for one in draft.state.commands))
 
 
-def keep_back(draft: Draft) -> None:
+def keep_back(draft: Draft, *, known: bool) -> None:
     """A stream is welcome that may be another device's: its motor must not turn for a test vend
-    that the machine may have begun. If the machine could have shown that it is itself, nothing else
-    that was sent goes there either.
+    that the machine may have begun. If it is ``known`` that the machine keeps tokens, so that it
+    could have shown that it is itself, nothing else that was sent goes there either, and it ends
+    soon: nobody takes it back, and it would keep its place from the next for as long as a week.
     """
-    known = draft.state.link.keeps_token
+    soon_ms = draft.now_ms + draft.policy.report_wait_ms
     for command in draft.state.commands:
-        motor = command.kind is CommandKind.TEST_VEND
-        kept_back = motor or (known and command.kind not in LOCKING)
-        if kept_back and command.status is CommandStatus.SENT:
+        if command.status is not CommandStatus.SENT:
+            continue
+        if command.kind is CommandKind.TEST_VEND:
             _keep(draft, replace(command, superseded=True))
+        elif known and command.kind not in LOCKING:
+            at_ms = min(command.deadline_at_ms, soon_ms)
+            _keep(draft, replace(command, superseded=True, deadline_at_ms=at_ms))
 
 
 def send(draft: Draft) -> None:

@@ -3,6 +3,7 @@
 Flows in: what is ordered and answered. Flows out: what left for the machine, and what its rows say.
 """
 
+from actors.machine import events
 from actors.machine.command import (
     Command,
     CommandAnswered,
@@ -12,6 +13,7 @@ from actors.machine.command import (
 )
 from actors.machine.decision import Decision
 from actors.machine.effects import SendCommand
+from actors.machine.ids import BootId, StreamId
 from actors.machine.policy import Policy
 from actors.machine.state import Mode
 from tests.support.every_event import ordered
@@ -26,6 +28,21 @@ def online(mode: Mode = Mode.BOTH, policy: Policy | None = None) -> Story:
     story = Story(a_machine(mode, stock=3), policy)
     story.connect(commands=True)
     return story
+
+
+def hello(story: Story, boot: str, token: str, *, keeps_token: bool = True) -> None:
+    """A device that knows commands opens a stream, and returns no token."""
+    story.stream = StreamId(f"stream-{boot}")
+    story.do(
+        events.Connected(
+            stream_id=story.stream,
+            opened_at_ms=story.now_ms,
+            boot_id=BootId(boot),
+            token=token,
+            keeps_token=keeps_token,
+            knows_commands=True,
+        )
+    )
 
 
 def order(story: Story, kind: CommandKind, command_id: str = "c1", column: str = "A1") -> Decision:

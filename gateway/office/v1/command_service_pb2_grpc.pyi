@@ -38,8 +38,8 @@ class CommandServiceStub:
     OrderCommand: _grpc.UnaryUnaryMultiCallable[_command_service_pb2.OrderCommandRequest, _command_service_pb2.OrderCommandResponse]
     """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
     until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
-    the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN); one that was never heard
-    of is not.
+    the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN), but for the end of a lock
+    that is in force here; one that was never heard of is not.
     """
     GetCommand: _grpc.UnaryUnaryMultiCallable[_command_service_pb2.GetCommandRequest, _command_service_pb2.GetCommandResponse]
     ListCommands: _grpc.UnaryUnaryMultiCallable[_command_service_pb2.ListCommandsRequest, _command_service_pb2.ListCommandsResponse]
@@ -57,8 +57,8 @@ class CommandServiceAsyncStub(CommandServiceStub):
     OrderCommand: _aio.UnaryUnaryMultiCallable[_command_service_pb2.OrderCommandRequest, _command_service_pb2.OrderCommandResponse]  # type: ignore[assignment]
     """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
     until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
-    the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN); one that was never heard
-    of is not.
+    the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN), but for the end of a lock
+    that is in force here; one that was never heard of is not.
     """
     GetCommand: _aio.UnaryUnaryMultiCallable[_command_service_pb2.GetCommandRequest, _command_service_pb2.GetCommandResponse]  # type: ignore[assignment]
     ListCommands: _aio.UnaryUnaryMultiCallable[_command_service_pb2.ListCommandsRequest, _command_service_pb2.ListCommandsResponse]  # type: ignore[assignment]
@@ -79,8 +79,8 @@ class CommandServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_command_service_pb2.OrderCommandResponse, _abc.Awaitable[_command_service_pb2.OrderCommandResponse]]:
         """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
         until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
-        the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN); one that was never heard
-        of is not.
+        the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN), but for the end of a lock
+        that is in force here; one that was never heard of is not.
         """
 
     @_abc_1.abstractmethod

@@ -220,6 +220,20 @@ def test_a_lock_of_a_column_that_is_gone_is_ended() -> None:
     assert () == story.state.ordered_locks
 
 
+def test_a_lock_is_ended_whatever_firmware_the_machine_has_by_now() -> None:
+    """Ours is in force, and firmware without commands can neither end it nor be told."""
+    story = online()
+    order(story, CommandKind.LOCK_COLUMN)
+    answer(story)
+    story.connect("b2")
+    order(story, CommandKind.LOCK_COLUMN, "c2", "A2")
+    assert Refusal.COMMANDS_UNKNOWN in story.decisions[-1].notes[0]
+    order(story, CommandKind.UNLOCK_COLUMN, "c3")
+    assert (["c1"], ()) == (sent(story), story.state.ordered_locks)
+    story.wait(10 * MINUTE_MS)
+    assert "was not sent" == last(story, "c3").detail
+
+
 def test_a_column_sells_when_both_causes_are_gone() -> None:
     """A recall, and a command: each is ended by itself."""
     story = online(Mode.AUTHORIZATION_FIRST)

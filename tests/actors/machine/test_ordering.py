@@ -24,7 +24,6 @@ from actors.machine.effects import (
     Welcome,
 )
 from actors.machine.goods import TEST, GoodsKind
-from actors.machine.ids import BootId, StreamId
 from actors.machine.invariants import InvariantBroken, check, check_decision
 from actors.machine.ordering import Refusal, resumed, why_not
 from actors.machine.policy import Policy
@@ -34,6 +33,7 @@ from tests.support.commanded import (
     FELL,
     MINUTE_MS,
     answer,
+    hello,
     last,
     online,
     order,
@@ -510,23 +510,10 @@ def test_another_device_gets_and_answers_nothing_that_was_sent() -> None:
     """The machine may have begun it; a person hears of both."""
     story = Story(a_machine(stock=3))
 
-    def hello(boot: str, token: str) -> None:
-        story.stream = StreamId(f"stream-{boot}")
-        story.do(
-            events.Connected(
-                stream_id=story.stream,
-                opened_at_ms=story.now_ms,
-                boot_id=BootId(boot),
-                token=token,
-                keeps_token=True,
-                knows_commands=True,
-            )
-        )
-
-    hello("own", "t1")
+    hello(story, "own", "t1")
     order(story, CommandKind.TEST_VEND)
     order(story, CommandKind.REPORT, "c2")
-    hello("double", "t2")
+    hello(story, "double", "t2")
     assert ["c1", "c2"] == sent(story)
     answer(story, evidence="motor=RAN drop=SEEN")
     answer(story, command_id="c2")
@@ -541,6 +528,30 @@ def test_another_device_gets_and_answers_nothing_that_was_sent() -> None:
     assert {AlarmKind.DOUBLE, AlarmKind.TEST_VEND_UNKNOWN} == {
         alarm.kind for alarm in story.state.alarms
     }
+
+
+def test_what_is_kept_back_soon_makes_room_for_the_next() -> None:
+    """Nobody can take it back, and it was ordered for a week."""
+    story = Story(a_machine())
+    hello(story, "own", "t1")
+    for number in range(COMMANDS_MAX):
+        long = ordered(story, f"c{number}", CommandKind.REPORT)
+        story.do(replace(long, expires_at_ms=story.now_ms + 10_000 * MINUTE_MS))
+    hello(story, "other", "t2")
+    story.wait(story.policy.report_wait_ms)
+    assert {CommandStatus.EXPIRED} == {status(story, f"c{number}") for number in range(4)}
+    order(story, CommandKind.REPORT, "new")
+    assert "new" in sent(story)
+
+
+def test_a_reboot_into_firmware_with_tokens_is_done_by_it() -> None:
+    """No stream of the machine could have shown anything before."""
+    story = Story(a_machine())
+    hello(story, "old", "", keeps_token=False)
+    order(story, CommandKind.REBOOT)
+    hello(story, "new", "t1")
+    answer(story)
+    assert CommandStatus.APPLIED is status(story)
 
 
 def test_a_test_vend_that_dropped_nothing_and_then_did_is_a_person_s() -> None:

@@ -4,6 +4,8 @@ import itertools
 from typing import Any
 from unittest.mock import patch
 
+from actors.machine import goods, stock
+from actors.machine.goods import GoodsKind, GoodsMove
 from gateway.office import goods_calls
 from gateway.office.goods_calls import GoodsCalls
 from storage.office import reversals
@@ -18,6 +20,31 @@ def counted_against_now() -> Any:
         return await believed(self, machine_id, column, product, 0)
 
     return patch.object(Goods, "believed", bug)
+
+
+def sales_are_found() -> Any:
+    """What was sold comes out of nowhere, and stays in the stock."""
+    take = stock._take
+
+    def bug(
+        draft: Any, name: str, product: str, kind: Any, end: str, cause: str = "", **about: Any
+    ) -> None:
+        if kind is not GoodsKind.SOLD:
+            take(draft, name, product, kind, end, cause, **about)
+            return
+        draft.carry(
+            GoodsMove(
+                kind=kind,
+                cause=cause,
+                column=name,
+                product=product,
+                quantity=1,
+                from_place=goods.FOUND,
+                to_place=end,
+            )
+        )
+
+    return patch.object(stock, "_take", bug)
 
 
 def named_anew() -> Any:

@@ -5,7 +5,12 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
+
+from actors.machine import goods, stock
+from actors.machine.goods import GoodsKind
 from gateway.office.application_lines import ApplicationLines
+from storage.office.imports import LineState
 from storage.office.templates import read
 
 
@@ -18,6 +23,30 @@ def lines_are_named_anew() -> Any:
         return replace(told, line=line.line)
 
     return patch.object(ApplicationLines, "carry_out", bug)
+
+
+def lines_are_done_unread() -> Any:
+    """A line counts as done before anybody has looked at it."""
+
+    async def bug(_: ApplicationLines, line: Any, __: Any) -> Any:
+        return replace(line, state=LineState.DONE, said="")
+
+    return patch.object(ApplicationLines, "carry_out", bug)
+
+
+def columns_are_emptied() -> Any:
+    """What is in a column that stays as it is leaves the books with each new planogram."""
+    plan = stock.plan
+
+    def bug(draft: Any, planned: Any) -> None:
+        plan(draft, planned)
+        removed = goods.removed_place(draft.state.machine_id)
+        for column in draft.state.columns:
+            if column.stock:
+                stock._put(draft, msgspec.structs.replace(column, stock=0))
+                stock._carry(draft, GoodsKind.UNLOADED, column, -column.stock, removed)
+
+    return patch.object(stock, "plan", bug)
 
 
 def template_is_read_again() -> Any:

@@ -2,7 +2,8 @@
 
 Flows in: a world whose gateways carry applications out. Flows out: requests through them, some of
 which are lost or whose answers are. C-xiii: each line of an application sets its machine's
-planogram at most once, to what the template said when the application began.
+planogram at most once, to what the template said when the application began, and says that it did
+so only if it did.
 """
 
 import asyncio
@@ -39,6 +40,18 @@ Said = wire.GetPlanogramApplicationRequest
 _APPLICATIONS = (
     "SELECT import_id, state, about FROM machine_imports WHERE kind = 'PLANOGRAMS' "
     "ORDER BY import_id"
+)
+_CHANGED = (
+    "SELECT machine_id, detail FROM audit WHERE action = 'ApplyPlanogram' "
+    "AND machine_id <> '' AND detail LIKE ?"
+)
+_DONE = (
+    "SELECT machine_id, import_id FROM machine_import_lines JOIN machine_imports "
+    "USING (import_id) WHERE kind = 'PLANOGRAMS' AND machine_import_lines.state = 'DONE'"
+)
+_TOLD_EVER = (
+    "SELECT json_extract(body, '$[1]') FROM journal WHERE kind = 'ConfigurationChanged' "
+    "AND machine_id = ? AND json_extract(body, '$[1]') IS NOT NULL"
 )
 _TOLD = (
     "SELECT json_extract(body, '$[1]') FROM journal WHERE kind = 'ConfigurationChanged' "
@@ -175,21 +188,17 @@ def applications_are_carried_out_once(world: "World") -> None:
     applications = world.disk.rows(_APPLICATIONS)
     if missing := world.planners.begun - {row[0] for row in applications}:
         world.checker.broken(ONCE, f"begun, and nobody knows of them: {sorted(missing)}")
+    set_by: set[tuple[str, str]] = set()
     for application_id, state, about in applications:
         if state == "RUNNING":
             world.checker.broken("rest within bounds", f"application {application_id} runs")
-        wanted = {
-            one["column"]: one["price_minor"] for one in json.loads(about)["content"]["columns"]
-        }
-        changes = world.disk.rows(
-            "SELECT machine_id, detail FROM audit WHERE action = 'ApplyPlanogram' "
-            "AND machine_id <> '' AND detail LIKE ?",
-            f"planogram % -> %application {application_id}%",
-        )
+        wanted = _wanted(about)
+        changes = world.disk.rows(_CHANGED, f"planogram % -> %application {application_id}%")
         machines = [machine_id for machine_id, _ in changes]
         if len(machines) != len(set(machines)):
             world.checker.broken(ONCE, f"{application_id} changed {sorted(machines)}")
         for machine_id, detail in changes:
+            set_by.add((machine_id, application_id))
             version = int(detail.split(" with ")[0].split(" -> ")[1])
             told = world.disk.rows(_TOLD, machine_id, version)
             if differing := [body for (body,) in told if _prices(json.loads(body)) != wanted]:
@@ -197,6 +206,23 @@ def applications_are_carried_out_once(world: "World") -> None:
                     "what is applied is the template as it was",
                     f"{application_id} of {wanted} set {differing} for {machine_id}",
                 )
+    contents = {application_id: _wanted(about) for application_id, _, about in applications}
+    for machine_id, application_id in world.disk.rows(_DONE):
+        wanted = contents[application_id]
+        by_another = any(set_for == machine_id and contents[by] == wanted for set_for, by in set_by)
+        if not by_another and wanted not in _had(world, machine_id):
+            world.checker.broken(
+                "what is done was done", f"{application_id} never set {wanted} for {machine_id}"
+            )
+
+
+def _wanted(about: str) -> dict[str, int]:
+    return {one["column"]: one["price_minor"] for one in json.loads(about)["content"]["columns"]}
+
+
+def _had(world: "World", machine_id: str) -> list[dict[str, int]]:
+    """Return all that the machine was ever told to show: who has it already is not changed."""
+    return [_prices(json.loads(body)) for (body,) in world.disk.rows(_TOLD_EVER, machine_id)]
 
 
 def machines_show_what_is_wanted(world: "World") -> None:

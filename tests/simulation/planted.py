@@ -350,6 +350,12 @@ PLANTED = (
         steer=steers.people_move_goods,
     ),
     Planted(
+        name="sales-are-found",
+        sentence="What was sold out of a column stays in its stock.",
+        bug=bugs_of_goods.sales_are_found,
+        steer=steers.people_move_goods,
+    ),
+    Planted(
         name="refused-and-kept",
         sentence="Goods that an actor refused stay on their way.",
         bug=bugs_of_goods.refused_and_kept,
@@ -413,6 +419,18 @@ PLANTED = (
         sentence="A line of an application that is carried out again sets the planogram again.",
         bug=bugs_of_planograms.lines_are_named_anew,
         start=39,
+        steer=steers.planograms_are_applied,
+    ),
+    Planted(
+        name="lines-are-done-unread",
+        sentence="A line of an application counts as done, and nobody has set its planogram.",
+        bug=bugs_of_planograms.lines_are_done_unread,
+        steer=steers.planograms_are_applied,
+    ),
+    Planted(
+        name="columns-are-emptied",
+        sentence="With a new planogram the goods of a column that stays leave the books.",
+        bug=bugs_of_planograms.columns_are_emptied,
         steer=steers.planograms_are_applied,
     ),
     Planted(

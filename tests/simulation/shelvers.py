@@ -6,6 +6,7 @@ are. At rest each of them has ended, once: as it was answered, and as often as i
 """
 
 import asyncio
+import json
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,25 @@ VAN = "VAN:7"
 BOXES = 40
 _UNKNOWN = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.ABORTED}
+)
+FITS = 10
+"""So many fit into each column at first."""
+_REMOVED = (
+    "SELECT version, product, quantity FROM goods_moves WHERE kind = 'UNLOADED' "
+    "AND from_place = ? AND to_place LIKE 'REMOVED:%'"
+)
+_FROM_NOWHERE = (
+    "SELECT moves.version, moves.product FROM goods_moves AS moves JOIN vends ON vend_id = cause "
+    "WHERE moves.kind = 'SOLD' AND from_place = 'FOUND' AND vends.machine_id = ? "
+    'AND vends."column" = ? UNION ALL '
+    "SELECT moves.version, moves.product FROM goods_moves AS moves "
+    "JOIN machine_commands AS tests ON command_id = cause "
+    "WHERE moves.kind = 'TESTED' AND from_place = 'FOUND' AND tests.machine_id = ? "
+    'AND tests."column" = ?'
+)
+_PLANNED = (
+    "SELECT version, json_extract(body, '$[1]') FROM journal WHERE kind = 'ConfigurationChanged' "
+    "AND machine_id = ? AND json_extract(body, '$[1]') IS NOT NULL"
 )
 Request = (
     wire.TransferGoodsRequest
@@ -221,17 +241,25 @@ def by_people(world: "World", machine_id: str, column: str) -> int:
     ((change,),) = world.disk.rows(
         "SELECT coalesce(sum(CASE WHEN to_place = ? THEN quantity ELSE -quantity END), 0) "
         "FROM goods_moves WHERE ? IN (from_place, to_place) "
-        "AND kind IN ('LOADED', 'COUNTED', 'REVERSED', 'UNLOADED')",
+        "AND kind IN ('LOADED', 'COUNTED', 'REVERSED')",
         place,
         place,
     )
     assert isinstance(change, int)
-    # What had no place in a new planogram left the books as removed, and this was sold before that.
-    ((sold,),) = world.disk.rows(
-        "SELECT count(*) FROM goods_moves JOIN vends ON vend_id = cause WHERE kind = 'SOLD' "
-        "AND from_place = 'FOUND' AND vends.machine_id = ? AND \"column\" = ?",
-        machine_id,
-        column,
-    )
-    assert isinstance(sold, int)
-    return change + sold
+    more: int = change
+    removed = world.disk.rows(_REMOVED, place)
+    fallen = world.disk.rows(_FROM_NOWHERE, machine_id, column, machine_id, column)
+    if not removed and not fallen:
+        return more
+    planned: list[tuple[int, str, int]] = []
+    for version, columns in world.disk.rows(_PLANNED, machine_id):
+        fits = {name: (product, most) for name, product, _, most, *_ in json.loads(columns)}
+        planned.append((version, *fits.get(column, ("", 0))))
+    # What has no place in a new planogram leaves the books as removed; no other goods do.
+    for moved_at, product, quantity in removed:
+        if any(at <= moved_at and (of != product or most < FITS) for at, of, most in planned):
+            more -= quantity
+    # What fell before that comes from nowhere then; out of any other column the stock loses it.
+    for fell_at, product in fallen:
+        more += any(at <= fell_at and of != product for at, of, _ in planned)
+    return more

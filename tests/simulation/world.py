@@ -51,7 +51,7 @@ from tests.simulation.planners import Planners
 from tests.simulation.processes import Process, task_factory
 from tests.simulation.provider import Provider
 from tests.simulation.restores import Lost
-from tests.simulation.shelvers import Shelvers
+from tests.simulation.shelvers import FITS, Shelvers
 from tests.support.transitions import Transition
 
 REST_WITHIN_S = 2.5 * 3_600.0
@@ -292,8 +292,8 @@ class World:
                     column=f"A{place}",
                     product="cola",
                     price_minor=rng.choice((300, 500, 550)),
-                    capacity=10,
-                    stock=rng.randrange(1, 11),
+                    capacity=FITS,
+                    stock=rng.randrange(1, FITS + 1),
                 )
                 for place in range(1, rng.choice((2, 3)) + 1)
             )

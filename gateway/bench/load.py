@@ -8,7 +8,6 @@ it meanwhile.
 
 import asyncio
 import contextlib
-import gc
 import math
 import random
 import secrets
@@ -18,6 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from actors import collector
 from gateway.bench import http2, processes
 from gateway.bench.figures import Latency
 from gateway.bench.machine import PATH, Ears, LoadMachine, Tally, now_s
@@ -79,6 +79,7 @@ class Load:
             for machine_id in machine_ids
         ]
         self._beating: asyncio.Task[None] | None = None
+        self._seldom = contextlib.ExitStack()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -126,8 +127,8 @@ class Load:
         if self._beating is None:
             self._beating = asyncio.create_task(self._beat())
         # The collector's passes over tens of thousands of objects would count as the server's.
-        gc.collect()
-        gc.freeze()
+        self._seldom.close()
+        self._seldom.enter_context(collector.seldom())
         return Storm(machines=len(machines), seconds=last - began, refused=len(waiting))
 
     def _connected(self) -> socket.socket:
@@ -148,7 +149,7 @@ class Load:
         for machine in self.machines:
             machine.close()
         await asyncio.sleep(0)
-        gc.unfreeze()
+        self._seldom.close()
 
     async def _beat(self) -> None:
         while True:

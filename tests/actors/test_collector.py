@@ -1,61 +1,79 @@
-"""A process that serves looks for garbage seldom, but it does."""
+"""A process that serves looks for garbage seldom, but it does. Each test is a program of its own:
+the collector is its process's, and this one holds thousands of tests.
+"""
 
-import gc
-from collections.abc import Iterator
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from actors import collector
 
+ROOT = Path(__file__).resolve().parents[2]
+BEFORE = "import gc; from actors import collector; before = gc.get_threshold();"
 
-@pytest.fixture(autouse=True)
-def _as_in_a_program() -> Iterator[None]:
-    """Nothing is left alone yet, unlike in a suite (tests/conftest.py)."""
-    gc.unfreeze()
-    yield
-    gc.freeze()
+
+def run(program: str) -> str:
+    """Return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{BEFORE}\n{program}"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
 
 
 def test_what_is_loaded_is_left_alone() -> None:
     """While it serves; afterwards everything is as before."""
-    before = gc.get_threshold(), gc.get_freeze_count()
-    with collector.seldom():
-        assert collector.THRESHOLDS == gc.get_threshold()
-        assert gc.get_freeze_count() > before[1]
-    assert before == (gc.get_threshold(), 0)
+    program = """
+with collector.seldom():
+    print(gc.get_threshold(), gc.get_freeze_count() > 0)
+print(before == gc.get_threshold(), gc.get_freeze_count())
+"""
+    assert f"{collector.THRESHOLDS} True\nTrue 0" == run(program)
 
 
 def test_what_was_left_alone_before_stays_so() -> None:
     """Who did so goes on to want it."""
-    gc.freeze()
-    before = gc.get_freeze_count()
-    with collector.seldom():
-        pass
-    assert gc.get_freeze_count() >= before > 0
+    program = """
+gc.freeze()
+alone = gc.get_freeze_count()
+with collector.seldom():
+    pass
+print(gc.get_freeze_count() >= alone > 0)
+"""
+    assert "True" == run(program)
 
 
-def test_an_error_ends_it_too() -> None:
+@pytest.mark.parametrize("error", ["ValueError", "KeyboardInterrupt"])
+def test_an_error_ends_it_too(error: str) -> None:
     """Whatever the process does afterwards."""
-    before = gc.get_threshold()
-    with pytest.raises(ValueError, match="over"), collector.seldom():
-        raise ValueError("over")
-    assert before == gc.get_threshold()
+    program = f"""
+try:
+    with collector.seldom():
+        raise {error}
+except {error}:
+    print(before == gc.get_threshold())
+"""
+    assert "True" == run(program)
 
 
 def test_cycles_are_still_found() -> None:
     """A process that makes them does not grow for ever."""
+    program = """
+class Knot:
+    def __init__(self):
+        self.me = self
 
-    class Knot:
-        """Holds itself."""
-
-        def __init__(self) -> None:
-            self.me = self
-
-    with collector.seldom():
-        passes = gc.get_stats()[0]["collections"]
-        for _ in range(2 * collector.THRESHOLDS[0]):
-            Knot()
-        assert gc.get_stats()[0]["collections"] > passes
-        assert (
-            sum(isinstance(each, Knot) for each in gc.get_objects()) < 2 * collector.THRESHOLDS[0]
-        )
+with collector.seldom():
+    passes = gc.get_stats()[0]["collections"]
+    for _ in range(2 * collector.THRESHOLDS[0]):
+        Knot()
+    print(gc.get_stats()[0]["collections"] > passes)
+    found = sum(isinstance(each, Knot) for each in gc.get_objects())
+    print(found < 2 * collector.THRESHOLDS[0])
+"""
+    assert "True\nTrue" == run(program)

@@ -141,6 +141,7 @@ PLANTED = (
         name="never-tried-again",
         sentence="A refund that failed is never tried again.",
         bug=bugs_of_refunds.refund_never_tried_again,
+        start=34,
     ),
     Planted(
         name="done-is-unknown-again",
@@ -268,7 +269,7 @@ PLANTED = (
         name="paid-in-the-session-before",
         sentence="Money that was paid in the last session, and is heard of later, opens another.",
         bug=bugs.money_of_the_session_before_opens_another,
-        start=145,
+        start=180,
     ),
     Planted(
         name="second-is-first",
@@ -331,6 +332,7 @@ PLANTED = (
         name="stock-taken-twice",
         sentence="A vend takes two items out of the stock.",
         bug=bugs.stock_taken_twice,
+        start=16,
     ),
     Planted(
         name="sold-without-its-item",
@@ -443,6 +445,7 @@ PLANTED = (
         name="sent-is-done",
         sentence="A command counts as done when it was sent.",
         bug=bugs_of_commands.sent_is_done,
+        start=6,
         steer=steers.commands_are_ordered,
     ),
     Planted(

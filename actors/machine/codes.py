@@ -449,8 +449,8 @@ def _not_deleted(draft: Draft, event: events.CodeFailed) -> None:
         _let_go(draft)
         return
     at_ms = _later(draft, saying.attempts)
-    # One that is not stopped is stopped first, as late.
-    code = replace(code, next_attempt_at_ms=at_ms)
+    if code.status is not CodeStatus.STOPPED:  # it is stopped first, as late
+        code = replace(code, next_attempt_at_ms=at_ms)
     draft.update(code=replace(code, saying=replace(saying, next_attempt_at_ms=at_ms)))
 
 

@@ -266,6 +266,18 @@ def test_an_unstopped_code_is_deleted_after_waits() -> None:
     assert list(story.policy.code_retry_ms[:2]) == at_ms
 
 
+def test_a_stopped_code_that_waits_to_be_deleted_is_stopped_at_once_after_a_doubt() -> None:
+    """Somebody may have restarted it, which is no reason to wait: only its deletion failed."""
+    story = a_known_code()
+    story.do(events.CodeWished(says=ELSEWHERE))
+    story.configure()
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    story.do(LOST)
+    assert () == owed(story.state)
+    story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
+    assert (STOP,) == owed(story.state)
+
+
 def test_many_codes_are_not_modified_in_one_burst() -> None:
     """The host says how long this one waits; to disable and enable it waits for nothing."""
     story = a_known_code()

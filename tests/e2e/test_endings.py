@@ -168,6 +168,7 @@ async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, below: Sequence
             os.close(ours)
 
 
+@pytest.mark.slow  # of commands in the suite: gateway/process/test_endings.py
 async def test_a_reader_that_has_read_enough_ends_it(tmp_path: Path) -> None:
     """As ``head`` does: in order, with all it had started, and without a traceback."""
     words = [word for word in demo(tmp_path) if word != "--json"]

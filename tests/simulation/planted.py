@@ -458,6 +458,7 @@ PLANTED = (
         name="tests-take-nothing",
         sentence="What a test vend dropped stays in the stock.",
         bug=bugs_of_commands.tests_take_nothing,
+        start=6,
         steer=steers.commands_are_ordered,
     ),
     Planted(
@@ -536,7 +537,7 @@ PLANTED = (
         name="deadline-before-evidence",
         sentence="A vend's own deadline comes before the fact that settles it.",
         bug=bugs_of_time.deadline_before_evidence,
-        start=3,
+        start=10,
         steer=steers.saving_is_slow,
     ),
     Planted(

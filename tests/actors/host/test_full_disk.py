@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.machine.effects import SendRefund, ShowQr, Welcome
 from actors.machine.events import RefundSucceeded, SessionCompleted, VendRequested
@@ -24,7 +25,15 @@ HOURS_S = 6 * 3_600
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    """A machine that is connected, with a customer who has paid 10.00; its gateway listens."""
+    """A machine that is connected, with a customer who has paid 10.00; its gateway listens. Hours
+    of lines about a store that saves nothing are not written out.
+    """
+    with capture_logs():
+        async for made in _prepared():
+            yield made
+
+
+async def _prepared() -> AsyncIterator[Stage]:
     stage = Stage()
     await stage.start("VM-1")
     await stage.gateway.give(stage.gateway.hello())

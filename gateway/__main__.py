@@ -11,7 +11,8 @@ from contextlib import suppress
 
 WHILE_LOADING = (200_000, 50, 100)
 """So many more objects than there were before the collector of cycles looks: with Python's own
-thresholds it takes a sixth of the time in which a program loads, and finds nothing.
+thresholds it takes a sixth of the time in which a program loads, and finds nothing. A command goes
+on with these; a process that serves sets its own (``actors.collector``).
 """
 
 

@@ -122,7 +122,6 @@ async def test_a_signal_to_everybody_at_once_ends_it(tmp_path: Path) -> None:
         assert 130 == it.process.wait()
 
 
-@pytest.mark.slow
 async def test_a_child_that_dies_ends_it_with_a_sentence(tmp_path: Path) -> None:
     """Whoever kills one of the processes reads which one it was; the others end."""
     async with running(tmp_path, demo(tmp_path), until=selling(tmp_path)) as it:
@@ -169,7 +168,6 @@ async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, below: Sequence
             os.close(ours)
 
 
-@pytest.mark.slow  # of commands in the suite: gateway/process/test_endings.py
 async def test_a_reader_that_has_read_enough_ends_it(tmp_path: Path) -> None:
     """As ``head`` does: in order, with all it had started, and without a traceback."""
     words = [word for word in demo(tmp_path) if word != "--json"]

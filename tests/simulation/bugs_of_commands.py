@@ -26,4 +26,4 @@ def reboots_at_once() -> Any:
 
 def tests_take_nothing() -> Any:
     """What a test vend dropped stays in the books."""
-    return patch.object(stock, "take_tested", lambda *_: None)
+    return patch.object(stock, "take_tested", lambda *_, **__: None)

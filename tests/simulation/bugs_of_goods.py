@@ -4,8 +4,8 @@ import itertools
 from typing import Any
 from unittest.mock import patch
 
-from actors.machine import goods, stock
-from actors.machine.goods import GoodsKind, GoodsMove
+from actors.machine import stock
+from actors.machine.goods import GoodsKind
 from gateway.office import goods_calls
 from gateway.office.goods_calls import GoodsCalls
 from storage.office import reversals
@@ -29,20 +29,8 @@ def sales_are_found() -> Any:
     def bug(
         draft: Any, name: str, product: str, kind: Any, end: str, cause: str = "", **about: Any
     ) -> None:
-        if kind is not GoodsKind.SOLD:
-            take(draft, name, product, kind, end, cause, **about)
-            return
-        draft.carry(
-            GoodsMove(
-                kind=kind,
-                cause=cause,
-                column=name,
-                product=product,
-                quantity=1,
-                from_place=goods.FOUND,
-                to_place=end,
-            )
-        )
+        column = "nowhere" if kind is GoodsKind.SOLD else name
+        take(draft, column, product, kind, end, cause, **about)
 
     return patch.object(stock, "_take", bug)
 

@@ -141,9 +141,7 @@ def _template(world: "World", rng: Random) -> planogram_pb2.PlanogramTemplate:
     )
 
 
-async def _asked(
-    gateway: "GatewayProcess", request: Request
-) -> wire.GetPlanogramApplicationRequest:
+async def _asked(gateway: "GatewayProcess", request: Request) -> Said:
     """Have it done, as the gateway's service would, and return the application that it is about."""
     acts, office = gateway.acts, gateway.office
     templates = TemplateCalls(templates=office.templates, clock=acts.clock)

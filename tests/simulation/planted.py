@@ -458,7 +458,6 @@ PLANTED = (
         name="tests-take-nothing",
         sentence="What a test vend dropped stays in the stock.",
         bug=bugs_of_commands.tests_take_nothing,
-        start=6,
         steer=steers.commands_are_ordered,
     ),
     Planted(

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.awaits import deaths, die
 
 SEEDS = (1, 4)
-EACH = 40
+EACH = 30
 """One death in this many is tried; the two stories together have more than a thousand."""
 
 
@@ -22,7 +22,7 @@ def test_whenever_a_process_dies_the_books_agree() -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         outcomes = pool.map(die, tried, chunksize=4)
 
-    assert len(tried) > 20
+    assert len(tried) > 30
     assert [] == [
         (death, outcome.failure)
         for death, outcome in zip(tried, outcomes, strict=True)

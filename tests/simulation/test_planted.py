@@ -8,6 +8,7 @@ import contextlib
 
 import pytest
 
+from tests.simulation.checker import DOES_NOT_FIT
 from tests.simulation.planted import PLANTED, Planted, hunt
 from tests.simulation.steers import STEERS
 from tests.simulation.world import live
@@ -22,6 +23,7 @@ def test_a_planted_bug_is_found(planted: Planted) -> None:
     assert outcome is not None, f"no world of {planted.within} found: {planted.sentence}"
     assert outcome.failure is not None
     assert outcome.failure.truth
+    assert DOES_NOT_FIT != outcome.failure.truth, outcome.failure.detail
 
 
 def test_what_is_planted_is_taken_out_again() -> None:

@@ -1,6 +1,5 @@
 """How commands end."""
 
-import itertools
 import signal
 import subprocess
 import sys
@@ -47,20 +46,13 @@ def test_a_defect_shows_where_it_is() -> None:
         raise ZeroDivisionError
 
 
-_SLEEPS, _AWAITS = "time.sleep(90)", "asyncio.run(asyncio.sleep(90))"
-_IN_BACKGROUND = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
-
-
-@pytest.mark.parametrize(
-    ("name", "works", "ignores"),
-    [
-        *itertools.product(("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"), (_SLEEPS, _AWAITS), ("",)),
-        ("SIGTERM", _SLEEPS, _IN_BACKGROUND),
-        ("SIGHUP", _AWAITS, _IN_BACKGROUND),
-    ],
-)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
+@pytest.mark.parametrize("works", ["time.sleep(90)", "asyncio.run(asyncio.sleep(90))"])
+@pytest.mark.parametrize("ignores", ["", "signal.signal(signal.SIGINT, signal.SIG_IGN)"])
 def test_a_signal_ends_a_command_with_a_sentence(name: str, works: str, ignores: str) -> None:
     """Whatever it is doing, also where Ctrl-C is ignored, as in the background."""
+    if ignores and name == "SIGINT":
+        pytest.skip("it is ignored")
     # Whoever runs the tests may ignore it, and the child would with them.
     ignores = ignores or "signal.signal(signal.SIGINT, signal.default_int_handler)"
     ended = _ran(

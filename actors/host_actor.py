@@ -79,6 +79,7 @@ class HostActor:
         self._failure = ""
         self._known = asyncio.Event()
         self._started = asyncio.Event()
+        collector.loading()
         # Ray makes async actors on their loop, so the host lives from here on, whether anybody
         # calls or not.
         self._life = asyncio.get_running_loop().create_task(self._live(factory, factory_argument))

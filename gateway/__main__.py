@@ -3,22 +3,17 @@ the meantime ends it like any other signal, without a word.
 """
 
 import atexit
-import gc
 import os
 import signal
 import sys
 from contextlib import suppress
 
-WHILE_LOADING = (200_000, 50, 100)
-"""So many more objects than there were before the collector of cycles looks: with Python's own
-thresholds it takes a sixth of the time in which a program loads, and finds nothing. A command goes
-on with these; a process that serves sets its own (``actors.collector``).
-"""
+from actors import collector
 
 
 def main() -> None:
     """Entry point."""
-    gc.set_threshold(*WHILE_LOADING)
+    collector.loading()
     told = signal.getsignal(signal.SIGINT)
     if told is signal.default_int_handler:  # not where it is ignored, as in the background
         signal.signal(signal.SIGINT, signal.SIG_DFL)

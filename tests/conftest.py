@@ -3,7 +3,6 @@ for.
 """
 
 import asyncio
-import functools
 import gc
 import os
 import signal
@@ -12,10 +11,8 @@ from typing import NoReturn
 
 import pytest
 import structlog
-from cryptography.hazmat.primitives import serialization
 
-from alipay_client import keys
-from tests.support import compiled
+from tests.support import compiled, keys_once
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -83,18 +80,8 @@ def _no_stray_ray(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture(autouse=True, scope="session")
 def _each_key_is_read_once() -> Iterator[None]:
-    """To read a private key takes 40 ms of processor, because its numbers are proved; hundreds of
-    tests read the same three.
-    """
-    der = functools.cache(serialization.load_der_private_key)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "load_der_private_key", der)
-        patch.setattr(serialization, "load_der_private_key", der)
-        patch.setattr(
-            serialization,
-            "load_pem_private_key",
-            functools.cache(serialization.load_pem_private_key),
-        )
+    """For all tests of the process."""
+    with keys_once.read_once():
         yield
 
 

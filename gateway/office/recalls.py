@@ -114,7 +114,7 @@ class RecallService(recall_service_pb2_grpc.RecallServiceServicer):
         asked = fields.done_page(request, "locked columns", *wanted)
         if request.recall_id:
             with in_words():
-                await self._recalls.get(request.recall_id)
+                await self._recalls.known(request.recall_id)
         rows = await self._locks.page(
             recall_id=request.recall_id,
             machine_id=request.machine_id,

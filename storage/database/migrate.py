@@ -8,9 +8,8 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from alembic import command
 from sqlalchemy import URL, Connection, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,10 +23,24 @@ from storage.database.sqlite import make_private, sqlite_engine
 from storage.database.urls import parse
 from storage.tables import holders, installation, partitions
 
-__all__ = ["beats", "current", "head", "upgrade"]
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["alembic_config", "beats", "current", "head", "upgrade"]
 
 T = TypeVar("T")
 LOCK_TIMEOUT_MS = 60_000
+
+
+def alembic_config() -> "Config":
+    """Return Alembic's configuration; the migrations are found beside this folder, installed or
+    not.
+    """
+    from alembic.config import Config  # late: a program that only serves loads no Alembic
+
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS).replace("%", "%%"))
+    return config
 
 
 def upgrade(url: str, *, partition_count: int | None = None) -> None:
@@ -36,13 +49,14 @@ def upgrade(url: str, *, partition_count: int | None = None) -> None:
     ``partition_count`` counts when the database is created (256 if None) and is fixed for ever
     then; raises StoreError if the database has another one, or cannot be reached or written.
     """
+    from alembic import command
 
     def work(connection: Connection) -> None:
         dialects.upgrade_alone(connection)
         there = schema.found(connection)
         if there is not None and not schema.knows(there):
             raise StoreError(f"The database has schema {there}: {schema.to_do(there)}")
-        config = schema.alembic_config()
+        config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         _install(connection, partition_count)

@@ -1,47 +1,47 @@
-"""Which version of the schema a database has, and which one this program needs."""
+"""Which version of the schema a database has, and which one this program needs. Both are read
+without Alembic, which a program that only serves needs not load (``migrate`` does).
+"""
 
 import functools
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, column, inspect, select, table
 
 from actors.ports import StoreError
 from storage.tables import installation
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
-
-
-def alembic_config() -> Config:
-    """Return Alembic's configuration; the migrations are found beside this folder, installed or
-    not.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config
+_KEPT = table("alembic_version", column("version_num"))
+"""Alembic's own table: one row, with the version that the database has."""
 
 
 @functools.cache
-def head() -> str:
-    """Return the version that this program needs. It is found by reading the migrations, which
-    takes longer than opening a database.
+def versions() -> tuple[str, ...]:
+    """Return all versions that this program can upgrade a database to, the oldest first. Each is a
+    file whose name begins with it.
     """
-    revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    assert revision is not None, "the package holds no migration"
-    return revision
+    files = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    found = tuple(sorted(path.name.partition("_")[0] for path in files))
+    assert found, "the package holds no migration"
+    return found
+
+
+def head() -> str:
+    """Return the version that this program needs."""
+    return versions()[-1]
 
 
 def found(connection: Connection) -> str | None:
     """Return the version that the database has, None if it is empty."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_KEPT.name):
+        return None
+    version: str | None = connection.scalar(select(_KEPT.c.version_num))
+    return version
 
 
 def knows(version: str) -> bool:
     """Return whether this program can upgrade a database of that version."""
-    steps = ScriptDirectory.from_config(alembic_config()).walk_revisions()
-    return version in {step.revision for step in steps}
+    return version in versions()
 
 
 def to_do(there: str) -> str:

@@ -194,6 +194,10 @@ class Recalls:
             lambda connection: _counted(connection, [there_is(connection, recall_id)])[0]
         )
 
+    async def known(self, recall_id: str) -> None:
+        """Raise NotThere if there is none, and count nothing: it may lock the whole fleet."""
+        await self._db.read(lambda connection: there_is(connection, recall_id))
+
     async def page(
         self, *, released: bool, before: tuple[int, str] | None, limit: int
     ) -> list[RecallView]:

@@ -52,6 +52,7 @@ from tests.simulation.processes import Process, task_factory
 from tests.simulation.provider import Provider
 from tests.simulation.restores import Lost
 from tests.simulation.shelvers import FITS, Shelvers
+from tests.support.keys_once import read_once
 from tests.support.transitions import Transition
 
 REST_WITHIN_S = 2.5 * 3_600.0
@@ -491,7 +492,7 @@ def live(
         await world.live()
 
     try:
-        with without_logs(), asyncio.Runner(loop_factory=WorldLoop) as runner:
+        with without_logs(), read_once(), asyncio.Runner(loop_factory=WorldLoop) as runner:
             runner.run(run())
             loop = runner.get_loop()
             virtual_s = loop.time()

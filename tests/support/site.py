@@ -309,10 +309,14 @@ class _BothPorts(httpx.AsyncBaseTransport):
 
 
 async def found(look: Callable[[], Awaitable[Found | None]]) -> Found:
-    """Return what ``look`` finds as soon as it finds something; fail after a long while."""
+    """Return what ``look`` finds as soon as it finds something; fail after a long while. It looks
+    again after a hundredth of a second, and then less and less often.
+    """
+    pause_s = 0.01
     async with asyncio.timeout(HANGS_AFTER_S):
         while (seen := await look()) is None:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 0.1)
     return seen
 
 

@@ -8,7 +8,7 @@ from alembic import command
 from sqlalchemy import create_engine, text
 
 from storage.auditing import Scope, prove
-from storage.database import migrate, schema
+from storage.database import migrate
 from storage.database.engine import Database
 from tests.storage.auditing.books import NOW_MS, audited, broken
 from tests.storage.auditing.damages import Damage, names, seen
@@ -104,7 +104,7 @@ async def test_books_from_before_goods_were_counted_are_opened(spoilt: Callable[
     url = spoilt()
     engine = create_engine(url)
     with engine.begin() as connection:
-        config = schema.alembic_config()
+        config = migrate.alembic_config()
         config.attributes["connection"] = connection
         command.downgrade(config, "0004")
     await asyncio.to_thread(migrate.upgrade, url)

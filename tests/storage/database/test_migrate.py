@@ -165,7 +165,7 @@ def test_an_upgrade_can_be_taken_back(tmp_path: Path) -> None:
     migrate.upgrade(url)
     engine = create_engine(url)
     with engine.begin() as connection:
-        config = schema.alembic_config()
+        config = migrate.alembic_config()
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
         assert ["alembic_version"] == inspect(connection).get_table_names()
@@ -199,7 +199,7 @@ def _in(url: str, work: Callable[[Connection], T]) -> T:
 
 def _go_to(version: str) -> Callable[[Connection], None]:
     def work(connection: Connection) -> None:
-        config = schema.alembic_config()
+        config = migrate.alembic_config()
         config.attributes["connection"] = connection
         (command.downgrade if version < schema.head() else command.upgrade)(config, version)
 

@@ -310,6 +310,17 @@ def _handle(draft: Draft, event: events.GoodsMoved) -> None:
     _remember(draft, event.cause)
 
 
+def keep_counts(there: Sequence[Column], planned: Sequence[Column]) -> tuple[Column, ...]:
+    """Return the planned columns; one that is there already, with the same product, keeps its
+    count, as far as it fits.
+    """
+    counts = {(one.column, one.product): one.stock for one in there}
+    return tuple(
+        replace(one, stock=min(counts.get((one.column, one.product), one.stock), one.capacity))
+        for one in planned
+    )
+
+
 def plan(draft: Draft, planned: Sequence[Column]) -> None:
     """The planogram is another one. A column that keeps its product keeps its stock, as far as it
     fits; what is left of the others is removed from the machine, and what is in a new one is found.

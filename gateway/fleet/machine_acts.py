@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from actors.link import Reload
-from actors.machine import values
 from actors.machine.code import CodeStatus
 from actors.machine.events import ConfigurationChanged, StockCounted
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
-from actors.machine.state import Column, Phase
+from actors.machine.state import Phase
+from actors.machine.stock import keep_counts
 from actors.placement import partition_of
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act, Acts
@@ -255,20 +255,11 @@ def _as_it_would_be(
         mode=after.mode.value,
         overrides=after.overrides,
         planogram_version=after.planogram_version,
-        columns=view.columns if change.columns is None else _kept(view.columns, change.columns),
+        columns=view.columns
+        if change.columns is None
+        else keep_counts(view.columns, change.columns),
         revision=after.revision,
         retired_at_ms=view.retired_at_ms or (now_ms if after.retired else None),
-    )
-
-
-def _kept(there: tuple[Column, ...], new: tuple[Column, ...]) -> tuple[Column, ...]:
-    """Return the new columns with the counts that the actor keeps."""
-    counts = {(one.column, one.product): one.stock for one in there}
-    return tuple(
-        values.replace(
-            one, stock=min(counts.get((one.column, one.product), one.stock), one.capacity)
-        )
-        for one in new
     )
 
 

@@ -24,6 +24,7 @@ from actors.machine.state import (
     MachineState,
     Mode,
 )
+from actors.machine.stock import keep_counts
 from storage import codec
 from storage.machines.loading import configuration_of, read_columns
 from storage.tables import inbox, machine_halts, machine_profiles, machine_states
@@ -171,8 +172,8 @@ def plan(
         _may_sell(connection, machine_id)
     if change.retire and (what := tuple(_open(connection, machine_id))):
         raise MachineInUse(what)
-    if change.columns is not None and _has(connection, machine_id, change.columns):
-        change = replace(change, columns=None)
+    if change.columns is not None:
+        change = replace(change, columns=_planned(connection, machine_id, change.columns))
     after = _configured(before, change)
     difference = "; ".join(_differences(row, before, after, change))
     if not difference:
@@ -210,15 +211,16 @@ def _nothing(before: Configuration) -> Planned:
     return Planned(values={}, told=told, difference="", before=before)
 
 
-def _has(connection: Connection, machine_id: MachineId, columns: tuple[Column, ...]) -> bool:
-    """Return whether this is the planogram that the machine has. Their counts do not matter: a
-    column that keeps its product keeps the count that its actor has.
+def _planned(
+    connection: Connection, machine_id: MachineId, columns: tuple[Column, ...]
+) -> tuple[Column, ...] | None:
+    """Return the planogram that is wanted; None if the machine has it. A column that keeps its
+    product keeps its count: its actor's, or, if the actor has not heard of the column yet, the one
+    with which the column came.
     """
     there = read_columns(connection, [machine_id]).get(machine_id, ())
-    return len(there) == len(columns) and all(
-        values.replace(one, stock=other.stock) == other
-        for one, other in zip(columns, there, strict=True)
-    )
+    kept = keep_counts(there, columns)
+    return None if kept == there else kept
 
 
 def may_have(overrides: PolicyOverrides, fleet: Policy) -> None:

@@ -12,10 +12,11 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Row
 
-from actors.machine import describe, values
+from actors.machine import describe
 from actors.machine.code import differing
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, MachineState, phase
+from actors.machine.stock import keep_counts
 from storage import codec
 from storage.fleet import positions
 from storage.fleet.views import (
@@ -109,13 +110,7 @@ def _columns(
     """
     if state.configuration.planogram_version == planogram_version:
         return state.columns
-    counts = {(one.column, one.product): one.stock for one in state.columns}
-    return tuple(
-        values.replace(
-            one, stock=min(counts.get((one.column, one.product), one.stock), one.capacity)
-        )
-        for one in planogram
-    )
+    return keep_counts(state.columns, planogram)
 
 
 def session_view(row: Row[Any]) -> SessionView:

@@ -206,6 +206,30 @@ async def test_what_is_there_already_is_not_set_again(db: Database) -> None:
     assert 2 == len(await _details(db)) - len(trail)
 
 
+async def test_what_came_with_a_column_is_not_lost_before_its_actor_hears_of_it(
+    db: Database,
+) -> None:
+    """A planogram that follows at once, with other prices and no counts, would leave the books
+    without what is in the machine. What does not fit, and what another product had, does not stay.
+    """
+    await _registered(db)
+    tea = Column(column="A1", product="tea", price_minor=1, capacity=9, stock=5)
+    more = (tea, values.replace(tea, column="A2"), values.replace(tea, column="A3"))
+    await _change(db, MachineChange(columns=more))
+    empty = values.replace(tea, price_minor=2, stock=0)
+    followed = (
+        empty,
+        values.replace(empty, column="A2", capacity=3),
+        values.replace(empty, column="A3", product="cola"),
+    )
+    told = await _change(db, MachineChange(columns=followed))
+    assert told.columns is not None
+    assert [5, 3, 0] == [one.stock for one in told.columns]
+    loaded = await (await Owner.claim(db, "VM-1", holder="h1")).store.load(VM_1)
+    assert loaded is not None
+    assert told.columns == loaded.configuration.columns
+
+
 async def test_a_refused_code_is_asked_for_again_though_nothing_differs(db: Database) -> None:
     """To be made, or to be stopped: what was mended may stand in no register, as a contract."""
     await _registered(db)

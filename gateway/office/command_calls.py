@@ -31,6 +31,7 @@ from gateway.office.errors import refused
 from gateway.office.fields import OfficeFields
 from gateway.office.v1 import command_service_pb2 as wire
 from gateway.rpc.statuses import Refusal
+from storage.fleet.answers import Claim
 from storage.office.commands import Commands, CommandView, Seen
 from storage.office.deeds import used_before
 
@@ -62,7 +63,7 @@ class CommandCalls(Acts):
         machine = await self.machine(machine_id)
         seen = await self.ordered.seen(machine_id, event.command_id)
         if seen.command is not None:
-            if act.claim is not None and not act.resumed:
+            if act.claim is not None and not await self._ordered_by(act.claim, machine_id, event):
                 raise refused(used_before(act.claim.asked.request_id))
             return seen.command
         if machine.retired_at_ms is not None:
@@ -77,6 +78,13 @@ class CommandCalls(Acts):
         said += f": {request.reason}" if request.reason else ""
         await self._audited(act, "OrderCommand", machine_id, said)
         return await self._taken(machine_id, event, seen, act)
+
+    async def _ordered_by(self, claim: Claim, machine_id: MachineId, event: CommandOrdered) -> bool:
+        """Tell whether the command was ordered since the claim's request first came."""
+        since = await self.answers.decided_since(claim, machine_id, event)
+        return any(
+            isinstance(one, CommandOrdered) and one.command_id == event.command_id for one in since
+        )
 
     async def _taken(
         self, machine_id: MachineId, event: CommandOrdered, seen: Seen, act: Act

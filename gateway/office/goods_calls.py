@@ -376,9 +376,10 @@ def _cause(act: Act, request: object) -> str:
 
 
 def _unused(seen: ActView, act: Act) -> ActView:
-    """Return it, unless what a request does for the first time was done under its id long ago."""
-    if (seen.done or seen.refused) and act.claim is not None and not act.resumed:
-        raise refused(used_before(act.claim.asked.request_id))
+    """Return it, unless it was done under the request's id long before the request first came."""
+    claim, at = act.claim, seen.decided_at
+    if claim is not None and at is not None and at <= claim.machine_version:
+        raise refused(used_before(claim.asked.request_id))
     return seen
 
 

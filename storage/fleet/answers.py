@@ -91,17 +91,23 @@ class Answers:
         """Return whether the machine's actor has decided on this very event since the claim's
         request first came.
         """
+        return event in await self.decided_since(claim, machine_id, event)
+
+    async def decided_since(self, claim: Claim, machine_id: str, like: Event) -> list[Event]:
+        """Return the events of the same kind on which the machine's actor has decided since the
+        claim's request first came.
+        """
         since = (
             select(*journal.c["kind", "body"])
             .where(
                 journal.c.machine_id == machine_id,
                 journal.c.version > claim.machine_version,
-                journal.c.kind == codec.event_kind(event),
+                journal.c.kind == codec.event_kind(like),
             )
             .order_by(journal.c.version)
         )
         lines = await self._db.read(lambda connection: connection.execute(since).all())
-        return any(codec.decode_body(line.kind, line.body) == event for line in lines)
+        return [codec.decode_body(line.kind, line.body) for line in lines]
 
     async def finish(self, claim: Claim, answer: bytes) -> None:
         """Store the answer. If the claim has run out and is another's, that one stores its own."""

@@ -124,7 +124,8 @@ class GoodsMoveView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActView:
     """What SQL knows of an act on a column, and of the machine beside it. ``waiting``: how many
-    goods of the act wait at its own place; ``column`` is None if the machine has no such column.
+    goods of the act wait at its own place; ``column`` is None if the machine has no such column;
+    ``decided_at``: the machine's version with which the act was done or refused, if it was.
     """
 
     version: int
@@ -132,6 +133,7 @@ class ActView:
     done: bool
     refused: bool
     waiting: int
+    decided_at: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,11 +206,11 @@ class Goods:
         def work(connection: Connection) -> ActView:
             state = state_of(connection, machine_id)
             known = next((one for one in state.goods_acts if one.cause == cause), None)
-            entered = connection.scalar(
-                select(goods_moves.c.id).where(
+            entered = connection.execute(
+                select(goods_moves.c.version).where(
                     goods_moves.c.kind == kind.value, goods_moves.c.cause == cause
                 )
-            )
+            ).one_or_none()
             key = (loading_place(cause), product, lot)
             waiting = balances_at(connection, [key], lock=False).get(key, 0)
             return ActView(
@@ -217,6 +219,7 @@ class Goods:
                 done=entered is not None or (known is not None and known.done),
                 refused=known is not None and not known.done,
                 waiting=waiting,
+                decided_at=decided.version if (decided := entered or known) else None,
             )
 
         return await self._db.read(work)

@@ -2,8 +2,10 @@
 have a refund that Alipay refuses.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
+from unittest.mock import patch
 
 import grpc
 import grpc.aio
@@ -17,10 +19,12 @@ from sqlalchemy import delete
 
 from actors.machine.code_calls import rests
 from actors.machine.ids import MachineId
+from actors.ports import StoreError
 from gateway.fleet import enums
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.v1 import machine_pb2 as machines_wire
 from storage.fleet.lists import Wanted
+from storage.fleet.queries import Queries
 from storage.tables import answers
 from tests.support.site import Site, found
 
@@ -119,6 +123,13 @@ async def refunded(site: Site) -> str:
         return refunds[0].refund_id if refunds else None
 
     return await found(refused)
+
+
+@contextmanager
+def cut_off() -> Iterator[None]:
+    """Let each call end before it has looked at its machine."""
+    with patch.object(Queries, "machine", side_effect=StoreError("the database does not answer")):
+        yield
 
 
 async def answers_forgotten(site: Site) -> None:

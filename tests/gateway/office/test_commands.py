@@ -6,11 +6,12 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from gateway.links.commands import HostUnavailable
 from gateway.office.v1 import command_pb2, goods_service_pb2
 from gateway.office.v1 import command_service_pb2 as wire
 from gateway.v1 import machine_pb2 as machines_wire
 from tests.support.edge import MachineCall
-from tests.support.fleet_calls import answers_forgotten, refusal, registered
+from tests.support.fleet_calls import answers_forgotten, cut_off, refusal, registered
 from tests.support.goods_calls import COLUMNS
 from tests.support.site import Site, found
 from tests.support.site_machine import a_door, a_machine, heard
@@ -200,3 +201,35 @@ async def test_an_id_of_long_ago_orders_nothing_twice(site: Site, machine: Machi
     other = await order(site, "LOCK_COLUMN", column="A1", request_id="morning")
     assert ("A1", True) == (other.column, first.command_id != other.command_id)
     assert machine is not None
+
+
+async def test_an_id_of_long_ago_orders_nothing_also_where_its_first_call_was_cut_off(
+    site: Site, machine: MachineCall
+) -> None:
+    """What goes on is a call that has ordered nothing yet, and the order of long ago is not its."""
+    await order(site, request_id="morning")
+    await answers_forgotten(site)
+    with cut_off():
+        code, _, _ = await refusal(site.commands.OrderCommand(ordering(request_id="morning")))
+        assert grpc.StatusCode.UNAVAILABLE == code
+    _, reason, _ = await refusal(site.commands.OrderCommand(ordering(request_id="morning")))
+    assert "REQUEST_ID_USED" == reason
+    assert machine is not None
+
+
+async def test_an_order_whose_answer_was_lost_is_answered_by_the_same_request_again(
+    site: Site, machine: MachineCall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine got it once."""
+    tell = site.links.command
+
+    async def lost(*about: Any, **more: Any) -> Any:
+        await tell(*about, **more)
+        raise HostUnavailable("its answer is lost", sent=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.links, "command", lost)
+        await refusal(site.commands.OrderCommand(ordering(request_id="c-1")))
+    made = await order(site, request_id="c-1")
+    assert made.command_id == (await heard(machine, "command")).command.command_id
+    assert 1 == len((await site.commands.ListCommands(wire.ListCommandsRequest())).commands)

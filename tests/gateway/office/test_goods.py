@@ -11,7 +11,7 @@ import pytest
 
 from actors.machine.ids import MachineId
 from gateway.office.v1 import goods_service_pb2 as wire
-from tests.support.fleet_calls import answers_forgotten, refusal
+from tests.support.fleet_calls import answers_forgotten, cut_off, refusal
 from tests.support.goods_calls import (
     NORTH,
     VAN,
@@ -189,3 +189,22 @@ async def test_an_id_of_long_ago_moves_nothing_and_says_so(site: Site) -> None:
     again = transfer(1, come_from=VAN, to=NORTH, request_id="first")
     for call in (site.goods.TransferGoods(again), site.goods.LoadColumn(load(1, request_id="l"))):
         assert "REQUEST_ID_USED" == (await refusal(call))[1]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [load(1, request_id="r"), unload(1, VAN, request_id="r"), count(1, request_id="r")],
+    ids=["load", "unload", "count"],
+)
+async def test_an_id_of_long_ago_moves_nothing_also_where_its_first_call_was_cut_off(
+    site: Site, asked: Any
+) -> None:
+    """What goes on is a call that has moved nothing yet, and the act of long ago is not its."""
+    call = getattr(site.goods, type(asked).__name__.removesuffix("Request"))
+    await call(asked)
+    before = await there(site)
+    await answers_forgotten(site)
+    with cut_off():
+        assert grpc.StatusCode.UNAVAILABLE == (await refusal(call(asked)))[0]
+    assert "REQUEST_ID_USED" == (await refusal(call(asked)))[1]
+    assert before == await there(site)

@@ -5,6 +5,10 @@ in docs/reliability.md.
 """
 
 import contextlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -24,6 +28,41 @@ def test_a_planted_bug_is_found(planted: Planted) -> None:
     assert outcome.failure is not None
     assert outcome.failure.truth
     assert DOES_NOT_FIT != outcome.failure.truth, outcome.failure.detail
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
+def test_what_is_planted_is_called_as_what_it_replaces(
+    planted: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever cannot be called breaks the product somewhere else than the bug would: at a host or
+    a gateway too, where the world finds it, and where no halt says what it was.
+    """
+    patched: Any = type(mock.patch.object(mock, "patch"))
+    plant = patched.__enter__
+
+    def fitting(self: Any) -> Any:
+        was = getattr(self.getter(), self.attribute)
+        if inspect.isroutine(was) and inspect.isroutine(self.new):
+            _check_calls(was, self.new)
+        return plant(self)
+
+    monkeypatch.setattr(patched, "__enter__", fitting)
+    with planted.bug():
+        pass
+
+
+def _check_calls(was: Callable[..., Any], now: Callable[..., Any]) -> None:
+    """Raise TypeError if a call of the one, with or without what may be left out, is none of the
+    other.
+    """
+    taken = [
+        one
+        for one in inspect.signature(was).parameters.values()
+        if one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}
+    ]
+    for given in (taken, [one for one in taken if one.default is one.empty]):
+        named = {one.name: None for one in given if one.kind is one.KEYWORD_ONLY}
+        inspect.signature(now).bind(*[None] * (len(given) - len(named)), **named)
 
 
 def test_what_is_planted_is_taken_out_again() -> None:

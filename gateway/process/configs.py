@@ -154,7 +154,7 @@ def _no_log(file: Path) -> str:
             return f"{file} is a folder; name a file in it"
         if not file.parent.is_dir():
             return f"{file.parent} is no folder; make it, or name another"
-        if file.exists():
+        if file.exists() and not urls.is_of_the_kernel(file):
             allowed = os.access(file, os.W_OK)
             return "" if allowed else f"{file} cannot be written by this user; chown it"
     except OSError as error:

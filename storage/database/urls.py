@@ -81,9 +81,9 @@ def unwritable(url: URL) -> Iterator[str]:
         )
 
 
-def is_of_the_kernel(folder: Path) -> bool:
+def is_of_the_kernel(place: Path) -> bool:
     """Return whether it shows what the kernel knows: root may write there, but make no files."""
-    device = folder.stat().st_dev
+    device = place.stat().st_dev
     return any(
         os.path.ismount(shown) and device == Path(shown).stat().st_dev
         for shown in ("/proc", "/sys")

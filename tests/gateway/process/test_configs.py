@@ -297,6 +297,8 @@ def test_a_place_that_this_user_cannot_write_is_named(
     of_ray, of_logs = problems("/proc/new/ray", "/proc/hosts.log")
     assert "ray.run_dir: /proc keeps no files; name another place." == of_ray
     assert "logs.hosts_file: /proc keeps no files; name another place." == of_logs
+    _, of_logs = problems("/proc", "/proc/version")
+    assert "logs.hosts_file: /proc keeps no files; name another place." == of_logs
     (tmp_path / "old.log").write_text("")
     ours = (f"{tmp_path}/ray", f"{tmp_path}/hosts.log")
     with monkeypatch.context() as patched:

@@ -30,9 +30,11 @@ def online(mode: Mode = Mode.BOTH, policy: Policy | None = None) -> Story:
     return story
 
 
-def hello(story: Story, boot: str, token: str, *, keeps_token: bool = True) -> None:
+def hello(
+    story: Story, boot: str, token: str, *, keeps_token: bool = True, stream: str = ""
+) -> None:
     """A device that knows commands opens a stream, and returns no token."""
-    story.stream = StreamId(f"stream-{boot}")
+    story.stream = StreamId(stream or f"stream-{boot}")
     story.do(
         events.Connected(
             stream_id=story.stream,

@@ -247,6 +247,19 @@ def test_a_code_that_alipay_does_not_stop_is_hidden_at_once() -> None:
     assert (CodeStatus.REFUSED, "") == (known(story), told(story).qr_payload)
 
 
+def test_a_code_that_alipay_does_not_restart_is_stopped_before_it_is_deleted() -> None:
+    """It was to be replaced while the call was under way: perhaps it never was stopped."""
+    story = a_known_code()
+    story.configure(enabled=False)
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    story.configure(enabled=True)
+    story.do(events.CodeWished(says=ELSEWHERE))
+    story.configure()
+    assert (RESTART,) == owed(story.state)
+    story.do(NO)
+    assert (STOP,) == owed(story.state)
+
+
 def test_an_unstopped_code_is_deleted_after_waits() -> None:
     """Three tries in one moment would only show that Alipay was away in that moment."""
     story = a_known_code()

@@ -12,7 +12,7 @@ from actors.machine.ordering import Refusal
 from actors.machine.state import Column, DenyReason, Mode, VendStatus
 from actors.machine.stock import can_sell
 from actors.machine.values import replace
-from tests.support.commanded import MINUTE_MS, answer, last, online, order, sent, status
+from tests.support.commanded import MINUTE_MS, answer, hello, last, online, order, sent, status
 from tests.support.every_event import ordered
 from tests.support.story import Story, a_machine
 
@@ -309,3 +309,27 @@ def test_no_machine_keeps_a_column_from_being_locked_or_sold_again(*, there: boo
         "lock-C1": (CommandStatus.EXPIRED, f"{said} before command opens"),
     } == ended
     assert 2 * COMMANDS_MAX == len(story.state.commands)
+
+
+def test_a_lock_that_reaches_no_machine_any_more_makes_room_first() -> None:
+    """Another one of its column came later, and the others may be answered yet."""
+    story = online()
+    order(story, CommandKind.LOCK_COLUMN)
+    for number in range(COMMANDS_MAX):
+        order(story, CommandKind.LOCK_COLUMN, f"of-a2-{number}", "A2")
+    assert ["of-a2-0"] == [one.command_id for one in story.state.ended_commands]
+
+
+def test_a_lock_goes_to_whoever_speaks_for_the_machine_and_is_answered_by_it() -> None:
+    """It is ours, and waits as long as any; also one behind which another one came."""
+    story = Story(a_machine())
+    hello(story, "own", "t1")
+    order(story, CommandKind.LOCK_COLUMN)
+    order(story, CommandKind.LOCK_COLUMN, "c2", "A2")
+    order(story, CommandKind.UNLOCK_COLUMN, "c3", "A2")
+    hello(story, "other", "t2")
+    assert ["c1", "c2", "c3", "c1", "c3"] == sent(story)
+    story.wait(story.policy.report_wait_ms)
+    for name in ("c1", "c2", "c3"):
+        answer(story, command_id=name)
+        assert CommandStatus.APPLIED is status(story, name)

@@ -370,7 +370,7 @@ def test_a_test_vend_takes_one_item_for_nobody() -> None:
         last(story).evidence,
     )
     answer(story, evidence=FELL)
-    assert 2 == stock(story)
+    assert (2, ()) == (stock(story), story.state.alarms)
 
 
 @pytest.mark.parametrize(
@@ -530,8 +530,27 @@ def test_another_device_gets_and_answers_nothing_that_was_sent() -> None:
     }
 
 
+@pytest.mark.parametrize(("boot", "keeps_token"), [("own", True), ("new", False)])
+def test_who_may_have_obeyed_answers_what_was_kept_back(boot: str, keeps_token: bool) -> None:
+    """The boot that got it, or whoever speaks where no stream can show whose it is."""
+    story = Story(a_machine(stock=3))
+    hello(story, "own", "t1" if keeps_token else "", keeps_token=keeps_token)
+    order(story, CommandKind.TEST_VEND)
+    hello(story, boot, "", keeps_token=keeps_token, stream="another")
+    assert ["c1"] == sent(story)
+    answer(story, evidence=FELL)
+    assert (CommandStatus.APPLIED, 2) == (status(story), stock(story))
+
+
 def test_what_is_kept_back_soon_makes_room_for_the_next() -> None:
-    """Nobody can take it back, and it was ordered for a week."""
+    """Nobody can take it back, and it was ordered for a week; none waits longer for that."""
+    story = Story(a_machine())
+    hello(story, "own", "t1")
+    order(story, CommandKind.REPORT)
+    story.wait(10 * MINUTE_MS - 1_000)
+    hello(story, "other", "t2")
+    story.wait(1_000)
+    assert CommandStatus.EXPIRED is status(story)
     story = Story(a_machine())
     hello(story, "own", "t1")
     for number in range(COMMANDS_MAX):

@@ -337,6 +337,14 @@ def test_a_count_that_was_taken_back_has_missed_nothing() -> None:
     assert [GoodsKind.TESTED] == told_that_it_fell(story)
 
 
+def test_a_move_between_places_that_was_taken_back_is_no_count() -> None:
+    """What the count missed it has missed all the same."""
+    story = a_silent_test_vend()
+    story.do(events.StockCounted(column="A1", stock=1))
+    _into_a1(story, GoodsKind.REVERSED, 1)
+    assert [GoodsKind.COUNTED, GoodsKind.TESTED] == told_that_it_fell(story)
+
+
 def _into_a1(story: Story, kind: GoodsKind, quantity: int, place: str = "VAN:7") -> None:
     """Somebody puts so many into A1, in fact or on paper."""
     moved = events.GoodsMoved(

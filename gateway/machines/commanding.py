@@ -17,22 +17,30 @@ UINT32_MAX = 2**32 - 1
 
 
 def to_wire(
-    command: effects.MachineCommand, *, limits: EdgeLimits, server_time_ms: int
+    command: effects.MachineCommand, *, limits: EdgeLimits, server_time_ms: int, machines: int = 1
 ) -> ConnectResponse:
     """Return the frame of a command, still without ``seq`` and ``ack``. Of ``limits`` a Welcome
-    tells what the machine must keep.
+    tells what the machine must keep where so many ``machines`` are connected.
 
     Raises Unsendable if the machine has no room for what the command says.
     """
-    return bounds.fit(_response(command, limits, server_time_ms))
+    return bounds.fit(_response(command, limits, server_time_ms, machines))
+
+
+def comeback_ms(limits: EdgeLimits, machines: int) -> int:
+    """Return the range of the first delay of a machine whose gateway is lost with so many others
+    connected: all of them come back within it, and not much faster than they can be welcomed.
+    """
+    spread_ms = machines * 1_000 // limits.reconnects_per_s
+    return min(limits.reconnect_max_ms, max(limits.reconnect_initial_ms, spread_ms))
 
 
 def _response(
-    command: effects.MachineCommand, limits: EdgeLimits, server_time_ms: int
+    command: effects.MachineCommand, limits: EdgeLimits, server_time_ms: int, machines: int
 ) -> ConnectResponse:
     match command:
         case effects.Welcome():
-            return ConnectResponse(welcome=_welcome(command, limits, server_time_ms))
+            return ConnectResponse(welcome=_welcome(command, limits, server_time_ms, machines))
         case effects.UpdatePlanogram():
             columns = _columns(command.columns)
             return ConnectResponse(
@@ -137,11 +145,13 @@ def move_request(*, not_before_ms: int, not_after_ms: int) -> ConnectResponse:
     )
 
 
-def _welcome(command: effects.Welcome, limits: EdgeLimits, server_time_ms: int) -> wire.Welcome:
+def _welcome(
+    command: effects.Welcome, limits: EdgeLimits, server_time_ms: int, machines: int
+) -> wire.Welcome:
     welcome = wire.Welcome(
         heartbeat_interval_ms=limits.heartbeat_interval_ms,
         reconnect=wire.ReconnectGuidance(
-            initial_ms=limits.reconnect_initial_ms, max_ms=limits.reconnect_max_ms
+            initial_ms=comeback_ms(limits, machines), max_ms=limits.reconnect_max_ms
         ),
         planogram_version=command.planogram_version,
         last_seq=command.last_seq,

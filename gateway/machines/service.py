@@ -179,6 +179,7 @@ class MachineService:
             on_welcome=self._is_welcome,
             look=self._looks.ask,
             answered=self._answered,
+            machines=self._by_machine.__len__,
         )
         stream.ask_for_look()
         writer = asyncio.create_task(stream.write())

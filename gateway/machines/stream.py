@@ -57,6 +57,7 @@ class Stream:
         "_limits",
         "_link",
         "_look",
+        "_machines",
         "_monotonic",
         "_moving",
         "_on_welcome",
@@ -87,12 +88,14 @@ class Stream:
         on_welcome: Callable[["Stream"], None] = lambda _: None,
         look: Callable[["Stream", float], None] = lambda _, __: None,
         answered: Callable[[str, float], None] = lambda _, __: None,
+        machines: Callable[[], int] = lambda: 1,
     ) -> None:
         now = monotonic()
         self._context = context
         self._limits = limits
         self._clock = clock  # Wall time, which is told to the machine.
         self._monotonic = monotonic  # Seconds, for spans.
+        self._machines = machines  # How many are connected here, which a Welcome's advice is by.
 
         # Who this is. The machine and its Connected are known since its Hello was taken in; until
         # then ``connected`` is None. It is sent again whenever the link opens again.
@@ -109,10 +112,9 @@ class Stream:
         allowance = Allowances(limits=limits).new(now)
         self._intake = Intake(self._window, allowance, held_max=limits.unacked_max // 2)
         self._size = 0  # The bytes of the last frame.
-        # How many messages wait for the host's answer: Hello, and frames, acknowledged or not. Set
-        # whenever the host may have made room, or the stream ends; ``read`` waits for it.
+        # How many messages wait for the host's answer: Hello, and frames, acknowledged or not.
         self._pending = 0
-        self._host_spoke = asyncio.Event()
+        self._host_spoke = asyncio.Event()  # Set when the host may have made room, or at the end.
 
         self._outbox = Outbox(
             size_max=limits.outbox_max, monotonic=monotonic, began=self._write_began
@@ -139,9 +141,7 @@ class Stream:
     # --- from the machine ---
 
     async def hello(self) -> Greeting | None:
-        """Return the machine's Hello; None if something else came, or nothing: then the stream
-        ends.
-        """
+        """Return the machine's Hello; None if none came, or something else: the stream ends."""
         raw = await self._next()
         if raw is None:
             return None
@@ -355,10 +355,11 @@ class Stream:
         """
         if self.ending is not None:
             return
+        now_ms, machines = self._clock.now_ms(), self._machines()
         for command in commands:
             try:
                 response = commanding.to_wire(
-                    command, limits=self._limits, server_time_ms=self._clock.now_ms()
+                    command, limits=self._limits, server_time_ms=now_ms, machines=machines
                 )
             except Unsendable as error:
                 # A frame left out would be missed in silence: the machine would wait for it.
@@ -436,9 +437,7 @@ class Stream:
             self._put_if_due(self._moving.ask(moves_at, ends_at))
 
     def overstays(self) -> bool:
-        """Return whether the machine's time to move is over, and closing its stream breaks nothing
-        off: no vend, no answer that is due.
-        """
+        """Return whether its time to move is over, and no vend and no due answer is broken off."""
         return self._moving.is_over() and self._pending == 0
 
     def _put_if_due(self, request: ConnectResponse | None) -> None:

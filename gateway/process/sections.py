@@ -275,6 +275,7 @@ class Limits(Section):
     streams_max: int = Field(default=_EDGE.streams_max, gt=0, le=1_000_000)
     reconnect_initial_ms: int = Field(default=_EDGE.reconnect_initial_ms, gt=0, le=600_000)
     reconnect_max_ms: int = Field(default=_EDGE.reconnect_max_ms, gt=0, le=3_600_000)
+    reconnects_per_s: int = Field(default=_EDGE.reconnects_per_s, gt=0, le=1_000_000)
     move_spread_ms: int = Field(default=_EDGE.move_spread_ms, gt=0, le=600_000)
     move_window_ms: int = Field(default=_EDGE.move_window_ms, gt=0, le=600_000)
     move_deadline_ms: int = Field(default=_EDGE.move_deadline_ms, gt=0, le=3_600_000)

@@ -64,9 +64,11 @@ class EdgeLimits:
     streams_per_connection_max: int = 4
     """A machine needs one; a second while it moves; health and reflection by hand."""
     reconnect_initial_ms: int = 1_000
-    """Told to the machine: the range of its first delay."""
+    """Told to the machine: the range of its first delay; where many are connected it is wider."""
     reconnect_max_ms: int = 60_000
     """Told to the machine: the widest range of its delay."""
+    reconnects_per_s: int = 1_000
+    """After a loss of this gateway its machines come back not much faster than so many a second."""
     move_spread_ms: int = 25_000
     """A drain asks machines to come back evenly over this time, or over less if they are few."""
     moves_per_s: int = 200

@@ -224,3 +224,27 @@ def test_reject_codes_are_protocol_errors() -> None:
     assert {f"PROTOCOL_ERROR_CODE_{code}" for code in effects.RejectCode} <= set(
         wire.ProtocolErrorCode.keys()
     )
+
+
+@pytest.mark.parametrize(
+    ("machines", "range_ms"), [(1, 1_000), (1_000, 1_000), (5_000, 5_000), (90_000, 60_000)]
+)
+def test_the_more_are_connected_the_later_each_comes_back(machines: int, range_ms: int) -> None:
+    """All lose their gateway at once: they come back at most a thousand a second, as long as nobody
+    waits for longer than a minute.
+    """
+    limits = EdgeLimits()
+    command = effects.Welcome(
+        session_id=None,
+        funds_minor=0,
+        vend_id=None,
+        planogram_version=3,
+        last_seq=9,
+        currency=Currency("JPY"),
+        qr_payload="q",
+        mode=Mode.SELECTION_FIRST,
+        in_service=True,
+    )
+    told = commanding.to_wire(command, limits=limits, server_time_ms=5, machines=machines)
+    assert range_ms == told.welcome.reconnect.initial_ms
+    assert limits.reconnect_max_ms == told.welcome.reconnect.max_ms

@@ -92,6 +92,14 @@ async def test_hello_is_answered_by_welcome(edge: Edge) -> None:
     assert expected == sent.event
 
 
+async def test_the_second_machine_is_told_to_take_more_time() -> None:
+    """A Welcome's guidance is by how many are connected: one a second, two within two seconds."""
+    limits = EdgeLimits(reconnects_per_s=1, reconnect_initial_ms=1)
+    async with running_edge(limits=limits) as edge:
+        told = [(await edge.machine().hello(name)).welcome.reconnect for name in ("m1", "m2")]
+    assert [1_000, 2_000] == [one.initial_ms for one in told]
+
+
 async def test_first_frame_must_be_hello(edge: Edge) -> None:
     """Another first frame gets a ProtocolError, then INVALID_ARGUMENT; the host hears nothing."""
     machine = edge.machine()

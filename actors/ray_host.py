@@ -170,6 +170,8 @@ class _Making:
                 max_task_retries=0,
                 max_concurrency=_CALLS_MAX,
                 num_cpus=settings.host_cpus,
+                # Not all on one node: who loses it loses all of them.
+                scheduling_strategy="SPREAD",
             )
             .remote(
                 name=name,

@@ -27,6 +27,7 @@ from ray._private import ray_constants
 from ray._private import worker as ray_worker
 from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
 
+from actors import ray_knobs
 from actors.folder_users import end_writers_of
 from actors.session_folder import SessionFolder, open_session
 
@@ -35,21 +36,7 @@ log = structlog.get_logger()
 NAMESPACE = "vendgate"
 EMBEDDED = "local"
 
-_KNOBS = {
-    # A host that was killed is noticed in 40 ms and back in 0.2 to 0.8 s; with Ray's defaults it
-    # takes 1.4 to 1.9 s.
-    "RAY_core_worker_internal_heartbeat_ms": "50",
-    "RAY_timeout_ms_task_wait_for_death_info": "20",
-    "RAY_task_retry_delay_ms": "0",
-    # We do not read task events; they are a fifth of a call's cost.
-    "RAY_task_events_report_interval_ms": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # A busy gRPC server and fork handlers keep Ray from starting.
-    "GRPC_ENABLE_FORK_SUPPORT": "0",
-    # Hosts are the gateway's other half: at Ray's nice 15 a sale took 41 s beside other work.
-    "RAY_worker_niceness": "0",
-    # It would kill a host because some other program uses the memory.
-    "RAY_memory_monitor_refresh_ms": "0",
+_KNOBS = ray_knobs.OWN | {
     # Nobody but this computer: without it Ray turns 127.0.0.1 into the outside address, and all
     # of its servers listen on every interface.
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
@@ -81,6 +68,10 @@ class RaySettings:
     run_dir: Path
     address: str = EMBEDDED
     token_path: Path | None = None
+    node_ip: str = ""
+    """Of a cluster of which several nodes are on this computer: the address of the one to speak
+    through. Empty: Ray finds one.
+    """
     cpus: int = 2
     host_cpus: float = 0.1
     hosts: int = 1
@@ -104,8 +95,16 @@ def start_ray(settings: RaySettings) -> None:
     }
     if embedded:
         options |= _own(settings)
-    elif settings.token_path is not None:
-        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(settings.token_path)}
+    else:
+        # What somebody has set stays: the nodes were started with it, perhaps.
+        os.environ |= ray_knobs.CLUSTER | dict(os.environ)
+        if settings.token_path is not None:
+            os.environ |= {
+                "RAY_AUTH_MODE": "token",
+                "RAY_AUTH_TOKEN_PATH": str(settings.token_path),
+            }
+        if settings.node_ip:
+            options["_node_ip_address"] = settings.node_ip
     # Ray has read the environment when it was imported; this is how it reads it again.
     Config.initialize("")
     handler = signal.getsignal(signal.SIGTERM)

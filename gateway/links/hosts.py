@@ -134,6 +134,7 @@ async def _on_ray(
         run_dir=section.run_dir,
         address=EMBEDDED if own else section.address,
         token_path=section.token_file,
+        node_ip=section.node_ip,
         hosts=section.hosts,
     )
     try:
@@ -197,6 +198,7 @@ async def replace_hosts(
         run_dir=section.run_dir,
         address=section.address,
         token_path=section.token_file,
+        node_ip=section.node_ip,
         hosts=section.hosts,
     )
     try:

@@ -228,6 +228,10 @@ class Ray(Section):
     """
     token_file: File | None = None
     """Of a cluster with token authentication."""
+    node_ip: str = ""
+    """Of a cluster of which several nodes are on this computer: the address of the one to speak
+    through.
+    """
     hosts: int = Field(default=1, ge=1, le=256)
 
 

@@ -19,6 +19,7 @@ import pytest
 import typer
 import yaml  # type: ignore[import-untyped]  # as in test_watching
 
+from actors import ray_knobs
 from deploy.compose import stage
 from gateway.cli import app
 from gateway.demo.children import VENDGATE
@@ -354,3 +355,19 @@ def test_systemd_reads_the_units(tmp_path: Path) -> None:
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
 
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_ray_is_told_what_it_needs_to_recover() -> None:
+    """By compose and Kubernetes alike, on the head and on each node; a gateway sets it itself."""
+    (cluster,) = of_kind("RayCluster")
+    groups = [cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]]
+    told = [
+        {one["name"]: one["value"] for one in container["env"]}
+        for group in groups
+        for container in group["template"]["spec"]["containers"]
+    ]
+    told += [COMPOSE["services"][name]["environment"] for name in ("ray-head", "ray-worker")]
+
+    assert 4 == len(told)
+    for environment in told:
+        assert environment.items() >= ray_knobs.CLUSTER.items()

@@ -10,10 +10,11 @@ AWAITS ?= 6
 # Each of the demo's and of the tests' processes would compile the whole of it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check clean
+.PHONY: help demo cluster tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
+	@echo "make cluster  the topology of production here: PostgreSQL, Ray, two gateways behind HAProxy, 200 machines (Ctrl-C ends it)"
 	@echo "make tools  set up .venv with vendgate, buf and what the tests need"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make coverage  what share of the product the tests run through, and whether that is enough"
@@ -46,6 +47,10 @@ help:
 
 demo: .venv/.runtime
 	@$(BIN)/vendgate demo --seed $(SEED)
+
+# PostgreSQL and HAProxy are not Python's: where they are missing a sentence says what to install.
+cluster: .venv/.dev
+	@$(BIN)/vendgate cluster --seed $(SEED)
 
 tools: .venv/.dev
 	@echo "vendgate, buf and the rest are in $(BIN): . $(BIN)/activate"

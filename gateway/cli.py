@@ -356,6 +356,27 @@ def demo(
 
 
 @app.command()
+def cluster(
+    *,
+    machines: Annotated[int, typer.Option(min=1, max=2_000, help="How many machines.")] = 200,
+    seed: Annotated[int, typer.Option(help="Who comes, and what goes wrong.")] = 1,
+    pace: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two customers of a machine.")
+    ] = 20.0,
+    keep: Annotated[
+        Path | None, typer.Option(file_okay=False, help="A folder in which everything is left.")
+    ] = None,
+) -> None:
+    """Run the topology of production on this computer: PostgreSQL, a Ray cluster, two gateways
+    behind a balancer, a pretend Alipay and machines with customers. Ctrl-C ends it.
+    """
+    with sentences():
+        from gateway.demo.cluster.command import cluster as play
+
+        raise typer.Exit(play(machines=machines, seed=seed, pace=pace, keep=keep))
+
+
+@app.command()
 def qr(
     machine: Annotated[str, typer.Argument(help="The machine's id.")],
     *,

@@ -160,8 +160,8 @@ def run(
 
 def _problems(options: "BenchOptions") -> list[str]:
     """Return why this cannot be measured here, as sentences."""
-    from gateway.bench import processes
     from gateway.bench.options import Measurement
+    from gateway.demo import processes
     from gateway.process.descriptors import raise_limit
 
     found = [

@@ -18,9 +18,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from actors import collector
-from gateway.bench import http2, processes
+from gateway.bench import http2
 from gateway.bench.figures import Latency
 from gateway.bench.machine import PATH, Ears, LoadMachine, Tally, now_s
+from gateway.demo import processes
 
 _CONNECTS_AT_ONCE = 64
 _CONNECT_TIMEOUT_S = 10.0

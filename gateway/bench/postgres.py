@@ -7,7 +7,6 @@ Flows in: a folder that PostgreSQL's user may enter. Flows out: one JSON line wi
 import asyncio
 import json
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -18,26 +17,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.demo.children import Children
+from gateway.demo.postgres import OWNER, owner, programs
 from gateway.process import lifeline
 from gateway.process.signals import stop_signals
 
 PROGRAM = (sys.executable, "-m", "gateway.bench.postgres")
-_OWNER = "postgres"
-"""PostgreSQL does not run as root; its packages bring this user."""
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
-
-
-def programs() -> Path | None:
-    """Return the folder of ``initdb`` and ``postgres``; None if there is none, or nobody to run
-    them.
-    """
-    if os.geteuid() == 0 and _OWNER not in {one.pw_name for one in pwd.getpwall()}:
-        return None
-    named = shutil.which("initdb")
-    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
-    found = [Path(named).resolve()] if named else packaged
-    return found[0].parent if found else None
 
 
 @asynccontextmanager
@@ -48,7 +34,7 @@ async def running(logs: Path) -> AsyncIterator[str]:
     started = Children(logs, program=PROGRAM)
     try:
         if os.geteuid() == 0:
-            shutil.chown(folder, _OWNER)
+            shutil.chown(folder, OWNER)
         child = await started.start("postgres", str(folder))
         yield child.ready["url"]
     finally:
@@ -57,7 +43,7 @@ async def running(logs: Path) -> AsyncIterator[str]:
 
 
 async def _serve(folder: Path, bin_dir: Path) -> None:
-    user = _OWNER if os.geteuid() == 0 else None
+    user = owner()
     data = folder / "data"
     subprocess.run(  # noqa: ASYNC221, S603 - nothing else runs here yet; our own words
         [

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import grpc
 
-from gateway.bench import figures, postgres, processes, serve_baseline
+from gateway.bench import figures, postgres, serve_baseline
 from gateway.bench.figures import (
     ACTORS,
     CPU,
@@ -42,7 +42,9 @@ from gateway.bench.measurements.storm import storm
 from gateway.bench.measurements.timers import timers
 from gateway.bench.options import BenchOptions, Measurement
 from gateway.bench.site import BenchSite, RunningGateway, Setting, children, machine_names
+from gateway.demo import processes
 from gateway.demo.children import ChildFailed
+from gateway.demo.postgres import programs
 
 Say = Callable[[str], None]
 BUSY_LOAD = 1.5
@@ -114,7 +116,7 @@ class Run:
             return
         if self.options.database_url:
             await self._on_postgres(self.options.database_url)
-        elif postgres.programs() is None:
+        elif programs() is None:
             self.results.remarks.append(
                 "PostgreSQL was not measured: initdb is not installed; name one with --database-url"
             )

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import grpc.aio
 
-from gateway.bench import processes
 from gateway.bench.machine import COLUMNS, PRICE_MINOR
-from gateway.demo import stage
+from gateway.demo import processes, stage
 from gateway.demo.children import VENDGATE, ChildFailed, Children
 from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc
 from gateway.fleet.v1 import machine_pb2 as fleet_wire

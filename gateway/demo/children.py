@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class Child:
         self.out = out
         self.log = log
         self.ready: dict[str, Any] = {}
+        self.missed = True
         self.gone = asyncio.create_task(process.wait())
         self.gone.add_done_callback(self._note_the_end)
         self._gone_at_s = math.inf
@@ -109,8 +110,19 @@ class Children:
         self._held: int | None = None
         self._measuring: asyncio.Task[None] | None = None
 
-    async def start(self, name: str, *arguments: str) -> Child:
-        """Start the program with the arguments and wait until it is ready. Raises ChildFailed."""
+    async def start(
+        self,
+        name: str,
+        *arguments: str,
+        program: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        missed: bool = True,
+    ) -> Child:
+        """Start the program with the arguments and wait until it is ready. Raises ChildFailed.
+
+        ``program`` takes the place of the usual one; ``environment`` is added to ours. Whoever is
+        not ``missed`` may end without an end of the demo: somebody else looks after it.
+        """
         if self._held is None:
             self._held, self._lifeline = os.pipe()
             self._measuring = asyncio.create_task(self._measure())
@@ -118,23 +130,32 @@ class Children:
         out.unlink(missing_ok=True)
         with out.open("ab") as stdout, log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *self._program,
+                *(program or self._program),
                 *arguments,
+                env={**os.environ, **environment} if environment else None,
                 stdin=self._held,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,  # Ctrl-C is for the demo, which ends its children in order
             )
         child = Child(name, process, out, log)
+        child.missed = missed
         self._children.append(child)
-        child.gone.add_done_callback(lambda _: self._ended.set())
+        if missed:
+            child.gone.add_done_callback(lambda _: self._ended.set())
         child.ready = await _ready(child)
         return child
 
     async def lost(self) -> Child:
         """Wait for a child to end although nobody asked it to, and return it."""
         await self._ended.wait()
-        return next(child for child in self._children if child.gone.done())
+        return next(child for child in self._children if child.missed and child.gone.done())
+
+    async def end(self, child: Child) -> None:
+        """End one child, or what is left of it."""
+        await child.stop(self._hurry)
+        if child in self._children:  # the end of all may have come first
+            self._children.remove(child)
 
     def hurry(self) -> None:
         """Let the stop, now or later, take seconds only."""

@@ -12,11 +12,10 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+
+from gateway.demo.postgres import owner, programs
 
 GIVEN_URL = os.environ.get("VENDGATE_TEST_POSTGRES_URL", "")
-_NOBODY = "postgres"
-"""PostgreSQL does not run as root; its Debian package brings this user."""
 _SETTINGS = (
     "-c fsync=off -c full_page_writes=off -c listen_addresses=127.0.0.1 -c max_connections=40 "
     "-c autovacuum=off"
@@ -27,44 +26,18 @@ class CannotStart(Exception):
     """The programs are there and do not run here; the text is theirs."""
 
 
-def _programs() -> Path | None:
-    """Return the folder of ``initdb`` and ``pg_ctl``; Debian keeps them out of the PATH."""
-    named = shutil.which("initdb")
-    found = (
-        [Path(named)]
-        if named
-        else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
-    )
-    return found[0].resolve().parent if found else None
-
-
-def _user() -> str | None:
-    """Return the user to become, None to stay who one is. Raises KeyError if there is none to
-    become.
-    """
-    if os.geteuid() != 0:
-        return None
-    import pwd
-
-    return pwd.getpwnam(_NOBODY).pw_name
-
-
 def program(name: str) -> str:
     """Return the path of one of PostgreSQL's programs; ask ``available()`` first."""
-    programs = _programs()
-    assert programs is not None, "ask available() first"
-    return str(programs / name)
+    found = programs()
+    assert found is not None, "ask available() first"
+    return str(found / name)
 
 
 def available() -> bool:
     """Whether ``running`` can give a database."""
     if GIVEN_URL:
         return True
-    try:
-        _user()
-    except KeyError:
-        return False
-    return _programs() is not None
+    return programs() is not None
 
 
 @contextlib.contextmanager
@@ -75,8 +48,8 @@ def running() -> Iterator[str]:
     if GIVEN_URL:
         yield GIVEN_URL
         return
-    programs, user = _programs(), _user()
-    assert programs is not None, "ask available() first"
+    folder_of_programs, user = programs(), owner()
+    assert folder_of_programs is not None, "ask available() first"
     with (
         tempfile.TemporaryDirectory(prefix="vendgate-postgres-") as folder,
         socket.socket() as held,
@@ -88,7 +61,7 @@ def running() -> Iterator[str]:
         held.close()
 
         def run(program: str, *arguments: str) -> None:
-            command = [str(programs / program), *arguments]
+            command = [str(folder_of_programs / program), *arguments]
             try:
                 done = subprocess.run(
                     command,

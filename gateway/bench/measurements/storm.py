@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.bench import processes
 from gateway.bench.load import Load, Storm
 from gateway.bench.site import RunningGateway
+from gateway.demo import processes
 
 _SETTLE_S = 2.0
 

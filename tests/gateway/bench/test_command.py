@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bench import command, processes
+from gateway.bench import command
 from gateway.bench.figures import ECHO, PLAIN, RATE_SHARE, Figure, Results
 from gateway.bench.options import QUICK, BenchOptions
+from gateway.demo import processes
 
 
 def measured(*, vends_s: float, failures: tuple[str, ...] = ()) -> Results:

@@ -1,27 +1,20 @@
-"""A PostgreSQL for one run, where its programs are."""
+"""A PostgreSQL for one run: it answers while the run lasts, and leaves nothing."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from gateway.bench import postgres
+from actors.ports import StoreError
+from gateway.bench.postgres import running
+from gateway.demo.postgres import programs
+from storage.database import migrate
 
 
-def test_where_nothing_is_installed_there_are_no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run then says so, and measures the rest."""
-    monkeypatch.setattr(shutil, "which", lambda _name: None)
-    monkeypatch.setattr(Path, "glob", lambda _path, _pattern: iter(()))
-    assert postgres.programs() is None
-
-
-def test_programs_in_the_path_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """By way of a link too: initdb wants its siblings beside it."""
-    real = tmp_path / "bin" / "initdb"
-    real.parent.mkdir()
-    real.touch()
-    link = tmp_path / "initdb"
-    link.symlink_to(real)
-    monkeypatch.setattr(shutil, "which", lambda _name: str(link))
-    monkeypatch.setattr("os.geteuid", lambda: 1_000)
-    assert real.parent == postgres.programs()
+@pytest.mark.skipif(programs() is None, reason="no PostgreSQL is installed")
+@pytest.mark.xdist_group("postgres")
+async def test_it_takes_our_schema_and_goes(tmp_path: Path) -> None:
+    """Nobody answers there afterwards."""
+    async with running(tmp_path) as url:
+        migrate.upgrade(url)
+    with pytest.raises(StoreError):
+        migrate.upgrade(url)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bench import postgres, processes
 from gateway.bench import run as module
 from gateway.bench.figures import CPU_SHARE, PLAIN, RATE, RATE_SHARE, Latency
 from gateway.bench.load import LoadFailed, Span
 from gateway.bench.options import BenchOptions
 from gateway.bench.run import Run
+from gateway.demo import processes
 from gateway.demo.children import ChildFailed
 
 
@@ -87,7 +87,7 @@ async def test_without_postgres_a_sentence_says_so(
 ) -> None:
     """It is no failure."""
     monkeypatch.setattr(processes, "load", lambda: 0.0)
-    monkeypatch.setattr(postgres, "programs", lambda: None)
+    monkeypatch.setattr(module, "programs", lambda: None)
     run = Run(
         BenchOptions(
             machines=1, connected=1, settings=("postgres",), only=frozenset({"saturated"})

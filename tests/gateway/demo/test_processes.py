@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from gateway.bench import processes
+from gateway.demo import processes
 
 
 def test_processor_time_grows_with_work_and_not_with_sleep() -> None:

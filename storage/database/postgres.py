@@ -1,17 +1,24 @@
 """PostgreSQL, through asyncpg: the engine that writes, on one connection, and the engines that
 read, in ``REPEATABLE READ`` transactions that cannot write.
+
+Behind a pooler that shares connections (``?pooler=transaction``) nothing lasts longer than a
+transaction: limits are set in each, and no statement is prepared for the next one. That costs each
+transaction a round trip, and each statement another.
 """
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from sqlalchemy import URL, Dialect, event
+from sqlalchemy import URL, Connection, Dialect, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util.concurrency import in_greenlet
 
 from storage import codec
 from storage.database.reader import Reading, T, Work
+from storage.database.urls import TRANSACTION
 
 LEAVE_WITHIN_S = 1.0
 IDLE_IN_TRANSACTION_MS = 5_000
@@ -21,6 +28,12 @@ what becomes of it.
 """
 HANGS_AFTER_S = 600.0
 """A transaction that takes this long loses its connection."""
+_PREPARES_NOTHING: Mapping[str, Any] = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    # Without a name it is gone with the next one, on whichever connection that is.
+    "prepared_statement_name_func": str,
+}
 
 
 def postgres_engine(
@@ -40,21 +53,26 @@ def postgres_engine(
     statements that are run again and again are planned once, whatever their parameters.
     ``cancels``: the driver has the server cancel what takes too long, which may be a COMMIT.
     """
+    limits = {
+        "idle_in_transaction_session_timeout": str(idle_ms),
+        "lock_timeout": str(max(statement_timeout_ms - 1000, 1000)),
+        "statement_timeout": str(statement_timeout_ms),
+    }
+    pooled = url.query.get("pooler") == TRANSACTION
     connect_args: dict[str, Any] = {}
     if url.get_driver_name() == "asyncpg":
         connect_args = {
             "timeout": 5,
             "command_timeout": statement_timeout_ms / 1000 + 1 if cancels else None,
-            "server_settings": {
-                "application_name": "vendgate",
-                "idle_in_transaction_session_timeout": str(idle_ms),
-                "lock_timeout": str(max(statement_timeout_ms - 1000, 1000)),
-                "statement_timeout": str(statement_timeout_ms),
-                "plan_cache_mode": "force_generic_plan" if plan_once else "auto",
-            },
+            "server_settings": {"application_name": "vendgate"},
         }
+        if pooled:
+            connect_args |= _PREPARES_NOTHING
+        else:
+            plans = {"plan_cache_mode": "force_generic_plan" if plan_once else "auto"}
+            connect_args["server_settings"] |= limits | plans
     engine = create_async_engine(
-        url,
+        url.difference_update_query(["pooler"]),
         pool_size=connections,
         max_overflow=0,
         pool_timeout=10,
@@ -63,7 +81,15 @@ def postgres_engine(
         json_deserializer=codec.as_is,
     )
     event.listen(engine.sync_engine, "close", _take_leave)
+    if pooled:
+        event.listen(engine.sync_engine, "begin", partial(_limit, limits))
     return engine
+
+
+def _limit(limits: Mapping[str, str], connection: Connection) -> None:
+    """Set what the server is to keep to in this transaction, the first thing in it."""
+    each = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.items())
+    connection.exec_driver_sql(f"SELECT {each}")
 
 
 def _take_leave(connection: Any, _record: object) -> None:

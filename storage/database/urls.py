@@ -22,9 +22,13 @@ _DRIVERS = {
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_QUERY = ("host", "ssl", "prepared_statement_cache_size")
-"""What may stand behind the question mark of a PostgreSQL URL: a socket's folder, TLS, and 0 for a
-pooler that shares connections.
+TRANSACTION = "transaction"
+"""As ``?pooler=``: behind PgBouncer, or another one that gives each transaction whichever
+connection to the server is free, so that nothing of a session lasts longer.
+"""
+_QUERY = ("host", "ssl", "pooler")
+"""What may stand behind the question mark of a PostgreSQL URL: a socket's folder, TLS, and a
+pooler.
 """
 _HINTS = {
     "sslmode": "write ssl= for sslmode=",
@@ -32,6 +36,7 @@ _HINTS = {
     "timeout": "how long to wait is database.busy_timeout_ms",
     "command_timeout": "how long to wait is database.busy_timeout_ms",
     "options": "the program sets what it needs itself",
+    "prepared_statement_cache_size": "write pooler=transaction",
 }
 
 
@@ -119,5 +124,8 @@ def _problems(url: URL) -> Iterator[str]:
             yield f"The database URL's ?{name}= may stand there once."
         elif name == "ssl" and value not in _SSL_MODES:
             yield f"The database URL's ?ssl= must be one of {', '.join(_SSL_MODES)}."
-        elif name.endswith("_size") and not (value.isascii() and value.isdigit()):
-            yield f"The database URL's ?{name}= must be a number."
+        elif name == "pooler" and value != TRANSACTION:
+            yield (
+                f"The database URL's ?pooler= can be {TRANSACTION} alone; with a pooler whose "
+                "connections last for a session leave it out."
+            )

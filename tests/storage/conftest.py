@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import text
 
 from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
+from storage.database.postgres import postgres_engine
+from storage.database.urls import parse
 from tests.support import postgres
 from tests.support.reused import Reused
 
@@ -48,7 +49,7 @@ def postgres_url() -> Iterator[str]:
 
 async def emptied(url: str) -> None:
     """Throw away all that is in the test database."""
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    engine = postgres_engine(parse(url), statement_timeout_ms=60_000)
     async with engine.begin() as connection:
         await connection.execute(text("DROP SCHEMA public CASCADE"))
         await connection.execute(text("CREATE SCHEMA public"))

@@ -1,7 +1,7 @@
 """PostgreSQL: readers see one state each and cannot write, and every wait has an end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -9,8 +9,12 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.util import await_
 
 from actors.ports import StoreError
+from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
+from storage.fleet.queries import Queries
 from tests.storage.conftest import ON_POSTGRES
+from tests.storage.owner import Owner
+from tests.support import pooler
 
 pytestmark = ON_POSTGRES
 SETTINGS = (
@@ -135,3 +139,53 @@ async def _behind(url: str) -> AsyncIterator[tuple[int, asyncio.Event]]:
         yield server.sockets[0].getsockname()[1], frozen
         left.set()
         await asyncio.wait(ways)
+
+
+@pytest.fixture
+def pooled_url(url: str) -> Iterator[str]:
+    """The same database behind a pooler in transaction mode."""
+    if pooler.program() is None:
+        pytest.skip("no PgBouncer is installed")
+    with pooler.pooled(url) as shared:
+        yield shared
+
+
+async def test_limits_hold_behind_a_pooler_that_shares_connections(pooled_url: str) -> None:
+    """Each transaction says them anew, whoever had the connection before, and keeps none."""
+    db = await Database.open(StorageConfig(url=pooled_url))
+    pid = text("SELECT pg_backend_pid()")
+    for _ in range(5):
+        read = await asyncio.gather(
+            *(db.read(settings) for _ in range(4)),
+            *(db.read_money(settings) for _ in range(2)),
+            db.write(lambda connection: settings(connection)[1:]),
+        )
+        assert [["repeatable read", "on", "31s", "31s"]] * 6 == read[:6]
+        assert ["off", "10s", "5s"] == read[6]
+    pids = await asyncio.gather(*(db.read(lambda one: one.scalar(pid)) for _ in range(20)))
+    assert len(set(pids)) <= pooler.SERVER_CONNECTIONS
+    await db.close()
+
+
+async def test_a_machine_sells_behind_a_pooler_that_shares_connections(pooled_url: str) -> None:
+    """Claims, commits and lists need nothing that lasts for a session."""
+    dbs = [await Database.open(StorageConfig(url=pooled_url)) for _ in range(2)]
+    owner = await Owner.of(dbs[0], "VM-1")
+    for number in range(1, 4):
+        for event in owner.purchase("VM-1", number):
+            await asyncio.gather(
+                owner.commit([owner.decide("VM-1", event)]),
+                *(dbs[1].read(settings) for _ in range(6)),
+            )
+    vends = await Queries(dbs[1]).vends(limit=10)
+    assert [("VM-1-v3", "SUCCEEDED"), ("VM-1-v2", "SUCCEEDED"), ("VM-1-v1", "SUCCEEDED")] == [
+        (one.vend_id, one.status) for one in vends
+    ]
+    for db in dbs:
+        await db.close()
+
+
+async def test_an_upgrade_goes_through_a_pooler(pooled_url: str) -> None:
+    """It is one transaction under a lock of that transaction."""
+    await asyncio.to_thread(migrate.upgrade, pooled_url)
+    assert migrate.head() == await asyncio.to_thread(migrate.current, pooled_url)

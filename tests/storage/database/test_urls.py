@@ -19,7 +19,7 @@ from storage.database.urls import parse, unwritable
         ("postgresql://u@h/d", "postgresql+asyncpg"),
         ("postgresql+asyncpg://u:p@h:5432/d?ssl=verify-full", "postgresql+asyncpg"),
         ("postgresql://u@/d?host=/var/run/postgresql", "postgresql+asyncpg"),
-        ("postgresql://u@h/d?prepared_statement_cache_size=0", "postgresql+asyncpg"),
+        ("postgresql://u@h/d?pooler=transaction", "postgresql+asyncpg"),
     ],
 )
 def test_urls_are_understood(url: str, driver: str) -> None:
@@ -47,7 +47,8 @@ def test_urls_are_understood(url: str, driver: str) -> None:
         ("postgresql://u:geheim@h/d?target=x", "known are host, ssl"),
         ("postgresql://u:geheim@h/d?ssl=banana", "must be one of disable"),
         ("postgresql://u:geheim@h/d?host=a&host=b", "may stand there once"),
-        ("postgresql://u:geheim@h/d?prepared_statement_cache_size=x", "must be a number"),
+        ("postgresql://u:geheim@h/d?pooler=session", "can be transaction alone"),
+        ("postgresql://u:geheim@h/d?prepared_statement_cache_size=0", "write pooler=transaction"),
     ],
 )
 def test_what_would_fail_later_is_refused_now(url: str, says: str) -> None:

@@ -6,15 +6,17 @@ BIN := .venv/bin
 SEED ?= 1
 SEEDS ?= 2000
 AWAITS ?= 6
+SECONDS ?= 300
 
 # Each of the demo's and of the tests' processes would compile the whole of it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo cluster tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check clean
+.PHONY: help demo cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
 	@echo "make cluster  the topology of production here: PostgreSQL, Ray, two gateways behind HAProxy, 200 machines (Ctrl-C ends it)"
+	@echo "make chaos  the same under kill -9, SIGSTOP and cuts (SECONDS=300 SEED=1): how soon each part is back, and whether the books agree"
 	@echo "make tools  set up .venv with vendgate, buf and what the tests need"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make coverage  what share of the product the tests run through, and whether that is enough"
@@ -51,6 +53,10 @@ demo: .venv/.runtime
 # PostgreSQL and HAProxy are not Python's: where they are missing a sentence says what to install.
 cluster: .venv/.dev
 	@$(BIN)/vendgate cluster --seed $(SEED)
+
+# By itself on an otherwise idle computer, as root if a node is to be cut off: its figures are times. Its status is about money only.
+chaos: .venv/.dev
+	@$(BIN)/vendgate cluster --seed $(SEED) --storm $(SECONDS)
 
 tools: .venv/.dev
 	@echo "vendgate, buf and the rest are in $(BIN): . $(BIN)/activate"

@@ -363,6 +363,16 @@ def cluster(
     pace: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two customers of a machine.")
     ] = 20.0,
+    storm_s: Annotated[
+        int,
+        typer.Option(
+            "--storm",
+            min=0,
+            metavar="SECONDS",
+            help="Kill, freeze and cut off parts for about so long, measure how soon each is back, "
+            "and prove the books; then end. Status 1: something is wrong.",
+        ),
+    ] = 0,
     keep: Annotated[
         Path | None, typer.Option(file_okay=False, help="A folder in which everything is left.")
     ] = None,
@@ -373,7 +383,7 @@ def cluster(
     with sentences():
         from gateway.demo.cluster.command import cluster as play
 
-        raise typer.Exit(play(machines=machines, seed=seed, pace=pace, keep=keep))
+        raise typer.Exit(play(machines=machines, seed=seed, pace=pace, storm_s=storm_s, keep=keep))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo.cluster.blows import BlowKind
 from gateway.demo.cluster.system import wanting
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.processes import alive, descendants, gone
@@ -66,3 +67,28 @@ async def test_it_leaves_no_process_and_no_folder(how: signal.Signals) -> None:
 def _selling(place: Path) -> bool:
     shelves = place.glob("vg-*/machines/*/shelf.log")
     return any("turn" in shelf.read_text() for shelf in shelves)
+
+
+async def test_the_books_agree_after_a_storm() -> None:
+    """Each kind of blow once, over a few machines: each part comes back, and ledger, Alipay's book
+    and the machines' shelves tell one story. Nothing is said of how soon.
+    """
+    with tempfile.TemporaryDirectory(prefix="vgt") as place:
+        Path(place).chmod(0o711)  # noqa: ASYNC240 - PostgreSQL is another user
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [
+                *(sys.executable, "-m", "gateway", "cluster", "--machines", "12"),
+                *("--pace", "1", "--seed", "7", "--storm", "1"),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": place},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert 0 == done.returncode, done.stdout + done.stderr
+        for kind in BlowKind:
+            assert kind is BlowKind.NODE_CUT or f"\n{kind.value} " in done.stdout
+        assert "shelves agree" in done.stdout
+        assert [] == list(Path(place).iterdir())  # noqa: ASYNC240 - nothing else runs here

@@ -80,7 +80,7 @@ class Part:
 
 
 class KeptParts:
-    """All of them. ``close`` comes before the end of the children."""
+    """All of them, until ``close``."""
 
     def __init__(self, children: Children) -> None:
         self._children = children
@@ -172,13 +172,18 @@ class KeptParts:
             part.set(State.UP)
 
     async def close(self) -> None:
-        """Start nobody again from now on."""
+        """Start nobody again from now on, and end all, the last of the plan first: machines before
+        gateways, gateways before Ray, whoever was started again meanwhile.
+        """
         for part in self._parts.values():
             if part.state is State.FROZEN and part.pid:
                 self.thaw(part.recipe.name)  # who is stopped hears no SIGTERM
         for task in self._keeping:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
+        for part in reversed(self._parts.values()):
+            if part.child is not None:
+                await self._children.end(part.child)
 
 
 def _ending(status: int | None) -> str:

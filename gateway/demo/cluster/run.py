@@ -74,9 +74,6 @@ async def play(
                 if not interruptions.wanted:
                     raise
             finally:
-                if console is not None:
-                    with contextlib.suppress(OSError):  # a terminal that is not there any more
-                        console.print("ending the processes ...")
                 await children.stop()
         if cluster.keep is None and (result is None or not evidence(result)):
             shutil.rmtree(folder, ignore_errors=True)
@@ -96,7 +93,12 @@ async def _in(
     plan = planned(folder, machines=cluster.machines, seed=cluster.seed, pace_s=cluster.pace_s)
     async with running(plan, children, console) as system:
         interruptions.began = True
-        return await story(system, interruptions)
+        try:
+            return await story(system, interruptions)
+        finally:
+            if console is not None:
+                with contextlib.suppress(OSError):  # a terminal that is not there any more
+                    console.print("ending the processes ...")
 
 
 async def watch(system: System, interruptions: Interruptions, console: Terminal) -> None:

@@ -1,6 +1,5 @@
 """Parts that end are started again, and what becomes of them is told."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -106,14 +105,24 @@ async def test_who_is_frozen_says_so_and_is_thawed_at_the_end(tmp_path: Path) ->
     assert not those.part("one").pid
 
 
-async def test_who_is_asked_to_end_is_not_started_again(tmp_path: Path) -> None:
-    """After the end of all nobody comes back."""
+async def test_all_end_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    """The last one first, even if another was started again since; nobody comes back, and nothing
+    is told of it.
+    """
+    ends = tmp_path / "ends"
+    tell = (
+        "import signal, sys\n"
+        "def end(*_):\n    open({path!r}, 'a').write({name!r}); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+    )
     async with parts(tmp_path) as those:
-        await those.start(recipe("one"))
+        for name in "abc":
+            program = tell.format(path=str(ends), name=name) + READY + "time.sleep(600)"
+            await those.start(recipe(name, program))
+        those.kill("a")
+        await until(lambda: len(those.happened) == 2)
         await those.close()
-        those.kill("one")
-        child = those.part("one").child
-        assert child is not None
-        await child.gone
-        await asyncio.sleep(0)
-        assert [] == those.happened
+
+        assert "cba" == ends.read_text()
+        assert [0, 0, 0] == [those.part(name).pid for name in "abc"]
+        assert 2 == len(those.happened)

@@ -21,6 +21,7 @@ from actors.link import (
     FromMachine,
     LinkBroken,
     Notified,
+    PartitionsMoved,
     Reload,
     StreamClosed,
     ToHost,
@@ -31,7 +32,7 @@ from actors.machine.events import Event, FrameReceived, MachineFact
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import InboxItem
 
-VERSION = 9
+VERSION = 10
 """Of the blocks' content: told with ``attach``."""
 
 Kinds = Mapping[type, type[msgspec.Struct]]
@@ -82,7 +83,7 @@ _ToMachine: Any = _behind_its_name(
     ("ack", int | None),
     ("commands", GenericAlias(list, (_AnyCommand,))),
 )
-_ANSWERS = _boxes((StreamClosed, CommandDone))
+_ANSWERS = _boxes((StreamClosed, CommandDone, PartitionsMoved))
 
 _AnyMessage = _any_of((_FromMachine, _Notified, _Commanded))
 _AnyAnswer = _any_of((_ToMachine, *_ANSWERS.values()))

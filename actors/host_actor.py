@@ -25,7 +25,6 @@ from actors.direct import DirectServer, Method
 from actors.host.host import Host
 from actors.host.services import HostLimits, HostServices
 from actors.link import LinkBroken
-from actors.placement import partitions_of
 
 log = structlog.get_logger()
 
@@ -51,8 +50,10 @@ def node_name() -> str:
 
 
 class HostActor:
-    """The Ray actor's class: a host, and what Ray needs to know of it. ``home``: the place that
-    replaces it when it dies; ``socket``: where it also answers directly, None: it does not.
+    """The Ray actor's class: a host, and what Ray needs to know of it. ``index`` is its place in
+    the layout, which has ``host_count`` hosts if the database does not say how many. ``home``: the
+    place that replaces it when it dies; ``socket``: where it also answers directly, None: it does
+    not.
     """
 
     def __init__(
@@ -120,11 +121,11 @@ class HostActor:
                 self._known.set()
                 await asyncio.sleep(_BUILD_AGAIN_S)
         self._failure = ""
-        partitions = partitions_of(self._index, self._host_count, self._services.partition_count)
         host = Host(
             name=self._name,
             services=self._services,
-            partitions=partitions,
+            partitions=(),
+            place=self._index,
             limits=self._limits,
             on_fatal=_die,
             home=self._home,
@@ -144,8 +145,9 @@ class HostActor:
             await asyncio.Event().wait()  # Until it is stopped.
 
     async def hello(self) -> tuple[int, int, int, int]:
-        """Return the process's id, the number of hosts, the version of the link, and 1 if it owns
-        its machines now, else 0. RuntimeError: the services cannot be built, and why.
+        """Return the process's id, the number of hosts that it was made for, the version of the
+        link, and 1 if it owns its machines now, else 0. RuntimeError: the services cannot be built,
+        and why.
         """
         await self._known.wait()
         if self._failure:

@@ -9,9 +9,11 @@ own that never jumps. A lease only decides who may try; what keeps a frozen owne
 it has been superseded is the epoch that each COMMIT proves.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from actors.placement import place_of
 
 LEASE_MS = 6_000
 BEATS_IN_A_LEASE = 3
@@ -35,8 +37,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimant:
-    """One start of a host that wants partitions. ``host_count``: the layout it was made for; None:
-    it was made for none, and none is compared.
+    """One start of a host that wants partitions. ``host_count``: the layout that they are of; None:
+    they are of none, and none is compared.
+
+    ``place``: its index, if it follows the layout; what other places of its home hold it leaves to
+    them. ``goes_on``: it claimed before, and must not come back once it was superseded.
     """
 
     holder: str
@@ -45,6 +50,30 @@ class Claimant:
     node: str = ""
     lease_ms: int = LEASE_MS
     host_count: int | None = None
+    place: int | None = None
+    goes_on: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What SQL said at one moment: how many hosts the layout has (None: there is none yet), who
+    beats, and who has each partition. ``owner`` is the host's name, which stays when it is dead,
+    and is empty while the partition is on its way.
+    """
+
+    host_count: int | None
+    version: int
+    holders: Sequence[Holder]
+    held: Mapping[int, "Held"]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One partition. ``holder`` may be one that holds nothing any more: then it is anybody's."""
+
+    owner: str
+    holder: str
+    epoch: int
 
 
 class Grant(StrEnum):
@@ -70,6 +99,19 @@ def grant(held: Holder | None, claimant: Claimant, still: Mapping[str, int]) -> 
     if still.get(held.holder) == held.beat:
         return Grant.LEASE_OVER
     return None
+
+
+def hands_over(held: Holder, claimant: Claimant) -> bool:
+    """Return whether ``held`` is another place of the claimant's home, which gives up by itself
+    what the layout gives to the claimant.
+    """
+    there = place_of(held.host)
+    return (
+        claimant.place is not None
+        and held.home == claimant.home
+        and there is not None
+        and there != claimant.place
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,19 @@ class CommandDone(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-FromHost = ToMachine | StreamClosed | CommandDone
+class PartitionsMoved(Struct, frozen=True, kw_only=True):
+    """The host serves ``gained`` from now on, and ``left`` no more; neither: the layout has
+    changed. A hint: the database says where they are.
+    """
+
+    gained: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+
+
+MOVED = "MOVED"
+"""The refusal of an act whose machine is not this host's, or not any more: nothing was done."""
+
+FromHost = ToMachine | StreamClosed | CommandDone | PartitionsMoved
 
 
 class Delivery(Struct, frozen=True, kw_only=True):

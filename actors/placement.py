@@ -4,6 +4,7 @@ The number of partitions is fixed when a database is created; the number of host
 Placement is a hint for routing; what makes it safe for money is the epoch that each commit proves.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
 
@@ -25,3 +26,14 @@ def partitions_of(host_index: int, host_count: int, partition_count: int) -> Seq
 def host_of(partition: int, host_count: int) -> int:
     """Return the index of the host that owns the partition."""
     return partition % host_count
+
+
+_NAME = re.compile(r"host-(\d+)(?:-\d+)?$")
+
+
+def place_of(host: str) -> int | None:
+    """Return the index of the place that a host of this name has in its layout: hosts are named
+    ``...host-<index>``, and ``...host-<index>-<number>`` if they replaced one. None: it has none.
+    """
+    found = _NAME.search(host)
+    return None if found is None else int(found[1])

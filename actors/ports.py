@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from actors.leases import Claimant, Holder
+from actors.leases import Claimant, Holder, Standing
 from actors.machine.code import Says
 from actors.machine.decision import Decision
 from actors.machine.events import ConfigurationChanged, Event
@@ -190,7 +190,8 @@ class MachineStore(Protocol):
         still: Mapping[str, int] | None = None,
     ) -> Ownership:
         """Take all of the partitions, each under its next epoch, or none: see ``actors.leases``,
-        also for ``still``. Raises ClaimRefused.
+        also for ``still``. A claimant with a place takes none that another place of its home has.
+        Raises ClaimRefused; StaleOwner if one that goes on was superseded.
         """
         ...
 
@@ -262,8 +263,20 @@ class Leases(Protocol):
         """Return all that hold partitions now."""
         ...
 
-    async def beat(self, holder: str) -> None:
-        """Say that this holder lives. Raises StaleOwner if it holds nothing any more."""
+    async def look(self) -> Standing:
+        """Return who has which partition, and how many hosts the layout has."""
+        ...
+
+    async def beat(self, holder: str) -> int | None:
+        """Say that this holder lives; return how many hosts the layout has, None if there is none.
+        Raises StaleOwner if it holds nothing any more.
+        """
+        ...
+
+    async def release(self, holder: str, partition: int, *, epoch: int) -> None:
+        """Let anybody have one partition, if this holder has it under this epoch; it must write
+        nothing of it any more.
+        """
         ...
 
     async def give_up(self, holder: str) -> None:

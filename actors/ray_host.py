@@ -24,6 +24,7 @@ from actors.direct import DirectClient, Value
 from actors.host.services import HostLimits
 from actors.host_actor import HostActor, another_version
 from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
+from actors.placement import place_of
 from actors.ports import StoreError
 from actors.ray_node import EMBEDDED, NAMESPACE, RaySettings, cluster_home, lost, socket_of
 
@@ -43,7 +44,7 @@ _LOOK_AT_RAY_EVERY_S = 1.0
 
 class RayHostLink(HostLink):
     """The link to one host: through Ray, or through its socket where there is one. Whatever goes
-    wrong on the way is LinkBroken: what arrived is unknown.
+    wrong on the way is LinkBroken: what arrived is unknown. ``actor`` None: it is yet to be found.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class RayHostLink(HostLink):
         self._actor = actor
         self._direct = direct
         self._find = find
-        self._broke = False
+        self._broke = actor is None
 
     async def attach(self, gateway_id: str) -> str:
         """Open the link: to the host of this place that serves, if the one that was known does so
@@ -73,6 +74,8 @@ class RayHostLink(HostLink):
                 raise LinkBroken(
                     f"{self.name} is gone, and no other one is made: {refused}"
                 ) from None
+        if self._actor is None:
+            raise LinkBroken(f"{self.name} is not found")
         self._broke = False
         name = await self._say(_EXCHANGE_TIMEOUT_S, "attach", gateway_id, blocks.VERSION)
         return cast("str", name)
@@ -90,6 +93,8 @@ class RayHostLink(HostLink):
 
     async def figures(self) -> list[Figure]:
         """Return what the host counted and timed."""
+        if self._actor is None:
+            raise LinkBroken(f"{self.name} is not found")
         # Not as the others go: an answer that does not come says nothing of the link.
         answer = (
             await self._call(_FIGURES_TIMEOUT_S, self._actor.figures.remote)
@@ -135,7 +140,7 @@ class _Making:
     The first of a place is ``vendgate-host-<i>``. One that is made to replace it is
     ``vendgate-host-<i>-2``, and so on: both are there for a moment, or until somebody replaces them
     again if who did it was killed in between. The one that serves counts. ``agree`` is asked before
-    a host is made where there is none; it raises StoreError if the layout has no such host.
+    a host is made where there is none; it raises StoreError if the layout has no such place.
     """
 
     settings: RaySettings
@@ -143,7 +148,7 @@ class _Making:
     factory_argument: str
     home: str
     limits: HostLimits | None
-    agree: Callable[[], Awaitable[None]] | None = None
+    agree: Callable[[int], Awaitable[None]] | None = None
 
     def all_of(self, index: int) -> dict[int, Any]:
         """Return the hosts of this place by their numbers."""
@@ -192,7 +197,7 @@ class _Making:
         found = await asyncio.to_thread(self.all_of, index)
         if not found:
             if self.agree is not None:
-                await self.agree()
+                await self.agree(index)
             return await asyncio.to_thread(self.make, index)
         numbers = sorted(found)
         if len(numbers) == 1:
@@ -215,6 +220,13 @@ async def _serves(actor: Any) -> bool:
 def _name(index: int, number: int = 1) -> str:
     first = f"{NAMESPACE}-host-{index}"
     return first if number == 1 else f"{first}-{number}"
+
+
+def _same_version(name: str, answer: Sequence[int]) -> None:
+    """Raise RuntimeError if a host that told this speaks another version of the link."""
+    version = (*answer, 0, 0)[2]  # The first hosts told none: 0 is older than any.
+    if version != blocks.VERSION:
+        raise RuntimeError(another_version(name, host=version, gateway=blocks.VERSION))
 
 
 async def _end(actors: Sequence[Any]) -> None:
@@ -275,17 +287,61 @@ async def replace_host(
     return _name(index, number)
 
 
+async def stand_by(
+    settings: RaySettings,
+    index: int,
+    *,
+    factory: str,
+    factory_argument: str,
+    limits: HostLimits | None = None,
+) -> str:
+    """Return the name of the host of this place once it serves, made if there is none: with
+    nothing, if the layout has no such place yet. RuntimeError: it cannot be built or does not come
+    to serve, or it is of another version.
+    """
+    making = _Making(
+        settings=settings,
+        factory=factory,
+        factory_argument=factory_argument,
+        home="",
+        limits=limits,
+    )
+    actor = await making.found_or_made(index)
+    try:
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            answer = await actor.hello.remote()
+            _same_version(_name(index), answer)
+            await actor.started.remote()
+    except (TimeoutError, RayError) as error:
+        raise RuntimeError(f"{_name(index)} does not come to serve: {error}") from error
+    return _name(index)
+
+
+async def end_above(host_count: int) -> list[str]:
+    """End the hosts of places that the layout has no more, in order and for good; return their
+    names.
+    """
+    names = [
+        name
+        for name in await asyncio.to_thread(ray.util.list_named_actors)
+        if name.startswith(f"{NAMESPACE}-") and (place_of(name) or 0) >= host_count
+    ]
+    for name in names:
+        with suppress(ValueError):  # it has ended just now
+            await _end([await asyncio.to_thread(ray.get_actor, name, namespace=NAMESPACE)])
+    return names
+
+
 class RayHosts:
     """The named actors ``vendgate-host-<i>``, found or made. In a cluster they outlive this
     program; embedded, they end with it.
     """
 
-    def __init__(
-        self, settings: RaySettings, links: Sequence[RayHostLink], actors: Sequence[Any]
-    ) -> None:
-        self._settings = settings
+    def __init__(self, making: _Making, actors: Sequence[Any]) -> None:
+        self._making = making
+        self._settings = making.settings
         self._actors = actors
-        self.links = tuple(links)
+        self.links = tuple(self._link(index, actor) for index, actor in enumerate(actors))
 
     @classmethod
     async def open(
@@ -296,15 +352,15 @@ class RayHosts:
         factory_argument: str,
         home: str = "",
         limits: HostLimits | None = None,
-        agree: Callable[[], Awaitable[None]] | None = None,
+        agree: Callable[[int], Awaitable[None]] | None = None,
     ) -> "RayHosts":
         """Make or find the hosts. ``factory`` ("package.module:function") is called with
         ``factory_argument`` and the host's name in each worker. ``home``: which place may replace
         its own dead; empty: this cluster.
 
         ``agree`` is asked before each is made, now and later, and raises StoreError if the database
-        does not agree to their number. RuntimeError: a worker could not build its services, or the
-        cluster's hosts were made by another version of the program or for another number of hosts.
+        has no such place. RuntimeError: a worker could not build its services, or the cluster's
+        hosts were made by another version of the program.
         """
         making = _Making(
             settings=settings,
@@ -314,35 +370,24 @@ class RayHosts:
             limits=limits,
             agree=agree,
         )
-        names = [_name(index) for index in range(settings.hosts)]
-        sockets = [socket_of(settings, name) for name in names]
         actors = [await making.found_or_made(index) for index in range(settings.hosts)]
-        hosts = cls(
-            settings,
-            [
-                RayHostLink(
-                    name,
-                    actor,
-                    None if socket is None else DirectClient(socket),
-                    find=partial(making.found_or_made, index),
-                )
-                for index, (name, actor, socket) in enumerate(
-                    zip(names, actors, sockets, strict=True)
-                )
-            ],
-            actors,
-        )
-        for name, answer in zip(names, await hosts._hello(), strict=True):
-            # The first hosts told no version: 0 is older than any.
-            _, host_count, version = (*answer, 0, 0)[:3]
-            if version != blocks.VERSION:
-                raise RuntimeError(another_version(name, host=version, gateway=blocks.VERSION))
-            if host_count != settings.hosts:
-                raise RuntimeError(
-                    f"{name} is one of {host_count} hosts and this program wants "
-                    f"{settings.hosts}: end the old hosts first"
-                )
+        hosts = cls(making, actors)
+        for index, answer in enumerate(await hosts._hello()):
+            _same_version(_name(index), answer)
         return hosts
+
+    def open_link(self, index: int) -> RayHostLink:
+        """Return a link to the host of a place that the layout did not have before; the host is
+        found, or made, when it is attached to.
+        """
+        return self._link(index, None)
+
+    def _link(self, index: int, actor: Any) -> RayHostLink:
+        name = _name(index)
+        socket = socket_of(self._settings, name)
+        direct = None if socket is None else DirectClient(socket)
+        find = partial(self._making.found_or_made, index)
+        return RayHostLink(name, actor, direct, find=find)
 
     async def pids(self) -> dict[str, int]:
         """Return each host's process id. RuntimeError if one does not answer."""

@@ -18,7 +18,7 @@ import typer
 
 from gateway.bench.command import bench
 from gateway.books.commands import archive, audit, audit_log, backup
-from gateway.books.host_commands import hosts
+from gateway.books.host_commands import hosts, scale
 from gateway.process import settings as settings_module
 from gateway.process.endings import ConfigFile, sentences
 from gateway.process.settings import SettingsRefused
@@ -41,7 +41,7 @@ app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
-for _one in (bench, audit, audit_log, backup, archive):
+for _one in (bench, audit, audit_log, backup, archive, scale):
     app.command()(_one)
 
 DESK = (

@@ -44,7 +44,8 @@ class Calls:
         self._under_way: set[tuple[MachineId, object]] = set()
         self._machines: dict[MachineId, int] = {}
         self._waiting: deque[tuple[MachineId, ProviderCall, Place, Currency, float]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], MachineId] = {}
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -68,10 +69,22 @@ class Calls:
         self._waiting.append((machine_id, call, place, currency, ordered_at_s))
         self._fill()
 
+    def drop(self, machine_id: MachineId) -> None:
+        """Abandon the machine's calls: the state owes them to whoever owns it next. None of them
+        may be made from now on, because the next owner may be ordered otherwise.
+        """
+        gone = [each for each in self._waiting if each[0] == machine_id]
+        self._waiting = deque(each for each in self._waiting if each[0] != machine_id)
+        for _, call, *_ in gone:
+            self._is_over(machine_id, call)
+        for task in [task for task, whose in self._tasks.items() if whose == machine_id]:
+            task.cancel()
+
     async def close(self) -> None:
         """Abandon what is under way: the state owes it, and it is made again under the same id
         after the next load.
         """
+        self._closed = True
         self._waiting.clear()
         tasks = list(self._tasks)
         for task in tasks:
@@ -80,8 +93,9 @@ class Calls:
 
     def _fill(self) -> None:
         while self._waiting and len(self._tasks) < self._in_flight_max:
-            task = asyncio.get_running_loop().create_task(self._make(*self._waiting.popleft()))
-            self._tasks.add(task)
+            order = self._waiting.popleft()
+            task = asyncio.get_running_loop().create_task(self._make(*order))
+            self._tasks[task] = order[0]
             task.add_done_callback(self._ended)
 
     async def _make(
@@ -95,16 +109,20 @@ class Calls:
         try:
             event = await self._performer.perform(call, place, currency)
         finally:
-            self._under_way.discard((machine_id, subject(call)))
-            left = self._machines.pop(machine_id, 1) - 1
-            if left:
-                self._machines[machine_id] = left
+            self._is_over(machine_id, call)
         self._took(call, event, asyncio.get_running_loop().time() - ordered_at_s)
         self._answered(machine_id, call, event)
 
+    def _is_over(self, machine_id: MachineId, call: ProviderCall) -> None:
+        self._under_way.discard((machine_id, subject(call)))
+        left = self._machines.pop(machine_id, 1) - 1
+        if left:
+            self._machines[machine_id] = left
+
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
         if not task.cancelled():
             # A performer never raises; if it did, the event loop's exception handler would log it.
             task.result()
+        if not self._closed:
             self._fill()

@@ -94,6 +94,12 @@ class Gateways:
             attachment.announce()
         self._touched.clear()
 
+    def tell(self, message: FromHost) -> None:
+        """Tell all gateways that are attached."""
+        for attachment in list(self._attachments.values()):
+            self.send(attachment, message)
+        self.announce()
+
     def expect(self, machine_id: MachineId, stream_id: StreamId) -> None:
         """Wait for a gateway to announce the stream, which was alive when we last heard of it."""
         self._missing.pop(

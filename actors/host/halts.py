@@ -139,6 +139,11 @@ class Halts:
             again_in_s=round(next_s - now_s),
         )
 
+    def forget(self, machine_id: MachineId) -> None:
+        """It is another host's matter from now on, which finds out for itself."""
+        for known in (self._rows, self._troubles, self._stops):
+            known.pop(machine_id, None)
+
     def due(self) -> list[Runner]:
         """Return the halted machines whose next try has come, and forget those that have worked for
         long.

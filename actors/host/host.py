@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -19,6 +20,7 @@ from actors.host.figures import Figures
 from actors.host.gateways import Gateways
 from actors.host.loop import TurnLoop
 from actors.host.mailboxes import Mailboxes
+from actors.host.moves import Moves
 from actors.host.runner import Core, Letter, Runner
 from actors.host.services import HostLimits, HostServices
 from actors.host.store_health import StoreHealth
@@ -27,6 +29,7 @@ from actors.host.tenure import Tenure
 from actors.host.wishes import Wishes
 from actors.leases import Claimant
 from actors.link import (
+    MOVED,
     CloseReason,
     CommandDone,
     Commanded,
@@ -36,6 +39,7 @@ from actors.link import (
     HostLink,
     LinkBroken,
     Notified,
+    PartitionsMoved,
     Reload,
     StreamClosed,
     ToHost,
@@ -52,7 +56,6 @@ from actors.machine.events import (
     TopUpPaid,
 )
 from actors.machine.ids import MachineId
-from actors.placement import partition_of
 from actors.ports import InboxItem, Ownership, StaleOwner, Unreadable
 
 log = structlog.get_logger()
@@ -67,7 +70,8 @@ class Host(HostLink):
     not go on: another one owns its machines, or it has a defect.
 
     ``home`` names the place that may replace its own dead; ``host_count`` is the layout's that the
-    partitions are of, None if they are of none; ``node`` tells people where this is.
+    partitions are of, None if they are of none; ``node`` tells people where this is. ``place``: its
+    index, if it follows the layout; then that gives it its partitions, now and later.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Host(HostLink):
         on_fatal: Callable[[str], None],
         home: str,
         host_count: int | None = None,
+        place: int | None = None,
         node: str = "",
         limits: HostLimits | None = None,
         core: Core | None = None,
@@ -97,7 +102,7 @@ class Host(HostLink):
         self._ended = False
         self._tasks: list[asyncio.Task[None]] = []
         self._reloads: set[asyncio.Task[None]] = set()
-        self._ownership: Ownership | None = None
+        self._follows = place is not None
         self._overloads = 0
         self._figures = Figures(counted=self.stats, clock=services.clock)
         self._mailboxes = Mailboxes(
@@ -127,6 +132,7 @@ class Host(HostLink):
             limits=self._limits.turns,
             rng=self._rng,
             fatal=self._die,
+            partition_count=services.partition_count,
         )
         self._tenure = Tenure(
             claimant=Claimant(
@@ -136,8 +142,10 @@ class Host(HostLink):
                 node=node,
                 lease_ms=self._limits.lease.lease_ms,
                 host_count=host_count,
+                place=place,
             ),
             partitions=self._partitions,
+            partition_count=services.partition_count,
             store=services.store,
             leases=services.leases,
             clock=services.clock,
@@ -151,6 +159,16 @@ class Host(HostLink):
             loop=self._loop,
             limits=self._limits.sweeps,
             notified=self._notified,
+            fatal=self._die,
+        )
+        self._moves = Moves(
+            name=name,
+            tenure=self._tenure,
+            loop=self._loop,
+            gateways=self._gateways,
+            sweeps=self._sweeps,
+            take_in=self._take_in,
+            every_s=self._limits.lease.moves_s,
             fatal=self._die,
         )
 
@@ -177,10 +195,12 @@ class Host(HostLink):
             asyncio.create_task(self._guarded(self._loop.run)),
             asyncio.create_task(self._guarded(self._sweeps.run)),
         ]
+        if self._follows:
+            self._tasks.append(asyncio.create_task(self._guarded(self._moves.run)))
         log.info(
             "host serves",
             host=self._name,
-            partitions=len(self._partitions),
+            partitions=self._loop.partitions,
             machines=len(self._mailboxes.runners),
         )
 
@@ -199,12 +219,23 @@ class Host(HostLink):
         await self._tenure.give_up()
 
     async def _take_over(self) -> None:
-        self._ownership = await self._tenure.claim()
+        ownership = await self._tenure.claim()
         if not self._tasks:  # from here on, however long the loading takes
             self._tasks = [asyncio.create_task(self._guarded(self._tenure.beat))]
-        self._loop.ownership = self._ownership
+        self._loop.ownership = replace(ownership, epochs={})
         self._loop.resuming.now("the host started")
-        for loaded in await self._services.store.load_active(self._ownership):
+        await self._take_in(ownership)
+        await self._sweeps.inbox()
+
+    async def _take_in(self, gained: Ownership) -> None:
+        """Own these partitions beside the others, and take up what their machines owe. Raises
+        StoreError, and then owns what it owned.
+        """
+        found = await self._services.store.load_active(gained)
+        served = self._loop.ownership
+        assert served is not None, "somebody has claimed"
+        self._loop.ownership = replace(served, epochs={**served.epochs, **gained.epochs})
+        for loaded in found:
             if isinstance(loaded, Unreadable):
                 if not self._mailboxes.runner(loaded.machine_id).halted:
                     self._loop.halt(
@@ -212,7 +243,6 @@ class Host(HostLink):
                     )
             elif loaded.state.machine_id not in self._mailboxes.runners:
                 self._loop.adopt(loaded)
-        await self._sweeps.inbox()
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -330,6 +360,9 @@ class Host(HostLink):
         """
         refusal = self._refusal(machine_id)
         runner = self._mailboxes.runners.get(machine_id)
+        if refusal == MOVED:
+            self._stray(machine_id, attachment)
+            return
         if isinstance(event, Disconnected):
             if refusal and (
                 runner is None or runner.halted or event.stream_id not in runner.routes
@@ -353,6 +386,13 @@ class Host(HostLink):
             self._gateways.enter(runner, attachment, event)
         receipt.expect()
         self._loop.post(runner, Letter(event=event, attachment=attachment, receipt=receipt))
+
+    def _stray(self, machine_id: MachineId, attachment: Attachment) -> None:
+        """Tell the gateway that it knows an old place of the machine; it repeats at the new one
+        what is dropped here.
+        """
+        partition = self._loop.partition_of(machine_id)
+        self._gateways.send(attachment, PartitionsMoved(left=(partition,)))
 
     def _notified(self, item: InboxItem, receipt: Receipt | None = None) -> bool:
         """Take a notification; return False if there is no room now: the row stays untaken, and
@@ -434,14 +474,10 @@ class Host(HostLink):
         runner = self._mailboxes.runners.get(machine_id)
         if runner is not None and runner.halted:
             return CloseReason.HALTED
-        if runner is None and not self._owns(machine_id):
+        if runner is None and not self._loop.owns(machine_id):
+            if self._follows:
+                return MOVED
             # The gateway routes by another layout; its machines come back to where they belong.
             log.error("not this host's machine", host=self._name, machine_id=machine_id)
             return CloseReason.OVERLOADED
         return "" if self._mailboxes.has_room(machine_id) else CloseReason.OVERLOADED
-
-    def _owns(self, machine_id: MachineId) -> bool:
-        return (
-            self._ownership is not None
-            and partition_of(machine_id, self._services.partition_count) in self._ownership.epochs
-        )

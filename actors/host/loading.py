@@ -195,6 +195,8 @@ class Loader:
         for runner in runners:
             if runner.halted:  # meanwhile, by a sweep that read the same rows
                 continue
+            if self._mailboxes.runners.get(runner.machine_id) is not runner:
+                continue  # its partition has moved meanwhile
             match found.get(runner.machine_id):
                 case None:
                     self._unknown(runner)

@@ -12,7 +12,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -21,6 +21,7 @@ from actors.host.calls import Calls, Performs
 from actors.host.figures import Figures
 from actors.host.gateways import Gateways
 from actors.host.halts import HaltLimits, Halts, words
+from actors.host.leaving import Leaving
 from actors.host.loading import Loader
 from actors.host.mailboxes import Mailboxes
 from actors.host.release import Refusals, Release
@@ -34,6 +35,7 @@ from actors.link import CloseReason
 from actors.machine.effects import ProviderCall
 from actors.machine.events import CodeStopOrdered, Event, FrameReceived, TimePassed
 from actors.machine.ids import MachineId
+from actors.placement import PARTITION_COUNT_DEFAULT, partition_of
 from actors.ports import (
     Clock,
     LoadedMachine,
@@ -104,8 +106,12 @@ class TurnLoop:
         limits: TurnLimits,
         rng: random.Random,
         fatal: Callable[[str], None],
+        partition_count: int = PARTITION_COUNT_DEFAULT,
     ) -> None:
         self.ownership: Ownership | None = None
+        self._wake = asyncio.Event()
+        self._resting = asyncio.Event()
+        self._partition_count = partition_count
         self.receipts: set[Receipt] = set()
         self.inbox_taken: set[int] = set()
         """Notifications that were saved since the sweep last emptied this."""
@@ -126,6 +132,16 @@ class TurnLoop:
         self.refusals = Refusals(gateways, self.counts)
         self.halts = Halts(store=store, clock=clock, runners=mailboxes.runners, limits=limits.halts)
         self.outgoing = Release(gateways, self.calls)
+        self.leaving = Leaving(
+            disown=self._disown,
+            wake=self._wake.set,
+            mailboxes=mailboxes,
+            gateways=gateways,
+            refusals=self.refusals,
+            timers=self._timers,
+            calls=self.calls,
+            halts=self.halts,
+        )
         self._store_health = StoreHealth(
             first_s=limits.retry_first_s,
             longest_s=limits.retry_longest_s,
@@ -161,8 +177,6 @@ class TurnLoop:
             halt=lambda runner, error: self.halt(runner, error, fact=""),
             fatal=fatal,
         )
-        self._wake = asyncio.Event()
-        self._resting = asyncio.Event()
 
     # --- for the host and its sweeps ---
 
@@ -181,6 +195,27 @@ class TurnLoop:
         if self.saves:
             await self._resting.wait()
 
+    def owns(self, machine_id: MachineId) -> bool:
+        """Return whether the machine is one of this host's."""
+        return self.ownership is not None and self.partition_of(machine_id) in self.ownership.epochs
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions this host has."""
+        return 0 if self.ownership is None else len(self.ownership.epochs)
+
+    def partition_of(self, machine_id: MachineId) -> int:
+        """Return the machine's partition."""
+        return partition_of(machine_id, self._partition_count)
+
+    def _disown(self, partition: int) -> list[Runner]:
+        """Own a partition no more, as far as memory goes; return its machines."""
+        assert self.ownership is not None, "only what is owned is let go"
+        left = {each: at for each, at in self.ownership.epochs.items() if each != partition}
+        self.ownership = replace(self.ownership, epochs=left)
+        runners = self._mailboxes.runners.values()
+        return [each for each in runners if self.partition_of(each.machine_id) == partition]
+
     @property
     def timers(self) -> int:
         """How many machines have a deadline."""
@@ -191,6 +226,10 @@ class TurnLoop:
         goods that cannot be saved now is denied at once.
         """
         runner.used_at_s = asyncio.get_running_loop().time()
+        if not self.owns(runner.machine_id):
+            self.refusals.let_go([letter])
+            self.gateways.announce()
+            return
         if runner.halted:
             self.refusals.refuse(runner, [letter], CloseReason.HALTED)
             self.gateways.announce()
@@ -265,6 +304,7 @@ class TurnLoop:
         """Take, decide, commit, release, until cancelled or until this host must stop."""
         while True:
             await self._something_to_do()
+            self.leaving.now()
             self._ring_timers()
             self._load_more()
             batch = self._mailboxes.take(self._limits.batch_max, self._limits.turns_in_a_row_max)
@@ -343,7 +383,8 @@ class TurnLoop:
                     self._store_works()
             timer_s = self._next_timer_s()
             if (
-                self._mailboxes.has_work
+                self.leaving.wanted
+                or self._mailboxes.has_work
                 or self._loader.can_load(at_once=self._reads_max())
                 or timer_s == 0
             ):
@@ -434,6 +475,8 @@ class TurnLoop:
         self._wake.set()
 
     def _called(self, machine_id: MachineId, call: ProviderCall, event: Event) -> None:
+        if not self.owns(machine_id):
+            return
         runner = self._mailboxes.runner(machine_id)
         if not self.halts.answered(runner, call, event):
             self.post(runner, Letter(event=event, call=call))

@@ -17,7 +17,7 @@ from actors.host.attachment import Attachment
 from actors.host.calls import Calls
 from actors.host.gateways import Gateways
 from actors.host.runner import Letter, Runner, Turn
-from actors.link import CloseReason, CommandDone, StreamClosed, ToMachine
+from actors.link import MOVED, CloseReason, CommandDone, StreamClosed, ToMachine
 from actors.machine.effects import (
     ChangeCodeStatus,
     CloseStream,
@@ -193,6 +193,19 @@ class Refusals:
                     inbox_id=letter.inbox_id,
                     reason=reason,
                 )
+            letter.settle()
+
+    def let_go(self, letters: Iterable[Letter]) -> None:
+        """Leave these letters to whoever owns their machine next: gateways repeat frames there, and
+        find notifications in the inbox; who asked for an act hears that nothing was done.
+        """
+        for letter in letters:
+            if letter.command_id:
+                self._gateways.send(
+                    letter.attachment, CommandDone(command_id=letter.command_id, refusal=MOVED)
+                )
+            if letter.inbox_id is not None:
+                self.inbox_waiting.discard(letter.inbox_id)
             letter.settle()
 
     def halt(self, runner: Runner, words: str, letters: Sequence[Letter]) -> None:

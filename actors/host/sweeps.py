@@ -18,7 +18,15 @@ from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Letter, Runner
 from actors.machine.events import Disconnected, TimePassed
 from actors.machine.ids import MachineId, StreamId
-from actors.ports import InboxItem, LoadedMachine, MachineStore, StaleOwner, StoreError, Unreadable
+from actors.ports import (
+    InboxItem,
+    LoadedMachine,
+    MachineStore,
+    Ownership,
+    StaleOwner,
+    StoreError,
+    Unreadable,
+)
 
 log = structlog.get_logger()
 
@@ -67,6 +75,10 @@ class Sweeps:
         self._notified = notified
         self._fatal = fatal
         self._reading_inbox = asyncio.Lock()
+        self.alone = asyncio.Lock()
+        """Held by each round of sweeps, and by whoever changes what is owned: a sweep acts on what
+        it read under the ownership of then.
+        """
         # Where the next look into the inbox goes on; None: at its beginning.
         self._inbox_after: tuple[int, int] | None = None
         # Behind which machine the walk over all codes goes on; None: it is over.
@@ -82,16 +94,8 @@ class Sweeps:
             await asyncio.sleep(self._limits.streams_s)
             self.streams()
             try:
-                if loop.time() >= due_s["inbox"]:
-                    due_s["inbox"] = loop.time() + self._limits.inbox_s
-                    await self.inbox()
-                if loop.time() >= due_s["registry"]:
-                    due_s["registry"] = loop.time() + self._limits.registry_s
-                    await self.registry()
-                if loop.time() >= due_s["codes"]:
-                    due_s["codes"] = loop.time() + self._limits.codes_s
-                    await self.codes()
-                await self.halts()
+                async with self.alone:
+                    await self._round(due_s)
             except StaleOwner as error:
                 self._fatal(f"another holder owns this host's partitions: {error}")
                 return
@@ -100,6 +104,29 @@ class Sweeps:
             if loop.time() >= due_s["idle"]:
                 due_s["idle"] = loop.time() + self._limits.idle_s
                 self.idle()
+
+    async def _round(self, due_s: dict[str, float]) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() >= due_s["inbox"]:
+            due_s["inbox"] = loop.time() + self._limits.inbox_s
+            await self.inbox()
+        if loop.time() >= due_s["registry"]:
+            due_s["registry"] = loop.time() + self._limits.registry_s
+            await self.registry()
+        if loop.time() >= due_s["codes"]:
+            due_s["codes"] = loop.time() + self._limits.codes_s
+            await self.codes()
+        await self.halts()
+
+    async def gained(self, ownership: Ownership) -> None:
+        """Look for what waits for machines of partitions that are new here: their notifications
+        now, what their codes shall say with the next rounds.
+        """
+        async with self._reading_inbox:
+            self._loop.inbox_taken.clear()
+            page = await self._store.untaken(ownership, after=None, limit=self._limits.inbox_max)
+            self._post(page.items)
+        self._codes_after = MachineId("")
 
     def streams(self) -> None:
         """Report streams that no gateway announces as disconnected."""
@@ -289,6 +316,8 @@ class Sweeps:
         )
 
     def _gone(self, machine_id: MachineId, stream_id: StreamId, reason: str) -> None:
+        if not self._loop.owns(machine_id):
+            return
         log.info("stream is gone", machine_id=machine_id, stream_id=stream_id, reason=reason)
         self._loop.post(
             self._mailboxes.runner(machine_id),

@@ -7,13 +7,14 @@ changed: it never fights.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
 from actors.host.store_health import StoreHealth
-from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Claimant, LeaseWatch
+from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Claimant, LeaseWatch, Standing, grant
+from actors.placement import partitions_of, place_of
 from actors.ports import (
     ClaimRefused,
     Clock,
@@ -37,6 +38,8 @@ class LeaseLimits:
     """So often a claimant looks at the beat that is in its way."""
     layout_again_s: float = 5.0
     """So often a host that was made for another layout asks whether it is its own by now."""
+    moves_s: float = 0.2
+    """So often a host looks at SQL while not everything is where the layout says."""
     last_word_s: float = 2.0
     """A host that ends waits this long for the database to hear that it gives up."""
 
@@ -44,6 +47,9 @@ class LeaseLimits:
 class Tenure:
     """``hold`` first, which claims, ``beat`` from then on, and ``give_up`` at the end, when nothing
     is being written any more.
+
+    ``partitions`` are what a host without a place in the layout wants; one that has a place wants
+    what the layout gives to it, of ``partition_count``.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class Tenure:
         *,
         claimant: Claimant,
         partitions: Sequence[int],
+        partition_count: int,
         store: MachineStore,
         leases: Leases,
         clock: Clock,
@@ -59,6 +66,11 @@ class Tenure:
     ) -> None:
         self._claimant = claimant
         self._partitions = tuple(partitions)
+        self._partition_count = partition_count
+        self.host_count = claimant.host_count
+        """Of the layout, by the last beat or look."""
+        self.changed = asyncio.Event()
+        """Set when the layout has changed."""
         self._store = store
         self._leases = leases
         self._clock = clock
@@ -99,14 +111,79 @@ class Tenure:
 
     async def claim(self) -> Ownership:
         """Claim once. Raises ClaimRefused, or another StoreError."""
-        ownership = await self._store.claim(
+        if self._claimant.place is not None:
+            self._heard((await self._leases.look()).host_count)
+        ownership = await self._claim(self.wanted())
+        self._held = True
+        self._claimant = replace(self._claimant, goes_on=self._claimant.place is not None)
+        return ownership
+
+    async def _claim(self, partitions: Sequence[int]) -> Ownership:
+        return await self._store.claim(
             self._claimant,
-            partitions=self._partitions,
+            partitions=partitions,
             now_ms=self._clock.now_ms(),
             still=self._watch.still(),
         )
-        self._held = True
-        return ownership
+
+    # --- what the layout gives ---
+
+    @property
+    def holder(self) -> str:
+        """The name of this start of the host in the database."""
+        return self._claimant.holder
+
+    def wanted(self) -> Sequence[int]:
+        """Return the partitions that belong to this host now."""
+        place, host_count = self._claimant.place, self.host_count
+        if place is None:
+            return self._partitions
+        if host_count is None or place >= host_count:
+            return ()
+        return partitions_of(place, host_count, self._partition_count)
+
+    async def look(self) -> Standing:
+        """Return what SQL says, and go by its layout."""
+        standing = await self._leases.look()
+        self._watch.look(standing.holders, asyncio.get_running_loop().time())
+        self._heard(standing.host_count)
+        return standing
+
+    def may_take(self, standing: Standing, partitions: Iterable[int]) -> list[int]:
+        """Return those of the partitions that nobody is in the way of."""
+        holders = {each.holder: each for each in standing.holders}
+        return [
+            number
+            for number in partitions
+            if standing.held[number].holder == self.holder
+            or grant(holders.get(standing.held[number].holder), self._claimant, self._watch.still())
+        ]
+
+    def stands_ready(self, standing: Standing, place: int) -> bool:
+        """Return whether a host of this home lives, as far as SQL knows, at this place."""
+        return any(
+            each.home == self._claimant.home and place_of(each.host) == place
+            for each in standing.holders
+        )
+
+    async def gain(self, partitions: Sequence[int]) -> Ownership:
+        """Claim more; return what was gained. Raises StaleOwner if this host was superseded, or
+        ClaimRefused.
+        """
+        return await self._claim(partitions)
+
+    async def release(self, partition: int, *, epoch: int) -> None:
+        """Let anybody have this partition. Raises StoreError."""
+        await self._leases.release(self.holder, partition, epoch=epoch)
+
+    def _heard(self, host_count: int | None) -> None:
+        if self._claimant.place is None or host_count in {None, self.host_count}:
+            return
+        self.host_count = host_count
+        self._claimant = replace(self._claimant, host_count=host_count)
+        self.changed.set()
+
+    # --- waiting, beating, giving up ---
 
     async def wait(self, refused: ClaimRefused) -> None:
         """Return once the next claim may have another answer. Raises StoreError."""
@@ -130,7 +207,7 @@ class Tenure:
         while True:
             await asyncio.sleep(self._limits.lease_ms / 1_000 / BEATS_IN_A_LEASE)
             try:
-                await self._leases.beat(self._claimant.holder)
+                self._heard(await self._leases.beat(self._claimant.holder))
                 self.beats = True
             except StaleOwner as error:
                 self._held, self._lost = False, True

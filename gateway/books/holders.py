@@ -10,7 +10,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from actors.leases import Holder, LeaseWatch
+from actors.leases import Holder, LeaseWatch, Standing
+from actors.placement import host_of, place_of
 from gateway.books.database import BEAT_S, served_alone
 from gateway.links.turn import LOOK_S
 from gateway.process import configs
@@ -19,7 +20,7 @@ from gateway.process.settings import Settings
 from storage.books.audit_rows import Actor
 from storage.database.engine import Database
 from storage.machines.holding import SqlLeases, figures
-from storage.machines.layout import Layout, layout_hosts
+from storage.machines.layout import Layout
 
 HEIR_LEASE_MS = 60_000
 """So long a takeover is kept for its home."""
@@ -108,21 +109,35 @@ async def _shown(database: Database, *, as_json: bool) -> str:
     before = {each.holder: each.beat for each in await leases.holders()}
     if before:
         await asyncio.sleep(BEAT_S)
-    after, held = await leases.holders(), await database.read(figures)
+    now, held = await leases.look(), await database.read(figures)
     rows = [
         {
             **asdict(each),
             "partitions": held.get(each.holder, (0, 0))[0],
             "epoch": held.get(each.holder, (0, 0))[1],
             "beats": each.beat != before.get(each.holder),
+            **_on_the_way(now, each),
         }
-        for each in after
+        for each in now.holders
     ]
-    count = await database.read(layout_hosts)
     if as_json:
-        return json.dumps({"hosts": count, "holders": rows})
-    told = [f"the layout has {count or 'no'} hosts; {len(rows) or 'nobody'} holds machines"]
+        return json.dumps({"hosts": now.host_count, "version": now.version, "holders": rows})
+    told = [
+        f"the layout has {now.host_count or 'no'} hosts; {len(rows) or 'nobody'} holds machines"
+    ]
     return "\n".join([*told, *map(_line, rows)])
+
+
+def _on_the_way(now: Standing, one: Holder) -> dict[str, int]:
+    """Return how many partitions are to come to this host, and how many are to leave it, until it
+    has what the layout gives to it.
+    """
+    place = place_of(one.host)
+    if place is None or now.host_count is None:
+        return {"to_come": 0, "to_leave": 0}
+    its = {number for number in now.held if host_of(number, now.host_count) == place}
+    has = {number for number, held in now.held.items() if held.holder == one.holder}
+    return {"to_come": len(its - has), "to_leave": len(has - its)}
 
 
 def _whom(lost: Holder) -> str:
@@ -131,7 +146,12 @@ def _whom(lost: Holder) -> str:
 
 def _line(row: Mapping[str, object]) -> str:
     beat = "beats" if row["beats"] else f"silent for {BEAT_S:.1f} s"
+    moving = "".join(
+        f", {row[key]} {text}"
+        for key, text in (("to_leave", "to give up"), ("to_come", "to come"))
+        if row[key]
+    )
     return (
         f"{row['host'] or '(takeover)'} of {row['home']}, {row['node'] or 'no process'}: "
-        f"{row['partitions']} partitions, epoch {row['epoch']}, {beat}"
+        f"{row['partitions']} partitions{moving}, epoch {row['epoch']}, {beat}"
     )

@@ -4,6 +4,7 @@ not wait for SQLAlchemy.
 
 import asyncio
 import getpass
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -80,3 +81,32 @@ def layout(
         from gateway.books import holders
 
         print(holders.lay_out(settings_module.load(config_file), count, by=by or getpass.getuser()))
+
+
+def scale(
+    *,
+    count: Annotated[int, typer.Option("--hosts", help="How many hosts there shall be.")],
+    by: By = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Have so many hosts share the machines of a Ray cluster, while machines sell. It may be killed
+    and given again.
+    """
+    with sentences():
+        from gateway.books.holders import person
+        from gateway.links.scaling import scale_hosts
+        from gateway.process import configs, logs
+
+        settings = settings_module.load(config_file)
+        logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
+        made = configs.configs(settings)
+        asyncio.run(
+            scale_hosts(
+                settings,
+                made,
+                count,
+                actor=person(by or getpass.getuser()),
+                config_path=settings_module.config_path(config_file),
+                say=partial(print, flush=True),
+            )
+        )

@@ -8,9 +8,8 @@ their unacknowledged frames, and tells those who wait for a command that its out
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -25,15 +24,16 @@ from actors.link import (
     HostLink,
     LinkBroken,
     Notified,
+    PartitionsMoved,
     StreamClosed,
     ToHost,
     ToMachine,
 )
-from actors.machine.effects import MachineCommand
 from actors.machine.events import Connected, Disconnected, FrameReceived, PlanogramAcknowledged
 from actors.machine.ids import MachineId, StreamId
 from gateway.links.commands import HostUnavailable, OpenCommands
 from gateway.links.delivery_order import DeliveryOrder
+from gateway.links.linked import LinkedStream, LinkStats
 
 log = structlog.get_logger()
 
@@ -47,36 +47,6 @@ _KNOWN_TO_THE_HOST = {
 }
 """Why a host itself ended the stream's turn; it need not hear of the end."""
 _ANSWERED = (Connected, FrameReceived)
-
-
-class LinkedStream(Protocol):
-    """What a link needs of a machine's stream: ``gateway.machines.stream.Stream``, which stands
-    above the links and may not be imported here.
-    """
-
-    stream_id: StreamId
-    machine_id: MachineId
-    connected: Connected | None
-
-    def unacked(self) -> Sequence[FrameReceived]:
-        """Return the frames that the host has not acknowledged, in order."""
-        ...
-
-    def repeated(self, count: int) -> None:
-        """Exactly ``count`` messages of the stream wait for their answers: they were sent again."""
-        ...
-
-    def answered(self) -> None:
-        """The host is done with one message of the stream."""
-        ...
-
-    def deliver(self, ack: int | None, commands: Sequence[MachineCommand]) -> None:
-        """Commands and an acknowledgement for the machine."""
-        ...
-
-    def close(self, reason: str) -> None:
-        """End the stream for one of ``CloseReason``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,26 +69,10 @@ class LinkLimits:
     figures_timeout_s: float = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkStats:
-    """What the way to one host looks like; the counts are since the start of the gateway."""
-
-    host: int
-    attached: bool
-    streams: int
-    queued: int
-    commands_waiting: int
-    exchanges: int
-    messages: int
-    attachments: int
-    notifications_dropped: int
-    undeliverable: int
-    broken: str = ""
-    """Why there is no attachment; empty if there is one, or was none yet."""
-
-
 class BatchedLink:
-    """A gateway's way to one host over its ``HostLink``. ``run`` it as a task."""
+    """A gateway's way to one host over its ``HostLink``. ``run`` it as a task. ``told`` is given
+    what the host says of partitions that move, and an empty word whenever the link opens or breaks.
+    """
 
     def __init__(
         self,
@@ -128,8 +82,10 @@ class BatchedLink:
         gateway_id: str,
         limits: LinkLimits,
         random: Callable[[], float],
+        told: Callable[[int, PartitionsMoved], None] = lambda *_: None,
     ) -> None:
         self._link = link
+        self._told = told
         self._host = host  # Its place in the layout; for people.
         self._gateway_id = gateway_id
         self._limits = limits
@@ -200,6 +156,38 @@ class BatchedLink:
         """Send a frame. While there is no attachment the stream keeps it for the next one."""
         if self._attached:
             self._put(FromMachine(machine_id=stream.machine_id, event=frame))
+
+    def let_go(
+        self, streams: Iterable[LinkedStream], is_theirs: Callable[[MachineId], bool]
+    ) -> list[ToHost]:
+        """Forget machines that are at another host now, and their streams; return what that one
+        must hear: of streams that have ended, which this one may not have taken in.
+        """
+        for stream in streams:
+            self._streams.pop(stream.stream_id, None)
+            self._announced.discard(stream.stream_id)
+        theirs = [
+            message
+            for message in (*self._in_flight, *self._queue)
+            if isinstance(message, FromMachine) and is_theirs(message.machine_id)
+        ]
+        gone = {id(message) for message in theirs}
+        self._queue = deque(message for message in self._queue if id(message) not in gone)
+        self._look_at_queue()
+        return [message for message in theirs if _is_disconnected(message)]
+
+    def take_in(self, streams: Iterable[LinkedStream], ended: Sequence[ToHost]) -> None:
+        """Take in streams that were linked to another host, which may have decided on some of their
+        frames, and what was to be told there.
+        """
+        gone = _by_machine(ended)
+        for stream in streams:
+            self._streams[stream.stream_id] = stream
+            self._announced.add(stream.stream_id)
+            if self._attached:
+                self._repeat(stream, gone.pop(stream.machine_id, ()))
+        for message in (message for each in gone.values() for message in each):
+            self._put(message)
 
     async def room(self) -> None:
         """Return once the queue has room; until then no more should be read from a stream."""
@@ -321,29 +309,28 @@ class BatchedLink:
             streams=len(self._streams),
             attachment=self._attachments,
         )
+        self._told(self._host, PartitionsMoved())
 
     def _say_again(self) -> None:
         """Send what the host must hear of each stream: the living ones first. That a machine's
         older stream is gone comes before its new one, which takes over from nobody then.
         """
-        gone: dict[MachineId, list[ToHost]] = {}
-        waited: list[ToHost] = []
-        for message in self._queue:
-            if isinstance(message, FromMachine):
-                gone.setdefault(message.machine_id, []).append(message)
-            else:
-                waited.append(message)
+        gone = _by_machine(self._queue)
+        waited = [message for message in self._queue if not isinstance(message, FromMachine)]
         self._queue.clear()
         for stream in self._streams.values():
-            frames = stream.unacked()
-            stream.repeated(1 + len(frames))
-            for message in gone.pop(stream.machine_id, ()):
-                self._put(message)
-            self._announce(stream)
-            for frame in frames:
-                self._put(FromMachine(machine_id=stream.machine_id, event=frame))
+            self._repeat(stream, gone.pop(stream.machine_id, ()))
         for message in (*waited, *(message for each in gone.values() for message in each)):
             self._put(message)
+
+    def _repeat(self, stream: LinkedStream, gone: Sequence[ToHost]) -> None:
+        frames = stream.unacked()
+        stream.repeated(1 + len(frames))
+        for message in gone:
+            self._put(message)
+        self._announce(stream)
+        for frame in frames:
+            self._put(FromMachine(machine_id=stream.machine_id, event=frame))
 
     def _announce(self, stream: LinkedStream) -> None:
         assert stream.connected is not None, "a stream is joined to its link with its Hello"
@@ -386,6 +373,7 @@ class BatchedLink:
         self._queue = deque(again)
         self._look_at_queue()
         self._commands.link_broke(f"the link to host {self._host} broke")
+        self._told(self._host, PartitionsMoved())
 
     async def _exchange(self, attachment: str) -> None:
         while True:
@@ -466,6 +454,9 @@ class BatchedLink:
         if isinstance(message, CommandDone):
             self._commands.done(message)
             return
+        if isinstance(message, PartitionsMoved):
+            self._told(self._host, message)
+            return
         stream = self._streams.get(message.stream_id)
         if stream is None:
             # The machine hears of it when it connects again: the state is the outbox.
@@ -497,3 +488,12 @@ class BatchedLink:
 
 def _is_disconnected(message: ToHost) -> bool:
     return isinstance(message, FromMachine) and isinstance(message.event, Disconnected)
+
+
+def _by_machine(messages: Iterable[ToHost]) -> dict[MachineId, list[ToHost]]:
+    """Return what is said of machines' streams, for each machine in its order."""
+    found: dict[MachineId, list[ToHost]] = {}
+    for message in messages:
+        if isinstance(message, FromMachine):
+            found.setdefault(message.machine_id, []).append(message)
+    return found

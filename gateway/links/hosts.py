@@ -16,7 +16,7 @@ import structlog
 from actors.host.host import Host
 from actors.host_actor import node_name
 from actors.link import HostLink
-from actors.ports import ClaimRefused
+from actors.ports import ClaimRefused, StoreError
 from gateway.links.host_services import make_host_services
 from gateway.links.turn import OwnedElsewhere, owned, require_turn
 from gateway.process.clock import process_clock
@@ -27,16 +27,20 @@ from storage.machines.layout import Layout
 
 log = structlog.get_logger()
 
-_FACTORY = "gateway.links.host_services:open_host_services"
+FACTORY = "gateway.links.host_services:open_host_services"
 _REACH_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosts:
-    """The hosts of the layout. ``pids`` are their processes, of those on this computer."""
+    """The hosts of the layout. ``pids`` are their processes, of those on this computer;
+    ``open_link`` makes the link to one that the layout did not have before, if it may change while
+    this program runs.
+    """
 
     links: Sequence[HostLink]
     pids: tuple[int, ...]
+    open_link: Callable[[int], HostLink] | None = None
 
 
 class HostsFailed(Exception):
@@ -64,10 +68,12 @@ async def open_hosts(
     let go of the machines. Raises HostsFailed, OwnedElsewhere or StoreError.
     """
     with_ray = ray and settings.ray.mode != "none"
+    in_cluster = with_ray and settings.ray.mode == "cluster"
     await require_turn(
         database,
-        host_count=settings.ray.hosts if with_ray else 1,
-        home=None if with_ray and settings.ray.mode == "cluster" else home,
+        # A cluster goes by the layout, and only says how many hosts the first one has.
+        host_count=None if in_cluster else settings.ray.hosts if with_ray else 1,
+        home=None if in_cluster else home,
         by=node_name(),
         clock=process_clock(),
         stop=stop,
@@ -75,12 +81,12 @@ async def open_hosts(
     if not with_ray:
         return await _in_process(stack, made, database, home=home, on_fatal=on_fatal)
 
-    async def agree() -> None:
-        await Layout(database).agree(
+    async def hosts_there() -> int:
+        return await Layout(database).first(
             settings.ray.hosts, by=node_name(), now_ms=process_clock().now_ms()
         )
 
-    return await _on_ray(stack, settings, config_path, home, on_fatal, agree)
+    return await _on_ray(stack, settings, config_path, home, on_fatal, hosts_there)
 
 
 async def _in_process(
@@ -117,10 +123,10 @@ async def _on_ray(
     config_path: str | None,
     home: str,
     on_fatal: Callable[[str], None],
-    agree: Callable[[], Awaitable[None]],
+    hosts_there: Callable[[], Awaitable[int]],
 ) -> Hosts:
-    """Start our own Ray, or use a cluster, and have the hosts there. Their workers read
-    ``config_path`` themselves.
+    """Start our own Ray, or use a cluster, and have the hosts of the layout there. Their workers
+    read ``config_path`` themselves.
     """
     # Late, because it imports Ray, which takes a second and a hundred megabytes.
     from actors.ray_host import RayHosts
@@ -135,8 +141,14 @@ async def _on_ray(
         address=EMBEDDED if own else section.address,
         token_path=section.token_file,
         node_ip=section.node_ip,
-        hosts=section.hosts,
+        hosts=await hosts_there(),
     )
+
+    async def agree(index: int) -> None:
+        there = await hosts_there()
+        if index >= there:
+            raise StoreError(f"the layout has {there} hosts, and no place {index}")
+
     try:
         # It blocks for seconds, before anything is served: it must be in this thread, to which
         # Ray's processes tie their lives.
@@ -144,7 +156,7 @@ async def _on_ray(
         stack.callback(stop_ray)
         hosts = await RayHosts.open(
             wanted,
-            factory=_FACTORY,
+            factory=FACTORY,
             factory_argument=config_path or "",
             home=home if own else "",
             agree=agree,
@@ -166,7 +178,11 @@ async def _on_ray(
             f'{where}, or its hosts not: {why}\nIt works without Ray, too: ray.mode = "none", '
             "or --no-ray."
         ) from error
-    return Hosts(links=hosts.links, pids=tuple(pids.values()))
+    return Hosts(
+        links=hosts.links,
+        pids=tuple(pids.values()),
+        open_link=None if own else hosts.open_link,
+    )
 
 
 async def replace_hosts(
@@ -182,16 +198,13 @@ async def replace_hosts(
     from actors.ray_host import replace_host
     from actors.ray_node import RaySettings, start_ray, stop_ray
 
+    await require_cluster(settings, "start that one again instead")
     section = settings.ray
-    if section.mode != "cluster":
-        raise HostsFailed(
-            f'ray.mode is "{section.mode}": such hosts live and die with their gateway, so start '
-            "that one again instead."
-        )
-    await _reachable(section.address)
     database = await Database.open(made.storage)
     try:
-        await Layout(database).agree(section.hosts, by=node_name(), now_ms=process_clock().now_ms())
+        there = await Layout(database).first(
+            section.hosts, by=node_name(), now_ms=process_clock().now_ms()
+        )
     finally:
         await database.close()
     wanted = RaySettings(
@@ -199,14 +212,14 @@ async def replace_hosts(
         address=section.address,
         token_path=section.token_file,
         node_ip=section.node_ip,
-        hosts=section.hosts,
+        hosts=there,
     )
     try:
         start_ray(wanted)
         try:
-            for index in range(section.hosts):
+            for index in range(there):
                 name = await replace_host(
-                    wanted, index, factory=_FACTORY, factory_argument=config_path or ""
+                    wanted, index, factory=FACTORY, factory_argument=config_path or ""
                 )
                 say(f"{name} has the machines of place {index}")
         finally:
@@ -224,6 +237,19 @@ async def _tell_when_lost(
     # At once: what Ray left in this process may end it before its last sentence.
     log.error("this gateway's Ray is lost, and so it ends", ended=gone)
     on_fatal(f"its Ray is lost ({gone} ended)")
+
+
+async def require_cluster(settings: Settings, instead: str) -> None:
+    """Return if the hosts are those of a cluster that can be reached. Raises HostsFailed, with what
+    to do ``instead``.
+    """
+    section = settings.ray
+    if section.mode != "cluster":
+        raise HostsFailed(
+            f'ray.mode is "{section.mode}": such hosts live and die with their gateway, so '
+            f"{instead}."
+        )
+    await _reachable(section.address)
 
 
 async def _reachable(address: str) -> None:

@@ -30,19 +30,21 @@ class OwnedElsewhere(Exception):
 async def require_turn(
     database: Database,
     *,
-    host_count: int,
+    host_count: int | None,
     home: str | None,
     by: str,
     clock: Clock,
     stop: asyncio.Event,
     look_s: float = LOOK_S,
 ) -> None:
-    """Return once hosts may be made. ``home`` None: they belong to a cluster, and wait there.
+    """Return once hosts may be made. ``host_count`` None: they go by the layout. ``home`` None:
+    they belong to a cluster, and wait there.
 
     ``by`` is who is written into the audit log; ``stop`` ends a wait. Raises LayoutDiffers or
     OwnedElsewhere.
     """
-    await Layout(database).agree(host_count, by=by, now_ms=clock.now_ms())
+    if host_count is not None:
+        await Layout(database).agree(host_count, by=by, now_ms=clock.now_ms())
     if home is not None:
         await _watched(SqlLeases(database), home, by=by, clock=clock, stop=stop, look_s=look_s)
 

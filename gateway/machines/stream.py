@@ -21,7 +21,7 @@ from actors.machine.events import Connected, FrameReceived
 from actors.machine.ids import MachineId, StreamId
 from actors.machine.values import replace
 from actors.ports import Clock
-from gateway.links.batched_link import BatchedLink
+from gateway.links.ways import Way
 from gateway.machines import commanding, translate
 from gateway.machines.allowances import Allowance, Allowances
 from gateway.machines.asking import Asking
@@ -102,7 +102,7 @@ class Stream:
         self.stream_id = stream_id
         self.machine_id = MachineId("")
         self.connected: Connected | None = None
-        self._link: BatchedLink | None = None  # To the machine's host, held from Hello to the end.
+        self._link: Way | None = None  # To the machine's host, held from Hello to the end.
 
         self.received = 0  # How many frames came, good or bad.
         self._bad_in_row = 0  # Refused frames since the last good one; too many end the stream.
@@ -159,9 +159,7 @@ class Stream:
         """From now on the stream is held to what its machine has left."""
         self._intake.allowance = allowance
 
-    def join(
-        self, link: BatchedLink, greeting: Greeting, *, opened_at_ms: int, token: str = ""
-    ) -> None:
+    def join(self, link: Way, greeting: Greeting, *, opened_at_ms: int, token: str = "") -> None:
         """Tell the machine's host of the stream, which may be read from now on."""
         self._link = link
         self.machine_id = greeting.machine_id
@@ -212,7 +210,7 @@ class Stream:
             return None
         return frame
 
-    def _take(self, frame: translate.Frame, link: BatchedLink) -> None:
+    def _take(self, frame: translate.Frame, link: Way) -> None:
         if isinstance(frame, Numbered | Beat) and self.connected is not None:
             self.connected, news = self._planograms.handled(frame.ack, self.connected)
             if news is not None:
@@ -230,7 +228,7 @@ class Stream:
             case Greeting():
                 self._bad_frame(translate.hello_expected("as the first frame only: it was said"))
 
-    def _numbered(self, frame: Numbered, link: BatchedLink) -> None:
+    def _numbered(self, frame: Numbered, link: Way) -> None:
         self._bad_in_row = 0
         if isinstance(frame.fact, events.VendRequested):
             self._moving.vend_opened()
@@ -240,7 +238,7 @@ class Stream:
             self._put_if_due(self._moving.vend_closed())
         self._submit(frame.seq, frame.fact, link, frame.remarks)
 
-    def _not_read(self, bad: BadFrame, link: BatchedLink) -> None:
+    def _not_read(self, bad: BadFrame, link: Way) -> None:
         """The core says what was wrong, and uses the number up: were it free again, frames behind
         it that are on their way would bear numbers that the machine gives to others.
         """
@@ -249,7 +247,7 @@ class Stream:
         self._count_bad()
 
     def _submit(
-        self, seq: int, fact: events.MachineFact, link: BatchedLink, remarks: Sequence[str] = ()
+        self, seq: int, fact: events.MachineFact, link: Way, remarks: Sequence[str] = ()
     ) -> None:
         frames = self._intake.take(
             seq,
@@ -266,11 +264,11 @@ class Stream:
             self.ask_for_look()  # Faults may be held back from now on.
         self._send(frames, link)
 
-    def _tell_held(self, link: BatchedLink) -> None:
+    def _tell_held(self, link: Way) -> None:
         told = self._intake.tell_held(self._monotonic(), answers_come=self._pending > 0)
         self._send(told, link)
 
-    def _send(self, frames: Sequence[FrameReceived], link: BatchedLink) -> None:
+    def _send(self, frames: Sequence[FrameReceived], link: Way) -> None:
         for frame in frames:
             self._pending += 1
             link.submit(self, frame)
@@ -299,7 +297,7 @@ class Stream:
         waiting = max(self._pending, len(self._window))
         return self.ending is None and waiting >= self._limits.unacked_max
 
-    async def _hold_back(self, link: BatchedLink) -> None:
+    async def _hold_back(self, link: Way) -> None:
         """Back-pressure: as long as the host has not caught up, and the machine has used up what it
         may have us write down, its frames stay in its own and the network's buffers.
         """

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from actors.link import CloseReason, Figure
 from actors.machine.effects import TakenOverBy
-from gateway.links.batched_link import LinkStats
+from gateway.links.linked import LinkStats
 from gateway.machines.allowances import HOW_HELD_BACK
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters

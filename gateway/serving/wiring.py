@@ -43,6 +43,7 @@ from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.listeners import Listener
 from storage.database.durability import require_durable
 from storage.database.engine import Database
+from storage.machines.holding import SqlLeases
 
 log = structlog.get_logger()
 _ATTACH_TIMEOUT_S = 30.0
@@ -123,7 +124,11 @@ async def run_gateway(
         )
         listen_to_signals()
         links = HostLinks(
-            hosts.links, gateway_id=gateway_id, partition_count=database.partition_count
+            hosts.links,
+            gateway_id=gateway_id,
+            partition_count=database.partition_count,
+            look=SqlLeases(database).look,
+            open_link=hosts.open_link,
         )
         await links.start()
         stack.push_async_callback(links.stop)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from actors.leases import Claimant, Holder, grant
+from actors.leases import Claimant, Held, Holder, Standing, grant, hands_over
 from actors.ports import ClaimRefused, Leases, Ownership, StaleOwner, StoreError
 from storage import codec
 from storage.books.audit_rows import Actor, write_audit_row
@@ -25,6 +25,19 @@ _BEAT = (
     update(holders).where(holders.c.holder == bindparam("whose")).values(beat=holders.c.beat + 1)
 )
 _GIVE_UP = delete(holders).where(holders.c.holder == bindparam("whose"))
+_RELEASE = (
+    update(partitions)
+    .where(
+        partitions.c.partition == bindparam("which"),
+        partitions.c.holder == bindparam("whose"),
+        partitions.c.epoch == bindparam("under"),
+    )
+    .values(owner="", holder="")
+)
+_HOST_COUNT = select(layout.c.host_count)
+_STANDING = select(*partitions.c["partition", "owner", "holder", "epoch"]).order_by(
+    partitions.c.partition
+)
 
 
 class SqlLeases(Leases):
@@ -37,14 +50,30 @@ class SqlLeases(Leases):
         """Return all that hold partitions now."""
         return await self._db.read_money(_read)
 
-    async def beat(self, holder: str) -> None:
-        """Say that this holder lives. Raises StaleOwner if it holds nothing any more."""
+    async def look(self) -> Standing:
+        """Return who has which partition, and how many hosts the layout has."""
+        return await self._db.read_money(standing)
 
-        def work(connection: Connection) -> int:
-            return connection.execute(_BEAT, {"whose": holder}).rowcount
+    async def beat(self, holder: str) -> int | None:
+        """Say that this holder lives; return how many hosts the layout has. Raises StaleOwner if it
+        holds nothing any more.
+        """
 
-        if not await self._db.write(work, proves=False):
+        def work(connection: Connection) -> tuple[int, int | None]:
+            beats = connection.execute(_BEAT, {"whose": holder}).rowcount
+            return beats, connection.scalar(_HOST_COUNT)
+
+        beats, host_count = await self._db.write(work, proves=False)
+        if not beats:
             raise StaleOwner(f"{holder} holds nothing any more.")
+        return host_count
+
+    async def release(self, holder: str, partition: int, *, epoch: int) -> None:
+        """Let anybody have one partition, if this holder has it under this epoch. The epoch stays:
+        the next claim raises it, and what the old owner commits without one is refused.
+        """
+        its = {"whose": holder, "which": partition, "under": epoch}
+        await self._db.write(lambda connection: connection.execute(_RELEASE, its))
 
     async def give_up(self, holder: str) -> None:
         """Let anybody have what this holder holds. It must write nothing any more."""
@@ -103,7 +132,9 @@ def claim(
     still: Mapping[str, int],
     now_ms: int,
 ) -> Ownership:
-    """Take all of the partitions, each under its next epoch, or none. Raises ClaimRefused."""
+    """Take all of the partitions, each under its next epoch, or none, but for those that another
+    place of the claimant's home has. Raises ClaimRefused, or StaleOwner.
+    """
     rows = _lock(connection, wanted)
     if missing := sorted(set(wanted) - set(rows)):
         raise StoreError(
@@ -112,11 +143,22 @@ def claim(
         )
     _prove_layout(connection, claimant)
     known = {each.holder: each for each in _read(connection, for_update=True)}
+    if claimant.goes_on and claimant.holder not in known:
+        raise StaleOwner(f"{claimant.holder} holds nothing any more.")
     losers = {holder: known[holder] for holder in rows.values() if holder in known}
-    if others := [each for each in losers.values() if grant(each, claimant, still) is None]:
-        raise ClaimRefused(_refusal(claimant, others), others)
-    _forget(connection, [claimant.holder, *_emptied(connection, losers, wanted)])
-    connection.execute(insert(holders).values(_row(_holder_of(claimant, now_ms))))
+    losers.pop(claimant.holder, None)
+    others = [each for each in losers.values() if grant(each, claimant, still) is None]
+    if foreign := [each for each in others if not hands_over(each, claimant)]:
+        raise ClaimRefused(_refusal(claimant, foreign), foreign)
+    for each in others:  # They give it up by themselves.
+        del losers[each.holder]
+        wanted = [number for number in wanted if rows[number] != each.holder]
+    _forget(connection, _emptied(connection, losers, wanted))
+    if not claimant.goes_on:
+        _forget(connection, [claimant.holder, *_former(known, claimant)])
+        connection.execute(insert(holders).values(_row(_holder_of(claimant, now_ms))))
+    if not wanted:
+        return Ownership(host=claimant.host, holder=claimant.holder, epochs={})
     epochs = _take(connection, claimant, wanted, now_ms)
     detail = (
         f"{claimant.holder} took {len(epochs)} partitions: "
@@ -165,6 +207,17 @@ def _emptied(
         )
     )
     return [each.holder for each in losers.values() if each.host or each.holder not in left]
+
+
+def _former(known: Mapping[str, Holder], claimant: Claimant) -> list[str]:
+    """Return the former starts of a host that has a place: of what they held it may want nothing
+    now, and others wait for it.
+    """
+    return [
+        each.holder
+        for each in known.values()
+        if claimant.place is not None and (each.host, each.home) == (claimant.host, claimant.home)
+    ]
 
 
 def _prove_layout(connection: Connection, claimant: Claimant) -> None:
@@ -228,6 +281,20 @@ def _audit(
 ) -> None:
     write_audit_row(
         connection, at_ms=now_ms, actor=actor, action=action, machine_id="", detail=detail
+    )
+
+
+def standing(connection: Connection) -> Standing:
+    """Return who has which partition, and how many hosts the layout has."""
+    row = connection.execute(select(layout)).first()
+    return Standing(
+        host_count=None if row is None else row.host_count,
+        version=0 if row is None else row.version,
+        holders=_read(connection),
+        held={
+            row.partition: Held(row.owner, row.holder, row.epoch)
+            for row in connection.execute(_STANDING)
+        },
     )
 
 

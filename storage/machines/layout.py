@@ -30,10 +30,8 @@ class Layout:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def agree(self, host_count: int, *, by: str, now_ms: int) -> None:
-        """Return if the installation has so many hosts; it has, if nobody has said otherwise yet.
-        Raises LayoutDiffers.
-        """
+    async def first(self, host_count: int, *, by: str, now_ms: int) -> int:
+        """Return how many hosts the installation has: so many, if nobody has said otherwise yet."""
 
         def work(connection: Connection) -> int:
             name = connection.dialect.name
@@ -49,8 +47,13 @@ class Layout:
             return count
 
         there = await self._db.read(layout_hosts)
-        if there is None:
-            there = await self._db.write(work)
+        return there if there is not None else await self._db.write(work)
+
+    async def agree(self, host_count: int, *, by: str, now_ms: int) -> None:
+        """Return if the installation has so many hosts; it has, if nobody has said otherwise yet.
+        Raises LayoutDiffers.
+        """
+        there = await self.first(host_count, by=by, now_ms=now_ms)
         if there != host_count:
             raise LayoutDiffers(
                 f"This installation has {there} hosts and this program is set up for {host_count} "
@@ -58,6 +61,24 @@ class Layout:
                 "end every gateway and every host, then run "
                 f"'vendgate hosts layout {host_count}' with the same settings."
             )
+
+    async def scale(self, host_count: int, *, actor: Actor, now_ms: int) -> int:
+        """Write a new layout while hosts serve, who follow it; return its version, which stays if
+        there are so many hosts already. Raises StoreError if nothing has served yet.
+        """
+
+        def work(connection: Connection) -> int:
+            row = connection.execute(select(layout).with_for_update()).first()
+            if row is None:
+                raise StoreError("Nothing has served this database yet: start a gateway first.")
+            version: int = row.version
+            if row.host_count != host_count:
+                version += 1
+                _write(connection, host_count, version, actor=actor, now_ms=now_ms)
+                _audit(connection, f"{row.host_count} to {host_count}", version, actor, now_ms)
+            return version
+
+        return await self._db.write(work)
 
     async def change(
         self, host_count: int, *, actor: Actor, gone: Sequence[str], now_ms: int
@@ -76,25 +97,8 @@ class Layout:
                 )
             connection.execute(delete(holders))
             version = 1 if row is None else row.version + 1
-            changed = {
-                "version": version,
-                "host_count": host_count,
-                "set_at_ms": now_ms,
-                "set_by": actor.name,
-            }
-            connection.execute(
-                dialects.upsert(connection.dialect.name, layout, "id", tuple(changed)).values(
-                    id=1, **changed
-                )
-            )
-            write_audit_row(
-                connection,
-                at_ms=now_ms,
-                actor=actor,
-                action="layout",
-                machine_id="",
-                detail=f"{host_count} hosts, version {version}",
-            )
+            _write(connection, host_count, version, actor=actor, now_ms=now_ms)
+            _audit(connection, str(host_count), version, actor, now_ms)
             return version
 
         return await self._db.write(work)
@@ -104,3 +108,30 @@ def layout_hosts(connection: Connection) -> int | None:
     """Return how many hosts the layout has; None: nothing has served yet."""
     count: int | None = connection.scalar(select(layout.c.host_count))
     return count
+
+
+def _write(
+    connection: Connection, host_count: int, version: int, *, actor: Actor, now_ms: int
+) -> None:
+    changed = {
+        "version": version,
+        "host_count": host_count,
+        "set_at_ms": now_ms,
+        "set_by": actor.name,
+    }
+    connection.execute(
+        dialects.upsert(connection.dialect.name, layout, "id", tuple(changed)).values(
+            id=1, **changed
+        )
+    )
+
+
+def _audit(connection: Connection, hosts: str, version: int, actor: Actor, now_ms: int) -> None:
+    write_audit_row(
+        connection,
+        at_ms=now_ms,
+        actor=actor,
+        action="layout",
+        machine_id="",
+        detail=f"{hosts} hosts, version {version}",
+    )

@@ -20,6 +20,7 @@ from actors.link import (
     FromMachine,
     LinkBroken,
     Notified,
+    PartitionsMoved,
     Reload,
     StreamClosed,
     ToHost,
@@ -43,7 +44,7 @@ FRAMES = st.builds(
 )
 EVENTS = [kind for kind in get_args(Event) if kind is not FrameReceived]
 
-RECORDED = (9, "70c565e50fb9af04")
+RECORDED = (10, "0813c1c6501aa49f")
 """The version, and a digest of what its blocks hold. A message, or a value in one, that has changed
 makes another version: raise ``blocks.VERSION``, and write down both anew.
 """
@@ -111,6 +112,7 @@ def test_an_act_comes_back(kind: type) -> None:
             ),
             st.from_type(StreamClosed),
             st.from_type(CommandDone),
+            st.from_type(PartitionsMoved),
         )
     ),
 )

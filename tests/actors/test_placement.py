@@ -1,7 +1,9 @@
 """Who owns a machine: the same answer in every process, and each partition has one host."""
 
+import pytest
+
 from actors.machine.ids import MachineId
-from actors.placement import PARTITION_COUNT_DEFAULT, host_of, partition_of, partitions_of
+from actors.placement import PARTITION_COUNT_DEFAULT, host_of, partition_of, partitions_of, place_of
 
 
 def test_a_machine_s_partition_never_changes() -> None:
@@ -18,3 +20,20 @@ def test_each_partition_belongs_to_one_host() -> None:
         assert list(range(16)) == sorted(part for parts in owned for part in parts)
         for index, parts in enumerate(owned):
             assert {index} == {host_of(part, hosts) for part in parts}
+
+
+@pytest.mark.parametrize(
+    ("host", "place"),
+    [
+        ("vendgate-host-0", 0),
+        ("vendgate-host-12-3", 12),
+        ("host-7", 7),
+        ("", None),
+        ("host-x", None),
+        ("vendgate-host-", None),
+        ("h1", None),
+    ],
+)
+def test_a_name_tells_the_place(host: str, place: int | None) -> None:
+    """A replacement's as well as the first one's."""
+    assert place == place_of(host)

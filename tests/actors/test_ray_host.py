@@ -409,7 +409,7 @@ async def test_no_host_is_made_against_the_layout(settings: RaySettings, tmp_pat
     FileStore(tmp_path / "store").write()
     differs = ""
 
-    async def agree() -> None:
+    async def agree(_: int) -> None:
         if differs:
             raise StoreError(differs)
 

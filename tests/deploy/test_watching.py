@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]  # the only use, and its types are o
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.machine.state import RefundStatus
-from gateway.links.batched_link import LinkStats
+from gateway.links.linked import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
 from gateway.serving.metrics import Snapshot, render

@@ -1,5 +1,5 @@
-"""A real Ray cluster of one node and a PostgreSQL, under real processes: hosts are replaced while
-machines sell.
+"""A real Ray cluster of one node and a PostgreSQL, under real processes: hosts are replaced, and
+become more and fewer, while machines sell.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.placement import host_of
 from storage.database import migrate
 from tests.e2e.three_books import check
 from tests.support import postgres
@@ -31,6 +32,7 @@ pytestmark = [
     pytest.mark.xdist_group("postgres"),
 ]
 HOSTS = 2
+PARTITIONS = 16
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def settings(tmp_path: Path) -> Iterator[tuple[str, dict[str, dict[str, object]]
     """Where the database is, and the tables of a gateway in a cluster."""
     with ExitStack() as stack:
         url = stack.enter_context(postgres.running())
-        migrate.upgrade(url, partition_count=16)
+        migrate.upgrade(url, partition_count=PARTITIONS)
         given = url.replace("postgresql://", "postgresql+asyncpg://")
         ray = stack.enter_context(cluster(tmp_path))
         yield given, {"database": {"url": given, "durability": "weaker"}, "ray": ray}
@@ -126,4 +128,32 @@ async def test_hosts_are_replaced_while_machines_sell(
         for index in range(HOSTS):
             assert f"vendgate-host-{index}-2 of" not in before
             assert f"vendgate-host-{index}-2 of" in after
+        await check(system)
+
+
+async def test_an_installation_is_scaled_while_machines_sell(
+    tmp_path: Path, settings: tuple[str, dict[str, dict[str, object]]]
+) -> None:
+    """One host, three, two: each time every partition is at its place in the end, machines go on
+    selling, no request for goods is denied but for what its customer did, and the books agree.
+    """
+    url, tables = settings
+    await listening(str(tables["ray"]["address"]))
+    tables = {**tables, "ray": {**tables["ray"], "hosts": 1}}
+    async with System(tmp_path, ray=True, machines=6, seed=3, url=url, tables=tables) as system:
+        await system.until_sales(5)
+        for before, hosts in ((1, 3), (3, 2)):
+            said = (await system.command("scale", "--hosts", str(hosts))).splitlines()
+            moved = [line for line in said if line.startswith("partition ")]
+            changed = [n for n in range(PARTITIONS) if host_of(n, before) != host_of(n, hosts)]
+            assert len(changed) == len(moved)
+            assert f"every partition is at its place: {hosts} hosts" == said[-1]
+            ended = [line for line in said if line.endswith("has ended")]
+            assert [f"vendgate-host-{index} has ended" for index in range(hosts, before)] == ended
+            await system.until_sales(await system.sales() + 10)
+            shown = (await system.command("hosts", "list")).splitlines()
+            assert 1 + hosts == len(shown)
+            assert f"the layout has {hosts} hosts" in shown[0]
+            again = (await system.command("scale", "--hosts", str(hosts))).splitlines()
+            assert [] == [line for line in again if line.startswith("partition ")]
         await check(system)

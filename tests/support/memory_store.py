@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
-from actors.leases import Claimant, Holder, grant
+from actors.leases import Claimant, Held, Holder, Standing, grant, hands_over
 from actors.machine import code_calls
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import Currency, MachineId
@@ -67,6 +67,10 @@ class MemoryStore(MachineStore, Leases):
         self.rows: dict[MachineId, Row] = {}
         self.inbox: dict[int, InboxRow] = {}
         self.epochs: dict[int, tuple[str, int]] = {}
+        self.host_count: int | None = None
+        """Of the layout; None: there is none."""
+        self.lost_releases = 0
+        """This many releases are done, and their answers are lost."""
         self.held: dict[str, Holder] = {}
         """Who holds partitions, by the name of the holder."""
         self.halts: dict[MachineId, MachineHalt] = {}
@@ -157,19 +161,35 @@ class MemoryStore(MachineStore, Leases):
     ) -> Ownership:
         """Own the partitions under their next epochs, if nobody is in the way."""
         await self._answer()
-        before = {self.epochs.get(partition, ("", 0))[0] for partition in partitions}
+        if claimant.host_count not in {None, self.host_count or claimant.host_count}:
+            raise ClaimRefused(f"the layout has {self.host_count} hosts")
+        if claimant.goes_on and claimant.holder not in self.held:
+            raise StaleOwner(f"{claimant.holder} holds nothing")
+        owners = {number: self.epochs.get(number, ("", 0))[0] for number in partitions}
+        before = set(owners.values()) - {claimant.holder}
         losers = [self.held[holder] for holder in sorted(before) if holder in self.held]
-        if others := [each for each in losers if grant(each, claimant, still or {}) is None]:
-            raise ClaimRefused(f"{others[0].host} of {others[0].home} holds them", others)
+        others = [each for each in losers if grant(each, claimant, still or {}) is None]
+        if foreign := [each for each in others if not hands_over(each, claimant)]:
+            raise ClaimRefused(f"{foreign[0].host} of {foreign[0].home} holds them", foreign)
+        left = {each.holder for each in others}
+        partitions = [number for number in partitions if owners[number] not in left]
         for each in losers:
-            del self.held[each.holder]
-        self.held[claimant.holder] = Holder(
-            holder=claimant.holder,
-            host=claimant.host,
-            home=claimant.home,
-            lease_ms=claimant.lease_ms,
-            since_at_ms=now_ms,
-        )
+            if each.holder not in left:
+                del self.held[each.holder]
+        if not claimant.goes_on:
+            if claimant.place is not None:
+                self.held = {
+                    name: each
+                    for name, each in self.held.items()
+                    if (each.host, each.home) != (claimant.host, claimant.home)
+                }
+            self.held[claimant.holder] = Holder(
+                holder=claimant.holder,
+                host=claimant.host,
+                home=claimant.home,
+                lease_ms=claimant.lease_ms,
+                since_at_ms=now_ms,
+            )
         for partition in partitions:
             self.epochs[partition] = (
                 claimant.holder,
@@ -301,12 +321,36 @@ class MemoryStore(MachineStore, Leases):
         await self._answer()
         return list(self.held.values())
 
-    async def beat(self, holder: str) -> None:
+    async def look(self) -> Standing:
+        """Return who has what."""
+        await self._answer()
+        return Standing(
+            host_count=self.host_count,
+            version=1,
+            holders=list(self.held.values()),
+            held={
+                number: Held(self.held[holder].host if holder in self.held else "", holder, epoch)
+                for number in range(self.partition_count)
+                for holder, epoch in [self.epochs.get(number, ("", 0))]
+            },
+        )
+
+    async def beat(self, holder: str) -> int | None:
         """Raise the holder's beat."""
         await self._answer()
         if holder not in self.held:
             raise StaleOwner(f"{holder} holds nothing")
         self.held[holder] = replace(self.held[holder], beat=self.held[holder].beat + 1)
+        return self.host_count
+
+    async def release(self, holder: str, partition: int, *, epoch: int) -> None:
+        """Let anybody have one partition."""
+        await self._answer()
+        if self.epochs.get(partition) == (holder, epoch):
+            self.epochs[partition] = ("", epoch)
+        if self.lost_releases:
+            self.lost_releases -= 1
+            raise StoreError("the answer was lost")
 
     async def give_up(self, holder: str) -> None:
         """Let anybody have it."""

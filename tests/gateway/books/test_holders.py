@@ -16,6 +16,7 @@ from gateway.books import holders
 from gateway.process import settings as settings_module
 from gateway.process.configs import storage_config
 from gateway.process.settings import Settings
+from storage.books.audit_rows import Actor
 from storage.database import migrate
 from storage.database.engine import Database
 from storage.machines.holding import SqlLeases
@@ -78,7 +79,19 @@ async def test_each_holder_is_a_line(settings: Settings) -> None:
         "partitions": 2,
         "epoch": 1,
         "beats": False,
+        "to_come": 0,
+        "to_leave": 0,
     } == row
+
+
+async def test_a_host_that_moves_says_how_far_it_is(settings: Settings) -> None:
+    """What it has and is another place's, and what is its own and not there yet."""
+    await held(settings)
+    database = await Database.open(storage_config(settings))
+    await Layout(database).scale(3, actor=Actor(name="ann"), now_ms=1)
+    await database.close()
+    told = await asyncio.to_thread(holders.show, settings, as_json=False)
+    assert ": 2 partitions, 1 to give up, 1 to come, epoch 1," in told.splitlines()[1]
 
 
 async def test_a_takeover_names_its_person(settings: Settings) -> None:

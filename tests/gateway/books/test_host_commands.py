@@ -30,7 +30,10 @@ def test_the_list_is_a_line_or_an_object(config: str) -> None:
     """For people and for scripts."""
     told = run("list", "--config", config)
     assert (0, "the layout has no hosts; nobody holds machines\n") == (told.exit_code, told.stdout)
-    assert '{"hosts": null, "holders": []}\n' == run("list", "--json", "--config", config).stdout
+    assert (
+        '{"hosts": null, "version": 0, "holders": []}\n'
+        == run("list", "--json", "--config", config).stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,13 @@ def test_a_layout_is_a_number_of_hosts(config: str) -> None:
     told = run("layout", "2", "--by", "ann", "--config", config)
     assert "the layout has 2 hosts, version 1: set ray.hosts = 2\n" == told.stdout
     assert 0 != run("layout", "0", "--config", config).exit_code
+
+
+def test_without_a_cluster_nothing_is_scaled(config: str) -> None:
+    """A sentence, and nothing in the database."""
+    refused = CliRunner().invoke(cli.app, ["scale", "--hosts", "2", "--config", config])
+    assert 1 == refused.exit_code
+    assert "such hosts live and die with their gateway" in refused.stderr
 
 
 def test_a_takeover_needs_a_reason(config: str) -> None:

@@ -76,12 +76,18 @@ async def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path: Path, pair: P
             )
 
 
-@pytest.mark.parametrize("mode", ["local", "cluster"])
+@pytest.mark.parametrize(
+    ("mode", "refused", "sentence"),
+    [
+        ("local", LayoutDiffers, r"has 1 hosts .* set ray\.hosts = 1"),
+        ("cluster", HostsFailed, "Nothing listens at ray.address"),
+    ],
+)
 async def test_another_number_of_hosts_is_refused_before_any_is_made(
-    tmp_path: Path, pair: Pair, mode: str
+    tmp_path: Path, pair: Pair, mode: str, refused: type[Exception], sentence: str
 ) -> None:
     """Ray is not even started or asked: a host that is made for another layout stays, and stands in
-    the way.
+    the way. A cluster goes by the layout, and is looked for.
     """
     tables = installed.good(tmp_path, pair)
     loaded = settings.load(installed.write(tmp_path, tables))
@@ -91,7 +97,7 @@ async def test_another_number_of_hosts_is_refused_before_any_is_made(
     async with AsyncExitStack() as stack:
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
-        with pytest.raises(LayoutDiffers, match=r"has 1 hosts .* set ray\.hosts = 1"):
+        with pytest.raises(refused, match=sentence):
             await open_hosts(
                 stack,
                 loaded.model_copy(update={"ray": two}),

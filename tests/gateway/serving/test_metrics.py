@@ -5,7 +5,7 @@ grow.
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.link import Figure
-from gateway.links.batched_link import LinkStats
+from gateway.links.linked import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
 from gateway.serving.metrics import SHARED, Snapshot, render

@@ -238,3 +238,81 @@ async def test_a_holders_row_says_what_the_claimant_said(db: Database) -> None:
     """Every column is the claimant's; nothing is left to a default."""
     await claim(db, claimant("h1"))
     assert [("h1", "host-0", "here", "n/1", 0, 6_000, START_MS)] == await rows(db, select(holders))
+
+
+def of_place(holder: str, place: int, *, goes_on: bool = False, home: str = "here") -> Claimant:
+    """One start of the host of a place that follows the layout."""
+    host = f"vendgate-host-{place}"
+    return Claimant(holder=holder, host=host, home=home, place=place, goes_on=goes_on)
+
+
+async def test_what_another_place_of_its_home_has_is_left_alone(db: Database) -> None:
+    """A host takes what is free of its place; it holds a row with nothing, too."""
+    await claim(db, of_place("h0", 0), range(6))
+    taken = await claim(db, of_place("h1", 1), range(4, 8))
+    assert {6: 1, 7: 1} == taken.epochs
+    assert {} == (await claim(db, of_place("h2", 2), range(4))).epochs
+    await SqlLeases(db).beat("h0")
+    await SqlLeases(db).beat("h2")
+    assert ["h0", "h1", "h2"] == [each.holder for each in await SqlLeases(db).holders()]
+
+
+@pytest.mark.parametrize(
+    ("host", "home"), [("vendgate-host-0", "there"), ("vendgate-host-1-2", "here"), ("h", "here")]
+)
+async def test_others_are_in_the_way_of_a_place(db: Database, host: str, home: str) -> None:
+    """Another home, another host of its own place, and one that has no place."""
+    await claim(db, Claimant(holder="h1", host=host, home=home), range(4))
+    with pytest.raises(ClaimRefused, match=f"{host} of {home} holds machines"):
+        await claim(db, of_place("h2", 1))
+
+
+async def test_a_partition_that_was_released_is_anybodys(db: Database) -> None:
+    """The others stay, the beat goes on, and a COMMIT under the old epoch fails at once."""
+    owner = await Owner.of(db, "VM-1")
+    (number,) = owner.ownership.epochs
+    leases = SqlLeases(db)
+    await leases.release("h1", number, epoch=0)
+    await leases.release("another", number, epoch=1)
+    assert "h1" == (await leases.look()).held[number].holder
+    await leases.release("h1", number, epoch=1)
+    found = (await leases.look()).held[number]
+    assert ("", "", 1) == (found.owner, found.holder, found.epoch)
+    with pytest.raises(StaleOwner):
+        await owner.do("VM-1", paid("t-1"))
+    await leases.beat("h1")
+    taken = await claim(db, of_place("h2", 1), [number])
+    assert {number: 2} == taken.epochs
+
+
+async def test_who_goes_on_and_was_superseded_gets_nothing(db: Database) -> None:
+    """Its row is not made a second time."""
+    await claim(db, of_place("h0", 0), range(4))
+    more = await claim(db, of_place("h0", 0, goes_on=True), range(2, 6))
+    assert {2: 2, 3: 2, 4: 1, 5: 1} == more.epochs
+    await SqlLeases(db).give_up("h0")
+    with pytest.raises(StaleOwner, match="h0 holds nothing"):
+        await claim(db, of_place("h0", 0, goes_on=True), range(6, 8))
+    assert [] == await SqlLeases(db).holders()
+
+
+async def test_a_start_lets_go_of_what_the_one_before_held(db: Database) -> None:
+    """Also of what it does not want itself."""
+    await claim(db, of_place("h1", 1), range(4))
+    assert {} == (await claim(db, of_place("h2", 1), [])).epochs
+    taken = await claim(db, of_place("h3", 0), range(4))
+    assert dict.fromkeys(range(4), 2) == taken.epochs
+
+
+async def test_a_beat_and_a_look_tell_the_layout(db: Database) -> None:
+    """None while there is none."""
+    await claim(db, of_place("h0", 0))
+    leases = SqlLeases(db)
+    assert (None, None) == (await leases.beat("h0"), (await leases.look()).host_count)
+    await Layout(db).agree(2, by="gw", now_ms=START_MS)
+    now = await leases.look()
+    assert (2, 2, 1) == (await leases.beat("h0"), now.host_count, now.version)
+    assert ["h0"] == [each.holder for each in now.holders]
+    assert {("vendgate-host-0", "h0", 1)} == {
+        (each.owner, each.holder, each.epoch) for each in now.held.values()
+    }

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from actors.leases import Claimant
+from actors.ports import StoreError
 from storage.books.audit_rows import Actor
 from storage.database.dialects import POSTGRESQL
 from storage.database.engine import Database, StorageConfig
@@ -71,6 +72,22 @@ async def test_nothing_changes_while_somebody_serves(db: Database) -> None:
     await Layout(db).change(2, actor=ANN, gone=["h1"], now_ms=START_MS)
     await Layout(db).change(1, actor=ANN, gone=(), now_ms=START_MS)
     assert [(3, 1, "ann")] == await kept(db)
+
+
+async def test_a_layout_is_scaled_while_somebody_serves(db: Database) -> None:
+    """Asked again it stays as it is; each change stands in the audit log."""
+    with pytest.raises(StoreError, match="start a gateway first"):
+        await Layout(db).scale(2, actor=ANN, now_ms=START_MS)
+    assert 1 == await Layout(db).first(1, by="gw-1", now_ms=START_MS)
+    assert 1 == await Layout(db).first(4, by="gw-2", now_ms=START_MS)
+    await take(db, host="host-0", holder="h1", partitions=range(8))
+    assert 2 == await Layout(db).scale(3, actor=ANN, now_ms=START_MS)
+    assert 2 == await Layout(db).scale(3, actor=ANN, now_ms=START_MS)
+    assert [(2, 3, "ann")] == await kept(db)
+    told = select(*audit.c["actor", "detail"]).where(audit.c.action == "layout")
+    assert [("ann", "1 to 3 hosts, version 2")] == await db.read(
+        lambda connection: [tuple(row) for row in connection.execute(told)]
+    )
 
 
 async def test_a_layout_does_not_change_under_a_claim_that_is_not_saved_yet(

@@ -1,0 +1,66 @@
+"""The way from a gateway to the machines of one partition, wherever they are at the moment.
+
+Flows in: the partition's streams, wake-ups and commands. Flows out: the same to the link of the
+host that has the partition. When it moves, its streams move to another link without noticing: the
+new one announces them and repeats what is not acknowledged, as a link does after it broke. Nobody
+is told that they have gone, because they have not.
+"""
+
+from collections.abc import Callable
+
+from actors.link import CommandDone, Commanded, Notified
+from actors.machine.events import FrameReceived, PlanogramAcknowledged
+from actors.machine.ids import MachineId, StreamId
+from gateway.links.batched_link import BatchedLink
+from gateway.links.linked import LinkedStream
+
+
+class Way:
+    """Streams hold it from their Hello to their end; ``lead`` it to another link at any time.
+    ``is_ours`` tells whether a machine is one of the partition's.
+    """
+
+    __slots__ = ("_is_ours", "_streams", "link")
+
+    def __init__(self, link: BatchedLink, is_ours: Callable[[MachineId], bool]) -> None:
+        self._is_ours = is_ours
+        self.link = link
+        """Of the host that has the partition, as far as this gateway knows."""
+        self._streams: dict[StreamId, LinkedStream] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def open_stream(self, stream: LinkedStream) -> None:
+        """See BatchedLink."""
+        self._streams[stream.stream_id] = stream
+        self.link.open_stream(stream)
+
+    def close_stream(self, stream: LinkedStream, reason: str) -> None:
+        """See BatchedLink."""
+        self._streams.pop(stream.stream_id, None)
+        self.link.close_stream(stream, reason)
+
+    def submit(self, stream: LinkedStream, frame: FrameReceived | PlanogramAcknowledged) -> None:
+        """See BatchedLink."""
+        self.link.submit(stream, frame)
+
+    async def room(self) -> None:
+        """See BatchedLink."""
+        await self.link.room()
+
+    def notify(self, message: Notified) -> None:
+        """See BatchedLink."""
+        self.link.notify(message)
+
+    async def command(self, message: Commanded, *, timeout_s: float) -> CommandDone:
+        """See BatchedLink."""
+        return await self.link.command(message, timeout_s=timeout_s)
+
+    def lead(self, link: BatchedLink) -> None:
+        """Lead to this link from now on."""
+        if link is self.link:
+            return
+        before, self.link = self.link, link
+        streams = list(self._streams.values())
+        link.take_in(streams, before.let_go(streams, self._is_ours))

@@ -1,0 +1,65 @@
+"""What a host lets go of is left to the next owner. With other hosts it is in ``test_moves``."""
+
+import asyncio
+
+import pytest
+
+from actors.link import MOVED, CommandDone
+from actors.machine.effects import CreateCode
+from actors.machine.events import StockCounted
+from actors.machine.ids import MachineId
+from actors.placement import partition_of
+from tests.support.stage import Stage
+
+pytestmark = pytest.mark.virtual_time
+ITS = partition_of(MachineId("VM-1"), 16)
+
+
+async def test_nothing_is_left_of_its_machines(stage: Stage) -> None:
+    """No runner, no timer, no route; the other machines stay, and the host too."""
+    before = stage.host.stats()
+    assert 2 == before["machines"]
+    await stage.host._loop.leaving.let_go(ITS)
+    after = stage.host.stats()
+    assert (1, 0) == (after["machines"], after["timers"])
+    assert not stage.host._loop.leaving.wanted
+    assert ITS not in stage.host._loop.ownership.epochs  # type: ignore[union-attr]
+    attachment = stage.host._gateways.find(stage.gateway.attachment)
+    assert {"VM-2"} == {machine_id for machine_id, _ in attachment.streams}
+    assert [] == stage.fatal
+
+
+async def test_a_call_is_abandoned_and_the_next_one_has_its_place(stage: Stage) -> None:
+    """Also one that waits for a place; what is answered afterwards comes to nobody."""
+    calls = stage.host._loop.calls
+    calls._in_flight_max = 1
+    stage.provider.gate = asyncio.Event()
+    place = stage.store.rows[MachineId("VM-1")].place
+    made = len(stage.provider.calls)
+    for number, machine_id in enumerate(("VM-1", "VM-1", "VM-2")):
+        calls.start(MachineId(machine_id), CreateCode(store=f"s-{number}"), place, "HKD")  # type: ignore[arg-type]
+    await asyncio.sleep(0.1)
+    assert made + 1 == len(stage.provider.calls)
+    await stage.host._loop.leaving.let_go(ITS)
+    await asyncio.sleep(0.1)
+    assert made + 2 == len(stage.provider.calls)
+    assert (0, 1) == (calls.of(MachineId("VM-1")), calls.of(MachineId("VM-2")))
+    stage.provider.gate.set()
+
+
+async def test_an_act_that_waits_was_not_done(stage: Stage) -> None:
+    """Whoever asked hears that its machine has moved."""
+    stage.store.gate = asyncio.Event()
+    slow = asyncio.create_task(stage.gateway.give(stage.gateway.hello("VM-2", stream="again")))
+    await asyncio.sleep(0.1)
+    act = stage.gateway.command(StockCounted(column="A1", stock=3))
+    asked = asyncio.create_task(stage.gateway.give(act))
+    await asyncio.sleep(0.1)
+    leaving = asyncio.create_task(stage.host._loop.leaving.let_go(ITS))
+    await asyncio.sleep(0.1)
+    assert not leaving.done(), "a COMMIT is under way"
+    stage.store.gate.set()
+    await asyncio.gather(slow, asked, leaving)
+    await asyncio.sleep(0.1)
+    assert CommandDone(command_id="c-1", refusal=MOVED) in stage.gateway.heard
+    assert 10 == stage.store.state("VM-1").columns[0].stock

@@ -71,6 +71,7 @@ async def _scaled(
         run_dir=section.run_dir,
         address=section.address,
         token_path=section.token_file,
+        node_ip=section.node_ip,
         hosts=host_count,
     )
     try:

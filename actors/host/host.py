@@ -103,6 +103,8 @@ class Host(HostLink):
         self._tasks: list[asyncio.Task[None]] = []
         self._reloads: set[asyncio.Task[None]] = set()
         self._follows = place is not None
+        # The partitions of machines that the present exchange has here by mistake.
+        self._strays: set[int] = set()
         self._overloads = 0
         self._figures = Figures(counted=self.stats, clock=services.clock)
         self._mailboxes = Mailboxes(
@@ -294,6 +296,7 @@ class Host(HostLink):
             with found.call():
                 for message in messages:
                     self._take(message, found, receipt)
+                self._tell_strays(found)
                 self._gateways.announce()
                 if self._loop.saves:
                     await receipt.wait(self._limits.exchange_max_s)
@@ -361,7 +364,7 @@ class Host(HostLink):
         refusal = self._refusal(machine_id)
         runner = self._mailboxes.runners.get(machine_id)
         if refusal == MOVED:
-            self._stray(machine_id, attachment)
+            self._strays.add(self._loop.partition_of(machine_id))
             return
         if isinstance(event, Disconnected):
             if refusal and (
@@ -387,12 +390,13 @@ class Host(HostLink):
         receipt.expect()
         self._loop.post(runner, Letter(event=event, attachment=attachment, receipt=receipt))
 
-    def _stray(self, machine_id: MachineId, attachment: Attachment) -> None:
-        """Tell the gateway that it knows an old place of the machine; it repeats at the new one
+    def _tell_strays(self, attachment: Attachment) -> None:
+        """Tell the gateway that it knows an old place of some machines; it repeats at the new one
         what is dropped here.
         """
-        partition = self._loop.partition_of(machine_id)
-        self._gateways.send(attachment, PartitionsMoved(left=(partition,)))
+        if self._strays:
+            self._gateways.send(attachment, PartitionsMoved(left=tuple(sorted(self._strays))))
+            self._strays.clear()
 
     def _notified(self, item: InboxItem, receipt: Receipt | None = None) -> bool:
         """Take a notification; return False if there is no room now: the row stays untaken, and

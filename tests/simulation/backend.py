@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from email.utils import format_datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -63,6 +64,7 @@ HOST_LIMITS = HostLimits(
     ),
     lease=LeaseLimits(lease_ms=90_000),
 )
+MOVING_LIMITS = replace(HOST_LIMITS, lease=LeaseLimits(lease_ms=9_000, moves_s=0.5))
 EDGE_LIMITS = EdgeLimits(
     watch_interval_s=5.0,
     heartbeat_interval_ms=60_000,
@@ -106,9 +108,10 @@ class HostProcess:
                 ),
             ),
             partitions=slot.partitions,
+            place=slot.place,
             on_fatal=self._fatal,
             home="world",
-            limits=HOST_LIMITS,
+            limits=HOST_LIMITS if slot.place is None else MOVING_LIMITS,
             core=world.core,
             rng=rng,
         )
@@ -132,8 +135,10 @@ class HostProcess:
 class HostSlot:
     """One host of the layout, and whoever serves it; a dead one is started again, as Ray does."""
 
-    def __init__(self, world: "World", index: int, count: int) -> None:
+    def __init__(self, world: "World", index: int, count: int, *, follows: bool = False) -> None:
         self.name = f"host-{index}"
+        self.place = index if follows else None
+        """Where it stands in a layout that changes; ``partitions`` counts for nothing then."""
         self.partitions = tuple(range(index, PARTITIONS, count))
         self.wall = WallClock(world.loop)
         """The clock of its computer, which outlives its processes."""
@@ -257,7 +262,12 @@ class GatewayProcess:
         self._rng = rng
         ports = [HostPort(world, slot, self.process, rng) for slot in world.slots]
         self.links = HostLinks(
-            ports, gateway_id=name, partition_count=PARTITIONS, random=rng.random
+            ports[:1] if world.moving else ports,
+            gateway_id=name,
+            partition_count=PARTITIONS,
+            random=rng.random,
+            look=SqlLeases(database).look if world.moving else None,
+            open_link=ports.__getitem__,
         )
         gateway = assemble(
             _configs(world),

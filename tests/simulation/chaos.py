@@ -14,7 +14,7 @@ from actors.link import Reload
 from actors.machine.ids import MachineId
 from actors.machine.state import Mode
 from storage.fleet.changes import MachineChange
-from tests.simulation import admins, doubles, recallers, restores, rewrites, shown
+from tests.simulation import admins, doubles, movers, recallers, restores, rewrites, shown
 
 if TYPE_CHECKING:
     from tests.simulation.backend import HostProcess
@@ -59,6 +59,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("codes", faults.codes_changed_every_s, rewrites.change),
         ("commands", faults.commanded_every_s, world.orderers.somebody),
         ("templates", faults.planned_every_s, world.planners.somebody),
+        ("scale", faults.scaled_every_s, movers.scale),
         ("restore", faults.restored_every_s, restores.restore),
     )
     for name, every_s, blow in kinds:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from actors.link import FromMachine, ToHost
 from actors.machine.events import Disconnected
 from gateway.v1 import machine_service_pb2 as service_pb
-from tests.simulation import recallers
+from tests.simulation import movers, recallers
 from tests.simulation.books import Fold
 from tests.simulation.keys import minor
 
@@ -155,6 +155,8 @@ class Checker:
         """
         if self.minds_halts and not reason.startswith("another holder owns"):
             self.broken("no host breaks", f"{name}: {reason}")
+        elif movers.nobody_else_ends_hosts(self._world):
+            self.broken("a move ends no host", f"{name}: {reason}")
 
     def conservation(self, trade_id: str) -> None:
         """B1: paid = free + held + sold + due back + given back, none below zero, as in the row."""

@@ -99,6 +99,8 @@ class Faults:
     restored_every_s: float = 0.0
     """Drawn for no world: only steered ones have it."""
     commanded_every_s: float = 0.0
+    scaled_every_s: float = 0.0
+    """Drawn for no world: only steered ones have it."""
     planned_every_s: float = 0.0
     """Drawn for no world: only steered ones have it."""
 

@@ -18,7 +18,7 @@ from actors.machine.code_calls import settled
 from actors.machine.events import MachineFact
 from storage import codec
 from storage.auditing import prove_within
-from tests.simulation import rewrites
+from tests.simulation import movers, rewrites
 from tests.simulation.backend import SALT
 from tests.simulation.checker import TOLERANCE_MS
 from tests.simulation.disk import PARTITIONS
@@ -94,7 +94,7 @@ def unrest(world: "World") -> str:
     for machine_id, code in codes(world).items():
         if not settled(code):
             return f"the code of {machine_id} is {code.status}, {code.wanted} is wanted"
-    if unfinished := rewrites.unfinished(world):
+    if unfinished := rewrites.unfinished(world) or movers.unmoved(world):
         return unfinished
     if world.provider.book.next_due_ms() is not None:
         return "Alipay has something to do"

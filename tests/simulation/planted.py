@@ -17,6 +17,7 @@ from tests.simulation import (
     bugs_of_codes,
     bugs_of_commands,
     bugs_of_goods,
+    bugs_of_moves,
     bugs_of_planograms,
     bugs_of_recalls,
     bugs_of_refunds,
@@ -559,6 +560,18 @@ PLANTED = (
         bug=bugs.ids_are_counted,
         start=4,
         steer=steers.a_backup_is_put_back,
+    ),
+    Planted(
+        name="goes-on-deciding",
+        sentence="A host goes on deciding for a partition that it has given up.",
+        bug=bugs_of_moves.goes_on_deciding,
+        steer=steers.partitions_move_in_peace,
+    ),
+    Planted(
+        name="owed-stays-behind",
+        sentence="Who gets a partition waits for its machines to say something.",
+        bug=bugs_of_moves.what_is_owed_stays_behind,
+        steer=steers.partitions_move_and_machines_leave,
     ),
     Planted(
         name="step-ends-waits",

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.simulation import recallers
+from tests.simulation import movers, recallers
 from tests.simulation.world import Outcome, World, live
 
 Steer = Callable[[World], None]
@@ -233,6 +233,33 @@ def a_backup_is_put_back(world: World) -> None:
     world.faults.restored_every_s, world.faults.reconfigured_every_s = 150.0, 0.0
 
 
+def partitions_move(world: World) -> None:
+    """There shall be more hosts, or fewer, every few seconds, and hosts die on the way."""
+    movers.make(world)
+    world.faults.scaled_every_s = 15.0
+    world.faults.host_crash_every_s, world.faults.host_crash_at_crossing = 60.0, True
+    world.faults.host_crash_at_await = False
+
+
+def partitions_move_in_peace(world: World) -> None:
+    """The same, and nothing else happens to hosts: whoever ends is a defect."""
+    movers.make(world)
+    world.faults.scaled_every_s = 8.0
+    world.faults.host_crash_every_s = world.faults.host_stopped_every_s = 0.0
+    world.faults.host_usurped_every_s = world.faults.host_frozen_every_s = 0.0
+    world.faults.host_crash_at_crossing = world.faults.host_crash_at_await = False
+    world.faults.sql_stalls = world.faults.sql_loses = world.faults.sql_outage_every_s = 0.0
+
+
+def partitions_move_and_machines_leave(world: World) -> None:
+    """Partitions move all the time, hosts are far away from gateways, and most machines never come
+    back to remind them.
+    """
+    partitions_move_in_peace(world)
+    world.leaves, world.machines_wanted, world.insistent = 0.9, 3, True
+    world.faults.scaled_every_s, world.faults.link_delay_s = 4.0, 0.5
+
+
 STEERS: dict[str, Steer] = {
     STEERLESS: as_it_comes,
     "review every doubt": review_every_doubt,
@@ -261,6 +288,9 @@ STEERS: dict[str, Steer] = {
     "hosts die in doubt": hosts_die_in_doubt,
     "hosts die at once": hosts_die_at_once,
     "clocks are set": clocks_are_set,
+    "partitions move": partitions_move,
+    "partitions move in peace": partitions_move_in_peace,
+    "partitions move and machines leave": partitions_move_and_machines_leave,
     "a backup is put back": a_backup_is_put_back,
 }
 

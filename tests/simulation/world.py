@@ -23,13 +23,12 @@ from actors.host.runner import Core
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
-from actors.placement import host_of, partition_of
 from alipay_client.config import SignType
 from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
 from storage.fleet.joining import NewMachine
 from storage.fleet.registry import Registry
-from tests.simulation import admins, chaos, recallers, transitions
+from tests.simulation import admins, chaos, movers, recallers, transitions
 from tests.simulation.backend import (
     NOTIFY_BASE,
     GatewayProcess,
@@ -40,7 +39,7 @@ from tests.simulation.backend import (
 from tests.simulation.checker import Checker
 from tests.simulation.clock import WallClock, WorldLoop
 from tests.simulation.customers import Customer
-from tests.simulation.disk import PARTITIONS, Disk
+from tests.simulation.disk import Disk
 from tests.simulation.faults import drawn
 from tests.simulation.final_checks import check_all, the_audit_is_clean, unrest
 from tests.simulation.machines import SimMachine
@@ -159,6 +158,8 @@ class World:
             if rng.random() < 0.4
             else [HostSlot(self, 0, 1)]
         )
+        self.moving = False
+        """Partitions move between hosts (``movers``)."""
         self.gateways: list[GatewayProcess] = []
         self._gateways_made = 0
         self.gateways_wanted = rng.choice((1, 2))
@@ -231,10 +232,6 @@ class World:
         call = Call(gateway, line, self._leaves)
         call.task = gateway.process.spawn(call.serve())
         return call
-
-    def slot_of(self, machine_id: str) -> HostSlot:
-        """Return the slot that serves the machine."""
-        return self.slots[host_of(partition_of(MachineId(machine_id), PARTITIONS), len(self.slots))]
 
     def stock(self, machine_id: str) -> dict[str, int]:
         """Return what we believe to be in the columns."""
@@ -321,6 +318,8 @@ class World:
                 )
             )
             self.machines[machine_id] = machine
+        if self.moving:
+            await movers.begin(self)
         for slot in self.slots:
             slot.start_another()
         for _ in range(self.gateways_wanted):

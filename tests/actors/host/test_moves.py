@@ -302,10 +302,9 @@ async def test_what_comes_after_a_move_is_dropped_and_the_gateway_told(
         here.command(Reload(), machine_id, command_id="c-8"),
     )
     assert [
-        PartitionsMoved(left=(partition,)),
-        PartitionsMoved(left=(partition,)),
         CommandDone(command_id="c-7", refusal=MOVED),
         CommandDone(command_id="c-8", refusal=MOVED),
+        PartitionsMoved(left=(partition,)),
     ] == said
     assert commits == len(cluster.store.commits)
     assert [] == [each for each in here.heard if isinstance(each, StreamClosed)]

@@ -56,7 +56,7 @@ cluster: .venv/.dev
 
 # By itself on an otherwise idle computer, as root if a node is to be cut off: its figures are times. Its status is about money only.
 chaos: .venv/.dev
-	@$(BIN)/vendgate cluster --seed $(SEED) --storm $(SECONDS)
+	@$(BIN)/vendgate cluster --seed $(SEED) --chaos $(SECONDS)
 
 tools: .venv/.dev
 	@echo "vendgate, buf and the rest are in $(BIN): . $(BIN)/activate"

@@ -363,10 +363,10 @@ def cluster(
     pace: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two customers of a machine.")
     ] = 20.0,
-    storm_s: Annotated[
+    chaos_s: Annotated[
         int,
         typer.Option(
-            "--storm",
+            "--chaos",
             min=0,
             metavar="SECONDS",
             help="Kill, freeze and cut off parts for about so long, measure how soon each is back, "
@@ -383,7 +383,7 @@ def cluster(
     with sentences():
         from gateway.demo.cluster.command import cluster as play
 
-        raise typer.Exit(play(machines=machines, seed=seed, pace=pace, storm_s=storm_s, keep=keep))
+        raise typer.Exit(play(machines=machines, seed=seed, pace=pace, chaos_s=chaos_s, keep=keep))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What is done to the cluster in a storm, and what is hoped for. Pure.
+"""What is done to the cluster in chaos, and what is hoped for. Pure.
 
 Flows in: a seed and how long. Flows out: blows in their order: each kind once, then at random.
 """
@@ -62,10 +62,10 @@ class Blow:
 
 
 def schedule(seconds: float, seed: int, *, cut: bool) -> Sequence[Blow]:
-    """Return the blows of a storm that takes about so long, and at least as long as each kind once
+    """Return the blows of chaos that takes about so long, and at least as long as each kind once
     needs. Without ``cut`` no node is cut off.
     """
-    rng = Random(seed)  # noqa: S311 - a storm, not a secret
+    rng = Random(seed)  # noqa: S311 - blows, not secrets
     kinds = [kind for kind in BlowKind if cut or kind is not BlowKind.NODE_CUT]
     rng.shuffle(kinds)
     wanted, spent = list(kinds), sum(SPAN_S[kind] for kind in kinds)

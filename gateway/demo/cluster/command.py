@@ -9,8 +9,8 @@ from typing import Any
 
 from gateway.demo.children import ChildFailed
 from gateway.demo.cluster import network, table
+from gateway.demo.cluster.chaos import Aftermath, chaos
 from gateway.demo.cluster.run import Cluster, on_screen, play, watch
-from gateway.demo.cluster.storm import Aftermath, storm
 from gateway.demo.cluster.system import System, wanting
 from gateway.demo.interruptions import Interruptions
 from gateway.demo.terminal import Terminal
@@ -18,21 +18,21 @@ from gateway.demo.terminal import Terminal
 INTERRUPTED = 130
 
 
-def cluster(*, machines: int, seed: int, pace: float, storm_s: int, keep: Path | None) -> int:
-    """Run the cluster until somebody ends it, or a storm over it; return the exit status: 0 if all
+def cluster(*, machines: int, seed: int, pace: float, chaos_s: int, keep: Path | None) -> int:
+    """Run the cluster until somebody ends it, or chaos over it; return the exit status: 0 if all
     money is where it should be and every part came back.
     """
     if lacking := wanting():
         print("\n".join(lacking), file=sys.stderr)
         return 1
-    if storm_s and not network.is_own() and network.possible():
+    if chaos_s and not network.is_own() and network.possible():
         network.enter(sys.argv[1:])
     console = Terminal()
     wanted = Cluster(machines=machines, seed=seed, pace_s=pace, keep=keep)
     try:
-        if not storm_s:
+        if not chaos_s:
             return asyncio.run(_watched(wanted, console))
-        return asyncio.run(_stormy(wanted, console, storm_s))
+        return asyncio.run(_chaotic(wanted, console, chaos_s))
     except ChildFailed as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -46,7 +46,7 @@ async def _watched(wanted: Cluster, console: Terminal) -> int:
     return 0
 
 
-async def _stormy(wanted: Cluster, console: Terminal, storm_s: int) -> int:
+async def _chaotic(wanted: Cluster, console: Terminal, chaos_s: int) -> int:
     said = ["selling"]
 
     def say(what: str) -> None:
@@ -56,10 +56,10 @@ async def _stormy(wanted: Cluster, console: Terminal, storm_s: int) -> int:
 
     async def story(system: System, interruptions: Interruptions) -> Aftermath:
         async with on_screen(system, interruptions, console, lambda: said[-1]):
-            return await storm(
+            return await chaos(
                 system,
                 interruptions,
-                seconds=storm_s,
+                seconds=chaos_s,
                 seed=wanted.seed,
                 cut=network.is_own(),
                 say=say,
@@ -74,7 +74,7 @@ async def _stormy(wanted: Cluster, console: Terminal, storm_s: int) -> int:
 
 
 def told(found: Aftermath, *, cut: bool) -> list[str]:
-    """Return what a storm has shown, as lines."""
+    """Return what chaos has shown, as lines."""
     uname: Any = os.uname()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     rate = found.sales / max(found.seconds, 1.0)

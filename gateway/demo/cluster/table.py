@@ -1,4 +1,4 @@
-"""What a storm has shown, as a table of 80 columns or less. Pure."""
+"""What chaos has shown, as a table of 80 columns or less. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A storm's schedule: each kind once, and the same for the same seed."""
+"""The schedule of chaos: each kind once, and the same for the same seed."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ def test_each_kind_comes_once_however_short_it_is(cut: bool) -> None:
     assert (set(BlowKind) if cut else set(BlowKind) - {BlowKind.NODE_CUT}) == set(kinds)
 
 
-def test_a_longer_storm_has_more_and_takes_about_so_long() -> None:
+def test_longer_chaos_has_more_and_takes_about_so_long() -> None:
     """And at no place more than was asked for."""
     blows = schedule(3_600, 1, cut=True)
     spent = sum(SPAN_S[blow.kind] for blow in blows)
@@ -23,7 +23,7 @@ def test_a_longer_storm_has_more_and_takes_about_so_long() -> None:
     assert set(BlowKind) == {blow.kind for blow in blows[: len(BlowKind)]}
 
 
-def test_a_seed_is_a_storm() -> None:
+def test_a_seed_is_a_schedule() -> None:
     """The same again, and another one for another seed."""
     assert schedule(900, 5, cut=True) == schedule(900, 5, cut=True)
     assert schedule(900, 5, cut=True) != schedule(900, 6, cut=True)

@@ -11,7 +11,7 @@ def test_without_its_programs_it_starts_nothing(
 ) -> None:
     """A sentence and status 1."""
     monkeypatch.setattr(command, "wanting", lambda: ["install it", "and that"])
-    assert 1 == command.cluster(machines=1, seed=1, pace=1.0, storm_s=0, keep=None)
+    assert 1 == command.cluster(machines=1, seed=1, pace=1.0, chaos_s=0, keep=None)
     assert "install it\nand that\n" == capsys.readouterr().err
 
 
@@ -28,6 +28,6 @@ def test_its_status_is_whether_it_ran(
     monkeypatch.setattr(command, "wanting", list)
     monkeypatch.setattr(command, "play", play)
     assert (1 if fails else 0) == command.cluster(
-        machines=1, seed=1, pace=1.0, storm_s=0, keep=None
+        machines=1, seed=1, pace=1.0, chaos_s=0, keep=None
     )
     assert ("ray-1 was not ready\n" if fails else "") == capsys.readouterr().err

@@ -23,8 +23,8 @@ def test_the_program_is_called_again_in_it(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv(network.OWN, raising=False)
     monkeypatch.setattr(os, "execvp", lambda _program, command: called.append(command))
     assert not network.is_own()
-    network.enter(["cluster", "--storm", "60"])
+    network.enter(["cluster", "--chaos", "60"])
     assert network.is_own()
     assert ["unshare", "--net"] == called[0][:2]
-    assert ["-m", "gateway", "cluster", "--storm", "60"] == called[0][-5:]
+    assert ["-m", "gateway", "cluster", "--chaos", "60"] == called[0][-5:]
     monkeypatch.delenv(network.OWN)

@@ -1,4 +1,4 @@
-"""What a storm has shown fits a terminal of 80 columns."""
+"""What chaos has shown fits a terminal of 80 columns."""
 
 from gateway.demo.cluster.blows import BlowKind
 from gateway.demo.cluster.table import Measured, lines

@@ -47,7 +47,7 @@ def test_the_longest_pause_counts_both_edges() -> None:
 
 
 def test_it_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a storm is."""
+    """However long it goes on."""
     monkeypatch.setattr(module, "VENDS_MAX", 2)
     vends = Vends({"a": 0})
     vends.saw([vend(number, number) for number in range(5)])

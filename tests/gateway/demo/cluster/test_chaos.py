@@ -1,9 +1,9 @@
-"""When a storm was weathered: the books agree, and everybody came back."""
+"""When chaos is over: the books agree, and everybody came back."""
 
 from collections.abc import Sequence
 
 from gateway.demo.cluster.blows import BlowKind
-from gateway.demo.cluster.storm import Aftermath
+from gateway.demo.cluster.chaos import Aftermath
 from gateway.demo.cluster.table import Measured
 
 

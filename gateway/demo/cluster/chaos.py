@@ -1,4 +1,4 @@
-"""A storm over the cluster: blows under load, then quiet, then three books that agree.
+"""Chaos over the cluster: blows under load, then quiet, then three books that agree.
 
 Flows in: a running cluster, how long, a seed. Flows out: what was measured, and every difference
 between our ledger, the pretend Alipay's book and the machines' shelves, or within ours.
@@ -36,7 +36,7 @@ SALES_FIRST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aftermath:
-    """What a storm has left. ``wrong`` holds a sentence for everything that must not be;
+    """What chaos has left. ``wrong`` holds a sentence for everything that must not be;
     ``calm_pause_s`` is the longest time without a sale when nothing was done.
     """
 
@@ -53,7 +53,7 @@ class Aftermath:
         return not self.wrong and all(one.seconds is not None for one in self.measured)
 
 
-async def storm(
+async def chaos(
     system: System,
     interruptions: Interruptions,
     *,

@@ -72,7 +72,9 @@ class TurnLimits:
     commit_slow_s: float = 3.0
     """While a COMMIT takes longer than this, the store counts as away."""
     retry_first_s: float = 0.2
-    retry_longest_s: float = 10.0
+    retry_longest_s: float = 2.0
+    """A database that is back is found within it. There are as many that look as there are hosts.
+    """
     isolated_failures_max: int = 5
     """A machine whose changes break the store this often, all by themselves, is halted."""
     timer_check_s: float = 1.0

@@ -64,7 +64,7 @@ class LinkLimits:
     gap_timeout_s: float = 5.0
     """How long a delivery waits for the one before it."""
     backoff_initial_s: float = 0.05
-    backoff_max_s: float = 5.0
+    backoff_max_s: float = 1.0  # a host that was killed is back after some three
     stop_timeout_s: float = 2.0
     figures_timeout_s: float = 2.0
 

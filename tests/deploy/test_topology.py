@@ -358,16 +358,16 @@ def test_systemd_reads_the_units(tmp_path: Path) -> None:
 
 
 def test_ray_is_told_what_it_needs_to_recover() -> None:
-    """By compose and Kubernetes alike, on the head and on each node; a gateway sets it itself."""
-    (cluster,) = of_kind("RayCluster")
-    groups = [cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]]
+    """By compose and Kubernetes alike: on the head, on each node, and on a gateway's own."""
     told = [
-        {one["name"]: one["value"] for one in container["env"]}
-        for group in groups
-        for container in group["template"]["spec"]["containers"]
+        {one["name"]: one.get("value") for one in container["env"]}
+        for name, pod in pods()
+        for container in pod["containers"]
+        if name in {"head", "hosts", "vendgate-gateway"}
     ]
-    told += [COMPOSE["services"][name]["environment"] for name in ("ray-head", "ray-worker")]
+    names = ("ray-head", "ray-worker", "gateway-1", "gateway-2")
+    told += [COMPOSE["services"][name]["environment"] for name in names]
 
-    assert 4 == len(told)
+    assert 7 == len(told)
     for environment in told:
         assert environment.items() >= ray_knobs.CLUSTER.items()

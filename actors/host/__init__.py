@@ -4,6 +4,7 @@ This is all it does; the rest of the room is how, and what happens when somethin
 
     while True:
         wait for a letter, a deadline or a machine to load      loop._something_to_do
+        let go of machines whose partition leaves               leaving
         put a letter into each mailbox whose deadline came      timers -> mailboxes
         read the rows of machines that must be loaded           loading
         batch = some letters of each machine that is ready      mailboxes.take
@@ -24,10 +25,11 @@ Four duties follow from it, in this order:
 4. *Release.* Frames go to the gateway through which the stream is reached (``gateways``,
    ``attachment``), calls go to Alipay and come back as letters (``calls``).
 
-Who owns which lifetime: ``Host`` owns the claim on the partitions and two tasks, the loop and the
-sweeps. The loop owns loads, calls and timers. ``Mailboxes`` owns the runners, one for each machine
-in memory; a runner is in one of the lives of ``life`` and moves by its table only. An attachment
-lives from a gateway's ``attach`` to the next one, or until the gateway falls silent.
+Who owns which lifetime: ``Host`` owns the claim on the partitions, its beat and two tasks, the loop
+and the sweeps; one that follows the layout a third, which gives partitions up and takes others in
+(``moves``). The loop owns loads, calls and timers. ``Mailboxes`` owns the runners, one for each
+machine in memory; a runner is in one of the lives of ``life`` and moves by its table only. An
+attachment lives from a gateway's ``attach`` to the next one, or until the gateway falls silent.
 
 Time is the loop's; the wall clock is read once a batch and is an argument from there on. The same
 ``Host`` runs in a Ray actor, beside the gateway and on a virtual clock. Begin with ``loop``.

@@ -428,6 +428,8 @@ class Checker:
         """A gateway writes a frame for a machine."""
         if frame.HasField("vend_approved"):
             self.nothing_dispensed_unpaid(frame)
+        elif frame.HasField("vend_denied"):
+            movers.nobody_is_denied(self._world, frame)
         if frame.ack > call.acked:
             call.acked = frame.ack
             self.acked_is_durable(call, frame.ack)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from actors.leases import Standing
 from actors.placement import host_of, place_of
+from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
 from storage.books.audit_rows import Actor
 from storage.machines.holding import standing
 from storage.machines.layout import Layout
@@ -65,6 +67,21 @@ def nobody_else_ends_hosts(world: "World") -> bool:
         or faults.host_frozen_every_s
         or faults.restored_every_s
     )
+
+
+def nobody_is_denied(world: "World", frame: service_pb.ConnectResponse) -> None:
+    """A request for goods that comes while its machine's partition moves is answered by the next
+    host, and not by the gateway because nobody did.
+    """
+    faults = world.faults
+    if (
+        frame.vend_denied.reason == pb.VEND_DENIED_REASON_BACKEND_UNAVAILABLE
+        and nobody_else_ends_hosts(world)
+        and faults.scaled_every_s  # else it is calm, and hosts are killed once more
+        and not (faults.sql_refuses or faults.slow_answers or faults.host_crash_every_s)
+        and not (faults.link_loses or faults.link_delay_s > 0.2 or faults.host_stopped_every_s)
+    ):
+        world.checker.broken("a move denies nobody", str(frame.vend_denied.request_id))
 
 
 def _layout(world: "World") -> Layout:

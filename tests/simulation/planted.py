@@ -568,9 +568,17 @@ PLANTED = (
         steer=steers.partitions_move_in_peace,
     ),
     Planted(
+        name="not-said-again",
+        sentence="A stream moves to its new host, and what the old one dropped is not said again.",
+        bug=bugs_of_moves.frames_are_not_repeated,
+        start=36,
+        steer=steers.partitions_move_in_peace,
+    ),
+    Planted(
         name="owed-stays-behind",
         sentence="Who gets a partition waits for its machines to say something.",
         bug=bugs_of_moves.what_is_owed_stays_behind,
+        start=3,
         steer=steers.partitions_move_and_machines_leave,
     ),
     Planted(

@@ -242,9 +242,15 @@ def partitions_move(world: World) -> None:
 
 
 def partitions_move_in_peace(world: World) -> None:
-    """The same, and nothing else happens to hosts: whoever ends is a defect."""
+    """The same, and nothing else happens to hosts, SQL and the way to them: who ends, and whoever
+    is denied goods because nobody answers, is a defect.
+    """
     movers.make(world)
-    world.faults.scaled_every_s = 8.0
+    world.insistent, world.machines_wanted = True, 3
+    world.faults.scaled_every_s = 3.0
+    world.faults.sql_refuses = world.faults.link_loses = 0.0
+    world.faults.link_delay_s = 0.2  # so that there is something to be repeated
+    world.faults.slow_answers = False
     world.faults.host_crash_every_s = world.faults.host_stopped_every_s = 0.0
     world.faults.host_usurped_every_s = world.faults.host_frozen_every_s = 0.0
     world.faults.host_crash_at_crossing = world.faults.host_crash_at_await = False
@@ -252,12 +258,9 @@ def partitions_move_in_peace(world: World) -> None:
 
 
 def partitions_move_and_machines_leave(world: World) -> None:
-    """Partitions move all the time, hosts are far away from gateways, and most machines never come
-    back to remind them.
-    """
+    """Partitions move all the time, and most machines never come back to remind them."""
     partitions_move_in_peace(world)
-    world.leaves, world.machines_wanted, world.insistent = 0.9, 3, True
-    world.faults.scaled_every_s, world.faults.link_delay_s = 4.0, 0.5
+    world.leaves, world.machines_wanted = 0.9, 3
 
 
 STEERS: dict[str, Steer] = {

@@ -24,6 +24,7 @@ from gateway.demo.cluster.system import System
 from gateway.demo.cluster.table import Measured
 from gateway.demo.cluster.vends import LATE_MS, Vends
 from gateway.demo.processes import load, with_descendants
+from gateway.simulator.fleet import COUNT_EVERY_S
 from storage.fleet.lists import Wanted
 
 WAIT_S = 120.0
@@ -182,14 +183,16 @@ class Striker:
         return (max(firsts) - since_ms) / 1_000
 
     async def _machines_back(self, since: float) -> float | None:
-        """Return the seconds until nearly all machines had a stream, to stay."""
+        """Return the seconds until nearly all machines had a stream, to stay; at most so many, for
+        they count themselves once a second only.
+        """
         wanted = BACK_SHARE * len(self._system.plan.machine_ids)
         last_below = since
         while time.monotonic() < since + WAIT_S:
             if online(self._system.plan.fleet) < wanted:
                 last_below = time.monotonic()
             elif time.monotonic() > last_below + STEADY_S:
-                return last_below - since
+                return last_below - since + COUNT_EVERY_S
             await asyncio.sleep(LOOK_EVERY_S)
         return None
 

@@ -19,6 +19,7 @@ import typer
 from gateway.bench.command import bench
 from gateway.books.commands import archive, audit, audit_log, backup
 from gateway.books.host_commands import hosts, scale
+from gateway.office.poster_command import poster
 from gateway.process import settings as settings_module
 from gateway.process.endings import ConfigFile, sentences
 from gateway.process.settings import SettingsRefused
@@ -41,7 +42,7 @@ app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
-for _one in (bench, audit, audit_log, backup, archive, scale):
+for _one in (bench, audit, audit_log, backup, archive, scale, poster):
     app.command()(_one)
 
 DESK = (
@@ -181,6 +182,7 @@ def check(
 ) -> None:
     """Print every setting, secrets hidden, and what is wrong with them."""
     with sentences():
+        from gateway.posters import looks
         from gateway.process import configs
         from gateway.process.clock import SystemClock
 
@@ -190,6 +192,7 @@ def check(
         wrong = [
             *configs.place_problems(loaded),
             *configs.certificate_problems(made, now_ms=SystemClock().now_ms()),
+            *looks.problems(loaded.posters),
         ]
         if wrong:
             raise SettingsRefused(tuple(wrong))

@@ -26,7 +26,7 @@ from alipay_client.keys import Keys, load_keys
 from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates
 from gateway.process.files import Problems
-from gateway.process.sections import ListenerSettings, is_loopback_host
+from gateway.process.sections import ListenerSettings, Posters, is_loopback_host
 from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
 from gateway.process.texts import without_passwords
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
@@ -59,6 +59,7 @@ class Configs:
     notify_limits: NotifyLimits = NotifyLimits()
     alipay_in_flight_max: int = 32
     confirm_payments_by_query: bool = False
+    posters: Posters = Posters()
 
 
 def configs(settings: Settings) -> Configs:
@@ -105,6 +106,7 @@ def configs(settings: Settings) -> Configs:
         ),
         alipay_in_flight_max=settings.alipay.in_flight_max,
         confirm_payments_by_query=settings.alipay.confirm_payments_by_query,
+        posters=settings.posters,
     )
 
 

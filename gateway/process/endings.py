@@ -113,7 +113,9 @@ def _mendable() -> tuple[type[Exception], ...]:
         "alipay_client.errors": "AlipayError",
         "gateway.books.database": "SchemaMismatch",
         "gateway.demo.qr": "NoCode",
+        "gateway.fleet.errors": "CallRefused",
         "gateway.links.hosts": "HostsFailed",
+        "gateway.posters.refusals": "PosterRefused",
         "gateway.process.addresses": "ListenRefused",
     }
     return (OSError, *_imported(named))

@@ -285,6 +285,29 @@ class Limits(Section):
     move_deadline_ms: int = Field(default=_EDGE.move_deadline_ms, gt=0, le=3_600_000)
 
 
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+
+
+class Posters(Section):
+    """What posters say and how they look; what cannot be used is told by
+    ``gateway.posters.looks``. Colours are #rrggbb in lower case.
+    """
+
+    languages: Annotated[
+        tuple[Literal["zh-Hant", "zh-Hans", "en"], ...], Field(min_length=1, max_length=3)
+    ] = ("zh-Hant", "zh-Hans", "en")
+    support_phone: str = Field(default="", pattern=r"^(\+?[0-9][0-9 ()/.-]{2,38})?$")
+    """What a customer calls who has a question; empty: that sentence is left out."""
+    font_file: File | None = None
+    """A TrueType font for names that ours has no characters of, such as Chinese ones."""
+    logo_file: File | None = None
+    """The operator's own, at the upper left: PNG, JPEG or PDF."""
+    mark_file: File | None = None
+    """At the upper right, such as the mark of Alipay that Alipay gave the operator."""
+    ink: Colour = "#1a1a1a"
+    accent: Colour = "#1f4e5f"
+
+
 class Logs(Section):
     """What is written down, and how: json for machines, console for people. ``hosts_file``: where
     hosts that Ray runs write, all of a computer into one file; None: where Ray puts what they say.

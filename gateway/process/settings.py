@@ -39,6 +39,7 @@ from gateway.process.sections import (
     Limits,
     Logs,
     Machines,
+    Posters,
     Ray,
 )
 from gateway.process.texts import without_passwords
@@ -99,6 +100,7 @@ class Settings(BaseSettings):
     policy: FleetPolicy = FleetPolicy()
     limits: Limits = Limits()
     logs: Logs = Logs()
+    posters: Posters = Posters()
     payer_salt: SecretStr = SecretStr("")
     payer_salt_file: File | None = None
     payer_unused_days: int = Field(default=UNUSED_DAYS, ge=1, le=3_650)

@@ -182,6 +182,15 @@ FAILED = Refusal(
     reason="FAILED",
     message="the gateway failed on this call: its log says more",
 )
+TOO_MANY_POSTERS = Refusal(
+    code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+    reason="TOO_MANY_POSTERS",
+    message=(
+        "this gateway draws as many posters a minute as it may, for you or for all: come back "
+        "later, or use vendgate poster, which draws elsewhere"
+    ),
+    retry_after_ms=60_000,
+)
 TOO_MANY_WATCHES = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="TOO_MANY_WATCHES",

@@ -23,6 +23,8 @@ from gateway.office.line_acts import LineActs
 from gateway.office.machine_imports import MachineImportService
 from gateway.office.places import PlaceService
 from gateway.office.planograms import PlanogramService
+from gateway.office.poster_calls import PosterCalls
+from gateway.office.posters import PosterService
 from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
 from gateway.office.profiles import MachineProfileService
@@ -47,6 +49,8 @@ from gateway.office.v1 import (
     place_service_pb2_grpc,
     planogram_service_pb2,
     planogram_service_pb2_grpc,
+    poster_service_pb2,
+    poster_service_pb2_grpc,
     price_service_pb2,
     price_service_pb2_grpc,
     product_service_pb2,
@@ -59,6 +63,7 @@ from gateway.office.v1 import (
     visit_service_pb2_grpc,
 )
 from gateway.office.visits import VisitService
+from gateway.process.sections import Posters
 from storage.database.engine import Database
 from storage.office.audit_data import AuditData
 from storage.office.commands import Commands
@@ -70,6 +75,7 @@ from storage.office.incidents import Incidents
 from storage.office.locks import Locks
 from storage.office.lots import Lots
 from storage.office.pars import Pars
+from storage.office.posters import PosterBooks
 from storage.office.prices import Prices
 from storage.office.products import Products
 from storage.office.profiles import Profiles
@@ -122,11 +128,18 @@ class OfficeParts:
     templates: Templates
     applications: Imports
     applying: ImportWorker
+    posters: PosterCalls
 
     @classmethod
-    def on(cls, database: Database, fleet: Parts, token: Callable[[], str] = new_token) -> Self:
+    def on(
+        cls,
+        database: Database,
+        fleet: Parts,
+        token: Callable[[], str] = new_token,
+        posters: Posters | None = None,
+    ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
-        others.
+        others; ``posters`` says how posters look.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -167,6 +180,11 @@ class OfficeParts:
                 clock=fleet.acts.clock,
                 holder=holder,
             ),
+            posters=PosterCalls(
+                section=posters or Posters(),
+                books=PosterBooks(database),
+                clock=fleet.acts.clock,
+            ),
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -197,6 +215,7 @@ FILES = (
             recall_service_pb2,
             planogram_service_pb2,
             command_service_pb2,
+            poster_service_pb2,
         )
     ),
 )
@@ -290,4 +309,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     command_service_pb2_grpc.add_CommandServiceServicer_to_server(
         CommandService(parts.fleet, ordering, parts.commands), server
+    )
+    poster_service_pb2_grpc.add_PosterServiceServicer_to_server(
+        PosterService(parts.fleet, parts.posters), server
     )

@@ -183,7 +183,7 @@ def assemble(
         links=links,
         machines=machines,
         fleet=fleet,
-        office=OfficeParts.on(database, fleet),
+        office=OfficeParts.on(database, fleet, posters=made.posters),
         ingress=ingress,
         payer_sweep=PayerSweep(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days

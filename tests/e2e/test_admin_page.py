@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from storage.database import migrate
 from tests.alipay_client.wire import Pair
 from tests.e2e.typed import BLOCK, ROOT, environment, flat
-from tests.support.fleet_calls import registered
+from tests.support.fleet_calls import code_rests, registered
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import PARTITIONS, a_site
 
@@ -64,7 +64,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         desk = Desk(tmp_path, door.port, listener.port)
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, *more = machines
-        rehearsed, tomorrow, waiting, rotated, import_of, imported, *goods = more
+        rehearsed, tomorrow, waiting, rotated, posters, import_of, imported, *goods = more
         refill, mistake, visit, stock, lots, recall, locked, faults, tested, *day = goods
         books, meters, differences = day
 
@@ -108,6 +108,13 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert 2 == told.count("effectivetime")
         assert "vm-0017" not in await desk.type(waiting)
         assert '"vm-0017"' in await desk.type(rotated)
+
+        await code_rests(site, "VM-0017")
+        told = await desk.type(posters)
+        assert 1 == told.count('"vm-0017"')
+        assert 1 == told.count("codeid")
+        assert (tmp_path / "VM-0017.png").read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / "posters.pdf").read_bytes().startswith(b"%PDF")
 
         told = await desk.type(import_of)
         assert '"newcount": 1' in told

@@ -47,6 +47,7 @@ from gateway.office.v1 import (
     machine_profile_service_pb2_grpc,
     place_service_pb2_grpc,
     planogram_service_pb2_grpc,
+    poster_service_pb2_grpc,
     price_service_pb2_grpc,
     product_service_pb2_grpc,
     recall_service_pb2_grpc,
@@ -206,6 +207,11 @@ class Site:
     def visits(self) -> Any:
         """A client of VisitService."""
         return visit_service_pb2_grpc.VisitServiceStub(self.channel)
+
+    @property
+    def posters(self) -> Any:
+        """A client of PosterService."""
+        return poster_service_pb2_grpc.PosterServiceStub(self.channel)
 
     @property
     def stock(self) -> Any:

@@ -129,6 +129,7 @@ class Moves:
             if not gained.epochs:
                 return
             await self._take_in(gained)
+            # Whatever becomes of the rest: what a gateway said too early it says again now.
+            self._gateways.tell(PartitionsMoved(gained=tuple(sorted(gained.epochs))))
             await self._sweeps.gained(gained)
-        self._gateways.tell(PartitionsMoved(gained=tuple(sorted(gained.epochs))))
         log.info("partitions have come", host=self._name, partitions=sorted(gained.epochs))

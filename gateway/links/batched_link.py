@@ -173,13 +173,13 @@ class BatchedLink:
         ]
         gone = {id(message) for message in theirs}
         self._queue = deque(message for message in self._queue if id(message) not in gone)
+        # What is told again waits for the answer to that.
+        self._in_flight = [each for each in self._in_flight if id(each) not in gone]
         self._look_at_queue()
         return [message for message in theirs if _is_disconnected(message)]
 
     def take_in(self, streams: Iterable[LinkedStream], ended: Sequence[ToHost]) -> None:
-        """Take in streams that were linked to another host, which may have decided on some of their
-        frames, and what was to be told there.
-        """
+        """Take in streams that another host may have decided on, and what was to be told there."""
         gone = _by_machine(ended)
         for stream in streams:
             self._streams[stream.stream_id] = stream
@@ -390,8 +390,8 @@ class BatchedLink:
                 delivery = await self._link.exchange(attachment, batch)
             self._exchanges += 1
             self._messages += len(batch)
-            self._in_flight = ()
-            self._arrived(delivery, batch)
+            answered, self._in_flight = self._in_flight, ()
+            self._arrived(delivery, answered)
             self._look_at_queue()
 
     async def _listen(self, attachment: str) -> None:

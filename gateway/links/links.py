@@ -7,7 +7,7 @@ is a hint; what makes it safe for money is the epoch that each commit proves.
 
 import asyncio
 import random as random_module
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from actors.leases import Standing
@@ -143,11 +143,17 @@ class HostLinks:
         )
 
     def _told(self, host: int, moved: PartitionsMoved) -> None:
-        for number in moved.gained:
-            if number < len(self._ways) and host < len(self._links):
-                self._ways[number].lead(self._links[host])
+        if host < len(self._links):
+            link = self._links[host]
+            for way in self._ways_of(moved.left):
+                way.left(link)
+            for way in self._ways_of(moved.gained):
+                way.gained(link)
         if self._follower is not None:
             self._follower.ask()
+
+    def _ways_of(self, numbers: Iterable[int]) -> list[Way]:
+        return [self._ways[number] for number in numbers if number < len(self._ways)]
 
     def _open(self, wanted: int) -> None:
         while self._open_link is not None and len(self._links) < wanted:

@@ -20,13 +20,15 @@ class Way:
     ``is_ours`` tells whether a machine is one of the partition's.
     """
 
-    __slots__ = ("_is_ours", "_streams", "link")
+    __slots__ = ("_dropped", "_is_ours", "_streams", "link")
 
     def __init__(self, link: BatchedLink, is_ours: Callable[[MachineId], bool]) -> None:
         self._is_ours = is_ours
         self.link = link
         """Of the host that has the partition, as far as this gateway knows."""
         self._streams: dict[StreamId, LinkedStream] = {}
+        # Whether the host to which it leads has dropped what it was told of them, or forgot it.
+        self._dropped = False
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -59,8 +61,21 @@ class Way:
 
     def lead(self, link: BatchedLink) -> None:
         """Lead to this link from now on."""
-        if link is self.link:
-            return
-        before, self.link = self.link, link
+        if link is not self.link:
+            self._hand_over(link)
+
+    def left(self, link: BatchedLink) -> None:
+        """The host of this link says that it does not serve the partition."""
+        self._dropped = self._dropped or link is self.link
+
+    def gained(self, link: BatchedLink) -> None:
+        """The host of this link says that it serves the partition from now on. SQL may have said so
+        before it was ready: what it was told then it must hear again.
+        """
+        if link is not self.link or self._dropped:
+            self._hand_over(link)
+
+    def _hand_over(self, link: BatchedLink) -> None:
+        before, self.link, self._dropped = self.link, link, False
         streams = list(self._streams.values())
         link.take_in(streams, before.let_go(streams, self._is_ours))

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ from actors.machine.ids import Currency, MachineId, TradeId
 from actors.machine.policy import Policy
 from actors.machine.state import open_vends
 from actors.placement import host_of, partition_of
-from actors.ports import Ownership, StaleOwner, StoreError
+from actors.ports import InboxPage, Ownership, StaleOwner, StoreError
 from tests.support.memory_store import MemoryStore
 from tests.support.stage import COLUMNS, Gateway, Provider, request
 from tests.support.virtual_time import LoopClock
@@ -459,6 +460,27 @@ async def test_a_load_that_fails_is_claimed_again(
     await asyncio.sleep(10)
     assert two[1].has == set(range(1, PARTITIONS, 2))
     assert max(epoch for _, epoch in cluster.store.epochs.values()) > 2
+
+
+async def test_gateways_hear_what_came_though_its_inbox_cannot_be_read(
+    cluster: Cluster, two: list[One], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they said too early they say again on that word alone."""
+    untaken = cluster.store.untaken
+
+    async def fails(ownership: Ownership, **how: Any) -> InboxPage:
+        if len(ownership.epochs) == 1:  # of what has just come
+            raise StoreError("away")
+        return await untaken(ownership, **how)
+
+    monkeypatch.setattr(cluster.store, "untaken", fails)
+    hearing = asyncio.create_task(two[1].gateway.keep_listening())
+    cluster.store.host_count = 2
+    await cluster.settle(2)
+    await asyncio.sleep(1)
+    gained = [number for each in told(two[1].gateway.heard) for number in each.gained]
+    assert sorted(gained) == sorted(two[1].has)
+    hearing.cancel()
 
 
 @pytest.mark.parametrize("moves", range(5))

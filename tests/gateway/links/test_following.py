@@ -155,6 +155,53 @@ async def test_a_new_host_is_believed_before_sql_is_read(site: Site) -> None:
     site.sql.owners[ITS], site.sql.away = "vendgate-host-1", False
 
 
+async def test_a_host_that_was_told_too_early_is_told_again(site: Site) -> None:
+    """SQL names it before it has loaded the machines: what it drops then it hears once it serves
+    them, and every message waits for one answer.
+    """
+    stream = a_stream(MACHINE)
+    way = site.links.of(MachineId(MACHINE))
+    way.open_stream(stream)
+    await until(lambda: bool(stream.commands))
+    await site.move((ITS + 1) % PARTITIONS, 1)
+    site.hosts[1].answer = deaf
+    await site.move(ITS, 1)
+    await until(lambda: said(site.hosts[1]) == [Connected])
+    way.submit(stream, stream.frame(1))
+    await until(lambda: site.hosts[1].frames() == [1])
+    stream.commands.clear()
+    site.hosts[1].open.clear()
+    way.submit(stream, stream.frame(2))
+    await until(lambda: site.hosts[1].frames() == [1, 2])  # under way, and nobody knows its fate
+
+    host, held = site.hosts[1], len(site.hosts[1].batches)
+    host.answer = lambda each: [] if len(host.batches) == held else host.obey(each)
+    host.push(PartitionsMoved(gained=(ITS,)))
+    await until(lambda: stream.pending == 3)
+    host.open.set()
+    await until(lambda: bool(stream.commands) and not stream.window)
+    assert [Connected, FrameReceived, FrameReceived] == said(host)[-3:]
+    await until(lambda: stream.pending == 0)
+    said_before = len(said(host))
+    host.push(PartitionsMoved(gained=(ITS,)))  # a word that comes twice
+    way.submit(stream, stream.frame(3))
+    await until(lambda: stream.acks[-1] == 3)
+    assert said_before + 1 == len(said(host))
+    assert 1 == host.attachments  # It was not a new link that made it good.
+
+
+async def test_a_partition_that_came_back_at_once_is_announced_again(site: Site) -> None:
+    """Its host has forgotten the streams meanwhile, and the way never led elsewhere."""
+    stream = a_stream(MACHINE)
+    site.links.of(MachineId(MACHINE)).open_stream(stream)
+    await until(lambda: bool(stream.commands))
+    site.hosts[0].push(PartitionsMoved(left=(ITS,)))
+    site.hosts[0].push(PartitionsMoved(gained=(ITS,)))
+    await until(lambda: said(site.hosts[0]) == [Connected, Connected])
+    await until(lambda: stream.pending == 0)
+    assert 1 == site.hosts[0].attachments
+
+
 async def test_an_end_that_waits_goes_to_the_new_host(site: Site) -> None:
     """Of a stream that ended while its host did not listen; before the newer one is announced."""
     older, newer = a_stream(MACHINE, 1), a_stream(MACHINE, 2)

@@ -67,3 +67,22 @@ def test_a_way_that_leads_there_already_stays() -> None:
     way.open_stream(stream)
     way.lead(cast("BatchedLink", first))
     assert [("open", stream)] == first.told
+
+
+def test_what_a_host_has_dropped_it_is_told_again() -> None:
+    """Once it serves the partition, and once only; what another host drops is not its matter."""
+    way, (first, second), stream = a_way()
+    way.open_stream(stream)
+    way.left(cast("BatchedLink", second))
+    way.gained(cast("BatchedLink", first))
+    assert [("open", stream)] == first.told
+    way.left(cast("BatchedLink", first))
+    way.lead(cast("BatchedLink", first))
+    assert [("open", stream)] == first.told
+    for _ in range(2):
+        way.gained(cast("BatchedLink", first))
+    assert [("let go", [stream]), ("take in", [stream, "an end"])] == first.told[1:]
+    way.left(cast("BatchedLink", first))
+    way.gained(cast("BatchedLink", second))
+    way.gained(cast("BatchedLink", second))
+    assert [("take in", [stream, "an end"])] == second.told

@@ -8,6 +8,7 @@ made; the other's answer serves both.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from actors.machine.effects import ProviderCall, subject
@@ -22,6 +23,17 @@ class Performs(Protocol):
     def perform(self, call: ProviderCall, place: Place, currency: Currency) -> Awaitable[Event]:
         """Make the call; whatever happens is an event."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """One call, and when it was ordered, in seconds of the loop's clock."""
+
+    machine_id: MachineId
+    call: ProviderCall
+    place: Place
+    currency: Currency
+    ordered_at_s: float
 
 
 class Calls:
@@ -41,10 +53,10 @@ class Calls:
         self._performer = performer
         self._in_flight_max = in_flight_max
         self._answered = answered
-        self._under_way: set[tuple[MachineId, object]] = set()
+        self._under_way: dict[tuple[MachineId, object], _Order] = {}
         self._machines: dict[MachineId, int] = {}
-        self._waiting: deque[tuple[MachineId, ProviderCall, Place, Currency, float]] = deque()
-        self._tasks: dict[asyncio.Task[None], MachineId] = {}
+        self._waiting: deque[_Order] = deque()
+        self._tasks: dict[asyncio.Task[None], _Order] = {}
         self._closed = False
 
     def __len__(self) -> int:
@@ -63,21 +75,24 @@ class Calls:
         about = (machine_id, subject(call))
         if about in self._under_way:
             return
-        self._under_way.add(about)
+        order = _Order(machine_id, call, place, currency, asyncio.get_running_loop().time())
+        self._under_way[about] = order
         self._machines[machine_id] = self._machines.get(machine_id, 0) + 1
-        ordered_at_s = asyncio.get_running_loop().time()
-        self._waiting.append((machine_id, call, place, currency, ordered_at_s))
+        self._waiting.append(order)
         self._fill()
 
     def drop(self, machine_id: MachineId) -> None:
         """Abandon the machine's calls: the state owes them to whoever owns it next. None of them
         may be made from now on, because the next owner may be ordered otherwise.
         """
-        gone = [each for each in self._waiting if each[0] == machine_id]
-        self._waiting = deque(each for each in self._waiting if each[0] != machine_id)
-        for _, call, *_ in gone:
-            self._is_over(machine_id, call)
-        for task in [task for task, whose in self._tasks.items() if whose == machine_id]:
+        if not self.of(machine_id):
+            return
+        self._waiting = deque(each for each in self._waiting if each.machine_id != machine_id)
+        for order in [each for each in self._under_way.values() if each.machine_id == machine_id]:
+            # At once: a task that has not begun never hears of its end, and the machine may come
+            # back before one that has begun does.
+            self._is_over(order)
+        for task in [task for task, each in self._tasks.items() if each.machine_id == machine_id]:
             task.cancel()
 
     async def close(self) -> None:
@@ -94,30 +109,27 @@ class Calls:
     def _fill(self) -> None:
         while self._waiting and len(self._tasks) < self._in_flight_max:
             order = self._waiting.popleft()
-            task = asyncio.get_running_loop().create_task(self._make(*order))
-            self._tasks[task] = order[0]
+            task = asyncio.get_running_loop().create_task(self._make(order))
+            self._tasks[task] = order
             task.add_done_callback(self._ended)
 
-    async def _make(
-        self,
-        machine_id: MachineId,
-        call: ProviderCall,
-        place: Place,
-        currency: Currency,
-        ordered_at_s: float,
-    ) -> None:
+    async def _make(self, order: _Order) -> None:
         try:
-            event = await self._performer.perform(call, place, currency)
+            event = await self._performer.perform(order.call, order.place, order.currency)
         finally:
-            self._is_over(machine_id, call)
-        self._took(call, event, asyncio.get_running_loop().time() - ordered_at_s)
-        self._answered(machine_id, call, event)
+            self._is_over(order)
+        took_s = asyncio.get_running_loop().time() - order.ordered_at_s
+        self._took(order.call, event, took_s)
+        self._answered(order.machine_id, order.call, event)
 
-    def _is_over(self, machine_id: MachineId, call: ProviderCall) -> None:
-        self._under_way.discard((machine_id, subject(call)))
-        left = self._machines.pop(machine_id, 1) - 1
+    def _is_over(self, order: _Order) -> None:
+        about = (order.machine_id, subject(order.call))
+        if self._under_way.get(about) is not order:
+            return  # it was dropped
+        del self._under_way[about]
+        left = self._machines.pop(order.machine_id, 1) - 1
         if left:
-            self._machines[machine_id] = left
+            self._machines[order.machine_id] = left
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]

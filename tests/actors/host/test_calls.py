@@ -77,3 +77,16 @@ async def test_closing_abandons_what_is_under_way() -> None:
     await asyncio.sleep(1)
 
     assert (1, []) == (len(provider.calls), answered)
+
+
+async def test_a_call_that_is_dropped_before_it_began_may_be_made_later() -> None:
+    """Of a machine that comes back to this host, say; nothing of it is left, whenever it left."""
+    provider, answered = Provider(), list[tuple[MachineId, Event]]()
+    calls = Calls(provider, in_flight_max=4, answered=lambda *answer: answered.append(answer))
+    calls.start(VM, refund(1), PLACE, HKD)
+    calls.drop(VM)
+    await asyncio.sleep(1)
+    assert ([], 0, 0) == (provider.calls, len(calls), calls.of(VM))
+    calls.start(VM, refund(1), PLACE, HKD)
+    await asyncio.sleep(1)
+    assert 1 == len(provider.calls) == len(answered)

@@ -122,11 +122,11 @@ class Sweeps:
         """Look for what waits for machines of partitions that are new here: their notifications
         now, what their codes shall say with the next rounds.
         """
+        self._codes_after = MachineId("")
         async with self._reading_inbox:
             self._loop.inbox_taken.clear()
             page = await self._store.untaken(ownership, after=None, limit=self._limits.inbox_max)
             self._post(page.items)
-        self._codes_after = MachineId("")
 
     def streams(self) -> None:
         """Report streams that no gateway announces as disconnected."""
@@ -188,12 +188,13 @@ class Sweeps:
         say of it is new only then.
         """
         assert self._loop.ownership is not None, "sweeps begin once the partitions are claimed"
-        limit, after, left = self._limits.codes_max, self._codes_after, self._codes_left
+        limit, after = self._limits.codes_max, self._codes_after
+        left = [machine_id for machine_id in self._codes_left if self._loop.owns(machine_id)]
         page: Sequence[MachineId] = []
         if after is not None:
             page = await self._store.machines_after(self._loop.ownership, after=after, limit=limit)
         if not page and not left:
-            self._codes_after = None
+            self._codes_after, self._codes_left = None, []
             return
         found = await self._store.load_each([*left, *page])
         self._codes_after = page[-1] if len(page) == limit else None

@@ -115,6 +115,19 @@ async def test_a_machine_whose_mailbox_is_full_is_told_later(stage: Stage) -> No
         assert NEW == stage.store.state(name).code.saying.confirmed
 
 
+async def test_a_machine_that_has_left_is_not_told(stage: Stage) -> None:
+    """The walk passed it while its mailbox was full, and then its partition moved: it is another
+    host's, and comes to no life here.
+    """
+    await stage.start()
+    registered(stage.store, "VM-1", NEW, OLD)
+    stage.host._sweeps._codes_left = [MachineId("VM-1")]
+    loop = stage.host._loop
+    await loop.leaving.let_go(loop.partition_of(MachineId("VM-1")))
+    await stage.host._sweeps.codes()
+    assert MachineId("VM-1") not in stage.host._mailboxes.runners
+
+
 async def test_who_is_told_and_how_long_they_wait() -> None:
     """Nobody who knows it, or is retired; at once who has no code yet, or was changed."""
     store, clock = MemoryStore(), LoopClock()

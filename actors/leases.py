@@ -114,6 +114,17 @@ def hands_over(held: Holder, claimant: Claimant) -> bool:
     )
 
 
+def shares_place(held: Holder, claimant: Claimant) -> bool:
+    """Return whether ``held`` is another host of the claimant's own place, which is in its way
+    though it may have nothing: gateways attach to one host of a place.
+    """
+    return (
+        claimant.place is not None
+        and (held.home, place_of(held.host)) == (claimant.home, claimant.place)
+        and held.host != claimant.host
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     beat: int

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from actors.leases import Claimant, Held, Holder, Standing, grant, hands_over
+from actors.leases import Claimant, Held, Holder, Standing, grant, hands_over, shares_place
 from actors.ports import ClaimRefused, Leases, Ownership, StaleOwner, StoreError
 from storage import codec
 from storage.books.audit_rows import Actor, write_audit_row
@@ -147,6 +147,8 @@ def claim(
         raise StaleOwner(f"{claimant.holder} holds nothing any more.")
     losers = {holder: known[holder] for holder in rows.values() if holder in known}
     losers.pop(claimant.holder, None)
+    if not claimant.goes_on:
+        losers |= {each.holder: each for each in known.values() if shares_place(each, claimant)}
     others = [each for each in losers.values() if grant(each, claimant, still) is None]
     if foreign := [each for each in others if not hands_over(each, claimant)]:
         raise ClaimRefused(_refusal(claimant, foreign), foreign)

@@ -545,6 +545,41 @@ async def test_a_replacement_waits_for_the_one_of_its_own_place(
     await replacement.host.stop()
 
 
+async def test_one_place_is_not_shared_out_between_two(cluster: Cluster, two: list[One]) -> None:
+    """Also one whose host has nothing yet: gateways attach to one host of a place, and what the
+    other took would be out of their reach.
+    """
+    replacement = One(cluster, 1, "vendgate-host-1-2")
+    starting = asyncio.create_task(replacement.host.start())
+    await asyncio.sleep(5)
+    cluster.store.host_count = 2
+    await cluster.settle(2)
+    assert two[1].has == set(range(1, PARTITIONS, 2))
+    assert not replacement.host.serves
+    await two[1].host.stop()
+    await starting
+    async with asyncio.timeout(SOON_S):
+        while replacement.has != set(range(1, PARTITIONS, 2)):
+            await asyncio.sleep(0.05)
+    await replacement.host.stop()
+
+
+async def test_a_replacement_waits_for_the_lease_of_one_that_died_with_nothing(
+    cluster: Cluster, two: list[One]
+) -> None:
+    """Its row says that it stands there."""
+    await two[1].die()
+    cluster.everyone.remove(two[1])
+    replacement = await cluster.start(1, "vendgate-host-1-2")
+    assert ["vendgate-host-0", "vendgate-host-1-2"] == [
+        each.host for each in cluster.store.held.values()
+    ]
+    cluster.store.host_count = 2
+    async with asyncio.timeout(SOON_S):
+        while replacement.has != set(range(1, PARTITIONS, 2)):
+            await asyncio.sleep(0.05)
+
+
 async def test_hosts_of_another_home_are_not_moved(cluster: Cluster, two: list[One]) -> None:
     """A second cluster, which has a place that the layout wants, waits as it always did."""
     cluster.home = "another cluster"

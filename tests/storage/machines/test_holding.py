@@ -267,6 +267,19 @@ async def test_others_are_in_the_way_of_a_place(db: Database, host: str, home: s
         await claim(db, of_place("h2", 1))
 
 
+async def test_another_host_of_its_place_is_in_the_way_with_nothing(db: Database) -> None:
+    """Until it gives up, or its lease is over: a place has one host at a time."""
+    await claim(db, of_place("h1", 1), ())
+    other = Claimant(holder="h2", host="vendgate-host-1-2", home="here", place=1)
+    for wanted in ((), (1, 3)):
+        with pytest.raises(ClaimRefused, match="vendgate-host-1 of here"):
+            await claim(db, other, wanted)
+    assert ["h1"] == [each.holder for each in await SqlLeases(db).holders()]
+    taken = await claim(db, other, (1, 3), await _seen(db))
+    assert {1, 3} == set(taken.epochs)
+    assert ["h2"] == [each.holder for each in await SqlLeases(db).holders()]
+
+
 async def test_a_partition_that_was_released_is_anybodys(db: Database) -> None:
     """The others stay, the beat goes on, and a COMMIT under the old epoch fails at once."""
     owner = await Owner.of(db, "VM-1")

@@ -89,14 +89,15 @@ class Moves:
             raise StaleOwner(f"partition {lost[0]} has another holder.")
         if takes := self._tenure.may_take(standing, sorted(wanted - served)):
             await self._gain(takes)
-        for number in sorted(held - served - wanted):  # whose release was not answered
+        unanswered = sorted(held - served - wanted)
+        for number in unanswered:
             await self._tenure.release(number, epoch=standing.held[number].epoch)
         leaves = sorted(served - wanted)
         if self._told != self._tenure.host_count:
             # A gateway opens its ways to new hosts before the first partition is on its way.
             self._told = self._tenure.host_count
             self._gateways.tell(PartitionsMoved())
-        elif leaves and self._may_give(standing, leaves[0]):
+        elif leaves and not unanswered and self._may_give(standing, leaves[0]):
             await self._give_up(leaves[0], standing.held[leaves[0]].epoch)
         return held == wanted == set(self._served().epochs)
 
@@ -118,9 +119,13 @@ class Moves:
     async def _give_up(self, number: int, epoch: int) -> None:
         async with self._sweeps.alone:
             await self._loop.leaving.let_go(number)
-            await self._tenure.release(number, epoch=epoch)
-        self._given = number
-        self._gateways.tell(PartitionsMoved(left=(number,)))
+            try:
+                await self._tenure.release(number, epoch=epoch)
+            finally:
+                # Also if nobody knows whether it was released: its streams are forgotten here, and
+                # gateways announce them again if it comes back.
+                self._given = number
+                self._gateways.tell(PartitionsMoved(left=(number,)))
         log.info("a partition has left", host=self._name, partition=number)
 
     async def _gain(self, numbers: Sequence[int]) -> None:

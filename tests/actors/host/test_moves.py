@@ -421,6 +421,28 @@ async def test_a_release_whose_answer_is_lost_is_looked_up(
     assert two[1].has == set(range(1, PARTITIONS, 2))
 
 
+async def test_gateways_hear_what_was_let_go_though_it_could_not_be_released(
+    cluster: Cluster, two: list[One], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The layout changes back before SQL answers: the partition never went elsewhere, and its
+    streams must be announced again all the same.
+    """
+
+    async def fails(*_: object, **__: object) -> None:
+        cluster.store.host_count = 1
+        raise StoreError("away")
+
+    monkeypatch.setattr(cluster.store, "release", fails)
+    hearing = asyncio.create_task(two[0].gateway.keep_listening())
+    cluster.store.host_count = 2
+    await asyncio.sleep(10)
+    assert two[0].has == set(range(PARTITIONS))
+    assert [PartitionsMoved(left=(1,)), PartitionsMoved(gained=(1,))] == [
+        each for each in told(two[0].gateway.heard) if each.left or each.gained
+    ]
+    hearing.cancel()
+
+
 async def test_a_layout_that_changes_back_in_the_middle(cluster: Cluster, two: list[One]) -> None:
     """Each host does what SQL says at its next look."""
     cluster.store.host_count = 2

@@ -1,24 +1,23 @@
-"""What PosterService asks of its requests, and how a gateway draws: one call after the other, in a
-thread of its own, so many posters a minute for each caller and for all.
+"""What PosterService asks of its requests, and how a gateway lets draw: one call after the other,
+by a process of its own, so many posters a minute for each caller and for all.
 
 Flows in: a request, and who calls. Flows out: the drawn file, once the audit log has a row for each
 poster on it; or CallRefused.
 """
 
 import asyncio
-import io
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
 
 from actors.ports import Clock
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act
+from gateway.fleet.answering import CALL_MAX_S
 from gateway.fleet.errors import CallRefused, not_found, not_possible
 from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import poster_service_pb2 as wire
+from gateway.posters import apart
+from gateway.posters.child import DrawnPosters, Job, Why
 from gateway.posters.layout import Sheet, Size
-from gateway.posters.press import Press, Pressed
 from gateway.posters.refusals import PosterRefused
 from gateway.process.sections import Posters
 from storage.office.posters import PosterBooks, PosterLine, Printed
@@ -29,7 +28,6 @@ BYTES_MAX = 3 * 1_048_576
 MINUTE_MS = 60_000
 SHOWN_MAX = 5
 """A refusal names so many machines: a status has room for little."""
-Drawn = TypeVar("Drawn")
 
 
 class PostersAMinute:
@@ -63,11 +61,12 @@ class PosterCalls:
         books: PosterBooks,
         clock: Clock,
         allowance: PostersAMinute | None = None,
+        draw: Callable[[Job], Awaitable[DrawnPosters]] = apart.draw,
     ) -> None:
         self._section, self._books, self._clock = section, books, clock
         self._allowance = allowance or PostersAMinute()
-        # One thread, because one of the libraries bears no second.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="posters")
+        self._draw = draw
+        self._turn = asyncio.Lock()
 
     async def get(self, request: wire.GetPosterRequest, act: Act) -> wire.GetPosterResponse:
         """GetPoster."""
@@ -79,9 +78,13 @@ class PosterCalls:
         lines = await self._books.lines([request.machine_id], self._clock.now_ms())
         if not lines:
             raise not_found("machine", request.machine_id)
-        content, printed = await self._drawn(lambda: self._one(lines[0], sheet, form))
-        await self._noted([printed], f"{sheet.size} {form.lower()}", act)
-        return wire.GetPosterResponse(content=content, code_id=printed.code_id)
+        made = await self._drawn(lines, sheet, png=form == "PNG")
+        if made.refused:
+            raise not_possible(
+                made.refused[0].reason, made.refused[0].sentence, machine=request.machine_id
+            )
+        await self._noted(made.printed, f"{sheet.size} {form.lower()}", act)
+        return wire.GetPosterResponse(content=made.content, code_id=made.printed[0].code_id)
 
     async def export(
         self, request: wire.ExportPostersRequest, act: Act
@@ -106,19 +109,21 @@ class PosterCalls:
             )
         self._allow(act, len(held))
         lines = await self._books.lines(held, now_ms)
-        content, pressed = await self._drawn(lambda: self._many(lines, sheet))
-        if pressed.refused and not (request.skip and pressed.printed):
-            raise _refused_some(pressed)
-        await self._noted(pressed.printed, f"{sheet.size} pdf", act)
+        made = await self._drawn(lines, sheet)
+        if made.refused and not (request.skip and made.printed):
+            raise _refused_some(made.refused)
+        await self._noted(made.printed, f"{sheet.size} pdf", act)
         return wire.ExportPostersResponse(
-            pdf=content,
+            pdf=made.content,
             posters=[
                 wire.MadePoster(machine_id=one.machine_id, code_id=one.code_id)
-                for one in pressed.printed
+                for one in made.printed
             ],
             left_out=[
-                wire.LeftOutPoster(machine_id=one.machine_id, reason=one.reason, message=str(one))
-                for one in pressed.refused
+                wire.LeftOutPoster(
+                    machine_id=one.machine_id, reason=one.reason, message=one.sentence
+                )
+                for one in made.refused
             ],
         )
 
@@ -128,36 +133,27 @@ class PosterCalls:
     async def _noted(self, printed: Sequence[Printed], form: str, act: Act) -> None:
         await self._books.note(printed, form=form, actor=act.by, now_ms=self._clock.now_ms())
 
-    def _one(self, line: PosterLine, sheet: Sheet, form: str) -> tuple[bytes, Printed]:
-        press = Press(self._section, sheet)
-        if form == "PNG":
-            return press.png(line)
-        file = io.BytesIO()
-        pressed = press.pdf(file, [line])
-        if pressed.refused:
-            raise pressed.refused[0]
-        return file.getvalue(), pressed.printed[0]
-
-    def _many(self, lines: list[PosterLine], sheet: Sheet) -> tuple[bytes, Pressed]:
-        file = io.BytesIO()
-        pressed = Press(self._section, sheet).pdf(file, lines)
-        return file.getvalue(), pressed
-
-    async def _drawn(self, draw: Callable[[], tuple[bytes, Drawn]]) -> tuple[bytes, Drawn]:
-        """Draw in the thread. Raises CallRefused."""
-        loop = asyncio.get_running_loop()
+    async def _drawn(
+        self, lines: Sequence[PosterLine], sheet: Sheet, *, png: bool = False
+    ) -> DrawnPosters:
+        """Draw, when it is this call's turn. Raises CallRefused."""
+        job = Job(
+            section=self._section.model_dump(mode="json"),
+            size=sheet.size,
+            bleed=sheet.bleed,
+            png=png,
+            bytes_max=BYTES_MAX,
+            lines=list(lines),
+        )
         try:
-            content, drawn = await loop.run_in_executor(self._thread, draw)
+            async with asyncio.timeout(CALL_MAX_S), self._turn:
+                outcome = await self._draw(job)
+            if outcome.wholly is not None:
+                raise outcome.wholly.error
         except PosterRefused as error:
             about = {"machine": error.machine_id} if error.machine_id else {}
             raise not_possible(error.reason, str(error), **about) from None
-        if len(content) > BYTES_MAX:
-            raise not_possible(
-                "POSTER_TOO_LARGE",
-                f"the file has more than {BYTES_MAX} bytes, which no answer holds: vendgate poster "
-                "makes it, or give a smaller picture or fewer machines",
-            )
-        return content, drawn
+        return outcome
 
 
 def _sheet(fields: PlaceFields, size: int, *, bleed: bool) -> Sheet:
@@ -166,12 +162,12 @@ def _sheet(fields: PlaceFields, size: int, *, bleed: bool) -> Sheet:
     return Sheet(size=known.get(word, Size.A4), bleed=bleed)
 
 
-def _refused_some(pressed: Pressed) -> CallRefused:
-    shown = "; ".join(str(one) for one in pressed.refused[:SHOWN_MAX])
-    more = len(pressed.refused) - SHOWN_MAX
+def _refused_some(refused: Sequence[Why]) -> CallRefused:
+    shown = "; ".join(one.sentence for one in refused[:SHOWN_MAX])
+    more = len(refused) - SHOWN_MAX
     behind = f"; and {more} more" if more > 0 else ""
     return not_possible(
         "POSTERS_REFUSED",
         f"nothing was printed: {shown}{behind}; with skip the others are",
-        machines=str(len(pressed.refused)),
+        machines=str(len(refused)),
     )

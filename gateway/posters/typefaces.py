@@ -122,6 +122,9 @@ def _registered(content: bytes) -> TTFont:
     name = f"vendgate-{sha256(content).hexdigest()[:16]}"
     if name not in _REGISTERED:
         font = TTFont(name, io.BytesIO(content), subfontIndex=0, asciiReadable=0, shapable=False)
+        # A document tells fonts apart by this name alone, and two files may have the same in them,
+        # such as ours and the whole font that it is a part of.
+        font.face.name = name.encode()
         pdfmetrics.registerFont(font)
         _REGISTERED[name] = font
     return _REGISTERED[name]

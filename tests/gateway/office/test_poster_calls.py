@@ -1,7 +1,6 @@
 """How a gateway draws: within bounds, and never at the streams' expense."""
 
 import asyncio
-import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from gateway.office.poster_calls import PosterCalls, PostersAMinute
 from gateway.office.v1 import poster_service_pb2 as wire
 from gateway.office.v1 import selector_pb2
 from gateway.posters import looks
+from gateway.posters.child import DrawnPosters, Job, drawn
 from gateway.process.sections import Posters
 from storage.office.posters import PosterBooks, PosterLine, Printed
 from tests.gateway.posters.pages import line, settings
@@ -41,12 +41,16 @@ class Books:
         self.noted += printed
 
 
+async def _here(job: Job) -> DrawnPosters:
+    return drawn(job)
+
+
 def _calls(books: Books, section: Posters | None = None, **more: Any) -> PosterCalls:
     return PosterCalls(
+        **{"draw": _here} | more,
         section=section or settings(languages=["en"]),
         books=cast("PosterBooks", books),
         clock=FixedClock(),
-        **more,
     )
 
 
@@ -140,28 +144,26 @@ async def test_a_caller_who_loops_is_stopped() -> None:
     assert 1 == len(books.noted)
 
 
-async def test_one_is_drawn_after_the_other_beside_the_loop(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Whoever else is served by this gateway goes on meanwhile."""
-    threads: list[threading.Thread] = []
-    began, go_on = threading.Event(), threading.Event()
-    drawn = PosterCalls._one
+async def test_one_is_drawn_after_the_other() -> None:
+    """However many ask: no more than one process draws for a gateway, and one that is given up
+    lets the next one draw.
+    """
+    under_way: list[Job] = []
+    go_on = asyncio.Event()
 
-    def slow(self: PosterCalls, *arguments: Any) -> Any:
-        threads.append(threading.current_thread())
-        began.set()
-        go_on.wait()
-        return drawn(self, *arguments)
+    async def slow(job: Job) -> DrawnPosters:
+        under_way.append(job)
+        await go_on.wait()
+        return drawn(job)
 
-    monkeypatch.setattr(PosterCalls, "_one", slow)
-    calls = _calls(Books())
-    both = [asyncio.create_task(calls.get(_one(one), ANN)) for one in ("VM-001", "VM-002")]
-    await asyncio.to_thread(began.wait)
-    await asyncio.sleep(0)
-    assert 1 == len(threads)
+    calls = _calls(Books(), draw=slow)
+    asked = [asyncio.create_task(calls.get(_one(f"VM-00{one}"), ANN)) for one in range(3)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert 1 == len(under_way)
+    asked[0].cancel()
     go_on.set()
-    await asyncio.gather(*both)
-    assert 2 == len(threads)
-    assert 1 == len(set(threads))
-    assert threading.main_thread() not in threads
+    first, *rest = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(first, asyncio.CancelledError)
+    assert all(isinstance(one, wire.GetPosterResponse) for one in rest)
+    assert ["VM-000", "VM-001", "VM-002"] == [job.lines[0].machine_id for job in under_way]

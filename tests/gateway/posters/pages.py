@@ -12,6 +12,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 
+from gateway.posters.child import Job
 from gateway.posters.code import modules_of
 from gateway.posters.layout import Poster, Sheet, Size
 from gateway.posters.press import Press
@@ -54,6 +55,19 @@ def settings(**changes: Any) -> Posters:
     return Posters(**{"support_phone": "+852 2131 8181"} | changes)
 
 
+def job(**changes: object) -> Job:
+    """Two machines on A5, but for ``changes``."""
+    said: dict[str, object] = {
+        "section": settings().model_dump(mode="json"),
+        "size": Size.A5,
+        "bleed": False,
+        "png": False,
+        "bytes_max": 1_000_000,
+        "lines": [line("VM-1"), line("VM-2", payload=PAYLOAD + "2")],
+    }
+    return Job(**said | changes)  # type: ignore[arg-type]  # what tests give is right
+
+
 def read(picture: Image.Image) -> list[str]:
     """Return the text of each QR code in a picture, which is the right way up."""
     return [one.text for one in found_in(picture)]
@@ -65,9 +79,12 @@ def found_in(picture: Image.Image) -> Sequence[zxingcpp.Barcode]:
     return zxingcpp.read_barcodes(picture, formats=wanted, try_rotate=False, try_invert=False)
 
 
-def a_font(path: Path, characters: str, *, hollow: str = "", rights: int = 0) -> Path:
+def a_font(
+    path: Path, characters: str, *, hollow: str = "", rights: int = 0, name: str = "Squares"
+) -> Path:
     """Write a TrueType font in which each of the characters is a square; the ``hollow`` ones have
-    nothing in their glyph. ``rights`` is what its licence allows (OS/2 fsType).
+    nothing in their glyph. ``rights`` is what its licence allows (OS/2 fsType),
+    ``name`` what it calls itself.
     """
     names = {one: f"u{ord(one):04X}" for one in dict.fromkeys(characters + hollow)}
     order = [".notdef", *names.values()]
@@ -85,7 +102,7 @@ def a_font(path: Path, characters: str, *, hollow: str = "", rights: int = 0) ->
     built.setupGlyf({name: empty if name in bare else square for name in order})
     built.setupHorizontalMetrics(dict.fromkeys(order, (1000, 0)))
     built.setupHorizontalHeader(ascent=800, descent=-200)
-    built.setupNameTable({"familyName": "Squares", "styleName": "Regular", "psName": "Squares"})
+    built.setupNameTable({"familyName": "Squares", "styleName": "Regular", "psName": name})
     built.setupOS2(fsType=rights)
     built.setupPost()
     built.save(path)

@@ -3,6 +3,7 @@ is the same bytes.
 """
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pypdfium2
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from gateway.posters import layout, pictures
 from gateway.posters.layout import Sheet, Size
-from tests.gateway.posters.pages import PAYLOAD, found_in, line, pressed, read, settings
+from tests.gateway.posters.pages import PAYLOAD, a_font, found_in, line, pressed, read, settings
 
 LANGUAGES = [("zh-Hant", "zh-Hans", "en"), ("zh-Hant",), ("zh-Hans",), ("en",)]
 
@@ -84,6 +85,19 @@ def test_what_was_drawn_before_leaves_no_trace() -> None:
     first = pressed(line())
     pressed(line("VM-OTHER", place="Quay 1"), size=Size.STICKER)
     assert first == pressed(line())
+
+
+def test_two_fonts_of_one_name_are_two(tmp_path: Path) -> None:
+    """An operator may take the whole of the font of which ours is a part: each text is drawn with
+    the one that has it, on one page and on those behind it.
+    """
+    made = []
+    for name in ("Squares", "WenQuanYiMicroHei"):
+        font = a_font(tmp_path / f"{name}.ttf", "中環", name=name)
+        section = settings(languages=["en"], font_file=font)
+        pages = pressed(line(place="中環"), line(place="Pier"), size=Size.STICKER, section=section)
+        made.append(pictures.png(pages))
+    assert made[0] == made[1]
 
 
 def test_every_page_stands_alone() -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from actors.host.store_health import StoreHealth
 from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Claimant, LeaseWatch, Standing, grant
-from actors.placement import partitions_of, place_of
+from actors.placement import host_of, partitions_of, place_of
 from actors.ports import (
     ClaimRefused,
     Clock,
@@ -110,10 +110,15 @@ class Tenure:
         self.waits_for = ""
 
     async def claim(self) -> Ownership:
-        """Claim once. Raises ClaimRefused, or another StoreError."""
+        """Claim once: with what belongs here, what a former host of this place had and nobody
+        stands ready for. Raises ClaimRefused, or another StoreError.
+        """
+        kept: list[int] = []
         if self._claimant.place is not None:
-            self._heard((await self._leases.look()).host_count)
-        ownership = await self._claim(self.wanted())
+            standing = await self._leases.look()
+            self._heard(standing.host_count)
+            kept = self._left_alone(standing)
+        ownership = await self._claim([*self.wanted(), *kept])
         self._held = True
         self._claimant = replace(self._claimant, goes_on=self._claimant.place is not None)
         return ownership
@@ -165,6 +170,21 @@ class Tenure:
             each.home == self._claimant.home and place_of(each.host) == place
             for each in standing.holders
         )
+
+    def _left_alone(self, standing: Standing) -> list[int]:
+        """Return the partitions that were here, belong to another place by the layout, and would be
+        nobody's: nobody stands ready there yet.
+        """
+        if self.host_count is None:
+            return []
+        mine = set(self.wanted())
+        return [
+            number
+            for number, held in standing.held.items()
+            if number not in mine
+            and place_of(held.owner) == self._claimant.place
+            and not self.stands_ready(standing, host_of(number, self.host_count))
+        ]
 
     async def gain(self, partitions: Sequence[int]) -> Ownership:
         """Claim more; return what was gained. Raises StaleOwner if this host was superseded, or

@@ -216,6 +216,22 @@ async def test_nothing_is_given_up_to_a_place_where_nobody_stands(cluster: Clust
     await cluster.settle(2)
 
 
+async def test_a_start_keeps_what_nobody_stands_ready_for(cluster: Cluster) -> None:
+    """Whoever dies while it still has another place's partitions has them again, until a host is
+    there that takes them.
+    """
+    one = await cluster.start(0)
+    cluster.store.host_count = 2
+    await asyncio.sleep(30)
+    await one.die()
+    cluster.everyone.remove(one)
+    again = await cluster.start(0)
+    await asyncio.sleep(60)
+    assert set(range(PARTITIONS)) == again.has
+    await cluster.start(1)
+    await cluster.settle(2)
+
+
 async def test_gateways_hear_of_each_move(cluster: Cluster, two: list[One]) -> None:
     """First that the layout has changed, then what has left, and at the other host what came."""
     hearing = [asyncio.create_task(one.gateway.keep_listening()) for one in two]

@@ -551,7 +551,7 @@ PLANTED = (
         name="each-start-costs-a-wait",
         sentence="Hosts that start every few seconds use up the time that machines have to report.",
         bug=bugs_of_time.each_start_costs_a_wait,
-        start=99,
+        start=97,
         steer=steers.hosts_die_at_once,
     ),
     Planted(

@@ -16,11 +16,13 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
     case,
     cast,
     exists,
     func,
     insert,
+    literal,
     select,
 )
 
@@ -43,6 +45,7 @@ from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.tables import (
     audit_resets,
     balances,
+    goods_balances,
     goods_moves,
     machine_profiles,
     machines,
@@ -320,9 +323,23 @@ def _prove(connection: Connection, machine_id: str, total: Figures) -> None:
 
 
 def _columns(connection: Connection, machine_id: str) -> list[AuditColumn]:
-    c = planogram_columns.c
+    c, held = planogram_columns.c, goods_balances.c
+    # The planogram's own stock is what was there when it was made.
+    stock = func.coalesce(held.quantity, 0).label("held")
     rows = connection.execute(
-        select(planogram_columns).where(c.machine_id == machine_id).order_by(c.place)
+        select(planogram_columns, stock)
+        .select_from(
+            planogram_columns.outerjoin(
+                goods_balances,
+                and_(
+                    held.place == literal(column_place(MachineId(machine_id), "")) + c.column,
+                    held.product == c.product,
+                    held.lot == "",
+                ),
+            )
+        )
+        .where(c.machine_id == machine_id)
+        .order_by(c.place)
     )
     return [
         AuditColumn(
@@ -330,7 +347,7 @@ def _columns(connection: Connection, machine_id: str) -> list[AuditColumn]:
             product=row.product,
             price_minor=row.price_minor,
             capacity=row.capacity,
-            emptied_at_ms=None if row.stock else _emptied_at_ms(connection, machine_id, row.column),
+            emptied_at_ms=None if row.held else _emptied_at_ms(connection, machine_id, row.column),
         )
         for row in rows.all()
     ]

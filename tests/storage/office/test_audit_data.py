@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, update
 from actors.machine.events import (
     CashSold,
     GoodsMoved,
+    StockCounted,
     VendFailed,
     VendRefundAsked,
     VendRequested,
@@ -281,15 +282,24 @@ async def test_any_day_of_a_machine_is_its_ledgers(db: Database) -> None:
 
 
 async def test_since_when_a_column_is_empty(db: Database) -> None:
-    """The moment at which its last item left."""
+    """The moment at which its last item left, by the books; until it is filled again."""
     owner = await Owner.of(db, "VM-1")
     for number in range(5):
         owner.now_ms = START_MS + number
         await owner.do("VM-1", owner.frame("VM-1", CashSold(column="A2", price_minor=300)))
-    await db.write(
-        lambda connection: connection.execute(
-            update(planogram_columns).where(planogram_columns.c.column == "A2").values(stock=0)
-        )
-    )
-    columns = (await AuditData(db).read("VM-1")).columns
-    assert [None, START_MS + 4] == [one.emptied_at_ms for one in columns]
+    assert [None, START_MS + 4] == await _emptied(db)
+    await owner.do("VM-1", StockCounted(column="A2", stock=3, actor="ann"))
+    assert [None, None] == await _emptied(db)
+
+
+async def test_a_column_that_was_planned_empty_and_is_filled_is_not_empty(db: Database) -> None:
+    """Whatever stands in the planogram, which nobody changes when goods come and go."""
+    owner = await Owner.of(db, "VM-1")
+    await owner.do("VM-1", owner.frame("VM-1", CashSold(column="A2", price_minor=300)))
+    planned = update(planogram_columns).values(stock=0)
+    await db.write(lambda connection: connection.execute(planned))
+    assert [None, None] == await _emptied(db)
+
+
+async def _emptied(db: Database) -> list[int | None]:
+    return [one.emptied_at_ms for one in (await AuditData(db).read("VM-1")).columns]

@@ -19,7 +19,7 @@ from gateway.fleet.errors import CallRefused
 from gateway.fleet.machine_acts import MachineActs
 from storage.office.deeds import Deed
 from storage.office.locks import Locks, locking
-from storage.office.recalls import EXPIRED_AT_ONCE, Recalls, RecallView
+from storage.office.recalls import EXPIRED_AT_ONCE, ITSELF, Recalls, RecallView
 
 log = structlog.get_logger()
 
@@ -31,8 +31,6 @@ WITHIN_S = 10.0
 HELD_MS = 30_000
 """Nothing that is done in one go takes longer."""
 EXPIRE_EVERY_MS = 3_600_000
-ITSELF = "vendgate"
-"""Who wants it that what has expired is not sold."""
 
 
 @dataclass(slots=True, kw_only=True)

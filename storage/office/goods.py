@@ -19,8 +19,9 @@ from actors.machine.ids import MachineId
 from actors.machine.state import Column, MachineState, column_named
 from storage import codec
 from storage.database.engine import Database
-from storage.office import deeds, product_rows, visit_rows
+from storage.office import deeds, visit_rows
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
+from storage.office.deliveries import new_lots
 from storage.tables import goods_balances, goods_lots, goods_moves, machine_states
 
 SINCE_MAX = 1_000
@@ -157,7 +158,7 @@ class Goods:
     async def carry(self, errand: Errand, deed: Deed) -> list[GoodsBalanceView]:
         """Let goods go, all or none, and return what is where they were and are. An errand that was
         done before is not done again. Raises NotThere (product) or NotPossible (NOT_ENOUGH_GOODS,
-        LOT_DIFFERS, PRODUCT_ARCHIVED, MOVE_REVERSED, VISIT_CLOSED, VISIT_ELSEWHERE).
+        LOT_DIFFERS, LOT_EXPIRED, PRODUCT_ARCHIVED, MOVE_REVERSED, VISIT_CLOSED, VISIT_ELSEWHERE).
         """
 
         def plan(connection: Connection) -> DeedPlan[list[GoodsBalanceView]]:
@@ -178,7 +179,9 @@ class Goods:
                         request=deed.claim.asked.request_id,
                     )
                 return DeedPlan(result=_views(keys, there))
-            lots = _new_lots(connection, errand, deed)
+            lots = []
+            if errand.kind is GoodsKind.RECEIVED:
+                lots = new_lots(connection, errand.lines, errand.to_place, deed.now_ms)
             after = _after(errand, there)
             writes = [(insert(goods_moves), move_rows(errand, deed))]
             if lots:
@@ -374,54 +377,6 @@ def _after(errand: Errand, there: Mapping[Key, int]) -> dict[Key, int]:
                     product=line.product,
                 )
     return after
-
-
-def _new_lots(connection: Connection, errand: Errand, deed: Deed) -> list[dict[str, Any]]:
-    """Return the lots that are new with what came. Raises NotThere or NotPossible if it is none
-    of the catalogue's products, or a lot that is another one.
-    """
-    if errand.kind is not GoodsKind.RECEIVED:
-        return []
-    known = product_rows.several(connection, [line.product for line in errand.lines], lock=False)
-    rows = []
-    for line in errand.lines:
-        product = known.get(line.product)
-        if product is None:
-            raise NotThere("product", line.product)
-        if product.archived_at_ms is not None:
-            raise NotPossible(
-                "PRODUCT_ARCHIVED",
-                f"product {line.product} is archived: RestoreProduct lets it be bought again",
-                product=line.product,
-            )
-        if not line.lot:
-            continue
-        c = goods_lots.c
-        lot = connection.execute(
-            select(goods_lots).where(c.product == line.product, c.lot == line.lot)
-        ).one_or_none()
-        terms = (line.expires_on, line.unit_cost_minor, line.currency)
-        if lot is None:
-            rows.append(
-                {
-                    "product": line.product,
-                    "lot": line.lot,
-                    "expires_on": line.expires_on,
-                    "unit_cost_minor": line.unit_cost_minor,
-                    "currency": line.currency,
-                    "received_at_ms": deed.now_ms,
-                }
-            )
-        elif (lot.expires_on, lot.unit_cost_minor, lot.currency) != terms:
-            raise NotPossible(
-                "LOT_DIFFERS",
-                f"lot {line.lot} of {line.product} came before, to be sold until "
-                f"{lot.expires_on or 'any day'}, at {lot.unit_cost_minor} {lot.currency}: "
-                "another one needs another name",
-                product=line.product,
-                lot=line.lot,
-            )
-    return rows
 
 
 def move_rows(errand: Errand, deed: Deed) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ ends when the lot was taken out, or sold before the recall, or when the recall i
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -35,18 +35,16 @@ from storage.database.engine import Database
 from storage.fleet.changes import MachineChange, Making
 from storage.machines.loading import configuration_of
 from storage.office import lot_queue, recalls
-from storage.office.deeds import NotPossible
+from storage.office.deeds import Deed, NotPossible
 from storage.office.lot_queue import LotMove
-from storage.office.recalls import RecallCause, RecallView
-from storage.office.stays import is_at, is_past
+from storage.office.recalls import ITSELF, RecallCause, Recalls, RecallView
+from storage.office.stays import where_past
 from storage.tables import (
     column_locks,
     goods_balances,
     goods_moves,
-    machine_sites,
     machine_states,
     machines,
-    sites,
 )
 from storage.tables import recalls as recalls_table
 
@@ -54,8 +52,6 @@ PLACES_AT_ONCE = 500
 """One look reads this many columns."""
 LOTS_AT_ONCE = 5_000
 """One statement names this many lots: PostgreSQL takes 32767 arguments."""
-NOWHERE_ZONE = "UTC"
-"""By which a machine's day is over that stands at no site."""
 LockKey = tuple[str, str, str]
 """Machine, column and recall."""
 
@@ -165,8 +161,14 @@ class Locks:
 
     async def look_again(self, product: str, now_ms: int) -> None:
         """Have every recall of the product looked at now, also one that somebody is looking at:
-        some of the product came into a column, where it might have been looked for tomorrow.
+        some of the product came into a column, where it might have been looked for tomorrow. What
+        of it has expired since somebody last looked is locked with them.
         """
+        made = Recalls(self._db)
+        # First only looked at, so that nothing is written where nothing has expired.
+        deed = Deed(actor=ITSELF, action="LockExpired", now_ms=now_ms, only_check=True)
+        if await made.expire(deed, product):
+            await made.expire(replace(deed, only_check=False), product)
         c = recalls_table.c
         about = and_(c.product == product, c.released_at_ms.is_(None))
         some = select(literal(1)).select_from(recalls_table).where(about).limit(1)
@@ -175,20 +177,43 @@ class Locks:
             await self._db.write(lambda connection: connection.execute(now))
 
     async def check_loading(self, machine_id: str, product: str, lot: str, now_ms: int) -> None:
-        """Raise NotPossible (LOT_RECALLED) if this must not go into a column of the machine."""
+        """Raise NotPossible (LOT_RECALLED, LOT_EXPIRED) if this must not go into a column of the
+        machine.
+        """
 
         def work(connection: Connection) -> None:
             for which in {lot, ""}:
-                for one in recalls.open_ones(connection, product, which, *RecallCause):
-                    if _is_due(connection, one, [machine_id], now_ms):
-                        raise NotPossible(
-                            "LOT_RECALLED",
-                            f"{one.what} must not be sold ({one.cause.value}, recall "
-                            f"{one.recall_id}: {one.reason}): WasteGoods, or ReleaseRecall",
-                            recall=one.recall_id,
-                        )
+                for one in recalls.open_ones(connection, product, which, RecallCause.RECALLED):
+                    raise NotPossible(
+                        "LOT_RECALLED",
+                        f"{one.what} must not be sold (recall {one.recall_id}: {one.reason}): "
+                        "WasteGoods, or ReleaseRecall",
+                        recall=one.recall_id,
+                    )
+            _not_expired(connection, machine_id, product, lot, now_ms)
 
         await self._db.read(work)
+
+
+def _not_expired(
+    connection: Connection, machine_id: str, product: str, lot: str, now_ms: int
+) -> None:
+    """Raise NotPossible for a lot whose last day is over where the machine stands, unless somebody
+    has released it: whether its recall was made yet or not.
+    """
+    day, recall = recalls.expiry(connection, product, lot)
+    if not day or (recall is not None and recall.released):
+        return
+    if where_past(connection, day, [machine_id], now_ms):
+        which = "" if recall is None else f" (recall {recall.recall_id})"
+        raise NotPossible(
+            "LOT_EXPIRED",
+            f"lot {lot} of {product} must not be sold{which}: its last day, {day}, is over where "
+            f"machine {machine_id} stands: WasteGoods with expired, or ReleaseRecall",
+            product=product,
+            lot=lot,
+            **({} if recall is None else {"recall": recall.recall_id}),
+        )
 
 
 def locking(recall_id: str, now_ms: int) -> Making:
@@ -321,20 +346,7 @@ def _is_due(
     """
     if recall.cause is RecallCause.RECALLED:
         return set(machine_ids)
-    c = machine_sites.c
-    zones = {
-        row.machine_id: row.time_zone
-        for row in connection.execute(
-            select(c.machine_id, sites.c.time_zone)
-            .join(sites, sites.c.site == c.site)
-            .where(c.machine_id.in_(machine_ids), is_at(now_ms))
-        )
-    }
-    return {
-        one
-        for one in machine_ids
-        if is_past(recall.expires_on, zones.get(one, NOWHERE_ZONE), now_ms)
-    }
+    return where_past(connection, recall.expires_on, machine_ids, now_ms)
 
 
 def _held(

@@ -38,6 +38,8 @@ from storage.tables import column_locks, goods_lots, goods_moves, products, reca
 
 EXPIRED_AT_ONCE = 500
 """One deed makes recalls of this many expired lots at most."""
+ITSELF = "vendgate"
+"""Who wants it that what has expired is not sold."""
 AT_ONCE_MS = 0
 """When somebody is to look at what is new, whatever the clock said that it was made by."""
 LOOK_EVERY_MS = 60_000
@@ -140,17 +142,19 @@ class Recalls:
             self._db, deed, plan, lambda connection: there_is(connection, recall_id)
         )
 
-    async def expire(self, deed: Deed) -> list[RecallView]:
+    async def expire(self, deed: Deed, product: str = "") -> list[RecallView]:
         """Let no lot be sold whose last day is over somewhere, by the deed's time: the first
-        ``EXPIRED_AT_ONCE`` of those of which this was not done before, and return their recalls.
-        Each machine is locked when the day is over where it stands.
+        ``EXPIRED_AT_ONCE`` of those of which this was not done before, of one product if it is
+        named, and return their recalls. Each machine is locked when the day is over where it
+        stands.
         """
 
         def plan(connection: Connection) -> DeedPlan[list[RecallView]]:
             if deed.locks:
                 dialects.office_alone(connection)
             rows: list[dict[str, Any]] = []
-            for lot in connection.execute(expired(today_first(deed.now_ms), EXPIRED_AT_ONCE)):
+            today = today_first(deed.now_ms)
+            for lot in connection.execute(expired(today, EXPIRED_AT_ONCE, product)):
                 wanted = NewRecall(
                     product=lot.product, lot=lot.lot, reason=f"its last day was {lot.expires_on}"
                 )
@@ -298,20 +302,21 @@ def today_first(now_ms: int) -> str:
     return (datetime.fromtimestamp(now_ms // 1_000, UTC) + _FIRST_DAY_ON_EARTH).date().isoformat()
 
 
-def expired(today: str, limit: int) -> Select[Any]:
-    """Return the query for lots whose last day is before ``today`` and that have no such recall,
-    released or not: what a person has released is not locked by itself again.
+def expired(today: str, limit: int, product: str = "") -> Select[Any]:
+    """Return the query for lots (of one product, if it is named) whose last day is before ``today``
+    and that have no such recall, released or not: what a person has released is not locked by
+    itself again.
     """
     c, r = goods_lots.c, recalls.c
     known = exists().where(
         r.cause == RecallCause.EXPIRED.value, r.product == c.product, r.lot == c.lot
     )
-    return (
-        select(c.product, c.lot, c.expires_on)
-        .where(c.expires_on > "", c.expires_on < today, ~known)
-        .order_by(c.expires_on, c.product, c.lot)
-        .limit(limit)
+    wanted = select(c.product, c.lot, c.expires_on).where(
+        c.expires_on > "", c.expires_on < today, ~known
     )
+    if product:
+        wanted = wanted.where(c.product == product)
+    return wanted.order_by(c.expires_on, c.product, c.lot).limit(limit)
 
 
 def recalls_page(released: bool, before: tuple[int, str] | None, limit: int) -> Select[Any]:
@@ -323,6 +328,22 @@ def recalls_page(released: bool, before: tuple[int, str] | None, limit: int) -> 
     if before is not None:
         wanted = wanted.where(tuple_(c.created_at_ms, c.recall_id) < tuple_(*map(literal, before)))
     return wanted.order_by(c.created_at_ms.desc(), c.recall_id.desc()).limit(limit)
+
+
+def expiry(connection: Connection, product: str, lot: str) -> tuple[str, RecallView | None]:
+    """Return the last day on which a lot may be sold, '' if it keeps for ever, and the recall that
+    its end was, released or not, if there is one.
+    """
+    c = goods_lots.c
+    day = connection.scalar(select(c.expires_on).where(c.product == product, c.lot == lot))
+    known = select(recalls).where(
+        recalls.c.cause == RecallCause.EXPIRED.value,
+        recalls.c.product == product,
+        recalls.c.lot == lot,
+    )
+    row = connection.execute(known).one_or_none()
+    recall = None if row is None else _view(row)
+    return day or ("" if recall is None else recall.expires_on), recall
 
 
 def open_ones(

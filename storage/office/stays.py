@@ -6,7 +6,7 @@ machine stands nowhere, in the one that it stood in before. A stay lasts until t
 one. What is past is changed only with a reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -19,10 +19,12 @@ from storage.database.engine import Database
 from storage.office import deeds, sites
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.tables import machine_sites, machines
+from storage.tables import sites as sites_table
 
 STAYS_MAX = 1_000
 """Of one machine."""
 _NOWHERE_ZONE = "UTC"
+"""By which the days of a machine are that stands at no site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,19 @@ def day_of(at_ms: int, zone: str) -> str:
 def is_past(day: str, zone: str, now_ms: int) -> bool:
     """Return whether that day is over in that time zone."""
     return day < day_of(now_ms, zone)
+
+
+def where_past(
+    connection: Connection, day: str, machine_ids: Collection[str], now_ms: int
+) -> set[str]:
+    """Return for which of these machines that day is over where they stand."""
+    c = machine_sites.c
+    here = select(c.machine_id, sites_table.c.time_zone).join(
+        sites_table, sites_table.c.site == c.site
+    )
+    rows = connection.execute(here.where(c.machine_id.in_(machine_ids), is_at(now_ms)))
+    zones = {row.machine_id: row.time_zone for row in rows}
+    return {one for one in machine_ids if is_past(day, zones.get(one, _NOWHERE_ZONE), now_ms)}
 
 
 def _machine(connection: Connection, machine_id: str, deed: Deed, *, retired: bool) -> None:

@@ -25,7 +25,7 @@ async def twenty_in_a_van(site: Site) -> None:
         product="cola",
         lot="L1",
         quantity=20,
-        expires_on="2027-01-31",
+        expires_on="2099-01-31",
         unit_cost=money_pb2.Money(minor=120, currency="HKD"),
     )
     await site.goods.ReceiveGoods(wire.ReceiveGoodsRequest(to=NORTH, goods=[received]))

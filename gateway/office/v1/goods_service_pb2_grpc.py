@@ -103,7 +103,8 @@ class GoodsServiceServicer(object):
     """
 
     def ReceiveGoods(self, request, context):
-        """Goods of the catalogue came from a supplier.
+        """Goods of the catalogue came from a supplier. A lot whose last day is over everywhere comes into a
+        WAREHOUSE only, where it is until it is thrown away (LOT_EXPIRED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,7 +128,9 @@ class GoodsServiceServicer(object):
     def LoadColumn(self, request, context):
         """Goods go from a van or warehouse into a column: first to a place of their own (LOADING:...), from
         where the machine's actor takes them. If it refuses (another product, no room), they are back
-        where they came from. If nobody knows (UNAVAILABLE), repeat the call with its request_id.
+        where they came from. If nobody knows (UNAVAILABLE), repeat the call with its request_id. What must
+        not be sold is not loaded: LOT_RECALLED, or LOT_EXPIRED when its last day is over where the machine
+        stands and nobody has released it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,9 @@ class GoodsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GoodsServiceAsyncStub: ...
     ReceiveGoods: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ReceiveGoodsRequest, _goods_service_pb2.ReceiveGoodsResponse]
-    """Goods of the catalogue came from a supplier."""
+    """Goods of the catalogue came from a supplier. A lot whose last day is over everywhere comes into a
+    WAREHOUSE only, where it is until it is thrown away (LOT_EXPIRED).
+    """
     TransferGoods: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.TransferGoodsRequest, _goods_service_pb2.TransferGoodsResponse]
     """Goods went from one of the office's places to another, were thrown away or are missing, or turned
     up.
@@ -48,7 +50,9 @@ class GoodsServiceStub:
     LoadColumn: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.LoadColumnRequest, _goods_service_pb2.LoadColumnResponse]
     """Goods go from a van or warehouse into a column: first to a place of their own (LOADING:...), from
     where the machine's actor takes them. If it refuses (another product, no room), they are back
-    where they came from. If nobody knows (UNAVAILABLE), repeat the call with its request_id.
+    where they came from. If nobody knows (UNAVAILABLE), repeat the call with its request_id. What must
+    not be sold is not loaded: LOT_RECALLED, or LOT_EXPIRED when its last day is over where the machine
+    stands and nobody has released it.
     """
     UnloadColumn: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.UnloadColumnRequest, _goods_service_pb2.UnloadColumnResponse]
     """Goods left a column, but not for a customer."""
@@ -82,7 +86,9 @@ class GoodsServiceAsyncStub(GoodsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReceiveGoods: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ReceiveGoodsRequest, _goods_service_pb2.ReceiveGoodsResponse]  # type: ignore[assignment]
-    """Goods of the catalogue came from a supplier."""
+    """Goods of the catalogue came from a supplier. A lot whose last day is over everywhere comes into a
+    WAREHOUSE only, where it is until it is thrown away (LOT_EXPIRED).
+    """
     TransferGoods: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.TransferGoodsRequest, _goods_service_pb2.TransferGoodsResponse]  # type: ignore[assignment]
     """Goods went from one of the office's places to another, were thrown away or are missing, or turned
     up.
@@ -92,7 +98,9 @@ class GoodsServiceAsyncStub(GoodsServiceStub):
     LoadColumn: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.LoadColumnRequest, _goods_service_pb2.LoadColumnResponse]  # type: ignore[assignment]
     """Goods go from a van or warehouse into a column: first to a place of their own (LOADING:...), from
     where the machine's actor takes them. If it refuses (another product, no room), they are back
-    where they came from. If nobody knows (UNAVAILABLE), repeat the call with its request_id.
+    where they came from. If nobody knows (UNAVAILABLE), repeat the call with its request_id. What must
+    not be sold is not loaded: LOT_RECALLED, or LOT_EXPIRED when its last day is over where the machine
+    stands and nobody has released it.
     """
     UnloadColumn: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.UnloadColumnRequest, _goods_service_pb2.UnloadColumnResponse]  # type: ignore[assignment]
     """Goods left a column, but not for a customer."""
@@ -129,7 +137,9 @@ class GoodsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _goods_service_pb2.ReceiveGoodsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_goods_service_pb2.ReceiveGoodsResponse, _abc.Awaitable[_goods_service_pb2.ReceiveGoodsResponse]]:
-        """Goods of the catalogue came from a supplier."""
+        """Goods of the catalogue came from a supplier. A lot whose last day is over everywhere comes into a
+        WAREHOUSE only, where it is until it is thrown away (LOT_EXPIRED).
+        """
 
     @_abc_1.abstractmethod
     def TransferGoods(
@@ -157,7 +167,9 @@ class GoodsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_goods_service_pb2.LoadColumnResponse, _abc.Awaitable[_goods_service_pb2.LoadColumnResponse]]:
         """Goods go from a van or warehouse into a column: first to a place of their own (LOADING:...), from
         where the machine's actor takes them. If it refuses (another product, no room), they are back
-        where they came from. If nobody knows (UNAVAILABLE), repeat the call with its request_id.
+        where they came from. If nobody knows (UNAVAILABLE), repeat the call with its request_id. What must
+        not be sold is not loaded: LOT_RECALLED, or LOT_EXPIRED when its last day is over where the machine
+        stands and nobody has released it.
         """
 
     @_abc_1.abstractmethod

@@ -108,7 +108,8 @@ class RecallServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def LockExpired(self, request, context):
-        """Makes recalls of the lots whose last day is over, 500 at most; gateways do so each hour by themselves.
+        """Makes recalls of the lots whose last day is over, 500 at most; gateways do so each hour by themselves, and
+        for a product as soon as some of it came into a column.
         A machine's columns are locked when the day is over where it stands: by its site's time zone, or UTC.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

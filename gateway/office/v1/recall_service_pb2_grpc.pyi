@@ -48,7 +48,8 @@ class RecallServiceStub:
     ReleaseRecall: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.ReleaseRecallRequest, _recall_service_pb2.ReleaseRecallResponse]
     """Lets it be sold again, of a lot that expired too, which then does not expire by itself again."""
     LockExpired: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.LockExpiredRequest, _recall_service_pb2.LockExpiredResponse]
-    """Makes recalls of the lots whose last day is over, 500 at most; gateways do so each hour by themselves.
+    """Makes recalls of the lots whose last day is over, 500 at most; gateways do so each hour by themselves, and
+    for a product as soon as some of it came into a column.
     A machine's columns are locked when the day is over where it stands: by its site's time zone, or UTC.
     """
     GetRecall: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.GetRecallRequest, _recall_service_pb2.GetRecallResponse]
@@ -78,7 +79,8 @@ class RecallServiceAsyncStub(RecallServiceStub):
     ReleaseRecall: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.ReleaseRecallRequest, _recall_service_pb2.ReleaseRecallResponse]  # type: ignore[assignment]
     """Lets it be sold again, of a lot that expired too, which then does not expire by itself again."""
     LockExpired: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.LockExpiredRequest, _recall_service_pb2.LockExpiredResponse]  # type: ignore[assignment]
-    """Makes recalls of the lots whose last day is over, 500 at most; gateways do so each hour by themselves.
+    """Makes recalls of the lots whose last day is over, 500 at most; gateways do so each hour by themselves, and
+    for a product as soon as some of it came into a column.
     A machine's columns are locked when the day is over where it stands: by its site's time zone, or UTC.
     """
     GetRecall: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.GetRecallRequest, _recall_service_pb2.GetRecallResponse]  # type: ignore[assignment]
@@ -129,7 +131,8 @@ class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recall_service_pb2.LockExpiredRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recall_service_pb2.LockExpiredResponse, _abc.Awaitable[_recall_service_pb2.LockExpiredResponse]]:
-        """Makes recalls of the lots whose last day is over, 500 at most; gateways do so each hour by themselves.
+        """Makes recalls of the lots whose last day is over, 500 at most; gateways do so each hour by themselves, and
+        for a product as soon as some of it came into a column.
         A machine's columns are locked when the day is over where it stands: by its site's time zone, or UTC.
         """
 

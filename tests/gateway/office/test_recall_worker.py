@@ -14,7 +14,8 @@ from gateway.links.commands import HostUnavailable
 from gateway.office import recall_worker
 from gateway.office.recall_worker import HELD_MS
 from gateway.office.v1 import goods_service_pb2 as goods_wire
-from storage.office.recalls import DAY_MS, LOOK_EVERY_MS
+from storage.office.recalls import LOOK_EVERY_MS
+from storage.office.stays import begins_ms
 from storage.tables import audit
 from tests.gateway.office.recalling import a_loaded_machine, locked, recall, worker
 from tests.support.fleet_calls import registered
@@ -189,7 +190,7 @@ async def test_what_comes_back_into_a_column_is_locked_at_once(site: Site) -> No
     that it was taken out, or counts again: nobody may buy it until tomorrow.
     """
     await a_loaded_machine(site)
-    site.clock.ahead_ms = 100 * DAY_MS
+    site.clock.ahead_ms = begins_ms("2099-02-20", "UTC") - site.clock.now_ms()
     here = worker(site)
     assert await here.once()
     assert ["A1"] == [one.column for one in await locked(site)]

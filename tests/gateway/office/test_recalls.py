@@ -5,12 +5,14 @@ import pytest
 from sqlalchemy import select
 
 from actors.machine.ids import MachineId
+from gateway.office.v1 import goods_service_pb2 as goods_wire
 from gateway.office.v1 import incident_pb2, incident_service_pb2, recall_pb2
 from gateway.office.v1 import recall_service_pb2 as wire
+from storage.office.stays import begins_ms
 from storage.tables import audit
 from tests.gateway.office.recalling import a_loaded_machine, locked, recall, release, worker
 from tests.support.fleet_calls import answers_forgotten, refusal
-from tests.support.goods_calls import load, unload
+from tests.support.goods_calls import count, load, unload
 from tests.support.site import Site
 
 
@@ -120,15 +122,36 @@ async def test_all_of_a_product_is_recalled(site: Site) -> None:
 
 async def test_what_has_expired_is_locked_when_the_day_is_over_there(site: Site) -> None:
     """Nobody has to ask; who asks hears what nobody had made a recall of before."""
-    site.clock.ahead_ms = _until(site, 1801440000000)  # 2027-02-01T00:00 in Greenwich
+    site.clock.ahead_ms = _until(site, begins_ms("2099-02-01", "UTC"))
     answer = await site.recalls.LockExpired(wire.LockExpiredRequest(validate_only=True))
-    assert [("L1", "2027-01-31", recall_pb2.RECALL_CAUSE_EXPIRED)] == [
+    assert [("L1", "2099-01-31", recall_pb2.RECALL_CAUSE_EXPIRED)] == [
         (one.lot, one.expires_on, one.cause) for one in answer.recalls
     ]
     assert await worker(site).once()
     (one,) = await locked(site)
     assert recall_pb2.RECALL_CAUSE_EXPIRED == one.cause
     assert not (await site.recalls.LockExpired(wire.LockExpiredRequest())).recalls
+
+
+async def test_what_has_expired_is_not_loaded_even_before_anybody_looked(site: Site) -> None:
+    """Only checked or not; nor does it come into a van. In a column it is locked at the next look,
+    whoever has looked when.
+    """
+    site.clock.ahead_ms = _until(site, begins_ms("2099-02-01", "UTC"))
+    for more in ({"validate_only": True}, {}):
+        code, reason, _ = await refusal(site.goods.LoadColumn(load(1, request_id="l-2", **more)))
+        assert (grpc.StatusCode.FAILED_PRECONDITION, "LOT_EXPIRED") == (code, reason)
+    received = goods_wire.ReceivedGoods(
+        product="cola", lot="L2", quantity=1, expires_on="2020-01-31"
+    )
+    request = goods_wire.ReceiveGoodsRequest(to="VAN:7", goods=[received])
+    assert "LOT_EXPIRED" == (await refusal(site.goods.ReceiveGoods(request)))[1]
+    request.to = "WAREHOUSE:north"
+    await site.goods.ReceiveGoods(request)
+    await site.goods.CountColumn(count(8))
+    made = (await site.recalls.ListRecalls(wire.ListRecallsRequest())).recalls
+    expired = recall_pb2.RECALL_CAUSE_EXPIRED
+    assert {("L1", expired), ("L2", expired)} == {(one.lot, one.cause) for one in made}
 
 
 def _until(site: Site, at_ms: int) -> int:

@@ -134,7 +134,7 @@ async def test_a_lot_is_one_lot(goods: Goods, db: Database) -> None:
     rows = await db.read(lambda connection: connection.execute(select(goods_lots)).all())
     assert [("L1", ""), ("L2", "2027-01-31")] == sorted((row.lot, row.expires_on) for row in rows)
     other = errand("n9", cola(1, "L2"), come_from=SUPPLIER, to=NORTH)
-    with pytest.raises(NotPossible, match="lot L2 of cola came before, to be sold until 2027-01"):
+    with pytest.raises(NotPossible, match="lot L2 of cola came before with expires_on 2027-01-31"):
         await goods.carry(other, by())
 
 

@@ -182,6 +182,43 @@ async def test_goods_of_a_recall_are_not_loaded(db: Database) -> None:
         await locks.check_loading("VM-1", "cola", "L2", 9)
 
 
+async def test_a_lot_that_has_expired_there_is_not_loaded(db: Database) -> None:
+    """Whether somebody has made its recall yet or not; what a person has released is."""
+    await of.machines(db, "VM-1")
+    await of.moved(db, 1, "LOADED", "L1", 3)
+    await _expires(db, "2027-01-31")
+    await _stands(db, "Asia/Hong_Kong")
+    locks, over_ms = Locks(db), stays.begins_ms("2027-02-01", "Asia/Hong_Kong")
+    await locks.check_loading("VM-1", "cola", "L1", over_ms - 1)
+    with pytest.raises(NotPossible, match="2027-01-31, is over where machine VM-1") as refused:
+        await locks.check_loading("VM-1", "cola", "L1", over_ms)
+    assert "LOT_EXPIRED" == refused.value.reason
+    (recall,) = await Recalls(db).expire(by(now_ms=over_ms - 1))
+    await locks.check_loading("VM-1", "cola", "L1", over_ms - 1)
+    with pytest.raises(NotPossible, match=recall.recall_id) as refused:
+        await locks.check_loading("VM-1", "cola", "L1", over_ms)
+    assert "LOT_EXPIRED" == refused.value.reason
+    await Recalls(db).release(recall.recall_id, by(now_ms=over_ms), reason="it keeps")
+    await locks.check_loading("VM-1", "cola", "L1", over_ms)
+
+
+async def test_what_came_into_a_column_late_is_locked_without_waiting_for_the_hour(
+    db: Database,
+) -> None:
+    """The recall of what has expired is made at once, of that product alone; at rest nothing is."""
+    await of.machines(db, "VM-1")
+    await of.moved(db, 1, "LOADED", "L1", 3)
+    await _expires(db, "2027-01-31")
+    locks, over_ms = Locks(db), stays.begins_ms("2027-02-01", "UTC")
+    await locks.look_again("tea", over_ms)
+    assert [] == await Recalls(db).page(released=True, before=None, limit=9)
+    await locks.look_again("cola", over_ms)
+    await locks.look_again("cola", over_ms)
+    (recall,) = await Recalls(db).page(released=True, before=None, limit=9)
+    assert (RecallCause.EXPIRED, "L1", over_ms) == (recall.cause, recall.lot, recall.look_at_ms)
+    assert ["VM-1/A1"] == await of.locked_for(db, recall, over_ms)
+
+
 async def test_a_lock_is_obeyed_when_the_actor_knows_its_revision(db: Database) -> None:
     """Not before, and it is noted once; until then it is in the list of those that were not."""
     owner = await Owner.of(db, "VM-1", "VM-2")

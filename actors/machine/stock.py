@@ -38,6 +38,9 @@ power failed; a column with which that happens again and again may give its good
 """
 
 
+_RETIRED = "the machine was retired, and takes no goods"
+
+
 def available(state: MachineState, column: Column) -> int:
     """Return the items that a customer can have: no open vend has a claim on them, and the column
     works and may sell.
@@ -238,6 +241,9 @@ def _recount(draft: Draft, event: events.GoodsCounted) -> None:
             f"hold {stock} of {column.capacity} now",
         )
         return
+    if stock > column.stock and draft.state.configuration.retired:
+        _refuse(draft, event.cause, _RETIRED)
+        return
     works(draft, column.column)
     _set(
         draft,
@@ -278,6 +284,9 @@ def _handle(draft: Draft, event: events.GoodsMoved) -> None:
     """Somebody put goods into the column, or took some out."""
     column = _to_act_on(draft, event)
     if column is None:
+        return
+    if event.into and draft.state.configuration.retired:
+        _refuse(draft, event.cause, _RETIRED)
         return
     change = event.quantity if event.into else -event.quantity
     if event.quantity <= 0 or not 0 <= column.stock + change <= column.capacity:

@@ -122,7 +122,8 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         self, request: wire.RetireMachineRequest, context: Context
     ) -> wire.RetireMachineResponse:
         def answer(view: MachineView) -> wire.RetireMachineResponse:
-            return wire.RetireMachineResponse(machine=views.machine(view))
+            left = sum(column.stock for column in view.columns)
+            return wire.RetireMachineResponse(machine=views.machine(view), goods_left=left)
 
         return await self.parts.change(
             request, context, self._calls.retire, answer, wire.RetireMachineResponse

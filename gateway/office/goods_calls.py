@@ -175,7 +175,7 @@ class GoodsCalls(Acts):
         fields.about(request.visit, request.reason)
         fields.done()
         await self._may_be_part(request, words.LOST, act)
-        await self.machine(request.machine_id)
+        machine = await self.machine(request.machine_id)
         # Of a call that comes again: the version at which it came first.
         first = act.claim.machine_version if act.claim is not None else 0
         with in_words():
@@ -198,6 +198,8 @@ class GoodsCalls(Acts):
         )
         difference = request.counted - believed
         seen = _unused(await self._seen(request.machine_id, event), act)
+        if not (seen.done or seen.refused) and difference > 0 and machine.retired_at_ms is not None:
+            raise fleet_errors.retired(request.machine_id)
         if act.validate_only:
             return _there(request.machine_id, seen, event, difference), difference
         said = (
@@ -228,12 +230,14 @@ class GoodsCalls(Acts):
         """Return how far the act is, which may be that of several requests (``common``). Raises
         CallRefused for one that the actor would refuse now, so that nothing is begun.
         """
-        await self.machine(machine_id)
+        machine = await self.machine(machine_id)
         seen = await self._seen(machine_id, event)
         if not common:
             seen = _unused(seen, act)
         if seen.done or seen.refused or seen.waiting:
             return seen
+        if event.into and machine.retired_at_ms is not None:
+            raise fleet_errors.retired(machine_id)
         column = seen.column
         after = 0
         if column is not None:

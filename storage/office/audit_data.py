@@ -112,11 +112,12 @@ class AuditData:
 
     async def reset(self, machine_id: str, deed: Deed, *, reason: str) -> AuditReset:
         """Begin the machine's interval anew. No count since installation changes. Raises as
-        ``read``.
+        ``read``, and NotPossible (MACHINE_RETIRED).
         """
 
         def plan(connection: Connection) -> DeedPlan[AuditReset]:
             audit = _audit(connection, machine_id, lock=deed.locks)
+            deeds.check_in_fleet(connection, machine_id)
             made = AuditReset(
                 machine_id=machine_id,
                 number=audit.resets + 1,

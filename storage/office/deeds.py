@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Executable, select
 from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
 from storage.database.engine import Database
 from storage.fleet.answers import Claim, mark_done
+from storage.tables import machines
 
 Result = TypeVar("Result")
 
@@ -115,6 +116,19 @@ def check_unused(connection: Connection, deed: Deed, key: ColumnElement[str], na
         return
     if connection.scalar(select(key).where(key == name)) is not None:
         raise used_before(deed.claim.asked.request_id)
+
+
+def check_in_fleet(connection: Connection, machine_id: str) -> None:
+    """Raise NotPossible (MACHINE_RETIRED) for a change of a machine that was retired."""
+    c = machines.c
+    retired = select(c.machine_id).where(c.machine_id == machine_id, c.retired_at_ms.is_not(None))
+    if connection.scalar(retired) is not None:
+        raise NotPossible(
+            "MACHINE_RETIRED",
+            f"machine {machine_id} was retired, which is for ever: what is left in it can be "
+            "fetched, and nothing of it is changed any more",
+            machine=machine_id,
+        )
 
 
 async def do(

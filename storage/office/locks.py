@@ -101,11 +101,12 @@ class Locks:
         self, product: str, lot: str, *, after: str = "", limit: int
     ) -> tuple[list[HeldView], str]:
         """Return which columns hold some of a lot, or of a product, of the first ``limit`` that may
-        behind a place; and the place behind which others may, empty if none.
+        behind a place; and the place behind which others may, empty if none. Those of retired
+        machines too, which sell nothing and are not locked, but hold it.
         """
 
         def work(connection: Connection) -> tuple[list[HeldView], str]:
-            rows = connection.execute(places_page(product, lot, after, limit)).all()
+            rows = connection.execute(places_page(product, lot, after, limit, retired=True)).all()
             held = _held(connection, product, lot, rows)
             return held, rows[-1].place if len(rows) == limit else ""
 
@@ -254,9 +255,12 @@ def locking(recall_id: str, now_ms: int) -> Making:
     return make
 
 
-def places_page(product: str, lot: str, after: str, limit: int) -> Select[Any]:
+def places_page(
+    product: str, lot: str, after: str, limit: int, *, retired: bool = False
+) -> Select[Any]:
     """Return the query for the columns that may hold some of a lot, because it was loaded into
-    them; or, without a lot, that hold some of the product. Of machines that are in the fleet.
+    them; or, without a lot, that hold some of the product. Of machines that are in the fleet, and
+    of ``retired`` ones if these are asked for.
     """
     b = goods_balances.c
     held = (
@@ -268,9 +272,10 @@ def places_page(product: str, lot: str, after: str, limit: int) -> Select[Any]:
             b.place > max(after, _COLUMNS_FROM),
             b.place < _COLUMNS_TO,
             b.quantity > 0,
-            machines.c.retired_at_ms.is_(None),
         )
     )
+    if not retired:
+        held = held.where(machines.c.retired_at_ms.is_(None))
     if lot:
         held = held.where(b.place.in_(_loads_of(product, lot, goods_moves.c.to_place)))
     return held.order_by(b.place).limit(limit)

@@ -64,12 +64,13 @@ class Pars:
         self, machine_id: str, wanted: Mapping[str, int], deed: Deed, *, etag: str = ""
     ) -> ParsView:
         """Set the pars of some columns; 0 takes one away. Raises NotThere, EtagOutdated or
-        NotPossible (PAR_DOES_NOT_FIT).
+        NotPossible (PAR_DOES_NOT_FIT, MACHINE_RETIRED).
         """
 
         def plan(connection: Connection) -> DeedPlan[ParsView]:
             # Two who set pars of one machine wait for each other here.
             _machine(connection, machine_id, lock=deed.locks)
+            deeds.check_in_fleet(connection, machine_id)
             before = _pars(connection, machine_id)
             there = _shown(machine_id, before)
             if etag and etag != there.etag:

@@ -75,13 +75,14 @@ class Profiles:
         self, machine_id: str, changes: Mapping[str, Any], deed: Deed, *, etag: str = ""
     ) -> ProfileView:
         """Change the fields of its content that ``changes`` names; labels as a whole. Raises
-        NotThere or EtagOutdated.
+        NotThere, EtagOutdated or NotPossible (MACHINE_RETIRED).
         """
 
         def plan(connection: Connection) -> DeedPlan[ProfileView]:
             if deed.locks:
                 _lock(connection, machine_id)
             before = there_is(connection, machine_id, deed.now_ms, etag=etag)
+            deeds.check_in_fleet(connection, machine_id)
             content = replace(before.content, **changes)
             said = difference(before.content, content)
             if not said:
@@ -122,12 +123,13 @@ class Profiles:
         now_ms: int,
         etag: str = "",
     ) -> ProfileView:
-        """Return the profile as ``out_of_service`` would leave it. Raises NotThere or
-        EtagOutdated.
+        """Return the profile as ``out_of_service`` would leave it. Raises NotThere,
+        EtagOutdated or NotPossible (MACHINE_RETIRED).
         """
 
         def work(connection: Connection) -> ProfileView:
             before = there_is(connection, machine_id, now_ms, etag=etag)
+            deeds.check_in_fleet(connection, machine_id)
             enabled = select(machines.c.enabled).where(machines.c.machine_id == machine_id)
             return _put(before, maintenance, bool(connection.scalar(enabled)), reason, by, now_ms)
 

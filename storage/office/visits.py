@@ -94,9 +94,8 @@ class Visits:
 
         def plan(connection: Connection) -> DeedPlan[VisitView]:
             by = actor_of(deed.actor).name
-            known = select(machines.c.machine_id).where(
-                machines.c.machine_id == machine_id, machines.c.retired_at_ms.is_(None)
-            )
+            # A retired one too: what is left in it is fetched.
+            known = select(machines.c.machine_id).where(machines.c.machine_id == machine_id)
             # Who opens one waits here for whoever opens another one there.
             locked = known.with_for_update() if deed.locks else known
             if connection.scalar(locked) is None:

@@ -537,16 +537,20 @@ class RetireMachineResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MACHINE_FIELD_NUMBER: _builtins.int
+    GOODS_LEFT_FIELD_NUMBER: _builtins.int
+    goods_left: _builtins.int
+    """How many goods are left in its columns, for somebody to fetch."""
     @_builtins.property
     def machine(self) -> _machine_pb2_1.Machine: ...
     def __init__(
         self,
         *,
         machine: _machine_pb2_1.Machine | None = ...,
+        goods_left: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["goods_left", b"goods_left", "machine", b"machine"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

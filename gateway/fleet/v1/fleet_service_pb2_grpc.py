@@ -206,7 +206,9 @@ class FleetServiceServicer(object):
         a trade or a refund of it is open, a notification waits for it, or it is halted: DisableMachine
         first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
         it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
-        of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
+        of it is refused (MACHINE_RETIRED) but ReloadMachine, what still ends something of it, and fetching
+        the goods that are left in it: OpenVisit, UnloadColumn, and CountColumn if fewer are there than the
+        books have. Pick lists name them until they are out. Needs the caller's name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

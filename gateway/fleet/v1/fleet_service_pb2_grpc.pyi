@@ -89,7 +89,9 @@ class FleetServiceStub:
     a trade or a refund of it is open, a notification waits for it, or it is halted: DisableMachine
     first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
     it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
-    of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
+    of it is refused (MACHINE_RETIRED) but ReloadMachine, what still ends something of it, and fetching
+    the goods that are left in it: OpenVisit, UnloadColumn, and CountColumn if fewer are there than the
+    books have. Pick lists name them until they are out. Needs the caller's name.
     """
     RotateCode: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RotateCodeRequest, _fleet_service_pb2.RotateCodeResponse]
     """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
@@ -162,7 +164,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     a trade or a refund of it is open, a notification waits for it, or it is halted: DisableMachine
     first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
     it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
-    of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
+    of it is refused (MACHINE_RETIRED) but ReloadMachine, what still ends something of it, and fetching
+    the goods that are left in it: OpenVisit, UnloadColumn, and CountColumn if fewer are there than the
+    books have. Pick lists name them until they are out. Needs the caller's name.
     """
     RotateCode: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RotateCodeRequest, _fleet_service_pb2.RotateCodeResponse]  # type: ignore[assignment]
     """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
@@ -286,7 +290,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         a trade or a refund of it is open, a notification waits for it, or it is halted: DisableMachine
         first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
         it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
-        of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
+        of it is refused (MACHINE_RETIRED) but ReloadMachine, what still ends something of it, and fetching
+        the goods that are left in it: OpenVisit, UnloadColumn, and CountColumn if fewer are there than the
+        books have. Pick lists name them until they are out. Needs the caller's name.
         """
 
     @_abc_1.abstractmethod

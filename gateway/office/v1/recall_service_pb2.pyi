@@ -65,7 +65,9 @@ class RecallLotResponse(_message.Message):
     def recall(self) -> _recall_pb2.Recall: ...
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[_recall_pb2.RecalledColumn]:
-        """The columns that hold some of it now, 200 at most, in the order of their machines."""
+        """The columns that hold some of it now, 200 at most, in the order of their machines; of retired machines
+        too, which sell nothing and are not locked.
+        """
 
     def __init__(
         self,

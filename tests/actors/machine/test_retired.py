@@ -2,8 +2,11 @@
 goes back.
 """
 
+from typing import Any
+
 from actors.machine import events
 from actors.machine.effects import ApproveVend, CloseStream, SendRefund, Welcome
+from actors.machine.goods import GoodsKind
 from actors.machine.ids import VendId
 from actors.machine.state import Mode, RefundCause
 from tests.support.story import Story, a_machine
@@ -92,3 +95,23 @@ def test_a_doubt_keeps_the_stream() -> None:
     story.connect("b2", events.JournalEntry(vend_id=vend_id, stage=events.JournalStage.SUCCEEDED))
     assert [] == refunds(story)
     assert [CloseStream(stream_id=story.stream, reason="RETIRED")] == story.effects(CloseStream)
+
+
+def test_it_takes_no_goods_and_gives_away_what_is_left() -> None:
+    """Nothing is put into it and no more is found in it, whoever was told so before it was retired;
+    what is missing is missed, and what is left is fetched. Of three one is missing.
+    """
+    story = Story()
+    story.configure(**RETIRED)
+    version = story.state.version
+    about: dict[str, Any] = {"version": version, "column": "A1", "product": "cola"}
+    moved: dict[str, Any] = {"kind": GoodsKind.LOADED, "quantity": 1, "place": "VAN:7", **about}
+    story.do(events.GoodsMoved(cause="in", into=True, **moved))
+    story.do(events.GoodsCounted(cause="more", counted=4, believed=3, **about))
+    assert 3 == story.state.columns[0].stock
+    assert ["in", "more"] == [one.cause for one in story.state.goods_acts if not one.done]
+    story.do(events.GoodsCounted(cause="fewer", counted=2, believed=3, **about))
+    fetched = {**moved, "kind": GoodsKind.UNLOADED, "quantity": 2}
+    story.do(events.GoodsMoved(cause="out", into=False, **fetched))
+    assert 0 == story.state.columns[0].stock
+    assert ["fewer", "out"] == [one.cause for one in story.state.goods_acts if one.done]

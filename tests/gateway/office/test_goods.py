@@ -8,9 +8,17 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from actors.machine.ids import MachineId
+from gateway.fleet.v1 import fleet_service_pb2 as fleet_wire
+from gateway.office.v1 import audit_data_service_pb2 as audit_wire
 from gateway.office.v1 import goods_service_pb2 as wire
+from gateway.office.v1 import machine_profile_pb2
+from gateway.office.v1 import machine_profile_service_pb2 as profile_wire
+from gateway.office.v1 import recall_service_pb2 as recall_wire
+from gateway.office.v1 import stock_service_pb2 as stock_wire
+from gateway.office.v1 import visit_service_pb2 as visit_wire
 from tests.support.fleet_calls import answers_forgotten, cut_off, refusal
 from tests.support.goods_calls import (
     NORTH,
@@ -162,6 +170,72 @@ async def test_a_lot_is_found_where_it_is(site: Site) -> None:
     ]
     await site.goods.UnloadColumn(unload(7, "EXPIRED"))
     assert not (await site.goods.ListLotColumns(wanted)).columns
+
+
+async def _retired(site: Site) -> Any:
+    """Retire the machine, with two goods in it."""
+    request = fleet_wire.RetireMachineRequest(machine_id="VM-1", reason="scrap")
+    return await site.fleet.RetireMachine(request, metadata=(("x-actor", "ann"),))
+
+
+async def test_a_retired_machine_takes_no_goods_and_no_change(site: Site) -> None:
+    """Only checked or not, whichever service is asked."""
+    await _retired(site)
+    profile = machine_profile_pb2.MachineProfile(machine_id="VM-1", serial="S-1")
+    repair = machine_profile_pb2.MAINTENANCE_MAINTENANCE
+    pars = [stock_wire.ColumnPar(column="A1", par=8)]
+    ann = (("x-actor", "ann"),)
+    for only in (True, False):
+        for call in (
+            site.goods.LoadColumn(load(validate_only=only)),
+            site.goods.CountColumn(count(3, validate_only=only)),
+            site.stock.SetPars(
+                stock_wire.SetParsRequest(machine_id="VM-1", pars=pars, validate_only=only)
+            ),
+            site.profiles.UpdateMachineProfile(
+                profile_wire.UpdateMachineProfileRequest(
+                    profile=profile, update_mask=FieldMask(paths=["serial"]), validate_only=only
+                )
+            ),
+            site.profiles.SetMaintenance(
+                profile_wire.SetMaintenanceRequest(
+                    machine_id="VM-1", maintenance=repair, reason="x", validate_only=only
+                )
+            ),
+            site.audit_data.ResetMachineAudit(
+                audit_wire.ResetMachineAuditRequest(
+                    machine_id="VM-1", reason="x", validate_only=only
+                ),
+                metadata=ann,
+            ),
+        ):
+            code, reason, _ = await refusal(call)
+            assert (grpc.StatusCode.FAILED_PRECONDITION, "MACHINE_RETIRED") == (code, reason)
+    assert {VAN: 20, "COLUMN:VM-1/A1": 2} == await there(site)
+
+
+async def test_what_is_left_in_a_retired_machine_is_fetched(site: Site) -> None:
+    """Whoever retires it hears of it, a recall names it, and somebody visits it: one is missing,
+    one comes back.
+    """
+    assert 2 == (await _retired(site)).goods_left
+    recalled = await site.recalls.RecallProduct(
+        recall_wire.RecallProductRequest(product="cola", reason="glass", validate_only=True)
+    )
+    assert [("VM-1", "A1", 2)] == [
+        (one.machine_id, one.column, one.quantity) for one in recalled.columns
+    ]
+    await site.visits.OpenVisit(
+        visit_wire.OpenVisitRequest(visit="last", machine_id="VM-1", van=VAN)
+    )
+    counted = await site.goods.CountColumn(count(1, visit="last"))
+    assert (-1, 1) == (counted.difference, counted.column.quantity)
+    move = await site.goods.UnloadColumn(unload(1, VAN, visit="last"))
+    assert 0 == move.column.quantity
+    await site.visits.CloseVisit(visit_wire.CloseVisitRequest(visit="last"))
+    back = (await site.goods.ListGoodsMoves(wire.ListGoodsMovesRequest(visit="last"))).moves[0]
+    request = wire.ReverseMoveRequest(move_id=back.id, reason="x", request_id="r")
+    assert "MACHINE_RETIRED" == (await refusal(site.goods.ReverseMove(request)))[1]
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from actors.machine.goods import GoodsKind, column_place, loading_place
 from actors.machine.ids import MachineId
 from actors.machine.values import replace
 from gateway.fleet import errors as fleet_errors
-from gateway.fleet.act import Act, Acts, why_not
-from gateway.fleet.errors import not_possible
+from gateway.fleet.act import Act, Acts
+from gateway.fleet.errors import CallRefused, not_possible
 from gateway.office.errors import deed_of, in_words, refused
 from gateway.office.goods_fields import ENDS, OUT_OF_COLUMN, QUANTITY_MAX, GoodsFields
 from gateway.office.v1 import goods_service_pb2 as wire
@@ -198,8 +198,10 @@ class GoodsCalls(Acts):
         )
         difference = request.counted - believed
         seen = _unused(await self._seen(request.machine_id, event), act)
-        if not (seen.done or seen.refused) and difference > 0 and machine.retired_at_ms is not None:
-            raise fleet_errors.retired(request.machine_id)
+        if not (seen.done or seen.refused):
+            if difference > 0 and machine.retired_at_ms is not None:
+                raise fleet_errors.retired(request.machine_id)
+            _fits(request.machine_id, seen, event, difference)
         if act.validate_only:
             return _there(request.machine_id, seen, event, difference), difference
         said = (
@@ -238,27 +240,8 @@ class GoodsCalls(Acts):
             return seen
         if event.into and machine.retired_at_ms is not None:
             raise fleet_errors.retired(machine_id)
-        column = seen.column
-        after = 0
-        if column is not None:
-            after = column.stock + (event.quantity if event.into else -event.quantity)
-        if column is None:
-            raise fleet_errors.not_found("column", f"{machine_id}/{event.column}")
-        if column.product != event.product:
-            why = f"it holds {column.product}, not {event.product}"
-        elif not 0 <= after <= column.capacity:
-            why = (
-                f"it holds {column.stock} of {column.capacity} {column.product} by our books: "
-                "CountColumn, if there are others"
-            )
-        else:
-            return seen
-        raise not_possible(
-            "COLUMN_REFUSED",
-            f"column {event.column} of machine {machine_id}: {why}",
-            machine=machine_id,
-            column=event.column,
-        )
+        _fits(machine_id, seen, event, event.quantity if event.into else -event.quantity)
+        return seen
 
     async def _seen(self, machine_id: str, event: GoodsMoved | GoodsCounted) -> ActView:
         kind = event.kind if isinstance(event, GoodsMoved) else GoodsKind.COUNTED
@@ -298,9 +281,53 @@ class GoodsCalls(Acts):
             deed = dataclasses.replace(deed_of(act, action, self.clock), claim=None)
             with in_words():
                 await self.goods.carry(back, deed)
-        raise not_possible(
-            "COLUMN_REFUSED", why_not(notes), machine=machine_id, column=event.column
+        raise _column_refused(machine_id, event.column, _why(notes, event.cause))
+
+
+def _fits(machine_id: str, seen: ActView, event: GoodsMoved | GoodsCounted, change: int) -> None:
+    """Raise CallRefused for an act of which the machine's actor would say no by what is in the
+    column now (``actors.machine.stock``).
+    """
+    column = seen.column
+    if column is None:
+        raise fleet_errors.not_found("column", f"{machine_id}/{event.column}")
+    if column.product != event.product:
+        why = f"it holds {column.product}, not {event.product}"
+    elif 0 <= column.stock + change <= column.capacity:
+        return
+    elif isinstance(event, GoodsCounted):
+        why = (
+            f"it has room for {column.capacity} {column.product}, and with {event.counted} counted "
+            f"it would hold {column.stock + change} by now: count again, or SetPlanogram if it "
+            "has room for others"
         )
+    else:
+        why = (
+            f"it holds {column.stock} of {column.capacity} {column.product} by our books: "
+            "CountColumn, if there are others"
+        )
+    raise _column_refused(machine_id, event.column, why)
+
+
+def _column_refused(machine_id: str, column: str, why: str) -> CallRefused:
+    return not_possible(
+        "COLUMN_REFUSED",
+        f"column {column} of machine {machine_id}: {why}",
+        machine=machine_id,
+        column=column,
+    )
+
+
+def _why(notes: Iterable[str], cause: str) -> str:
+    """Return why the machine's actor did not do what was asked, without the name of the act, which
+    nobody outside knows.
+    """
+    said = [one.removeprefix(f"{cause} is not done: ") for one in notes]
+    told = "; ".join(one for one in said if not one.startswith(cause))
+    return (
+        f"{told or 'its machine refused it before'}; nothing was moved: GetMachine shows what is "
+        "in it, and the call needs another request_id"
+    )
 
 
 def goods_lines(lines: Iterable[wire.GoodsLine]) -> list[GoodsLine]:

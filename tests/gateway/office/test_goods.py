@@ -140,6 +140,23 @@ async def test_a_count_is_held_against_its_time(site: Site) -> None:
     assert "VERSION_TO_COME" == reason
 
 
+@pytest.mark.parametrize("only_check", [False, True])
+async def test_a_count_that_does_not_fit_is_refused_with_words(
+    site: Site, *, only_check: bool
+) -> None:
+    """Only checked or not: eleven in a column of ten, and what is not in it at all."""
+    for asked, said in (
+        (count(11, validate_only=only_check), "room for 10 cola, and with 11 counted"),
+        (count(1, product="tea", validate_only=only_check), "VM-1/A1 with tea"),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError, match=said) as refused:
+            await site.goods.CountColumn(asked)
+        assert "actor" not in str(refused.value.details())
+    _, reason, _ = await refusal(site.goods.CountColumn(count(11, validate_only=only_check)))
+    assert "COLUMN_REFUSED" == reason
+    assert {VAN: 20, "COLUMN:VM-1/A1": 2} == await there(site)
+
+
 async def test_lists_come_in_pages(site: Site) -> None:
     """Each begins where the one before ended; a token of another list is refused."""
     moves = await site.goods.ListGoodsMoves(wire.ListGoodsMovesRequest(page_size=2))

@@ -2,9 +2,11 @@
 machine.
 """
 
+import re
 from typing import Any
 
 import grpc
+import grpc.aio
 import pytest
 
 from gateway.fleet.v1 import fleet_service_pb2
@@ -34,9 +36,16 @@ async def test_a_refusal_of_the_actors_brings_the_goods_back(
         return seen
 
     monkeypatch.setattr(GoodsCalls, "_to_begin", then_filled)
-    for _ in range(2):
-        _, reason, _ = await refusal(site.goods.LoadColumn(load()))
-        assert "COLUMN_REFUSED" == reason
+    for why in (
+        "column A1 holds 10 of 10, so that +5 does not fit",
+        "its machine refused it before",
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await site.goods.LoadColumn(load())
+        said = refused.value.details() or ""
+        assert said.startswith(f"column A1 of machine VM-1: {why}"), said
+        assert said.endswith("the call needs another request_id")
+        assert not re.search("[0-9a-f]{32}", said)
         assert {VAN: 20, "COLUMN:VM-1/A1": 10} == await there(site)
 
 

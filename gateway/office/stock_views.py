@@ -31,6 +31,7 @@ def line(view: StockLine) -> stock_pb2.StockLine:
         supply_hours_high=view.supply.hours_high,
         expected=view.expected,
         bring=view.bring,
+        take_out=view.take_out,
     )
 
 
@@ -42,4 +43,5 @@ def totals(lines: Sequence[StockLine]) -> list[stock_pb2.PickTotal]:
     return [
         stock_pb2.PickTotal(product=plain(product), quantity=quantity)
         for product, quantity in sorted(by_product.items())
+        if quantity
     ]

@@ -7,6 +7,7 @@ the moves' own doing: a column is locked while, first in, first out, some of the
 ends when the lot was taken out, or sold before the recall, or when the recall is released.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -253,6 +254,26 @@ def locking(recall_id: str, now_ms: int) -> Making:
         return MachineChange(locked=locked, beside=bool(gone or new))
 
     return make
+
+
+def to_take_out(connection: Connection, machine_id: str) -> dict[str, int]:
+    """Return how many in each column of a machine must be brought out of it, because recalls lock
+    the column for them.
+    """
+    c, r = column_locks.c, recalls_table.c
+    locked = (
+        select(r.product, r.lot)
+        .join(column_locks, c.recall_id == r.recall_id)
+        .where(c.machine_id == machine_id)
+        .distinct()
+    )
+    found: Counter[str] = Counter()
+    for product, lot in sorted((row.product, row.lot) for row in connection.execute(locked)):
+        page = places_page(product, lot, "", PLACES_AT_ONCE)
+        rows = connection.execute(page.where(goods_balances.c.machine_id == machine_id)).all()
+        for one in _held(connection, product, lot, rows):
+            found[one.column] = min(one.stock, found[one.column] + one.quantity)
+    return found
 
 
 def places_page(

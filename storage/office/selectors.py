@@ -19,15 +19,18 @@ from sqlalchemy import (
     and_,
     exists,
     false,
+    or_,
     select,
     true,
     union_all,
 )
 
+from actors.machine.goods import COLUMN
 from storage.database.engine import Database
 from storage.office.stays import is_at
 from storage.tables import (
     district_paths,
+    goods_balances,
     machine_labels,
     machine_profiles,
     machine_sites,
@@ -101,14 +104,16 @@ def page_of(
     position: str = "",
     limit: int,
     among: Table | None = None,
+    left: bool = False,
 ) -> Held:
     """Return up to ``limit`` machines behind ``position``, which an earlier page had. ``now_ms`` is
     the moment for which it is asked where machines stand. ``among``: only those that have a row
-    there, in a table with one row for a machine.
+    there, in a table with one row for a machine. ``left``: retired ones too in whose columns goods
+    are left.
     """
     if selector.is_empty:
         return Held(machine_ids=(), position="")
-    rows = connection.execute(looked_at(selector, now_ms, position, limit, among)).all()
+    rows = connection.execute(looked_at(selector, now_ms, position, limit, among, left=left)).all()
     found: list[str] = []
     for row in rows:
         if row.held:
@@ -120,7 +125,13 @@ def page_of(
 
 
 def looked_at(
-    selector: Selector, now_ms: int, position: str, limit: int, among: Table | None = None
+    selector: Selector,
+    now_ms: int,
+    position: str,
+    limit: int,
+    among: Table | None = None,
+    *,
+    left: bool = False,
 ) -> Select[Any]:
     """Return the query for the machines that a page looks at, in its order: ``held`` says which are
     shown.
@@ -146,12 +157,23 @@ def looked_at(
         some = along.rows.order_by(*along.keys).limit(most).subquery()
     # One look at each machine: joined, PostgreSQL would rather read a middling fleet whole.
     held = (
-        select(and_(machines.c.retired_at_ms.is_(None), *conditions))
+        select(and_(_in_fleet(left=left), *conditions))
         .where(machines.c.machine_id == some.c.machine_id)
         .scalar_subquery()
     )
     keys = [some.c[name] for name in names]
     return select(*keys, held.label("held")).order_by(*keys)
+
+
+def _in_fleet(*, left: bool) -> ColumnElement[bool]:
+    there = machines.c.retired_at_ms.is_(None)
+    if not left:
+        return there
+    c = goods_balances.c
+    goods = exists().where(
+        c.machine_id == machines.c.machine_id, c.place.startswith(f"{COLUMN}:"), c.quantity > 0
+    )
+    return or_(there, goods.correlate(machines))
 
 
 def _looked_at_max(limit: int) -> int:

@@ -16,9 +16,10 @@ from actors.machine.ids import MachineId
 from storage.database.engine import Database
 from storage.office.deeds import NotPossible
 from storage.office.goods import MovesWanted, moves_page
+from storage.office.locks import to_take_out
 from storage.office.selectors import Held, Selector, page_of
 from storage.office.supply import Supply, expected, supply
-from storage.tables import column_pars, goods_balances, planogram_columns
+from storage.tables import column_pars, goods_balances, machines, planogram_columns
 
 MOVES_MAX = 5_000
 """So many moves of a machine are looked at, at most."""
@@ -28,8 +29,10 @@ _SALES = (GoodsKind.SOLD.value, GoodsKind.VEND_WRITTEN_OFF.value, GoodsKind.CASH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockLine:
-    """One column. ``par`` is 0 if it has none; ``sold`` in ``span_ms``. ``expected`` are likely to
-    be there when somebody comes with ``bring`` more; both are as of now in a list of what is low.
+    """One column. ``par`` is 0 if it has none; ``sold`` in ``span_ms``. ``take_out`` of
+    the stock must be brought out: it is locked by recalls, or its machine is retired. ``expected``
+    of the others are likely to be there when somebody comes with ``bring`` more; both are as of now
+    in a list of what is low.
     """
 
     machine_id: str
@@ -43,15 +46,16 @@ class StockLine:
     supply: Supply
     expected: int
     bring: int
+    take_out: int = 0
 
     def is_low(self, below_percent: int, within_hours: int) -> bool:
-        """Tell whether it is empty, has no more than so much of its par, or will be empty within so
-        many hours (0: that is not asked).
+        """Tell whether nothing is in it that may be sold, no more than so much of its par, or it
+        will be so within so many hours (0: that is not asked).
         """
         lasts = self.supply.hours
         return (
-            self.stock == 0
-            or (self.par > 0 and 100 * self.stock <= below_percent * self.par)
+            self.stock <= self.take_out
+            or (self.par > 0 and 100 * (self.stock - self.take_out) <= below_percent * self.par)
             or (lasts is not None and lasts < within_hours)
         )
 
@@ -81,8 +85,8 @@ class StockLists:
     async def picked(
         self, selector: Selector, *, since_ms: int, now_ms: int, ahead_ms: int
     ) -> list[StockLine]:
-        """Return the columns of all that the selector holds to which something is to be brought.
-        Raises NotPossible (PICK_LIST_TOO_LONG).
+        """Return the columns of all that the selector holds to which something is to be brought,
+        or out of which: of retired machines too. Raises NotPossible (PICK_LIST_TOO_LONG).
         """
 
         def work(connection: Connection) -> list[StockLine]:
@@ -90,7 +94,7 @@ class StockLists:
                 line
                 for machine_id in _all_of(connection, selector, now_ms)
                 for line in _of_machine(connection, machine_id, since_ms, now_ms, ahead_ms)
-                if line.bring
+                if line.bring or line.take_out
             ]
 
         return await self._db.read(work)
@@ -101,7 +105,12 @@ def _all_of(connection: Connection, selector: Selector, now_ms: int) -> list[str
     held = Held(machine_ids=(), position="")
     while True:
         held = page_of(
-            connection, selector, now_ms, position=held.position, limit=PICKED_MACHINES_MAX + 1
+            connection,
+            selector,
+            now_ms,
+            position=held.position,
+            limit=PICKED_MACHINES_MAX + 1,
+            left=True,
         )
         found += held.machine_ids
         if len(found) > PICKED_MACHINES_MAX:
@@ -125,16 +134,19 @@ def _of_machine(
             *(planned.column, planned.product, planned.capacity),
             func.coalesce(goods_balances.c.quantity, 0).label("stock"),
             func.coalesce(par.par, 0).label("par"),
+            machines.c.retired_at_ms,
         )
         .select_from(
-            planogram_columns.outerjoin(
+            planogram_columns.join(machines, machines.c.machine_id == planned.machine_id)
+            .outerjoin(
                 goods_balances,
                 and_(
                     goods_balances.c.place == place,
                     goods_balances.c.product == planned.product,
                     goods_balances.c.lot == "",
                 ),
-            ).outerjoin(
+            )
+            .outerjoin(
                 column_pars,
                 and_(
                     par.machine_id == planned.machine_id,
@@ -146,10 +158,14 @@ def _of_machine(
         .where(planned.machine_id == machine_id)
         .order_by(planned.place)
     )
+    locked = to_take_out(connection, machine_id)
     lines = []
     for row in rows:
         number = sold[column_place(MachineId(machine_id), row.column), row.product]
-        there = expected(row.stock, number, span_ms, ahead_ms)
+        retired = row.retired_at_ms is not None
+        out = row.stock if retired else min(row.stock, locked.get(row.column, 0))
+        # Nothing is sold out of a locked column, also none of what may be sold.
+        there = row.stock - out if out else expected(row.stock, number, span_ms, ahead_ms)
         lines.append(
             StockLine(
                 machine_id=machine_id,
@@ -160,9 +176,10 @@ def _of_machine(
                 par=row.par,
                 sold=number,
                 span_ms=span_ms,
-                supply=supply(row.stock, number, span_ms),
+                supply=supply(row.stock - out, number, span_ms),
                 expected=there,
-                bring=max(0, min(row.par, row.capacity) - there),
+                bring=0 if retired else max(0, min(row.par, row.capacity) - there),
+                take_out=out,
             )
         )
     return lines

@@ -63,6 +63,7 @@ class StockLine(_message.Message):
     SUPPLY_HOURS_HIGH_FIELD_NUMBER: _builtins.int
     EXPECTED_FIELD_NUMBER: _builtins.int
     BRING_FIELD_NUMBER: _builtins.int
+    TAKE_OUT_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     column: _builtins.str
     product: _builtins.str
@@ -83,8 +84,12 @@ class StockLine(_message.Message):
     """
     supply_hours_high: _builtins.int
     expected: _builtins.int
-    """In a pick list: how many are likely to be there at arrival, and how many are to be brought."""
+    """In a pick list: how many that may be sold are likely to be there at arrival, and how many are to be
+    brought.
+    """
     bring: _builtins.int
+    take_out: _builtins.int
+    """How many of the stock must be taken out: they are recalled or have expired, or the machine is retired."""
     def __init__(
         self,
         *,
@@ -101,10 +106,11 @@ class StockLine(_message.Message):
         supply_hours_high: _builtins.int | None = ...,
         expected: _builtins.int = ...,
         bring: _builtins.int = ...,
+        take_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_supply_hours", b"_supply_hours", "_supply_hours_high", b"_supply_hours_high", "supply_hours", b"supply_hours", "supply_hours_high", b"supply_hours_high"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_supply_hours", b"_supply_hours", "_supply_hours_high", b"_supply_hours_high", "bring", b"bring", "capacity", b"capacity", "column", b"column", "expected", b"expected", "machine_id", b"machine_id", "par", b"par", "product", b"product", "sold", b"sold", "sold_in_hours", b"sold_in_hours", "stock", b"stock", "supply_hours", b"supply_hours", "supply_hours_high", b"supply_hours_high", "supply_hours_low", b"supply_hours_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_supply_hours", b"_supply_hours", "_supply_hours_high", b"_supply_hours_high", "bring", b"bring", "capacity", b"capacity", "column", b"column", "expected", b"expected", "machine_id", b"machine_id", "par", b"par", "product", b"product", "sold", b"sold", "sold_in_hours", b"sold_in_hours", "stock", b"stock", "supply_hours", b"supply_hours", "supply_hours_high", b"supply_hours_high", "supply_hours_low", b"supply_hours_low", "take_out", b"take_out"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__supply_hours: _TypeAlias = _typing.Literal["supply_hours"]  # noqa: Y015
     _WhichOneofArgType__supply_hours: _TypeAlias = _typing.Literal["_supply_hours", b"_supply_hours"]  # noqa: Y015

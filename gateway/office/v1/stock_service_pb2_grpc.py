@@ -84,7 +84,8 @@ class StockServiceServicer(object):
 
     def GetPickList(self, request, context):
         """What is to be brought to these machines, at most 200, so that each column has its par: that less
-        what is likely to be there at arrival. Columns without a par get nothing.
+        what is likely to be there at arrival and may be sold. Columns without a par get nothing. What must be
+        taken out is named too (take_out), of retired machines all that is left in them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class StockServiceStub:
     """
     GetPickList: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.GetPickListRequest, _stock_service_pb2.GetPickListResponse]
     """What is to be brought to these machines, at most 200, so that each column has its par: that less
-    what is likely to be there at arrival. Columns without a par get nothing.
+    what is likely to be there at arrival and may be sold. Columns without a par get nothing. What must be
+    taken out is named too (take_out), of retired machines all that is left in them.
     """
 
 @_typing.type_check_only
@@ -59,7 +60,8 @@ class StockServiceAsyncStub(StockServiceStub):
     """
     GetPickList: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.GetPickListRequest, _stock_service_pb2.GetPickListResponse]  # type: ignore[assignment]
     """What is to be brought to these machines, at most 200, so that each column has its par: that less
-    what is likely to be there at arrival. Columns without a par get nothing.
+    what is likely to be there at arrival and may be sold. Columns without a par get nothing. What must be
+    taken out is named too (take_out), of retired machines all that is left in them.
     """
 
 class StockServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -97,7 +99,8 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.GetPickListResponse, _abc.Awaitable[_stock_service_pb2.GetPickListResponse]]:
         """What is to be brought to these machines, at most 200, so that each column has its par: that less
-        what is likely to be there at arrival. Columns without a par get nothing.
+        what is likely to be there at arrival and may be sold. Columns without a par get nothing. What must be
+        taken out is named too (take_out), of retired machines all that is left in them.
         """
 
 def add_StockServiceServicer_to_server(servicer: StockServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,16 +3,18 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from storage.database.engine import Database
 from storage.office import stock_lists
 from storage.office.deeds import Deed, NotPossible
 from storage.office.pars import Pars
-from storage.office.selectors import Selector
+from storage.office.recalls import NewRecall
+from storage.office.selectors import Selector, Selectors
 from storage.office.stock_lists import StockLine, StockLists
 from storage.office.supply import HOUR_MS, supply
-from storage.tables import goods_moves
+from storage.tables import goods_moves, machines
+from tests.storage.office import locking as of
 from tests.storage.owner import START_MS, Owner
 
 DAY_MS = 24 * HOUR_MS
@@ -83,6 +85,59 @@ async def test_what_is_brought_is_the_par_less_what_will_be_there(
     monkeypatch.setattr(stock_lists, "PICKED_MACHINES_MAX", 1)
     with pytest.raises(NotPossible, match="more than 1 machines"):
         await lists.picked(Selector(all=True), **asked)
+
+
+async def test_locked_goods_are_taken_out_and_none_of_them_is_expected(db: Database) -> None:
+    """Of nine with a par of eight five are recalled, some of them twice: five come out, and four
+    that may be sold are there and stay, because a locked column sells nothing: four are brought.
+    """
+    await of.machines(db, "VM-1", "VM-2")
+    await of.moved(db, 1, "LOADED", "L1", 3)
+    await of.moved(db, 2, "LOADED", "L2", 4)
+    await of.moved(db, 3, "LOADED", "L3", 2)
+    await of.moved(db, 4, "LOADED", "L4", 6, machine_id="VM-2")
+    await Pars(db).set("VM-1", {"A1": 8}, BY)
+    await Pars(db).set("VM-2", {"A1": 6}, BY)
+    for number, lot in enumerate(("L1", "L3")):
+        wanted = NewRecall(product="cola", lot=lot, reason="glass")
+        await of.locked_for(db, await of.recalled(db, wanted, f"r-{number}"))
+    asked = {"since_ms": 0, "now_ms": 9, "ahead_ms": 99}
+    (line,) = await StockLists(db).picked(Selector(all=True), **asked)
+    assert ("A1", 9, 5, 4, 4) == (
+        line.column,
+        line.stock,
+        line.take_out,
+        line.expected,
+        line.bring,
+    )
+    every = NewRecall(product="cola", lot="", reason="glass")
+    await of.locked_for(db, await of.recalled(db, every, "r-all"))
+    lines = await StockLists(db).picked(Selector(all=True), **asked)
+    assert [("VM-1", 9, 0, 8), ("VM-2", 6, 0, 6)] == [
+        (one.machine_id, one.take_out, one.expected, one.bring) for one in lines
+    ]
+    assert all(one.is_low(50, 0) for one in lines)
+
+
+async def test_a_retired_machine_is_emptied_and_nothing_is_brought(db: Database) -> None:
+    """It is on the list until nothing is left in it; no other list has it."""
+    await of.machines(db, "VM-1", "VM-2")
+    await of.moved(db, 1, "LOADED", "L1", 3)
+    await Pars(db).set("VM-1", {"A1": 8}, BY)
+    gone = update(machines).values(retired_at_ms=5)
+    await db.write(lambda connection: connection.execute(gone))
+    asked = {"since_ms": 0, "now_ms": 9, "ahead_ms": 0}
+    for selector in (Selector(all=True), Selector(machine_ids=("VM-1", "VM-2"))):
+        (line,) = await StockLists(db).picked(selector, **asked)
+        assert ("VM-1", "A1", 3, 0) == (
+            line.machine_id,
+            line.column,
+            line.take_out,
+            line.bring,
+        )
+    assert () == tuple((await Selectors(db).page(Selector(all=True), 9, limit=9)).machine_ids)
+    await of.moved(db, 2, "UNLOADED", "", 3)
+    assert [] == await StockLists(db).picked(Selector(all=True), **asked)
 
 
 @pytest.mark.parametrize(

@@ -570,7 +570,7 @@ class RotateCodeRequest(_message.Message):
     new_code: _builtins.bool
     """Another code too: what is printed on the machine cannot be paid any more."""
     reason: _builtins.str
-    """1 to 200 bytes, for the audit log."""
+    """For the audit log. Needed; at most 500 characters."""
     etag: _builtins.str
     request_id: _builtins.str
     validate_only: _builtins.bool

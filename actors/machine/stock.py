@@ -330,22 +330,35 @@ def keep_counts(there: Sequence[Column], planned: Sequence[Column]) -> tuple[Col
     )
 
 
-def plan(draft: Draft, planned: Sequence[Column]) -> None:
-    """The planogram is another one. A column that keeps its product keeps its stock, as far as it
-    fits; what is left of the others is removed from the machine, and what is in a new one is found.
+def without_place(there: Sequence[Column], planned: Sequence[Column]) -> tuple[Column, ...]:
+    """Return the columns of which goods have no place in the planned ones, because the product is
+    another, fewer fit, or the column is gone; ``stock`` is how many.
     """
-    before = {column.column: column for column in draft.state.columns}
-    kept: dict[str, int] = {
+    kept = _kept(there, planned)
+    return tuple(
+        replace(old, stock=gone) for old in there if (gone := old.stock - kept.get(old.column, 0))
+    )
+
+
+def _kept(there: Sequence[Column], planned: Sequence[Column]) -> dict[str, int]:
+    """Return how many stay in each column that keeps its product."""
+    before = {column.column: column for column in there}
+    return {
         column.column: min(old.stock, column.capacity)
         for column in planned
         if (old := before.get(column.column)) is not None and old.product == column.product
     }
+
+
+def plan(draft: Draft, planned: Sequence[Column]) -> None:
+    """The planogram is another one. A column that keeps its product keeps its stock, as far as it
+    fits; what is left of the others is removed from the machine, and what is in a new one is found.
+    """
+    kept = _kept(draft.state.columns, planned)
     removed = goods.removed_place(draft.state.machine_id)
-    for old in draft.state.columns:
-        gone = old.stock - kept.get(old.column, 0)
-        if gone:
-            draft.note(f"{gone} {old.product} of column {old.column} have no place any more")
-            _carry(draft, GoodsKind.UNLOADED, old, -gone, removed)
+    for gone in without_place(draft.state.columns, planned):
+        draft.note(f"{gone.stock} {gone.product} of column {gone.column} have no place any more")
+        _carry(draft, GoodsKind.UNLOADED, gone, -gone.stock, removed)
     columns = tuple(
         replace(column, stock=kept.get(column.column, min(column.stock, column.capacity)))
         for column in planned

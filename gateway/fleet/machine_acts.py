@@ -217,6 +217,15 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 "back, and then it sells as it did before",
                 machine=machine_id,
             )
+        case changes.GoodsWithoutPlace(gone=gone):
+            return not_possible(
+                "GOODS_WITHOUT_PLACE",
+                f"{changes.said_without_place(gone)} in this planogram of machine {machine_id}: "
+                "mend its product or capacity, or take the goods out (UnloadColumn, CountColumn); "
+                "with goods_may_be_removed they go to REMOVED:" + machine_id,
+                machine=machine_id,
+                columns=", ".join(one.column for one in gone[:_NAMED_MAX]),
+            )
         case changes.MachineInUse(what=what):
             listed = "; ".join(what[:_NAMED_MAX])
             more = f"; and {len(what) - _NAMED_MAX} more" if len(what) > _NAMED_MAX else ""

@@ -5,9 +5,12 @@ with every problem of the request. A field that was forgotten destroys nothing: 
 and no mask are refused.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.machine.ids import MachineId
+from actors.machine.state import Column
+from actors.machine.stock import without_place
 from gateway.fleet.act import Act
 from gateway.fleet.caller import named
 from gateway.fleet.machine_acts import MachineActs
@@ -17,6 +20,16 @@ from gateway.fleet.v1 import fleet_service_pb2 as wire
 from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
 from storage.fleet.views import MachineView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanogramSet:
+    """A machine with its new planogram, and the columns out of which goods were removed for it;
+    their ``stock`` is how many.
+    """
+
+    machine: MachineView
+    removed: Sequence[Column]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +51,10 @@ class MachineCalls:
             request.machine.machine_id, change, act, action="UpdateMachine", etag=request.etag
         )
 
-    async def set_planogram(self, request: wire.SetPlanogramRequest, act: Act) -> MachineView:
-        """SetPlanogram. No columns are meant only if the request says so in words."""
+    async def set_planogram(self, request: wire.SetPlanogramRequest, act: Act) -> PlanogramSet:
+        """SetPlanogram. No columns are meant only if the request says so in words, and goods leave
+        their columns only if it says that, too.
+        """
         fields = Fields().machine_id(request.machine_id).etag(request.etag)
         columns = fields.columns(request.columns)
         if not request.columns and not request.remove_all:
@@ -47,10 +62,16 @@ class MachineCalls:
         if request.columns and request.remove_all:
             fields.wrong("remove_all", "must not be set beside columns")
         fields.done()
-        change = MachineChange(columns=columns)
-        return await self.acts.change(
-            request.machine_id, change, act, action="SetPlanogram", etag=request.etag
+        removes = request.goods_may_be_removed or request.remove_all
+        there = (await self.acts.machine(request.machine_id)).columns
+        machine = await self.acts.change(
+            request.machine_id,
+            MachineChange(columns=columns, goods_may_be_removed=removes),
+            act,
+            action="SetPlanogram",
+            etag=request.etag,
         )
+        return PlanogramSet(machine=machine, removed=without_place(there, columns))
 
     async def set_stock(self, request: wire.SetStockRequest, act: Act) -> MachineView:
         """SetStock. A count that is not there is no count of 0."""

@@ -6,7 +6,7 @@ while every host is away.
 
 from gateway.fleet import filters, pages, views
 from gateway.fleet.answering import Context, Parts, answered
-from gateway.fleet.machine_calls import MachineCalls
+from gateway.fleet.machine_calls import MachineCalls, PlanogramSet
 from gateway.fleet.requests import Fields
 from gateway.fleet.v1 import fleet_service_pb2 as wire
 from gateway.fleet.v1 import fleet_service_pb2_grpc, machine_pb2
@@ -77,8 +77,10 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
     async def SetPlanogram(
         self, request: wire.SetPlanogramRequest, context: Context
     ) -> wire.SetPlanogramResponse:
-        def answer(view: MachineView) -> wire.SetPlanogramResponse:
-            return wire.SetPlanogramResponse(machine=views.machine(view))
+        def answer(done: PlanogramSet) -> wire.SetPlanogramResponse:
+            return wire.SetPlanogramResponse(
+                machine=views.machine(done.machine), removed=map(views.removed, done.removed)
+            )
 
         return await self.parts.change(
             request, context, self._calls.set_planogram, answer, wire.SetPlanogramResponse

@@ -16,6 +16,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from actors.machine.state import Column
 from gateway.fleet import enums
 from gateway.fleet.v1 import event_pb2, machine_pb2, session_pb2, trade_pb2, work_item_pb2
 from gateway.process.texts import plain
@@ -201,6 +202,13 @@ def machine(view: views.MachineView) -> machine_pb2.Machine:
 def basic_machine(view: views.MachineView) -> machine_pb2.Machine:
     """Return a machine as a long list shows it."""
     return message(machine_pb2.Machine, view, without=COLUMNS_AND_TEXTS)
+
+
+def removed(column: Column) -> machine_pb2.RemovedGoods:
+    """Return what has no place in a planogram: as many of a column's product as its ``stock``."""
+    return machine_pb2.RemovedGoods(
+        column=plain(column.column), product=plain(column.product), quantity=column.stock
+    )
 
 
 def session(view: views.SessionView) -> session_pb2.Session:

@@ -6,11 +6,12 @@ carried out by itself, or CallRefused; a rehearsal returns what would change.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 
 from actors.machine.state import Column
+from actors.machine.stock import without_place
 from gateway.fleet.act import Act
 from gateway.fleet.caller import named
 from gateway.fleet.errors import CallRefused
@@ -27,6 +28,7 @@ from gateway.office.place_fields import PlaceFields
 from gateway.office.price_calls import AHEAD_MS_MAX
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.rpc.statuses import Refusal
+from storage.fleet.changes import said_without_place
 from storage.fleet.views import MachineView
 from storage.office.imports import ImportLine, Imports, ImportView
 from storage.office.pars import Pars
@@ -45,11 +47,23 @@ _AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What an application comes to for one machine; ``problem``: why it cannot be done."""
+    """What an application comes to for one machine. ``problem``: why it cannot be done at all.
+    ``removed``: columns of which goods have no place any more, whose ``stock`` is how many; the
+    machine's line fails for them unless they ``may_be_removed``.
+    """
 
     machine_id: str
     differences: Sequence[str] = ()
     problem: str = ""
+    removed: Sequence[Column] = ()
+    may_be_removed: bool = False
+
+    @property
+    def fails(self) -> str:
+        """Why the machine's line would fail as it is now; empty if it would not."""
+        if self.problem or self.may_be_removed or not self.removed:
+            return self.problem
+        return said_without_place(self.removed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +115,10 @@ class ApplicationCalls:
             template = await self.templates.get(request.template)
             check_in_use(template)
         machine_ids = await self._all_of(selector, from_ms)
-        planned = await self._planned(machine_ids, template, from_ms)
+        planned = [
+            replace(one, may_be_removed=request.goods_may_be_removed)
+            for one in await self._planned(machine_ids, template, from_ms)
+        ]
         if act.validate_only:
             return Applied(planned=planned)
         _check(planned)
@@ -116,7 +133,7 @@ class ApplicationCalls:
                 lines_per_s=request.machines_per_second or LINES_PER_S,
                 failures_max=request.failures_max,
                 from_ms=from_ms,
-                about=template.kept(),
+                about=template.kept(goods_may_be_removed=request.goods_may_be_removed),
             )
         self.begun()
         return Applied(planned=planned, view=view)
@@ -181,7 +198,11 @@ def _of(view: MachineView, template: TemplateView, prices: dict[str, int]) -> Pl
         after = columns_of(template, view.currency, prices)
     except NoPlanogram as error:
         return Planned(machine_id=view.machine_id, problem=str(error))
-    return Planned(machine_id=view.machine_id, differences=tuple(differences(view.columns, after)))
+    return Planned(
+        machine_id=view.machine_id,
+        differences=tuple(differences(view.columns, after)),
+        removed=without_place(view.columns, after),
+    )
 
 
 def differences(before: Sequence[Column], after: Sequence[Column]) -> list[str]:

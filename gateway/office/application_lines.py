@@ -22,7 +22,14 @@ from storage.fleet.changes import MachineChange
 from storage.fleet.views import MachineView
 from storage.office.imports import ImportLine, ImportView, LineState
 from storage.office.pars import Pars, ParsView
-from storage.office.templates import NoPlanogram, Templates, TemplateView, columns_of, read
+from storage.office.templates import (
+    NoPlanogram,
+    Templates,
+    TemplateView,
+    columns_of,
+    may_remove,
+    read,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +67,7 @@ class ApplicationLines:
         async def do(request: fleet_service_pb2.SetPlanogramRequest, act: Act) -> MachineView:
             return await self.acts.change(
                 request.machine_id,
-                MachineChange(columns=columns),
+                MachineChange(columns=columns, goods_may_be_removed=request.goods_may_be_removed),
                 act,
                 action="ApplyPlanogram",
                 detail=f"template {template.template}, application {of.import_id}",
@@ -79,6 +86,7 @@ class ApplicationLines:
                     )
                     for one in columns
                 ],
+                goods_may_be_removed=may_remove(of.about),
             ),
             fleet_service_pb2.SetPlanogramResponse,
             act,

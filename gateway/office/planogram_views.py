@@ -3,6 +3,7 @@
 """
 
 from gateway.fleet import enums
+from gateway.fleet import views as fleet_views
 from gateway.fleet.views import timestamp
 from gateway.office.application_calls import Applied, Planned
 from gateway.office.v1 import planogram_pb2
@@ -102,16 +103,18 @@ def applied(done: Applied) -> wire.ApplyPlanogramResponse:
     """Return what became of an application: what it is, or what it would be."""
     refused = sum(1 for one in done.planned if one.problem)
     changed = sum(1 for one in done.planned if one.differences)
+    failing = sum(1 for one in done.planned if one.fails and not one.problem)
     made = wire.ApplyPlanogramResponse(
         changed_count=changed,
         same_count=len(done.planned) - refused - changed,
         refused_count=refused,
+        failing_count=failing,
     )
     if done.view is not None:
         made.application.CopyFrom(application(done.view))
         return made
     told = [one for one in done.planned if one.problem or one.differences]
-    shown = sorted(told, key=lambda one: not one.problem)[:CHANGES_SHOWN_MAX]
+    shown = sorted(told, key=lambda one: (not one.problem, not one.fails))[:CHANGES_SHOWN_MAX]
     made.changes.extend(map(_planned, shown))
     return made
 
@@ -121,5 +124,8 @@ def _planned(one: Planned) -> planogram_pb2.PlannedChange:
     if len(one.differences) > DIFFERENCES_SHOWN_MAX:
         shown.append(f"and {len(one.differences) - DIFFERENCES_SHOWN_MAX} more")
     return planogram_pb2.PlannedChange(
-        machine_id=one.machine_id, differences=shown, problem=plain(one.problem)
+        machine_id=one.machine_id,
+        differences=shown,
+        problem=plain(one.fails),
+        removed=map(fleet_views.removed, one.removed),
     )

@@ -6,7 +6,7 @@ told, and the difference in one line for the audit log.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -24,13 +24,14 @@ from actors.machine.state import (
     MachineState,
     Mode,
 )
-from actors.machine.stock import keep_counts
+from actors.machine.stock import keep_counts, without_place
 from storage import codec
 from storage.machines.loading import configuration_of, read_columns
 from storage.tables import inbox, machine_halts, machine_profiles, machine_states
 
 PLACE = ("store_name", "address", "country_code")
 """What the code says at Alipay, which follows."""
+_GONE_SHOWN_MAX = 10
 
 
 class Maintenance(StrEnum):
@@ -90,6 +91,16 @@ class MachineInUse(ChangeRefused):
         self.what = what
 
 
+class GoodsWithoutPlace(ChangeRefused):
+    """Goods in the machine would have no place in the planogram: ``gone`` are their columns, whose
+    ``stock`` is how many. Nobody said that they may be removed.
+    """
+
+    def __init__(self, gone: tuple[Column, ...]) -> None:
+        super().__init__(said_without_place(gone))
+        self.gone = gone
+
+
 class LimitsContradict(ChangeRefused):
     """The machine's own limits and the fleet's exclude each other; ``found`` says how."""
 
@@ -102,7 +113,8 @@ class LimitsContradict(ChangeRefused):
 class MachineChange:
     """What is to be set; None leaves it as it is. ``overrides`` are all limits of the machine,
     ``limits`` single ones by name, None for one that follows the fleet again. ``columns`` is the
-    whole planogram and makes a new version of it. ``retire`` disables the machine for ever.
+    whole planogram and makes a new version of it; goods without a place in it are refused unless
+    ``goods_may_be_removed``. ``retire`` disables the machine for ever.
     ``beside``: its making wrote something of its own, which stands in the audit log even if nothing
     of the registry differs.
     """
@@ -115,6 +127,7 @@ class MachineChange:
     limits: Mapping[str, int | None] = field(default_factory=dict)
     enabled: bool | None = None
     columns: tuple[Column, ...] | None = None
+    goods_may_be_removed: bool = False
     retire: bool = False
     beside: bool = False
     notify_token: str | None = None
@@ -173,7 +186,7 @@ def plan(
     if change.retire and (what := tuple(_open(connection, machine_id))):
         raise MachineInUse(what)
     if change.columns is not None:
-        change = replace(change, columns=_planned(connection, machine_id, change.columns))
+        change = replace(change, columns=_planned(connection, machine_id, change))
     after = _configured(before, change)
     difference = "; ".join(_differences(row, before, after, change))
     if not difference:
@@ -212,15 +225,41 @@ def _nothing(before: Configuration) -> Planned:
 
 
 def _planned(
-    connection: Connection, machine_id: MachineId, columns: tuple[Column, ...]
+    connection: Connection, machine_id: MachineId, change: MachineChange
 ) -> tuple[Column, ...] | None:
     """Return the planogram that is wanted; None if the machine has it. A column that keeps its
     product keeps its count: its actor's, or, if the actor has not heard of the column yet, the one
-    with which the column came.
+    with which the column came. Raises GoodsWithoutPlace.
     """
     there = read_columns(connection, [machine_id]).get(machine_id, ())
-    kept = keep_counts(there, columns)
-    return None if kept == there else kept
+    wanted = change.columns or ()
+    kept = keep_counts(there, wanted)
+    if kept == there:
+        return None
+    if not change.goods_may_be_removed:
+        stocked = keep_counts(_known_columns(connection, machine_id), there)
+        if gone := without_place(stocked, wanted):
+            raise GoodsWithoutPlace(gone)
+    return kept
+
+
+def _known_columns(connection: Connection, machine_id: MachineId) -> tuple[Column, ...]:
+    """Return what the actor has in its columns: nothing, if it has decided nothing yet, or if its
+    state cannot be read, so that the registry's counts are all that is known.
+    """
+    try:
+        state = _state(connection, machine_id)
+    except codec.CodecError:  # its host has halted it
+        return ()
+    return () if state is None else state.columns
+
+
+def said_without_place(gone: Sequence[Column]) -> str:
+    """Return in words which goods have no place in a planogram, at most ten columns of them."""
+    said = [f"{one.stock} {one.product} of {one.column}" for one in gone[:_GONE_SHOWN_MAX]]
+    if len(gone) > _GONE_SHOWN_MAX:
+        said.append(f"those of {len(gone) - _GONE_SHOWN_MAX} more columns")
+    return f"{', '.join(said)} have no place any more"
 
 
 def may_have(overrides: PolicyOverrides, fleet: Policy) -> None:

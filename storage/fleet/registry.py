@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, select, update
 
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
@@ -34,7 +34,13 @@ from storage.fleet.joining import (
     registered,
 )
 from storage.machines.loading import configuration_of
-from storage.tables import column_locks, machines, notify_tokens, planogram_columns
+from storage.tables import (
+    column_locks,
+    column_pars,
+    machines,
+    notify_tokens,
+    planogram_columns,
+)
 
 TOKEN_BYTES = 24
 STORE_BYTES = 5
@@ -154,6 +160,7 @@ class Registry:
                     _keep_token(connection, row, now_ms)
                 if planned.told.columns is not None:
                     _write_columns(connection, machine_id, planned.told.columns)
+                    said = "; ".join((said, *_lower_pars(connection, machine_id)))
                 if planned.told.configuration.retired:
                     _is_over(connection, machine_id)
                 else:
@@ -314,6 +321,30 @@ def _wait_for_it(
     if after.planogram_version != planned.before.planogram_version:
         version = {"planogram_version": after.planogram_version, "since_at_ms": now_ms}
         planogram_waits.wanted(connection, [{"machine_id": machine_id, **version}])
+
+
+def _lower_pars(connection: Connection, machine_id: MachineId) -> list[str]:
+    """Make each par that does not fit any more what fits, and return the changes in words."""
+    par, planned = column_pars.c, planogram_columns.c
+    too_high = (
+        select(par.column, par.par, planned.capacity)
+        .join(
+            planogram_columns,
+            and_(
+                planned.machine_id == par.machine_id,
+                planned.column == par.column,
+                planned.product == par.product,
+            ),
+        )
+        .where(par.machine_id == machine_id, par.par > planned.capacity)
+        .order_by(par.column)
+    )
+    rows = connection.execute(too_high).all()
+    for row in rows:
+        mine = (par.machine_id == machine_id, par.column == row.column)
+        lower = {"par": row.capacity, "revision": par.revision + 1}
+        connection.execute(update(column_pars).where(*mine).values(lower))
+    return [f"par of {row.column} {row.par} -> {row.capacity}" for row in rows]
 
 
 def _write_columns(

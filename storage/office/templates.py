@@ -28,6 +28,7 @@ from storage.office.prices import NewPrice, check_products, price_at
 from storage.tables import planogram_templates, price_lists
 
 TEMPLATES_MAX = 1_000
+_MAY_REMOVE = "goods_may_be_removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,12 @@ class TemplateView:
     updated_at_ms: int
     archived_at_ms: int | None
 
-    def kept(self) -> str:
-        """Return it as a text that ``read`` makes a template of."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+    def kept(self, *, goods_may_be_removed: bool = False) -> str:
+        """Return it as a text that ``read`` makes a template of, with whether its application may
+        remove goods.
+        """
+        said = {_MAY_REMOVE: True} if goods_may_be_removed else {}
+        return json.dumps(asdict(self) | said, ensure_ascii=False, separators=(",", ":"))
 
     def listed(self) -> frozenset[str]:
         """Return the products whose prices the price list says."""
@@ -76,9 +80,15 @@ class TemplateView:
 def read(text: str) -> TemplateView:
     """Return the template of a text."""
     values = json.loads(text)
+    values.pop(_MAY_REMOVE, None)
     content = values.pop("content")
     columns = tuple(TemplateColumn(**one) for one in content.pop("columns"))
     return TemplateView(content=TemplateContent(columns=columns, **content), **values)
+
+
+def may_remove(text: str) -> bool:
+    """Return whether the application of this text may remove goods."""
+    return bool(json.loads(text).get(_MAY_REMOVE, False))
 
 
 class NoPlanogram(ValueError):

@@ -41,7 +41,7 @@ async def reprice(world: "World", rng: Random) -> None:
     )
     await world.registry.change(
         MachineId(machine_id),
-        MachineChange(columns=columns),
+        MachineChange(columns=columns, goods_may_be_removed=True),
         actor="office",
         action="SetPlanogram",
         now_ms=world.clock.now_ms(),

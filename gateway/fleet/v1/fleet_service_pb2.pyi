@@ -298,12 +298,17 @@ class SetPlanogramRequest(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    GOODS_MAY_BE_REMOVED_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     remove_all: _builtins.bool
-    """Says that the machine shall have no columns."""
+    """Says that the machine shall have no columns, and that what is in them may be removed."""
     etag: _builtins.str
     request_id: _builtins.str
     validate_only: _builtins.bool
+    goods_may_be_removed: _builtins.bool
+    """Says that goods which have no place in these columns shall leave the machine's books. Without it they
+    refuse the change (FAILED_PRECONDITION, GOODS_WITHOUT_PLACE).
+    """
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[_machine_pb2_1.Column]:
         """All its columns, 1 to 128; none is refused unless remove_all is set."""
@@ -317,10 +322,11 @@ class SetPlanogramRequest(_message.Message):
         etag: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        goods_may_be_removed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "etag", b"etag", "machine_id", b"machine_id", "remove_all", b"remove_all", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "etag", b"etag", "goods_may_be_removed", b"goods_may_be_removed", "machine_id", b"machine_id", "remove_all", b"remove_all", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -331,16 +337,22 @@ class SetPlanogramResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MACHINE_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def machine(self) -> _machine_pb2_1.Machine: ...
+    @_builtins.property
+    def removed(self) -> _containers.RepeatedCompositeFieldContainer[_machine_pb2_1.RemovedGoods]:
+        """What has no place any more, as our books had it when the call was made."""
+
     def __init__(
         self,
         *,
         machine: _machine_pb2_1.Machine | None = ...,
+        removed: _abc.Iterable[_machine_pb2_1.RemovedGoods] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine", "removed", b"removed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

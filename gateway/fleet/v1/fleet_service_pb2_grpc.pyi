@@ -73,7 +73,10 @@ class FleetServiceStub:
     SetPlanogram: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]
     """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
     is in a session the machine goes on with the planogram that they saw; the new one is in force when
-    the session ends. A product is any text; one that the catalogue has is that product.
+    the session ends. A product is any text; one that the catalogue has is that product. Goods of a column
+    that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
+    ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
+    capacity becomes the capacity.
     """
     SetStock: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetStockRequest, _fleet_service_pb2.SetStockResponse]
     """Tells how many items are in a column, after a count or a refill."""
@@ -148,7 +151,10 @@ class FleetServiceAsyncStub(FleetServiceStub):
     SetPlanogram: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]  # type: ignore[assignment]
     """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
     is in a session the machine goes on with the planogram that they saw; the new one is in force when
-    the session ends. A product is any text; one that the catalogue has is that product.
+    the session ends. A product is any text; one that the catalogue has is that product. Goods of a column
+    that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
+    ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
+    capacity becomes the capacity.
     """
     SetStock: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetStockRequest, _fleet_service_pb2.SetStockResponse]  # type: ignore[assignment]
     """Tells how many items are in a column, after a count or a refill."""
@@ -250,7 +256,10 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fleet_service_pb2.SetPlanogramResponse, _abc.Awaitable[_fleet_service_pb2.SetPlanogramResponse]]:
         """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
         is in a session the machine goes on with the planogram that they saw; the new one is in force when
-        the session ends. A product is any text; one that the catalogue has is that product.
+        the session ends. A product is any text; one that the catalogue has is that product. Goods of a column
+        that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
+        ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
+        capacity becomes the capacity.
         """
 
     @_abc_1.abstractmethod

@@ -457,3 +457,32 @@ class Halt(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Halt: _TypeAlias = Halt  # noqa: Y015
+
+@_typing.final
+class RemovedGoods(_message.Message):
+    """Goods of one column for which a new planogram has no place: they are at REMOVED:<machine> in our books,
+    wherever they are.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    product: _builtins.str
+    quantity: _builtins.int
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+        product: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "product", b"product", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovedGoods: _TypeAlias = RemovedGoods  # noqa: Y015

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.fleet.v1 import machine_pb2 as gateway_dot_fleet_dot_v1_dot_machine__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/office/v1/planogram.proto\x12\x11gateway.office.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x01\n\x0b\x43onvergence\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x16\n\x0ewanted_version\x18\x02 \x01(\x03\x12\x18\n\x10version_in_force\x18\x03 \x01(\x03\x12\x15\n\rshown_version\x18\x04 \x01(\x03\x12\x0e\n\x06online\x18\x05 \x01(\x08\x12\x33\n\twaits_for\x18\x06 \x01(\x0e\x32 .gateway.office.v1.PlanogramWait\x12)\n\x05since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x0eTemplateColumn\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x18\n\x0bprice_minor\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08\x63\x61pacity\x18\x04 \x01(\x05\x12\x10\n\x03par\x18\x05 \x01(\x05H\x01\x88\x01\x01\x42\x0e\n\x0c_price_minorB\x06\n\x04_par\"\xa8\x02\n\x11PlanogramTemplate\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nprice_list\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x32\n\x07\x63olumns\x18\x05 \x03(\x0b\x32!.gateway.office.v1.TemplateColumn\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61rchived_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\"\xe0\x03\n\x14PlanogramApplication\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.gateway.office.v1.ApplicationState\x12\x10\n\x08template\x18\x03 \x01(\t\x12\x15\n\rtemplate_etag\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmachine_count\x18\x07 \x01(\r\x12\x12\n\ndone_count\x18\x08 \x01(\r\x12\x14\n\x0c\x66\x61iled_count\x18\t \x01(\r\x12\x1b\n\x13machines_per_second\x18\n \x01(\r\x12\x14\n\x0c\x66\x61ilures_max\x18\x0b \x01(\r\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x0f \x01(\t\"n\n\x0f\x41pplicationLine\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x36\n\x05state\x18\x02 \x01(\x0e\x32\'.gateway.office.v1.ApplicationLineState\x12\x0f\n\x07problem\x18\x03 \x01(\t\"I\n\rPlannedChange\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ifferences\x18\x02 \x03(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t*\xbf\x01\n\rPlanogramWait\x12\x1e\n\x1aPLANOGRAM_WAIT_UNSPECIFIED\x10\x00\x12\x1a\n\x16PLANOGRAM_WAIT_NOTHING\x10\x01\x12\x17\n\x13PLANOGRAM_WAIT_HOST\x10\x02\x12\x1a\n\x16PLANOGRAM_WAIT_SESSION\x10\x03\x12\x19\n\x15PLANOGRAM_WAIT_STREAM\x10\x04\x12\"\n\x1ePLANOGRAM_WAIT_ACKNOWLEDGEMENT\x10\x05*\xae\x01\n\x10\x41pplicationState\x12!\n\x1d\x41PPLICATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41PPLICATION_STATE_WAITING\x10\x01\x12\x1d\n\x19\x41PPLICATION_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x41PPLICATION_STATE_DONE\x10\x03\x12\x1d\n\x19\x41PPLICATION_STATE_STOPPED\x10\x04*\xa6\x01\n\x14\x41pplicationLineState\x12&\n\"APPLICATION_LINE_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41PPLICATION_LINE_STATE_WAITING\x10\x01\x12\x1f\n\x1b\x41PPLICATION_LINE_STATE_DONE\x10\x02\x12!\n\x1d\x41PPLICATION_LINE_STATE_FAILED\x10\x03\x42p\n\x1avendgate.gateway.office.v1B\x0ePlanogramProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/office/v1/planogram.proto\x12\x11gateway.office.v1\x1a\x1egateway/fleet/v1/machine.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x01\n\x0b\x43onvergence\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x16\n\x0ewanted_version\x18\x02 \x01(\x03\x12\x18\n\x10version_in_force\x18\x03 \x01(\x03\x12\x15\n\rshown_version\x18\x04 \x01(\x03\x12\x0e\n\x06online\x18\x05 \x01(\x08\x12\x33\n\twaits_for\x18\x06 \x01(\x0e\x32 .gateway.office.v1.PlanogramWait\x12)\n\x05since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x0eTemplateColumn\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x18\n\x0bprice_minor\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08\x63\x61pacity\x18\x04 \x01(\x05\x12\x10\n\x03par\x18\x05 \x01(\x05H\x01\x88\x01\x01\x42\x0e\n\x0c_price_minorB\x06\n\x04_par\"\xa8\x02\n\x11PlanogramTemplate\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nprice_list\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x32\n\x07\x63olumns\x18\x05 \x03(\x0b\x32!.gateway.office.v1.TemplateColumn\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61rchived_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\"\xe0\x03\n\x14PlanogramApplication\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.gateway.office.v1.ApplicationState\x12\x10\n\x08template\x18\x03 \x01(\t\x12\x15\n\rtemplate_etag\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmachine_count\x18\x07 \x01(\r\x12\x12\n\ndone_count\x18\x08 \x01(\r\x12\x14\n\x0c\x66\x61iled_count\x18\t \x01(\r\x12\x1b\n\x13machines_per_second\x18\n \x01(\r\x12\x14\n\x0c\x66\x61ilures_max\x18\x0b \x01(\r\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x0f \x01(\t\"n\n\x0f\x41pplicationLine\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x36\n\x05state\x18\x02 \x01(\x0e\x32\'.gateway.office.v1.ApplicationLineState\x12\x0f\n\x07problem\x18\x03 \x01(\t\"z\n\rPlannedChange\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ifferences\x18\x02 \x03(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12/\n\x07removed\x18\x04 \x03(\x0b\x32\x1e.gateway.fleet.v1.RemovedGoods*\xbf\x01\n\rPlanogramWait\x12\x1e\n\x1aPLANOGRAM_WAIT_UNSPECIFIED\x10\x00\x12\x1a\n\x16PLANOGRAM_WAIT_NOTHING\x10\x01\x12\x17\n\x13PLANOGRAM_WAIT_HOST\x10\x02\x12\x1a\n\x16PLANOGRAM_WAIT_SESSION\x10\x03\x12\x19\n\x15PLANOGRAM_WAIT_STREAM\x10\x04\x12\"\n\x1ePLANOGRAM_WAIT_ACKNOWLEDGEMENT\x10\x05*\xae\x01\n\x10\x41pplicationState\x12!\n\x1d\x41PPLICATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41PPLICATION_STATE_WAITING\x10\x01\x12\x1d\n\x19\x41PPLICATION_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x41PPLICATION_STATE_DONE\x10\x03\x12\x1d\n\x19\x41PPLICATION_STATE_STOPPED\x10\x04*\xa6\x01\n\x14\x41pplicationLineState\x12&\n\"APPLICATION_LINE_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41PPLICATION_LINE_STATE_WAITING\x10\x01\x12\x1f\n\x1b\x41PPLICATION_LINE_STATE_DONE\x10\x02\x12!\n\x1d\x41PPLICATION_LINE_STATE_FAILED\x10\x03\x42p\n\x1avendgate.gateway.office.v1B\x0ePlanogramProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,22 +34,22 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.office.v1.planogram
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\032vendgate.gateway.office.v1B\016PlanogramProtoP\001Z#vendgate/gateway/office/v1;officev1\252\002\032Vendgate.Gateway.Office.V1'
-  _globals['_PLANOGRAMWAIT']._serialized_start=1418
-  _globals['_PLANOGRAMWAIT']._serialized_end=1609
-  _globals['_APPLICATIONSTATE']._serialized_start=1612
-  _globals['_APPLICATIONSTATE']._serialized_end=1786
-  _globals['_APPLICATIONLINESTATE']._serialized_start=1789
-  _globals['_APPLICATIONLINESTATE']._serialized_end=1955
-  _globals['_CONVERGENCE']._serialized_start=90
-  _globals['_CONVERGENCE']._serialized_end=308
-  _globals['_TEMPLATECOLUMN']._serialized_start=311
-  _globals['_TEMPLATECOLUMN']._serialized_end=446
-  _globals['_PLANOGRAMTEMPLATE']._serialized_start=449
-  _globals['_PLANOGRAMTEMPLATE']._serialized_end=745
-  _globals['_PLANOGRAMAPPLICATION']._serialized_start=748
-  _globals['_PLANOGRAMAPPLICATION']._serialized_end=1228
-  _globals['_APPLICATIONLINE']._serialized_start=1230
-  _globals['_APPLICATIONLINE']._serialized_end=1340
-  _globals['_PLANNEDCHANGE']._serialized_start=1342
-  _globals['_PLANNEDCHANGE']._serialized_end=1415
+  _globals['_PLANOGRAMWAIT']._serialized_start=1499
+  _globals['_PLANOGRAMWAIT']._serialized_end=1690
+  _globals['_APPLICATIONSTATE']._serialized_start=1693
+  _globals['_APPLICATIONSTATE']._serialized_end=1867
+  _globals['_APPLICATIONLINESTATE']._serialized_start=1870
+  _globals['_APPLICATIONLINESTATE']._serialized_end=2036
+  _globals['_CONVERGENCE']._serialized_start=122
+  _globals['_CONVERGENCE']._serialized_end=340
+  _globals['_TEMPLATECOLUMN']._serialized_start=343
+  _globals['_TEMPLATECOLUMN']._serialized_end=478
+  _globals['_PLANOGRAMTEMPLATE']._serialized_start=481
+  _globals['_PLANOGRAMTEMPLATE']._serialized_end=777
+  _globals['_PLANOGRAMAPPLICATION']._serialized_start=780
+  _globals['_PLANOGRAMAPPLICATION']._serialized_end=1260
+  _globals['_APPLICATIONLINE']._serialized_start=1262
+  _globals['_APPLICATIONLINE']._serialized_end=1372
+  _globals['_PLANNEDCHANGE']._serialized_start=1374
+  _globals['_PLANNEDCHANGE']._serialized_end=1496
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 Planograms of many machines. Times are RFC 3339 in JSON."""
 
 from collections import abc as _abc
+from gateway.fleet.v1 import machine_pb2 as _machine_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -363,6 +364,7 @@ class PlannedChange(_message.Message):
     MACHINE_ID_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     problem: _builtins.str
     """Why it cannot be done; empty if it can."""
@@ -372,16 +374,23 @@ class PlannedChange(_message.Message):
         has all of it already.
         """
 
+    @_builtins.property
+    def removed(self) -> _containers.RepeatedCompositeFieldContainer[_machine_pb2.RemovedGoods]:
+        """What has no place any more, as our books have it now. Unless goods_may_be_removed is set it is the
+        problem: the machine's line would fail.
+        """
+
     def __init__(
         self,
         *,
         machine_id: _builtins.str = ...,
         differences: _abc.Iterable[_builtins.str] | None = ...,
         problem: _builtins.str = ...,
+        removed: _abc.Iterable[_machine_pb2.RemovedGoods] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "machine_id", b"machine_id", "problem", b"problem"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "machine_id", b"machine_id", "problem", b"problem", "removed", b"removed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

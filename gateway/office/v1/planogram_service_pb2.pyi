@@ -375,6 +375,7 @@ class ApplyPlanogramRequest(_message.Message):
     FAILURES_MAX_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    GOODS_MAY_BE_REMOVED_FIELD_NUMBER: _builtins.int
     template: _builtins.str
     machines_per_second: _builtins.int
     """1 to 100, and 10 if it is 0."""
@@ -382,6 +383,10 @@ class ApplyPlanogramRequest(_message.Message):
     """At most 10000."""
     request_id: _builtins.str
     validate_only: _builtins.bool
+    goods_may_be_removed: _builtins.bool
+    """Says that goods which have no place in the template's columns shall leave the machines' books
+    (REMOVED:<machine>). Without it the line of a machine that has such goods by then fails.
+    """
     @_builtins.property
     def selector(self) -> _selector_pb2.Selector: ...
     @_builtins.property
@@ -398,10 +403,11 @@ class ApplyPlanogramRequest(_message.Message):
         failures_max: _builtins.int = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        goods_may_be_removed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "failures_max", b"failures_max", "machines_per_second", b"machines_per_second", "request_id", b"request_id", "selector", b"selector", "template", b"template", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "failures_max", b"failures_max", "goods_may_be_removed", b"goods_may_be_removed", "machines_per_second", b"machines_per_second", "request_id", b"request_id", "selector", b"selector", "template", b"template", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -416,11 +422,14 @@ class ApplyPlanogramResponse(_message.Message):
     CHANGED_COUNT_FIELD_NUMBER: _builtins.int
     SAME_COUNT_FIELD_NUMBER: _builtins.int
     REFUSED_COUNT_FIELD_NUMBER: _builtins.int
+    FAILING_COUNT_FIELD_NUMBER: _builtins.int
     changed_count: _builtins.int
     same_count: _builtins.int
     """They have all of it already."""
     refused_count: _builtins.int
     """Above 0 with validate_only alone: as it is, the application would be refused."""
+    failing_count: _builtins.int
+    """Machines whose lines would fail as they are now, because goods of them have no place any more."""
     @_builtins.property
     def application(self) -> _planogram_pb2.PlanogramApplication:
         """Absent with validate_only."""
@@ -437,10 +446,11 @@ class ApplyPlanogramResponse(_message.Message):
         changed_count: _builtins.int = ...,
         same_count: _builtins.int = ...,
         refused_count: _builtins.int = ...,
+        failing_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "changed_count", b"changed_count", "changes", b"changes", "refused_count", b"refused_count", "same_count", b"same_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "changed_count", b"changed_count", "changes", b"changes", "failing_count", b"failing_count", "refused_count", b"refused_count", "same_count", b"same_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,7 +64,7 @@ def _call(site: Site, request: Any) -> Call:
     calls: dict[type, Any] = {
         wire.RegisterMachineRequest: machines.register,
         wire.UpdateMachineRequest: machines.update,
-        wire.SetPlanogramRequest: machines.set_planogram,
+        wire.SetPlanogramRequest: _machine_of(machines.set_planogram),
         wire.SetStockRequest: machines.set_stock,
         wire.EnableMachineRequest: machines.enable,
         wire.DisableMachineRequest: machines.disable,
@@ -79,6 +79,13 @@ def _call(site: Site, request: Any) -> Call:
         item_wire.CloseWorkItemRequest: money.close_work_item,
     }
     return calls[type(request)]  # type: ignore[no-any-return]
+
+
+def _machine_of(set_planogram: Call) -> Call:
+    async def machine(request: Any, act: Act) -> Any:
+        return (await set_planogram(request, act)).machine
+
+    return machine
 
 
 async def _do(site: Site, request: Any, act: Act = ANN) -> Any:

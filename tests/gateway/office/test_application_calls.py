@@ -5,9 +5,10 @@ import pytest
 
 from actors.machine.state import Column
 from gateway.fleet.idempotence import LEASE_MS
+from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.office.application_calls import differences
 from gateway.office.import_worker import HELD_MS
-from gateway.office.v1 import planogram_pb2
+from gateway.office.v1 import goods_service_pb2, planogram_pb2
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.office.v1.selector_pb2 import Selector
 from storage.fleet.answers import Answers
@@ -21,6 +22,7 @@ from tests.gateway.office.applying import (
     made,
     price,
     products,
+    template,
     worker,
 )
 from tests.support.fleet_calls import refusal
@@ -135,6 +137,89 @@ async def test_what_is_to_come_can_be_cancelled(site: Site) -> None:
     assert "IMPORT_ENDED" == (await refusal(site.planograms.StopPlanogramApplication(stop)))[1]
     code, _, fields = await refusal(applied(site, at_ms=now_ms - 1_000))
     assert (grpc.StatusCode.INVALID_ARGUMENT, ["effective_time"]) == (code, fields)
+
+
+async def test_goods_without_a_place_fail_the_line_of_their_machine(site: Site) -> None:
+    """The rehearsal says which and how many, and its capacity was a typo. A person who means it
+    says so, and ReverseMove brings them back.
+    """
+    await products(site, "cola")
+    await site.register("VM-1")
+    before = (
+        await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
+    ).machine.columns[0]
+    typo = template(600)
+    typo.columns[0].capacity = 1
+    await site.planograms.CreatePlanogramTemplate(
+        wire.CreatePlanogramTemplateRequest(template=typo)
+    )
+    rehearsed = await applied(site, validate_only=True)
+    said = f"{before.stock - 1} cola of A1 have no place any more"
+    (change,) = rehearsed.changes
+    assert (1, 0, 1, said) == (
+        rehearsed.changed_count,
+        rehearsed.refused_count,
+        rehearsed.failing_count,
+        change.problem,
+    )
+    gone = machine_pb2.RemovedGoods(column="A1", product="cola", quantity=before.stock - 1)
+    assert [gone] == list(change.removed)
+    asked = await applied(site)
+    await carried_out(worker(site))
+    lines = await site.planograms.ListApplicationLines(
+        wire.ListApplicationLinesRequest(application_id=asked.application.application_id)
+    )
+    assert [True] == [one.problem.startswith(said) for one in lines.lines]
+    assert (500, 1) == await price(site)
+    meant = await applied(site, validate_only=True, goods_may_be_removed=True)
+    assert (0, "", [gone]) == (
+        meant.failing_count,
+        meant.changes[0].problem,
+        list(meant.changes[0].removed),
+    )
+    await applied(site, goods_may_be_removed=True)
+    await carried_out(worker(site))
+    assert (600, 2) == await price(site)
+
+
+async def test_set_planogram_says_what_it_takes_out_of_the_books(site: Site) -> None:
+    """Refused with what to do; with a word that it is meant, the answer says how many. The move is
+    taken back when there is a place again.
+    """
+    column = machine_pb2.Column(column="A1", product="cola", price_minor=500, capacity=10, stock=9)
+    await site.fleet.RegisterMachine(
+        fleet_service_pb2.RegisterMachineRequest(
+            machine_id="VM-1", store_name="Lobby", currency="HKD", columns=[column]
+        )
+    )
+    machine = fleet_service_pb2.GetMachineRequest(machine_id="VM-1")
+    (column,) = (await site.fleet.GetMachine(machine)).machine.columns
+    had = column.stock
+    other = machine_pb2.Column(column="A1", product="kola", price_minor=500, capacity=10)
+    typo = fleet_service_pb2.SetPlanogramRequest(machine_id="VM-1", columns=[other])
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await site.fleet.SetPlanogram(typo)
+    said = str(refused.value.details())
+    assert said.startswith(f"{had} cola of A1 have no place any more in this planogram")
+    assert "goods_may_be_removed" in said
+    typo.validate_only = True
+    assert "GOODS_WITHOUT_PLACE" == (await refusal(site.fleet.SetPlanogram(typo)))[1]
+    typo.goods_may_be_removed = True
+    rehearsed = await site.fleet.SetPlanogram(typo)
+    typo.validate_only = False
+    done = await site.fleet.SetPlanogram(typo)
+    gone = machine_pb2.RemovedGoods(column="A1", product="cola", quantity=had)
+    assert [gone] == list(rehearsed.removed) == list(done.removed)
+    column.stock = 0
+    back = fleet_service_pb2.SetPlanogramRequest(machine_id="VM-1", columns=[column])
+    assert not (await site.fleet.SetPlanogram(back)).removed
+    moves = await site.goods.ListGoodsMoves(
+        goods_service_pb2.ListGoodsMovesRequest(machine_id="VM-1")
+    )
+    (move,) = (one for one in moves.moves if one.to_place == "REMOVED:VM-1")
+    reverse = goods_service_pb2.ReverseMoveRequest(move_id=move.id, reason="a typo")
+    await site.goods.ReverseMove(reverse, metadata=(("x-actor", "ann"),))
+    assert had == (await site.fleet.GetMachine(machine)).machine.columns[0].stock
 
 
 async def _nothing(*_: object) -> None:

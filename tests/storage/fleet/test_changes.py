@@ -18,6 +18,7 @@ from storage.database.engine import Database, StorageConfig
 from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
 from storage.fleet.changes import (
     EtagStale,
+    GoodsWithoutPlace,
     LimitsContradict,
     MachineChange,
     MachineInUse,
@@ -27,6 +28,8 @@ from storage.fleet.changes import (
 from storage.fleet.joining import AlreadyRegistered
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
+from storage.office.deeds import Deed
+from storage.office.pars import Pars
 from storage.tables import audit, machine_states, machines
 from tests.storage.notifications import received
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
@@ -168,7 +171,7 @@ async def test_a_planogram_makes_an_etag(db: Database) -> None:
     """What administrators set is one whole."""
     await _registered(db)
     column = Column(column="A1", product="tea", price_minor=1, capacity=1, stock=1)
-    await _change(db, MachineChange(columns=(column,)), etag=etag_of(1))
+    await _change(db, MachineChange(columns=(column,), goods_may_be_removed=True), etag=etag_of(1))
     assert ["planogram 1 -> 2 with 1 columns"] == await _details(db)
     with pytest.raises(EtagStale):
         await _change(db, MachineChange(columns=()), etag=etag_of(1))
@@ -182,7 +185,12 @@ async def test_what_is_there_already_is_not_set_again(db: Database) -> None:
     told = await _change(
         db,
         MachineChange(
-            enabled=False, columns=columns, limits=limits, mode=Mode.SELECTION_FIRST, address="x"
+            enabled=False,
+            columns=columns,
+            goods_may_be_removed=True,
+            limits=limits,
+            mode=Mode.SELECTION_FIRST,
+            address="x",
         ),
     )
     before, trail = await _row(db), await _details(db)
@@ -215,19 +223,55 @@ async def test_what_came_with_a_column_is_not_lost_before_its_actor_hears_of_it(
     await _registered(db)
     tea = Column(column="A1", product="tea", price_minor=1, capacity=9, stock=5)
     more = (tea, values.replace(tea, column="A2"), values.replace(tea, column="A3"))
-    await _change(db, MachineChange(columns=more))
+    await _change(db, MachineChange(columns=more, goods_may_be_removed=True))
     empty = values.replace(tea, price_minor=2, stock=0)
     followed = (
         empty,
         values.replace(empty, column="A2", capacity=3),
         values.replace(empty, column="A3", product="cola"),
     )
-    told = await _change(db, MachineChange(columns=followed))
+    told = await _change(db, MachineChange(columns=followed, goods_may_be_removed=True))
     assert told.columns is not None
     assert [5, 3, 0] == [one.stock for one in told.columns]
     loaded = await (await Owner.claim(db, "VM-1", holder="h1")).store.load(VM_1)
     assert loaded is not None
     assert told.columns == loaded.configuration.columns
+
+
+async def test_goods_in_a_machine_leave_its_books_only_if_somebody_says_so(db: Database) -> None:
+    """A typo in a product or a capacity takes nothing out in silence, nor does a column that is
+    forgotten; what still fits is nobody's matter.
+    """
+    await _registered(db)
+    tea = Column(column="A1", product="tea", price_minor=1, capacity=9, stock=5)
+    await _change(db, MachineChange(columns=(tea,), goods_may_be_removed=True))
+    for columns, said in (
+        ((values.replace(tea, capacity=3),), "2 tea of A1 have no place any more"),
+        ((values.replace(tea, product="tae"),), "5 tea of A1 have no place any more"),
+        ((values.replace(tea, column="A2"),), "5 tea of A1 have no place any more"),
+    ):
+        with pytest.raises(GoodsWithoutPlace, match=said):
+            await _change(db, MachineChange(columns=columns))
+    await _change(db, MachineChange(columns=(values.replace(tea, capacity=5),)))
+    smaller = MachineChange(columns=(values.replace(tea, capacity=3),), goods_may_be_removed=True)
+    told = await _change(db, smaller)
+    assert told.columns is not None
+    assert [3] == [one.stock for one in told.columns]
+
+
+async def test_a_par_that_does_not_fit_any_more_is_what_fits(db: Database) -> None:
+    """As SetPars would refuse it; the audit log says so, and its etag is another."""
+    await _registered(db)
+    tea = Column(column="A1", product="tea", price_minor=1, capacity=9, stock=0)
+    await _change(db, MachineChange(columns=(tea,), goods_may_be_removed=True))
+    pars = Pars(db)
+    deed = Deed(actor="ann", action="SetPars", now_ms=START_MS, claim=None, only_check=False)
+    before = await pars.set(VM_1, {"A1": 8}, deed)
+    await _change(db, MachineChange(columns=(values.replace(tea, capacity=6),)))
+    after = await pars.get(VM_1)
+    assert [("A1", "tea", 6)] == [(one.column, one.product, one.par) for one in after.pars]
+    assert before.etag != after.etag
+    assert (await _details(db))[-1].endswith("; par of A1 8 -> 6")
 
 
 async def test_a_refused_code_is_asked_for_again_though_nothing_differs(db: Database) -> None:

@@ -29,7 +29,7 @@ async def priced(db: Database, price_minor: int, at_ms: int) -> ConfigurationCha
     columns = (Column(column="A1", product="cola", price_minor=price_minor, capacity=9, stock=0),)
     return await Registry(db).change(
         VM_1,
-        MachineChange(columns=columns),
+        MachineChange(columns=columns, goods_may_be_removed=True),
         actor="ann",
         action="SetPlanogram",
         now_ms=START_MS + at_ms,

@@ -80,7 +80,7 @@ async def test_a_new_planogram_shows_at_once(db: Database) -> None:
     columns = (Column(column="B1", product="water", price_minor=200, capacity=4, stock=4),)
     await Registry(db).change(
         MachineId("VM-1"),
-        MachineChange(columns=columns),
+        MachineChange(columns=columns, goods_may_be_removed=True),
         actor="ann",
         action="set planogram",
         now_ms=START_MS,
@@ -97,7 +97,7 @@ async def test_a_planogram_that_is_not_in_force_shows_the_counts_that_stay(db: D
     wanted = values.replace(first, price_minor=900, capacity=first.stock - 1, stock=0)
     await Registry(db).change(
         MachineId("VM-1"),
-        MachineChange(columns=(wanted,)),
+        MachineChange(columns=(wanted,), goods_may_be_removed=True),
         actor="ann",
         action="set planogram",
         now_ms=START_MS,

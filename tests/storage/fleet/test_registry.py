@@ -96,7 +96,7 @@ async def test_a_planogram_makes_a_version(db: Database) -> None:
     columns = (Column(column="B1", product="water", price_minor=200, capacity=4, stock=4),)
     changed = await registry.change(
         VM_1,
-        MachineChange(columns=columns),
+        MachineChange(columns=columns, goods_may_be_removed=True),
         actor="ann",
         action="set planogram",
         now_ms=START_MS,

@@ -408,7 +408,7 @@ async def test_reconfigured_names_whoever_has_not_heard(db: Database) -> None:
     columns = (Column(column="A1", product="cola", price_minor=600, capacity=10, stock=9),)
     changed = await Registry(db).change(
         MachineId("VM-1"),
-        MachineChange(columns=columns, mode=Mode.SELECTION_FIRST),
+        MachineChange(columns=columns, goods_may_be_removed=True, mode=Mode.SELECTION_FIRST),
         actor="ann",
         action="set planogram",
         now_ms=START_MS,

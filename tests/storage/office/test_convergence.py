@@ -30,7 +30,7 @@ async def changed(db: Database, owner: Owner, *machine_ids: str, heard: bool = T
     for machine_id in machine_ids:
         told = await Registry(db).change(
             MachineId(machine_id),
-            MachineChange(columns=COLUMNS[:1]),
+            MachineChange(columns=COLUMNS[:1], goods_may_be_removed=True),
             actor="ann",
             action="SetPlanogram",
             now_ms=START_MS + 7,

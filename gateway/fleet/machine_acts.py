@@ -217,6 +217,15 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 "back, and then it sells as it did before",
                 machine=machine_id,
             )
+        case changes.ProductsArchived(products=products):
+            named = ", ".join(products[:_NAMED_MAX])
+            return not_possible(
+                "PRODUCTS_ARCHIVED",
+                f"no new planogram may have {named}, because the catalogue has archived it: name "
+                f"another product for machine {machine_id}, or RestoreProduct",
+                machine=machine_id,
+                products=named,
+            )
         case changes.GoodsWithoutPlace(gone=gone):
             return not_possible(
                 "GOODS_WITHOUT_PLACE",

@@ -5,7 +5,7 @@ Flows in: a template, which machines, from when on, and who asks. Flows out: an 
 carried out by itself, or CallRefused; a rehearsal returns what would change.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import grpc
@@ -28,7 +28,7 @@ from gateway.office.place_fields import PlaceFields
 from gateway.office.price_calls import AHEAD_MS_MAX
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.rpc.statuses import Refusal
-from storage.fleet.changes import said_without_place
+from storage.fleet.changes import newly_had, said_without_place
 from storage.fleet.views import MachineView
 from storage.office.imports import ImportLine, Imports, ImportView
 from storage.office.pars import Pars
@@ -172,6 +172,7 @@ class ApplicationCalls:
         self, machine_ids: Sequence[str], template: TemplateView, at_ms: int
     ) -> list[Planned]:
         prices: dict[str, dict[str, int]] = {}
+        archived = await self.templates.archived(template)
         planned = []
         for start in range(0, len(machine_ids), _AT_ONCE):
             for view in await self.acts.queries.some_machines(
@@ -182,7 +183,7 @@ class ApplicationCalls:
                     prices[currency] = await self.templates.prices(
                         template.content.price_list, template.listed(), currency, at_ms
                     )
-                planned.append(_of(view, template, prices[currency]))
+                planned.append(_of(view, template, prices[currency], archived))
         return planned
 
 
@@ -193,11 +194,19 @@ def application_id(fields: PlaceFields, value: str) -> PlaceFields:
     return fields
 
 
-def _of(view: MachineView, template: TemplateView, prices: dict[str, int]) -> Planned:
+def _of(
+    view: MachineView,
+    template: TemplateView,
+    prices: Mapping[str, int],
+    archived: Collection[str],
+) -> Planned:
     try:
         after = columns_of(template, view.currency, prices)
     except NoPlanogram as error:
         return Planned(machine_id=view.machine_id, problem=str(error))
+    if gone := sorted(newly_had(view.columns, after).intersection(archived)):
+        said = f"has not had {', '.join(gone)}, which the catalogue has archived: RestoreProduct"
+        return Planned(machine_id=view.machine_id, problem=said)
     return Planned(
         machine_id=view.machine_id,
         differences=tuple(differences(view.columns, after)),

@@ -27,7 +27,7 @@ from actors.machine.state import (
 from actors.machine.stock import keep_counts, without_place
 from storage import codec
 from storage.machines.loading import configuration_of, read_columns
-from storage.tables import inbox, machine_halts, machine_profiles, machine_states
+from storage.tables import inbox, machine_halts, machine_profiles, machine_states, products
 
 PLACE = ("store_name", "address", "country_code")
 """What the code says at Alipay, which follows."""
@@ -99,6 +99,16 @@ class GoodsWithoutPlace(ChangeRefused):
     def __init__(self, gone: tuple[Column, ...]) -> None:
         super().__init__(said_without_place(gone))
         self.gone = gone
+
+
+class ProductsArchived(ChangeRefused):
+    """The catalogue has these products as archived, and columns that do not have them yet were to
+    get them.
+    """
+
+    def __init__(self, products: tuple[str, ...]) -> None:
+        super().__init__(", ".join(products))
+        self.products = products
 
 
 class LimitsContradict(ChangeRefused):
@@ -229,18 +239,39 @@ def _planned(
 ) -> tuple[Column, ...] | None:
     """Return the planogram that is wanted; None if the machine has it. A column that keeps its
     product keeps its count: its actor's, or, if the actor has not heard of the column yet, the one
-    with which the column came. Raises GoodsWithoutPlace.
+    with which the column came. Raises GoodsWithoutPlace or ProductsArchived.
     """
     there = read_columns(connection, [machine_id]).get(machine_id, ())
     wanted = change.columns or ()
     kept = keep_counts(there, wanted)
     if kept == there:
         return None
+    check_in_use(connection, there, wanted)
     if not change.goods_may_be_removed:
         stocked = keep_counts(_known_columns(connection, machine_id), there)
         if gone := without_place(stocked, wanted):
             raise GoodsWithoutPlace(gone)
     return kept
+
+
+def newly_had(there: Sequence[Column], wanted: Sequence[Column]) -> frozenset[str]:
+    """Return the products that columns get which do not have them: what a machine has it may
+    keep.
+    """
+    had = {(one.column, one.product) for one in there}
+    return frozenset(one.product for one in wanted if (one.column, one.product) not in had)
+
+
+def check_in_use(connection: Connection, there: Sequence[Column], wanted: Sequence[Column]) -> None:
+    """Raise ProductsArchived if a column would newly get a product that is archived. One that the
+    catalogue does not have is any text.
+    """
+    new = newly_had(there, wanted)
+    archived = select(products.c.product).where(
+        products.c.product.in_(new), products.c.archived_at_ms.is_not(None)
+    )
+    if new and (found := tuple(sorted(connection.scalars(archived)))):
+        raise ProductsArchived(found)
 
 
 def _known_columns(connection: Connection, machine_id: MachineId) -> tuple[Column, ...]:

@@ -21,7 +21,7 @@ from storage import codec
 from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
 from storage.fleet import limits, planogram_waits
 from storage.fleet.answers import Claim, RequestInProgress, mark_done
-from storage.fleet.changes import ChangeRefused, SecondPersonNeeded, may_have
+from storage.fleet.changes import ChangeRefused, SecondPersonNeeded, check_in_use, may_have
 from storage.machines.loading import configuration_of, read_columns
 from storage.tables import machines, planogram_columns
 
@@ -150,6 +150,7 @@ def _known(
     row = there.get(wish.new.machine_id)
     if row is None:
         may_have(wish.new.overrides, fleet)
+        check_in_use(connection, (), wish.new.columns)
         if raised := limits.raised(PolicyOverrides(), wish.new.overrides, fleet):
             raise SecondPersonNeeded(limits.words(raised), proposed=False)
         return None

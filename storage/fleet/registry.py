@@ -21,7 +21,15 @@ from storage.database.engine import Database
 from storage.database.gathering import Gathered
 from storage.fleet import limits, planogram_waits
 from storage.fleet.answers import Claim, mark_done
-from storage.fleet.changes import MachineChange, Making, Planned, SecondPersonNeeded, may_have, plan
+from storage.fleet.changes import (
+    MachineChange,
+    Making,
+    Planned,
+    SecondPersonNeeded,
+    check_in_use,
+    may_have,
+    plan,
+)
 from storage.fleet.joining import (
     JOINS_AT_ONCE,
     Joining,
@@ -74,8 +82,8 @@ class Registry:
     ) -> Registered:
         """Take a machine into the fleet. Again with the same content: the same answer; raises
         AlreadyRegistered otherwise. A ``claim`` that has registered it already asks no more. Raises
-        SecondPersonNeeded if a limit of its own would allow more than the fleet's, and
-        LimitsContradict.
+        SecondPersonNeeded if a limit of its own would allow more than the fleet's,
+        LimitsContradict, and ProductsArchived.
         """
         token = secrets.token_urlsafe(TOKEN_BYTES)
         return await self._joins.do(
@@ -209,7 +217,7 @@ class Registry:
 
     async def check_new(self, new: NewMachine) -> bool:
         """Return whether ``register`` would take this machine in now, or find it there with the
-        same content. Raises AlreadyRegistered or LimitsContradict.
+        same content. Raises AlreadyRegistered, LimitsContradict or ProductsArchived.
         """
 
         def work(connection: Connection) -> bool:
@@ -218,6 +226,7 @@ class Registry:
                 check_same(connection, there, new)
             else:
                 may_have(new.overrides, self._fleet)
+                check_in_use(connection, (), new.columns)
             return there is None
 
         return await self._db.read(work)

@@ -25,7 +25,7 @@ from storage.office.deeds import (
     NotThere,
 )
 from storage.office.prices import NewPrice, check_products, price_at
-from storage.tables import planogram_templates, price_lists
+from storage.tables import planogram_templates, price_lists, products
 
 TEMPLATES_MAX = 1_000
 _MAY_REMOVE = "goods_may_be_removed"
@@ -222,14 +222,22 @@ class Templates:
             lambda connection: [_view(row) for row in connection.execute(page)]
         )
 
+    async def archived(self, template: TemplateView) -> frozenset[str]:
+        """Return those of its products that are archived by now."""
+        mine = [one.product for one in template.content.columns]
+        wanted = select(products.c.product).where(
+            products.c.product.in_(mine), products.c.archived_at_ms.is_not(None)
+        )
+        return await self._db.read(lambda connection: frozenset(connection.scalars(wanted)))
+
     async def prices(
-        self, price_list: str, products: Collection[str], currency: str, at_ms: int
+        self, price_list: str, codes: Collection[str], currency: str, at_ms: int
     ) -> dict[str, int]:
         """Return what these products cost at a moment, those that have a price then."""
 
         def work(connection: Connection) -> dict[str, int]:
             found = {}
-            for product in sorted(products):
+            for product in sorted(codes):
                 asked = NewPrice(product=product, currency=currency, price_minor=None)
                 price = price_at(connection, price_list, asked, at_ms)
                 if price is not None and price.price_minor is not None:

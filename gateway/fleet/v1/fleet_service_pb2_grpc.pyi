@@ -73,7 +73,8 @@ class FleetServiceStub:
     SetPlanogram: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]
     """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
     is in a session the machine goes on with the planogram that they saw; the new one is in force when
-    the session ends. A product is any text; one that the catalogue has is that product. Goods of a column
+    the session ends. A product is any text; one that the catalogue has is that product. One that it has
+    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. Goods of a column
     that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
     ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
     capacity becomes the capacity.
@@ -151,7 +152,8 @@ class FleetServiceAsyncStub(FleetServiceStub):
     SetPlanogram: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]  # type: ignore[assignment]
     """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
     is in a session the machine goes on with the planogram that they saw; the new one is in force when
-    the session ends. A product is any text; one that the catalogue has is that product. Goods of a column
+    the session ends. A product is any text; one that the catalogue has is that product. One that it has
+    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. Goods of a column
     that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
     ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
     capacity becomes the capacity.
@@ -256,7 +258,8 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fleet_service_pb2.SetPlanogramResponse, _abc.Awaitable[_fleet_service_pb2.SetPlanogramResponse]]:
         """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
         is in a session the machine goes on with the planogram that they saw; the new one is in force when
-        the session ends. A product is any text; one that the catalogue has is that product. Goods of a column
+        the session ends. A product is any text; one that the catalogue has is that product. One that it has
+        archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. Goods of a column
         that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
         ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
         capacity becomes the capacity.

@@ -84,7 +84,7 @@ class Product(_message.Message):
 
     @_builtins.property
     def archived_at(self) -> _timestamp_pb2.Timestamp:
-        """Absent unless it was archived: no new planogram may have it."""
+        """Absent unless it was archived: no new planogram may have it; a column that has it keeps it."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...

@@ -8,7 +8,7 @@ from gateway.fleet.idempotence import LEASE_MS
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.office.application_calls import differences
 from gateway.office.import_worker import HELD_MS
-from gateway.office.v1 import goods_service_pb2, planogram_pb2
+from gateway.office.v1 import goods_service_pb2, planogram_pb2, product_service_pb2
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.office.v1.selector_pb2 import Selector
 from storage.fleet.answers import Answers
@@ -220,6 +220,28 @@ async def test_set_planogram_says_what_it_takes_out_of_the_books(site: Site) -> 
     reverse = goods_service_pb2.ReverseMoveRequest(move_id=move.id, reason="a typo")
     await site.goods.ReverseMove(reverse, metadata=(("x-actor", "ann"),))
     assert had == (await site.fleet.GetMachine(machine)).machine.columns[0].stock
+
+
+async def test_a_product_that_was_archived_since_reaches_no_new_column(site: Site) -> None:
+    """The rehearsal says so, and the whole is refused; SetPlanogram says the same. A machine that
+    has the product keeps it.
+    """
+    await products(site, "cola", "tea")
+    await site.register("VM-1")
+    await made(site, 600)
+    archive = product_service_pb2.ArchiveProductRequest(product="cola", reason="autumn")
+    await site.products.ArchiveProduct(archive)
+    assert 0 == (await applied(site, validate_only=True)).refused_count
+    tea = machine_pb2.Column(column="A1", product="tea", price_minor=500, capacity=10)
+    swap = fleet_service_pb2.SetPlanogramRequest(
+        machine_id="VM-1", columns=[tea], goods_may_be_removed=True
+    )
+    await site.fleet.SetPlanogram(swap)
+    rehearsed = await applied(site, validate_only=True)
+    assert (1, True) == (rehearsed.refused_count, "cola" in rehearsed.changes[0].problem)
+    assert "APPLICATION_REFUSED" == (await refusal(applied(site)))[1]
+    swap.columns[0].product = "cola"
+    assert "PRODUCTS_ARCHIVED" == (await refusal(site.fleet.SetPlanogram(swap)))[1]
 
 
 async def _nothing(*_: object) -> None:

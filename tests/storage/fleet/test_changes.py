@@ -23,6 +23,7 @@ from storage.fleet.changes import (
     MachineChange,
     MachineInUse,
     MachineRetired,
+    ProductsArchived,
     etag_of,
 )
 from storage.fleet.joining import AlreadyRegistered
@@ -30,6 +31,8 @@ from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
 from storage.office.deeds import Deed
 from storage.office.pars import Pars
+from storage.office.product_content import ProductChange, ProductContent
+from storage.office.products import Products
 from storage.tables import audit, machine_states, machines
 from tests.storage.notifications import received
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
@@ -257,6 +260,30 @@ async def test_goods_in_a_machine_leave_its_books_only_if_somebody_says_so(db: D
     told = await _change(db, smaller)
     assert told.columns is not None
     assert [3] == [one.stock for one in told.columns]
+
+
+async def test_no_column_newly_gets_a_product_that_is_archived(db: Database) -> None:
+    """Neither a machine that is there nor one that joins; a column that has it keeps it at another
+    price, and a product that no catalogue knows is any text.
+    """
+    await _registered(db)
+    tea = Column(column="A1", product="tea", price_minor=1, capacity=9, stock=0)
+    await _change(db, MachineChange(columns=(tea,), goods_may_be_removed=True))
+    deed = Deed(actor="ann", action="CreateProduct", now_ms=START_MS)
+    await Products(db).create("tea", ProductContent(), deed)
+    await Products(db).change("tea", ProductChange(archived=True), deed)
+    dearer = values.replace(tea, price_minor=2)
+    await _change(db, MachineChange(columns=(dearer,)))
+    with pytest.raises(ProductsArchived, match="tea"):
+        await _change(db, MachineChange(columns=(dearer, values.replace(tea, column="A2"))))
+    await _change(
+        db, MachineChange(columns=(dearer, values.replace(tea, column="A2", product="x")))
+    )
+    registry, joins = Registry(db), replace(new_machine("VM-2"), columns=(tea,))
+    with pytest.raises(ProductsArchived):
+        await registry.check_new(joins)
+    with pytest.raises(ProductsArchived):
+        await registry.register(joins, actor="ann", now_ms=START_MS)
 
 
 async def test_a_par_that_does_not_fit_any_more_is_what_fits(db: Database) -> None:

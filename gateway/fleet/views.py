@@ -190,6 +190,7 @@ EXCEPTIONS: Mapping[str, Callable[[Any], object]] = {
     "gateway.fleet.v1.WorkItem.since": lambda view: timestamp(view.since_at_ms),
     "gateway.fleet.v1.WorkItem.next_step": _next_step,
     "gateway.fleet.v1.Event.token": lambda view: str(view.position),
+    "gateway.fleet.v1.Event.machine_version": lambda view: view.version,
 }
 """Fields that are not the field of the view that has their name, by their full name."""
 

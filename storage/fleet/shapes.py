@@ -88,6 +88,7 @@ def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
         connection_changed_at_ms=state.link.changed_at_ms or None,
         firmware=state.link.firmware,
         ordered_locks=state.ordered_locks or (),
+        machine_version=state.version,
         session_id="" if state.session is None else state.session.session_id,
         funds_minor=0 if state.session is None else _funds_minor(state, state.session.session_id),
         open_refund_count=len(state.refunds),

@@ -66,6 +66,8 @@ class MachineView:
     """
     ordered_locks: tuple[str, ...] = ()
     """The columns that a command locks."""
+    machine_version: int = 0
+    """Of the state that the actor saved last; 0 if it has decided nothing yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

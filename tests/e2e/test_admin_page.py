@@ -65,7 +65,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, *more = machines
         rehearsed, tomorrow, waiting, rotated, posters, import_of, imported, *goods = more
-        refill, mistake, visit, stock, lots, recall, locked, faults, tested, *day = goods
+        refill, mistake, counted, visit, stock, lots, recall, locked, faults, tested, *day = goods
         books, meters, differences = day
 
         told = await desk.type(products)
@@ -128,6 +128,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(mistake)
         assert '"reversed"' in told
         assert '"38"' in told
+        assert '"column:vm-0017/a1"' in await desk.type(counted)
         told = await desk.type(visit)
         assert '"lost": "1"' in told
         assert 2 == told.count("closedat")

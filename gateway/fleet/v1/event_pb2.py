@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/fleet/v1/event.proto\x12\x10gateway.fleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x01\n\x05\x45vent\x12\r\n\x05token\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmachine_id\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x12\n\nsession_id\x18\x06 \x01(\t\"\xca\x01\n\x0b\x41uditRecord\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x12\n\nmachine_id\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x0e\n\x06proven\x18\x06 \x01(\t\x12\x0f\n\x07\x63laimed\x18\x07 \x01(\t\x12/\n\x07outcome\x18\x08 \x01(\x0e\x32\x1e.gateway.fleet.v1.AuditOutcome*\x97\x01\n\x0c\x41uditOutcome\x12\x1d\n\x19\x41UDIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIT_OUTCOME_DONE\x10\x01\x12\x1a\n\x16\x41UDIT_OUTCOME_PROPOSED\x10\x02\x12\x19\n\x15\x41UDIT_OUTCOME_REFUSED\x10\x03\x12\x19\n\x15\x41UDIT_OUTCOME_ORDERED\x10\x04\x42h\n\x19vendgate.gateway.fleet.v1B\nEventProtoP\x01Z!vendgate/gateway/fleet/v1;fleetv1\xaa\x02\x19Vendgate.Gateway.Fleet.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/fleet/v1/event.proto\x12\x10gateway.fleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x01\n\x05\x45vent\x12\r\n\x05token\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmachine_id\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12\x17\n\x0fmachine_version\x18\x07 \x01(\x03\"\xca\x01\n\x0b\x41uditRecord\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x12\n\nmachine_id\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x0e\n\x06proven\x18\x06 \x01(\t\x12\x0f\n\x07\x63laimed\x18\x07 \x01(\t\x12/\n\x07outcome\x18\x08 \x01(\x0e\x32\x1e.gateway.fleet.v1.AuditOutcome*\x97\x01\n\x0c\x41uditOutcome\x12\x1d\n\x19\x41UDIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIT_OUTCOME_DONE\x10\x01\x12\x1a\n\x16\x41UDIT_OUTCOME_PROPOSED\x10\x02\x12\x19\n\x15\x41UDIT_OUTCOME_REFUSED\x10\x03\x12\x19\n\x15\x41UDIT_OUTCOME_ORDERED\x10\x04\x42h\n\x19vendgate.gateway.fleet.v1B\nEventProtoP\x01Z!vendgate/gateway/fleet/v1;fleetv1\xaa\x02\x19Vendgate.Gateway.Fleet.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.fleet.v1.event_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\031vendgate.gateway.fleet.v1B\nEventProtoP\001Z!vendgate/gateway/fleet/v1;fleetv1\252\002\031Vendgate.Gateway.Fleet.V1'
-  _globals['_AUDITOUTCOME']._serialized_start=422
-  _globals['_AUDITOUTCOME']._serialized_end=573
+  _globals['_AUDITOUTCOME']._serialized_start=447
+  _globals['_AUDITOUTCOME']._serialized_end=598
   _globals['_EVENT']._serialized_start=84
-  _globals['_EVENT']._serialized_end=214
-  _globals['_AUDITRECORD']._serialized_start=217
-  _globals['_AUDITRECORD']._serialized_end=419
+  _globals['_EVENT']._serialized_end=239
+  _globals['_AUDITRECORD']._serialized_start=242
+  _globals['_AUDITRECORD']._serialized_end=444
 # @@protoc_insertion_point(module_scope)

@@ -60,6 +60,7 @@ class Event(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    MACHINE_VERSION_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """Give it back as after_token to go on behind this event."""
     machine_id: _builtins.str
@@ -71,6 +72,8 @@ class Event(_message.Message):
     """The event and the decision in words."""
     session_id: _builtins.str
     """The session that it belongs to, if any."""
+    machine_version: _builtins.int
+    """The version of the machine's state that it made."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -82,10 +85,11 @@ class Event(_message.Message):
         kind: _builtins.str = ...,
         text: _builtins.str = ...,
         session_id: _builtins.str = ...,
+        machine_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "kind", b"kind", "machine_id", b"machine_id", "session_id", b"session_id", "text", b"text", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "kind", b"kind", "machine_id", b"machine_id", "machine_version", b"machine_version", "session_id", b"session_id", "text", b"text", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

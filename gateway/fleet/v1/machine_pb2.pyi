@@ -309,6 +309,7 @@ class Machine(_message.Message):
     RETIRED_AT_FIELD_NUMBER: _builtins.int
     PLANOGRAM_IN_FORCE_FIELD_NUMBER: _builtins.int
     CODE_DIFFERS_FIELD_NUMBER: _builtins.int
+    MACHINE_VERSION_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     store_name: _builtins.str
     """What customers see in the wallet."""
@@ -350,6 +351,10 @@ class Machine(_message.Message):
     planogram_in_force: _builtins.int
     """The version that customers are held to. Another one than planogram_version while a session is open
     that began before the change, or while the machine's host has not heard of it.
+    """
+    machine_version: _builtins.int
+    """Of its state as it is saved; each decision raises it. CountColumn takes it, so that what is sold after a
+    count is told apart from what was missing.
     """
     @_builtins.property
     def policy(self) -> Global___Policy:
@@ -414,10 +419,11 @@ class Machine(_message.Message):
         retired_at: _timestamp_pb2.Timestamp | None = ...,
         planogram_in_force: _builtins.int = ...,
         code_differs: _abc.Iterable[Global___CodePart.ValueType] | None = ...,
+        machine_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["connection_changed_at", b"connection_changed_at", "funds", b"funds", "halted", b"halted", "policy", b"policy", "registered_at", b"registered_at", "retired_at", b"retired_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code_differs", b"code_differs", "code_error", b"code_error", "code_status", b"code_status", "columns", b"columns", "connection_changed_at", b"connection_changed_at", "country_code", b"country_code", "currency", b"currency", "enabled", b"enabled", "etag", b"etag", "firmware", b"firmware", "funds", b"funds", "halted", b"halted", "host", b"host", "last_fault", b"last_fault", "machine_id", b"machine_id", "mode", b"mode", "online", b"online", "open_refund_count", b"open_refund_count", "partition", b"partition", "phase", b"phase", "planogram_in_force", b"planogram_in_force", "planogram_version", b"planogram_version", "policy", b"policy", "qr_image_url", b"qr_image_url", "qr_payload", b"qr_payload", "registered_at", b"registered_at", "retired_at", b"retired_at", "session_id", b"session_id", "store_name", b"store_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code_differs", b"code_differs", "code_error", b"code_error", "code_status", b"code_status", "columns", b"columns", "connection_changed_at", b"connection_changed_at", "country_code", b"country_code", "currency", b"currency", "enabled", b"enabled", "etag", b"etag", "firmware", b"firmware", "funds", b"funds", "halted", b"halted", "host", b"host", "last_fault", b"last_fault", "machine_id", b"machine_id", "machine_version", b"machine_version", "mode", b"mode", "online", b"online", "open_refund_count", b"open_refund_count", "partition", b"partition", "phase", b"phase", "planogram_in_force", b"planogram_in_force", "planogram_version", b"planogram_version", "policy", b"policy", "qr_image_url", b"qr_image_url", "qr_payload", b"qr_payload", "registered_at", b"registered_at", "retired_at", b"retired_at", "session_id", b"session_id", "store_name", b"store_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

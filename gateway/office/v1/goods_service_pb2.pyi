@@ -421,7 +421,7 @@ class CountColumnRequest(_message.Message):
     counted: _builtins.int
     """How many there were. Must be given, 0 too."""
     machine_version: _builtins.int
-    """The version of the machine's state when they were counted, as ListEvents tells it; now if it is 0.
+    """The version of the machine's state when they were counted, as GetMachine and ListEvents tell it; now if it is 0.
     At most 1000 moves of the machine may have come since.
     """
     visit: _builtins.str

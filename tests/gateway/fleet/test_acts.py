@@ -372,7 +372,10 @@ async def test_a_rehearsed_change_shows_what_would_be(site: Site, rpc: str) -> N
     assert made.retired_at_ms == retired
     its_own = {
         name: getattr(made, name)
-        for name in ("code_status", "code_differs", "planogram_in_force", "phase")
+        for name in (
+            *("code_status", "code_differs", "planogram_in_force", "phase"),
+            "machine_version",
+        )
     }
     assert made == replace(shown, retired_at_ms=retired, **its_own)
 
@@ -386,7 +389,7 @@ async def test_a_rehearsed_registration_shows_what_would_be(site: Site) -> None:
         name: getattr(made, name)
         for name in (
             *("code_status", "qr_payload", "qr_image_url", "host", "registered_at_ms"),
-            "planogram_in_force",
+            *("planogram_in_force", "machine_version"),
         )
     }
     assert made == replace(shown, **there)

@@ -13,6 +13,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from actors.machine.ids import MachineId
 from gateway.fleet.v1 import fleet_service_pb2 as fleet_wire
 from gateway.office.v1 import audit_data_service_pb2 as audit_wire
+from gateway.fleet.v1 import event_service_pb2, fleet_service_pb2
 from gateway.office.v1 import goods_service_pb2 as wire
 from gateway.office.v1 import machine_profile_pb2
 from gateway.office.v1 import machine_profile_service_pb2 as profile_wire
@@ -121,10 +122,15 @@ async def test_goods_are_taken_out_of_a_column(site: Site) -> None:
 
 
 async def test_a_count_is_held_against_its_time(site: Site) -> None:
-    """One fewer than our books had then; what was loaded since is not lost with it."""
-    state = await site.store.load(MachineId("VM-1"))
-    assert state is not None
-    version = state.state.version
+    """One fewer than our books had then; what was loaded since is not lost with it. The machine and
+    its events say which version that was.
+    """
+    listed = await site.fleet.ListMachines(fleet_service_pb2.ListMachinesRequest())
+    version = listed.machines[0].machine_version
+    one = await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
+    events = await site.events.ListEvents(event_service_pb2.ListEventsRequest(machine_id="VM-1"))
+    newest = max(event.machine_version for event in events.events)
+    assert 0 < version == one.machine.machine_version == newest
     await site.goods.LoadColumn(load())
     answer = await site.goods.CountColumn(count(1, machine_version=version, request_id="c-1"))
     assert (-1, 6) == (answer.difference, answer.column.quantity)

@@ -154,7 +154,8 @@ class ApplicationCalls:
         found: list[str] = []
         position = ""
         while True:
-            held = await self.selectors.page(selector, at_ms, position=position, limit=_AT_ONCE)
+            with in_words():
+                held = await self.selectors.page(selector, at_ms, position=position, limit=_AT_ONCE)
             found += held.machine_ids
             if len(found) > MACHINES_MAX:
                 raise _refused(f"the selector holds more than {MACHINES_MAX} machines", len(found))

@@ -93,9 +93,10 @@ class MachineImportService(machine_import_service_pb2_grpc.MachineImportServiceS
             request.page_size or pages.PAGE_SIZE_MAX, request.page_token, "export", selector
         )
         now_ms = self.parts.acts.clock.now_ms()
-        held = await self._selectors.page(
-            selector, now_ms, position=asked.position, limit=asked.limit
-        )
+        with in_words():
+            held = await self._selectors.page(
+                selector, now_ms, position=asked.position, limit=asked.limit
+            )
         profiles = await self._profiles.some(held.machine_ids, now_ms)
         found = await self.parts.queries.some_machines(held.machine_ids, columns=False)
         machines = {view.machine_id: view for view in found}

@@ -46,13 +46,14 @@ class PlanogramService(planogram_service_pb2_grpc.PlanogramServiceServicer):
         selector = fields.selector(request.selector)
         converged = request.converged if request.HasField("converged") else None
         asked = fields.done_page(request, "convergence", selector, converged)
-        found, position = await self._convergence.page(
-            selector,
-            self.parts.acts.clock.now_ms(),
-            converged=converged,
-            position=asked.position,
-            limit=asked.limit,
-        )
+        with in_words():
+            found, position = await self._convergence.page(
+                selector,
+                self.parts.acts.clock.now_ms(),
+                converged=converged,
+                position=asked.position,
+                limit=asked.limit,
+            )
         return wire.ListConvergenceResponse(
             machines=map(views.convergence, found),
             next_page_token=pages.next_token(asked, position),

@@ -13,6 +13,7 @@ from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act
 from gateway.fleet.answering import CALL_MAX_S
 from gateway.fleet.errors import CallRefused, not_found, not_possible
+from gateway.office.errors import in_words
 from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import poster_service_pb2 as wire
 from gateway.posters import apart
@@ -95,7 +96,8 @@ class PosterCalls:
         sheet = _sheet(fields, request.size, bleed=request.bleed)
         fields.done()
         now_ms = self._clock.now_ms()
-        held = await self._books.held(selector, now_ms, limit=MACHINES_MAX + 1)
+        with in_words():
+            held = await self._books.held(selector, now_ms, limit=MACHINES_MAX + 1)
         if len(held) > MACHINES_MAX:
             raise not_possible(
                 "TOO_MANY_MACHINES",

@@ -16,6 +16,7 @@ from typing import IO
 
 from google.protobuf import json_format
 
+from gateway.office.errors import in_words
 from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import selector_pb2
 from gateway.posters.layout import Sheet
@@ -120,7 +121,8 @@ async def _lines(
     """
     ids = list(selector.machine_ids)
     if not wanted.machine_ids:
-        ids = await books.held(selector, now_ms, limit=MACHINES_MAX + 1)
+        with in_words():
+            ids = await books.held(selector, now_ms, limit=MACHINES_MAX + 1)
         if not ids:
             raise PosterRefused("NO_MACHINES", "the selector holds no machine: nothing was printed")
         if len(ids) > MACHINES_MAX:

@@ -50,9 +50,10 @@ class MachineProfileService(machine_profile_service_pb2_grpc.MachineProfileServi
         selector = fields.selector(request.selector)
         asked = fields.done_page(request, "profiles", selector)
         now_ms = self._clock.now_ms()
-        held = await self._selectors.page(
-            selector, now_ms, position=asked.position, limit=asked.limit
-        )
+        with in_words():
+            held = await self._selectors.page(
+                selector, now_ms, position=asked.position, limit=asked.limit
+            )
         rows = await self._profiles.some(held.machine_ids, now_ms)
         return wire.ListMachineProfilesResponse(
             profiles=map(views.profile, rows),

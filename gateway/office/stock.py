@@ -57,9 +57,10 @@ class StockService(stock_service_pb2_grpc.StockServiceServicer):
         since_ms = stock_calls.since_ms(fields, request.sales_days, now_ms)
         filters = (selector, below, within, request.sales_days)
         asked = fields.done_page(request, "low stock", *filters, most=MACHINES_MAX)
-        held = await self._selectors.page(
-            selector, now_ms, position=asked.position, limit=asked.limit
-        )
+        with in_words():
+            held = await self._selectors.page(
+                selector, now_ms, position=asked.position, limit=asked.limit
+            )
         lines = await self._lists.lines(held.machine_ids, since_ms=since_ms, now_ms=now_ms)
         return wire.ListLowStockResponse(
             lines=[stock_views.line(line) for line in lines if line.is_low(below, within)],

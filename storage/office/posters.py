@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
 from storage.database.engine import Database
 from storage.fleet.queries import Queries
-from storage.office.selectors import Selector, machines_of
+from storage.office.selectors import Selector, check_known, machines_of
 from storage.office.stays import is_at
 from storage.tables import machine_sites, machines, sites
 
@@ -56,10 +56,15 @@ class PosterBooks:
 
     async def held(self, selector: Selector, now_ms: int, *, limit: int) -> list[str]:
         """Return the machines that the selector holds, in the order of their ids, ``limit`` at
-        most.
+        most. Raises NotThere.
         """
         ids = machines_of(selector, now_ms).order_by(machines.c.machine_id).limit(limit)
-        return await self._db.read(lambda connection: list(connection.scalars(ids)))
+
+        def work(connection: Connection) -> list[str]:
+            check_known(connection, selector)
+            return list(connection.scalars(ids))
+
+        return await self._db.read(work)
 
     async def lines(self, machine_ids: Sequence[str], now_ms: int) -> list[PosterLine]:
         """Return those of the machines that there are, in the order that is given."""

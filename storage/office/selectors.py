@@ -27,10 +27,12 @@ from sqlalchemy import (
 
 from actors.machine.goods import COLUMN
 from storage.database.engine import Database
+from storage.office.deeds import NotThere
 from storage.office.stays import is_at
 from storage.tables import (
     district_paths,
     goods_balances,
+    districts,
     machine_labels,
     machine_profiles,
     machine_sites,
@@ -38,6 +40,7 @@ from storage.tables import (
     sites,
 )
 
+UNKNOWN_SHOWN_MAX = 5
 LOOKED_AT_MIN = 200
 """A page looks at this many machines, or at twice as many as it may show."""
 
@@ -82,7 +85,9 @@ class Selectors:
     async def page(
         self, selector: Selector, now_ms: int, *, position: str = "", limit: int
     ) -> Held:
-        """Return up to ``limit`` machines behind ``position``, as ``page_of`` does."""
+        """Return up to ``limit`` machines behind ``position``, as ``page_of`` does. Raises
+        NotThere.
+        """
         return await self._db.read(
             lambda connection: page_of(connection, selector, now_ms, position=position, limit=limit)
         )
@@ -90,7 +95,8 @@ class Selectors:
 
 def machines_of(selector: Selector, now_ms: int) -> Select[tuple[str]]:
     """Return the query for the ids of all machines that the selector holds at that moment, in no
-    order. It is for what is small or is asked whole; ``page_of`` is for lists.
+    order. It is for what is small or is asked whole, behind ``check_known``; ``page_of`` is for
+    lists.
     """
     held = false() if selector.is_empty else and_(*_conditions(selector, now_ms))
     return select(machines.c.machine_id).where(machines.c.retired_at_ms.is_(None), held)
@@ -114,6 +120,14 @@ def page_of(
     if selector.is_empty:
         return Held(machine_ids=(), position="")
     rows = connection.execute(looked_at(selector, now_ms, position, limit, among, left=left)).all()
+    there, in a table with one row for a machine. Raises NotThere for a name that nobody knows,
+    which is a typo: left out, it would look as if all was well with the machine.
+    """
+    if selector.is_empty:
+        return Held(machine_ids=(), position="")
+    if not position:
+        check_known(connection, selector)
+    rows = connection.execute(looked_at(selector, now_ms, position, limit, among)).all()
     found: list[str] = []
     for row in rows:
         if row.held:
@@ -122,6 +136,22 @@ def page_of(
                 return Held(machine_ids=found, position=_position(row))
     more = len(rows) == _looked_at_max(limit)
     return Held(machine_ids=found, position=_position(rows[-1]) if more else "")
+
+
+def check_known(connection: Connection, selector: Selector) -> None:
+    """Raise NotThere if the selector has a machine, a district or a site that nobody knows."""
+    for what, key, names in (
+        ("machine", machines.c.machine_id, selector.machine_ids),
+        ("district", districts.c.district, (selector.district,) if selector.district else ()),
+        ("site", sites.c.site, (selector.site,) if selector.site else ()),
+    ):
+        if not names:
+            continue
+        known = set(connection.scalars(select(key).where(key.in_(names))))
+        if unknown := [name for name in names if name not in known]:
+            more = len(unknown) - UNKNOWN_SHOWN_MAX
+            behind = f" and {more} more" if more > 0 else ""
+            raise NotThere(what, ", ".join(unknown[:UNKNOWN_SHOWN_MAX]) + behind)
 
 
 def looked_at(

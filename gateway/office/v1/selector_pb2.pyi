@@ -21,7 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class Selector(_message.Message):
     """Machines that are not retired and for which all holds that is given here. One in which nothing is
-    given is refused: say all if all are meant. Where a machine stands is asked for the present moment.
+    given is refused: say all if all are meant. A machine_id, district or site that nobody knows is refused, too
+    (MACHINE_NOT_FOUND and so on). Where a machine stands is asked for the present moment.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

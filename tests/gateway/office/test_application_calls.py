@@ -84,7 +84,7 @@ async def test_a_machine_that_cannot_have_it_refuses_the_whole(site: Site) -> No
         rehearsed.changes[0].machine_id,
     )
     assert "HKD" in rehearsed.changes[0].problem
-    nobody = Selector(machine_ids=["VM-9"])
+    nobody = Selector(model="Snack 99")
     assert "APPLICATION_REFUSED" == (await refusal(applied(site, selector=nobody)))[1]
     assert 0 == await carried_out(worker(site))
 

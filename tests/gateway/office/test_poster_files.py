@@ -133,7 +133,8 @@ async def test_what_was_asked_wrongly_is_refused(desk: Desk, tmp_path: Path) -> 
         (["--selector", "{"], None, "--selector is none: "),
         (["--selector", "{}"], None, "must say which machines are meant"),
         (["--selector", '{"city":"hk"}'], None, "--selector is none: "),
-        (["--selector", '{"site":"moon"}'], None, "the selector holds no machine"),
+        (["--selector", '{"model":"moon"}'], None, "the selector holds no machine"),
+        (["--selector", '{"site":"moon"}'], None, "there is no site 'moon'"),
         (["VM-1"], tmp_path / "none" / "a.pdf", "cannot be used (No such file or directory)"),
     ):
         done = await desk.poster(*arguments, out=out)

@@ -91,7 +91,7 @@ async def test_many_are_one_file(site: Site) -> None:
 async def test_what_is_asked_wrongly_is_refused(site: Site) -> None:
     """And nobody has a poster."""
     get, export = site.posters.GetPoster, site.posters.ExportPosters
-    nowhere = selector_pb2.Selector(site="moon")
+    nowhere, typo = selector_pb2.Selector(model="moon"), selector_pb2.Selector(site="moon")
     for call, reason in (
         (get(wire.GetPosterRequest()), "INVALID_REQUEST"),
         (get(wire.GetPosterRequest(machine_id="VM-1", size=cast("Any", 9))), "INVALID_REQUEST"),
@@ -99,6 +99,7 @@ async def test_what_is_asked_wrongly_is_refused(site: Site) -> None:
         (get(wire.GetPosterRequest(machine_id="VM-1")), "MACHINE_NOT_FOUND"),
         (export(wire.ExportPostersRequest()), "INVALID_REQUEST"),
         (export(wire.ExportPostersRequest(selector=nowhere)), "NO_MACHINES"),
+        (export(wire.ExportPostersRequest(selector=typo)), "SITE_NOT_FOUND"),
     ):
         _, found, _ = await refusal(call)
         assert reason == found

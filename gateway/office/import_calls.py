@@ -15,12 +15,14 @@ from gateway.fleet.machine_acts import MachineActs
 from gateway.office import machine_csv
 from gateway.office.errors import deed_of, import_refused, in_words
 from gateway.office.fields import OfficeFields
+from gateway.office.line_acts import difference
 from gateway.office.machine_csv import MachineFileLine, MachineWish
 from gateway.office.v1 import machine_import_service_pb2 as wire
 from storage.fleet.views import MachineView
 from storage.office.imports import ImportLine, Imports, ImportView
+from storage.office.profiles import Profiles
 from storage.office.sites import Sites, SiteView
-from storage.office.stays import is_past
+from storage.office.stays import Stays, is_past
 
 LINES_PER_S = 10
 LINES_PER_S_MAX = 100
@@ -48,6 +50,8 @@ class ImportCalls:
 
     imports: Imports
     sites: Sites
+    profiles: Profiles
+    stays: Stays
     acts: MachineActs
     begun: Callable[[], None]
     new_id: Callable[[], str]
@@ -99,33 +103,60 @@ class ImportCalls:
     async def _checked(
         self, lines: Sequence[MachineFileLine]
     ) -> tuple[list[MachineFileLine], frozenset[str]]:
-        """Return the lines with what is wrong about what is there, and the machines that are
-        new.
+        """Return the lines with what is wrong about what is there and what they change, and the
+        machines that are new.
         """
+        now_ms = self.acts.clock.now_ms()
         machines: dict[str, MachineView] = {}
-        names = [one.wish.machine_id for one in lines]
-        for start in range(0, len(names), _AT_ONCE):
-            found = await self.acts.queries.some_machines(
-                names[start : start + _AT_ONCE], columns=False
-            )
+        taken: dict[str, str] = {}
+        changes: dict[str, str] = {}
+        for start in range(0, len(lines), _AT_ONCE):
+            some = lines[start : start + _AT_ONCE]
+            names = [one.wish.machine_id for one in some]
+            found = await self.acts.queries.some_machines(names, columns=False)
             machines |= {view.machine_id: view for view in found}
+            serials = {serial for one in some if (serial := one.wish.cells.get("serial", ""))}
+            taken |= dict(await self.profiles.with_serials(serials))
+            changes |= await self._differences(some, machines, now_ms)
         wanted = sorted({site for one in lines if (site := one.wish.cells.get("site", ""))})
         sites: dict[str, SiteView] = {}
         for start in range(0, len(wanted), _AT_ONCE):
             sites |= await self.sites.some(wanted[start : start + _AT_ONCE])
-        now_ms = self.acts.clock.now_ms()
         checked = [
             replace(
                 one,
                 problems=(
                     *one.problems,
                     *_of_machine(one.wish, machines.get(one.wish.machine_id)),
+                    *_of_serial(one.wish, taken),
                     *_of_site(one.wish, sites, now_ms),
                 ),
+                difference=changes.get(one.wish.machine_id, ""),
             )
             for one in lines
         ]
-        return checked, frozenset(names).difference(machines)
+        return checked, frozenset(one.wish.machine_id for one in lines).difference(machines)
+
+    async def _differences(
+        self, lines: Sequence[MachineFileLine], machines: Mapping[str, MachineView], now_ms: int
+    ) -> dict[str, str]:
+        """Return what the lines change of machines that are there."""
+        known = {
+            one.wish.machine_id: one.wish
+            for one in lines
+            if not one.problems and one.wish.machine_id in machines
+        }
+        days = {name: day for name, one in known.items() if (day := one.cells.get("from_day", ""))}
+        stays = await self.stays.from_days(days)
+        return {
+            there.machine_id: difference(
+                known[there.machine_id],
+                machines[there.machine_id],
+                there,
+                stays.get(there.machine_id),
+            )
+            for there in await self.profiles.some(list(known), now_ms)
+        }
 
 
 def id_for(act: Act, new_id: Callable[[], str]) -> str:
@@ -162,6 +193,11 @@ def _of_machine(wish: MachineWish, view: MachineView | None) -> list[str]:
     if cells.get("currency", view.currency) != view.currency:
         found.append(f"currency: is {view.currency}, for ever")
     return found
+
+
+def _of_serial(wish: MachineWish, taken: Mapping[str, str]) -> list[str]:
+    other = taken.get(wish.cells.get("serial", ""), wish.machine_id)
+    return [] if other == wish.machine_id else [f"serial: is that of machine {other}"]
 
 
 def _of_site(wish: MachineWish, sites: Mapping[str, SiteView], now_ms: int) -> list[str]:

@@ -14,6 +14,7 @@ from storage.office.imports import ImportLine, ImportView
 LINES_SHOWN_MAX = 500
 PROBLEMS_SHOWN_MAX = 5
 SAID_LENGTH_MAX = 200
+DIFFERENCE_LENGTH_MAX = 2_000
 _STATE = enums.descriptor_of(machine_import_pb2.MachineImportState)
 _LINE_STATE = enums.descriptor_of(machine_import_pb2.MachineLineState)
 
@@ -54,13 +55,20 @@ def taken(done: Taken) -> wire.ImportMachinesResponse:
         new_count=new,
         known_count=len(done.lines) - new,
         refused_count=sum(1 for one in done.lines if one.problems),
+        changed_count=sum(1 for one in done.lines if one.difference and not one.problems),
     )
     if done.view is not None:
         made.machine_import.CopyFrom(machine_import(done.view))
         return made
-    shown = sorted(done.lines, key=lambda one: not one.problems)[:LINES_SHOWN_MAX]
+    shown = sorted(done.lines, key=lambda one: _rank(one, done))[:LINES_SHOWN_MAX]
     made.lines.extend(_checked(one, done) for one in shown)
     return made
+
+
+def _rank(one: MachineFileLine, done: Taken) -> int:
+    if one.problems:
+        return 0
+    return 1 if one.difference or one.wish.machine_id in done.new else 2
 
 
 def _checked(one: MachineFileLine, done: Taken) -> wire.CheckedMachineLine:
@@ -69,4 +77,5 @@ def _checked(one: MachineFileLine, done: Taken) -> wire.CheckedMachineLine:
         machine_id=plain(one.wish.machine_id)[:SAID_LENGTH_MAX],
         new=one.wish.machine_id in done.new,
         problems=[plain(said)[:SAID_LENGTH_MAX] for said in one.problems[:PROBLEMS_SHOWN_MAX]],
+        difference=plain(one.difference)[:DIFFERENCE_LENGTH_MAX],
     )

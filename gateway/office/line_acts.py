@@ -22,15 +22,23 @@ from gateway.fleet.machine_acts import MachineActs
 from gateway.fleet.machine_calls import MachineCalls
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.office import place_views
-from gateway.office.machine_csv import LIMITS, OF_REGISTRY, MachineWish
+from gateway.office.machine_csv import (
+    DEFAULT_MODE,
+    LABEL,
+    LIMITS,
+    OF_REGISTRY,
+    POLICY,
+    MachineWish,
+)
 from gateway.office.profile_calls import ProfileCalls
 from gateway.office.v1 import machine_profile_pb2
 from gateway.office.v1 import machine_profile_service_pb2 as wire
 from gateway.v1 import machine_pb2 as machines_wire
 from storage.fleet.views import MachineView
 from storage.office.imports import ImportLine, ImportView, LineState
-from storage.office.profiles import Profiles
+from storage.office.profiles import Profiles, ProfileView
 from storage.office.stays import Stays
+from storage.office.words import word
 
 WITHIN_S = 10.0
 """A call of a line waits no longer for anybody."""
@@ -220,6 +228,41 @@ def profile(
         ),
         update_mask=FieldMask(paths=paths),
     )
+
+
+def difference(
+    wish: MachineWish, view: MachineView, there: ProfileView, site_that_day: str | None
+) -> str:
+    """Return what the line changes, column by column, in the words of the audit log; empty if all
+    is so already. ``site_that_day``: where a stay puts the machine from that very day on.
+    """
+    cells, said = wish.cells, []
+    if (changed := update(wish, view)) is not None:
+        for path in changed.update_mask.paths:
+            column = path.replace("policy.", POLICY)
+            old = getattr(view.overrides if column != path else view, path.rpartition(".")[2])
+            new = cells[column] or (DEFAULT_MODE if path == "mode" else "")
+            said.append(f"{column} {word(_cell(old))} -> {word(new)}")
+    content = there.content
+    pairs = [(name, getattr(content, name), cells.get(name)) for name in ("serial", "model")]
+    pairs += [
+        (f"{LABEL}{label}", content.labels.get(label, ""), value)
+        for label, value in wish.labels.items()
+    ]
+    said += [
+        f"{column} {word(old)} -> {word(new)}"
+        for column, old, new in pairs
+        if new is not None and new != old
+    ]
+    site, from_day = cells.get("site", ""), cells.get("from_day", "")
+    if from_day and site_that_day != site:
+        before = there.site if site_that_day is None else site_that_day
+        said.append(f"site {word(before)} -> {word(site)} from {from_day} on")
+    return "; ".join(said)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def placement(wish: MachineWish) -> wire.PlaceMachineRequest | None:

@@ -7,7 +7,7 @@ it is; an empty cell empties it.
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.machine.policy import PolicyOverrides
 from gateway.fleet import enums
@@ -84,11 +84,14 @@ class MachineWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineFileLine:
-    """A record of a file: the line that it begins in, and what is wrong with it."""
+    """A record of a file: the line that it begins in, what is wrong with it, and what it changes of
+    a machine that is there.
+    """
 
     number: int
     wish: MachineWish
     problems: tuple[str, ...] = ()
+    difference: str = ""
 
 
 def read(content: bytes) -> list[MachineFileLine]:
@@ -98,12 +101,22 @@ def read(content: bytes) -> list[MachineFileLine]:
         raise wrong("names no machine: its first line names its columns, each other a machine")
     columns = _columns(records[0][1])
     lines = [_line(number, cells, columns) for number, cells in records[1:]]
-    times = Counter(line.wish.machine_id for line in lines)
-    twice = "machine_id: is in the file more than once"
+    times = {
+        column: Counter(line.wish.cells.get(column, "") for line in lines)
+        for column in ("machine_id", "serial")
+    }
     return [
-        MachineFileLine(number=line.number, wish=line.wish, problems=(*line.problems, twice))
-        if times[line.wish.machine_id] > 1
-        else line
+        replace(
+            line,
+            problems=(
+                *line.problems,
+                *(
+                    f"{column}: is in the file more than once"
+                    for column, counts in times.items()
+                    if (cell := line.wish.cells.get(column, "")) and counts[cell] > 1
+                ),
+            ),
+        )
         for line in lines
     ]
 

@@ -262,6 +262,8 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     calls = ImportCalls(
         imports=parts.imports,
         sites=parts.sites,
+        profiles=parts.profiles,
+        stays=parts.stays,
         acts=parts.fleet.acts,
         begun=parts.importing.wake,
         new_id=new_token,

@@ -7,7 +7,7 @@ of service is a change of the registry, which disables it; the profile is writte
 transaction, and remembers whether the machine is to sell again afterwards.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from storage.database import dialects
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange, Maintenance, Making
 from storage.office import deeds
-from storage.office.deeds import Deed, DeedPlan, Detail, EtagOutdated, NotThere
+from storage.office.deeds import Deed, DeedPlan, Detail, EtagOutdated, NotPossible, NotThere
 from storage.office.stays import is_at
 from storage.office.words import difference
 from storage.tables import machine_labels, machine_profiles, machine_sites, machines, sites
@@ -71,11 +71,17 @@ class Profiles:
         """
         return await self._db.read(lambda connection: views_of(connection, machine_ids, now_ms))
 
+    async def with_serials(self, serials: Collection[str]) -> list[tuple[str, str]]:
+        """Return who has these serials, as pairs of a serial and a machine that is not retired."""
+        return await self._db.read(lambda connection: _having(connection, serials))
+
     async def change(
         self, machine_id: str, changes: Mapping[str, Any], deed: Deed, *, etag: str = ""
     ) -> ProfileView:
         """Change the fields of its content that ``changes`` names; labels as a whole. Raises
         NotThere, EtagOutdated or NotPossible (MACHINE_RETIRED).
+        NotThere, EtagOutdated or NotPossible (SERIAL_TAKEN). Of two who give one serial to two
+        machines in the same moment PostgreSQL may let both.
         """
 
         def plan(connection: Connection) -> DeedPlan[ProfileView]:
@@ -87,6 +93,8 @@ class Profiles:
             said = difference(before.content, content)
             if not said:
                 return DeedPlan(result=before)
+            if content.serial != before.content.serial:
+                _check_serial(connection, machine_id, content.serial)
             made = replace(
                 before,
                 content=content,
@@ -222,6 +230,31 @@ def views_of(connection: Connection, machine_ids: Sequence[str], now_ms: int) ->
         for row in connection.execute(wanted)
     }
     return [found[one] for one in machine_ids if one in found]
+
+
+def _having(connection: Connection, serials: Collection[str]) -> list[tuple[str, str]]:
+    c = machine_profiles.c
+    wanted = (
+        select(c.serial, c.machine_id)
+        .join(machines, machines.c.machine_id == c.machine_id)
+        .where(c.serial.in_(serials), c.serial != "", machines.c.retired_at_ms.is_(None))
+    )
+    return [(row.serial, row.machine_id) for row in connection.execute(wanted)]
+
+
+def _check_serial(connection: Connection, machine_id: str, serial: str) -> None:
+    """Raise NotPossible if another machine has the serial: a read-out that names it would be of
+    either.
+    """
+    for _, other in _having(connection, [serial]):
+        if other != machine_id:
+            raise NotPossible(
+                "SERIAL_TAKEN",
+                f"machine {other} has the serial {serial!r}: look at the plate of both, and mend "
+                "the wrong one first",
+                machine=other,
+                serial=serial,
+            )
 
 
 def _lock(connection: Connection, machine_id: str) -> None:

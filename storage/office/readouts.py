@@ -170,8 +170,14 @@ def _named(connection: Connection, one: NewReadout) -> list[str]:
     ids = connection.scalars(select(machines.c.machine_id).where(machines.c.machine_id.in_(said)))
     if found := sorted(set(ids)):
         return found
-    serials = select(machine_profiles.c.machine_id).where(machine_profiles.c.serial.in_(said))
-    return sorted(connection.scalars(serials.limit(10)))
+    serials = select(machine_profiles.c.machine_id, machines.c.retired_at_ms).where(
+        machine_profiles.c.serial.in_(said),
+        machines.c.machine_id == machine_profiles.c.machine_id,
+    )
+    rows = connection.execute(serials.order_by(machine_profiles.c.machine_id).limit(10)).all()
+    # A machine that was retired may have left its serial to the id that follows it.
+    in_use = [row.machine_id for row in rows if row.retired_at_ms is None]
+    return in_use or [row.machine_id for row in rows]
 
 
 def _one_of_each(whose: Sequence[Row[Any]]) -> None:

@@ -7,6 +7,7 @@ one. What is past is changed only with a reason.
 """
 
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -122,6 +123,24 @@ class Stays:
             if not stays and _registered(connection, machine_id) is None:
                 raise NotThere("machine", machine_id)
             return stays
+
+        return await self._db.read(work)
+
+    async def from_days(self, days: Mapping[str, str]) -> dict[str, str]:
+        """Return the site of each machine's stay that begins on its day, empty for nowhere; those
+        that have none are left out. ``days`` are by machine, a few hundred.
+        """
+        c = machine_sites.c
+        wanted = select(c.machine_id, c.from_day, c.site).where(
+            c.machine_id.in_(days), c.from_day.in_(set(days.values()))
+        )
+
+        def work(connection: Connection) -> dict[str, str]:
+            return {
+                row.machine_id: row.site or ""
+                for row in connection.execute(wanted)
+                if days[row.machine_id] == row.from_day
+            }
 
         return await self._db.read(work)
 

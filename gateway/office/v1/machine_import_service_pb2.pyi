@@ -74,10 +74,15 @@ class CheckedMachineLine(_message.Message):
     MACHINE_ID_FIELD_NUMBER: _builtins.int
     NEW_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
     line: _builtins.int
     machine_id: _builtins.str
     new: _builtins.bool
     """The machine is not registered yet."""
+    difference: _builtins.str
+    """Of a machine that is registered: what changes, as the audit log says it, column by column, for example
+    "store_name 'Lobby' -> 'Hall'"; at most 2000 characters. Empty if all is so already.
+    """
     @_builtins.property
     def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Each begins with the name of its column; at most 5."""
@@ -89,10 +94,11 @@ class CheckedMachineLine(_message.Message):
         machine_id: _builtins.str = ...,
         new: _builtins.bool = ...,
         problems: _abc.Iterable[_builtins.str] | None = ...,
+        difference: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "machine_id", b"machine_id", "new", b"new", "problems", b"problems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "line", b"line", "machine_id", b"machine_id", "new", b"new", "problems", b"problems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,17 +113,20 @@ class ImportMachinesResponse(_message.Message):
     NEW_COUNT_FIELD_NUMBER: _builtins.int
     KNOWN_COUNT_FIELD_NUMBER: _builtins.int
     REFUSED_COUNT_FIELD_NUMBER: _builtins.int
+    CHANGED_COUNT_FIELD_NUMBER: _builtins.int
     new_count: _builtins.int
     known_count: _builtins.int
     refused_count: _builtins.int
     """Above 0 with validate_only alone: as it is, the file would be refused."""
+    changed_count: _builtins.int
+    """Of those that are known: how many change."""
     @_builtins.property
     def machine_import(self) -> _machine_import_pb2.MachineImport:
         """Absent with validate_only."""
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckedMachineLine]:
-        """With validate_only: those with problems, then the others, at most 500."""
+        """With validate_only: those with problems, then those that change something, then the others, at most 500."""
 
     def __init__(
         self,
@@ -127,10 +136,11 @@ class ImportMachinesResponse(_message.Message):
         new_count: _builtins.int = ...,
         known_count: _builtins.int = ...,
         refused_count: _builtins.int = ...,
+        changed_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["machine_import", b"machine_import"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_count", b"known_count", "lines", b"lines", "machine_import", b"machine_import", "new_count", b"new_count", "refused_count", b"refused_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "known_count", b"known_count", "lines", b"lines", "machine_import", b"machine_import", "new_count", b"new_count", "refused_count", b"refused_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

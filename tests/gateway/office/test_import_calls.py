@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.fleet.idempotence import LEASE_MS
 from gateway.fleet.v1 import fleet_service_pb2
 from gateway.office.v1 import machine_import_service_pb2 as wire
+from gateway.office.v1 import machine_profile_pb2, machine_profile_service_pb2
 from storage.fleet.answers import Answers
 from tests.gateway.office.importing import a_file, a_pier, begun, worker
 from tests.support.fleet_calls import refusal, registration
@@ -63,6 +65,56 @@ async def test_a_file_renames_a_machine_that_has_a_code(site: Site) -> None:
     assert await worker(site).once()
     asked = fleet_service_pb2.GetMachineRequest(machine_id="VM-1")
     assert "Hall" == (await site.fleet.GetMachine(asked)).machine.store_name
+
+
+async def test_a_rehearsal_says_what_each_line_changes(site: Site) -> None:
+    """Column by column, before and after; what is so already is not said, and comes last."""
+    await a_pier(site)
+    await site.fleet.RegisterMachine(registration("VM-1", store_name="Lobby"))
+    await begun(site, a_file("VM-1"))
+    await worker(site).once()
+    same = wire.ImportMachinesRequest(csv=a_file("VM-1", "VM-2"), validate_only=True)
+    told = await site.machine_imports.ImportMachines(same)
+    assert ([("VM-2", True, ""), ("VM-1", False, "")], 0) == (
+        [(one.machine_id, one.new, one.difference) for one in told.lines],
+        told.changed_count,
+    )
+    head = "machine_id,store_name,site,from_day,label route,model,policy idle_refund_ms,mode"
+    line = "VM-1,Hall,,2199-01-01,,Snack 9,9000,SELECTION_FIRST"
+    other = wire.ImportMachinesRequest(csv=f"{head}\n{line}".encode(), validate_only=True)
+    told = await site.machine_imports.ImportMachines(other)
+    said = (
+        "store_name 'Lobby' -> 'Hall'; mode 'BOTH' -> 'SELECTION_FIRST'; "
+        "policy idle_refund_ms none -> '9000'; model 'Snack' -> 'Snack 9'; "
+        "label route '7' -> none; site 'pier' -> none from 2199-01-01 on"
+    )
+    assert (said, 1) == (told.lines[0].difference, told.changed_count)
+
+
+async def test_a_serial_is_one_machines(site: Site) -> None:
+    """A read-out that names it would be of either: two lines of one file, and one that another
+    machine has. UpdateMachineProfile says the same; a retired machine leaves its serial.
+    """
+    await site.fleet.RegisterMachine(registration("VM-1"))
+    await site.fleet.RegisterMachine(registration("VM-2"))
+    set_serial = machine_profile_service_pb2.UpdateMachineProfileRequest(
+        profile=machine_profile_pb2.MachineProfile(machine_id="VM-1", serial="S-1"),
+        update_mask=FieldMask(paths=["serial"]),
+    )
+    await site.profiles.UpdateMachineProfile(set_serial)
+    csv = b"machine_id,serial\nVM-1,S-1\nVM-2,S-1"
+    rehearsed = wire.ImportMachinesRequest(csv=csv, validate_only=True)
+    told = await site.machine_imports.ImportMachines(rehearsed)
+    twice, taken = "serial: is in the file more than once", "serial: is that of machine VM-1"
+    assert [[twice], [twice, taken]] == [list(one.problems) for one in told.lines]
+    set_serial.profile.machine_id = "VM-2"
+    refused = await refusal(site.profiles.UpdateMachineProfile(set_serial))
+    assert "SERIAL_TAKEN" == refused[1]
+    await site.fleet.RetireMachine(
+        fleet_service_pb2.RetireMachineRequest(machine_id="VM-1", reason="scrap"),
+        metadata=(("x-actor", "ann"),),
+    )
+    await site.profiles.UpdateMachineProfile(set_serial)
 
 
 async def _nothing(*_: object) -> None:

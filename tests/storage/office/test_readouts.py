@@ -15,7 +15,7 @@ from storage.office.profiles import Profiles
 from storage.office.readout_check import AlipaySays
 from storage.office.readouts import READOUTS_A_DAY_MAX, Readouts
 from storage.reconciliation.runs import Reconciliation
-from storage.tables import audit, machines, readout_differences, readouts
+from storage.tables import audit, machine_profiles, machines, readout_differences, readouts
 from tests.storage.fleet.waiting import items
 from tests.storage.office.read_out import READ_AT_MS, brought, by, counted
 from tests.storage.owner import START_MS, Owner
@@ -153,14 +153,28 @@ async def test_what_is_only_tried_is_shown_and_not_kept(db: Database) -> None:
 async def test_whose_it_is_must_be_clear(
     db: Database, changes: dict[str, Any], reason: str
 ) -> None:
-    """Two machines have the serial SN-2 by mistake, one has SN-3."""
+    """Two machines have the serial SN-2 by mistake, since before that was refused; one has SN-3."""
     await Owner.of(db, "VM-3", holder="h2", host="vendgate-host-1")
-    for machine_id, serial in (("VM-1", "SN-2"), ("VM-2", "SN-2"), ("VM-3", "SN-3")):
+    for machine_id, serial in (("VM-1", "SN-1"), ("VM-2", "SN-2"), ("VM-3", "SN-3")):
         await Profiles(db).change(machine_id, {"serial": serial}, by())
+    c = machine_profiles.c
+    same = update(machine_profiles).where(c.machine_id == "VM-1").values(serial="SN-2")
+    await db.write(lambda connection: connection.execute(same))
     with pytest.raises(NotPossible) as caught:
         await Readouts(db).keep([brought(**changes)], by())
     assert reason == caught.value.reason
     assert (0, 0) == await count(db)
+
+
+@pytest.mark.usefixtures("owner")
+async def test_a_serial_that_a_retired_machine_left_is_its_heirs(db: Database) -> None:
+    """The same board under another id: the file is of the one that sells."""
+    await Profiles(db).change("VM-1", {"serial": "SN-1"}, by())
+    gone = update(machines).where(machines.c.machine_id == "VM-1").values(retired_at_ms=1)
+    await db.write(lambda connection: connection.execute(gone))
+    await Profiles(db).change("VM-2", {"serial": "SN-1"}, by())
+    one = brought(machine_id="", asset="", serial="SN-1")
+    assert ["VM-2"] == [kept.machine_id for kept in await Readouts(db).keep([one], by())]
 
 
 @pytest.mark.usefixtures("owner")

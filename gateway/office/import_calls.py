@@ -110,6 +110,7 @@ class ImportCalls:
         machines: dict[str, MachineView] = {}
         taken: dict[str, str] = {}
         changes: dict[str, str] = {}
+        begun: dict[str, str] = {}
         for start in range(0, len(lines), _AT_ONCE):
             some = lines[start : start + _AT_ONCE]
             names = [one.wish.machine_id for one in some]
@@ -118,6 +119,7 @@ class ImportCalls:
             serials = {serial for one in some if (serial := one.wish.cells.get("serial", ""))}
             taken |= dict(await self.profiles.with_serials(serials))
             changes |= await self._differences(some, machines, now_ms)
+            begun |= await self.stays.last_begun(names, now_ms)
         wanted = sorted({site for one in lines if (site := one.wish.cells.get("site", ""))})
         sites: dict[str, SiteView] = {}
         for start in range(0, len(wanted), _AT_ONCE):
@@ -129,7 +131,7 @@ class ImportCalls:
                     *one.problems,
                     *_of_machine(one.wish, machines.get(one.wish.machine_id)),
                     *_of_serial(one.wish, taken),
-                    *_of_site(one.wish, sites, now_ms),
+                    *_of_site(one.wish, sites, begun.get(one.wish.machine_id, ""), now_ms),
                 ),
                 difference=changes.get(one.wish.machine_id, ""),
             )
@@ -200,8 +202,12 @@ def _of_serial(wish: MachineWish, taken: Mapping[str, str]) -> list[str]:
     return [] if other == wish.machine_id else [f"serial: is that of machine {other}"]
 
 
-def _of_site(wish: MachineWish, sites: Mapping[str, SiteView], now_ms: int) -> list[str]:
+def _of_site(
+    wish: MachineWish, sites: Mapping[str, SiteView], begun: str, now_ms: int
+) -> list[str]:
     code, day = wish.cells.get("site", ""), wish.cells.get("from_day", "")
+    if day and day < begun and not wish.reason:
+        return [f"from_day: is before the present placement, of {begun}, which needs a reason"]
     if not code:
         return []
     site = sites.get(code)

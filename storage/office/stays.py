@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from storage.database.engine import Database
@@ -55,7 +55,7 @@ class Stays:
     ) -> Sequence[Stay]:
         """Let the machine stand at the site (empty: nowhere) from that day on, until the next day
         for which something else is said; return all its stays, newest first. Raises NotThere, and
-        NotPossible for a retired machine, an archived site, or a past day without a ``reason``.
+        NotPossible for a retired machine, an archived site, or what is past without a ``reason``.
         """
 
         def plan(connection: Connection) -> DeedPlan[Sequence[Stay]]:
@@ -81,7 +81,8 @@ class Stays:
                     "RemovePlacement takes away what was wrong",
                     machine=machine_id,
                 )
-            _check_reason(is_past(from_day, zone, deed.now_ms), reason, machine_id, from_day)
+            past = is_past(from_day, zone, deed.now_ms) or _is_over(rest, from_day, deed.now_ms)
+            _check_reason(past, reason, machine_id, from_day)
             said = f"at {site or 'no site'} from {from_day}"
             if before is not None:
                 said += f", not at {before.site or 'no site'}"
@@ -106,7 +107,8 @@ class Stays:
             if gone is None:
                 raise NotThere("placement", f"{machine_id} {from_day}")
             zone = _zone(connection, gone.site, there, from_day)
-            _check_reason(is_past(from_day, zone, deed.now_ms), reason, machine_id, from_day)
+            past = is_past(from_day, zone, deed.now_ms) or _is_over(there, from_day, deed.now_ms)
+            _check_reason(past, reason, machine_id, from_day)
             said = f"no longer at {gone.site or 'no site'} from {from_day}"
             rest = [one for one in there if one is not gone]
             return _written(machine_id, there, rest, said, reason)
@@ -141,6 +143,22 @@ class Stays:
                 for row in connection.execute(wanted)
                 if days[row.machine_id] == row.from_day
             }
+
+        return await self._db.read(work)
+
+    async def last_begun(self, machine_ids: Sequence[str], now_ms: int) -> dict[str, str]:
+        """Return the day on which each machine's present stay began, of those that have one; a few
+        hundred machines.
+        """
+        c = machine_sites.c
+        wanted = (
+            select(c.machine_id, func.max(c.from_day).label("day"))
+            .where(c.machine_id.in_(machine_ids), c.from_at_ms <= now_ms)
+            .group_by(c.machine_id)
+        )
+
+        def work(connection: Connection) -> dict[str, str]:
+            return {row.machine_id: row.day for row in connection.execute(wanted)}
 
         return await self._db.read(work)
 
@@ -199,6 +217,11 @@ def where_past(
     rows = connection.execute(here.where(c.machine_id.in_(machine_ids), is_at(now_ms)))
     zones = {row.machine_id: row.time_zone for row in rows}
     return {one for one in machine_ids if is_past(day, zones.get(one, _NOWHERE_ZONE), now_ms)}
+def _is_over(stays: Sequence[Stay], day: str, now_ms: int) -> bool:
+    """Return whether a stay that begins on that day has ended, because the next one has begun:
+    where the two have time zones of their own, its day need not be over for that.
+    """
+    return any(one.from_day > day and one.from_at_ms <= now_ms for one in stays)
 
 
 def _machine(connection: Connection, machine_id: str, deed: Deed, *, retired: bool) -> None:

@@ -109,7 +109,7 @@ class MachineProfileServiceServicer(object):
 
     def PlaceMachine(self, request, context):
         """Lets a machine stand at a site from a day on, until the next day for which something else is said. A
-        sale belongs to where its machine stood that day; a day that is over therefore needs a reason
+        sale belongs to where its machine stood that day; a day or a placement that is over therefore needs a reason
         (PAST_NEEDS_REASON).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -48,7 +48,7 @@ class MachineProfileServiceStub:
     """
     PlaceMachine: _grpc.UnaryUnaryMultiCallable[_machine_profile_service_pb2.PlaceMachineRequest, _machine_profile_service_pb2.PlaceMachineResponse]
     """Lets a machine stand at a site from a day on, until the next day for which something else is said. A
-    sale belongs to where its machine stood that day; a day that is over therefore needs a reason
+    sale belongs to where its machine stood that day; a day or a placement that is over therefore needs a reason
     (PAST_NEEDS_REASON).
     """
     RemovePlacement: _grpc.UnaryUnaryMultiCallable[_machine_profile_service_pb2.RemovePlacementRequest, _machine_profile_service_pb2.RemovePlacementResponse]
@@ -76,7 +76,7 @@ class MachineProfileServiceAsyncStub(MachineProfileServiceStub):
     """
     PlaceMachine: _aio.UnaryUnaryMultiCallable[_machine_profile_service_pb2.PlaceMachineRequest, _machine_profile_service_pb2.PlaceMachineResponse]  # type: ignore[assignment]
     """Lets a machine stand at a site from a day on, until the next day for which something else is said. A
-    sale belongs to where its machine stood that day; a day that is over therefore needs a reason
+    sale belongs to where its machine stood that day; a day or a placement that is over therefore needs a reason
     (PAST_NEEDS_REASON).
     """
     RemovePlacement: _aio.UnaryUnaryMultiCallable[_machine_profile_service_pb2.RemovePlacementRequest, _machine_profile_service_pb2.RemovePlacementResponse]  # type: ignore[assignment]
@@ -131,7 +131,7 @@ class MachineProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_machine_profile_service_pb2.PlaceMachineResponse, _abc.Awaitable[_machine_profile_service_pb2.PlaceMachineResponse]]:
         """Lets a machine stand at a site from a day on, until the next day for which something else is said. A
-        sale belongs to where its machine stood that day; a day that is over therefore needs a reason
+        sale belongs to where its machine stood that day; a day or a placement that is over therefore needs a reason
         (PAST_NEEDS_REASON).
         """
 

@@ -56,6 +56,23 @@ async def test_a_machine_stands_where_it_was_put_until_it_is_put_elsewhere(db: D
         assert site == await stays.site_at("VM-1", at_ms)
 
 
+async def test_a_stay_that_is_over_is_past_though_its_day_is_not(db: Database) -> None:
+    """In Hong Kong the next day has begun, in London the one before it has not ended: all hours of
+    a stay there would be past.
+    """
+    stays, late = await stays_at(db), NOON_MS + 5 * HOUR_MS
+    await stays.place("VM-1", "pier", TOMORROW, by(now_ms=late))
+    with pytest.raises(NotPossible) as refused:
+        await stays.place("VM-1", "dock", TODAY, by(now_ms=late))
+    assert "PAST_NEEDS_REASON" == refused.value.reason
+    await stays.place("VM-1", "dock", TODAY, by(now_ms=late), reason="it was in London")
+    with pytest.raises(NotPossible):
+        await stays.remove("VM-1", TODAY, by(now_ms=late))
+    assert {"VM-1": TOMORROW} == await stays.last_begun(["VM-1", "VM-2"], late)
+    assert {"VM-1": TODAY} == await stays.last_begun(["VM-1"], NOON_MS)
+    assert {"VM-1": "dock"} == await stays.from_days({"VM-1": TODAY, "VM-2": TODAY})
+
+
 async def test_the_future_is_corrected_and_the_past_only_with_a_reason(db: Database) -> None:
     """Both are in the audit log, with the machine that they are about."""
     stays = await stays_at(db)

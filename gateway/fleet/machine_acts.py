@@ -28,6 +28,7 @@ from storage.fleet.answers import RequestInProgress
 from storage.fleet.changes import ChangeRefused, MachineChange, Making
 from storage.fleet.joining import AlreadyRegistered, NewMachine
 from storage.fleet.lists import NO_CODE_YET
+from storage.fleet.planogram_words import said_without_place
 from storage.fleet.views import MachineView
 
 _LOOKS_AT_ONCE = 50
@@ -229,7 +230,7 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
         case changes.GoodsWithoutPlace(gone=gone):
             return not_possible(
                 "GOODS_WITHOUT_PLACE",
-                f"{changes.said_without_place(gone)} in this planogram of machine {machine_id}: "
+                f"{said_without_place(gone)} in this planogram of machine {machine_id}: "
                 "mend its product or capacity, or take the goods out (UnloadColumn, CountColumn); "
                 "with goods_may_be_removed they go to REMOVED:" + machine_id,
                 machine=machine_id,

@@ -28,7 +28,8 @@ from gateway.office.place_fields import PlaceFields
 from gateway.office.price_calls import AHEAD_MS_MAX
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.rpc.statuses import Refusal
-from storage.fleet.changes import newly_had, said_without_place
+from storage.fleet.changes import newly_had
+from storage.fleet.planogram_words import differences, said_without_place
 from storage.fleet.views import MachineView
 from storage.office.imports import ImportLine, Imports, ImportView
 from storage.office.pars import Pars
@@ -213,26 +214,6 @@ def _of(
         differences=tuple(differences(view.columns, after)),
         removed=without_place(view.columns, after),
     )
-
-
-def differences(before: Sequence[Column], after: Sequence[Column]) -> list[str]:
-    """Return what another planogram changes, column by column."""
-    old, new = ({one.column: one for one in columns} for columns in (before, after))
-    said = []
-    for name, one in new.items():
-        if name not in old:
-            said.append(f"{name}: new, {one.product} for {one.price_minor}, {one.capacity} fit")
-            continue
-        pairs = (
-            (word, getattr(old[name], field), getattr(one, field))
-            for word, field in (("", "product"), ("price ", "price_minor"), ("fit ", "capacity"))
-        )
-        if parts := [f"{word}{was} -> {now}" for word, was, now in pairs if was != now]:
-            said.append(f"{name}: {', '.join(parts)}")
-    said += [f"{name}: removed, {one.product}" for name, one in old.items() if name not in new]
-    if not said and list(old) != list(new):
-        said.append("another order of columns")
-    return said
 
 
 def _check(planned: Sequence[Planned]) -> None:

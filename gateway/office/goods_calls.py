@@ -136,6 +136,7 @@ class GoodsCalls(Acts):
             machine_id=request.machine_id,
             # They wait since longer than answers are kept.
             common=seen.waiting > 0,
+            column=request.column,
         )
         with in_words():
             await self.goods.carry(there, deed_of(act, "LoadColumn", self.clock))

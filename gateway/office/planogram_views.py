@@ -10,12 +10,12 @@ from gateway.office.v1 import planogram_pb2
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.process.texts import plain
 from storage.fleet.changes import etag_of
+from storage.fleet.planogram_words import shown
 from storage.office.convergence import ConvergenceView
 from storage.office.imports import ImportLine, ImportState, ImportView
 from storage.office.templates import TemplateView, read
 
 CHANGES_SHOWN_MAX = 200
-DIFFERENCES_SHOWN_MAX = 16
 _STATE = enums.descriptor_of(planogram_pb2.ApplicationState)
 _LINE_STATE = enums.descriptor_of(planogram_pb2.ApplicationLineState)
 _WAIT = enums.descriptor_of(planogram_pb2.PlanogramWait)
@@ -114,18 +114,15 @@ def applied(done: Applied) -> wire.ApplyPlanogramResponse:
         made.application.CopyFrom(application(done.view))
         return made
     told = [one for one in done.planned if one.problem or one.differences]
-    shown = sorted(told, key=lambda one: (not one.problem, not one.fails))[:CHANGES_SHOWN_MAX]
-    made.changes.extend(map(_planned, shown))
+    first = sorted(told, key=lambda one: (not one.problem, not one.fails))[:CHANGES_SHOWN_MAX]
+    made.changes.extend(map(_planned, first))
     return made
 
 
 def _planned(one: Planned) -> planogram_pb2.PlannedChange:
-    shown = [plain(said) for said in one.differences[:DIFFERENCES_SHOWN_MAX]]
-    if len(one.differences) > DIFFERENCES_SHOWN_MAX:
-        shown.append(f"and {len(one.differences) - DIFFERENCES_SHOWN_MAX} more")
     return planogram_pb2.PlannedChange(
         machine_id=one.machine_id,
-        differences=shown,
+        differences=map(plain, shown(one.differences)),
         problem=plain(one.fails),
         removed=map(fleet_views.removed, one.removed),
     )

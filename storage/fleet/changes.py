@@ -26,12 +26,12 @@ from actors.machine.state import (
 )
 from actors.machine.stock import keep_counts, without_place
 from storage import codec
+from storage.fleet.planogram_words import differences, said_without_place, shown
 from storage.machines.loading import configuration_of, read_columns
 from storage.tables import inbox, machine_halts, machine_profiles, machine_states, products
 
 PLACE = ("store_name", "address", "country_code")
 """What the code says at Alipay, which follows."""
-_GONE_SHOWN_MAX = 10
 
 
 class Maintenance(StrEnum):
@@ -195,10 +195,17 @@ def plan(
         _may_sell(connection, machine_id)
     if change.retire and (what := tuple(_open(connection, machine_id))):
         raise MachineInUse(what)
+    there: tuple[Column, ...] = ()
+    gone: tuple[Column, ...] = ()
     if change.columns is not None:
-        change = replace(change, columns=_planned(connection, machine_id, change))
+        there = read_columns(connection, [machine_id]).get(machine_id, ())
+        wanted = _planned(connection, there, change.columns)
+        if wanted is not None:
+            gone = _gone(connection, machine_id, there, change)
+        change = replace(change, columns=wanted)
     after = _configured(before, change)
-    difference = "; ".join(_differences(row, before, after, change))
+    said = [*_differences(row, before, after, change), *_of_planogram(there, change, gone)]
+    difference = "; ".join(said)
     if not difference:
         if not _code_waits(connection, machine_id):
             return _nothing(before)
@@ -235,23 +242,33 @@ def _nothing(before: Configuration) -> Planned:
 
 
 def _planned(
-    connection: Connection, machine_id: MachineId, change: MachineChange
+    connection: Connection, there: tuple[Column, ...], wanted: tuple[Column, ...]
 ) -> tuple[Column, ...] | None:
     """Return the planogram that is wanted; None if the machine has it. A column that keeps its
     product keeps its count: its actor's, or, if the actor has not heard of the column yet, the one
-    with which the column came. Raises GoodsWithoutPlace or ProductsArchived.
+    with which the column came. Raises ProductsArchived.
     """
-    there = read_columns(connection, [machine_id]).get(machine_id, ())
-    wanted = change.columns or ()
     kept = keep_counts(there, wanted)
     if kept == there:
         return None
     check_in_use(connection, there, wanted)
-    if not change.goods_may_be_removed:
-        stocked = keep_counts(_known_columns(connection, machine_id), there)
-        if gone := without_place(stocked, wanted):
-            raise GoodsWithoutPlace(gone)
     return kept
+
+
+def _gone(
+    connection: Connection,
+    machine_id: MachineId,
+    there: tuple[Column, ...],
+    change: MachineChange,
+) -> tuple[Column, ...]:
+    """Return the columns of which goods have no place in the wanted planogram. Raises
+    GoodsWithoutPlace, unless they may be removed.
+    """
+    stocked = keep_counts(_known_columns(connection, machine_id), there)
+    gone = without_place(stocked, change.columns or ())
+    if gone and not change.goods_may_be_removed:
+        raise GoodsWithoutPlace(gone)
+    return gone
 
 
 def newly_had(there: Sequence[Column], wanted: Sequence[Column]) -> frozenset[str]:
@@ -283,14 +300,6 @@ def _known_columns(connection: Connection, machine_id: MachineId) -> tuple[Colum
     except codec.CodecError:  # its host has halted it
         return ()
     return () if state is None else state.columns
-
-
-def said_without_place(gone: Sequence[Column]) -> str:
-    """Return in words which goods have no place in a planogram, at most ten columns of them."""
-    said = [f"{one.stock} {one.product} of {one.column}" for one in gone[:_GONE_SHOWN_MAX]]
-    if len(gone) > _GONE_SHOWN_MAX:
-        said.append(f"those of {len(gone) - _GONE_SHOWN_MAX} more columns")
-    return f"{', '.join(said)} have no place any more"
 
 
 def may_have(overrides: PolicyOverrides, fleet: Policy) -> None:
@@ -396,6 +405,16 @@ def _differences(
             f"planogram {before.planogram_version} -> {after.planogram_version} with "
             f"{len(change.columns or ())} columns"
         )
+
+
+def _of_planogram(
+    there: Sequence[Column], change: MachineChange, gone: Sequence[Column]
+) -> Iterator[str]:
+    """Return what another planogram changes, column by column, and which goods it removes."""
+    if change.columns is not None:
+        yield from shown(differences(there, change.columns))
+    if gone:
+        yield said_without_place(gone)
 
 
 def _listed(columns: tuple[str, ...] | None) -> str:

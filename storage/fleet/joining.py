@@ -180,7 +180,7 @@ def _write(connection: Connection, wishes: Sequence[Joining], partition_count: i
             AuditRow(
                 at_ms=wish.now_ms,
                 actor=wish.actor,
-                action="register",
+                action="RegisterMachine",
                 machine_id=wish.new.machine_id,
                 detail=f"{wish.new.store_name}, {wish.new.currency}",
             )

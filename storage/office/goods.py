@@ -48,7 +48,8 @@ class GoodsLine:
 class Errand:
     """Goods that go from one place to another. ``cause`` names it, once and for ever;
     ``machine_id`` if it is for a column of one; ``reverses``: the move that it takes back;
-    ``common``: several requests are about it, and none is refused if another one has done it.
+    ``common``: several requests are about it, and none is refused if another one has done it;
+    ``column``: the one for which they wait at their place, for the audit log.
     """
 
     cause: str
@@ -60,6 +61,7 @@ class Errand:
     machine_id: str = ""
     reverses: int | None = None
     common: bool = False
+    column: str = ""
 
     @property
     def kind(self) -> GoodsKind:
@@ -408,7 +410,8 @@ def _said(errand: Errand) -> str:
         for line in errand.lines
     )
     why = f": {errand.reason}" if errand.reason else ""
-    return f"{lines} from {errand.from_place} to {errand.to_place}{why}"
+    column = f" for column {errand.column}" if errand.column else ""
+    return f"{lines} from {errand.from_place} to {errand.to_place}{column}{why}"
 
 
 def _views(keys: Sequence[Key], quantities: Mapping[Key, int]) -> list[GoodsBalanceView]:

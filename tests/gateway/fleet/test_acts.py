@@ -214,7 +214,7 @@ async def test_a_registration_is_made_once(site: Site) -> None:
     )
     view = await _acts(site).register(NEW, await _act(site))
     assert ("SELECTION_FIRST", 2) == (view.mode, view.revision)
-    assert 1 == len(await _trail(site, "register"))
+    assert 1 == len(await _trail(site, "RegisterMachine"))
 
 
 async def test_a_count_is_not_given_again_after_others(site: Site) -> None:

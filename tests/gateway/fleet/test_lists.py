@@ -132,7 +132,7 @@ async def test_what_administrators_did_is_listed(site: Site) -> None:
     rest = await site.events.ListAuditRecords(
         asked(machine_id="VM-1", page_size=1, page_token=page.next_page_token)
     )
-    assert ["register"] == [one.action for one in rest.records]
+    assert ["RegisterMachine"] == [one.action for one in rest.records]
     journal = await site.events.ListEvents(event_service_pb2.ListEventsRequest(machine_id="VM-1"))
     tokens = [int(one.token) for one in journal.events]
     assert sorted(tokens, reverse=True) == tokens

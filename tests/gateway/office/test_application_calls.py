@@ -3,10 +3,8 @@
 import grpc
 import pytest
 
-from actors.machine.state import Column
 from gateway.fleet.idempotence import LEASE_MS
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
-from gateway.office.application_calls import differences
 from gateway.office.import_worker import HELD_MS
 from gateway.office.v1 import goods_service_pb2, planogram_pb2, product_service_pb2
 from gateway.office.v1 import planogram_service_pb2 as wire
@@ -270,21 +268,3 @@ async def test_an_application_that_is_kept_is_answered_though_its_gateway_died(
     listed_ones = wire.ListPlanogramApplicationsRequest()
     every = await site.planograms.ListPlanogramApplications(listed_ones)
     assert [first.application] == list(every.applications)
-
-
-def test_differences_are_told_column_by_column() -> None:
-    """What is new, gone or other; a count is none of it, the order of columns is."""
-
-    def column(name: str, **more: int) -> Column:
-        values = {"price_minor": 500, "capacity": 9, "stock": 1} | more
-        return Column(column=name, product="cola", **values)
-
-    before = [column("A1"), column("A2"), column("A3")]
-    after = [column("A1", price_minor=600, capacity=8), column("A3", stock=7), column("B1")]
-    assert [
-        "A1: price 500 -> 600, fit 9 -> 8",
-        "B1: new, cola for 500, 9 fit",
-        "A2: removed, cola",
-    ] == differences(before, after)
-    assert [] == differences(before, before)
-    assert ["another order of columns"] == differences(before, before[::-1])

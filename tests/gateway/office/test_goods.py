@@ -58,6 +58,14 @@ async def test_goods_go_from_the_supplier_into_a_column(site: Site) -> None:
     )
 
 
+async def test_the_audit_log_names_the_column_that_is_loaded(site: Site) -> None:
+    """The place where the goods wait for it is named by their act, which tells nobody where."""
+    await site.goods.LoadColumn(load())
+    listed = await site.events.ListAuditRecords(event_service_pb2.ListAuditRecordsRequest())
+    said = [one.detail for one in listed.records if one.action == "LoadColumn"]
+    assert [True] == [" for column A1" in one for one in said]
+
+
 async def test_a_click_twice_loads_once(site: Site) -> None:
     """One answer under one request id, also side by side; with other content it is refused."""
     first = await site.goods.LoadColumn(load())

@@ -19,7 +19,7 @@ from tests.support.site import Site
 
 async def registrations(site: Site) -> int:
     """Return how many machines were registered."""
-    rows = select(func.count()).select_from(audit).where(audit.c.action == "register")
+    rows = select(func.count()).select_from(audit).where(audit.c.action == "RegisterMachine")
     return await site.database.read(lambda connection: connection.scalar(rows) or 0)
 
 

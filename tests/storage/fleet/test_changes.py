@@ -171,11 +171,15 @@ async def test_one_of_two_with_the_same_etag_wins(db: Database, url: str) -> Non
 
 
 async def test_a_planogram_makes_an_etag(db: Database) -> None:
-    """What administrators set is one whole."""
+    """What administrators set is one whole; the audit log says what it changes."""
     await _registered(db)
     column = Column(column="A1", product="tea", price_minor=1, capacity=1, stock=1)
     await _change(db, MachineChange(columns=(column,), goods_may_be_removed=True), etag=etag_of(1))
-    assert ["planogram 1 -> 2 with 1 columns"] == await _details(db)
+    said = (
+        "planogram 1 -> 2 with 1 columns; A1: cola -> tea, price 500 -> 1, fit 10 -> 1; "
+        "A2: removed, tea; 5 cola of A1, 5 tea of A2 have no place any more"
+    )
+    assert [said] == await _details(db)
     with pytest.raises(EtagStale):
         await _change(db, MachineChange(columns=()), etag=etag_of(1))
 

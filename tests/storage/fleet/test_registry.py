@@ -32,7 +32,7 @@ async def test_a_machine_is_registered_once(db: Database) -> None:
     registry = Registry(db)
     first = await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     assert first == await registry.register(new_machine("VM-1"), actor="bob", now_ms=START_MS + 1)
-    assert [("ann", "register", "VM-1", "Pier 7, HKD")] == await trail(db)
+    assert [("ann", "RegisterMachine", "VM-1", "Pier 7, HKD")] == await trail(db)
 
 
 async def test_other_content_is_refused(db: Database) -> None:

@@ -9,6 +9,7 @@ from gateway.office.goods_fields import GoodsFields
 from gateway.office.reversal_calls import ReversalCalls
 from gateway.office.v1 import goods_service_pb2 as wire
 from gateway.office.v1 import goods_service_pb2_grpc
+from gateway.process.texts import plain
 from storage.office.goods import Goods, GoodsBalanceView, GoodsMoveView, MovesWanted
 from storage.office.locks import Locks
 from storage.office.lots import Lots
@@ -109,8 +110,9 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
     async def ReverseMove(
         self, request: wire.ReverseMoveRequest, context: Context
     ) -> wire.ReverseMoveResponse:
-        def answer(move: GoodsMoveView) -> wire.ReverseMoveResponse:
-            return wire.ReverseMoveResponse(move=views.move(move))
+        def answer(done: tuple[GoodsMoveView, str]) -> wire.ReverseMoveResponse:
+            move, place = done
+            return wire.ReverseMoveResponse(move=views.move(move), place=plain(place))
 
         return await self.parts.change(
             request, context, self._calls.reverse, answer, wire.ReverseMoveResponse

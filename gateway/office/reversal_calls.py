@@ -23,8 +23,12 @@ class ReversalCalls(GoodsCalls):
 
     reversals: Reversals
 
-    async def reverse(self, request: wire.ReverseMoveRequest, act: Act) -> GoodsMoveView:
-        """ReverseMove."""
+    async def reverse(
+        self, request: wire.ReverseMoveRequest, act: Act
+    ) -> tuple[GoodsMoveView, str]:
+        """ReverseMove. Return the move, and the place where the goods are behind it: of a load the
+        one out of which it was loaded.
+        """
         fields = GoodsFields()
         if request.move_id < 1:
             fields.wrong("move_id", "must be above 0: the id of a move")
@@ -41,8 +45,8 @@ class ReversalCalls(GoodsCalls):
         elif not act.resumed and found.brought is None:
             raise refused(move_reversed(request.move_id))
         if act.validate_only:
-            return _would_be(found.move, request.reason, act)
-        return await self._the_rest(request, act)
+            return _would_be(found.move, request.reason, act), found.home
+        return await self._the_rest(request, act), found.home
 
     async def _found(self, move_id: int) -> ReversalView:
         with in_words():

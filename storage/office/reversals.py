@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
-from actors.machine.goods import COLUMN, LOADING, NOWHERE, GoodsKind
+from actors.machine.goods import COLUMN, LOADING, NOWHERE, VISIT, GoodsKind
 from storage.database.engine import Database
 from storage.fleet.loadings import is_loading
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.goods import Errand, GoodsLine, GoodsMoveView, move_view, state_of
+from storage.office.visit_rows import visit_named
 from storage.tables import goods_moves
 
 _OF_SALES = frozenset(
@@ -29,12 +30,13 @@ _OF_SALES = frozenset(
 class ReversalView:
     """A move, and ``by``, the one that takes it back. ``cause`` names the present attempt.
     ``brought``: of a load, the move that brought the goods from the office to the act's own place,
-    if that is still to be taken back too.
+    if that is still to be taken back too. ``home``: where the goods are in the end.
     """
 
     move: GoodsMoveView
     by: GoodsMoveView | None
     cause: str
+    home: str
     brought: GoodsMoveView | None = None
 
     @property
@@ -82,7 +84,8 @@ class Reversals:
 
     async def find(self, move_id: int) -> ReversalView:
         """Return how far taking a move back is. Raises NotThere, or NotPossible
-        (MOVE_STANDS) for one that nobody takes back.
+        (MOVE_STANDS) for one that nobody takes back, or (VISIT_CLOSED) for one whose goods would be
+        with a visit that is over.
         """
         return await self._db.read(lambda connection: _found(connection, move_id))
 
@@ -95,11 +98,15 @@ def _found(connection: Connection, move_id: int) -> ReversalView:
     move = move_view(row)
     _may_be_taken_back(move)
     by = _reversal(connection, move_id)
-    found = ReversalView(move=move, by=by, cause=_cause(move_id))
+    first = _first_half(connection, move) if move.kind == GoodsKind.LOADED else None
+    home = (first or move).from_place
+    if by is None:
+        _may_come_back(connection, move, home)
+    found = ReversalView(move=move, by=by, cause=_cause(move_id), home=home)
     if not found.column:
         return found
-    brought = _brought(connection, move) if move.kind == GoodsKind.LOADED else None
-    return replace(found, cause=_attempt(connection, found), brought=brought)
+    open_ = first is not None and _reversal(connection, first.id) is None
+    return replace(found, cause=_attempt(connection, found), brought=first if open_ else None)
 
 
 def _may_be_taken_back(move: GoodsMoveView) -> None:
@@ -120,8 +127,25 @@ def _may_be_taken_back(move: GoodsMoveView) -> None:
     )
 
 
-def _brought(connection: Connection, move: GoodsMoveView) -> GoodsMoveView | None:
-    """Return the first half of a load, unless it was taken back."""
+def _may_come_back(connection: Connection, move: GoodsMoveView, home: str) -> None:
+    """Raise NotPossible (VISIT_CLOSED) if the goods would be with a visit that is over, where
+    nobody accounts for them any more. One under way keeps its visit from being closed.
+    """
+    kind, _, name = home.partition(":")
+    visit = visit_named(connection, name) if kind == VISIT else None
+    if visit is not None and visit.closed_at_ms is not None:
+        raise NotPossible(
+            "VISIT_CLOSED",
+            f"goods move {move.id} would put goods back to visit {name}, which was closed by "
+            f"{visit.closed_by}: UnloadColumn brings them into {visit.van} if they are in a "
+            "column, CountColumn or TransferGoods says where they are otherwise",
+            visit=name,
+            goods_move=str(move.id),
+        )
+
+
+def _first_half(connection: Connection, move: GoodsMoveView) -> GoodsMoveView:
+    """Return the first half of a load."""
     c = goods_moves.c
     first = (
         c.kind == GoodsKind.TRANSFERRED.value,
@@ -131,8 +155,7 @@ def _brought(connection: Connection, move: GoodsMoveView) -> GoodsMoveView | Non
         is_loading(c.to_place),
         c.to_place == move.from_place,
     )
-    brought = move_view(connection.execute(select(goods_moves).where(*first)).one())
-    return brought if _reversal(connection, brought.id) is None else None
+    return move_view(connection.execute(select(goods_moves).where(*first)).one())
 
 
 def _reversal(connection: Connection, move_id: int) -> GoodsMoveView | None:

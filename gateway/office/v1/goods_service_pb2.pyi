@@ -510,6 +510,11 @@ class ReverseMoveResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MOVE_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    place: _builtins.str
+    """Where the goods are now: of a load not the LOADING place, to which this move goes, but the place out of
+    which they had been loaded.
+    """
     @_builtins.property
     def move(self) -> _goods_pb2.GoodsMove:
         """The move that takes it back; its id is 0 if it was only checked."""
@@ -518,10 +523,11 @@ class ReverseMoveResponse(_message.Message):
         self,
         *,
         move: _goods_pb2.GoodsMove | None = ...,
+        place: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["move", b"move"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["move", b"move"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["move", b"move", "place", b"place"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

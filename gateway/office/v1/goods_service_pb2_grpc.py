@@ -153,7 +153,8 @@ class GoodsServiceServicer(object):
 
     def ReverseMove(self, request, context):
         """A move was a mistake: what it moved goes back to where it came from, by a move of its own, once.
-        Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal.
+        Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal, nor what
+        would put goods back to a visit that is closed (VISIT_CLOSED).
         If nobody knows (UNAVAILABLE), repeat the call with its request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

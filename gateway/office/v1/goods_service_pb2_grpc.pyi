@@ -62,7 +62,8 @@ class GoodsServiceStub:
     """
     ReverseMove: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ReverseMoveRequest, _goods_service_pb2.ReverseMoveResponse]
     """A move was a mistake: what it moved goes back to where it came from, by a move of its own, once.
-    Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal.
+    Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal, nor what
+    would put goods back to a visit that is closed (VISIT_CLOSED).
     If nobody knows (UNAVAILABLE), repeat the call with its request_id.
     """
     ListGoodsMoves: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsMovesRequest, _goods_service_pb2.ListGoodsMovesResponse]
@@ -110,7 +111,8 @@ class GoodsServiceAsyncStub(GoodsServiceStub):
     """
     ReverseMove: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ReverseMoveRequest, _goods_service_pb2.ReverseMoveResponse]  # type: ignore[assignment]
     """A move was a mistake: what it moved goes back to where it came from, by a move of its own, once.
-    Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal.
+    Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal, nor what
+    would put goods back to a visit that is closed (VISIT_CLOSED).
     If nobody knows (UNAVAILABLE), repeat the call with its request_id.
     """
     ListGoodsMoves: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsMovesRequest, _goods_service_pb2.ListGoodsMovesResponse]  # type: ignore[assignment]
@@ -197,7 +199,8 @@ class GoodsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_goods_service_pb2.ReverseMoveResponse, _abc.Awaitable[_goods_service_pb2.ReverseMoveResponse]]:
         """A move was a mistake: what it moved goes back to where it came from, by a move of its own, once.
-        Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal.
+        Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal, nor what
+        would put goods back to a visit that is closed (VISIT_CLOSED).
         If nobody knows (UNAVAILABLE), repeat the call with its request_id.
         """
 

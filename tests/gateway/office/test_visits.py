@@ -77,7 +77,9 @@ async def test_a_visit_says_what_was_missing(site: Site) -> None:
 
 
 async def test_nothing_is_done_on_a_visit_that_is_over(site: Site) -> None:
-    """Nor on one to another machine; taking back what was done on it is still possible."""
+    """Nor on one to another machine; nor does what is taken back come to it: nobody would see it
+    there any more. What was done at the machine is undone by what is done there now.
+    """
     await site.goods.LoadColumn(from_here(6))
     await registered(site, "VM-2")
     elsewhere = unload(1, HERE, visit="v-1", machine_id="VM-2")
@@ -99,10 +101,29 @@ async def test_nothing_is_done_on_a_visit_that_is_over(site: Site) -> None:
     moves = await site.goods.ListGoodsMoves(
         goods_service_pb2.ListGoodsMovesRequest(machine_id="VM-1", page_size=1)
     )
+    returned = await site.goods.ListGoodsMoves(
+        goods_service_pb2.ListGoodsMovesRequest(visit="v-1", page_size=1)
+    )
+    for move in (moves.moves[0], returned.moves[0]):
+        for checked in (True, False):
+            back = goods_service_pb2.ReverseMoveRequest(
+                move_id=move.id, reason="another one", validate_only=checked
+            )
+            assert "VISIT_CLOSED" == (await refusal(site.goods.ReverseMove(back)))[1]
+    await site.goods.UnloadColumn(unload(6, VAN, lot="L1"))
+    assert {VAN: 20, "COLUMN:VM-1/A1": 2, "COLUMN:VM-2/A1": 4} == await there(site)
+
+
+async def test_a_load_of_an_open_visit_goes_back_to_it(site: Site) -> None:
+    """And the answer says that it did, not only that it went to the place between."""
+    await site.goods.LoadColumn(from_here(6))
+    moves = await site.goods.ListGoodsMoves(
+        goods_service_pb2.ListGoodsMovesRequest(machine_id="VM-1", page_size=1)
+    )
     back = goods_service_pb2.ReverseMoveRequest(move_id=moves.moves[0].id, reason="another one")
-    await site.goods.ReverseMove(back)
-    assert {VAN: 14, HERE: 6, "COLUMN:VM-1/A1": 2, "COLUMN:VM-2/A1": 4} == await there(site)
-    await site.goods.TransferGoods(transfer(6, HERE, VAN, visit="v-1"))
+    done = await site.goods.ReverseMove(back)
+    assert (True, HERE) == (done.move.to_place.startswith("LOADING:"), done.place)
+    assert 10 == (await there(site))[HERE]
 
 
 async def test_two_people_visit_one_machine(site: Site) -> None:

@@ -15,6 +15,8 @@ from gateway.rpc.statuses import FieldProblem
 
 MARK = "\ufeff"
 """What a file begins with, so that a spreadsheet knows that it is UTF-8."""
+DIGITS_MAX = 15
+SHOWN_MAX = 40
 _FORMULA = frozenset("=+-@＝＋－＠")
 Record = tuple[int, list[str]]
 """The line in which it begins, and its cells."""
@@ -82,3 +84,17 @@ def line(cells: Sequence[str]) -> str:
     written = io.StringIO(newline="")
     csv.writer(written, lineterminator="\r\n").writerow(cells)
     return written.getvalue()
+
+
+def no_number(cell: str) -> str:
+    """Return what is wrong with a cell that is to be a whole number from 0 on; empty if nothing
+    is.
+    """
+    digits = cell.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal()):
+        return f"must be a whole number, not {cell[:SHOWN_MAX]!r}"
+    if digits != cell:
+        return f"must not be below 0, as {cell[:SHOWN_MAX]} is"
+    if len(digits) > DIGITS_MAX:
+        return f"must have {DIGITS_MAX} digits at most, and has {len(digits)}"
+    return ""

@@ -13,7 +13,7 @@ from actors.machine.policy import PolicyOverrides
 from gateway.fleet import enums
 from gateway.fleet.v1 import machine_pb2
 from gateway.office import csv_files
-from gateway.office.csv_files import MARK, bare, guarded, wrong
+from gateway.office.csv_files import MARK, bare, guarded, no_number, wrong
 from gateway.office.csv_files import line as csv_line
 from gateway.office.place_fields import MODEL_LENGTH_MAX, SERIAL_LENGTH_MAX, PlaceFields
 from gateway.v1 import machine_pb2 as machines_wire
@@ -184,8 +184,14 @@ def _line(number: int, cells: list[str], columns: list[str]) -> MachineFileLine:
         return MachineFileLine(number=number, wish=wish, problems=(said,))
     fields = PlaceFields().machine_id(wish.machine_id)
     _check(fields, wish)
-    problems = tuple(f"{one.field}: {one.description}" for one in fields.problems)
+    problems = tuple(f"{_column(one.field)}: {one.description}" for one in fields.problems)
     return MachineFileLine(number=number, wish=wish, problems=problems)
+
+
+def _column(field: str) -> str:
+    """Return the column of the file that a field is of: ``label route`` for ``label[route]``."""
+    name, _, label = field.partition("[")
+    return f"{name} {label[:-1]}" if label else field.replace("policy.", POLICY)
 
 
 def _check(fields: PlaceFields, wish: MachineWish) -> None:
@@ -206,12 +212,8 @@ def _check(fields: PlaceFields, wish: MachineWish) -> None:
         fields.day(cells["from_day"])
     fields.labels("label", {label: value or "-" for label, value in wish.labels.items()})
     amounts = _behind(POLICY, cells)
-    wrong = [name for name, cell in amounts.items() if cell and not _is_number(cell)]
-    for name in wrong:
-        fields.wrong(f"{POLICY}{name}", "must be a whole number, or empty")
+    wrong = {name: said for name, cell in amounts.items() if cell and (said := no_number(cell))}
+    for name, said in wrong.items():
+        fields.wrong(f"{POLICY}{name}", f"{said}; empty follows the fleet")
     if not wrong:
         fields.overrides(wish.policy)
-
-
-def _is_number(cell: str) -> bool:
-    return cell.isascii() and cell.isdecimal() and len(cell) <= 15

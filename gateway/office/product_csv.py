@@ -98,13 +98,19 @@ def _line(number: int, cells: list[str], columns: list[str]) -> FileLine:
     values = {column: bare(cell) for column, cell in zip(columns, cells, strict=True)}
     fields = OfficeFields().product(values["product"])
     change = _change(fields, values)
-    problems = tuple(f"{one.field}: {one.description}" for one in fields.problems)
+    problems = tuple(f"{_column(one.field)}: {one.description}" for one in fields.problems)
     return FileLine(
         number=number,
         product=values["product"],
         wish=None if problems else Wish(product=values["product"], change=change),
         problems=problems,
     )
+
+
+def _column(field: str) -> str:
+    """Return the column of the file that a field is of: ``name en`` for ``name[en]``."""
+    _, _, language = field.partition("[")
+    return f"{_NAME}{language[:-1]}" if language else field.replace("unit_cost.", "unit_cost_")
 
 
 def _change(fields: OfficeFields, values: Mapping[str, str]) -> ProductChange:
@@ -169,8 +175,8 @@ def _cost(fields: OfficeFields, minor: str, currency: str) -> dict[str, Any]:
 
 
 def _number(fields: OfficeFields, column: str, cell: str) -> int:
-    if not (cell.isascii() and cell.isdecimal() and len(cell) <= 15):
-        fields.wrong(column, f"must be a whole number, not {cell!r}")
+    if said := csv_files.no_number(cell):
+        fields.wrong(column, said)
         return 0
     return int(cell)
 

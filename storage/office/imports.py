@@ -55,6 +55,11 @@ class ImportKind(StrEnum):
         return "machine_import" if self is ImportKind.MACHINES else "planogram_application"
 
     @property
+    def ended(self) -> str:
+        """Why one that has ended is not stopped, for programs."""
+        return "IMPORT_ENDED" if self is ImportKind.MACHINES else "APPLICATION_ENDED"
+
+    @property
     def action(self) -> str:
         """The call that begins it."""
         return "ImportMachines" if self is ImportKind.MACHINES else "ApplyPlanogram"
@@ -180,7 +185,7 @@ class Imports:
             before = self._there(connection, import_id, lock=deed.locks)
             if before.state is not ImportState.RUNNING:
                 raise NotPossible(
-                    "IMPORT_ENDED",
+                    self._kind.ended,
                     f"{self._kind.noun} {import_id} has ended: nothing of it is to be stopped",
                     **{self._kind.code: import_id},
                 )

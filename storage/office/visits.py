@@ -89,7 +89,7 @@ class Visits:
 
     async def open(self, visit: str, machine_id: str, van: str, deed: Deed) -> VisitView:
         """Begin a visit. Again the same by the same person: what is there. Raises NotThere
-        (machine), AlreadyThere or NotPossible (VISIT_OPEN).
+        (machine), AlreadyThere or NotPossible (VISIT_OPEN, VISIT_CLOSED).
         """
 
         def plan(connection: Connection) -> DeedPlan[VisitView]:
@@ -105,6 +105,13 @@ class Visits:
                 same = (there.machine_id, there.van, there.opened_by, there.closed_at_ms)
                 if same == (machine_id, van, by, None):
                     return DeedPlan(result=there)
+                if there.closed_at_ms is not None:
+                    raise NotPossible(
+                        "VISIT_CLOSED",
+                        f"{_said(there)} was closed by {there.closed_by}, and a name is used once: "
+                        "give the next visit another one",
+                        visit=visit,
+                    )
                 raise AlreadyThere("visit", visit, _said(there))
             other = connection.execute(_open_at(machine_id)).one_or_none()
             if other is not None:

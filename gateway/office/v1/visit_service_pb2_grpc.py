@@ -69,6 +69,8 @@ class VisitServiceServicer(object):
         """Begins a visit. There is one open visit at a machine: whoever comes second hears VISIT_OPEN. Again
         with the same content by the same person: the same answer. A retired machine is visited too, for what
         is left in it.
+        with the same content by the same person: the same answer, while it is open; afterwards its name is used
+        (VISIT_CLOSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

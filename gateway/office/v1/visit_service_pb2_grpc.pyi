@@ -40,6 +40,8 @@ class VisitServiceStub:
     """Begins a visit. There is one open visit at a machine: whoever comes second hears VISIT_OPEN. Again
     with the same content by the same person: the same answer. A retired machine is visited too, for what
     is left in it.
+    with the same content by the same person: the same answer, while it is open; afterwards its name is used
+    (VISIT_CLOSED).
     """
     CloseVisit: _grpc.UnaryUnaryMultiCallable[_visit_service_pb2.CloseVisitRequest, _visit_service_pb2.CloseVisitResponse]
     """Ends a visit, and says what was missing. All that is left of what was taken must be said to be
@@ -61,6 +63,8 @@ class VisitServiceAsyncStub(VisitServiceStub):
     """Begins a visit. There is one open visit at a machine: whoever comes second hears VISIT_OPEN. Again
     with the same content by the same person: the same answer. A retired machine is visited too, for what
     is left in it.
+    with the same content by the same person: the same answer, while it is open; afterwards its name is used
+    (VISIT_CLOSED).
     """
     CloseVisit: _aio.UnaryUnaryMultiCallable[_visit_service_pb2.CloseVisitRequest, _visit_service_pb2.CloseVisitResponse]  # type: ignore[assignment]
     """Ends a visit, and says what was missing. All that is left of what was taken must be said to be
@@ -85,6 +89,8 @@ class VisitServiceServicer(metaclass=_abc_1.ABCMeta):
         """Begins a visit. There is one open visit at a machine: whoever comes second hears VISIT_OPEN. Again
         with the same content by the same person: the same answer. A retired machine is visited too, for what
         is left in it.
+        with the same content by the same person: the same answer, while it is open; afterwards its name is used
+        (VISIT_CLOSED).
         """
 
     @_abc_1.abstractmethod

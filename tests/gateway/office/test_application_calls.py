@@ -132,7 +132,7 @@ async def test_what_is_to_come_can_be_cancelled(site: Site) -> None:
     here.clock = Set(now_ms + DAY_MS)
     assert 0 == await carried_out(here)
     assert (500, 1) == await price(site)
-    assert "IMPORT_ENDED" == (await refusal(site.planograms.StopPlanogramApplication(stop)))[1]
+    assert "APPLICATION_ENDED" == (await refusal(site.planograms.StopPlanogramApplication(stop)))[1]
     code, _, fields = await refusal(applied(site, at_ms=now_ms - 1_000))
     assert (grpc.StatusCode.INVALID_ARGUMENT, ["effective_time"]) == (code, fields)
 

@@ -117,6 +117,17 @@ def test_an_apostrophe_of_a_name_is_kept() -> None:
     assert ["'Nduja", "=x", "'=x", "'"] == names
 
 
+def test_numbers_that_cannot_be_are_told_apart() -> None:
+    """Below 0, too long, and no number at all."""
+    for cell, said in (
+        ("-5", "unit_cost_minor: must not be below 0, as -5 is"),
+        ("1" * 20, "unit_cost_minor: must have 15 digits at most, and has 20"),
+        ("2.10", "unit_cost_minor: must be a whole number, not '2.10'"),
+        ("-", "unit_cost_minor: must be a whole number, not '-'"),
+    ):
+        assert (said,) == one_line(f"cola,,,,,,{cell},HKD").problems
+
+
 @pytest.mark.parametrize(
     ("cells", "columns"),
     [
@@ -128,9 +139,9 @@ def test_an_apostrophe_of_a_name_is_kept() -> None:
         ("cola,,,,,9999,,", ["shelf_life_days"]),
         ("cola,,,,,,2.10,HKD", ["unit_cost_minor"]),
         ("cola,,,,,,,HKD", ["unit_cost_minor"]),
-        ("cola,,,,,,5,", ["unit_cost.currency"]),
+        ("cola,,,,,,5,", ["unit_cost_currency"]),
         ("cola,,,,,,-5,HKD", ["unit_cost_minor"]),
-        ("cola,a\tb,c\x01,,1,,,", ["name[en]", "category", "barcode"]),
+        ("cola,a\tb,c\x01,,1,,,", ["name en", "category", "barcode"]),
         ("cola,Cola", ["line"]),
     ],
 )

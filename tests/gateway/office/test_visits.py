@@ -132,7 +132,7 @@ async def test_two_people_visit_one_machine(site: Site) -> None:
     assert "VISIT_OPEN" == reason
     await site.visits.CloseVisit(wire.CloseVisitRequest(visit="v-1", returned=goods(10)))
     _, reason, _ = await refusal(site.visits.OpenVisit(opening()))
-    assert "VISIT_EXISTS" == reason
+    assert "VISIT_CLOSED" == reason
     both = [site.visits.OpenVisit(opening(name)) for name in ("v-3", "v-4")]
     done = await asyncio.gather(*both, return_exceptions=True)
     assert 1 == sum(isinstance(one, grpc.aio.AioRpcError) for one in done)

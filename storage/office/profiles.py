@@ -79,9 +79,8 @@ class Profiles:
         self, machine_id: str, changes: Mapping[str, Any], deed: Deed, *, etag: str = ""
     ) -> ProfileView:
         """Change the fields of its content that ``changes`` names; labels as a whole. Raises
-        NotThere, EtagOutdated or NotPossible (MACHINE_RETIRED).
-        NotThere, EtagOutdated or NotPossible (SERIAL_TAKEN). Of two who give one serial to two
-        machines in the same moment PostgreSQL may let both.
+        NotThere, EtagOutdated or NotPossible (MACHINE_RETIRED, SERIAL_TAKEN). Of two who give one
+        serial to two machines in the same moment PostgreSQL may let both.
         """
 
         def plan(connection: Connection) -> DeedPlan[ProfileView]:

@@ -31,8 +31,8 @@ from storage.office.deeds import NotThere
 from storage.office.stays import is_at
 from storage.tables import (
     district_paths,
-    goods_balances,
     districts,
+    goods_balances,
     machine_labels,
     machine_profiles,
     machine_sites,
@@ -115,19 +115,14 @@ def page_of(
     """Return up to ``limit`` machines behind ``position``, which an earlier page had. ``now_ms`` is
     the moment for which it is asked where machines stand. ``among``: only those that have a row
     there, in a table with one row for a machine. ``left``: retired ones too in whose columns goods
-    are left.
-    """
-    if selector.is_empty:
-        return Held(machine_ids=(), position="")
-    rows = connection.execute(looked_at(selector, now_ms, position, limit, among, left=left)).all()
-    there, in a table with one row for a machine. Raises NotThere for a name that nobody knows,
-    which is a typo: left out, it would look as if all was well with the machine.
+    are left. Raises NotThere for a name that nobody knows, which is a typo: left out, it would look
+    as if all was well with the machine.
     """
     if selector.is_empty:
         return Held(machine_ids=(), position="")
     if not position:
         check_known(connection, selector)
-    rows = connection.execute(looked_at(selector, now_ms, position, limit, among)).all()
+    rows = connection.execute(looked_at(selector, now_ms, position, limit, among, left=left)).all()
     found: list[str] = []
     for row in rows:
         if row.held:

@@ -6,8 +6,7 @@ machine stands nowhere, in the one that it stood in before. A stay lasts until t
 one. What is past is changed only with a reason.
 """
 
-from collections.abc import Collection, Sequence
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -217,6 +216,8 @@ def where_past(
     rows = connection.execute(here.where(c.machine_id.in_(machine_ids), is_at(now_ms)))
     zones = {row.machine_id: row.time_zone for row in rows}
     return {one for one in machine_ids if is_past(day, zones.get(one, _NOWHERE_ZONE), now_ms)}
+
+
 def _is_over(stays: Sequence[Stay], day: str, now_ms: int) -> bool:
     """Return whether a stay that begins on that day has ended, because the next one has begun:
     where the two have time zones of their own, its day need not be over for that.

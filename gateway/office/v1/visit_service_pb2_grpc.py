@@ -67,10 +67,8 @@ class VisitServiceServicer(object):
 
     def OpenVisit(self, request, context):
         """Begins a visit. There is one open visit at a machine: whoever comes second hears VISIT_OPEN. Again
-        with the same content by the same person: the same answer. A retired machine is visited too, for what
-        is left in it.
         with the same content by the same person: the same answer, while it is open; afterwards its name is used
-        (VISIT_CLOSED).
+        (VISIT_CLOSED). A retired machine is visited too, for what is left in it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

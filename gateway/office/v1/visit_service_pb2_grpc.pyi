@@ -38,10 +38,8 @@ class VisitServiceStub:
     def __new__(cls, channel: _aio.Channel) -> VisitServiceAsyncStub: ...
     OpenVisit: _grpc.UnaryUnaryMultiCallable[_visit_service_pb2.OpenVisitRequest, _visit_service_pb2.OpenVisitResponse]
     """Begins a visit. There is one open visit at a machine: whoever comes second hears VISIT_OPEN. Again
-    with the same content by the same person: the same answer. A retired machine is visited too, for what
-    is left in it.
     with the same content by the same person: the same answer, while it is open; afterwards its name is used
-    (VISIT_CLOSED).
+    (VISIT_CLOSED). A retired machine is visited too, for what is left in it.
     """
     CloseVisit: _grpc.UnaryUnaryMultiCallable[_visit_service_pb2.CloseVisitRequest, _visit_service_pb2.CloseVisitResponse]
     """Ends a visit, and says what was missing. All that is left of what was taken must be said to be
@@ -61,10 +59,8 @@ class VisitServiceAsyncStub(VisitServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenVisit: _aio.UnaryUnaryMultiCallable[_visit_service_pb2.OpenVisitRequest, _visit_service_pb2.OpenVisitResponse]  # type: ignore[assignment]
     """Begins a visit. There is one open visit at a machine: whoever comes second hears VISIT_OPEN. Again
-    with the same content by the same person: the same answer. A retired machine is visited too, for what
-    is left in it.
     with the same content by the same person: the same answer, while it is open; afterwards its name is used
-    (VISIT_CLOSED).
+    (VISIT_CLOSED). A retired machine is visited too, for what is left in it.
     """
     CloseVisit: _aio.UnaryUnaryMultiCallable[_visit_service_pb2.CloseVisitRequest, _visit_service_pb2.CloseVisitResponse]  # type: ignore[assignment]
     """Ends a visit, and says what was missing. All that is left of what was taken must be said to be
@@ -87,10 +83,8 @@ class VisitServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_visit_service_pb2.OpenVisitResponse, _abc.Awaitable[_visit_service_pb2.OpenVisitResponse]]:
         """Begins a visit. There is one open visit at a machine: whoever comes second hears VISIT_OPEN. Again
-        with the same content by the same person: the same answer. A retired machine is visited too, for what
-        is left in it.
         with the same content by the same person: the same answer, while it is open; afterwards its name is used
-        (VISIT_CLOSED).
+        (VISIT_CLOSED). A retired machine is visited too, for what is left in it.
         """
 
     @_abc_1.abstractmethod

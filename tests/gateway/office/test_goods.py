@@ -10,10 +10,9 @@ import grpc.aio
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from actors.machine.ids import MachineId
+from gateway.fleet.v1 import event_service_pb2, fleet_service_pb2
 from gateway.fleet.v1 import fleet_service_pb2 as fleet_wire
 from gateway.office.v1 import audit_data_service_pb2 as audit_wire
-from gateway.fleet.v1 import event_service_pb2, fleet_service_pb2
 from gateway.office.v1 import goods_service_pb2 as wire
 from gateway.office.v1 import machine_profile_pb2
 from gateway.office.v1 import machine_profile_service_pb2 as profile_wire

@@ -217,6 +217,11 @@ async def _serves(actor: Any) -> bool:
     return len(answer) < 4 or bool(answer[3])
 
 
+def _why(error: Exception) -> str:
+    """Return what went wrong; a time that is over has no words of its own."""
+    return str(error) or f"there was no answer for {_START_TIMEOUT_S:g} s"
+
+
 def _name(index: int, number: int = 1) -> str:
     first = f"{NAMESPACE}-host-{index}"
     return first if number == 1 else f"{first}-{number}"
@@ -277,13 +282,18 @@ async def replace_host(
             await new.hello.remote()
     except (TimeoutError, RayError) as error:
         ray.kill(new, no_restart=True)
-        raise RuntimeError(f"the new host cannot be built, the old one goes on: {error}") from error
+        raise RuntimeError(
+            f"the new host cannot be built, the old one goes on: {_why(error)}"
+        ) from error
     await _end(list(old.values()))
     try:
         async with asyncio.timeout(_START_TIMEOUT_S):
             await new.started.remote()
     except (TimeoutError, RayError) as error:
-        raise RuntimeError(f"the new host does not get the machines: {error}") from error
+        raise RuntimeError(
+            f"the new host has not got the machines yet, and waits for them: {_why(error)}; "
+            "'vendgate hosts list' shows who has them"
+        ) from error
     return _name(index, number)
 
 
@@ -313,7 +323,7 @@ async def stand_by(
             _same_version(_name(index), answer)
             await actor.started.remote()
     except (TimeoutError, RayError) as error:
-        raise RuntimeError(f"{_name(index)} does not come to serve: {error}") from error
+        raise RuntimeError(f"{_name(index)} does not come to serve: {_why(error)}") from error
     return _name(index)
 
 

@@ -122,10 +122,10 @@ async def _shown(database: Database, *, as_json: bool) -> str:
     ]
     if as_json:
         return json.dumps({"hosts": now.host_count, "version": now.version, "holders": rows})
-    told = [
-        f"the layout has {now.host_count or 'no'} hosts; {len(rows) or 'nobody'} holds machines"
-    ]
-    return "\n".join([*told, *map(_line, rows)])
+    holding = sum(1 for row in rows if row["partitions"])
+    hosts = "1 host" if now.host_count == 1 else f"{now.host_count or 'no'} hosts"
+    who = f"{holding} hold" if holding > 1 else f"{holding or 'nobody'} holds"
+    return "\n".join([f"the layout has {hosts}; {who} machines", *map(_line, rows)])
 
 
 def _on_the_way(now: Standing, one: Holder) -> dict[str, int]:

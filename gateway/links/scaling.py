@@ -21,6 +21,7 @@ from storage.machines.holding import SqlLeases
 from storage.machines.layout import Layout, layout_hosts
 
 _LOOK_S = 0.2
+_SILENT_S = 2.0
 _SAY_S = 30.0
 """So long nothing moves before this says so."""
 
@@ -116,7 +117,13 @@ async def until_moved(
     known: dict[int, int] = {}
     moved_s = loop.time()
     while True:
-        standing = await leases.look()
+        try:
+            standing = await leases.look()
+        except StoreError as error:
+            # The layout is written: hosts follow it, whether somebody watches or not.
+            say(f"the database does not answer, the hosts go on when it does: {error}")
+            await asyncio.sleep(_SILENT_S)
+            continue
         if standing.version != version:
             raise HostsFailed(
                 f"Somebody has written another layout meanwhile, of {standing.host_count} hosts: "

@@ -207,10 +207,20 @@ def as_store_errors() -> Iterator[None]:
         ) from error
 
 
+_OF_A_POOLER = ("unsupported startup parameter", 'prepared statement "__asyncpg_')
+"""What PgBouncer says of settings that last for a session, and PostgreSQL of statements that
+another client has prepared on the same connection.
+"""
+_POOLER = "write ?pooler=transaction behind the database URL"
+
+
 def describe(error: BaseException) -> str:
     """Return the driver's own words, without statements and parameters. SQLite's module cannot
     read them itself where they quote what is broken in a file.
     """
     if isinstance(error, UnicodeDecodeError):
         return "its file is damaged; put its backup back"
-    return str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    if any(mark in said for mark in _OF_A_POOLER):
+        return f"{said}. There is a pooler before it that shares connections: {_POOLER}"
+    return said

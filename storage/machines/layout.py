@@ -57,9 +57,10 @@ class Layout:
         if there != host_count:
             raise LayoutDiffers(
                 f"This installation has {there} hosts and this program is set up for {host_count} "
-                f"(ray.hosts; one without Ray): set ray.hosts = {there}. To change the layout, "
-                "end every gateway and every host, then run "
-                f"'vendgate hosts layout {host_count}' with the same settings."
+                f"(ray.hosts; without Ray it is one, whatever that says): set ray.hosts = {there}, "
+                "and have a Ray. To change the layout instead, end every gateway and every host, "
+                f"then run 'vendgate hosts layout {host_count}' with the same settings; in a "
+                "cluster, 'vendgate scale'."
             )
 
     async def scale(self, host_count: int, *, actor: Actor, now_ms: int) -> int:

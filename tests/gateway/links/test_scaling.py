@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from actors.leases import Held, Holder, Standing
+from actors.ports import StoreError
+from gateway.links import scaling
 from gateway.links.hosts import HostsFailed
 from gateway.links.scaling import scale_hosts, until_moved
 from gateway.process import configs, settings
@@ -47,6 +49,23 @@ async def test_each_move_is_told() -> None:
         "partition 1: host 0 to host 1, 1 to go",
         "partition 3: host 0 to host 1, 0 to go",
     ] == said
+
+
+async def test_a_database_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layout is written, and hosts follow it: who watches says so and looks again."""
+    monkeypatch.setattr(scaling, "_SILENT_S", 0.0)
+    said: list[str] = []
+    moving = Moving(iter([{1: HOSTS[1], 3: HOSTS[1]}]))
+    look, tries = moving.look, iter([StoreError("it is away"), None])
+
+    async def away() -> Standing:
+        if (error := next(tries)) is not None:
+            raise error
+        return await look()
+
+    moving.look = away  # type: ignore[method-assign]
+    await until_moved(moving, 2, 2, say=said.append, look_s=0)  # type: ignore[arg-type]
+    assert ["the database does not answer, the hosts go on when it does: it is away"] == said
 
 
 async def test_who_is_at_its_place_is_told_nothing() -> None:

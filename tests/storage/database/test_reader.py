@@ -15,7 +15,7 @@ from sqlalchemy.util import await_
 
 from actors.ports import StoreError
 from storage.database.engine import Database, StorageConfig
-from storage.database.reader import Reader
+from storage.database.reader import Reader, describe
 from storage.tables import installation, partitions
 from tests.storage.database.slow import Endless
 
@@ -183,3 +183,17 @@ async def test_an_error_of_the_work_s_own_passes_through(narrow: Database) -> No
     for _ in range(3):
         with pytest.raises(LookupError):
             await narrow.read(work)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "unsupported startup parameter: idle_in_transaction_session_timeout",
+        'prepared statement "__asyncpg_stmt_1__" already exists',
+    ],
+)
+def test_a_pooler_that_shares_connections_is_known_by_what_it_says(said: str) -> None:
+    """The driver's words lead nowhere: what to write does."""
+    assert describe(OSError(said)).startswith(f"{said}. ")
+    assert "?pooler=transaction" in describe(OSError(said))
+    assert "pooler" not in describe(OSError("connection refused"))

@@ -197,14 +197,14 @@ DAMAGES = (
         check="audit_rows_are_as_written",
         sql="UPDATE audit SET actor = 'ann' WHERE id = 2",
         sentence=(
-            "row 2 of audit ('register' by ann) does not follow on row 1: it was changed or put "
-            "in, or a row before it was removed"
+            "row 2 of audit ('RegisterMachine' by ann) does not follow on row 1: it was changed or "
+            "put in, or a row before it was removed"
         ),
     ),
     Damage(
         check="audit_rows_are_as_written",
         sql="DELETE FROM audit WHERE id = 1",
-        sentence="row 2 of audit ('register' by test) is not the first that was written",
+        sentence="row 2 of audit ('RegisterMachine' by test) is not the first that was written",
     ),
     Damage(
         check="audit_rows_are_as_written",
@@ -223,7 +223,7 @@ DAMAGES = (
     Damage(
         check="audit_rows_are_as_written",
         sql="UPDATE audit SET digest = '' WHERE id = 2",
-        sentence="row 2 of audit ('register' by test) does not follow on row 1",
+        sentence="row 2 of audit ('RegisterMachine' by test) does not follow on row 1",
     ),
 )
 

@@ -19,6 +19,7 @@ from gateway.office.line_acts import difference
 from gateway.office.machine_csv import MachineFileLine, MachineWish
 from gateway.office.v1 import machine_import_service_pb2 as wire
 from storage.fleet.views import MachineView
+from storage.office.deliveries import LAST_ZONE
 from storage.office.imports import ImportLine, Imports, ImportView
 from storage.office.profiles import Profiles
 from storage.office.sites import Sites, SiteView
@@ -108,7 +109,8 @@ class ImportCalls:
         """
         now_ms = self.acts.clock.now_ms()
         machines: dict[str, MachineView] = {}
-        taken: dict[str, str] = {}
+        having: dict[str, set[str]] = {}
+        stood: dict[str, str] = {}
         changes: dict[str, str] = {}
         begun: dict[str, str] = {}
         for start in range(0, len(lines), _AT_ONCE):
@@ -117,8 +119,11 @@ class ImportCalls:
             found = await self.acts.queries.some_machines(names, columns=False)
             machines |= {view.machine_id: view for view in found}
             serials = {serial for one in some if (serial := one.wish.cells.get("serial", ""))}
-            taken |= dict(await self.profiles.with_serials(serials))
-            changes |= await self._differences(some, machines, now_ms)
+            for serial, name in await self.profiles.with_serials(serials):
+                having.setdefault(serial, set()).add(name)
+            stays = await self.stays.from_days(_days(some))
+            stood |= stays
+            changes |= await self._differences(some, machines, stays, now_ms)
             begun |= await self.stays.last_begun(names, now_ms)
         wanted = sorted({site for one in lines if (site := one.wish.cells.get("site", ""))})
         sites: dict[str, SiteView] = {}
@@ -130,8 +135,15 @@ class ImportCalls:
                 problems=(
                     *one.problems,
                     *_of_machine(one.wish, machines.get(one.wish.machine_id)),
-                    *_of_serial(one.wish, taken),
-                    *_of_site(one.wish, sites, begun.get(one.wish.machine_id, ""), now_ms),
+                    *_of_serial(one.wish, having),
+                    *_of_site(one.wish, sites),
+                    *_of_day(
+                        one.wish,
+                        sites.get(one.wish.cells.get("site", "")),
+                        begun.get(one.wish.machine_id, ""),
+                        stood.get(one.wish.machine_id),
+                        now_ms,
+                    ),
                 ),
                 difference=changes.get(one.wish.machine_id, ""),
             )
@@ -140,16 +152,20 @@ class ImportCalls:
         return checked, frozenset(one.wish.machine_id for one in lines).difference(machines)
 
     async def _differences(
-        self, lines: Sequence[MachineFileLine], machines: Mapping[str, MachineView], now_ms: int
+        self,
+        lines: Sequence[MachineFileLine],
+        machines: Mapping[str, MachineView],
+        stays: Mapping[str, str],
+        now_ms: int,
     ) -> dict[str, str]:
-        """Return what the lines change of machines that are there."""
+        """Return what the lines change of machines that are there. ``stays``: where a stay puts a
+        machine from its line's very day on.
+        """
         known = {
             one.wish.machine_id: one.wish
             for one in lines
             if not one.problems and one.wish.machine_id in machines
         }
-        days = {name: day for name, one in known.items() if (day := one.cells.get("from_day", ""))}
-        stays = await self.stays.from_days(days)
         return {
             there.machine_id: difference(
                 known[there.machine_id],
@@ -197,17 +213,26 @@ def _of_machine(wish: MachineWish, view: MachineView | None) -> list[str]:
     return found
 
 
-def _of_serial(wish: MachineWish, taken: Mapping[str, str]) -> list[str]:
-    other = taken.get(wish.cells.get("serial", ""), wish.machine_id)
-    return [] if other == wish.machine_id else [f"serial: is that of machine {other}"]
+def _days(lines: Sequence[MachineFileLine]) -> dict[str, str]:
+    return {
+        one.wish.machine_id: day
+        for one in lines
+        if not one.problems and (day := one.wish.cells.get("from_day", ""))
+    }
 
 
-def _of_site(
-    wish: MachineWish, sites: Mapping[str, SiteView], begun: str, now_ms: int
-) -> list[str]:
-    code, day = wish.cells.get("site", ""), wish.cells.get("from_day", "")
-    if day and day < begun and not wish.reason:
-        return [f"from_day: is before the present placement, of {begun}, which needs a reason"]
+def _of_serial(wish: MachineWish, having: Mapping[str, set[str]]) -> list[str]:
+    """Return what is wrong with a serial that the machine would newly get: of two which have one
+    from before, each may keep it, as UpdateMachineProfile has it.
+    """
+    there = having.get(wish.cells.get("serial", ""), set())
+    if not there or wish.machine_id in there:
+        return []
+    return [f"serial: is that of machine {min(there)}"]
+
+
+def _of_site(wish: MachineWish, sites: Mapping[str, SiteView]) -> list[str]:
+    code = wish.cells.get("site", "")
     if not code:
         return []
     site = sites.get(code)
@@ -215,6 +240,22 @@ def _of_site(
         return [f"site: there is no site {code!r}: CreateSite makes it"]
     if site.archived_at_ms is not None:
         return [f"site: {code!r} is archived: RestoreSite, or name another"]
-    if day and not wish.reason and is_past(day, site.content.time_zone, now_ms):
+    return []
+
+
+def _of_day(
+    wish: MachineWish, site: SiteView | None, begun: str, stood: str | None, now_ms: int
+) -> list[str]:
+    """Return what is wrong with the day of a placement, as PlaceMachine says it. ``stood``: where a
+    stay puts the machine from that very day on; the same again is no change, and needs no reason.
+    """
+    code, day = wish.cells.get("site", ""), wish.cells.get("from_day", "")
+    if not day or wish.reason or stood == code:
+        return []
+    if day < begun:
+        return [f"from_day: is before the present placement, of {begun}, which needs a reason"]
+    # Nowhere has the time zone of the place before it: it is over at the latest when it is in all.
+    zone = LAST_ZONE if site is None else site.content.time_zone
+    if is_past(day, zone, now_ms):
         return ["from_day: is over there, which needs a reason"]
     return []

@@ -1,5 +1,7 @@
 """A request about an import is checked before anything is asked of storage."""
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -8,9 +10,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from gateway.fleet.idempotence import LEASE_MS
 from gateway.fleet.v1 import fleet_service_pb2
 from gateway.office.v1 import machine_import_service_pb2 as wire
-from gateway.office.v1 import machine_profile_pb2, machine_profile_service_pb2
+from gateway.office.v1 import machine_profile_pb2, machine_profile_service_pb2, selector_pb2
 from storage.fleet.answers import Answers
-from tests.gateway.office.importing import a_file, a_pier, begun, worker
+from tests.gateway.office.importing import a_file, a_pier, begun, looked_at, worker
 from tests.support.fleet_calls import refusal, registration
 from tests.support.site import Site
 
@@ -53,6 +55,29 @@ async def test_a_past_day_needs_a_reason(site: Site) -> None:
     assert ["from_day: is over there, which needs a reason"] == list(told.lines[0].problems)
     request.reason = "they were always there"
     assert 0 == (await site.machine_imports.ImportMachines(request)).refused_count
+
+
+async def test_a_day_is_checked_as_it_will_be_placed(site: Site) -> None:
+    """The placement that an export shows is no change and needs no reason, although its day is
+    over; that a machine stood nowhere from a past day on needs one, as PlaceMachine says.
+    """
+    await a_pier(site)
+    await site.fleet.RegisterMachine(registration("VM-1"))
+    await site.profiles.PlaceMachine(
+        machine_profile_service_pb2.PlaceMachineRequest(
+            machine_id="VM-1", site="pier", from_day="2001-01-01", reason="it was always there"
+        )
+    )
+    everything = wire.ExportMachinesRequest(selector=selector_pb2.Selector(all=True))
+    exported = (await site.machine_imports.ExportMachines(everything)).csv
+    assert b"pier,2001-01-01" in exported
+    made = await begun(site, exported)
+    assert await worker(site).once()
+    assert 1 == (await looked_at(site, made.import_id)).done_count
+    nowhere = b"machine_id,site,from_day\nVM-1,,2005-01-01"
+    request = wire.ImportMachinesRequest(csv=nowhere, validate_only=True)
+    told = await site.machine_imports.ImportMachines(request)
+    assert ["from_day: is over there, which needs a reason"] == list(told.lines[0].problems)
 
 
 async def test_a_file_renames_a_machine_that_has_a_code(site: Site) -> None:
@@ -115,6 +140,29 @@ async def test_a_serial_is_one_machines(site: Site) -> None:
         metadata=(("x-actor", "ann"),),
     )
     await site.profiles.UpdateMachineProfile(set_serial)
+
+
+async def test_of_two_machines_with_one_serial_each_may_keep_it(site: Site) -> None:
+    """Two may have it from before, and a line that leaves it as it is says nothing new."""
+    for name in ("VM-1", "VM-2", "VM-3"):
+        await site.fleet.RegisterMachine(registration(name))
+        profile = machine_profile_pb2.MachineProfile(machine_id=name, serial=f"of {name}")
+        await site.profiles.UpdateMachineProfile(
+            machine_profile_service_pb2.UpdateMachineProfileRequest(
+                profile=profile, update_mask=FieldMask(paths=["serial"])
+            )
+        )
+    with closing(sqlite3.connect(site.path)) as books, books:
+        books.execute("UPDATE machine_profiles SET serial = 'S' WHERE machine_id != 'VM-3'")
+    for name, problems in (
+        ("VM-1", []),
+        ("VM-2", []),
+        ("VM-3", ["serial: is that of machine VM-1"]),
+    ):
+        csv = f"machine_id,serial,model\n{name},S,Snack".encode()
+        request = wire.ImportMachinesRequest(csv=csv, validate_only=True)
+        told = await site.machine_imports.ImportMachines(request)
+        assert problems == list(told.lines[0].problems)
 
 
 async def _nothing(*_: object) -> None:

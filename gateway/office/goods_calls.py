@@ -201,7 +201,13 @@ class GoodsCalls(Acts):
         seen = _unused(await self._seen(request.machine_id, event), act)
         if not (seen.done or seen.refused):
             if difference > 0 and machine.retired_at_ms is not None:
-                raise fleet_errors.retired(request.machine_id)
+                raise not_possible(
+                    "MACHINE_RETIRED",
+                    f"machine {request.machine_id} was retired, and its books take no more goods: "
+                    "UnloadColumn fetches what they have, and TransferGoods from FOUND says where "
+                    "the others are",
+                    machine=request.machine_id,
+                )
             _fits(request.machine_id, seen, event, difference)
         if act.validate_only:
             return _there(request.machine_id, seen, event, difference), difference

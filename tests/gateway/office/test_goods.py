@@ -258,6 +258,8 @@ async def test_what_is_left_in_a_retired_machine_is_fetched(site: Site) -> None:
     await site.visits.OpenVisit(
         visit_wire.OpenVisitRequest(visit="last", machine_id="VM-1", van=VAN)
     )
+    with pytest.raises(grpc.aio.AioRpcError, match="TransferGoods from FOUND"):
+        await site.goods.CountColumn(count(3, visit="last"))
     counted = await site.goods.CountColumn(count(1, visit="last"))
     assert (-1, 1) == (counted.difference, counted.column.quantity)
     move = await site.goods.UnloadColumn(unload(1, VAN, visit="last"))

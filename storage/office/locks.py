@@ -269,7 +269,9 @@ def to_take_out(connection: Connection, machine_id: str) -> dict[str, int]:
     )
     found: Counter[str] = Counter()
     for product, lot in sorted((row.product, row.lot) for row in connection.execute(locked)):
-        page = places_page(product, lot, "", PLACES_AT_ONCE)
+        # Whatever of the product is in it: to go through all that was ever loaded of a lot, machine
+        # by machine, takes long in a large fleet.
+        page = places_page(product, "", "", PLACES_AT_ONCE)
         rows = connection.execute(page.where(goods_balances.c.machine_id == machine_id)).all()
         for one in _held(connection, product, lot, rows):
             found[one.column] = min(one.stock, found[one.column] + one.quantity)

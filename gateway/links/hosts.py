@@ -10,6 +10,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -24,6 +25,9 @@ from gateway.process.configs import Configs
 from gateway.process.settings import Settings
 from storage.database.engine import Database
 from storage.machines.layout import Layout
+
+if TYPE_CHECKING:
+    from actors.ray_node import RaySettings
 
 log = structlog.get_logger()
 
@@ -117,6 +121,20 @@ async def _in_process(
     return Hosts(links=(host,), pids=(os.getpid(),))
 
 
+def ray_settings(settings: Settings, *, hosts: int) -> "RaySettings":
+    """Return what starts our own Ray, or leads to the cluster, for so many hosts."""
+    from actors.ray_node import EMBEDDED, RaySettings
+
+    section = settings.ray
+    return RaySettings(
+        run_dir=section.run_dir,
+        address=EMBEDDED if section.mode == "local" else section.address,
+        token_path=section.token_file,
+        node_ip=section.node_ip,
+        hosts=hosts,
+    )
+
+
 async def _on_ray(
     stack: AsyncExitStack,
     settings: Settings,
@@ -130,19 +148,12 @@ async def _on_ray(
     """
     # Late, because it imports Ray, which takes a second and a hundred megabytes.
     from actors.ray_host import RayHosts
-    from actors.ray_node import EMBEDDED, RaySettings, start_ray, stop_ray
+    from actors.ray_node import start_ray, stop_ray
 
-    section = settings.ray
-    own = section.mode == "local"
+    own = settings.ray.mode == "local"
     if not own:
-        await _reachable(section.address)
-    wanted = RaySettings(
-        run_dir=section.run_dir,
-        address=EMBEDDED if own else section.address,
-        token_path=section.token_file,
-        node_ip=section.node_ip,
-        hosts=await hosts_there(),
-    )
+        await _reachable(settings.ray.address)
+    wanted = ray_settings(settings, hosts=await hosts_there())
 
     async def agree(index: int) -> None:
         there = await hosts_there()
@@ -170,7 +181,7 @@ async def _on_ray(
         where = (
             "Ray could not be started here"
             if own
-            else f"the Ray cluster at {section.address} cannot be used"
+            else f"the Ray cluster at {settings.ray.address} cannot be used"
         )
         # A worker's own error comes as a text with its traceback.
         why = str(error).rsplit("RuntimeError: ", maxsplit=1)[-1].strip()
@@ -196,24 +207,17 @@ async def replace_hosts(
     today, while machines sell. Raises HostsFailed or StoreError.
     """
     from actors.ray_host import replace_host
-    from actors.ray_node import RaySettings, start_ray, stop_ray
+    from actors.ray_node import start_ray, stop_ray
 
     await require_cluster(settings, "start that one again instead")
-    section = settings.ray
     database = await Database.open(made.storage)
     try:
         there = await Layout(database).first(
-            section.hosts, by=node_name(), now_ms=process_clock().now_ms()
+            settings.ray.hosts, by=node_name(), now_ms=process_clock().now_ms()
         )
     finally:
         await database.close()
-    wanted = RaySettings(
-        run_dir=section.run_dir,
-        address=section.address,
-        token_path=section.token_file,
-        node_ip=section.node_ip,
-        hosts=there,
-    )
+    wanted = ray_settings(settings, hosts=there)
     try:
         start_ray(wanted)
         try:

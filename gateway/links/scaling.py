@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from actors.placement import host_of, place_of
 from actors.ports import StoreError
-from gateway.links.hosts import FACTORY, HostsFailed, require_cluster
+from gateway.links.hosts import FACTORY, HostsFailed, ray_settings, require_cluster
 from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
 from gateway.process.settings import Settings
@@ -65,16 +65,9 @@ async def _scaled(
     say: Callable[[str], None],
 ) -> None:
     from actors.ray_host import end_above, stand_by
-    from actors.ray_node import RaySettings, start_ray, stop_ray
+    from actors.ray_node import start_ray, stop_ray
 
-    section = settings.ray
-    wanted = RaySettings(
-        run_dir=section.run_dir,
-        address=section.address,
-        token_path=section.token_file,
-        node_ip=section.node_ip,
-        hosts=host_count,
-    )
+    wanted = ray_settings(settings, hosts=host_count)
     try:
         start_ray(wanted)
         try:

@@ -6,6 +6,7 @@ who change their mind.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -77,6 +78,7 @@ async def _now_and_then(
 
 def calm(world: "World") -> None:
     """All trouble ends; what is dead is started again, what is broken is mended."""
+    world.before_calm = replace(world.faults)
     world.faults.calm()
     world.provider.calm()
     world.edge_wall.off_ms = 0

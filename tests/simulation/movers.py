@@ -57,8 +57,10 @@ def unmoved(world: "World") -> str:
 
 
 def nobody_else_ends_hosts(world: "World") -> bool:
-    """Return whether a host that was superseded can only have been so by a move."""
-    faults = world.faults
+    """Return whether a host that was superseded can only have been so by a move: a frozen one hears
+    of it when all is calm.
+    """
+    faults = world.before_calm or world.faults
     return world.moving and not (
         faults.sql_stalls
         or faults.sql_outage_every_s

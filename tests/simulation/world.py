@@ -40,7 +40,7 @@ from tests.simulation.checker import Checker
 from tests.simulation.clock import WallClock, WorldLoop
 from tests.simulation.customers import Customer
 from tests.simulation.disk import Disk
-from tests.simulation.faults import drawn
+from tests.simulation.faults import Faults, drawn
 from tests.simulation.final_checks import check_all, the_audit_is_clean, unrest
 from tests.simulation.machines import SimMachine
 from tests.simulation.network import Call, SimLine
@@ -106,6 +106,7 @@ class World:
         rng = self.rng("world")
         # Generators keep the names that they had when seeds got their meaning.
         self.faults = drawn(self.rng("weather"))
+        self.before_calm: Faults | None = None
         self._agree(self.rng("contract"))
         self.core = Core()
         self.clocks_jump = self.faults.clock_jump_every_s > 0

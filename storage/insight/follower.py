@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from actors.ports import Clock, StoreError
 from storage.database.engine import Database
@@ -24,7 +24,7 @@ from storage.insight.lease import CLEARING, FollowerLost, LeaseWatch, Standing
 from storage.insight.places import where
 from storage.insight.reading import Batch, read_batch
 from storage.insight.rollups import Sums
-from storage.tables import journal
+from storage.tables import journal, starts
 from storage.tables import sale_facts as facts_table
 
 log = structlog.get_logger()
@@ -69,6 +69,14 @@ def read_lag(connection: Connection, name: str = NAME) -> Lag:
         holder=standing.holder,
         stage=standing.stage,
     )
+
+
+async def archived_machines(db: Database) -> int:
+    """Return of how many machines the books do not begin with their first line. Raises
+    StoreError.
+    """
+    wanted = select(func.count()).select_from(starts).where(starts.c.machine_id != "")
+    return await db.read(lambda connection: connection.scalar(wanted) or 0)
 
 
 @dataclass(slots=True, kw_only=True)

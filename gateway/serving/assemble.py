@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 
-from actors.ports import Clock, InboxItem
+from actors.ports import Clock, InboxItem, StoreError
 from alipay_client import AlipayClient
 from gateway.alipay.buyers import Buyers, new_payer_id
 from gateway.alipay.notify import NotifyIngress
@@ -56,6 +56,7 @@ from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import GaugeView
+from storage.insight.follower import Follower, lag_of
 from storage.machines.inbox import Inbox
 from storage.machines.payers import Payers
 from storage.machines.store import SqlMachineStore
@@ -78,6 +79,7 @@ class Gateway:
     office: OfficeParts
     ingress: NotifyIngress
     payer_sweep: PayerSweep
+    follower: Follower
     readiness: Readiness
     http_app: Starlette
     """Alipay's notifications."""
@@ -188,6 +190,7 @@ def assemble(
         payer_sweep=PayerSweep(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days
         ),
+        follower=Follower(db=database, clock=clock, holder=gateway_id),
         readiness=readiness,
         http_app=build_notify_app(ingress),
         health_app=build_health_app(
@@ -195,7 +198,7 @@ def assemble(
             metrics=metrics,
             queries=queries,
             clock=clock,
-            present=_figures(made, links, machines, clock, skew),
+            present=_figures(made, database, links, machines, clock, skew),
         ),
         metrics=metrics,
         stopping=stopping,
@@ -222,12 +225,19 @@ def _readiness(
 
 
 def _figures(
-    made: Configs, links: HostLinks, machines: MachineService, clock: Clock, skew: Skew
+    made: Configs,
+    database: Database,
+    links: HostLinks,
+    machines: MachineService,
+    clock: Clock,
+    skew: Skew,
 ) -> Callable[[Sequence[GaugeView] | None], Awaitable[Snapshot]]:
     listeners = {"machines": made.machines_tls, "admin": made.admin_tls}
 
     async def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
         hosts, now_ms = await links.figures(), clock.now_ms()
+        if open_items is not None:
+            open_items = [*open_items, *await _untold(database)]
         return Snapshot(
             now_ms=now_ms,
             open_items=open_items,
@@ -244,3 +254,15 @@ def _figures(
         )
 
     return present
+
+
+async def _untold(database: Database) -> Sequence[GaugeView]:
+    """Return how far the follower of the books is behind them; nothing if SQL does not answer."""
+    try:
+        lag = await lag_of(database)
+    except StoreError:
+        return ()
+    view = GaugeView(
+        name="sales_untold", status="", count=lag.lines, oldest_at_ms=lag.waits_since_ms
+    )
+    return (view,)

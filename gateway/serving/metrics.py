@@ -48,6 +48,7 @@ _OPEN_ITEMS = {
     "by whether they are online; ListConvergence shows them.",
     "machine_commands_open": "Commands to machines that are queued or sent and have not ended, by "
     "status; ListCommands shows them.",
+    "sales_untold": "Lines of the books that the follower of sales has not reached yet.",
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }
 _LINK_GAUGES = {

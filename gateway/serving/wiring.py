@@ -144,7 +144,10 @@ async def run_gateway(
         sweeping = asyncio.create_task(gateway.payer_sweep.run())
         stack.callback(sweeping.cancel)
         office = gateway.office
-        for work in (office.importing.run(), office.applying.run(), office.recalling.run()):
+        for work in (
+            *(office.importing.run(), office.applying.run(), office.recalling.run()),
+            gateway.follower.run(),
+        ):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)

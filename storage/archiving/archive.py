@@ -28,6 +28,7 @@ from storage.database.engine import Database
 from storage.item_ids import DIFFERENCE_ITEM, not_closed
 from storage.tables import (
     archives,
+    followers,
     installation,
     journal,
     reconciliation_differences,
@@ -93,6 +94,7 @@ async def run(db: Database, order: Order, say: Say) -> list[str]:
     """
     before_ms = _checked(order)
     await _check_days(db, before_ms)
+    await _check_told(db, before_ms)
     with alone_in(order.folder):
         return await _run(db, order, before_ms, say)
 
@@ -166,6 +168,26 @@ async def _check_days(db: Database, before_ms: int) -> None:
         raise ArchiveRefused(
             f"{day} is not reconciled: read its daily file, or end its open differences, or "
             f"archive the months before {min(day[:7], month_of(before_ms - 1))} only."
+        )
+
+
+async def _check_told(db: Database, before_ms: int) -> None:
+    """Raise ArchiveRefused if somebody follows the books and has not come that far: of lines that
+    are gone nobody could tell what was sold. Where nobody ever followed, none is waited for.
+    """
+
+    def work(connection: Connection) -> bool:
+        begun = select(func.min(followers.c.position)).where(followers.c.epoch > 0)
+        position: int | None = connection.scalar(begun)
+        if position is None:
+            return True
+        waits = select(journal.c.id).where(journal.c.id > position, journal.c.at_ms < before_ms)
+        return connection.execute(waits.limit(1)).first() is None
+
+    if not await db.read(work):
+        raise ArchiveRefused(
+            "What was sold in these months is not told yet: run 'vendgate insight follow --once', "
+            "or wait for the gateway that follows the books."
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table, case, func, select
+from sqlalchemy import ColumnElement, Connection, Insert, Table, case, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 SQLITE = "sqlite"
@@ -46,6 +46,12 @@ def add_up(dialect_name: str, table: Table, keys: Sequence[str], adding: Sequenc
 def insert_or_ignore(dialect_name: str, table: Table, keys: Sequence[str]) -> Insert:
     """Return an insert that does nothing when the row with the same ``keys`` exists."""
     return _insert(dialect_name, table).on_conflict_do_nothing(index_elements=list(keys))
+
+
+def empty(connection: Connection, table: Table) -> None:
+    """Delete all rows of a table that no other one refers to, without reading them."""
+    truncates = connection.dialect.name == POSTGRESQL
+    connection.execute(text(f"TRUNCATE {table.name}") if truncates else delete(table))
 
 
 def upgrade_alone(connection: Connection) -> None:

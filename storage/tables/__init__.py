@@ -13,6 +13,19 @@ from storage.tables.books import audit, balances, journal
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
 from storage.tables.goods import column_pars, goods_balances, goods_lots, goods_moves, visits
 from storage.tables.imports import machine_import_lines, machine_imports
+from storage.tables.insight import (
+    followers,
+    funnel_days,
+    machine_exposures,
+    machine_hours,
+    sale_facts,
+    sales_days,
+    sales_hours,
+    scope_days,
+    scope_exposures,
+    scope_funnels,
+    scope_hours,
+)
 from storage.tables.installation import (
     holders,
     installation,
@@ -67,6 +80,8 @@ __all__ = [
     "column_pars",
     "district_paths",
     "districts",
+    "followers",
+    "funnel_days",
     "goods_balances",
     "goods_lots",
     "goods_moves",
@@ -80,7 +95,9 @@ __all__ = [
     "limit_proposals",
     "machine_alarms",
     "machine_commands",
+    "machine_exposures",
     "machine_halts",
+    "machine_hours",
     "machine_import_lines",
     "machine_imports",
     "machine_labels",
@@ -105,6 +122,13 @@ __all__ = [
     "reconciliation_differences",
     "reconciliation_runs",
     "refunds",
+    "sale_facts",
+    "sales_days",
+    "sales_hours",
+    "scope_days",
+    "scope_exposures",
+    "scope_funnels",
+    "scope_hours",
     "seals",
     "sessions",
     "sites",

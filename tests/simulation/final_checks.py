@@ -22,6 +22,7 @@ from tests.simulation import movers, rewrites
 from tests.simulation.backend import SALT
 from tests.simulation.checker import TOLERANCE_MS
 from tests.simulation.disk import PARTITIONS
+from tests.simulation.followers import facts_are_the_ledger
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
 from tests.simulation.orderers import (
@@ -508,5 +509,6 @@ TRUTHS = (
     nobody_is_restarted_before_a_customer,
     applications_are_carried_out_once,
     machines_show_what_is_wanted,
+    facts_are_the_ledger,
 )
 """Every truth that holds at rest, but for the audit."""

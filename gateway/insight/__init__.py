@@ -1,0 +1,3 @@
+"""What is told of sales: the command of who follows the books, and the calls that answer from what
+was made of them.
+"""

@@ -1,0 +1,251 @@
+"""Follows the journal: a batch of lines, their facts and sums, and the new position, in one
+transaction that proves the lease. What is not committed is done again from the same position, so
+that each line counts once, wherever a process dies.
+
+What a batch is made of is read and computed before that transaction, which is short: on SQLite it
+holds the write lock, and machines sell meanwhile.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+import structlog
+from sqlalchemy import Connection, func, select
+
+from actors.ports import Clock, StoreError
+from storage.database.engine import Database
+from storage.fleet.horizon import Horizon
+from storage.insight import clearing, lease, rollups
+from storage.insight.facts import Moved, SaleFact, sale_facts
+from storage.insight.funnel import add_funnel
+from storage.insight.lease import CLEARING, FollowerLost, LeaseWatch, Standing
+from storage.insight.places import where
+from storage.insight.reading import Batch, read_batch
+from storage.insight.rollups import Sums
+from storage.tables import journal, starts
+from storage.tables import sale_facts as facts_table
+
+log = structlog.get_logger()
+
+NAME = "sales"
+LINES_AT_ONCE = 500
+LOOK_EVERY_S = 0.5
+_OLDEST = select(journal.c.at_ms).order_by(journal.c.id).limit(1)
+_NEWEST = select(journal.c.id).order_by(journal.c.id.desc()).limit(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far behind the books is what is told: ``lines`` positions, the oldest of which is waiting
+    since ``waits_since_ms`` (None: nothing waits). All up to ``position`` is told, and so all that
+    was saved before ``complete_until_ms`` by the clocks of hosts.
+    """
+
+    position: int
+    complete_until_ms: int
+    lines: int
+    waits_since_ms: int | None
+    holder: str
+    stage: str
+
+
+async def lag_of(db: Database, name: str = NAME) -> Lag:
+    """Return how far behind a follower is. Raises StoreError."""
+    return await db.read(lambda connection: read_lag(connection, name))
+
+
+def read_lag(connection: Connection, name: str = NAME) -> Lag:
+    """Return how far behind a follower is, in the snapshot of this connection."""
+    standing = lease.read_standing(connection, name)
+    newest = connection.scalar(_NEWEST) or 0
+    waits = connection.scalar(_OLDEST.where(journal.c.id > standing.position))
+    return Lag(
+        position=standing.position,
+        complete_until_ms=standing.at_ms,
+        lines=max(0, newest - standing.position),
+        waits_since_ms=waits,
+        holder=standing.holder,
+        stage=standing.stage,
+    )
+
+
+async def archived_machines(db: Database) -> int:
+    """Return of how many machines the books do not begin with their first line. Raises
+    StoreError.
+    """
+    wanted = select(func.count()).select_from(starts).where(starts.c.machine_id != "")
+    return await db.read(lambda connection: connection.scalar(wanted) or 0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Follower:
+    """``holder`` names this process among all that ever follow."""
+
+    db: Database
+    clock: Clock
+    holder: str
+    lines_at_once: int = LINES_AT_ONCE
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    monotonic_s: Callable[[], float] = field(
+        default_factory=lambda: lambda: asyncio.get_running_loop().time()
+    )
+    held: Standing | None = None
+    """How it stands, if it is this process that follows."""
+    _watch: LeaseWatch = field(default_factory=LeaseWatch)
+    _alive_s: float = 0.0
+    _horizon: Horizon = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._horizon = Horizon(self.db)
+
+    async def run(self) -> None:
+        """Follow whenever nobody else does, until cancelled; then let another go on."""
+        try:
+            while True:
+                if not await self._once():
+                    await self.sleep(LOOK_EVERY_S)
+        finally:
+            await self.give_up()
+
+    async def _once(self) -> bool:
+        try:
+            return await self.once()
+        except FollowerLost:
+            log.info("another process follows the journal now", holder=self.holder)
+        except StoreError as error:
+            log.warning("the follower of the journal waits for the database", error=str(error))
+        except Exception:
+            log.exception("the follower of the journal failed; it tries again")
+        self.held = None
+        return False
+
+    async def once(self) -> bool:
+        """Claim what is free, and follow a batch; return whether there is more to do at once.
+        Raises StoreError, or FollowerLost; nothing is lost by either.
+        """
+        if self.held is None and not await self._claim():
+            return False
+        assert self.held is not None
+        if self.held.stage == CLEARING:
+            await self._clear(self.held)
+            return True
+        return await self._follow(self.held)
+
+    async def catch_up(self) -> int:
+        """Follow up to where the journal is now; return the position. Raises StoreError,
+        FollowerLost.
+        """
+        target = await self.db.read(lambda connection: connection.scalar(_NEWEST) or 0)
+        while self.held is None or self.held.stage == CLEARING or self.held.position < target:
+            if not await self.once():
+                if self.held is None:
+                    raise FollowerLost("Somebody else follows the journal.")
+                await self.sleep(LOOK_EVERY_S / 5)
+        return self.held.position
+
+    async def rebuild(self) -> None:
+        """Take the journal over from whoever follows it, and have all made again from its first
+        line. Raises StoreError.
+        """
+        now_ms = self.clock.now_ms()
+        self.held = await self.db.write(
+            lambda connection: lease.take_over(connection, NAME, self.holder, now_ms=now_ms),
+            proves=False,
+        )
+
+    async def give_up(self) -> None:
+        """Let anybody go on at once."""
+        held, self.held = self.held, None
+        if held is None:
+            return
+        with suppress(StoreError, FollowerLost):
+            await self._write(held, lambda _: None, holder="")
+
+    async def _claim(self) -> bool:
+        seen = await self.db.read(lambda connection: lease.read_standing(connection, NAME))
+        # What it held itself it lost hold of only because an answer of the database's was lost.
+        ours = seen.holder == self.holder
+        if not ours and not self._watch.may_claim(seen, self.monotonic_s()):
+            return False
+        now_ms = self.clock.now_ms()
+        self.held = await self.db.write(
+            lambda connection: lease.claim(connection, seen, self.holder, now_ms=now_ms),
+            proves=False,
+        )
+        self._alive_s = self.monotonic_s()
+        log.info("this process follows the journal", holder=self.holder, position=seen.position)
+        return True
+
+    async def _follow(self, held: Standing) -> bool:
+        horizon = await self._horizon.position()
+        batch = await self.db.read(
+            lambda connection: read_batch(
+                connection, after=held.position, horizon=horizon, most=self.lines_at_once
+            )
+        )
+        if batch is None:
+            await self._beat(held)
+            return False
+        facts, sums = made_of(batch)
+
+        def save(connection: Connection) -> None:
+            if facts:
+                connection.execute(facts_table.insert(), [rollups.as_row(one) for one in facts])
+            rollups.save(connection, sums)
+
+        self.held = await self._write(
+            held, save, position=batch.upto, at_ms=max(held.at_ms, batch.newest_ms)
+        )
+        return batch.upto < horizon
+
+    async def _beat(self, held: Standing) -> None:
+        if self.monotonic_s() - self._alive_s >= lease.LEASE_MS / 1_000 / lease.BEATS_IN_A_LEASE:
+            self.held = await self._write(held, lambda _: None)
+
+    async def _clear(self, held: Standing) -> None:
+        made_until = max(held.made_until, held.position)
+        beginning = replace(held, position=0)
+        self.held = await self._write(
+            held, clearing.empty, position=0, at_ms=0, made_until=made_until
+        )
+        after: clearing.Place | None = clearing.BEGINNING
+        while after is not None:
+            after = await self._cleared(beginning, after)
+        self.held = await self._write(beginning, lambda _: None, stage=lease.FOLLOWING)
+
+    async def _cleared(self, held: Standing, after: clearing.Place) -> clearing.Place | None:
+        page = await self.db.read(lambda connection: clearing.page_of(connection, after))
+        await self._write(held, lambda connection: clearing.keep(connection, page))
+        return page.upto
+
+    async def _write(
+        self, held: Standing, work: Callable[[Connection], None], **changed: object
+    ) -> Standing:
+        now_ms = self.clock.now_ms()
+
+        def proved(connection: Connection) -> Standing:
+            standing = lease.prove(connection, held, now_ms=now_ms, **changed)
+            work(connection)
+            return standing
+
+        standing = await self.db.write(proved, proves=False)
+        self._alive_s = self.monotonic_s()
+        return standing
+
+
+def made_of(batch: Batch) -> tuple[list[SaleFact], Sums]:
+    """Return the facts of a batch, and what is to be added to the sums. Pure."""
+    facts: list[SaleFact] = []
+    of_line: dict[tuple[str, int], list[Moved]] = {}
+    for one in batch.moved:
+        of_line.setdefault((one.machine_id, one.version), []).append(one)
+    payers = {trade_id: payment.payer_id for trade_id, payment in batch.payments.items()}
+    for moved in of_line.values():
+        there = where(batch.stays.get(moved[0].machine_id, ()), moved[0].at_ms)
+        facts += sale_facts(moved, vends=batch.vends, payers=payers, there=there)
+    sums = Sums()
+    rollups.add_facts(sums, facts)
+    add_funnel(sums, batch)
+    return facts, sums

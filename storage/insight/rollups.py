@@ -1,0 +1,105 @@
+"""Facts → what is added to the sums by day, hour and product, of each machine and of the scopes
+that it is in.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Insert, Table
+
+from storage.database import dialects
+from storage.insight.facts import FactKind, SaleFact
+from storage.tables import sales_days, sales_hours, scope_days, scope_hours
+
+Key = tuple[Any, ...]
+Adding = dict[Key, list[int]]
+"""By the values of a table's key, what its other columns grow by."""
+
+
+class ScopeKind(StrEnum):
+    """What machines are added up to."""
+
+    FLEET = "FLEET"
+    DISTRICT = "DISTRICT"
+    SITE_TYPE = "SITE_TYPE"
+
+
+@dataclass(slots=True)
+class Sums:
+    """What is to be added, by table."""
+
+    by_table: dict[Table, Adding] = field(default_factory=dict)
+
+    def add(self, table: Table, key: Key, values: Sequence[int]) -> None:
+        """Let the row with this key grow by these values; both in the order of its columns."""
+        adding = self.by_table.setdefault(table, {})
+        there = adding.get(key)
+        if there is None:
+            adding[key] = list(values)
+            return
+        for place, value in enumerate(values):
+            there[place] += value
+
+    def rows(self) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+        """Yield the rows of each table, in the order of their keys, without those that add
+        nothing.
+        """
+        for table, adding in self.by_table.items():
+            names = [column.name for column in table.columns]
+            rows = [
+                dict(zip(names, (*key, *adding[key]), strict=True))
+                for key in sorted(adding)
+                if any(adding[key])
+            ]
+            if rows:
+                yield table, rows
+
+
+def scopes(district: str, site_type: str) -> tuple[tuple[str, str], ...]:
+    """Return the scopes, by kind and name, of a machine that stands in such a place."""
+    return (
+        (ScopeKind.FLEET.value, ""),
+        (ScopeKind.DISTRICT.value, district),
+        (ScopeKind.SITE_TYPE.value, site_type),
+    )
+
+
+def add_facts(sums: Sums, facts: Iterable[SaleFact]) -> None:
+    """Add the facts up, for their machines and scopes."""
+    for fact in facts:
+        day = (fact.d, fact.product, fact.currency)
+        hour = (fact.d, fact.local_hour, fact.currency)
+        of_day = (
+            fact.units,
+            fact.sales_minor,
+            fact.discount_minor,
+            -fact.sales_minor if fact.kind == FactKind.GOODWILL.value else 0,
+            fact.sales_minor if fact.kind == FactKind.WRITE_OFF.value else 0,
+        )
+        of_hour = of_day[:2]
+        sums.add(sales_days, (fact.machine_id, *day), of_day)
+        sums.add(sales_hours, (fact.machine_id, *hour), of_hour)
+        for scope in scopes(fact.district, fact.site_type):
+            sums.add(scope_days, (*scope, *day), of_day)
+            sums.add(scope_hours, (*scope, *hour), of_hour)
+
+
+def save(connection: Connection, sums: Sums) -> None:
+    """Add all of it to the tables."""
+    for table, rows in sums.rows():
+        connection.execute(_adding(connection.dialect.name, table), rows)
+
+
+@lru_cache(maxsize=64)
+def _adding(dialect_name: str, table: Table) -> Insert:
+    keys = [column.name for column in table.primary_key]
+    others = [column.name for column in table.columns if column.name not in keys]
+    return dialects.add_up(dialect_name, table, keys, others)
+
+
+def as_row(fact: SaleFact) -> Mapping[str, Any]:
+    """Return a fact as its row's values by column."""
+    return {name: getattr(fact, name) for name in SaleFact.__slots__}

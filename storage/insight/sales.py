@@ -1,0 +1,306 @@
+"""What was sold, asked in any way: by day, hour, weekday, product, category, district, type of site
+or machine, beside an earlier time of the same length.
+
+Answered from sums, never from sales: a question about the whole fleet reads some rows for each day,
+however large the fleet. Each answer says up to which line of the books, and until when, it is
+complete; both times are read in one snapshot.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, select
+
+from storage.auditing.reading import total
+from storage.database.engine import Database
+from storage.insight import days
+from storage.insight.follower import Lag, read_lag
+from storage.insight.rollups import ScopeKind
+from storage.office.deeds import NotPossible
+from storage.office.sites import SiteType
+from storage.tables import (
+    district_paths,
+    products,
+    sales_days,
+    sales_hours,
+    scope_days,
+    scope_hours,
+)
+
+DAYS_MAX = 400
+MACHINES_MAX = 200
+WEEKS = 8
+
+
+class By(StrEnum):
+    """What sales are told by. MACHINE is for machines that are named, DISTRICT and SITE_TYPE are
+    for the whole fleet.
+    """
+
+    DAY = "DAY"
+    HOUR = "HOUR"
+    WEEKDAY = "WEEKDAY"
+    PRODUCT = "PRODUCT"
+    CATEGORY = "CATEGORY"
+    DISTRICT = "DISTRICT"
+    SITE_TYPE = "SITE_TYPE"
+    MACHINE = "MACHINE"
+
+
+class Beside(StrEnum):
+    """Which earlier time stands beside it: the days right before, or the same days of the week."""
+
+    PERIOD_BEFORE = "PERIOD_BEFORE"
+    SAME_WEEKDAYS = "SAME_WEEKDAYS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SalesWanted:
+    """Sales of the days ``first`` to ``last`` (yyyymmdd, both counted), ``by`` one thing; of the
+    machines that are named, a district with all below it, a type of site, or the fleet.
+    """
+
+    first: int
+    last: int
+    by: By
+    beside: Beside = Beside.PERIOD_BEFORE
+    machine_ids: tuple[str, ...] = ()
+    district: str = ""
+    site_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """``sales_minor`` is what the ledger's SALES got: less what was given back, and with the price
+    of goods that were written off.
+    """
+
+    units: int = 0
+    sales_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SalesLine:
+    """``key``: the day of ``now``, the hour, the day of the week (1: Monday), a product's code, a
+    category, a district (its own machines), a type of site, or a machine.
+    """
+
+    key: str
+    currency: str
+    now: Amounts
+    before: Amounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sales:
+    """``before_first`` and ``before_last`` are the days of ``before``. ``lag``: how complete it
+    is.
+    """
+
+    lines: Sequence[SalesLine]
+    before_first: int
+    before_last: int
+    lag: Lag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Today:
+    """Sales of a day up to an hour, and of the same weekdays before it up to the same hour:
+    ``weeks`` of them, the lowest and highest of which are left out of ``low_minor`` and
+    ``high_minor`` if there are enough. No band without any.
+    """
+
+    currency: str
+    now: Amounts
+    weeks: int
+    low_minor: int
+    middle_minor: int
+    high_minor: int
+
+
+class SalesBooks:
+    """Asks a database. Every method raises StoreError when it does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def sales(self, wanted: SalesWanted) -> Sales:
+        """Return the sales. Raises NotPossible for what cannot be answered."""
+        back = _checked(wanted)
+        first, last = days.moved(wanted.first, -back), days.moved(wanted.last, -back)
+
+        def work(connection: Connection) -> Sales:
+            now = _told(connection, wanted, wanted.first, wanted.last, 0)
+            before = _told(connection, wanted, first, last, back)
+            return Sales(
+                lines=[
+                    SalesLine(
+                        key=key,
+                        currency=currency,
+                        now=now.get((key, currency), Amounts()),
+                        before=before.get((key, currency), Amounts()),
+                    )
+                    for key, currency in sorted(now.keys() | before.keys())
+                ],
+                before_first=first,
+                before_last=last,
+                lag=read_lag(connection),
+            )
+
+        return await self._db.read(work)
+
+    async def today(self, d: int, hour: int, *, district: str = "") -> tuple[list[Today], Lag]:
+        """Return a day's sales up to and with this hour of it, by currency, beside the eight same
+        weekdays before. ``district``: with all below it; empty: the fleet.
+        """
+        wanted = SalesWanted(first=d, last=d, by=By.DAY, district=district)
+        same = [days.moved(d, -7 * week) for week in range(1, WEEKS + 1)]
+
+        def work(connection: Connection) -> tuple[list[Today], Lag]:
+            c = scope_hours.c
+            ours, of_fleet = _scope(scope_hours, wanted), (c.scope == ScopeKind.FLEET, c.name == "")
+            begun = connection.scalar(select(func.min(c.d)).where(*of_fleet))
+            known = [one for one in same if begun is not None and one >= begun]
+            rows = connection.execute(
+                select(c.currency, c.d, total(c.units), total(c.sales_minor))
+                .where(*ours, c.d.in_([d, *known]), c.local_hour <= hour)
+                .group_by(c.currency, c.d)
+            ).all()
+            told = {
+                (row.currency, row.d): Amounts(units=row[2], sales_minor=row[3]) for row in rows
+            }
+            currencies = sorted({currency for currency, _ in told})
+            return [_today(one, told, d, known) for one in currencies], read_lag(connection)
+
+        return await self._db.read(work)
+
+
+def _today(
+    currency: str, told: Mapping[tuple[str, int], Amounts], d: int, known: Sequence[int]
+) -> Today:
+    weeks = sorted(told.get((currency, one), Amounts()).sales_minor for one in known)
+    inner = weeks[1:-1] if len(weeks) > 4 else weeks
+    half = len(weeks) // 2
+    return Today(
+        currency=currency,
+        now=told.get((currency, d), Amounts()),
+        weeks=len(weeks),
+        low_minor=inner[0] if inner else 0,
+        middle_minor=(weeks[half] + weeks[-half - 1]) // 2 if weeks else 0,
+        high_minor=inner[-1] if inner else 0,
+    )
+
+
+def _checked(wanted: SalesWanted) -> int:
+    """Return how many days before the time that stands beside it is. Raises NotPossible."""
+    try:
+        length = days.count(wanted.first, wanted.last)
+        days.moved(wanted.first, -2 * DAYS_MAX)
+    except (ValueError, OverflowError) as error:
+        raise NotPossible("NO_SUCH_DAYS", "write days like 20260131") from error
+    if not 0 < length <= DAYS_MAX:
+        raise NotPossible("NO_SUCH_DAYS", f"ask for 1 to {DAYS_MAX} days, the first one first")
+    some = [bool(wanted.machine_ids), bool(wanted.district), bool(wanted.site_type)]
+    if sum(some) > 1:
+        raise NotPossible("ONE_OF", "name machines, or a district, or a type of site")
+    if len(wanted.machine_ids) > MACHINES_MAX:
+        raise NotPossible("TOO_MANY_MACHINES", f"name {MACHINES_MAX} machines at most")
+    if wanted.by is By.MACHINE and not wanted.machine_ids:
+        raise NotPossible("NO_MACHINES", "name the machines, page by page of a selector")
+    if wanted.by in {By.DISTRICT, By.SITE_TYPE} and any(some):
+        raise NotPossible("ONE_OF", f"by {wanted.by.value} the whole fleet is told")
+    if wanted.beside is Beside.SAME_WEEKDAYS:
+        return -(-length // 7) * 7
+    return length
+
+
+_BY_PRODUCT = {By.PRODUCT, By.CATEGORY}
+
+
+def _told(
+    connection: Connection, wanted: SalesWanted, first: int, last: int, back: int
+) -> dict[tuple[str, str], Amounts]:
+    """Return the amounts of these days by key and currency; days are told as the days that are
+    ``back`` days later.
+    """
+    sums: dict[tuple[str, str], Amounts] = {}
+    for row in connection.execute(_query(wanted, first, last)):
+        key = (_key(wanted.by, row.key, back), row.currency)
+        there = sums.get(key, Amounts())
+        sums[key] = Amounts(
+            units=there.units + row.units, sales_minor=there.sales_minor + row.sales_minor
+        )
+    return sums
+
+
+def _key(by: By, key: Any, back: int) -> str:
+    if by is By.DAY:
+        return str(days.moved(key, back))
+    if by is By.WEEKDAY:
+        return str(days.weekday(key))
+    return f"{key:02}" if by is By.HOUR else str(key)
+
+
+def _query(wanted: SalesWanted, first: int, last: int) -> Select[Any]:
+    product = wanted.by in _BY_PRODUCT
+    if wanted.machine_ids:
+        table = sales_days if product else sales_hours
+        ours: list[ColumnElement[bool]] = [table.c.machine_id.in_(wanted.machine_ids)]
+    else:
+        table = scope_days if product else scope_hours
+        ours = _scope(table, wanted)
+    c = table.c
+    source: Any = table
+    key = _key_column(wanted.by, table)
+    if wanted.by is By.CATEGORY:
+        source = table.outerjoin(products, products.c.product == c.product)
+    return (
+        select(
+            key.label("key"),
+            c.currency,
+            total(c.units).label("units"),
+            total(c.sales_minor).label("sales_minor"),
+        )
+        .select_from(source)
+        .where(*ours, c.d >= first, c.d <= last)
+        .group_by(key, c.currency)
+    )
+
+
+def _key_column(by: By, table: Table) -> ColumnElement[Any]:
+    if by is By.CATEGORY:
+        return func.coalesce(products.c.category, literal(""))
+    return table.c[_COLUMNS[by]]
+
+
+_COLUMNS = {
+    By.DAY: "d",
+    By.WEEKDAY: "d",
+    By.HOUR: "local_hour",
+    By.PRODUCT: "product",
+    By.DISTRICT: "name",
+    By.SITE_TYPE: "name",
+    By.MACHINE: "machine_id",
+}
+
+
+def _scope(table: Table, wanted: SalesWanted) -> list[ColumnElement[bool]]:
+    """Return which rows of a table of scopes are meant: names are always given, so that its key
+    leads to the days.
+    """
+    c = table.c
+    if wanted.district:
+        below = select(district_paths.c.district).where(
+            district_paths.c.ancestor == wanted.district
+        )
+        return [c.scope == ScopeKind.DISTRICT.value, c.name.in_(below)]
+    if wanted.site_type:
+        return [c.scope == ScopeKind.SITE_TYPE.value, c.name == wanted.site_type]
+    if wanted.by is By.DISTRICT:
+        own = select(district_paths.c.district).where(district_paths.c.depth == 0)
+        return [c.scope == ScopeKind.DISTRICT.value, c.name.in_(own.union_all(select(literal(""))))]
+    if wanted.by is By.SITE_TYPE:
+        return [c.scope == ScopeKind.SITE_TYPE.value, c.name.in_(["", *SiteType])]
+    return [c.scope == ScopeKind.FLEET.value, c.name == ""]

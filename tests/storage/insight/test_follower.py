@@ -1,0 +1,168 @@
+"""Each line of the journal counts once, wherever a follower stops, and whoever goes on."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from actors.ports import StoreError
+from storage.database.engine import Database
+from storage.database.reader import T, Work
+from storage.insight.clearing import SUMS
+from storage.insight.follower import Follower, lag_of
+from storage.insight.lease import FOLLOWING, FollowerLost
+from storage.tables import balances, funnel_days, sale_facts, sales_days
+from tests.storage.insight.shop import StillClock, follower, positions, rows, sold
+
+
+async def of_all(db: Database) -> dict[str, list[tuple[object, ...]]]:
+    """All that a follower made."""
+    return {table.name: await rows(db, table) for table in (sale_facts, *SUMS)}
+
+
+async def test_what_is_told_is_what_the_ledger_says(db: Database) -> None:
+    """And how far that is."""
+    await sold(db, "VM-1", "VM-2")
+    lag = await lag_of(db)
+    assert (0, FOLLOWING, "") == (lag.position, lag.stage, lag.holder)
+    assert lag.lines
+    assert lag.waits_since_ms is not None
+    ours = follower(db)
+    position = await ours.catch_up()
+    wanted = select(func.sum(balances.c.credit_minor)).where(balances.c.account == "SALES")
+    assert 2_000 == await db.read(lambda connection: connection.scalar(wanted))
+    assert [500] * 4 == [row[13] for row in await rows(db, sale_facts)]
+    assert [("VM-1", 2, 1_000), ("VM-2", 2, 1_000)] == [
+        (row[0], row[4], row[5]) for row in await rows(db, sales_days)
+    ]
+    lag = await lag_of(db)
+    assert (position, 0, None, "f1") == (lag.position, lag.lines, lag.waits_since_ms, lag.holder)
+    stages = {row[3]: row[4] for row in await rows(db, funnel_days) if row[0] == "VM-1"}
+    assert {"PAID": 2, "APPROVED": 2, "DELIVERED": 2} == stages
+
+
+@pytest.mark.parametrize("lines_at_once", [1, 3, 1_000])
+async def test_all_is_made_the_same_however_it_is_cut(db: Database, lines_at_once: int) -> None:
+    """In small batches, by several followers in turn, or while machines sell."""
+    owner = await sold(db, "VM-1")
+    first = follower(db, "f1", lines_at_once=lines_at_once)
+    await first.once()
+    await first.give_up()
+    await owner.buy("VM-1", 3)
+    second = follower(db, "f2", lines_at_once=lines_at_once)
+    await second.catch_up()
+    assert 3 == len(await positions(db))
+    made = await of_all(db)
+    await second.rebuild()
+    await second.catch_up()
+    assert made == await of_all(db)
+
+
+def die_at(
+    monkeypatch: pytest.MonkeyPatch, db: Database, number: int, *, saved: bool = False
+) -> None:
+    """Let the database say of the write with this number, from 1, that it failed: nothing of it is
+    saved, or all of it if ``saved``.
+    """
+    write, left = db.write, [number]
+
+    async def dying(work: Work[T], *, proves: bool = True) -> T:
+        left[0] -= 1
+        if left[0]:
+            return await write(work, proves=proves)
+        if saved:
+            await write(work, proves=proves)
+            raise StoreError("the answer was lost")
+
+        def broken(connection: Connection) -> T:
+            work(connection)
+            raise StoreError("it died")
+
+        return await write(broken, proves=proves)
+
+    monkeypatch.setattr(db, "write", dying)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+async def test_a_death_at_any_transaction_loses_and_doubles_nothing(
+    db: Database, saved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it was saved or not; the next one goes on. So while all is made again."""
+    await sold(db, "VM-1", times=1)
+    await follower(db, "f0").catch_up()
+    made = await of_all(db)
+    number, died = 0, True
+    while died:
+        number += 1
+        dying = follower(db, f"d{number}", lines_at_once=9)
+        with monkeypatch.context() as patched:
+            die_at(patched, db, number, saved=saved)
+            try:
+                await dying.rebuild()
+                await dying.catch_up()
+                died = False
+            except StoreError:
+                pass
+        heir = follower(db, f"h{number}")
+        monkeypatch.setattr(heir._watch, "may_claim", lambda *_: True)
+        await heir.catch_up()
+        assert made == await of_all(db), number
+    assert number > 4
+
+
+async def test_who_follows_keeps_it_and_who_was_superseded_stops(db: Database) -> None:
+    """Another one looks on while the first one beats; a person's order ends the first one."""
+    owner = await sold(db, "VM-1")
+    first, second = follower(db, "f1"), follower(db, "f2")
+    await first.catch_up()
+    assert not await second.once()
+    assert second.held is None
+    with pytest.raises(FollowerLost):
+        await second.catch_up()
+    await second.rebuild()
+    await owner.buy("VM-1", 3)
+    with pytest.raises(FollowerLost):
+        await first.once()
+    await second.catch_up()
+    assert 3 == len(await positions(db))
+
+
+async def test_it_runs_until_it_is_told_to_end(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the database says meanwhile; then another goes on at once."""
+    await sold(db, "VM-1")
+    slept: list[float] = []
+    enough = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > 3:
+            enough.set()
+            await asyncio.sleep(3_600)
+
+    die_at(monkeypatch, db, 2)
+    running = Follower(db=db, clock=StillClock(), holder="f1", sleep=sleep)
+    task = asyncio.create_task(running.run())
+    await enough.wait()
+    assert 2 == len(await positions(db))
+    assert "f1" == (await lag_of(db)).holder
+    task.cancel()
+    await asyncio.wait({task})
+    assert "" == (await lag_of(db)).holder
+
+
+async def test_it_beats_while_nothing_happens(db: Database) -> None:
+    """Three times in a lease and no more, so that nobody takes it for dead."""
+    await sold(db, "VM-1")
+    now = [0.0]
+    tells: Callable[[], float] = lambda: now[0]  # noqa: E731
+    ours = Follower(db=db, clock=StillClock(), holder="f1", monotonic_s=tells)
+    await ours.catch_up()
+    assert ours.held is not None
+    beat = ours.held.beat
+    for at in (1.0, 1.9, 2.0, 2.1, 3.9, 4.0):
+        now[0] = at
+        await ours.once()
+    assert beat + 2 == ours.held.beat

@@ -1,0 +1,187 @@
+"""What was sold is told in any way that is asked, and the parts add up to the whole."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from storage.database.dialects import SQLITE
+from storage.database.engine import Database
+from storage.insight import days
+from storage.insight.rollups import Sums, save
+from storage.insight.sales import (
+    Amounts,
+    Beside,
+    By,
+    SalesBooks,
+    SalesWanted,
+    Today,
+    _query,
+)
+from storage.office.deeds import NotPossible
+from storage.office.product_content import ProductContent
+from storage.office.products import Products
+from storage.tables import sales_days, sales_hours, scope_days, scope_hours
+from tests.storage.insight.shop import follower, sold
+from tests.storage.office.places import by, some_districts
+
+THURSDAY = 20260101
+
+
+def sell(
+    sums: Sums, machine_id: str, place: tuple[str, str], d: int, hour: int, product: str, minor: int
+) -> None:
+    """One item, in all sums that it belongs to."""
+    of_day, of_hour = (1, minor, 0, 0, 0), (1, minor)
+    sums.add(sales_days, (machine_id, d, product, "HKD"), of_day)
+    sums.add(sales_hours, (machine_id, d, hour, "HKD"), of_hour)
+    for scope in (("FLEET", ""), ("DISTRICT", place[0]), ("SITE_TYPE", place[1])):
+        sums.add(scope_days, (*scope, d, product, "HKD"), of_day)
+        sums.add(scope_hours, (*scope, d, hour, "HKD"), of_hour)
+
+
+@pytest.fixture
+async def books(db: Database) -> SalesBooks:
+    """Two machines in two districts, of which one is in the other, on two Thursdays and a Friday;
+    a third one stands nowhere.
+    """
+    await some_districts(db, ("city", ""), ("pier", "city"))
+    await Products(db).create("cola", ProductContent(category="cold"), by(action="made"))
+    sums = Sums()
+    sell(sums, "VM-1", ("city", "OFFICE"), THURSDAY, 9, "cola", 100)
+    sell(sums, "VM-1", ("city", "OFFICE"), THURSDAY, 18, "tea", 20)
+    sell(sums, "VM-2", ("pier", "STATION"), THURSDAY + 1, 9, "cola", 3)
+    sell(sums, "VM-3", ("", ""), THURSDAY + 7, 9, "cola", 4_000)
+    sell(sums, "VM-1", ("city", "OFFICE"), THURSDAY + 7, 10, "cola", 50_000)
+    await db.write(lambda connection: save(connection, sums))
+    return SalesBooks(db)
+
+
+async def asked(
+    books: SalesBooks, how: By, first: int = THURSDAY, last: int = THURSDAY + 13, **more: Any
+) -> dict[str, int]:
+    """Sales by key."""
+    told = await books.sales(SalesWanted(first=first, last=last, by=how, **more))
+    return {line.key: line.now.sales_minor for line in told.lines}
+
+
+async def test_sales_are_told_by_anything(books: SalesBooks) -> None:
+    """Of the whole fleet."""
+    assert {"20260101": 120, "20260102": 3, "20260108": 54_000} == await asked(books, By.DAY)
+    assert {"09": 4_103, "10": 50_000, "18": 20} == await asked(books, By.HOUR)
+    assert {"4": 54_120, "5": 3} == await asked(books, By.WEEKDAY)
+    assert {"cola": 54_103, "tea": 20} == await asked(books, By.PRODUCT)
+    assert {"cold": 54_103, "": 20} == await asked(books, By.CATEGORY)
+    assert {"": 4_000, "city": 50_120, "pier": 3} == await asked(books, By.DISTRICT)
+    assert {"": 4_000, "OFFICE": 50_120, "STATION": 3} == await asked(books, By.SITE_TYPE)
+
+
+async def test_sales_are_told_of_a_part(books: SalesBooks) -> None:
+    """Of a district with all below it, a type of site, and machines that are named."""
+    assert {"20260101": 120, "20260102": 3, "20260108": 50_000} == await asked(
+        books, By.DAY, district="city"
+    )
+    assert {"cola": 3} == await asked(books, By.PRODUCT, district="pier")
+    assert {"09": 100, "10": 50_000, "18": 20} == await asked(books, By.HOUR, site_type="OFFICE")
+    some = ("VM-1", "VM-2")
+    assert {"VM-1": 50_120, "VM-2": 3} == await asked(books, By.MACHINE, machine_ids=some)
+    assert {"cold": 50_103, "": 20} == await asked(books, By.CATEGORY, machine_ids=some)
+
+
+async def test_an_earlier_time_stands_beside_it(books: SalesBooks) -> None:
+    """The days right before, or the same weekdays; each day beside its own."""
+    wanted = SalesWanted(first=THURSDAY + 7, last=THURSDAY + 8, by=By.DAY)
+    told = await books.sales(wanted)
+    assert (20260106, 20260107) == (told.before_first, told.before_last)
+    assert [0] == [line.before.sales_minor for line in told.lines]
+    wanted = SalesWanted(
+        first=THURSDAY + 7, last=THURSDAY + 8, by=By.DAY, beside=Beside.SAME_WEEKDAYS
+    )
+    told = await books.sales(wanted)
+    assert (20260101, 20260102) == (told.before_first, told.before_last)
+    assert [
+        ("20260108", Amounts(units=2, sales_minor=54_000), Amounts(units=2, sales_minor=120)),
+        ("20260109", Amounts(), Amounts(units=1, sales_minor=3)),
+    ] == [(line.key, line.now, line.before) for line in told.lines]
+
+
+async def test_today_stands_beside_the_same_weekdays(db: Database, books: SalesBooks) -> None:
+    """Up to the same hour; of so many weeks as there were sales at all."""
+    ((today,), _) = await books.today(THURSDAY + 7, 9)
+    assert (
+        Today(
+            currency="HKD",
+            now=Amounts(units=1, sales_minor=4_000),
+            weeks=1,
+            low_minor=100,
+            middle_minor=100,
+            high_minor=100,
+        )
+        == today
+    )
+    sums = Sums()
+    for week, minor in enumerate((10, 80, 30, 40, 50, 60, 70)):
+        sell(sums, "VM-9", ("", ""), days.moved(20260115, 7 * week), 1, "tea", minor)
+    await db.write(lambda connection: save(connection, sums))
+    ((later,), _) = await books.today(days.moved(20260115, 7 * 7), 23)
+    assert (8, 30, 55, 80) == (later.weeks, later.low_minor, later.middle_minor, later.high_minor)
+    ((of_pier,), _) = await books.today(THURSDAY + 1, 23, district="pier")
+    assert (3, 0, 0) == (of_pier.now.sales_minor, of_pier.weeks, of_pier.high_minor)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"first": 20260230}, "NO_SUCH_DAYS"),
+        ({"first": 20260115}, "NO_SUCH_DAYS"),
+        ({"first": 20200101}, "NO_SUCH_DAYS"),
+        ({"first": 1}, "NO_SUCH_DAYS"),
+        ({"district": "city", "site_type": "OFFICE"}, "ONE_OF"),
+        ({"by": By.MACHINE}, "NO_MACHINES"),
+        ({"by": By.DISTRICT, "district": "city"}, "ONE_OF"),
+        ({"machine_ids": tuple(map(str, range(201)))}, "TOO_MANY_MACHINES"),
+    ],
+)
+async def test_what_cannot_be_answered_is_refused(
+    books: SalesBooks, more: dict[str, Any], reason: str
+) -> None:
+    """With what to ask instead."""
+    wanted = {"first": THURSDAY, "last": THURSDAY + 13, "by": By.DAY, **more}
+    with pytest.raises(NotPossible) as refused:
+        await books.sales(SalesWanted(**wanted))
+    assert reason == refused.value.reason
+
+
+async def test_an_answer_says_how_complete_it_is(db: Database) -> None:
+    """Up to which line, and what waits behind it."""
+    owner = await sold(db, "VM-1", times=1)
+    position = await follower(db).catch_up()
+    await owner.buy("VM-1", 2)
+    told = await SalesBooks(db).sales(SalesWanted(first=THURSDAY, last=THURSDAY, by=By.DAY))
+    assert [500] == [line.now.sales_minor for line in told.lines]
+    assert (position, 5) == (told.lag.position, told.lag.lines)
+
+
+async def test_no_question_reads_a_whole_table(db: Database) -> None:
+    """Each goes along the key to its scope and days, so that it costs the same in any fleet."""
+    if db.dialect.name != SQLITE:
+        return
+    for how in By:
+        parts: tuple[dict[str, Any], ...] = ({}, {"district": "city"}, {"site_type": "OFFICE"})
+        if how is By.MACHINE:
+            parts = ({"machine_ids": ("VM-1",)},)
+        elif how in {By.DISTRICT, By.SITE_TYPE}:
+            parts = ({},)
+        for part in parts:
+            wanted = SalesWanted(first=THURSDAY, last=THURSDAY, by=how, **part)
+            query = _query(wanted, THURSDAY, THURSDAY).compile(
+                dialect=db.dialect, compile_kwargs={"literal_binds": True}
+            )
+            plan = await db.read(
+                lambda connection, query=query: [  # type: ignore[misc]
+                    row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {query}"))
+                ]
+            )
+            scans = [line for line in plan if line.startswith(("SCAN s", "SCAN scope"))]
+            assert [] == scans, (how, plan)
+            assert any("d>? AND d<?" in line for line in plan), (how, plan)

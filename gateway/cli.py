@@ -25,6 +25,7 @@ from gateway.process.endings import ConfigFile, sentences
 from gateway.process.settings import SettingsRefused
 from gateway.process.signals import early_signals
 from gateway.process.texts import help_of
+from gateway.serving.drain_command import drain
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -42,7 +43,7 @@ app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
-for _one in (bench, audit, audit_log, backup, archive, scale, poster):
+for _one in (bench, audit, audit_log, backup, archive, scale, drain, poster):
     app.command()(_one)
 
 DESK = (

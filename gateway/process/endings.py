@@ -117,6 +117,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.links.hosts": "HostsFailed",
         "gateway.posters.refusals": "PosterRefused",
         "gateway.process.addresses": "ListenRefused",
+        "gateway.serving.drain_command": "NotDrained",
     }
     return (OSError, *_imported(named))
 

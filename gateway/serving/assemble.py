@@ -33,6 +33,7 @@ from gateway.process.configs import Configs
 from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.tls import Tls
+from gateway.serving.draining import Drain, drain_route
 from gateway.serving.http_app import (
     CHECK_TIMEOUT_S,
     Readiness,
@@ -79,6 +80,7 @@ class Gateway:
     ingress: NotifyIngress
     payer_sweep: PayerSweep
     readiness: Readiness
+    drain: Drain
     http_app: Starlette
     """Alipay's notifications."""
     health_app: Starlette
@@ -176,6 +178,7 @@ def assemble(
     )
     fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
     readiness = _readiness(database, queries, links, skew, check_timeout_s)
+    drain = Drain(machines, readiness, gateway_id=gateway_id)
     return Gateway(
         registry=registry,
         queries=queries,
@@ -189,6 +192,7 @@ def assemble(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days
         ),
         readiness=readiness,
+        drain=drain,
         http_app=build_notify_app(ingress),
         health_app=build_health_app(
             readiness=readiness,
@@ -196,6 +200,7 @@ def assemble(
             queries=queries,
             clock=clock,
             present=_figures(made, links, machines, clock, skew),
+            others=(drain_route(drain, made.payer_salt),),
         ),
         metrics=metrics,
         stopping=stopping,

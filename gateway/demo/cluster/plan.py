@@ -180,6 +180,8 @@ def tables(plan: Plan, gateway: GatewayPlan) -> dict[str, dict[str, object]]:
             "node_ip": gateway.node_ip,
             "hosts": HOSTS,
         },
+        # Its balancer asks every second, and believes the second no.
+        "limits": {**stage.LIMITS, "move_notice_ms": 3_000},
         "logs": {
             "level": "info",
             "format": "json",

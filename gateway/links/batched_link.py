@@ -86,7 +86,8 @@ class BatchedLink:
     ) -> None:
         self._link = link
         self._told = told
-        self._host = host  # Its place in the layout; for people.
+        self.host = host
+        """Its place in the layout."""
         self._gateway_id = gateway_id
         self._limits = limits
         self._random = random
@@ -109,8 +110,8 @@ class BatchedLink:
         # Administrators' acts without an answer.
         self._commands = OpenCommands()
 
-        # Whether the host knows this attachment; else nothing is exchanged.
-        self._attached = False
+        self.attached = False
+        """Whether the host knows this attachment; else nothing is exchanged."""
         self._broken = ""
         # Since the last delivery; the wait before the next try grows with it.
         self._failures = 0
@@ -133,7 +134,7 @@ class BatchedLink:
     def open_stream(self, stream: LinkedStream) -> None:
         """Take a stream in and send ``Connected`` for it: now, or with the next attachment."""
         self._streams[stream.stream_id] = stream
-        if self._attached:
+        if self.attached:
             self._announce(stream)
 
     def close_stream(self, stream: LinkedStream, reason: str) -> None:
@@ -154,7 +155,7 @@ class BatchedLink:
 
     def submit(self, stream: LinkedStream, frame: FrameReceived | PlanogramAcknowledged) -> None:
         """Send a frame. While there is no attachment the stream keeps it for the next one."""
-        if self._attached:
+        if self.attached:
             self._put(FromMachine(machine_id=stream.machine_id, event=frame))
 
     def let_go(
@@ -184,7 +185,7 @@ class BatchedLink:
         for stream in streams:
             self._streams[stream.stream_id] = stream
             self._announced.add(stream.stream_id)
-            if self._attached:
+            if self.attached:
                 self._repeat(stream, gone.pop(stream.machine_id, ()))
         for message in (message for each in gone.values() for message in each):
             self._put(message)
@@ -205,7 +206,7 @@ class BatchedLink:
     async def command(self, message: Commanded, *, timeout_s: float) -> CommandDone:
         """Send an administrator's act and wait until it is saved. Raises HostUnavailable."""
         if len(self._queue) >= self._limits.queue_max:
-            raise HostUnavailable(f"the queue to host {self._host} is full", sent=False)
+            raise HostUnavailable(f"the queue to host {self.host} is full", sent=False)
         answer = self._commands.ask(message.command_id)
         self._put(message)
         try:
@@ -217,7 +218,7 @@ class BatchedLink:
                 self._queue.remove(message)
                 self._look_at_queue()
             raise HostUnavailable(
-                f"host {self._host} did not answer within {timeout_s:g} s", sent=sent
+                f"host {self.host} did not answer within {timeout_s:g} s", sent=sent
             ) from None
         finally:
             self._commands.forget(message.command_id)
@@ -225,8 +226,8 @@ class BatchedLink:
     def stats(self) -> LinkStats:
         """Return what the link looks like."""
         return LinkStats(
-            host=self._host,
-            attached=self._attached,
+            host=self.host,
+            attached=self.attached,
             streams=len(self._streams),
             queued=len(self._queue),
             commands_waiting=len(self._commands),
@@ -244,7 +245,7 @@ class BatchedLink:
             async with asyncio.timeout(self._limits.figures_timeout_s):
                 return await self._link.figures()
         except (LinkBroken, TimeoutError) as broken:
-            log.info("host tells no figures", host=self._host, detail=str(broken) or "timed out")
+            log.info("host tells no figures", host=self.host, detail=str(broken) or "timed out")
             return None
 
     def _put(self, message: ToHost) -> None:
@@ -268,12 +269,12 @@ class BatchedLink:
                 self._broken = str(broken) or "timed out"
                 log.warning(
                     "link to host broken",
-                    host=self._host,
+                    host=self.host,
                     failures=self._failures,
                     detail=self._broken,
                 )
             except Exception:
-                log.exception("link to host failed", host=self._host, failures=self._failures)
+                log.exception("link to host failed", host=self.host, failures=self._failures)
             finally:
                 self._closed()
             await asyncio.sleep(self._delay_s())
@@ -285,7 +286,7 @@ class BatchedLink:
                 await self._idle.wait()
         except TimeoutError:
             log.warning(
-                "link to host closed with messages left", host=self._host, queued=len(self._queue)
+                "link to host closed with messages left", host=self.host, queued=len(self._queue)
             )
 
     def _delay_s(self) -> float:
@@ -298,18 +299,18 @@ class BatchedLink:
         return self._random() * widest
 
     def _opened(self) -> None:
-        self._attached = True
+        self.attached = True
         self._broken = ""
         self._attachments += 1
         self._order = DeliveryOrder()
         self._say_again()
         log.info(
             "link to host open",
-            host=self._host,
+            host=self.host,
             streams=len(self._streams),
             attachment=self._attachments,
         )
-        self._told(self._host, PartitionsMoved())
+        self._told(self.host, PartitionsMoved())
 
     def _say_again(self) -> None:
         """Send what the host must hear of each stream: the living ones first. That a machine's
@@ -357,9 +358,9 @@ class BatchedLink:
 
     def _closed(self) -> None:
         """The link is gone: keep what must be sent again, give up what nobody can know."""
-        if not self._attached:
+        if not self.attached:
             return
-        self._attached = False
+        self.attached = False
         if self._gap_timer is not None:
             self._gap_timer.cancel()
             self._gap_timer = None
@@ -372,8 +373,8 @@ class BatchedLink:
         self._in_flight = ()
         self._queue = deque(again)
         self._look_at_queue()
-        self._commands.link_broke(f"the link to host {self._host} broke")
-        self._told(self._host, PartitionsMoved())
+        self._commands.link_broke(f"the link to host {self.host} broke")
+        self._told(self.host, PartitionsMoved())
 
     async def _exchange(self, attachment: str) -> None:
         while True:
@@ -420,7 +421,7 @@ class BatchedLink:
             if delivery.messages:
                 log.warning(
                     "delivery came twice",
-                    host=self._host,
+                    host=self.host,
                     number=delivery.number,
                     expected=self._order.expected,
                 )
@@ -455,7 +456,7 @@ class BatchedLink:
             self._commands.done(message)
             return
         if isinstance(message, PartitionsMoved):
-            self._told(self._host, message)
+            self._told(self.host, message)
             return
         stream = self._streams.get(message.stream_id)
         if stream is None:

@@ -26,6 +26,8 @@ from actors.link import CloseReason
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway.links.links import HostLinks
+from gateway.machines import admission, commanding
+from gateway.machines.admission import Admission
 from gateway.machines.allowances import Allowances
 from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context
@@ -70,6 +72,8 @@ class EdgeStats:
     """So many machines are in the middle of a vend."""
     closed_selling: int = 0
     """So many still were when the drain's time was up, and were closed."""
+    hellos_waiting: int = 0
+    """So many machines said Hello and wait until their host is told."""
     drain_left_s: float = 0.0
     """When the drain closes what is left; 0 without one."""
 
@@ -89,6 +93,7 @@ class MachineService:
         limits: EdgeLimits | None = None,
         spiffe_domain: str = "",
         registered: Look | None = None,
+        busy: admission.Look | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
         tokens: Callable[[], str] = new_token,
@@ -124,6 +129,14 @@ class MachineService:
             rate=self.limits.strangers_per_s, burst=self.limits.strangers_per_s, now=monotonic()
         )
         self._of_certificate: Counter[MachineId] = Counter()
+        # Whose Hello goes to its host next; over which link those went that are not welcome yet.
+        self._admission = Admission(
+            at_once=self.limits.hellos_at_once,
+            wait_s=self.limits.hello_wait_s,
+            remembered_max=self.limits.streams_max,
+            busy=busy,
+        )
+        self._admitted_over: dict[Stream, int] = {}
         self._opened = 0
         self._frames_received = 0
         self._frames_written = 0
@@ -159,6 +172,7 @@ class MachineService:
             draining=self._drain_ends_at is not None,
             selling=sum(1 for stream in self._by_machine.values() if stream.moving.vend_open),
             closed_selling=self._closed_selling,
+            hellos_waiting=self._admission.waiting,
             drain_left_s=max(0.0, (self._drain_ends_at or 0.0) - self._monotonic()),
             opened=self._opened,
             frames_received=self._frames_received
@@ -266,6 +280,7 @@ class MachineService:
         self._ended[reason] += 1
         self._frames_received += stream.received
         self._frames_written += stream.written
+        self._turn_is_over(stream)
         older = self._older.pop(stream, None)
         if self._by_machine.get(stream.machine_id) is stream:
             del self._by_machine[stream.machine_id]
@@ -296,7 +311,27 @@ class MachineService:
         stream.allow(allowance)
         if not allowance.hears_hello(now, len(greeting.journal)):
             stream.end(statuses.TOO_MANY_HELLOS.about(machine_id=machine_id))
+        return stream.ending is None and await self._has_turn(stream, greeting)
+
+    async def _has_turn(self, stream: Stream, greeting: Greeting) -> bool:
+        """Return once the machine's host should hear of it; False if the stream ends before. What a
+        host that is away would be told waits in its link.
+        """
+        link = self._links.of(greeting.machine_id).link
+        if not link.attached:
+            return True
+        journalled = bool(greeting.journal)
+        if await self._admission.turn(link.host, greeting.machine_id, urgent=journalled):
+            self._admitted_over[stream] = link.host
+        else:
+            spread_ms = commanding.comeback_ms(self.limits, self._admission.waiting)
+            stream.end(statuses.TOO_MANY_AT_ONCE.retry_after(self._spread(spread_ms)))
         return stream.ending is None
+
+    def _turn_is_over(self, stream: Stream) -> None:
+        host = self._admitted_over.pop(stream, None)
+        if host is not None:
+            self._admission.over(host)
 
     def _is_machine(self, stream: Stream, greeting: Greeting, certified: MachineId | None) -> bool:
         """Return whether the caller may speak for the machine; if not, the stream ends."""
@@ -333,6 +368,7 @@ class MachineService:
         """End the older stream of a machine in this gateway: first the newer one is welcome, so
         that the host never sees the machine go away in between.
         """
+        self._turn_is_over(stream)
         if stream.taken_over_by is not None:
             self._taken_over[stream.taken_over_by] += 1
         older = self._older.pop(stream, None)

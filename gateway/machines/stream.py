@@ -156,7 +156,8 @@ class Stream:
         return None
 
     def allow(self, allowance: Allowance) -> None:
-        """From now on the stream is held to what its machine has left."""
+        """Hello is heard: from now on the stream is held to what its machine has left."""
+        self._waits.greeted = True
         self._intake.allowance = allowance
 
     def join(self, link: Way, greeting: Greeting, *, opened_at_ms: int, token: str = "") -> None:

@@ -71,6 +71,12 @@ class EdgeLimits:
     """Told to the machine: the widest range of its delay."""
     reconnects_per_s: int = 1_000
     """After a loss of this gateway its machines come back not much faster than so many a second."""
+    hellos_at_once: int = 64
+    """So many Hellos a host has before it; further ones wait here, machines in a vend first."""
+    hello_wait_s: float = 8.0
+    """A Hello that waited for so long is sent away, and told when to come; then it goes before
+    others.
+    """
     move_notice_ms: int = 5_000
     """For so long a drain says "not ready" before the first machine is asked to come back: until
     balancers have noticed they would send it here again. It is welcome meanwhile.

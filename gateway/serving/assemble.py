@@ -145,6 +145,7 @@ def assemble(
         limits=made.edge_limits,
         spiffe_domain=made.spiffe_domain,
         registered=store.registered,
+        busy=store.busy,
         monotonic=monotonic,
         random=random,
         tokens=tokens,

@@ -378,7 +378,8 @@ def cluster(
         ),
     ] = 0,
     keep: Annotated[
-        Path | None, typer.Option(file_okay=False, help="A folder in which everything is left.")
+        Path | None,
+        typer.Option(file_okay=False, help="An empty or new folder in which everything is left."),
     ] = None,
 ) -> None:
     """Run the topology of production on this computer: PostgreSQL, a Ray cluster, two gateways

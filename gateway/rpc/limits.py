@@ -73,7 +73,7 @@ class EdgeLimits:
     """After a loss of this gateway its machines come back not much faster than so many a second."""
     hellos_at_once: int = 64
     """So many Hellos a host has before it; further ones wait here, machines in a vend first."""
-    hello_wait_s: float = 8.0
+    hello_wait_s: float = 20.0
     """A Hello that waited for so long is sent away, and told when to come; then it goes before
     others.
     """

@@ -13,7 +13,7 @@ from gateway.demo.cluster import run as module
 from gateway.demo.cluster.plan import Plan
 from gateway.demo.cluster.run import Cluster, play
 from gateway.demo.terminal import Terminal
-from tests.gateway.demo.cluster.test_screen import scene
+from tests.support.cluster_scene import scene
 
 
 @pytest.fixture

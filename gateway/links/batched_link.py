@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from actors.link import (
+    MOVED,
     CloseReason,
     CommandDone,
     Commanded,
@@ -33,7 +34,7 @@ from actors.machine.events import Connected, Disconnected, FrameReceived, Planog
 from actors.machine.ids import MachineId, StreamId
 from gateway.links.commands import HostUnavailable, OpenCommands
 from gateway.links.delivery_order import DeliveryOrder
-from gateway.links.linked import LinkedStream, LinkStats
+from gateway.links.linked import LinkedStream, LinkStats, by_machine, is_disconnected
 
 log = structlog.get_logger()
 
@@ -99,14 +100,16 @@ class BatchedLink:
         # What waits for the next exchange, in order, and whether there is any.
         self._queue: deque[ToHost] = deque()
         self._queued = asyncio.Event()
-        # Cleared while the queue is full; streams wait for it before they read on.
-        self._has_room = asyncio.Event()
-        self._has_room.set()
+        self.has_room = asyncio.Event()
+        """Cleared while the queue is full; streams wait for it before they read on."""
+        self.has_room.set()
         # Set while nothing is queued or in flight; who stops waits for it.
         self._idle = asyncio.Event()
         self._idle.set()
         # The batch of the exchange that is under way. At most one is.
         self._in_flight: Sequence[ToHost] = ()
+        # The batch whose answer is being handed on.
+        self._answering: Sequence[ToHost] = ()
         # Administrators' acts without an answer.
         self._commands = OpenCommands()
 
@@ -173,15 +176,24 @@ class BatchedLink:
             if isinstance(message, FromMachine) and is_theirs(message.machine_id)
         ]
         gone = {id(message) for message in theirs}
+        for message in [each for each in self._queue if isinstance(each, Commanded)]:
+            if is_theirs(message.machine_id):  # It was not sent: who asked asks at the new place.
+                gone.add(id(message))
+                self._commands.done(CommandDone(command_id=message.command_id, refusal=MOVED))
         self._queue = deque(message for message in self._queue if id(message) not in gone)
         # What is told again waits for the answer to that.
         self._in_flight = [each for each in self._in_flight if id(each) not in gone]
         self._look_at_queue()
-        return [message for message in theirs if _is_disconnected(message)]
+        return [message for message in theirs if is_disconnected(message)]
+
+    def ends_of(self, is_theirs: Callable[[MachineId], bool]) -> list[ToHost]:
+        """Return the ends of these machines' streams of which the host is told, or answers, now."""
+        batches = (*self._answering, *self._in_flight)
+        return [each for each in batches if is_disconnected(each) and is_theirs(each.machine_id)]
 
     def take_in(self, streams: Iterable[LinkedStream], ended: Sequence[ToHost]) -> None:
         """Take in streams that another host may have decided on, and what was to be told there."""
-        gone = _by_machine(ended)
+        gone = by_machine(ended)
         for stream in streams:
             self._streams[stream.stream_id] = stream
             self._announced.add(stream.stream_id)
@@ -189,10 +201,6 @@ class BatchedLink:
                 self._repeat(stream, gone.pop(stream.machine_id, ()))
         for message in (message for each in gone.values() for message in each):
             self._put(message)
-
-    async def room(self) -> None:
-        """Return once the queue has room; until then no more should be read from a stream."""
-        await self._has_room.wait()
 
     def notify(self, message: Notified) -> None:
         """Send a wake-up, or drop it if the queue is full: the host finds what was saved by
@@ -253,7 +261,7 @@ class BatchedLink:
         self._queued.set()
         self._idle.clear()
         if len(self._queue) >= self._limits.queue_max:
-            self._has_room.clear()
+            self.has_room.clear()
 
     # --- the link ---
 
@@ -316,7 +324,7 @@ class BatchedLink:
         """Send what the host must hear of each stream: the living ones first. That a machine's
         older stream is gone comes before its new one, which takes over from nobody then.
         """
-        gone = _by_machine(self._queue)
+        gone = by_machine(self._queue)
         waited = [message for message in self._queue if not isinstance(message, FromMachine)]
         self._queue.clear()
         for stream in self._streams.values():
@@ -364,11 +372,11 @@ class BatchedLink:
         if self._gap_timer is not None:
             self._gap_timer.cancel()
             self._gap_timer = None
-        again = [message for message in self._in_flight if _is_disconnected(message)]
+        again: list[ToHost] = [each for each in self._in_flight if is_disconnected(each)]
         again += [
             message
             for message in self._queue
-            if not isinstance(message, FromMachine) or _is_disconnected(message)
+            if not isinstance(message, FromMachine) or is_disconnected(message)
         ]
         self._in_flight = ()
         self._queue = deque(again)
@@ -406,7 +414,7 @@ class BatchedLink:
 
     def _look_at_queue(self) -> None:
         if len(self._queue) < self._limits.queue_max:
-            self._has_room.set()
+            self.has_room.set()
         if not self._queue:
             self._queued.clear()
             if not self._in_flight:
@@ -429,8 +437,10 @@ class BatchedLink:
             return
         ready = self._order.take(delivery, batch)
         for each, answered in ready:
+            self._answering = answered
             for message in each.messages:
                 self._hand_on(message)
+            self._answering = ()
             self._answered(answered)
         if self._gap_timer is not None and (ready or not self._order.waiting):
             self._gap_timer.cancel()
@@ -485,16 +495,3 @@ class BatchedLink:
             reason=message.reason,
         )
         stream.close(message.reason)
-
-
-def _is_disconnected(message: ToHost) -> bool:
-    return isinstance(message, FromMachine) and isinstance(message.event, Disconnected)
-
-
-def _by_machine(messages: Iterable[ToHost]) -> dict[MachineId, list[ToHost]]:
-    """Return what is said of machines' streams, for each machine in its order."""
-    found: dict[MachineId, list[ToHost]] = {}
-    for message in messages:
-        if isinstance(message, FromMachine):
-            found.setdefault(message.machine_id, []).append(message)
-    return found

@@ -130,6 +130,7 @@ class _Seen:
     beat: int
     since_s: float
     lease_s: float
+    beaten: bool
 
 
 class LeaseWatch:
@@ -152,14 +153,20 @@ class LeaseWatch:
         for each in holders:
             lease_s = each.lease_ms / 1_000
             known = before.get(each.holder)
-            goes_on = (
-                known is not None
-                and known.beat == each.beat
-                and now_s - since_s <= lease_s / BEATS_IN_A_LEASE
-            )
-            began_s = known.since_s if known is not None and goes_on else now_s
-            seen[each.holder] = _Seen(each.beat, began_s, lease_s)
+            if now_s - since_s > lease_s / BEATS_IN_A_LEASE:
+                known = None
+            still = known is not None and known.beat == each.beat
+            began_s = known.since_s if known is not None and still else now_s
+            beaten = known is not None and (known.beaten or not still)
+            seen[each.holder] = _Seen(each.beat, began_s, lease_s, beaten)
         self._seen, self._looked_s = seen, now_s
+
+    def alive(self) -> set[str]:
+        """Return the holders that were seen to beat, and not to stand still for a lease since."""
+        still = self.still()
+        return {
+            holder for holder, seen in self._seen.items() if seen.beaten and holder not in still
+        }
 
     def still(self) -> dict[str, int]:
         """Return the holders whose beat, which comes with each, stood still for a whole lease when

@@ -9,7 +9,7 @@ proved at each COMMIT, never by Ray's word. When a Ray of our own is lost, so is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -327,9 +327,11 @@ async def stand_by(
     return _name(index)
 
 
-async def end_above(host_count: int) -> list[str]:
-    """End the hosts of places that the layout has no more, in order and for good; return their
-    names.
+async def end_above(
+    host_count: int, *, before_each: Callable[[], Awaitable[None]]
+) -> AsyncIterator[str]:
+    """End the hosts of places that the layout has no more, in order and for good; yield the name of
+    each that has ended. ``before_each`` raises if the layout is another one by then.
     """
     names = [
         name
@@ -337,9 +339,10 @@ async def end_above(host_count: int) -> list[str]:
         if name.startswith(f"{NAMESPACE}-") and (place_of(name) or 0) >= host_count
     ]
     for name in names:
+        await before_each()
         with suppress(ValueError):  # it has ended just now
             await _end([await asyncio.to_thread(ray.get_actor, name, namespace=NAMESPACE)])
-    return names
+        yield name
 
 
 class RayHosts:

@@ -26,6 +26,7 @@ from gateway.process.endings import ConfigFile, sentences
 from gateway.process.settings import SettingsRefused
 from gateway.process.signals import early_signals
 from gateway.process.texts import help_of
+from gateway.serving.drain_command import drain
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -44,7 +45,7 @@ app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
 app.add_typer(insight, name="insight")
-for _one in (bench, audit, audit_log, backup, archive, scale, poster):
+for _one in (bench, audit, audit_log, backup, archive, scale, drain, poster):
     app.command()(_one)
 
 DESK = (
@@ -379,7 +380,8 @@ def cluster(
         ),
     ] = 0,
     keep: Annotated[
-        Path | None, typer.Option(file_okay=False, help="A folder in which everything is left.")
+        Path | None,
+        typer.Option(file_okay=False, help="An empty or new folder in which everything is left."),
     ] = None,
 ) -> None:
     """Run the topology of production on this computer: PostgreSQL, a Ray cluster, two gateways

@@ -296,7 +296,10 @@ class Sweeps:
                 error=str(error),
             )
         for runner in runners:
-            self._loop.post(runner, last)
+            # Who has left meanwhile is refused; who has left and come back is another one.
+            back = self._loop.owns(runner.machine_id)
+            here = self._mailboxes.runner(runner.machine_id) if back else runner
+            self._loop.post(here, last)
 
     def idle(self) -> None:
         """Drop machines that owe nothing and have been silent for ``idle_after_s``."""

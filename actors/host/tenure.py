@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from actors.host.store_health import StoreHealth
-from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Claimant, LeaseWatch, Standing, grant
+from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Claimant, Holder, LeaseWatch, Standing, grant
 from actors.placement import host_of, partitions_of, place_of
 from actors.ports import (
     ClaimRefused,
@@ -111,7 +111,7 @@ class Tenure:
 
     async def claim(self) -> Ownership:
         """Claim once: with what belongs here, what a former host of this place had and nobody
-        stands ready for. Raises ClaimRefused, or another StoreError.
+        stands there for. Raises ClaimRefused, or another StoreError.
         """
         kept: list[int] = []
         if self._claimant.place is not None:
@@ -165,15 +165,21 @@ class Tenure:
         ]
 
     def stands_ready(self, standing: Standing, place: int) -> bool:
-        """Return whether a host of this home lives, as far as SQL knows, at this place."""
-        return any(
-            each.home == self._claimant.home and place_of(each.host) == place
+        """Return whether a host of this home lives at this place: it was seen to beat."""
+        alive = self._watch.alive()
+        return any(each.holder in alive for each in self._at(standing, place))
+
+    def _at(self, standing: Standing, place: int) -> list[Holder]:
+        """Return who of this home has a row at this place, dead or alive."""
+        return [
+            each
             for each in standing.holders
-        )
+            if each.home == self._claimant.home and place_of(each.host) == place
+        ]
 
     def _left_alone(self, standing: Standing) -> list[int]:
         """Return the partitions that were here, belong to another place by the layout, and would be
-        nobody's: nobody stands ready there yet.
+        nobody's: nobody stands there yet.
         """
         if self.host_count is None:
             return []
@@ -183,7 +189,7 @@ class Tenure:
             for number, held in standing.held.items()
             if number not in mine
             and place_of(held.owner) == self._claimant.place
-            and not self.stands_ready(standing, host_of(number, self.host_count))
+            and not self._at(standing, host_of(number, self.host_count))
         ]
 
     async def gain(self, partitions: Sequence[int]) -> Ownership:

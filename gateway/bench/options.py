@@ -10,6 +10,7 @@ class Measurement(StrEnum):
     REGISTRATION = "registration"
     COLD_START = "cold-start"
     STORM = "storm"
+    CROWD = "crowd"
     NOTIFICATION = "notification"
     FLEET = "fleet"
     TIMERS = "timers"
@@ -61,7 +62,7 @@ QUICK = BenchOptions(
     warm_s=2.0,
     fleet_s=6.0,
     notifications=10,
-    only=frozenset(Measurement) - {Measurement.TIMERS, Measurement.BASELINES},
+    only=frozenset(Measurement) - {Measurement.TIMERS, Measurement.BASELINES, Measurement.CROWD},
     settings=("no-ray", "ray"),
 )
 """Two minutes: what ``make bench-check`` compares."""

@@ -33,6 +33,7 @@ from gateway.bench.figures import (
 )
 from gateway.bench.load import Load, LoadFailed, Span
 from gateway.bench.measurements.cold_start import cold_start
+from gateway.bench.measurements.crowd import crowd
 from gateway.bench.measurements.notification import notification
 from gateway.bench.measurements.recovery import recovery
 from gateway.bench.measurements.registration import registration
@@ -107,6 +108,9 @@ class Run:
             for setting in settings:
                 async with self._told(setting.name):
                     await self._with_all(site, setting)
+                if self.options.wants(Measurement.CROWD):
+                    async with self._told(setting.name):
+                        await self._with_crowd(site, setting)
                 async with self._told(setting.name):
                     await self._with_buyers(site, setting)
 
@@ -207,6 +211,30 @@ class Run:
                 for process, value in kib.items()
             ),
             Figure(name="at rest, all processes", value=100 * cores, unit="% of a core"),
+        )
+
+    async def _with_crowd(self, site: BenchSite, setting: Setting) -> None:
+        """Those that buy sell; the others come."""
+        options, name = self.options, setting.name
+        buyers, others = self._names[: options.machines], self._names[options.machines :]
+        coming = others[: options.connected]
+        self._say(f"{name}: {len(coming)} machines at once, while {len(buyers)} sell")
+        async with (
+            site.gateway(setting) as running,
+            Load.of(running.machines, buyers) as sellers,
+            Load.of(running.machines, coming) as crowded,
+        ):
+            told = await crowd(
+                sellers, crowded, running, rate=options.fleet_rate, seconds=options.seconds
+            )
+        self.results.add(
+            name,
+            Figure(name="crowd", value=told.came.machines, unit="machines"),
+            Figure(name="crowd, not welcome", value=told.came.refused, unit="machines"),
+            Figure(name="crowd until the last Welcome", value=told.came.seconds, unit="s"),
+            Figure(name="memory of the gateway with the crowd", value=told.mib, unit="MiB"),
+            *_latency("before the crowd", told.quiet),
+            *_latency("while it comes, worst 3 s", told.worst),
         )
 
     async def _fleet(self, site: BenchSite, running: RunningGateway, load: Load) -> None:

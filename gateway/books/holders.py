@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 from actors.leases import Holder, LeaseWatch, Standing
 from actors.placement import host_of, place_of
+from actors.ports import StoreError
 from gateway.books.database import BEAT_S, served_alone
 from gateway.links.turn import LOOK_S
 from gateway.process import configs
@@ -33,13 +34,21 @@ def show(settings: Settings, *, as_json: bool) -> str:
     return _run(settings, lambda database: _shown(database, as_json=as_json))
 
 
-def take_over(settings: Settings, home: str, *, by: str, reason: str) -> str:
+def take_over(settings: Settings, home: str, *, by: str, reason: str, sure: bool = False) -> str:
     """Take the machines from whoever holds them, for ``home``; return what was done. Raises
-    SettingsRefused or StoreError.
+    SettingsRefused or StoreError, also if a host that holds some lives and nobody is ``sure``.
     """
 
     async def work(database: Database) -> str:
-        lost = await SqlLeases(database).take_over(
+        leases = SqlLeases(database)
+        if not sure and (alive := [one for one in await beating(leases) if one.home != home]):
+            raise StoreError(
+                f"{' and '.join(map(_whom, alive))} lives and sells: nothing was taken over. For "
+                f"{HEIR_LEASE_MS // 1_000} s nobody but hosts of {home} could sell, and if there "
+                "are none, as of a home that is misspelt, nothing would be sold. Give it again "
+                "with --sure if that is meant."
+            )
+        lost = await leases.take_over(
             home,
             actor=person(by),
             reason=reason,
@@ -88,6 +97,17 @@ def _run(settings: Settings, work: Callable[[Database], Awaitable[str]]) -> str:
 def person(name: str) -> Actor:
     """Return who acts on the command line: nobody proves their name there."""
     return Actor(name=name, claimed=name)
+
+
+async def beating(leases: SqlLeases) -> list[Holder]:
+    """Return the holders that beat while we look."""
+    before = {each.holder: each.beat for each in await leases.holders()}
+    if not before:
+        return []
+    await asyncio.sleep(BEAT_S)
+    return [
+        each for each in await leases.holders() if each.beat != before.get(each.holder, each.beat)
+    ]
 
 
 async def silent(leases: SqlLeases, holders: Sequence[Holder]) -> list[str]:

@@ -10,13 +10,9 @@ from typing import Annotated
 import typer
 
 from gateway.process import settings as settings_module
-from gateway.process.endings import ConfigFile, sentences
+from gateway.process.endings import By, ConfigFile, sentences
 
 hosts = typer.Typer(no_args_is_help=True, help="The hosts, and who holds the machines.")
-
-By = Annotated[
-    str | None, typer.Option("--by", metavar="NAME", help="Who wants it; else who is logged in.")
-]
 
 
 @hosts.command("list")
@@ -37,11 +33,15 @@ def takeover(
     home: Annotated[str, typer.Argument(help="Whose hosts shall have them, as they call it.")],
     *,
     reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log.")],
+    sure: Annotated[
+        bool,
+        typer.Option("--sure", help="Also from hosts that live: nothing is sold until others are."),
+    ] = False,
     by: By = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Take the machines from whoever holds them, alive or not, for the hosts of one home. The old
-    ones end at their next write or beat.
+    """Take the machines from whoever holds them, for the hosts of one home. The old ones end at
+    their next write or beat; from those that live only with --sure.
     """
     for name, text in (("HOME", home), ("--reason", reason)):
         if not text.strip():  # a script's variable that was not set would close the shop
@@ -50,7 +50,8 @@ def takeover(
         from gateway.books import holders
 
         settings = settings_module.load(config_file)
-        print(holders.take_over(settings, home, by=by or getpass.getuser(), reason=reason))
+        by = by or getpass.getuser()
+        print(holders.take_over(settings, home, by=by, reason=reason, sure=sure))
 
 
 @hosts.command()

@@ -36,6 +36,15 @@ POLICY = {
 }
 """The business's waits, shortened, so that a visitor sees each of them run out."""
 
+LIMITS = {
+    "reconnect_initial_ms": 500,
+    "reconnect_max_ms": 3_000,
+    "heartbeat_interval_ms": 5_000,
+    "silent_after_ms": 15_000,
+    "move_notice_ms": 0,
+}
+"""Of the streams; the demo has no balancer that must notice an end."""
+
 PRODUCTS = (
     ("A1", "Cola", 850),
     ("A2", "Oolong tea", 700),
@@ -128,12 +137,7 @@ def write_settings(
         },
         "ray": {"mode": "local" if ray else "none"},
         "policy": dict(POLICY),
-        "limits": {
-            "reconnect_initial_ms": 500,
-            "reconnect_max_ms": 3_000,
-            "heartbeat_interval_ms": 5_000,
-            "silent_after_ms": 15_000,
-        },
+        "limits": dict(LIMITS),
         "logs": {"level": "info", "format": "json"},
         **(others or {}),
     }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from actors.link import (
+    MOVED,
     CloseReason,
     CommandDone,
     Commanded,
@@ -33,7 +34,7 @@ from actors.machine.events import Connected, Disconnected, FrameReceived, Planog
 from actors.machine.ids import MachineId, StreamId
 from gateway.links.commands import HostUnavailable, OpenCommands
 from gateway.links.delivery_order import DeliveryOrder
-from gateway.links.linked import LinkedStream, LinkStats
+from gateway.links.linked import LinkedStream, LinkStats, by_machine, is_disconnected
 
 log = structlog.get_logger()
 
@@ -86,7 +87,8 @@ class BatchedLink:
     ) -> None:
         self._link = link
         self._told = told
-        self._host = host  # Its place in the layout; for people.
+        self.host = host
+        """Its place in the layout."""
         self._gateway_id = gateway_id
         self._limits = limits
         self._random = random
@@ -98,19 +100,21 @@ class BatchedLink:
         # What waits for the next exchange, in order, and whether there is any.
         self._queue: deque[ToHost] = deque()
         self._queued = asyncio.Event()
-        # Cleared while the queue is full; streams wait for it before they read on.
-        self._has_room = asyncio.Event()
-        self._has_room.set()
+        self.has_room = asyncio.Event()
+        """Cleared while the queue is full; streams wait for it before they read on."""
+        self.has_room.set()
         # Set while nothing is queued or in flight; who stops waits for it.
         self._idle = asyncio.Event()
         self._idle.set()
         # The batch of the exchange that is under way. At most one is.
         self._in_flight: Sequence[ToHost] = ()
+        # The batch whose answer is being handed on.
+        self._answering: Sequence[ToHost] = ()
         # Administrators' acts without an answer.
         self._commands = OpenCommands()
 
-        # Whether the host knows this attachment; else nothing is exchanged.
-        self._attached = False
+        self.attached = False
+        """Whether the host knows this attachment; else nothing is exchanged."""
         self._broken = ""
         # Since the last delivery; the wait before the next try grows with it.
         self._failures = 0
@@ -133,7 +137,7 @@ class BatchedLink:
     def open_stream(self, stream: LinkedStream) -> None:
         """Take a stream in and send ``Connected`` for it: now, or with the next attachment."""
         self._streams[stream.stream_id] = stream
-        if self._attached:
+        if self.attached:
             self._announce(stream)
 
     def close_stream(self, stream: LinkedStream, reason: str) -> None:
@@ -154,7 +158,7 @@ class BatchedLink:
 
     def submit(self, stream: LinkedStream, frame: FrameReceived | PlanogramAcknowledged) -> None:
         """Send a frame. While there is no attachment the stream keeps it for the next one."""
-        if self._attached:
+        if self.attached:
             self._put(FromMachine(machine_id=stream.machine_id, event=frame))
 
     def let_go(
@@ -172,26 +176,31 @@ class BatchedLink:
             if isinstance(message, FromMachine) and is_theirs(message.machine_id)
         ]
         gone = {id(message) for message in theirs}
+        for message in [each for each in self._queue if isinstance(each, Commanded)]:
+            if is_theirs(message.machine_id):  # It was not sent: who asked asks at the new place.
+                gone.add(id(message))
+                self._commands.done(CommandDone(command_id=message.command_id, refusal=MOVED))
         self._queue = deque(message for message in self._queue if id(message) not in gone)
         # What is told again waits for the answer to that.
         self._in_flight = [each for each in self._in_flight if id(each) not in gone]
         self._look_at_queue()
-        return [message for message in theirs if _is_disconnected(message)]
+        return [message for message in theirs if is_disconnected(message)]
+
+    def ends_of(self, is_theirs: Callable[[MachineId], bool]) -> list[ToHost]:
+        """Return the ends of these machines' streams of which the host is told, or answers, now."""
+        batches = (*self._answering, *self._in_flight)
+        return [each for each in batches if is_disconnected(each) and is_theirs(each.machine_id)]
 
     def take_in(self, streams: Iterable[LinkedStream], ended: Sequence[ToHost]) -> None:
         """Take in streams that another host may have decided on, and what was to be told there."""
-        gone = _by_machine(ended)
+        gone = by_machine(ended)
         for stream in streams:
             self._streams[stream.stream_id] = stream
             self._announced.add(stream.stream_id)
-            if self._attached:
+            if self.attached:
                 self._repeat(stream, gone.pop(stream.machine_id, ()))
         for message in (message for each in gone.values() for message in each):
             self._put(message)
-
-    async def room(self) -> None:
-        """Return once the queue has room; until then no more should be read from a stream."""
-        await self._has_room.wait()
 
     def notify(self, message: Notified) -> None:
         """Send a wake-up, or drop it if the queue is full: the host finds what was saved by
@@ -205,7 +214,7 @@ class BatchedLink:
     async def command(self, message: Commanded, *, timeout_s: float) -> CommandDone:
         """Send an administrator's act and wait until it is saved. Raises HostUnavailable."""
         if len(self._queue) >= self._limits.queue_max:
-            raise HostUnavailable(f"the queue to host {self._host} is full", sent=False)
+            raise HostUnavailable(f"the queue to host {self.host} is full", sent=False)
         answer = self._commands.ask(message.command_id)
         self._put(message)
         try:
@@ -217,7 +226,7 @@ class BatchedLink:
                 self._queue.remove(message)
                 self._look_at_queue()
             raise HostUnavailable(
-                f"host {self._host} did not answer within {timeout_s:g} s", sent=sent
+                f"host {self.host} did not answer within {timeout_s:g} s", sent=sent
             ) from None
         finally:
             self._commands.forget(message.command_id)
@@ -225,8 +234,8 @@ class BatchedLink:
     def stats(self) -> LinkStats:
         """Return what the link looks like."""
         return LinkStats(
-            host=self._host,
-            attached=self._attached,
+            host=self.host,
+            attached=self.attached,
             streams=len(self._streams),
             queued=len(self._queue),
             commands_waiting=len(self._commands),
@@ -244,7 +253,7 @@ class BatchedLink:
             async with asyncio.timeout(self._limits.figures_timeout_s):
                 return await self._link.figures()
         except (LinkBroken, TimeoutError) as broken:
-            log.info("host tells no figures", host=self._host, detail=str(broken) or "timed out")
+            log.info("host tells no figures", host=self.host, detail=str(broken) or "timed out")
             return None
 
     def _put(self, message: ToHost) -> None:
@@ -252,7 +261,7 @@ class BatchedLink:
         self._queued.set()
         self._idle.clear()
         if len(self._queue) >= self._limits.queue_max:
-            self._has_room.clear()
+            self.has_room.clear()
 
     # --- the link ---
 
@@ -268,12 +277,12 @@ class BatchedLink:
                 self._broken = str(broken) or "timed out"
                 log.warning(
                     "link to host broken",
-                    host=self._host,
+                    host=self.host,
                     failures=self._failures,
                     detail=self._broken,
                 )
             except Exception:
-                log.exception("link to host failed", host=self._host, failures=self._failures)
+                log.exception("link to host failed", host=self.host, failures=self._failures)
             finally:
                 self._closed()
             await asyncio.sleep(self._delay_s())
@@ -285,7 +294,7 @@ class BatchedLink:
                 await self._idle.wait()
         except TimeoutError:
             log.warning(
-                "link to host closed with messages left", host=self._host, queued=len(self._queue)
+                "link to host closed with messages left", host=self.host, queued=len(self._queue)
             )
 
     def _delay_s(self) -> float:
@@ -298,24 +307,24 @@ class BatchedLink:
         return self._random() * widest
 
     def _opened(self) -> None:
-        self._attached = True
+        self.attached = True
         self._broken = ""
         self._attachments += 1
         self._order = DeliveryOrder()
         self._say_again()
         log.info(
             "link to host open",
-            host=self._host,
+            host=self.host,
             streams=len(self._streams),
             attachment=self._attachments,
         )
-        self._told(self._host, PartitionsMoved())
+        self._told(self.host, PartitionsMoved())
 
     def _say_again(self) -> None:
         """Send what the host must hear of each stream: the living ones first. That a machine's
         older stream is gone comes before its new one, which takes over from nobody then.
         """
-        gone = _by_machine(self._queue)
+        gone = by_machine(self._queue)
         waited = [message for message in self._queue if not isinstance(message, FromMachine)]
         self._queue.clear()
         for stream in self._streams.values():
@@ -357,23 +366,23 @@ class BatchedLink:
 
     def _closed(self) -> None:
         """The link is gone: keep what must be sent again, give up what nobody can know."""
-        if not self._attached:
+        if not self.attached:
             return
-        self._attached = False
+        self.attached = False
         if self._gap_timer is not None:
             self._gap_timer.cancel()
             self._gap_timer = None
-        again = [message for message in self._in_flight if _is_disconnected(message)]
+        again: list[ToHost] = [each for each in self._in_flight if is_disconnected(each)]
         again += [
             message
             for message in self._queue
-            if not isinstance(message, FromMachine) or _is_disconnected(message)
+            if not isinstance(message, FromMachine) or is_disconnected(message)
         ]
         self._in_flight = ()
         self._queue = deque(again)
         self._look_at_queue()
-        self._commands.link_broke(f"the link to host {self._host} broke")
-        self._told(self._host, PartitionsMoved())
+        self._commands.link_broke(f"the link to host {self.host} broke")
+        self._told(self.host, PartitionsMoved())
 
     async def _exchange(self, attachment: str) -> None:
         while True:
@@ -405,7 +414,7 @@ class BatchedLink:
 
     def _look_at_queue(self) -> None:
         if len(self._queue) < self._limits.queue_max:
-            self._has_room.set()
+            self.has_room.set()
         if not self._queue:
             self._queued.clear()
             if not self._in_flight:
@@ -420,7 +429,7 @@ class BatchedLink:
             if delivery.messages:
                 log.warning(
                     "delivery came twice",
-                    host=self._host,
+                    host=self.host,
                     number=delivery.number,
                     expected=self._order.expected,
                 )
@@ -428,8 +437,10 @@ class BatchedLink:
             return
         ready = self._order.take(delivery, batch)
         for each, answered in ready:
+            self._answering = answered
             for message in each.messages:
                 self._hand_on(message)
+            self._answering = ()
             self._answered(answered)
         if self._gap_timer is not None and (ready or not self._order.waiting):
             self._gap_timer.cancel()
@@ -455,7 +466,7 @@ class BatchedLink:
             self._commands.done(message)
             return
         if isinstance(message, PartitionsMoved):
-            self._told(self._host, message)
+            self._told(self.host, message)
             return
         stream = self._streams.get(message.stream_id)
         if stream is None:
@@ -484,16 +495,3 @@ class BatchedLink:
             reason=message.reason,
         )
         stream.close(message.reason)
-
-
-def _is_disconnected(message: ToHost) -> bool:
-    return isinstance(message, FromMachine) and isinstance(message.event, Disconnected)
-
-
-def _by_machine(messages: Iterable[ToHost]) -> dict[MachineId, list[ToHost]]:
-    """Return what is said of machines' streams, for each machine in its order."""
-    found: dict[MachineId, list[ToHost]] = {}
-    for message in messages:
-        if isinstance(message, FromMachine):
-            found.setdefault(message.machine_id, []).append(message)
-    return found

@@ -1,11 +1,12 @@
 """What a link needs of a machine's stream, and what it tells of itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
+from actors.link import FromMachine, ToHost
 from actors.machine.effects import MachineCommand
-from actors.machine.events import Connected, FrameReceived
+from actors.machine.events import Connected, Disconnected, FrameReceived
 from actors.machine.ids import MachineId, StreamId
 
 
@@ -55,3 +56,17 @@ class LinkStats:
     undeliverable: int
     broken: str = ""
     """Why there is no attachment; empty if there is one, or was none yet."""
+
+
+def is_disconnected(message: ToHost) -> TypeGuard[FromMachine]:
+    """Return whether it says that a stream has ended."""
+    return isinstance(message, FromMachine) and isinstance(message.event, Disconnected)
+
+
+def by_machine(messages: Iterable[ToHost]) -> dict[MachineId, list[ToHost]]:
+    """Return what is said of machines' streams, for each machine in its order."""
+    found: dict[MachineId, list[ToHost]] = {}
+    for message in messages:
+        if isinstance(message, FromMachine):
+            found.setdefault(message.machine_id, []).append(message)
+    return found

@@ -8,9 +8,11 @@ the layout has no more. Killed at any moment it leaves them to it; given again i
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
+from actors.leases import Standing
 from actors.placement import host_of, place_of
-from actors.ports import StoreError
+from actors.ports import Leases, StoreError
 from gateway.links.hosts import FACTORY, HostsFailed, ray_settings, require_cluster
 from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
@@ -80,8 +82,9 @@ async def _scaled(
                 host_count, actor=actor, now_ms=process_clock().now_ms()
             )
             say(f"the layout has {host_count} hosts, version {version}")
-            await until_moved(SqlLeases(database), host_count, version, say=say)
-            for name in await end_above(host_count):
+            leases = SqlLeases(database)
+            await until_moved(leases, host_count, version, say=say)
+            async for name in end_above(host_count, before_each=partial(still, leases, version)):
                 say(f"{name} has ended")
         finally:
             stop_ray()
@@ -117,11 +120,7 @@ async def until_moved(
             say(f"the database does not answer, the hosts go on when it does: {error}")
             await asyncio.sleep(_SILENT_S)
             continue
-        if standing.version != version:
-            raise HostsFailed(
-                f"Somebody has written another layout meanwhile, of {standing.host_count} hosts: "
-                "that one counts."
-            )
+        _require(standing, version)
         alive = {each.holder: each.host for each in standing.holders}
         places = {
             number: place_of(alive.get(held.holder, "")) for number, held in standing.held.items()
@@ -138,3 +137,18 @@ async def until_moved(
             moved_s = loop.time()
             say(f"nothing has moved for {say_s:g} s, {left} to go: see 'vendgate hosts list'")
         await asyncio.sleep(look_s)
+
+
+async def still(leases: Leases, version: int) -> None:
+    """Return if this layout is the newest one: the next one may have the place of a host that is
+    about to be ended. Raises HostsFailed, or StoreError if nobody can say.
+    """
+    _require(await leases.look(), version)
+
+
+def _require(standing: Standing, version: int) -> None:
+    if standing.version != version:
+        raise HostsFailed(
+            f"Somebody has written another layout meanwhile, of {standing.host_count} hosts: that "
+            "one counts."
+        )

@@ -6,13 +6,19 @@ new one announces them and repeats what is not acknowledged, as a link does afte
 is told that they have gone, because they have not.
 """
 
+import asyncio
 from collections.abc import Callable
 
-from actors.link import CommandDone, Commanded, Notified
+from actors.link import CommandDone, Commanded, Notified, ToHost
 from actors.machine.events import FrameReceived, PlanogramAcknowledged
 from actors.machine.ids import MachineId, StreamId
 from gateway.links.batched_link import BatchedLink
 from gateway.links.linked import LinkedStream
+
+_ENDED_MAX = 1_024
+"""Of more streams that ended while their partition was nobody's its next host hears by itself, when
+it misses them.
+"""
 
 
 class Way:
@@ -20,7 +26,7 @@ class Way:
     ``is_ours`` tells whether a machine is one of the partition's.
     """
 
-    __slots__ = ("_dropped", "_is_ours", "_streams", "link")
+    __slots__ = ("_dropped", "_ended", "_is_ours", "_led", "_streams", "link")
 
     def __init__(self, link: BatchedLink, is_ours: Callable[[MachineId], bool]) -> None:
         self._is_ours = is_ours
@@ -29,6 +35,10 @@ class Way:
         self._streams: dict[StreamId, LinkedStream] = {}
         # Whether the host to which it leads has dropped what it was told of them, or forgot it.
         self._dropped = False
+        # Ends of streams that it may have dropped, to be told to the next one.
+        self._ended: dict[int, ToHost] = {}
+        # Set when it leads elsewhere.
+        self._led = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -48,8 +58,16 @@ class Way:
         self.link.submit(stream, frame)
 
     async def room(self) -> None:
-        """See BatchedLink."""
-        await self.link.room()
+        """Return once the link to which it leads has room, also if it leads elsewhere meanwhile:
+        the queue of a host that is dead empties for nobody.
+        """
+        while not self.link.has_room.is_set():
+            waits = [asyncio.create_task(event.wait()) for event in (self.link.has_room, self._led)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in waits:
+                    each.cancel()
 
     def notify(self, message: Notified) -> None:
         """See BatchedLink."""
@@ -66,7 +84,13 @@ class Way:
 
     def left(self, link: BatchedLink) -> None:
         """The host of this link says that it does not serve the partition."""
-        self._dropped = self._dropped or link is self.link
+        if link is not self.link:
+            return
+        self._dropped = True
+        for message in link.ends_of(self._is_ours):
+            self._ended[id(message)] = message
+        while len(self._ended) > _ENDED_MAX:
+            del self._ended[next(iter(self._ended))]
 
     def gained(self, link: BatchedLink) -> None:
         """The host of this link says that it serves the partition from now on. SQL may have said so
@@ -77,5 +101,10 @@ class Way:
 
     def _hand_over(self, link: BatchedLink) -> None:
         before, self.link, self._dropped = self.link, link, False
+        led, self._led = self._led, asyncio.Event()
+        led.set()
         streams = list(self._streams.values())
-        link.take_in(streams, before.let_go(streams, self._is_ours))
+        for message in before.let_go(streams, self._is_ours):
+            self._ended[id(message)] = message
+        ended, self._ended = self._ended, {}
+        link.take_in(streams, list(ended.values()))

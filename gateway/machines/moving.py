@@ -17,15 +17,15 @@ class Moving:
     long for it. ``ages_at``: when its stream is old.
     """
 
-    __slots__ = ("_monotonic", "_owed", "_vend_open", "_window_s", "ages_at", "leaves_at")
+    __slots__ = ("_monotonic", "_owed", "_window_s", "ages_at", "leaves_at", "vend_open")
 
     def __init__(
         self, *, window_s: float, monotonic: Callable[[], float], ages_at: float = math.inf
     ) -> None:
         self._window_s = window_s
         self._monotonic = monotonic
-        # Whether a vend was asked for or approved and has no outcome; then nobody asks to move.
-        self._vend_open = False
+        self.vend_open = False
+        """Whether a vend was asked for or approved and has no outcome; then nobody asks to move."""
         # From when to when the machine may move, to be said once the vend is over.
         self._owed: tuple[float, float] | None = None
         self.leaves_at = math.inf
@@ -39,7 +39,7 @@ class Moving:
         """
         if self.leaves_at != math.inf:
             return None
-        if self._vend_open:
+        if self.vend_open:
             self._owed = (moves_at, ends_at)
             return None
         now = self._monotonic()
@@ -60,11 +60,11 @@ class Moving:
 
     def vend_opened(self) -> None:
         """A vend was asked for or approved."""
-        self._vend_open = True
+        self.vend_open = True
 
     def vend_closed(self) -> ConnectResponse | None:
         """No vend is open; return the MoveRequest that waited for that."""
-        self._vend_open = False
+        self.vend_open = False
         owed, self._owed = self._owed, None
         return None if owed is None else self.ask(*owed)
 
@@ -72,4 +72,4 @@ class Moving:
         """Return whether the machine was asked, its time is over, and it does not sell: there is
         nowhere else for it.
         """
-        return self._monotonic() >= self.leaves_at and not self._vend_open
+        return self._monotonic() >= self.leaves_at and not self.vend_open

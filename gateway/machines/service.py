@@ -8,6 +8,7 @@ the drain.
 """
 
 import asyncio
+import math
 import random as random_module
 import secrets
 import time
@@ -25,6 +26,8 @@ from actors.link import CloseReason
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway.links.links import HostLinks
+from gateway.machines import admission, commanding
+from gateway.machines.admission import Admission
 from gateway.machines.allowances import Allowances
 from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context
@@ -65,6 +68,14 @@ class EdgeStats:
     """How often a stream took over from one that lived, by whose it was."""
     held_back: dict[str, int] = field(default_factory=dict)
     """How often machines were held to their allowances, by how."""
+    selling: int = 0
+    """So many machines are in the middle of a vend."""
+    closed_selling: int = 0
+    """So many still were when the drain's time was up, and were closed."""
+    hellos_waiting: int = 0
+    """So many machines said Hello and wait until their host is told."""
+    drain_left_s: float = 0.0
+    """When the drain closes what is left; 0 without one."""
 
 
 class MachineService:
@@ -82,6 +93,7 @@ class MachineService:
         limits: EdgeLimits | None = None,
         spiffe_domain: str = "",
         registered: Look | None = None,
+        busy: admission.Look | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
         tokens: Callable[[], str] = new_token,
@@ -106,7 +118,10 @@ class MachineService:
         # When each stream is looked at next.
         self._looks: Looks[Stream] = Looks()
         self._empty = asyncio.Event()
+        # Of the drain: until when machines are still welcome, and when what is left is closed.
+        self._open_until = math.inf
         self._drain_ends_at: float | None = None
+        self._closed_selling = 0
         # What each machine has used up, and whether machines that were not here are registered.
         self._allowances = Allowances(limits=self.limits)
         self._registered = None if registered is None else Registered(registered)
@@ -114,6 +129,14 @@ class MachineService:
             rate=self.limits.strangers_per_s, burst=self.limits.strangers_per_s, now=monotonic()
         )
         self._of_certificate: Counter[MachineId] = Counter()
+        # Whose Hello goes to its host next; over which link those went that are not welcome yet.
+        self._admission = Admission(
+            at_once=self.limits.hellos_at_once,
+            wait_s=self.limits.hello_wait_s,
+            remembered_max=self.limits.streams_max,
+            busy=busy,
+        )
+        self._admitted_over: dict[Stream, int] = {}
         self._opened = 0
         self._frames_received = 0
         self._frames_written = 0
@@ -147,6 +170,10 @@ class MachineService:
             streams=len(self._handlers),
             machines=len(self._by_machine),
             draining=self._drain_ends_at is not None,
+            selling=sum(1 for stream in self._by_machine.values() if stream.moving.vend_open),
+            closed_selling=self._closed_selling,
+            hellos_waiting=self._admission.waiting,
+            drain_left_s=max(0.0, (self._drain_ends_at or 0.0) - self._monotonic()),
             opened=self._opened,
             frames_received=self._frames_received
             + sum(stream.received for stream in self._handlers),
@@ -207,7 +234,7 @@ class MachineService:
         """
         refusal: Refusal | None = None
         certified: MachineId | None = None
-        if self._drain_ends_at is not None:
+        if self._monotonic() >= self._open_until:
             refusal = self._draining()
         elif len(self._handlers) >= self.limits.streams_max:
             refusal = statuses.TOO_MANY_STREAMS.retry_after(
@@ -253,6 +280,7 @@ class MachineService:
         self._ended[reason] += 1
         self._frames_received += stream.received
         self._frames_written += stream.written
+        self._turn_is_over(stream)
         older = self._older.pop(stream, None)
         if self._by_machine.get(stream.machine_id) is stream:
             del self._by_machine[stream.machine_id]
@@ -283,7 +311,27 @@ class MachineService:
         stream.allow(allowance)
         if not allowance.hears_hello(now, len(greeting.journal)):
             stream.end(statuses.TOO_MANY_HELLOS.about(machine_id=machine_id))
+        return stream.ending is None and await self._has_turn(stream, greeting)
+
+    async def _has_turn(self, stream: Stream, greeting: Greeting) -> bool:
+        """Return once the machine's host should hear of it; False if the stream ends before. What a
+        host that is away would be told waits in its link.
+        """
+        link = self._links.of(greeting.machine_id).link
+        if not link.attached:
+            return True
+        journalled = bool(greeting.journal)
+        if await self._admission.turn(link.host, greeting.machine_id, urgent=journalled):
+            self._admitted_over[stream] = link.host
+        else:
+            spread_ms = commanding.comeback_ms(self.limits, self._admission.waiting)
+            stream.end(statuses.TOO_MANY_AT_ONCE.retry_after(self._spread(spread_ms)))
         return stream.ending is None
+
+    def _turn_is_over(self, stream: Stream) -> None:
+        host = self._admitted_over.pop(stream, None)
+        if host is not None:
+            self._admission.over(host)
 
     def _is_machine(self, stream: Stream, greeting: Greeting, certified: MachineId | None) -> bool:
         """Return whether the caller may speak for the machine; if not, the stream ends."""
@@ -315,17 +363,18 @@ class MachineService:
             opened_at_ms=self._clock.now_ms(),
             token=self._tokens(),
         )
-        self._ask_to_move(stream)
 
     def _is_welcome(self, stream: Stream) -> None:
         """End the older stream of a machine in this gateway: first the newer one is welcome, so
         that the host never sees the machine go away in between.
         """
+        self._turn_is_over(stream)
         if stream.taken_over_by is not None:
             self._taken_over[stream.taken_over_by] += 1
         older = self._older.pop(stream, None)
         if older is not None:
             older.close(CloseReason.SUPERSEDED)
+        self._ask_to_move(stream)
 
     # --- looking after, draining ---
 
@@ -368,20 +417,27 @@ class MachineService:
             handler.cancel()
 
     async def drain(self, *, within_ms: int | None = None) -> None:
-        """Send every machine elsewhere: no new streams, MoveRequest to all (not in the middle of a
-        vend). Whoever has not gone in its time, because there is nowhere else, is closed.
+        """Send every machine elsewhere: MoveRequest to all, not in the middle of a vend. For the
+        notice (``move_notice_ms``) new streams are welcome, then refused. Whoever has not gone in
+        its time, because there is nowhere else, is closed.
 
-        Returns once no stream is left, at latest ``within_ms`` (default: ``move_deadline_ms``) and
-        the time for closing later.
+        Returns once no stream is left, at latest ``move_deadline_ms`` and the time for closing
+        after the notice. ``within_ms``: without notice, and within this.
         """
-        span_s = (self.limits.move_deadline_ms if within_ms is None else within_ms) / 1000
-        self._drain_ends_at = self._monotonic() + span_s
+        limits = self.limits
+        notice_s, span_s = limits.move_notice_ms / 1000, limits.move_deadline_ms / 1000
+        if within_ms is not None:
+            notice_s, span_s = 0.0, within_ms / 1000
+        self._open_until = self._monotonic() + notice_s
+        self._drain_ends_at = self._open_until + span_s
         for stream in tuple(self._by_machine.values()):
             self._ask_to_move(stream)
+        await asyncio.sleep(notice_s)
         await self._emptied(span_s)
+        self._closed_selling = self.stats().selling
         for stream in tuple(self._handlers):
             stream.end(self._draining())
-        await self._emptied(2 * self.limits.write_timeout_s + 2 * self.limits.watch_interval_s)
+        await self._emptied(2 * limits.write_timeout_s + 2 * limits.watch_interval_s)
 
     async def _emptied(self, within_s: float) -> None:
         self._empty.clear()
@@ -400,13 +456,13 @@ class MachineService:
         ends_at = self._drain_ends_at
         if ends_at is None:
             return
-        left_s = max(0.0, ends_at - self._monotonic())
+        from_at = max(self._monotonic(), self._open_until)
         spread_s = min(
             self.limits.move_spread_ms / 1000,
             len(self._by_machine) / self.limits.moves_per_s,
-            left_s / 2,
+            max(0.0, ends_at - from_at) / 2,
         )
-        stream.ask_to_move(self._monotonic() + self._random() * spread_s, ends_at)
+        stream.ask_to_move(from_at + self._random() * spread_s, ends_at)
 
 
 def _current_task() -> asyncio.Task[Any]:

@@ -59,7 +59,6 @@ class Stream:
         "_look",
         "_machines",
         "_monotonic",
-        "_moving",
         "_on_welcome",
         "_outbox",
         "_pending",
@@ -71,6 +70,7 @@ class Stream:
         "ending",
         "look_at",
         "machine_id",
+        "moving",
         "received",
         "stream_id",
         "taken_over_by",
@@ -123,7 +123,7 @@ class Stream:
         # Whose this stream is, if it took over from one that lived. Who is told of its Welcome.
         self.taken_over_by: effects.TakenOverBy | None = None
         self._on_welcome = on_welcome
-        self._moving = moving  # Whether it was asked to move, and whether it may go.
+        self.moving = moving  # Whether it was asked to move, and whether it may go.
 
         # How long it has waited for whom. When it is looked at next, and who is asked for a look.
         self._waits = Waits(limits, now)
@@ -156,7 +156,8 @@ class Stream:
         return None
 
     def allow(self, allowance: Allowance) -> None:
-        """From now on the stream is held to what its machine has left."""
+        """Hello is heard: from now on the stream is held to what its machine has left."""
+        self._waits.greeted = True
         self._intake.allowance = allowance
 
     def join(self, link: Way, greeting: Greeting, *, opened_at_ms: int, token: str = "") -> None:
@@ -231,11 +232,11 @@ class Stream:
     def _numbered(self, frame: Numbered, link: Way) -> None:
         self._bad_in_row = 0
         if isinstance(frame.fact, events.VendRequested):
-            self._moving.vend_opened()
+            self.moving.vend_opened()
             self._asking.began(frame.fact.request_id, self._waits.heard_at)
             self.ask_for_look()
         elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
-            self._put_if_due(self._moving.vend_closed())
+            self._put_if_due(self.moving.vend_closed())
         self._submit(frame.seq, frame.fact, link, frame.remarks)
 
     def _not_read(self, bad: BadFrame, link: Way) -> None:
@@ -377,10 +378,7 @@ class Stream:
         """Follow what the edge must know: numbers in use, funds, whether the machine may move."""
         self._asking.heard(command, self._monotonic())
         if isinstance(command, effects.Welcome):
-            if not self._waits.welcomed:
-                self._waits.welcomed = True
-                self.taken_over_by = command.taken_over_by
-                self._on_welcome(self)
+            first, self._waits.welcomed = not self._waits.welcomed, True
             self._planograms.welcomed()
             if self.connected is not None:
                 # What the journal said is saved. Should Hello be sent again, its journal would be
@@ -390,15 +388,18 @@ class Stream:
             self._window.forwarded = max(self._window.forwarded, command.last_seq)
             self._outbox.acknowledge(command.last_seq)
             if self._window.asks_for_goods() or command.vend_id is not None:
-                self._moving.vend_opened()
+                self.moving.vend_opened()
             else:
-                self._put_if_due(self._moving.vend_closed())
+                self._put_if_due(self.moving.vend_closed())
+            if first:
+                self.taken_over_by = command.taken_over_by
+                self._on_welcome(self)
         elif isinstance(command, effects.UpdatePlanogram):
             self._planograms.told(self._outbox.last_seq, command.planogram_version)
         elif isinstance(command, effects.ApproveVend):
-            self._moving.vend_opened()
+            self.moving.vend_opened()
         elif isinstance(command, effects.DenyVend):
-            self._put_if_due(self._moving.vend_closed())
+            self._put_if_due(self.moving.vend_closed())
         elif isinstance(command, effects.RejectFrame):
             self._window.refused(command)
             if command.code is effects.RejectCode.OUT_OF_ORDER:
@@ -430,13 +431,15 @@ class Stream:
         await statuses.abort(self._context, self.ending or statuses.FAILED)
 
     def ask_to_move(self, moves_at: float, ends_at: float) -> None:
-        """Ask the machine to open a new stream: at once, or when its vend is over."""
-        if self.ending is None:
-            self._put_if_due(self._moving.ask(moves_at, ends_at))
+        """Ask the machine to open a new stream: at once, or when its vend is over. Who was not
+        welcomed yet is asked then.
+        """
+        if self.ending is None and self._waits.welcomed:
+            self._put_if_due(self.moving.ask(moves_at, ends_at))
 
     def overstays(self) -> bool:
         """Return whether its time to move is over, and no vend and no due answer is broken off."""
-        return self._moving.is_over() and self._pending == 0
+        return self.moving.is_over() and self._pending == 0
 
     def _put_if_due(self, request: ConnectResponse | None) -> None:
         if request is not None and self.ending is None:
@@ -478,7 +481,7 @@ class Stream:
         elif denials := self._asking.denials(now):
             log.warning("a request is turned away: no answer of its host", **self._names())
             self.deliver(None, denials)
-        self._put_if_due(self._moving.ask_if_old())
+        self._put_if_due(self.moving.ask_if_old())
 
     def stuck(self) -> bool:
         """Return whether a write, or the ending itself, takes longer than it may."""
@@ -487,7 +490,7 @@ class Stream:
     def ask_for_look(self) -> None:
         """Ask for the look at which the first of what is waited for may have taken too long."""
         at = self._waits.next_at(self._outbox.writing_since, self._intake.held_since)
-        moving = self._moving
+        moving = self.moving
         self._look(self, min(at, self._asking.ends_at, moving.leaves_at, moving.ages_at))
 
     def _write_began(self, at: float) -> None:

@@ -24,10 +24,21 @@ class Waits:
     to catch up.
     """
 
-    __slots__ = ("_limits", "ended_at", "heard_at", "joined", "reading", "since", "welcomed")
+    __slots__ = (
+        "_limits",
+        "ended_at",
+        "greeted",
+        "heard_at",
+        "joined",
+        "reading",
+        "since",
+        "welcomed",
+    )
 
     def __init__(self, limits: EdgeLimits, now: float) -> None:
         self._limits = limits
+        self.greeted = False
+        """Whether Hello has come. How long it waits for its turn is no matter of ours."""
         self.joined = False
         """Whether the machine is known and its host was told."""
         self.welcomed = False
@@ -47,7 +58,8 @@ class Waits:
         """
         limits, waited_s = self._limits, now - self.since
         if not self.joined:
-            return statuses.HELLO_TIMEOUT if waited_s > limits.hello_timeout_s else None
+            late = not self.greeted and waited_s > limits.hello_timeout_s
+            return statuses.HELLO_TIMEOUT if late else None
         host_late = not self.welcomed and waited_s > limits.welcome_timeout_s
         if host_late or (not self.reading and waited_s * 1000 > limits.silent_after_ms):
             return statuses.HOST_UNAVAILABLE
@@ -69,7 +81,7 @@ class Waits:
             return self.ended_at + limits.write_timeout_s
         times = [writing_since + limits.write_timeout_s, held_since + limits.faults_held_s]
         if not self.joined:
-            return min(*times, self.since + limits.hello_timeout_s)
+            return min(*times, math.inf if self.greeted else self.since + limits.hello_timeout_s)
         if not self.welcomed:
             times.append(self.since + limits.welcome_timeout_s)
         heard_at = self.heard_at if self.reading else self.since

@@ -10,7 +10,7 @@ import typer
 
 from gateway.posters.layout import Size
 from gateway.process import settings as settings_module
-from gateway.process.endings import ConfigFile, sentences
+from gateway.process.endings import By, ConfigFile, sentences
 
 
 def poster(
@@ -35,10 +35,7 @@ def poster(
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite the file if it is there.")
     ] = False,
-    by: Annotated[
-        str | None,
-        typer.Option("--by", metavar="NAME", help="Who wants it; else who is logged in."),
-    ] = None,
+    by: By = None,
     config_file: ConfigFile = None,
 ) -> None:
     """Make posters of machines from their codes' text: one PDF with a page for each, in the order

@@ -66,7 +66,8 @@ secondary_merchant_industry = "5499"
 mode = "local"
 
 [limits]
-# A developer's gateway stops quickly.
+# A developer's gateway stops quickly; no balancer need notice.
+move_notice_ms = 0
 move_spread_ms = 1000
 move_deadline_ms = 5000
 

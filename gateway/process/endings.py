@@ -23,6 +23,20 @@ ConfigFile = Annotated[
         "--config", metavar="FILE", help="A TOML file; else the one that VENDGATE_CONFIG names."
     ),
 ]
+
+
+def _named(name: str | None) -> str | None:
+    if name is not None and not name.strip():  # a script's variable that was not set
+        raise typer.BadParameter("It is empty: name who wants it, or leave it out.")
+    return name
+
+
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="NAME", callback=_named, help="Who wants it; else who is logged in."
+    ),
+]
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LOST = 75
 """Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
@@ -117,6 +131,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.links.hosts": "HostsFailed",
         "gateway.posters.refusals": "PosterRefused",
         "gateway.process.addresses": "ListenRefused",
+        "gateway.serving.drain_command": "NotDrained",
     }
     return (OSError, *_imported(named))
 

@@ -280,6 +280,7 @@ class Limits(Section):
     reconnect_initial_ms: int = Field(default=_EDGE.reconnect_initial_ms, gt=0, le=600_000)
     reconnect_max_ms: int = Field(default=_EDGE.reconnect_max_ms, gt=0, le=3_600_000)
     reconnects_per_s: int = Field(default=_EDGE.reconnects_per_s, gt=0, le=1_000_000)
+    move_notice_ms: int = Field(default=_EDGE.move_notice_ms, ge=0, le=60_000)
     move_spread_ms: int = Field(default=_EDGE.move_spread_ms, gt=0, le=600_000)
     move_window_ms: int = Field(default=_EDGE.move_window_ms, gt=0, le=600_000)
     move_deadline_ms: int = Field(default=_EDGE.move_deadline_ms, gt=0, le=3_600_000)

@@ -9,7 +9,9 @@ from actors.machine.policy import AMOUNT_MINOR_MAX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeLimits:
-    """Every bound of a machine's stream and of the machine listener. All of them are above zero."""
+    """Every bound of a machine's stream and of the machine listener. All are above zero, but
+    for ``move_notice_ms``, which may be zero.
+    """
 
     hello_timeout_s: float = 10.0
     """The first frame must be a good Hello within this."""
@@ -69,6 +71,16 @@ class EdgeLimits:
     """Told to the machine: the widest range of its delay."""
     reconnects_per_s: int = 1_000
     """After a loss of this gateway its machines come back not much faster than so many a second."""
+    hellos_at_once: int = 64
+    """So many Hellos a host has before it; further ones wait here, machines in a vend first."""
+    hello_wait_s: float = 20.0
+    """A Hello that waited for so long is sent away, and told when to come; then it goes before
+    others.
+    """
+    move_notice_ms: int = 5_000
+    """For so long a drain says "not ready" before the first machine is asked to come back: until
+    balancers have noticed they would send it here again. It is welcome meanwhile.
+    """
     move_spread_ms: int = 25_000
     """A drain asks machines to come back evenly over this time, or over less if they are few."""
     moves_per_s: int = 200
@@ -76,7 +88,7 @@ class EdgeLimits:
     move_window_ms: int = 10_000
     """A machine that may go has this long for it. Then its stream is closed, unless it sells."""
     move_deadline_ms: int = 120_000
-    """A drain closes what is left after this."""
+    """A drain closes what is left so long after its notice."""
     watch_interval_s: float = 0.5
     """How often the streams are looked at."""
     connection_idle_max_ms: int = 20_000

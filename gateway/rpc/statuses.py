@@ -131,6 +131,15 @@ TOO_MANY_STREAMS = Refusal(
     message="this gateway holds as many streams as it may: connect again later",
     retry_after_ms=10_000,
 )
+TOO_MANY_AT_ONCE = Refusal(
+    code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+    reason="TOO_MANY_AT_ONCE",
+    message=(
+        "more machines come back at once than can be taken in: connect again when this says, and "
+        "go before the others"
+    ),
+    retry_after_ms=10_000,
+)
 TOO_MANY_OF_MACHINE = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="TOO_MANY_OF_MACHINE",

@@ -33,6 +33,7 @@ from gateway.process.configs import Configs
 from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.tls import Tls
+from gateway.serving.draining import Drain, drain_route
 from gateway.serving.http_app import (
     CHECK_TIMEOUT_S,
     Readiness,
@@ -81,6 +82,7 @@ class Gateway:
     payer_sweep: PayerSweep
     follower: Follower
     readiness: Readiness
+    drain: Drain
     http_app: Starlette
     """Alipay's notifications."""
     health_app: Starlette
@@ -145,6 +147,7 @@ def assemble(
         limits=made.edge_limits,
         spiffe_domain=made.spiffe_domain,
         registered=store.registered,
+        busy=store.busy,
         monotonic=monotonic,
         random=random,
         tokens=tokens,
@@ -178,6 +181,7 @@ def assemble(
     )
     fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
     readiness = _readiness(database, queries, links, skew, check_timeout_s)
+    drain = Drain(machines, readiness, gateway_id=gateway_id)
     return Gateway(
         registry=registry,
         queries=queries,
@@ -192,6 +196,7 @@ def assemble(
         ),
         follower=Follower(db=database, clock=clock, holder=gateway_id),
         readiness=readiness,
+        drain=drain,
         http_app=build_notify_app(ingress),
         health_app=build_health_app(
             readiness=readiness,
@@ -199,6 +204,7 @@ def assemble(
             queries=queries,
             clock=clock,
             present=_figures(made, database, links, machines, clock, skew),
+            others=(drain_route(drain, made.payer_salt),),
         ),
         metrics=metrics,
         stopping=stopping,

@@ -1,5 +1,5 @@
 """The gateway's HTTP side as two ASGI apps, each for a port of its own: Alipay's notifications, and
-for operators ``/healthz``, ``/readyz`` and ``/metrics``.
+for operators ``/healthz``, ``/readyz``, ``/metrics`` and what others add.
 
 Flows in: requests. Flows out: what ``notify`` answers, whether the process lives, whether it should
 get new machines, and its figures. They share no port, so that who crowds the one that the public
@@ -34,8 +34,8 @@ Check = Callable[[], Awaitable[bool]]
 
 @dataclass(slots=True, kw_only=True)
 class Readiness:
-    """Whether new machines and notifications should come here. ``draining`` is set once, at the
-    stop.
+    """Whether new machines and notifications should come here. ``draining`` is set once, by
+    the drain.
     """
 
     checks: Mapping[str, Check]
@@ -99,9 +99,10 @@ def build_health_app(
     queries: Queries,
     clock: Clock,
     present: Callable[[Sequence[GaugeView] | None], Awaitable[Snapshot]],
+    others: Sequence[Route] = (),
 ) -> Starlette:
     """Return the operators' app. ``present`` adds the figures of this process to those of SQL
-    (None: it did not answer).
+    (None: it did not answer); ``others`` are further pages.
     """
 
     async def healthz(_request: Request) -> Response:
@@ -131,5 +132,6 @@ def build_health_app(
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),
             Route("/metrics", figures, methods=["GET"]),
+            *others,
         ]
     )

@@ -132,6 +132,11 @@ def _edge(edge: EdgeStats) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "vendgate_streams_open", "Machine streams of this gateway.", value=edge.streams
     )
+    yield GaugeMetricFamily(
+        "vendgate_hellos_waiting",
+        "Machines that said Hello and wait until their host is told.",
+        value=edge.hellos_waiting,
+    )
     yield CounterMetricFamily(
         "vendgate_streams_opened", "Machine streams since the start.", value=edge.opened
     )

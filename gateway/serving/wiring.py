@@ -26,7 +26,6 @@ from gateway.links.host_services import process_watch
 from gateway.links.hosts import open_hosts
 from gateway.links.links import HostLinks
 from gateway.links.turn import OwnedElsewhere
-from gateway.machines.service import MachineService
 from gateway.process import descriptors, logs
 from gateway.process.clock import SystemClock
 from gateway.process.clock_watch import clock_watched
@@ -40,6 +39,7 @@ from gateway.process.skew import process_skew
 from gateway.rpc.limits import HttpLimits
 from gateway.serving import http_server
 from gateway.serving.assemble import Gateway, assemble
+from gateway.serving.draining import Drain
 from gateway.serving.listeners import Listener
 from storage.database.durability import require_durable
 from storage.database.engine import Database
@@ -168,10 +168,12 @@ async def run_gateway(
         )
         with collector.seldom():
             await _until_over(stop, fatal)
-        gateway.readiness.draining = True
         gateway.stopping.set()
         within_ms = _LOST_WITHIN_MS if fatal.done() else None
-        await _drain(gateway.machines, machines, admin, hurry, within_ms=within_ms)
+        await _drained(gateway.drain, hurry, within_ms=within_ms)
+        await asyncio.gather(
+            machines.stop(grace_s=_MACHINES_GRACE_S), admin.stop(grace_s=_ADMIN_GRACE_S)
+        )
     if fatal.done():
         raise GatewayLost(
             f"This gateway cannot go on: {fatal.result().rstrip('.')}. Start it again; if that "
@@ -260,6 +262,7 @@ async def _listen(
     stack.push_async_callback(gateway.machines.stop)
     await machines.start()
     await admin.start()
+    gateway.drain.listeners = (machines, admin)
     return machines, admin
 
 
@@ -302,26 +305,14 @@ async def _until_over(stop: asyncio.Event, fatal: "asyncio.Future[str]") -> None
     waiting.cancel()
 
 
-async def _drain(
-    service: MachineService,
-    machines: Listener,
-    admin: Listener,
-    hurry: asyncio.Event,
-    *,
-    within_ms: int | None,
-) -> None:
+async def _drained(drain: Drain, hurry: asyncio.Event, *, within_ms: int | None) -> None:
     """Send callers elsewhere: load balancers first, then machines (never in the middle of a vend,
     unless in a ``hurry``).
     """
-    await machines.not_serving()
-    await admin.not_serving()
-    log.info("asking machines to move", streams=service.stats().streams)
-    draining = asyncio.create_task(service.drain(within_ms=within_ms))
     hurrying = asyncio.create_task(hurry.wait())
+    draining = drain.begin(within_ms=within_ms)
     await asyncio.wait([draining, hurrying], return_when=asyncio.FIRST_COMPLETED)
-    for task in (draining, hurrying):
-        task.cancel()
-    await asyncio.gather(draining, hurrying, return_exceptions=True)
-    await asyncio.gather(
-        machines.stop(grace_s=_MACHINES_GRACE_S), admin.stop(grace_s=_ADMIN_GRACE_S)
-    )
+    hurrying.cancel()
+    await drain.stop()
+    if not draining.cancelled() and (error := draining.exception()) is not None:
+        log.error("the drain failed", exc_info=error)

@@ -35,7 +35,7 @@ class ClientConfig:
     state_dir: Path
     tls: ClientTls | None = None
     motor_ms: int = 200
-    welcome_within_ms: int = 15_000
+    welcome_within_ms: int = 40_000
     reconnect_initial_ms: int = INITIAL_MS
     reconnect_max_ms: int = MAX_MS
     refusal_waits_ms: tuple[int, ...] = REFUSAL_WAITS_MS

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     select,
     tuple_,
+    union,
 )
 from sqlalchemy.exc import IntegrityError
 
@@ -46,7 +47,16 @@ from storage.machines import halts, holding
 from storage.machines.loading import Loader, machine_rows, read_rows
 from storage.machines.rows import BatchRows, Owned, batch_rows, chained
 from storage.machines.statements import commit_statements
-from storage.tables import inbox, machine_halts, machine_states, machines, partitions
+from storage.tables import (
+    inbox,
+    machine_halts,
+    machine_states,
+    machines,
+    partitions,
+    sessions,
+    vends,
+)
+from storage.tables.records import in_status
 
 # What every commit and every sweep asks, put together once: making a statement costs more than
 # running it.
@@ -94,6 +104,16 @@ _BEHIND = (
     )
     .order_by(machines.c.machine_id)
     .limit(bindparam("most", type_=Integer))
+)
+_BUSY = union(
+    select(sessions.c.machine_id).where(
+        in_status(sessions, ["OPEN"]),
+        sessions.c.machine_id.in_(bindparam("asked", expanding=True)),
+    ),
+    select(vends.c.machine_id).where(
+        in_status(vends, ["APPROVED", "IN_DOUBT"]),
+        vends.c.machine_id.in_(bindparam("asked", expanding=True)),
+    ),
 )
 _REGISTERED = select(machines.c.machine_id).where(
     machines.c.machine_id.in_(bindparam("asked", expanding=True))
@@ -158,6 +178,14 @@ class SqlMachineStore(MachineStore):
 
         def work(connection: Connection) -> frozenset[MachineId]:
             return frozenset(connection.scalars(_REGISTERED, {"asked": list(machine_ids)}))
+
+        return await self._db.read_money(work)
+
+    async def busy(self, machine_ids: Sequence[MachineId]) -> frozenset[MachineId]:
+        """Return those of the machines at which a session is open or a vend has no outcome."""
+
+        def work(connection: Connection) -> frozenset[MachineId]:
+            return frozenset(connection.scalars(_BUSY, {"asked": list(machine_ids)}))
 
         return await self._db.read_money(work)
 

@@ -64,6 +64,21 @@ def test_any_beat_begins_the_watch_again() -> None:
             assert {} == watch.still() or look - at >= LEASE_S / 0.5
 
 
+def test_who_was_seen_to_beat_lives_for_a_lease() -> None:
+    """A row alone proves nothing, nor does a beat of a time in which nobody looked."""
+    watch = LeaseWatch()
+    for look, beat in enumerate([3, 3, 4]):
+        assert set() == watch.alive()
+        watch.look([holder(beat)], look * 0.5)
+    assert {"old"} == watch.alive()
+    for look in range(3, 3 + int(LEASE_S / 0.5)):
+        assert {"old"} == watch.alive()
+        watch.look([holder(4)], look * 0.5)
+    assert set() == watch.alive()
+    watch.look([holder(9)], look * 0.5 + LEASE_S)
+    assert set() == watch.alive()
+
+
 @pytest.mark.parametrize("gap_s", [BEAT_S + 0.1, LEASE_S, 10 * LEASE_S])
 def test_who_did_not_look_knows_nothing(gap_s: float) -> None:
     """A claimant that was frozen, or whose database was away, begins again: the holder may have

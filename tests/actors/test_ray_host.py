@@ -436,3 +436,27 @@ async def test_no_host_is_made_against_the_layout(settings: RaySettings, tmp_pat
     import ray
 
     ray.kill(ray.get_actor(link.name, namespace="vendgate"), no_restart=True)
+
+
+async def test_a_host_that_a_newer_layout_wants_again_is_not_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The layout is asked before each one, and whoever is asked in vain is told."""
+    there = [f"vendgate-host-{index}" for index in range(4)]
+    ended: list[str] = []
+
+    async def end(actors: list[str]) -> None:
+        ended.extend(actors)
+
+    async def asked() -> None:
+        if ended:
+            raise StoreError("another layout")
+
+    monkeypatch.setattr("ray.util.list_named_actors", lambda: there)
+    monkeypatch.setattr("ray.get_actor", lambda name, **_: name)
+    monkeypatch.setattr(ray_host, "_end", end)
+    ending = ray_host.end_above(2, before_each=asked)
+    assert "vendgate-host-2" == await anext(ending)
+    with pytest.raises(StoreError, match="another layout"):
+        await anext(ending)
+    assert ["vendgate-host-2"] == ended

@@ -38,7 +38,8 @@ KUBERNETES = [
     for document in yaml.safe_load_all(path.read_text())
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-STOP_S = EdgeLimits().move_deadline_ms / 1_000 + 30
+NOTICE_S = EdgeLimits().move_notice_ms / 1_000
+STOP_S = NOTICE_S + EdgeLimits().move_deadline_ms / 1_000 + 25
 """How long an orderly stop may take (docs/operations.md, Starting)."""
 
 
@@ -274,6 +275,22 @@ def test_who_is_stopped_has_time_for_it() -> None:
     ]
 
     assert all(seconds > STOP_S for seconds in given), given
+
+
+def test_a_drain_waits_until_balancers_have_noticed() -> None:
+    """Whoever asks whether a gateway is ready believes its no before the first machine is asked to
+    come back; Kubernetes drains before it ends anybody.
+    """
+    (deployment,) = of_kind("Deployment")
+    (gateway,) = deployment["spec"]["template"]["spec"]["containers"]
+    probe = gateway["readinessProbe"]
+    ((every, falls),) = re.findall(
+        r"inter (\d+)s fall (\d+)", (DEPLOY / "compose" / "haproxy.cfg").read_text()
+    )
+
+    assert probe["periodSeconds"] * probe["failureThreshold"] < NOTICE_S
+    assert int(every) * int(falls) < NOTICE_S
+    assert ["vendgate", "drain"] == gateway["lifecycle"]["preStop"]["exec"]["command"]
 
 
 def test_a_unit_never_gives_up() -> None:

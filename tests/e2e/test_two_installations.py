@@ -238,7 +238,9 @@ async def test_a_person_may_say_who_shall_have_them(places: tuple[Place, Place, 
     b.start()
     _, _, said = await b.ended()
     home = said.partition("'vendgate hosts takeover ")[2].partition("'")[0]
-    told = b.command("hosts", "takeover", home, "--by", "ann", "--reason", "a moves house")
+    told = b.command(
+        "hosts", "takeover", home, "--by", "ann", "--reason", "a moves house", "--sure"
+    )
     assert f"only {home} may claim" in told
     status, took_s, _ = await a.ended()
     print(f"after a takeover: gone in {took_s:.2f} s")

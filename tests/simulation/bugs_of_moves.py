@@ -25,7 +25,7 @@ def frames_are_not_repeated() -> Any:
         for stream in streams:
             self._streams[stream.stream_id] = stream
             self._announced.add(stream.stream_id)
-            if self._attached:
+            if self.attached:
                 stream.repeated(1)
                 self._announce(stream)
 

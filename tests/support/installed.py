@@ -43,7 +43,7 @@ def good(folder: Path, pair: Pair) -> dict[str, Any]:
             },
         },
         "ray": {"mode": "none"},
-        "limits": {},
+        "limits": {"move_notice_ms": 0},  # no balancer need notice an end
     }
 
 

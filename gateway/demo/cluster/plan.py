@@ -23,6 +23,8 @@ from gateway.demo.children import VENDGATE
 from gateway.demo.cluster import balancer, keeper
 from gateway.demo.cluster.balancer import Server
 
+SESSIONS = "r/head"
+"""Below the cluster's folder: where Ray puts its sockets, whose names have a limit."""
 HOSTS = 2
 GATEWAYS = 2
 LOOPBACK = "127.0.0.1"
@@ -180,6 +182,8 @@ def tables(plan: Plan, gateway: GatewayPlan) -> dict[str, dict[str, object]]:
             "node_ip": gateway.node_ip,
             "hosts": HOSTS,
         },
+        # Its balancer asks every second, and believes the second no.
+        "limits": {**stage.LIMITS, "move_notice_ms": 3_000},
         "logs": {
             "level": "info",
             "format": "json",
@@ -262,7 +266,7 @@ def _ray(*arguments: str) -> list[str]:
 
 
 def _head(plan: Plan) -> Recipe:
-    place = plan.folder / "r" / "head"
+    place = plan.folder / SESSIONS
     return Recipe(
         name="ray-head",
         program=keeper.PROGRAM,

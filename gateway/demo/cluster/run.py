@@ -5,20 +5,22 @@ Flows in: how many machines, a seed, a terminal. Flows out: drawings; nothing is
 
 import asyncio
 import contextlib
+import math
 import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from rich.live import Live
 
+from actors.session_folder import LOCK, PATH_LENGTH_MAX
 from gateway.demo.children import ChildFailed, Children
-from gateway.demo.cluster.plan import planned
-from gateway.demo.cluster.screen import ClusterPicture, ClusterScene
+from gateway.demo.cluster.plan import SESSIONS, planned
+from gateway.demo.cluster.screen import ClusterPicture, ClusterScene, figures_line
 from gateway.demo.cluster.system import System, running
 from gateway.demo.folder import own_folder
 from gateway.demo.interruptions import Interruptions
@@ -29,6 +31,7 @@ MACHINES = 200
 PACE_S = 20.0
 """Seconds between two customers of one machine: with 200 machines some eight of them a second."""
 LOOK_EVERY_S = 1.0
+FIGURES_EVERY_S = 30.0
 
 Result = TypeVar("Result")
 Story = Callable[[System, Interruptions], Awaitable[Result]]
@@ -56,6 +59,7 @@ async def play(
     ChildFailed.
     """
     with contextlib.nullcontext(cluster.keep) if cluster.keep else own_folder() as folder:
+        _check_room(folder)
         make_folder(folder)
         # A link would be another name for it, by which nobody would find who lives in it.
         folder = folder.resolve()  # noqa: PLW2901 - nothing else runs here yet
@@ -80,6 +84,25 @@ async def play(
         elif cluster.keep is None:
             print(f"everything is left in {folder}", file=sys.stderr)
         return result
+
+
+def _check_room(folder: Path) -> None:
+    """Refuse a folder in which the cluster cannot live, before anything is in it. Raises
+    ChildFailed.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if any(one.name != LOCK for one in folder.iterdir()):
+            raise ChildFailed(
+                f"{folder} is not empty: a cluster makes all that it has anew. Name a new or an "
+                "empty folder with --keep."
+            )
+    # Both put sockets into it, whose names may have 107 characters.
+    too_long = len(str((folder / SESSIONS).resolve())) - PATH_LENGTH_MAX
+    if too_long > 0:
+        raise ChildFailed(
+            f"{folder} is {too_long} characters too long for the sockets of Ray and PostgreSQL: "
+            "name a folder with a shorter path with --keep."
+        )
 
 
 async def _in(
@@ -113,7 +136,7 @@ async def on_screen(
     system: System, interruptions: Interruptions, console: Terminal, title: Callable[[], str]
 ) -> AsyncIterator[None]:
     """Draw what there is while the block lasts; ``title`` says what goes on. A pipe or a file gets
-    one picture, at its beginning.
+    one picture, then what becomes of parts as it happens, and each half minute the figures.
     """
     drawing = asyncio.create_task(_draw(system, interruptions, console, title))
     try:
@@ -128,6 +151,7 @@ async def _draw(
 ) -> None:
     began = time.monotonic()
     terminal = console.file if console.file.isatty() else None
+    told = _Told(console)
     screen = Live(console=console, screen=True, refresh_per_second=4)
     with screen if console.is_terminal else contextlib.nullcontext():
         while True:
@@ -145,8 +169,36 @@ async def _draw(
                 title=title(),
                 running_s=time.monotonic() - began,
             )
-            if not console.is_terminal:
-                console.print(ClusterPicture(scene))
-                return
-            screen.update(ClusterPicture(scene))
+            if console.is_terminal:
+                screen.update(ClusterPicture(scene))
+            else:
+                told.tell(scene)
             await asyncio.sleep(LOOK_EVERY_S)
+
+
+class _Told:
+    """What a pipe or a file was told."""
+
+    def __init__(self, console: Terminal) -> None:
+        self._console = console
+        self._happened: Sequence[str] = ()
+        self._figures_at_s = -math.inf
+
+    def tell(self, scene: ClusterScene) -> None:
+        """Say what is new: all of it at first."""
+        first = self._figures_at_s == -math.inf
+        if first:
+            self._console.print(ClusterPicture(scene))
+        else:
+            known = set(self._happened)
+            for line in (one for one in scene.happened if one not in known):
+                self._say(line)
+        self._happened = scene.happened
+        if scene.running_s - self._figures_at_s < FIGURES_EVERY_S:
+            return
+        self._figures_at_s = scene.running_s
+        if not first:
+            self._say(f"sales {figures_line(scene.moment, len(scene.plan.machine_ids))}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)

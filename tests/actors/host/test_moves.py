@@ -206,9 +206,15 @@ async def test_one_is_on_its_way_at_a_time(cluster: Cluster, two: list[One]) -> 
     assert two[1].has == set(range(1, PARTITIONS, 2))
 
 
-async def test_nothing_is_given_up_to_a_place_where_nobody_stands(cluster: Cluster) -> None:
-    """A layout that was written before its hosts were made takes no machine away."""
+@pytest.mark.parametrize("dead", [False, True])
+async def test_nothing_is_given_up_to_a_place_where_nobody_lives(
+    cluster: Cluster, dead: bool
+) -> None:
+    """Neither where no host was made yet, nor where a dead one has left its row."""
     one = await cluster.start(0)
+    if dead:
+        await (await cluster.start(1)).die()
+        cluster.everyone.pop()
     cluster.store.host_count = 2
     await asyncio.sleep(60)
     assert set(range(PARTITIONS)) == one.has

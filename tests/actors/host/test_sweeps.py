@@ -3,9 +3,12 @@ gone, machines at rest.
 """
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from actors.host.runner import Runner
+from actors.link import Reload
 from actors.machine.effects import CreateCode, UpdatePlanogram
 from actors.machine.events import ConfigurationChanged, Disconnected, TopUpPaid
 from actors.machine.ids import MachineId
@@ -185,3 +188,34 @@ async def test_a_sweep_outlives_a_store_that_is_away(stage: Stage) -> None:
     kinds = [type(event) for event in stage.store.events("VM-1")]
     assert {Disconnected, TopUpPaid} <= set(kinds)
     assert not stage.fatal
+
+
+async def test_a_reload_that_outlasts_two_moves_reaches_the_machine_that_came_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its partition has left and is here again: of one machine that is twice in memory two would
+    decide past each other.
+    """
+    reading, untaken_of = asyncio.Event(), stage.store.untaken_of
+
+    async def held_up(*words: Any, **more: Any) -> Any:
+        await reading.wait()
+        return await untaken_of(*words, **more)
+
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(1)
+    loop, mailboxes = stage.host._loop, stage.host._mailboxes
+    machine_id, ownership = MachineId("VM-1"), loop.ownership
+    before = mailboxes.runner(machine_id)
+    monkeypatch.setattr(stage.store, "untaken_of", held_up)
+    await stage.gateway.give(stage.gateway.command(Reload(), command_id="c-1"))
+    await loop.leaving.let_go(loop.partition_of(machine_id))
+    loop.ownership = ownership
+    after = mailboxes.runner(machine_id)
+    posted: list[Runner] = []
+    monkeypatch.setattr(mailboxes, "post", lambda runner, _letter: posted.append(runner))
+    reading.set()
+    await asyncio.sleep(1)
+
+    assert after is not before
+    assert [after] == posted

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,28 @@ async def test_a_takeover_names_its_person(settings: Settings) -> None:
     told = await asyncio.to_thread(holders.take_over, settings, "here", by="ann", reason="a move")
     assert told.startswith("taken from host-0 of there; for 60 s only here may claim")
     assert ("ann", "takeover") == (await audited(settings))[-1]
+
+
+async def test_who_lives_and_sells_is_not_taken_from_by_a_slip(settings: Settings) -> None:
+    """A misspelt home would stop all sales for a minute: it needs a second word."""
+    await held(settings)
+    database = await Database.open(storage_config(settings))
+
+    async def beat() -> None:
+        while True:
+            await SqlLeases(database).beat("h1")
+            await asyncio.sleep(0.05)
+
+    beating = asyncio.create_task(beat())
+    take_over = partial(holders.take_over, settings, "hree", by="ann", reason="a move")
+    with pytest.raises(StoreError, match=r"^host-0 of there lives and sells: nothing was taken"):
+        await asyncio.to_thread(take_over)
+    assert ["h1"] == [one.holder for one in await SqlLeases(database).holders()]
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    told = await asyncio.to_thread(take_over, sure=True)
+    assert told.startswith("taken from host-0 of there; for 60 s only hree may claim")
+    await database.close()
 
 
 async def test_a_layout_is_written_where_nobody_serves(settings: Settings) -> None:

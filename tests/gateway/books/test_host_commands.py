@@ -80,6 +80,17 @@ def test_a_takeover_needs_a_reason(config: str) -> None:
     assert other.stdout.startswith("taken from a takeover for here; for 60 s only there may claim")
 
 
+@pytest.mark.parametrize("by", ["", " "])
+@pytest.mark.parametrize(
+    "words", [("hosts", "takeover", "here", "--reason", "moved"), ("hosts", "layout", "2")]
+)
+def test_an_empty_name_is_nobodys(config: str, words: tuple[str, ...], by: str) -> None:
+    """The audit log would name whoever is logged in, whom a script did not mean."""
+    told = CliRunner().invoke(cli.app, [*words, "--by", by, "--config", config])
+    assert (2, True) == (told.exit_code, "It is empty: name who wants it" in told.stderr)
+    assert "nobody holds machines\n" in run("list", "--config", config).stdout
+
+
 @pytest.mark.parametrize(("home", "reason"), [("", "moved"), (" ", "moved"), ("here", "")])
 def test_an_empty_word_takes_nothing_over(config: str, home: str, reason: str) -> None:
     """As of a script whose variable was not set: nobody but a home without a name could serve."""

@@ -123,7 +123,7 @@ async def test_a_full_queue(host: ScriptedLink) -> None:
     ) as refused:
         await link.command(a_command(), timeout_s=1)
     assert not refused.value.sent
-    waiting = asyncio.create_task(link.room())
+    waiting = asyncio.create_task(link.has_room.wait())
     await asyncio.sleep(0)
     assert not waiting.done()
     task = asyncio.create_task(link.run())

@@ -23,7 +23,7 @@ from gateway.links.commands import HostUnavailable
 from gateway.links.links import HostLinks
 from tests.support.edge import QUICK
 from tests.support.fake_stream import a_stream
-from tests.support.patience import until
+from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.scripted_link import ScriptedLink
 
 PARTITIONS = 4
@@ -224,6 +224,48 @@ async def test_an_end_that_waits_goes_to_the_new_host(site: Site) -> None:
     assert [Disconnected, Connected] == said(site.hosts[1])
     await until(lambda: Connected in said(site.hosts[0])[1:])
     assert Disconnected not in said(site.hosts[0])
+
+
+async def test_an_end_that_the_old_host_dropped_goes_to_the_new_one(site: Site) -> None:
+    """It had given the partition up already; nobody would know for half a minute that the machine
+    has gone.
+    """
+    stream = a_stream(MACHINE)
+    way = site.links.of(MachineId(MACHINE))
+    way.open_stream(stream)
+    await until(lambda: bool(stream.commands))
+    site.hosts[0].answer = deaf
+    way.close_stream(stream, "GONE")
+    await until(lambda: site.links.stats()[0].exchanges == 2)
+    await site.move(ITS, 1)
+    await until(lambda: said(site.hosts[1]) == [Disconnected])
+
+
+async def test_a_command_that_waits_for_a_dead_host_is_asked_at_the_new_place(site: Site) -> None:
+    """It never left, so that it was not done; it does not wait out its time."""
+    site.hosts[0].break_link()
+    site.hosts[0].reachable.clear()
+    await until(lambda: not site.links.stats()[0].attached)
+    asking = asyncio.create_task(
+        site.links.command(MachineId(MACHINE), StockCounted(column="A1", stock=3), timeout_s=600)
+    )
+    await until(lambda: site.links.stats()[0].queued == 1)
+    site.sql.host_count, site.sql.owners[ITS] = 2, "vendgate-host-1"
+    assert "" == (await asking).refusal
+    assert 0 == site.links.stats()[0].queued
+
+
+async def test_a_stream_does_not_wait_for_room_at_a_dead_host(site: Site) -> None:
+    """Its partition has moved, and there is room at the new one."""
+    old = site.links._links[0]
+    way = site.links.of(MachineId(MACHINE))
+    old.has_room.clear()
+    waiting = asyncio.create_task(way.room())
+    await asyncio.sleep(0)
+    await site.move(ITS, 1)
+    old.has_room.clear()
+    async with asyncio.timeout(HANGS_AFTER_S):
+        await waiting
 
 
 async def test_a_command_is_asked_at_the_new_place(site: Site) -> None:

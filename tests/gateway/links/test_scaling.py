@@ -11,7 +11,7 @@ from actors.leases import Held, Holder, Standing
 from actors.ports import StoreError
 from gateway.links import scaling
 from gateway.links.hosts import HostsFailed
-from gateway.links.scaling import scale_hosts, until_moved
+from gateway.links.scaling import scale_hosts, still, until_moved
 from gateway.process import configs, settings
 from storage.books.audit_rows import Actor
 from storage.database import migrate
@@ -134,3 +134,10 @@ async def test_a_number_that_cannot_be_is_refused(
             config_path=None,
             say=print,
         )
+
+
+async def test_no_host_is_ended_for_a_layout_that_counts_no_more() -> None:
+    """Somebody may have scaled up again, to whom the place belongs."""
+    await still(Moving(iter([{}]), version=2), 2)  # type: ignore[arg-type]
+    with pytest.raises(HostsFailed, match="another layout meanwhile, of 2 hosts"):
+        await still(Moving(iter([{}]), version=3), 2)  # type: ignore[arg-type]

@@ -33,6 +33,10 @@ class Link:
         self.told.append(("let go", list(streams)))
         return cast("list[ToHost]", ["an end"])
 
+    def ends_of(self, _is_theirs: Any) -> list[ToHost]:
+        """Nobody's end is on its way."""
+        return []
+
     def take_in(self, streams: Iterable[LinkedStream], ended: Sequence[ToHost]) -> None:
         """It is this link's."""
         self.told.append(("take in", [*streams, *ended]))

@@ -9,6 +9,7 @@ from actors.machine import effects
 from actors.machine.ids import RequestId, VendId
 from actors.machine.state import DenyReason
 from gateway.machines.moving import Moving
+from gateway.rpc.limits import EdgeLimits
 from gateway.v1 import machine_pb2 as wire
 from tests.support.edge import Edge, MachineCall, Spans, running_edge
 from tests.support.patience import until
@@ -30,8 +31,8 @@ APPROVE = effects.ApproveVend(
 
 @pytest.fixture
 async def edge() -> AsyncIterator[Edge]:
-    """A machine side with default limits."""
-    async with running_edge() as running:
+    """A machine side with default limits, before which nobody stands who must notice a drain."""
+    async with running_edge(limits=EdgeLimits(move_notice_ms=0)) as running:
         yield running
 
 
@@ -205,3 +206,33 @@ async def test_drain_closes_what_stays(edge: Edge) -> None:
     assert (await machine.hear()).HasField("move_request")
     assert grpc.StatusCode.UNAVAILABLE is (await machine.end())[0]
     assert 0 == edge.service.stats().streams
+    assert 0 == edge.service.stats().closed_selling
+
+
+async def test_who_sells_when_the_time_is_up_is_counted(edge: Edge) -> None:
+    """A stop has an end, also for a vend that has none; whoever drains is told of it."""
+    machine = await edge.welcomed()
+    edge.link.tell("m1", APPROVE)
+    assert (await machine.hear()).HasField("vend_approved")
+    assert 1 == edge.service.stats().selling
+    await edge.service.drain(within_ms=10)
+    assert grpc.StatusCode.UNAVAILABLE is (await machine.end())[0]
+    assert (0, 1) == ((stats := edge.service.stats()).selling, stats.closed_selling)
+
+
+async def test_balancers_have_time_to_notice_a_drain() -> None:
+    """Machines are told at once, and come back when nobody is sent here any more. Until then who
+    comes is welcome, and told the same; afterwards nobody is.
+    """
+    async with running_edge(limits=EdgeLimits(move_notice_ms=60_000)) as edge:
+        machine = await edge.welcomed("m1")
+        edge.background(edge.service.drain())
+        move = (await machine.hear()).move_request
+        assert (60_003, 70_003) == (move.not_before_ms, move.not_after_ms)
+        edge.spans.at_s += 59
+        late = await edge.welcomed("m2")
+        assert 1_000 < (await late.hear()).move_request.not_before_ms < 2_000
+        edge.spans.at_s += 1
+        code, message = await edge.machine().end()
+        assert grpc.StatusCode.UNAVAILABLE is code
+        assert "this gateway is going away" in message

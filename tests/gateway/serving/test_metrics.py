@@ -88,6 +88,7 @@ def test_every_figure_has_its_name() -> None:
         "vendgate_link_exchanges_total{host=0}": 10,
         "vendgate_streams_open": 3,
         "vendgate_streams_opened_total": 9,
+        "vendgate_hellos_waiting": 0,
         "vendgate_frames_total{direction=in}": 100,
         "vendgate_streams_ended_total{reason=SUPERSEDED}": 2,
         "vendgate_streams_ended_total{reason=GONE}": 0,

@@ -12,7 +12,9 @@ import grpc.aio
 import httpx
 import pytest
 from sqlalchemy import insert, select
+from typer.testing import CliRunner
 
+from gateway.cli import app
 from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc, machine_pb2
 from gateway.process import settings
 from gateway.process.addresses import ListenRefused
@@ -101,6 +103,32 @@ async def test_a_gateway_serves_all_four_sides(tmp_path: Path, tables: Tables) -
             assert "host-0" == registered.machine.host
         stop.set()
         await running
+
+
+async def test_a_gateway_is_drained_by_a_command_and_stays(tmp_path: Path, tables: Tables) -> None:
+    """It is not ready and takes no machine, and answers Alipay and administrators until it is
+    stopped. Who gives the command again hears the same; who has other settings is refused.
+    """
+    async with _running(tmp_path, tables) as (addresses, _, running):
+        command = ["drain", "--config", str(tmp_path / "vendgate.toml"), "--at", addresses.health]
+        for _ in range(2):
+            drained = await asyncio.to_thread(CliRunner().invoke, app, command)
+            assert (0, True) == (
+                drained.exit_code,
+                drained.output.endswith("takes no machine until it is started again\n"),
+            )
+        async with httpx.AsyncClient() as client:
+            ready = await client.get(f"http://{addresses.health}/readyz")
+            assert (503, False) == (ready.status_code, ready.json()["checks"]["not_draining"])
+            told = await client.post(f"http://{addresses.http}/alipay/notify/x", content=b"a")
+            assert 404 == told.status_code
+        (tmp_path / "salt").write_text("another salt that only tests may use")
+        refused = await asyncio.to_thread(CliRunner().invoke, app, command)
+        assert (1, True) == (
+            refused.exit_code,
+            "Only who has this gateway's settings" in refused.output,
+        )
+        assert not running.done()
 
 
 async def test_the_gateway_can_be_started_again(tmp_path: Path, tables: Tables) -> None:

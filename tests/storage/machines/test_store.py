@@ -99,6 +99,15 @@ async def test_many_are_asked_for_at_once(db: Database) -> None:
     assert frozenset() == await owner.store.registered([])
 
 
+async def test_many_are_asked_whether_they_are_busy(db: Database) -> None:
+    """Those with an open session or a vend are told; that a stream was up makes nobody busy."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    names = [MachineId(name) for name in ("VM-1", "VM-2", "x1")]
+    assert frozenset() == await owner.store.busy(names)
+    await owner.do("VM-2", paid("t1"))
+    assert frozenset({"VM-2"}) == await owner.store.busy(names)
+
+
 async def test_a_claim_gives_each_partition_its_next_epoch(db: Database) -> None:
     """Epochs grow by one with each claim, and the audit tells of it."""
     await Owner.of(db, "VM-1")

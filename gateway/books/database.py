@@ -53,8 +53,8 @@ def upgrade(config: StorageConfig) -> tuple[str | None, str]:
     changes = before not in (None, migrate.head()) and schema.knows(before)
     with _without_older(config.url) if changes else nullcontext():
         migrate.upgrade(config.url)
-    newer = before is not None and not schema.knows(before)
-    return before, before if newer else migrate.head()
+    newer = before if before is not None and not schema.knows(before) else None
+    return before, newer or migrate.head()
 
 
 @contextmanager

@@ -43,8 +43,8 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """One holder of machines as the database shows it: how far it has counted, and the schema of its
-    program; empty if it did not say so.
+    """One holder of machines: how far it has counted, and the schema of its program; empty if it
+    did not say so.
     """
 
     beat: int

@@ -4,11 +4,12 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import column, table, update
+from sqlalchemy import Connection, column, table, update
 
 from gateway.serving.http_app import Readiness, saves_check
 from storage.tables import installation
@@ -170,5 +171,5 @@ async def test_a_database_that_has_left_this_program_behind_is_not_ready(site: S
             update(table("alembic_version", column("version_num"))).values(version_num=version),
             update(installation).values(oldest_program=oldest),
         ):
-            await site.database.write(lambda connection, one=wanted: connection.execute(one))
+            await site.database.write(partial(Connection.execute, statement=wanted))
         assert works == (await site.readiness.report())["schema"]

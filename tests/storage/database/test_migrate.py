@@ -5,6 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
@@ -16,7 +17,6 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -30,6 +30,7 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -107,7 +108,7 @@ async def test_who_serves_is_read_of_any_schema(db: Database, url: str) -> None:
     more = {"lease_ms": 1, "since_at_ms": 1}
     await db.write(lambda connection: connection.execute(insert(holders), [row | more]))
     assert {"h": migrate.Serving(7, "")} == await asyncio.to_thread(migrate.serving, url)
-    dropped = DDL("ALTER TABLE holders DROP COLUMN program")
+    dropped = text("ALTER TABLE holders DROP COLUMN program")
     await db.write(lambda connection: connection.execute(dropped))
     assert {"h": migrate.Serving(7, "")} == await asyncio.to_thread(migrate.serving, url)
     await db.write(holders.drop)
@@ -268,7 +269,7 @@ async def test_an_upgrade_gives_way_to_whoever_uses_a_table(
         waits.append(span_s)
         asyncio.run_coroutine_threadsafe(reading.rollback(), loop).result()
 
-    monkeypatch.setattr(migrate.time, "sleep", slept)
+    monkeypatch.setattr(time, "sleep", slept)
     await asyncio.to_thread(migrate.upgrade, url)
     assert [0.0] == waits
     await reading.close()
@@ -283,7 +284,7 @@ def test_a_database_of_an_earlier_first_schema_is_refused(tmp_path: Path) -> Non
     with sqlite3.connect(tmp_path / "vendgate.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
-    with pytest.raises(StoreError, match="has schema 0001, .* it was made by another version"):
+    with pytest.raises(StoreError, match=r"has schema 0001, .* it was made by another version"):
         migrate.upgrade(url)
 
 

@@ -2,8 +2,12 @@
 
 Flows in: a batch for a host, or a delivery for a gateway. Flows out: msgpack; a value that may be
 of several kinds stands behind the name of its kind. A block costs a seventh of the same values in
-pickle (docs/performance.md). Whoever changes what it holds raises ``VERSION``, so that no version
-of the program ever reads another one's blocks.
+pickle (docs/performance.md). Whoever changes what it holds raises ``VERSION``.
+
+While a new program replaces an old one its hosts come first (docs/decisions/0026): they read the
+blocks of the gateways before, from version ``OLDEST`` on, and say nothing to those that they cannot
+read. So what blocks hold only grows: a field at the right end, with a default; a kind of message,
+which ``SINCE`` holds back from older gateways. An older host is never spoken to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,10 +34,15 @@ from actors.link import (
 from actors.machine.effects import MachineCommand
 from actors.machine.events import Event, FrameReceived, MachineFact
 from actors.machine.ids import MachineId, StreamId
+from actors.machine.values import replace
 from actors.ports import InboxItem
 
 VERSION = 10
 """Of the blocks' content: told with ``attach``."""
+OLDEST = 10
+"""The oldest version of a gateway that a host speaks with: that of the release before."""
+SINCE: Mapping[type, int] = {}
+"""Kinds of commands and answers that gateways know only since a version above ``OLDEST``."""
 
 Kinds = Mapping[type, type[msgspec.Struct]]
 
@@ -114,9 +123,25 @@ def unpack_batch(block: bytes) -> list[ToHost]:
         raise LinkBroken(f"a batch cannot be read: {error}") from error
 
 
-def pack_delivery(delivery: Delivery) -> bytes:
-    """Return a delivery for a gateway."""
-    return _encode((delivery.number, [_to_gateway(message) for message in delivery.messages]))
+def pack_delivery(delivery: Delivery, *, version: int = VERSION) -> bytes:
+    """Return a delivery for a gateway of a version, without what that cannot read: a command stays
+    owed to its machine, which hears of it when it connects to a newer gateway.
+    """
+    messages = delivery.messages
+    if version < VERSION:
+        messages = tuple(
+            _known(message, version)
+            for message in messages
+            if SINCE.get(type(message), OLDEST) <= version
+        )
+    return _encode((delivery.number, [_to_gateway(message) for message in messages]))
+
+
+def _known(message: FromHost, version: int) -> FromHost:
+    if not isinstance(message, ToMachine):
+        return message
+    commands = [one for one in message.commands if SINCE.get(type(one), OLDEST) <= version]
+    return replace(message, commands=tuple(commands))
 
 
 def unpack_delivery(block: bytes) -> Delivery:

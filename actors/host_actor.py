@@ -33,14 +33,20 @@ _LOOK_AT_SOCKET_EVERY_S = 1.0
 _STARTED_WITHIN_S = 6.0
 """An attach waits this long for a host that is starting; a gateway waits longer for its answer."""
 _EXIT_SUPERSEDED = 75
+_ATTACHMENTS_MAX = 1_024
+"""Of so many the version is remembered; who is older is spoken to as the oldest."""
 
 
 def another_version(name: str, *, host: int, gateway: int) -> str:
     """Return why a host and a gateway cannot speak, and what to do."""
-    older = "host" if host < gateway else "gateway"
+    if host < gateway:
+        return (
+            f"{name} speaks version {host} of the link and this gateway version {gateway}: replace "
+            "the hosts first ('vendgate hosts replace', with the program that this gateway runs)"
+        )
     return (
         f"{name} speaks version {host} of the link and this gateway version {gateway}: "
-        f"end the {older} and start it again from the program that the other one runs"
+        "end the gateway and start it again from the program that the host runs"
     )
 
 
@@ -77,6 +83,7 @@ class HostActor:
         self._server: DirectServer | None = None
         self._host: Host | None = None
         self._services: HostServices | None = None
+        self._versions: dict[str, int] = {}
         self._failure = ""
         self._known = asyncio.Event()
         self._started = asyncio.Event()
@@ -144,41 +151,47 @@ class HostActor:
         with collector.seldom():
             await asyncio.Event().wait()  # Until it is stopped.
 
-    async def hello(self) -> tuple[int, int, int, int]:
+    async def hello(self) -> tuple[int, int, int, int, int]:
         """Return the process's id, the number of hosts that it was made for, the version of the
-        link, and 1 if it owns its machines now, else 0. RuntimeError: the services cannot be built,
-        and why.
+        link, 1 if it owns its machines now, else 0, and the oldest version that it speaks with.
+        RuntimeError: the services cannot be built, and why.
         """
         await self._known.wait()
         if self._failure:
             raise RuntimeError(self._failure)
         serves = self._host is not None and self._host.serves
-        return os.getpid(), self._host_count, blocks.VERSION, int(serves)
+        return os.getpid(), self._host_count, blocks.VERSION, int(serves), blocks.OLDEST
 
     async def started(self) -> None:
         """Return once the host owns its machines."""
         await self._started.wait()
 
     async def attach(self, gateway_id: str, version: int) -> str:
-        """See HostLink. A host that is just starting is waited for; a gateway that speaks another
-        version of the link is refused.
+        """See HostLink. A host that is just starting is waited for; a gateway is refused that
+        speaks a newer version of the link, or one that is too old.
         """
-        if version != blocks.VERSION:
+        if not blocks.OLDEST <= version <= blocks.VERSION:
             raise LinkBroken(another_version(self._name, host=blocks.VERSION, gateway=version))
         if not self._failure:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STARTED_WITHIN_S):
                     await self._started.wait()
-        return await self._link().attach(gateway_id)
+        attachment = await self._link().attach(gateway_id)
+        self._versions[attachment] = version
+        if len(self._versions) > _ATTACHMENTS_MAX:
+            del self._versions[next(iter(self._versions))]
+        return attachment
 
     async def exchange(self, attachment: str, batch: bytes) -> bytes:
         """See HostLink and blocks."""
         messages = blocks.unpack_batch(batch)
-        return blocks.pack_delivery(await self._link().exchange(attachment, messages))
+        delivery = await self._link().exchange(attachment, messages)
+        return blocks.pack_delivery(delivery, version=self._version_of(attachment))
 
     async def listen(self, attachment: str) -> bytes:
         """See HostLink and blocks."""
-        return blocks.pack_delivery(await self._link().listen(attachment))
+        delivery = await self._link().listen(attachment)
+        return blocks.pack_delivery(delivery, version=self._version_of(attachment))
 
     async def figures(self) -> bytes:
         """See HostLink and blocks."""
@@ -194,6 +207,9 @@ class HostActor:
             await self._host.stop()
         if self._services is not None:
             await self._services.close()
+
+    def _version_of(self, attachment: str) -> int:
+        return self._versions.get(attachment, blocks.OLDEST)
 
     def _link(self) -> Host:
         if self._host is None:

@@ -23,7 +23,8 @@ BEATS_IN_A_LEASE = 3
 class Holder:
     """One start of a host that holds partitions. ``home`` names the place that may replace its own
     dead, ``node`` where the process is, for people. ``host`` is empty for a takeover that a person
-    has ordered and the home has not made use of yet: it stands for any host there.
+    has ordered and the home has not made use of yet: it stands for any host there. ``program`` is
+    the schema that it was written for, as far as it is known.
     """
 
     holder: str
@@ -33,6 +34,7 @@ class Holder:
     beat: int = 0
     lease_ms: int = LEASE_MS
     since_at_ms: int = 0
+    program: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

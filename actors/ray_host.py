@@ -228,9 +228,10 @@ def _name(index: int, number: int = 1) -> str:
 
 
 def _same_version(name: str, answer: Sequence[int]) -> None:
-    """Raise RuntimeError if a host that told this speaks another version of the link."""
+    """Raise RuntimeError if a host that told this does not speak with gateways of this version."""
     version = (*answer, 0, 0)[2]  # The first hosts told none: 0 is older than any.
-    if version != blocks.VERSION:
+    oldest = answer[4] if len(answer) > 4 else version
+    if not oldest <= blocks.VERSION <= version:
         raise RuntimeError(another_version(name, host=version, gateway=blocks.VERSION))
 
 

@@ -202,7 +202,7 @@ def check(
         if connect:
             from gateway.books import database
 
-            database.check(made.storage, durable=loaded.database.durability == "full")
+            _say(database.check(made.storage, durable=loaded.database.durability == "full"))
 
 
 @simulate.command()

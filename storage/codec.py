@@ -1,8 +1,9 @@
 """State, events and orders ⇄ the text of a row. Pure.
 
-A state's text is JSON with a ``format`` number beside it. Whoever changes the fields of
-``MachineState`` in a way that an old text cannot be read any more raises ``STATE_FORMAT`` and adds
-the step to ``UPGRADES``; a new field with a default needs neither.
+A state's text is JSON with a ``format`` number beside it: that of the oldest program that can hold
+all of it. Whoever adds a field to it, which has a default, raises ``STATE_FORMAT`` and names the
+field in ``state_formats.ADDED``, so that no program of before saves the state without it. In no
+other way are its fields changed while programs of before are alive.
 
 An event is ``[<class name>, <value>, ...]``: the values of its fields in the order of its class,
 from the left, without those at the end that are as by default. A frame is ``["FrameReceived",
@@ -32,10 +33,10 @@ from actors.machine.events import Event, FrameReceived, MachineFact
 from actors.machine.ids import StreamId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import MachineState
+from storage import state_formats
 
-STATE_FORMAT = 1
-UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""From each older format, the step to the next one, on plain JSON values."""
+STATE_FORMAT = max(state_formats.ADDED, default=state_formats.FIRST)
+"""The newest format that this program reads and writes: older ones are read as they are."""
 
 
 class CodecError(Exception):
@@ -195,7 +196,8 @@ _body_decoders: dict[str, msgspec.json.Decoder[Any]] = {
 
 def encode_state(state: MachineState) -> EncodedState:
     """Return the state as its row holds it."""
-    return EncodedState(format=STATE_FORMAT, body=_encoder.encode(state).decode())
+    needed = state_formats.needed(state, state_formats.ADDED)
+    return EncodedState(format=needed, body=_encoder.encode(state).decode())
 
 
 def decode_state(state_format: int, body: str) -> MachineState:
@@ -208,14 +210,7 @@ def decode_state(state_format: int, body: str) -> MachineState:
             "run a newer version."
         )
     try:
-        if state_format == STATE_FORMAT:
-            return _state_decoder.decode(body)
-        plain: dict[str, Any] = msgspec.json.decode(body)
-        for step in range(state_format, STATE_FORMAT):
-            plain = UPGRADES[step](plain)
-        return msgspec.convert(plain, MachineState)
-    except KeyError as error:
-        raise CodecError(f"No way is known from state format {error} to {STATE_FORMAT}.") from error
+        return _state_decoder.decode(body)
     except msgspec.DecodeError as error:
         raise CodecError(f"The state cannot be read: {error}") from error
 
@@ -230,11 +225,17 @@ def encode_event(event: Event) -> str:
     return _encoder.encode((type(event).__name__, *_told(event, named=True))).decode()
 
 
-def decode_event(text: str) -> Event:
-    """Return the event of a text; raises CodecError if it is none."""
+def decode_event(text: str, *, whole: bool = False) -> Event:
+    """Return the event of a text; raises CodecError if it is none, and with ``whole`` also if it
+    says more than this program knows: who acts on it would act on a part.
+    """
     try:
         if text.startswith("["):
             kind, values = _split(text)
+            if whole and kind in _EVENTS and kind != FrameReceived.__name__:
+                known, said = _by_place[_EVENTS[kind]].size, len(_raws_decoder.decode(values))
+                if said > known:
+                    raise CodecError(f"The {kind} says more than is known: run a newer version.")
             if kind == FrameReceived.__name__:
                 return _placed_frame(values, None)
             return cast("Event", _placed(kind, values, _EVENTS))
@@ -382,6 +383,7 @@ class _ByPlace:
     def __init__(self, kind: type[msgspec.Struct]) -> None:
         fields = msgspec.structs.fields(kind)
         self._kind = kind
+        self.size = len(fields)
         self._names = tuple(field.name for field in fields)
         self._defaults = tuple(field.default for field in fields)
         twin = msgspec.defstruct(

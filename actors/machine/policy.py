@@ -264,8 +264,12 @@ BOUNDS: Mapping[str, Bounds] = {limit.name: limit.metadata["bounds"] for limit i
 """What each limit may be, by its name. One whose default is None may also be left out."""
 
 
-class PolicyOverrides(Struct, frozen=True, kw_only=True):
-    """A machine's own limits; None follows the fleet."""
+class PolicyOverrides(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """A machine's own limits; None follows the fleet. One that this program does not know, and so
+    would not obey, is an error for whoever reads it.
+    """
 
     idle_refund_ms: int | None = None
     payment_wait_ms: int | None = None

@@ -18,6 +18,7 @@ from storage.archiving.archive import ACTS_END_S, Order, dry_run, run
 from storage.archiving.exporting import Plan
 from storage.archiving.files import ArchiveRefused
 from storage.database.engine import Database, StorageConfig
+from storage.database.schema import require_same
 
 DONE, REFUSED, UNREADABLE = 0, 1, 2
 
@@ -49,6 +50,7 @@ async def _archive(storage: StorageConfig, order: Order, *, only_look: bool) -> 
         replace(storage, read_only=only_look, readers=1, read_timeout_ms=READ_TIMEOUT_MS)
     )
     try:
+        await database.read(require_same)
         if only_look:
             _tell(await dry_run(database, order), print)
         elif not await run(database, order, lambda text: print(text, flush=True)):

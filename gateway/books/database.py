@@ -44,73 +44,81 @@ class SchemaMismatch(Exception):
 
 def upgrade(config: StorageConfig) -> tuple[str | None, str]:
     """Bring the database to this program's schema; return the versions before and after. Raises
-    SchemaMismatch or StoreError, also if a gateway serves it: a program of before would go on
-    writing, without what the new schema counts.
+    SchemaMismatch or StoreError, also if a program serves it that would not work with that schema.
     """
     _make_folder(config.url)
     _require_file(config.url)
     before = migrate.current(config.url)
     _require_content(config.url, before)
     changes = before not in (None, migrate.head()) and schema.knows(before)
-    with _unserved(config.url) if changes else nullcontext():
+    with _without_older(config.url) if changes else nullcontext():
         migrate.upgrade(config.url)
-    return before, migrate.head()
+    newer = before if before is not None and not schema.knows(before) else None
+    return before, newer or migrate.head()
 
 
 @contextmanager
-def _unserved(url: str) -> Iterator[None]:
+def _without_older(url: str) -> Iterator[None]:
     """Let no gateway serve a SQLite file while the block lasts; of PostgreSQL, see that no host
-    beats. Raises StoreError.
+    beats whose program is older than the new schema works with. Raises StoreError.
     """
     with served_alone(url) as proved:
-        beats = {} if proved else migrate.beats(url)
-        if beats:
+        older = {} if proved else _older(url)
+        if older:
             time.sleep(BEAT_S)
-            later = migrate.beats(url)
-            alive = sorted(holder for holder, beat in later.items() if beat != beats.get(holder))
+            later = _older(url)
+            alive = [holder for holder in sorted(later) if later[holder] != older.get(holder)]
             if alive:
+                said = " and ".join(f"{one} (program {later[one].program or '?'})" for one in alive)
                 raise StoreError(
-                    f"The database is served by {' and '.join(alive)}: end its gateways and hosts, "
-                    "then upgrade it. Nothing was changed."
+                    f"The database is served by {said}, and schema {schema.head()} works with "
+                    f"programs of {schema.oldest_program()} and newer only: replace its hosts and "
+                    "its gateways by such, or end them, then upgrade it. Nothing was changed."
                 )
         yield
 
 
+def _older(url: str) -> dict[str, migrate.Serving]:
+    oldest = schema.oldest_program()
+    return {name: one for name, one in migrate.serving(url).items() if one.program < oldest}
+
+
 async def require_schema(config: StorageConfig) -> None:
-    """Return if the database has this program's schema; an empty SQLite file gets it. Raises
-    SchemaMismatch or StoreError.
+    """Return if this program works with the database's schema; an empty SQLite file gets its own.
+    Raises SchemaMismatch or StoreError.
     """
     _make_folder(config.url)
     _require_file(config.url)
+    refused = await asyncio.to_thread(migrate.refusal, config.url)
+    if not refused:
+        return
     found = await asyncio.to_thread(migrate.current, config.url)
-    wanted = migrate.head()
-    if found == wanted:
-        return
     _require_content(config.url, found)
-    if found is None and _sqlite_file(config.url) is not None:
+    if found is None and (file := _sqlite_file(config.url)) is not None:
         await asyncio.to_thread(migrate.upgrade, config.url)
-        _log.info("made a new database", file=str(_sqlite_file(config.url)), schema=wanted)
+        _log.info("made a new database", file=str(file), schema=migrate.head())
         return
-    there = "is empty" if found is None else f"has schema {found}"
-    raise SchemaMismatch(
-        f"The database {there} and this program needs {wanted}: {schema.to_do(found or wanted)}"
-    )
+    raise SchemaMismatch(refused)
 
 
-def check(config: StorageConfig, *, durable: bool) -> None:
-    """Return if the database can be read, has this program's schema and, with ``durable``, promises
-    what money needs. Nothing is written. Raises SchemaMismatch or StoreError.
+def check(config: StorageConfig, *, durable: bool) -> str:
+    """Return a sentence about its schema if the database can be read, has one with which this
+    program works and, with ``durable``, promises what money needs. Nothing is written. Raises
+    SchemaMismatch or StoreError.
     """
-    asyncio.run(_check(replace(config, read_only=True), durable=durable))
+    return asyncio.run(_check(replace(config, read_only=True), durable=durable))
 
 
-async def _check(config: StorageConfig, *, durable: bool) -> None:
+async def _check(config: StorageConfig, *, durable: bool) -> str:
     database = await Database.open(config)
     try:
         if durable:
             await database.read(require_durable)
+        there, mine = await database.read(schema.found), schema.head()
     finally:
         await database.close()
+    beside = "" if there == mine else f"; this program works with it and was written for {mine}"
+    return f"the database has schema {there}{beside}"
 
 
 def _make_folder(url: str) -> None:

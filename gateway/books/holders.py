@@ -171,7 +171,8 @@ def _line(row: Mapping[str, object]) -> str:
         for key, text in (("to_leave", "to give up"), ("to_come", "to come"))
         if row[key]
     )
+    program = f", program {row['program']}" if row["program"] else ""
     return (
         f"{row['host'] or '(takeover)'} of {row['home']}, {row['node'] or 'no process'}: "
-        f"{row['partitions']} partitions{moving}, epoch {row['epoch']}, {beat}"
+        f"{row['partitions']} partitions{moving}, epoch {row['epoch']}, {beat}{program}"
     )

@@ -40,6 +40,7 @@ from gateway.serving.http_app import (
     build_health_app,
     build_notify_app,
     saves_check,
+    schema_check,
     sql_check,
 )
 from gateway.serving.listeners import (
@@ -222,6 +223,7 @@ def _readiness(
     return Readiness(
         checks={
             "sql": sql_check(queries),
+            "schema": schema_check(database),
             "saves": saves_check(database),
             "hosts": hosts_attached,
         },

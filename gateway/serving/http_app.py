@@ -21,6 +21,7 @@ from gateway.alipay.notify import NotifyIngress
 from gateway.process.configs import NOTIFY_PATH
 from gateway.rpc.counters import Counters
 from gateway.serving.metrics import CONTENT_TYPE, Snapshot, render
+from storage.database import schema
 from storage.database.engine import Database
 from storage.database.saving import FRESH_S, SaveCheck
 from storage.fleet.queries import Queries
@@ -71,6 +72,19 @@ def sql_check(queries: Queries) -> Check:
         return True
 
     return answers
+
+
+def schema_check(database: Database) -> Check:
+    """Return the check that this program works with the database, which may have been upgraded
+    since it was opened.
+    """
+
+    async def works() -> bool:
+        if refused := await database.read(schema.outdated):
+            raise StoreError(refused)
+        return True
+
+    return works
 
 
 def saves_check(database: Database, *, fresh_s: float = FRESH_S) -> Check:

@@ -17,6 +17,7 @@ from actors.leases import Claimant, Held, Holder, Standing, grant, hands_over, s
 from actors.ports import ClaimRefused, Leases, Ownership, StaleOwner, StoreError
 from storage import codec
 from storage.books.audit_rows import Actor, write_audit_row
+from storage.database import schema
 from storage.database.engine import Database
 from storage.tables import holders, layout, partitions
 
@@ -254,6 +255,7 @@ def _holder_of(claimant: Claimant, now_ms: int) -> Holder:
         node=claimant.node,
         lease_ms=claimant.lease_ms,
         since_at_ms=now_ms,
+        program=schema.head(),
     )
 
 

@@ -364,7 +364,7 @@ def _item(row: Row[Any]) -> InboxItem | Unreadable:
         return InboxItem(
             inbox_id=row.id,
             machine_id=MachineId(row.machine_id),
-            event=codec.decode_event(row.event),
+            event=codec.decode_event(row.event, whole=True),
             received_at_ms=row.received_at_ms,
         )
     except codec.CodecError as error:

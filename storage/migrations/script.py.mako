@@ -8,6 +8,8 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+kind = "EXPAND"
+
 
 def upgrade() -> None:
     """Make the change."""

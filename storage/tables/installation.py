@@ -26,6 +26,8 @@ installation = Table(
     # of the journal then. What came between that and the next line is forgotten here.
     Column("copied_at_ms", BigInteger),
     Column("copied_line", BigInteger),
+    # The schema of the oldest program that works with this database; older ones refuse it.
+    Column("oldest_program", String(32), nullable=False, server_default=text("''")),
     CheckConstraint("id = 1", name="is_single"),
     CheckConstraint("partition_count > 0", name="has_partitions"),
 )
@@ -68,6 +70,8 @@ holders = Table(
     Column("beat", BigInteger, nullable=False),
     Column("lease_ms", BigInteger, nullable=False),
     Column("since_at_ms", BigInteger, nullable=False),
+    # The schema of the program that it runs; empty: one that did not say so yet.
+    Column("program", String(32), nullable=False, server_default=text("''")),
     CheckConstraint("lease_ms > 0", name="has_a_lease"),
 )
 

@@ -1,7 +1,10 @@
 """Whatever a gateway and a host say to each other arrives as it was."""
 
+import copy
 import hashlib
 import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
@@ -29,7 +32,9 @@ from actors.link import (
 from actors.machine.effects import MachineCommand
 from actors.machine.events import Connected, Disconnected, Event, FrameReceived, MachineFact
 from actors.machine.ids import MachineId, StreamId
+from actors.machine.values import replace
 from actors.ports import InboxItem
+from tests.support.shapes import shape
 
 INTEGERS = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 st.register_type_strategy(int, INTEGERS)
@@ -156,6 +161,100 @@ def test_what_is_no_block_breaks_the_link(block: bytes) -> None:
         blocks.unpack_figures(block)
 
 
+@settings(max_examples=10, deadline=None)
+@given(st.sampled_from(get_args(MachineCommand)).flatmap(st.from_type), INTEGERS)
+def test_what_an_older_gateway_cannot_read_is_held_back(command: Any, number: int) -> None:
+    """The rest of its delivery comes, and a newer gateway hears all."""
+    to_machine = ToMachine(
+        machine_id=MachineId("VM-1"), stream_id=StreamId("s"), ack=7, commands=(command,)
+    )
+    moved = PartitionsMoved(gained=(1,))
+    delivery = Delivery(number=number, messages=(to_machine, moved))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(blocks, "VERSION", blocks.VERSION + 1)
+        patched.setattr(
+            blocks, "SINCE", {type(command): blocks.VERSION, PartitionsMoved: blocks.VERSION}
+        )
+        old = blocks.unpack_delivery(blocks.pack_delivery(delivery, version=blocks.OLDEST))
+        new = blocks.unpack_delivery(blocks.pack_delivery(delivery, version=blocks.VERSION))
+    assert (number, (replace(to_machine, commands=()),)) == (old.number, old.messages)
+    assert delivery == new
+
+
+def test_blocks_only_grow() -> None:
+    """A host reads what the gateways of the release before say, and they read what it says, but
+    for kinds that it holds back. Who raises ``OLDEST`` keeps the shape of that version here.
+    """
+    kept = json.loads(Path(__file__).with_name("blocks_of_before.json").read_text())
+    assert kept["version"] == blocks.OLDEST
+    for name, kind in (("batch", blocks.BATCH), ("delivery", blocks.DELIVERY)):
+        now = json.loads(json.dumps(shape(msgspec.inspect.type_info(kind))))
+        held_back = {kind.__name__ for kind, version in blocks.SINCE.items() if version}
+        assert [] == list(shrunk(kept[name], now, held_back if name == "delivery" else None))
+
+
+def shrunk(old: Any, new: Any, held_back: set[str] | None) -> Iterator[str]:
+    """Say what stands in the one shape and not, or elsewhere, in the other. ``held_back`` None: the
+    newer one only reads, and may know more kinds.
+    """
+    if _is_struct(old) and _is_struct(new):
+        if old[:2] != new[:2] or len(new[2]) < len(old[2]):
+            yield f"{old[:2]} {old[2]} was, {new[2]} is"
+        for before, after in zip(old[2], new[2], strict=False):
+            if before[0] != after[0]:
+                yield f"{old[0]}.{before[0]} was where {after[0]} is"
+            else:
+                yield from shrunk(before[1], after[1], held_back)
+    elif _is_many(old) and _is_many(new):
+        yield from shrunk(old[1], new[1], held_back)
+    elif _is_union(old) and _is_union(new):
+        before, after = ({each[0]: each for each in some} for some in (old, new))
+        yield from (f"{kind} is gone" for kind in before.keys() - after.keys())
+        if held_back is not None:
+            for kind in after.keys() - before.keys() - held_back:
+                yield f"{kind} is new and not held back"
+        for kind in before.keys() & after.keys():
+            yield from shrunk(before[kind], after[kind], held_back)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for before, after in zip(old, new, strict=True):
+            yield from shrunk(before, after, held_back)
+    elif old != new:
+        yield f"{old} was, {new} is"
+
+
+def _is_struct(told: Any) -> bool:
+    return isinstance(told, list) and len(told) == 3 and isinstance(told[1], bool)
+
+
+def _is_many(told: Any) -> bool:
+    return isinstance(told, list) and len(told) == 2 and told[0] == "many"
+
+
+def _is_union(told: Any) -> bool:
+    return isinstance(told, list) and bool(told) and all(map(_is_struct, told))
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda told: told[1][0][2].append(["more", "IntType"]), False),
+        (lambda told: told[1][0][2].pop(), True),
+        (lambda told: told[1][0][2].insert(0, ["more", "IntType"]), True),
+        (lambda told: told[1].pop(), True),
+        (lambda told: told[1].append(["Newer", True, []]), True),
+        (lambda told: told[1][0].__setitem__(1, False), True),
+    ],
+)
+def test_what_would_break_an_older_gateway_is_found(
+    change: Callable[[Any], None], found: bool
+) -> None:
+    """Each way in which blocks could do more than grow; a new kind is held back or found."""
+    old = json.loads(json.dumps(shape(msgspec.inspect.type_info(blocks.DELIVERY))))[1]
+    new = copy.deepcopy(old)
+    change(new)
+    assert found == bool(list(shrunk(old, new, set())))
+
+
 def test_another_content_is_another_version() -> None:
     """Two versions of the program are told apart by the number alone, so it must change with what
     they say.
@@ -164,19 +263,3 @@ def test_another_content_is_another_version() -> None:
     told = [shape(msgspec.inspect.type_info(kind)) for kind in crossing]
     found = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
     assert (blocks.VERSION, found) == RECORDED
-
-
-def shape(info: msgspec.inspect.Type) -> Any:
-    """Return what of a type is written, and in which order."""
-    match info:
-        case msgspec.inspect.StructType():
-            fields = [[field.encode_name, shape(field.type)] for field in info.fields]
-            return [info.tag, info.array_like, fields]
-        case msgspec.inspect.UnionType(types=types) | msgspec.inspect.TupleType(item_types=types):
-            return sorted((shape(each) for each in types), key=json.dumps)
-        case msgspec.inspect.VarTupleType() | msgspec.inspect.ListType():
-            return ["many", shape(info.item_type)]
-        case msgspec.inspect.EnumType():
-            return [each.value for each in info.cls]
-        case _:
-            return type(info).__name__

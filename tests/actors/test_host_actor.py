@@ -99,9 +99,28 @@ async def test_a_socket_whose_file_has_gone_is_opened_again(
     await actor.stop()
 
 
-@pytest.mark.parametrize(("host", "gateway", "older"), [(1, 2, "host"), (2, 1, "gateway")])
-def test_the_older_one_is_to_be_ended(host: int, gateway: int, older: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "gateway", "said"),
+    [(1, 2, "replace the hosts first"), (2, 1, "end the gateway and start it again")],
+)
+def test_the_older_one_is_to_be_replaced(host: int, gateway: int, said: str) -> None:
     """Whoever reads it knows which process to start again."""
-    assert f"end the {older} and start it again" in another_version(
-        "vendgate-host-0", host=host, gateway=gateway
-    )
+    assert said in another_version("vendgate-host-0", host=host, gateway=gateway)
+
+
+async def test_a_gateway_of_the_release_before_is_served(
+    actor: HostActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And hears nothing that it cannot read; one of this release hears all."""
+    now = blocks.VERSION
+    monkeypatch.setattr(blocks, "VERSION", now + 1)
+    monkeypatch.setattr(blocks, "SINCE", {CommandDone: now + 1})
+    count = StockCounted(column="A1", stock=7, actor="ann")
+    act = Commanded(machine_id=MachineId("VM-1"), command_id="c-1", event=count)
+    heard = []
+    for version in (now, now + 1):
+        attachment = await actor.attach("gw-1", version)
+        answer = await actor.exchange(attachment, blocks.pack_batch([act]))
+        heard.append(len(blocks.unpack_delivery(answer).messages))
+    assert [0, 1] == heard
+    assert (now + 1, now) == ((told := await actor.hello())[2], told[4])

@@ -1,5 +1,6 @@
 """The database before it is opened."""
 
+import asyncio
 import fcntl
 import sqlite3
 import subprocess
@@ -45,16 +46,18 @@ async def test_another_schema_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     """A database that may be others' too is upgraded by a person."""
     config = StorageConfig(url=f"sqlite:///{tmp_path}/v.db")
     database.upgrade(config)
-    monkeypatch.setattr("storage.database.migrate.head", lambda: "9999")
+    monkeypatch.setattr("storage.database.schema.head", lambda: "9999")
+    monkeypatch.setattr("storage.database.schema.oldest_database", lambda: "9999")
     with pytest.raises(
         SchemaMismatch,
-        match=r"has schema \d+ and this program needs 9999: run 'vendgate db upgrade'",
+        match=r"has schema \d+, this program needs 9999: run 'vendgate db upgrade'",
     ):
         await database.require_schema(config)
 
 
 async def test_an_empty_server_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a file of this computer is made without being asked for."""
+    monkeypatch.setattr("storage.database.migrate.refusal", lambda url: "It is empty")
     monkeypatch.setattr("storage.database.migrate.current", lambda url: None)
     with pytest.raises(SchemaMismatch, match="is empty"):
         await database.require_schema(StorageConfig(url="postgresql://host/name"))
@@ -193,23 +196,34 @@ def test_nobody_upgrades_what_a_gateway_serves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("beats", [True, False])
-def test_nobody_upgrades_a_server_on_which_a_host_beats(
-    monkeypatch: pytest.MonkeyPatch, beats: bool
+@pytest.mark.parametrize("program", ["", "0016", "0017"])
+def test_nobody_upgrades_a_server_on_which_an_older_host_beats(
+    monkeypatch: pytest.MonkeyPatch, beats: bool, program: str
 ) -> None:
-    """It is named; one that is dead, or ended, is no reason to wait."""
-    counts = iter([{"host-0": 7}, {"host-0": 7 + beats}])
+    """It is named; one that is dead, or ended, or works with the new schema, is no reason to
+    wait.
+    """
+    counts = iter([{"host-0": migrate.Serving(7 + n * beats, program)} for n in range(2)])
     upgraded: list[str] = []
-    monkeypatch.setattr(migrate, "beats", lambda _: next(counts))
+    monkeypatch.setattr(migrate, "serving", lambda _: next(counts))
     monkeypatch.setattr(migrate, "current", lambda _: "0002")
     monkeypatch.setattr(migrate, "upgrade", upgraded.append)
     monkeypatch.setattr(time, "sleep", lambda _: None)
     config = StorageConfig(url="postgresql://app@db/vendgate")
-    if beats:
-        with pytest.raises(StoreError, match=r"served by host-0: .* Nothing was changed"):
+    refused = beats and program < "0017"
+    if refused:
+        with pytest.raises(StoreError, match=r"served by host-0 .* Nothing was changed"):
             database.upgrade(config)
     else:
         assert ("0002", migrate.head()) == database.upgrade(config)
-    assert ([] if beats else [config.url]) == upgraded
+    assert ([] if refused else [config.url]) == upgraded
+
+
+def _of_tomorrow(url: str, *, oldest_program: str) -> None:
+    database.upgrade(StorageConfig(url=url))
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE installation SET oldest_program = ?", [oldest_program])
 
 
 async def test_a_version_that_nobody_here_knows_is_said(tmp_path: Path) -> None:
@@ -217,24 +231,39 @@ async def test_a_version_that_nobody_here_knows_is_said(tmp_path: Path) -> None:
     and the file stays as it is.
     """
     config = StorageConfig(url=f"sqlite:///{tmp_path}/v.db")
-    database.upgrade(config)
-    with closing(sqlite3.connect(tmp_path / "v.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    said = "has schema 9999.* made by another version of the program, and cannot be upgraded"
+    _of_tomorrow(config.url, oldest_program="9998")
+    said = "has schema 9999.* programs of schema 9998 and newer .* start the newer program"
     with pytest.raises(SchemaMismatch, match=said):
         await database.require_schema(config)
-    with pytest.raises(StoreError, match=said.replace(".*", ": it was")):
+    with pytest.raises(StoreError, match=said):
         database.upgrade(config)
     with pytest.raises(StoreError, match=said):
         await Database.open(config)
     assert "9999" == migrate.current(config.url)
 
 
+async def test_a_newer_schema_that_was_expanded_is_served(tmp_path: Path) -> None:
+    """An old gateway starts again beside new ones, and its upgrade, which a supervisor may order,
+    has nothing to do. A check says it.
+    """
+    config = StorageConfig(url=f"sqlite:///{tmp_path}/v.db")
+    _of_tomorrow(config.url, oldest_program=migrate.head())
+    await database.require_schema(config)
+    await (await Database.open(config)).close()
+    assert ("9999", "9999") == database.upgrade(config)
+    said = await asyncio.to_thread(database.check, config, durable=True)
+    mine = migrate.head()
+    assert (
+        f"the database has schema 9999; this program works with it and was written for {mine}"
+        == (said)
+    )
+
+
 def test_a_check_that_connects_says_what_serve_would_say(tmp_path: Path) -> None:
     """A file that is served promises what it should; one that is not there is said."""
     config = StorageConfig(url=f"sqlite:///{tmp_path / 'vendgate.db'}")
     with pytest.raises(StoreError):
-        database.check(config, durable=True)
+        assert f"the database has schema {migrate.head()}" == database.check(config, durable=True)
     assert [] == list(tmp_path.iterdir())
     database.upgrade(config)
-    database.check(config, durable=True)
+    assert f"the database has schema {migrate.head()}" == database.check(config, durable=True)

@@ -68,6 +68,7 @@ async def test_each_holder_is_a_line(settings: Settings) -> None:
     assert told.splitlines()[1].startswith(
         "host-0 of there, n/1: 2 partitions, epoch 1, silent for "
     )
+    assert told.endswith(f", program {migrate.head()}")
     (row,) = json.loads(await asyncio.to_thread(holders.show, settings, as_json=True))["holders"]
     assert {
         "holder": "h1",
@@ -77,6 +78,7 @@ async def test_each_holder_is_a_line(settings: Settings) -> None:
         "beat": 0,
         "lease_ms": LEASE_MS,
         "since_at_ms": 1,
+        "program": migrate.head(),
         "partitions": 2,
         "epoch": 1,
         "beats": False,

@@ -51,9 +51,13 @@ async def test_parts_share_one_database_and_one_world(
         assert metrics is gateway.metrics is gateway.ingress.metrics is gateway.fleet.metrics
         assert clock is gateway.ingress.clock is gateway.fleet.acts.clock
         assert (woken.append, 1.5) == (gateway.ingress.wake, gateway.fleet.acts.code_wait_s)
-        assert {"sql": True, "saves": True, "hosts": False, "not_draining": True} == (
-            await gateway.readiness.report()
-        )
+        assert {
+            "sql": True,
+            "schema": True,
+            "saves": True,
+            "hosts": False,
+            "not_draining": True,
+        } == (await gateway.readiness.report())
     finally:
         await database.close()
 

@@ -4,12 +4,15 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Connection, column, table, update
 
 from gateway.serving.http_app import Readiness, saves_check
+from storage.tables import installation
 from tests.support.fleet_calls import registered
 from tests.support.site import Site
 from tests.support.site_machine import a_machine, approved
@@ -28,7 +31,7 @@ async def test_health_readiness_and_figures(site: Site) -> None:
         answer.text,
     )
     ready = await site.http.get("/readyz")
-    checks = {"sql": True, "saves": True, "hosts": True, "not_draining": True}
+    checks = {"sql": True, "schema": True, "saves": True, "hosts": True, "not_draining": True}
     assert (200, {"ready": True, "checks": checks, "warnings": []}) == (
         ready.status_code,
         ready.json(),
@@ -157,3 +160,16 @@ async def test_a_sale_is_seen_in_the_figures(site: Site) -> None:
     assert 1 == samples["vendgate_host_notification_seconds_count", "0"]
     assert 1 == samples["vendgate_host_machines", "0"]
     assert ("vendgate_machines_online_oldest_age_seconds",) not in samples
+
+
+async def test_a_database_that_has_left_this_program_behind_is_not_ready(site: Site) -> None:
+    """It was upgraded while this gateway served: machines go to one that works with it. One that
+    was only added to changes nothing.
+    """
+    for version, oldest, works in (("9998", "9998", False), ("9999", "0001", True)):
+        for wanted in (
+            update(table("alembic_version", column("version_num"))).values(version_num=version),
+            update(installation).values(oldest_program=oldest),
+        ):
+            await site.database.write(partial(Connection.execute, statement=wanted))
+        assert works == (await site.readiness.report())["schema"]

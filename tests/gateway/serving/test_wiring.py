@@ -76,6 +76,7 @@ async def test_a_gateway_serves_all_four_sides(tmp_path: Path, tables: Tables) -
             ready = await health.get("/readyz")
             assert {
                 "sql": True,
+                "schema": True,
                 "saves": True,
                 "hosts": True,
                 "not_draining": True,

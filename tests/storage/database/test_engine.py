@@ -215,13 +215,13 @@ async def test_a_database_without_schema_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_database_of_another_version_is_refused(db: Database, url: str) -> None:
-    """Neither an older nor a newer schema is written to."""
+    """An older schema is not written to; which newer ones are is in ``test_schema``."""
     await db.write(
         lambda connection: connection.execute(
-            text("UPDATE alembic_version SET version_num = '9999'")
+            text("UPDATE alembic_version SET version_num = '0001'")
         )
     )
-    with pytest.raises(StoreError, match="9999"):
+    with pytest.raises(StoreError, match="0001"):
         await Database.open(StorageConfig(url=url))
 
 

@@ -5,6 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
@@ -16,15 +17,20 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Connection,
+    Integer,
     MetaData,
+    String,
     Table,
+    Text,
     create_engine,
     insert,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -38,8 +44,9 @@ from storage.codec import as_is
 from storage.database import backup, migrate, schema
 from storage.database.engine import Database, StorageConfig
 from storage.database.urls import parse
-from storage.tables import audit, holders, metadata, partitions, transfers
+from storage.tables import audit, holders, installation, metadata, partitions, transfers
 from tests.storage.owner import START_MS
+from tests.support.expansion import UNUSED, Shape, shapes, taken_away
 
 T = TypeVar("T")
 READ = {**metadata.tables, transfers.name: transfers}
@@ -47,13 +54,26 @@ READ = {**metadata.tables, transfers.name: transfers}
 
 
 async def test_the_migrations_make_the_tables(db: Database) -> None:
-    """Nothing is missing and nothing is left over, types and server defaults included."""
+    """Nothing is missing, types and server defaults included; nothing is left over, but for what
+    waits for its contraction.
+    """
 
     def work(connection: Connection) -> object:
         options = {"compare_type": True, "compare_server_default": True}
-        return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        return [one for one in found if _left_over(one) not in UNUSED]
 
     assert [] == await db.read(work)
+
+
+def _left_over(difference: Any) -> str:
+    """Return what a difference says is in the database only; empty if it says something else."""
+    match difference:
+        case ("remove_table", there):
+            return str(there.name)
+        case ("remove_column", _, name, there):
+            return f"{name}.{there.name}"
+    return ""
 
 
 async def test_the_migrations_name_every_constraint(db: Database) -> None:
@@ -82,14 +102,17 @@ async def test_an_upgrade_can_be_repeated(db: Database, url: str) -> None:
     assert migrate.head() == await asyncio.to_thread(migrate.current, url)
 
 
-async def test_the_beats_of_holders_are_read_of_any_schema(db: Database, url: str) -> None:
+async def test_who_serves_is_read_of_any_schema(db: Database, url: str) -> None:
     """Those that are there; none of a database that is older than its holders."""
     row = {"holder": "h", "host": "host-0", "home": "a", "node": "n", "beat": 7}
     more = {"lease_ms": 1, "since_at_ms": 1}
     await db.write(lambda connection: connection.execute(insert(holders), [row | more]))
-    assert {"h": 7} == await asyncio.to_thread(migrate.beats, url)
+    assert {"h": migrate.Serving(7, "")} == await asyncio.to_thread(migrate.serving, url)
+    dropped = text("ALTER TABLE holders DROP COLUMN program")
+    await db.write(lambda connection: connection.execute(dropped))
+    assert {"h": migrate.Serving(7, "")} == await asyncio.to_thread(migrate.serving, url)
     await db.write(holders.drop)
-    assert {} == await asyncio.to_thread(migrate.beats, url)
+    assert {} == await asyncio.to_thread(migrate.serving, url)
 
 
 def test_a_damaged_file_is_a_sentence(tmp_path: Path) -> None:
@@ -145,7 +168,113 @@ def test_another_schema_has_another_number() -> None:
     dialect = sqlite.dialect()
     made = [CreateTable(table).compile(dialect=dialect) for table in metadata.sorted_tables]
     told = sha256("\n".join(map(str, made)).encode()).hexdigest()
-    assert ("0014", "4bd6907fa243f52b") == (schema.head(), told[:16])
+    assert ("0017", "6126e13652bd6d2f") == (schema.head(), told[:16])
+
+
+def test_an_expansion_takes_nothing_away(url: str) -> None:
+    """What a program of the schema before reads and writes it reads and writes after each migration
+    that says that it expands; one that contracts takes away only what was listed as unused.
+    """
+    known = [version for version in schema.versions() if version >= schema.FIRST]
+    _in(url, _go_to(schema.versions()[schema.versions().index(known[0]) - 1]))
+    before = _in(url, shapes)
+    for version in known:
+        _in(url, _go_to(version))
+        after = _in(url, shapes)
+        since = schema.unused_since(version)
+        allowed = {f"{name} is gone" for name, at in UNUSED.items() if since and at <= since}
+        assert set() == set(taken_away(before, after)) - allowed, version
+        before = after
+
+
+BREAKS = {
+    "one": "DROP TABLE one",
+    "one.kept": "ALTER TABLE one DROP COLUMN kept",
+    "one.wanted": "ALTER TABLE one ADD COLUMN wanted INTEGER NOT NULL",
+    "one.plain": "ALTER TABLE one RENAME COLUMN plain TO fancy",
+    "unique": "CREATE UNIQUE INDEX only_once ON one (plain)",
+    "trigger": "CREATE TRIGGER never BEFORE INSERT ON one BEGIN SELECT RAISE(ABORT, 'no'); END",
+}
+ADDS = (
+    "ALTER TABLE one ADD COLUMN more INTEGER",
+    "ALTER TABLE one ADD COLUMN more INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE one ADD COLUMN more INTEGER CHECK (more > 0)",
+    "CREATE TABLE two (id INTEGER PRIMARY KEY, one INTEGER NOT NULL)",
+    "CREATE INDEX quicker ON one (plain)",
+    "ALTER TABLE one ADD COLUMN more INTEGER REFERENCES one (id)",
+)
+
+
+@pytest.mark.parametrize("change", [*BREAKS.values(), *ADDS])
+def test_what_would_stop_a_program_of_before_is_found(change: str) -> None:
+    """Each way to take something away, and no way to add something."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE one (id INTEGER PRIMARY KEY, kept INTEGER, plain VARCHAR(8))"
+        )
+        before = shapes(connection)
+        connection.exec_driver_sql(change)
+        found = taken_away(before, shapes(connection))
+    engine.dispose()
+    if change in ADDS:
+        assert [] == found
+    else:
+        (word,) = (word for word, other in BREAKS.items() if other == change)
+        assert 1 == len(found)
+        assert word in found[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        (String(8), String(8), True),
+        (String(8), String(9), True),
+        (String(8), Text(), True),
+        (String(8), String(7), False),
+        (Text(), String(7), False),
+        (Integer(), BigInteger(), True),
+        (BigInteger(), Integer(), False),
+        (Integer(), String(8), False),
+        (Boolean(), Boolean(), True),
+    ],
+)
+def test_a_narrower_type_is_found(old: Any, new: Any, holds: bool) -> None:
+    """What fitted must fit, and null stays possible where it was."""
+    of = [{"type": one, "nullable": True, "default": None} for one in (old, new)]
+    before, after = ({"t": Shape(columns={"c": one}, rules={})} for one in of)
+    assert holds == (taken_away(before, after) == [])
+    of[1]["nullable"] = False
+    assert "t.c cannot be null any more" in taken_away(before, after)
+
+
+async def test_an_upgrade_gives_way_to_whoever_uses_a_table(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits a moment only, because every commit would wait behind it, and is made when the table
+    is free; nothing is changed before.
+    """
+    if url.startswith("sqlite"):
+        pytest.skip("one writer at a time, and an upgrade is refused while a gateway serves")
+    await asyncio.to_thread(_in, url, _go_to("0013"))
+    user = create_async_engine(parse(url))
+    monkeypatch.setattr(migrate, "AGAIN_AFTER_S", 0.0)
+    waits: list[float] = []
+    reading = await user.connect()
+    await reading.execute(select(installation.c.id))
+    loop = asyncio.get_running_loop()
+
+    def slept(span_s: float) -> None:
+        assert "0013" == migrate.current(url)
+        waits.append(span_s)
+        asyncio.run_coroutine_threadsafe(reading.rollback(), loop).result()
+
+    monkeypatch.setattr(time, "sleep", slept)
+    await asyncio.to_thread(migrate.upgrade, url)
+    assert [0.0] == waits
+    await reading.close()
+    await user.dispose()
+    assert migrate.head() == await asyncio.to_thread(migrate.current, url)
 
 
 def test_a_database_of_an_earlier_first_schema_is_refused(tmp_path: Path) -> None:
@@ -155,7 +284,7 @@ def test_a_database_of_an_earlier_first_schema_is_refused(tmp_path: Path) -> Non
     with sqlite3.connect(tmp_path / "vendgate.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
-    with pytest.raises(StoreError, match="has schema 0001: it was made by another version"):
+    with pytest.raises(StoreError, match=r"has schema 0001, .* it was made by another version"):
         migrate.upgrade(url)
 
 
@@ -206,7 +335,13 @@ def _go_to(version: str) -> Callable[[Connection], None]:
     return work
 
 
-ADDED = {"store_id": "", "code_trouble": "", "planogram_shown": 1}
+ADDED = {
+    "store_id": "",
+    "code_trouble": "",
+    "planogram_shown": 1,
+    "oldest_program": schema.oldest_program(),
+    "program": "",
+}
 """What a later schema has added, in rows that are there."""
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from actors.leases import Claimant, Holder
 from actors.ports import ClaimRefused, Ownership, StaleOwner, StoreError
 from storage.books.audit_rows import Actor
+from storage.database import schema
 from storage.database.engine import Database, StorageConfig
 from storage.machines.holding import SqlLeases, figures, held_by
 from storage.machines.layout import Layout
@@ -55,7 +56,14 @@ async def test_a_free_partition_is_anybodys(db: Database) -> None:
     """The first claim leaves a row that says who, where and since when."""
     await claim(db, claimant("h1"))
     assert [
-        Holder(holder="h1", host="host-0", home="here", node="n/1", since_at_ms=START_MS)
+        Holder(
+            holder="h1",
+            host="host-0",
+            home="here",
+            node="n/1",
+            since_at_ms=START_MS,
+            program=schema.head(),
+        )
     ] == await SqlLeases(db).holders()
     assert [(number, "h1", 1) for number in ALL] == await epochs(db)
 
@@ -237,7 +245,9 @@ def test_who_holds_is_said_with_its_time() -> None:
 async def test_a_holders_row_says_what_the_claimant_said(db: Database) -> None:
     """Every column is the claimant's; nothing is left to a default."""
     await claim(db, claimant("h1"))
-    assert [("h1", "host-0", "here", "n/1", 0, 6_000, START_MS)] == await rows(db, select(holders))
+    assert [("h1", "host-0", "here", "n/1", 0, 6_000, START_MS, schema.head())] == await rows(
+        db, select(holders)
+    )
 
 
 def of_place(holder: str, place: int, *, goes_on: bool = False, home: str = "here") -> Claimant:

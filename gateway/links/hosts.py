@@ -132,6 +132,7 @@ def ray_settings(settings: Settings, *, hosts: int) -> "RaySettings":
         token_path=section.token_file,
         node_ip=section.node_ip,
         hosts=hosts,
+        spares=section.spares and section.mode == "cluster",
     )
 
 

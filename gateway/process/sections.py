@@ -233,6 +233,10 @@ class Ray(Section):
     through.
     """
     hosts: int = Field(default=1, ge=1, le=256)
+    spares: bool = True
+    """Of a cluster: each host has a second one, which is built, takes 100 MB, and has its machines
+    as soon as it has ended.
+    """
 
 
 def _policy_settings() -> Any:

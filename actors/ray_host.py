@@ -235,7 +235,7 @@ async def _best(found: Mapping[int, Any]) -> int:
     newest. Whoever says first that it serves ends the asking.
     """
     if len(found) == 1:
-        return next(iter(found))
+        return min(found)
     asked = {asyncio.ensure_future(_serves(actor)): number for number, actor in found.items()}
     ranks: dict[int, int] = {}
     try:

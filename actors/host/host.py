@@ -108,7 +108,7 @@ class Host(HostLink):
         # The partitions of machines that the present exchange has here by mistake.
         self._strays: set[int] = set()
         self._overloads = 0
-        self._figures = Figures(counted=self.stats, clock=services.clock)
+        self._figures = Figures(counted=self.stats, clock=services.clock, tell=services.tell)
         self._mailboxes = Mailboxes(
             core=core or Core(),
             policy=services.policy,

@@ -224,7 +224,9 @@ class Tenure:
         """Return once the next claim may have another answer. Raises StoreError."""
         if self._told != str(refused):
             self._told = str(refused)
-            log.warning("the host waits", host=self._claimant.host, reason=self._told)
+            spare = all(shares_place(each, self._claimant) for each in refused.holders)
+            tell = log.info if spare and refused.holders else log.warning
+            tell("the host waits", host=self._claimant.host, reason=self._told)
         if not refused.holders:
             await asyncio.sleep(self._limits.layout_again_s)
             return

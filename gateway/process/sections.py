@@ -320,3 +320,14 @@ class Logs(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
     hosts_file: File | None = None
+
+
+class Trace(Section):
+    """Where each purchase can be seen as one trace: a collector of OpenTelemetry's."""
+
+    endpoint: str = Field(default="", pattern=r"^(https?://[^\s@]+)?$", max_length=500)
+    """Where OTLP over HTTP is taken, such as http://127.0.0.1:4318/v1/traces; empty: nowhere. What
+    a collector wants to know of who sends (a key) stands in OTEL_EXPORTER_OTLP_HEADERS.
+    """
+    share: float = Field(default=1.0, gt=0, le=1)
+    """The part of all purchases that is told."""

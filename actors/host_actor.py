@@ -24,6 +24,7 @@ from actors import blocks, collector
 from actors.direct import DirectServer, Method
 from actors.host.host import Host
 from actors.host.services import HostLimits, HostServices
+from actors.leases import Ended
 from actors.link import LinkBroken
 
 log = structlog.get_logger()
@@ -59,7 +60,7 @@ class HostActor:
     """The Ray actor's class: a host, and what Ray needs to know of it. ``index`` is its place in
     the layout, which has ``host_count`` hosts if the database does not say how many. ``home``: the
     place that replaces it when it dies; ``socket``: where it also answers directly, None: it does
-    not.
+    not. ``ended`` tells it when the process of another host of its place has ended.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class HostActor:
         limits: HostLimits | None,
         home: str,
         socket: Path | None = None,
+        ended: Ended | None = None,
     ) -> None:
         self._name = name
         self._index = index
@@ -80,6 +82,7 @@ class HostActor:
         self._limits = limits
         self._home = home
         self._socket = socket
+        self._ended = ended
         self._server: DirectServer | None = None
         self._host: Host | None = None
         self._services: HostServices | None = None
@@ -138,17 +141,19 @@ class HostActor:
             home=self._home,
             host_count=self._host_count,
             node=node_name(),
+            ended=self._ended,
         )
         self._host = host
         self._known.set()
-        try:
-            await host.start()
-        except Exception as error:
-            log.exception("the host cannot start", host=self._name)
-            await asyncio.sleep(_BUILD_AGAIN_S)
-            _die(f"{type(error).__name__}: {error}")
-        self._started.set()
+        # Its last long pass comes before there are machines, which would wait for it.
         with collector.seldom():
+            try:
+                await host.start()
+            except Exception as error:
+                log.exception("the host cannot start", host=self._name)
+                await asyncio.sleep(_BUILD_AGAIN_S)
+                _die(f"{type(error).__name__}: {error}")
+            self._started.set()
             await asyncio.Event().wait()  # Until it is stopped.
 
     async def hello(self) -> tuple[int, int, int, int, int]:
@@ -165,6 +170,13 @@ class HostActor:
     async def started(self) -> None:
         """Return once the host owns its machines."""
         await self._started.wait()
+
+    async def is_another(self, holder: str) -> None:
+        """Return at once if this is another start of the host than ``holder``; else never: who
+        waits for that hears from Ray when the process ends.
+        """
+        if self._host is not None and self._host.holder == holder:
+            await asyncio.Event().wait()
 
     async def attach(self, gateway_id: str, version: int) -> str:
         """See HostLink. A host that is just starting is waited for; a gateway is refused that

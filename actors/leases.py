@@ -9,7 +9,7 @@ own that never jumps. A lease only decides who may try; what keeps a frozen owne
 it has been superseded is the epoch that each COMMIT proves.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,13 +37,18 @@ class Holder:
     program: str = ""
 
 
+Ended = Callable[[Holder], Awaitable[None]]
+"""Returns once the home of a holder says that its process has ended."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimant:
     """One start of a host that wants partitions. ``host_count``: the layout that they are of; None:
     they are of none, and none is compared.
 
     ``place``: its index, if it follows the layout; what other places of its home hold it leaves to
-    them. ``goes_on``: it claimed before, and must not come back once it was superseded.
+    them. ``goes_on``: it claimed before, and must not come back once it was superseded. ``ended``:
+    holders of which its home told it that their processes have ended.
     """
 
     holder: str
@@ -54,6 +59,7 @@ class Claimant:
     host_count: int | None = None
     place: int | None = None
     goes_on: bool = False
+    ended: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +91,8 @@ class Grant(StrEnum):
     """Nobody holds it: it was given up, or never taken."""
     SAME_PLACE = "SAME_PLACE"
     """Its holder was the same host of the same home, which has started it again."""
+    ENDED = "ENDED"
+    """Its holder was another host of the same place, and their home says that its process ended."""
     LEASE_OVER = "LEASE_OVER"
     """The claimant has watched the holder's beat stand still for its lease."""
 
@@ -98,6 +106,8 @@ def grant(held: Holder | None, claimant: Claimant, still: Mapping[str, int]) -> 
         return Grant.FREE
     if held.home == claimant.home and held.host in {claimant.host, ""}:
         return Grant.SAME_PLACE
+    if held.holder in claimant.ended and shares_place(held, claimant):
+        return Grant.ENDED
     if still.get(held.holder) == held.beat:
         return Grant.LEASE_OVER
     return None

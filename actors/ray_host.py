@@ -1,5 +1,5 @@
-"""Hosts as Ray actors: placed, named, watched and restarted by Ray. Only this file and
-``ray_node``, which starts it, import Ray.
+"""Hosts as Ray actors: placed, named, watched and restarted by Ray. Only this file, ``ray_spares``
+and ``ray_node``, which starts it, import Ray.
 
 Flows in: settings and the dotted name of the function that builds a host's services inside its
 worker. Flows out: one link per host. The actor is a thin cover of ``Host``; nothing is retried by
@@ -9,7 +9,7 @@ proved at each COMMIT, never by Ray's word. When a Ray of our own is lost, so is
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Any, cast
 import ray
 import structlog
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors import blocks
 from actors.direct import DirectClient, Value
@@ -27,6 +28,7 @@ from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
 from actors.placement import place_of
 from actors.ports import StoreError
 from actors.ray_node import EMBEDDED, NAMESPACE, RaySettings, cluster_home, lost, socket_of
+from actors.ray_spares import node_beside, until_ended
 
 log = structlog.get_logger()
 
@@ -37,7 +39,8 @@ _LISTEN_TIMEOUT_S = 15.0
 _FIGURES_TIMEOUT_S = 2.0
 _FIND_TIMEOUT_S = 3.0
 _SERVES_TIMEOUT_S = 2.0
-"""A host that does not say so soon whether it serves does not."""
+"""A host that does not say so soon that it serves does not."""
+_SERVES_YET_S = 0.05
 _START_TIMEOUT_S = 60.0
 _LOOK_AT_RAY_EVERY_S = 1.0
 
@@ -45,6 +48,7 @@ _LOOK_AT_RAY_EVERY_S = 1.0
 class RayHostLink(HostLink):
     """The link to one host: through Ray, or through its socket where there is one. Whatever goes
     wrong on the way is LinkBroken: what arrived is unknown. ``actor`` None: it is yet to be found.
+    ``attached`` hears of each host that was attached to.
     """
 
     def __init__(
@@ -54,11 +58,14 @@ class RayHostLink(HostLink):
         direct: DirectClient | None = None,
         *,
         find: Callable[[], Awaitable[Any]] | None = None,
+        attached: Callable[[Any], Awaitable[None]] | None = None,
     ) -> None:
         self.name = name
         self._actor = actor
         self._direct = direct
         self._find = find
+        self._attached = attached
+        self._tells: asyncio.Task[None] | None = None
         self._broke = actor is None
 
     async def attach(self, gateway_id: str) -> str:
@@ -78,6 +85,8 @@ class RayHostLink(HostLink):
             raise LinkBroken(f"{self.name} is not found")
         self._broke = False
         name = await self._say(_EXCHANGE_TIMEOUT_S, "attach", gateway_id, blocks.VERSION)
+        if self._attached is not None and (self._tells is None or self._tells.done()):
+            self._tells = asyncio.ensure_future(self._attached(self._actor))
         return cast("str", name)
 
     async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
@@ -137,10 +146,10 @@ class RayHostLink(HostLink):
 class _Making:
     """How the hosts of a layout are found and made, each under a name that nobody else has.
 
-    The first of a place is ``vendgate-host-<i>``. One that is made to replace it is
-    ``vendgate-host-<i>-2``, and so on: both are there for a moment, or until somebody replaces them
-    again if who did it was killed in between. The one that serves counts. ``agree`` is asked before
-    a host is made where there is none; it raises StoreError if the layout has no such place.
+    The first of a place is ``vendgate-host-<i>``. One that is made beside it, as its spare or to
+    replace it, is ``vendgate-host-<i>-2``, and so on. The one that serves counts. ``agree`` is
+    asked before a host is made where there is none; it raises StoreError if the layout has no such
+    place.
     """
 
     settings: RaySettings
@@ -161,8 +170,10 @@ class _Making:
                     found[int(number)] = ray.get_actor(name, namespace=NAMESPACE)
         return found
 
-    def make(self, index: int, number: int = 1) -> Any:
-        """Make a host, or find it if another gateway makes it at the same time."""
+    def make(self, index: int, number: int = 1, *, node: str | None = None) -> Any:
+        """Make a host, on this node if it has room, or find it if another gateway makes it at the
+        same time.
+        """
         name, settings = _name(index, number), self.settings
         return (
             ray.remote(HostActor)
@@ -176,7 +187,9 @@ class _Making:
                 max_concurrency=_CALLS_MAX,
                 num_cpus=settings.host_cpus,
                 # Not all on one node: who loses it loses all of them.
-                scheduling_strategy="SPREAD",
+                scheduling_strategy="SPREAD"
+                if node is None
+                else NodeAffinitySchedulingStrategy(node, soft=True),
             )
             .remote(
                 name=name,
@@ -187,8 +200,23 @@ class _Making:
                 limits=self.limits,
                 home=self.home or cluster_home(),
                 socket=socket_of(settings, name),
+                ended=until_ended if settings.spares else None,
             )
         )
+
+    async def keep_spare(self, index: int, actor: Any) -> None:
+        """Have another host of this place beside the one that serves, if there is none."""
+        try:
+            if self.agree is not None:
+                await self.agree(index)
+            await asyncio.to_thread(self._make_spare, index, actor)
+        except (StoreError, RayError, ValueError, RuntimeError) as error:
+            log.warning("no spare can be made", host=_name(index), detail=str(error))
+
+    def _make_spare(self, index: int, actor: Any) -> None:
+        found = self.all_of(index)
+        if len(found) == 1:
+            self.make(index, max(found) + 1, node=node_beside(actor))
 
     async def found_or_made(self, index: int) -> Any:
         """Return the host of this place that serves; the newest, if none does; the first one, if
@@ -199,22 +227,47 @@ class _Making:
             if self.agree is not None:
                 await self.agree(index)
             return await asyncio.to_thread(self.make, index)
-        numbers = sorted(found)
-        if len(numbers) == 1:
-            return found[numbers[0]]
-        serve = await asyncio.gather(*(_serves(found[number]) for number in numbers))
-        _, number = max(zip(serve, numbers, strict=True))
-        return found[number]
+        return found[await _best(found)]
 
 
-async def _serves(actor: Any) -> bool:
+async def _best(found: Mapping[int, Any]) -> int:
+    """Return the number of the host that serves; else of one that will when it can; else the
+    newest. Whoever says first that it serves ends the asking.
+    """
+    if len(found) == 1:
+        return min(found)
+    asked = {asyncio.ensure_future(_serves(actor)): number for number, actor in found.items()}
+    ranks: dict[int, int] = {}
     try:
+        while len(ranks) < len(found):
+            done, _ = await asyncio.wait(
+                [each for each in asked if asked[each] not in ranks],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            ranks |= {asked[each]: each.result() for each in done}
+            if _SERVES in ranks.values():
+                break
+    finally:
+        for each in asked:
+            each.cancel()
+    _, best = max((rank, number) for number, rank in ranks.items())
+    return best
+
+
+_SILENT, _WAITS, _SERVES = range(3)
+
+
+async def _serves(actor: Any) -> int:
+    rank = _SILENT
+    with suppress(TimeoutError, RayError):
         async with asyncio.timeout(_SERVES_TIMEOUT_S):
-            answer = await actor.hello.remote()
-    except (TimeoutError, RayError):
-        return False
-    # Hosts of the program before did not tell; a new one that waits for them does.
-    return len(answer) < 4 or bool(answer[3])
+            while rank != _SERVES:
+                if rank == _WAITS:
+                    await asyncio.sleep(_SERVES_YET_S)
+                answer = await actor.hello.remote()
+                # Hosts of the program before did not tell; a new one that waits for them does.
+                rank = _SERVES if len(answer) < 4 or answer[3] else _WAITS
+    return rank
 
 
 def _why(error: Exception) -> str:
@@ -275,8 +328,8 @@ async def replace_host(
         home="",
         limits=limits,
     )
-    old = making.all_of(index)
-    number = max(old, default=0) + 1
+    # Where there are spares not the next one: a gateway may be making that.
+    number = max(making.all_of(index), default=0) + (2 if settings.spares else 1)
     new = making.make(index, number)
     try:
         async with asyncio.timeout(_START_TIMEOUT_S):
@@ -286,7 +339,11 @@ async def replace_host(
         raise RuntimeError(
             f"the new host cannot be built, the old one goes on: {_why(error)}"
         ) from error
-    await _end(list(old.values()))
+    old = making.all_of(index)
+    old.pop(number, None)
+    first = await _best(old) if old else number
+    await _end([actor for its, actor in old.items() if its != first])  # they would follow it
+    await _end([actor for its, actor in old.items() if its == first])
     try:
         async with asyncio.timeout(_START_TIMEOUT_S):
             await new.started.remote()
@@ -401,7 +458,8 @@ class RayHosts:
         socket = socket_of(self._settings, name)
         direct = None if socket is None else DirectClient(socket)
         find = partial(self._making.found_or_made, index)
-        return RayHostLink(name, actor, direct, find=find)
+        spare = partial(self._making.keep_spare, index) if self._settings.spares else None
+        return RayHostLink(name, actor, direct, find=find, attached=spare)
 
     async def pids(self) -> dict[str, int]:
         """Return each host's process id. RuntimeError if one does not answer."""

@@ -75,6 +75,8 @@ class RaySettings:
     cpus: int = 2
     host_cpus: float = 0.1
     hosts: int = 1
+    spares: bool = False
+    """Of a cluster: whether each place has a second host, which waits for the end of the first."""
 
 
 def start_ray(settings: RaySettings) -> None:

@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from actors.host.runner import Turn
+from actors.host.tracing import Tracing
 from actors.link import Figure
 from actors.machine.effects import (
     ChangeCodeStatus,
@@ -39,6 +40,7 @@ from actors.machine.events import (
 )
 from actors.machine.state import Refund, RefundStatus
 from actors.ports import Clock
+from actors.spans import Tell
 
 _COUNTS = {
     "turns": "Events that machines decided on.",
@@ -106,10 +108,13 @@ def outcome(event: Event) -> str:
 
 class Figures:
     """Of one start of a host. ``counted`` returns what it counts and has, by ``_COUNTS`` and
-    ``_PRESENT``.
+    ``_PRESENT``. ``tell`` is told the same of each purchase by itself; None: nobody wants to know.
     """
 
-    def __init__(self, *, counted: Callable[[], Mapping[str, int]], clock: Clock) -> None:
+    def __init__(
+        self, *, counted: Callable[[], Mapping[str, int]], clock: Clock, tell: Tell | None = None
+    ) -> None:
+        self._tracing = None if tell is None else Tracing(tell, clock)
         disable_created_metrics()  # type: ignore[no-untyped-call]  # see gateway.rpc.counters
         self._clock = clock
         self._registry = CollectorRegistry()
@@ -168,9 +173,13 @@ class Figures:
     def called(self, call: ProviderCall, event: Event, took_s: float) -> None:
         """A call to Alipay ended."""
         self._calls_s.labels(_METHODS[type(call)], outcome(event)).observe(took_s)
+        if self._tracing is not None:
+            self._tracing.called(call, took_s)
 
-    def released(self, turns: Iterable[Turn]) -> None:
+    def released(self, turns: Sequence[Turn]) -> None:
         """These turns are saved."""
+        if self._tracing is not None:
+            self._tracing.released(turns)
         for turn in turns:
             letter = turn.letter
             if letter.received_at_ms is not None:

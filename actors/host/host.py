@@ -27,7 +27,7 @@ from actors.host.store_health import StoreHealth
 from actors.host.sweeps import Sweeps
 from actors.host.tenure import Tenure
 from actors.host.wishes import Wishes
-from actors.leases import Claimant
+from actors.leases import Claimant, Ended
 from actors.link import (
     MOVED,
     CloseReason,
@@ -71,7 +71,8 @@ class Host(HostLink):
 
     ``home`` names the place that may replace its own dead; ``host_count`` is the layout's that the
     partitions are of, None if they are of none; ``node`` tells people where this is. ``place``: its
-    index, if it follows the layout; then that gives it its partitions, now and later.
+    index, if it follows the layout; then that gives it its partitions, now and later. ``ended``
+    tells a host that waits for another one of its place when that one's process has ended.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Host(HostLink):
         host_count: int | None = None,
         place: int | None = None,
         node: str = "",
+        ended: Ended | None = None,
         limits: HostLimits | None = None,
         core: Core | None = None,
         rng: random.Random | None = None,
@@ -106,7 +108,7 @@ class Host(HostLink):
         # The partitions of machines that the present exchange has here by mistake.
         self._strays: set[int] = set()
         self._overloads = 0
-        self._figures = Figures(counted=self.stats, clock=services.clock)
+        self._figures = Figures(counted=self.stats, clock=services.clock, tell=services.tell)
         self._mailboxes = Mailboxes(
             core=core or Core(),
             policy=services.policy,
@@ -153,6 +155,7 @@ class Host(HostLink):
             clock=services.clock,
             limits=self._limits.lease,
             fatal=self._die,
+            ended=ended,
         )
         self._sweeps = Sweeps(
             store=services.store,
@@ -269,6 +272,11 @@ class Host(HostLink):
             task.cancel()
 
     # --- link ---
+
+    @property
+    def holder(self) -> str:
+        """The name of this start in the database."""
+        return self._holder
 
     @property
     def serves(self) -> bool:

@@ -9,6 +9,7 @@ from actors.host.sweeps import SweepLimits
 from actors.host.tenure import LeaseLimits
 from actors.machine.policy import Policy
 from actors.ports import Clock, Leases, MachineStore
+from actors.spans import Tell
 
 
 async def _nobody_is_asked() -> None:
@@ -31,6 +32,8 @@ class HostServices:
     """Ask Alipay for the time, before the first payment is judged; takes seconds at most and raises
     nothing.
     """
+    tell: Tell | None = None
+    """Takes what there is to be seen of purchases; None: nobody wants to know."""
     close: Callable[[], Awaitable[None]]
 
 

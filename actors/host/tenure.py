@@ -7,13 +7,23 @@ changed: it never fights.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
 from actors.host.store_health import StoreHealth
-from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Claimant, Holder, LeaseWatch, Standing, grant
+from actors.leases import (
+    BEATS_IN_A_LEASE,
+    LEASE_MS,
+    Claimant,
+    Ended,
+    Holder,
+    LeaseWatch,
+    Standing,
+    grant,
+    shares_place,
+)
 from actors.placement import host_of, partitions_of, place_of
 from actors.ports import (
     ClaimRefused,
@@ -49,7 +59,8 @@ class Tenure:
     is being written any more.
 
     ``partitions`` are what a host without a place in the layout wants; one that has a place wants
-    what the layout gives to it, of ``partition_count``.
+    what the layout gives to it, of ``partition_count``. ``ended`` tells of hosts of its own
+    place that their processes have ended; None: nobody does, and only beats count.
     """
 
     def __init__(
@@ -63,8 +74,10 @@ class Tenure:
         clock: Clock,
         limits: LeaseLimits,
         fatal: Callable[[str], None],
+        ended: Ended | None = None,
     ) -> None:
         self._claimant = claimant
+        self._ended = ended
         self._partitions = tuple(partitions)
         self._partition_count = partition_count
         self.host_count = claimant.host_count
@@ -120,7 +133,9 @@ class Tenure:
             kept = self._left_alone(standing)
         ownership = await self._claim([*self.wanted(), *kept])
         self._held = True
-        self._claimant = replace(self._claimant, goes_on=self._claimant.place is not None)
+        self._claimant = replace(
+            self._claimant, goes_on=self._claimant.place is not None, ended=frozenset()
+        )
         return ownership
 
     async def _claim(self, partitions: Sequence[int]) -> Ownership:
@@ -215,18 +230,57 @@ class Tenure:
         """Return once the next claim may have another answer. Raises StoreError."""
         if self._told != str(refused):
             self._told = str(refused)
-            log.warning("the host waits", host=self._claimant.host, reason=self._told)
+            spare = all(shares_place(each, self._claimant) for each in refused.holders)
+            tell = log.info if spare and refused.holders else log.warning
+            tell("the host waits", host=self._claimant.host, reason=self._told)
         if not refused.holders:
             await asyncio.sleep(self._limits.layout_again_s)
             return
         in_the_way = {each.holder for each in refused.holders}
+        ends = {
+            each.holder: asyncio.create_task(self._end_of(each))
+            for each in refused.holders
+            if shares_place(each, self._claimant)
+        }
         loop = asyncio.get_running_loop()
-        while True:
-            holders = await self._leases.holders()
-            self._watch.look(holders, loop.time())
-            if not in_the_way <= {each.holder for each in holders} - self._watch.still().keys():
-                return
+        try:
+            while True:
+                holders = await self._leases.holders()
+                self._watch.look(holders, loop.time())
+                if not in_the_way <= {each.holder for each in holders} - self._watch.still().keys():
+                    return
+                if await self._hears_of_an_end(ends):
+                    return
+        finally:
+            for end in ends.values():
+                end.cancel()
+
+    async def _hears_of_an_end(self, ends: Mapping[str, asyncio.Task[None]]) -> bool:
+        """Wait until the next look; return whether a holder's process has ended meanwhile."""
+        if not ends:
             await asyncio.sleep(self._limits.look_s)
+            return False
+        await asyncio.wait(
+            ends.values(), timeout=self._limits.look_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        ended = {holder for holder, end in ends.items() if end.done()}
+        if ended:
+            log.info("processes have ended", host=self._claimant.host, holders=sorted(ended))
+            self._claimant = replace(self._claimant, ended=self._claimant.ended | ended)
+        return bool(ended)
+
+    async def _end_of(self, holder: Holder) -> None:
+        """Return once the holder's process has ended; never, if that cannot be told: then its beat
+        stands still for a lease.
+        """
+        if self._ended is not None:
+            try:
+                await self._ended(holder)
+            except Exception:
+                log.exception("a process cannot be watched", host=self._claimant.host)
+            else:
+                return
+        await asyncio.Event().wait()
 
     async def beat(self) -> None:
         """Beat until cancelled, or until nothing is held any more."""

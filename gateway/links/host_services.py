@@ -16,8 +16,9 @@ import structlog
 from actors.host.services import HostServices
 from actors.performer import Performer
 from actors.ports import Clock, Leases
+from actors.spans import Tell
 from alipay_client import AlipayClient
-from gateway.process import logs
+from gateway.process import logs, tracing
 from gateway.process.clock import process_clock
 from gateway.process.clock_watch import ClockWatch, clock_watched, teller
 from gateway.process.configs import Configs, configs
@@ -50,7 +51,8 @@ async def open_host_services(config_path: str | None, name: str = "") -> HostSer
     async with AsyncExitStack() as stack:
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
-        services = make_host_services(made, database)
+        tell = stack.enter_context(tracing.opened(made.trace, service="vendgate-host"))
+        services = make_host_services(made, database, tell=tell)
         stack.push_async_callback(services.close)
         await stack.enter_async_context(clock_watched(process_watch(database)))
         return replace(services, close=stack.pop_all().aclose)
@@ -75,8 +77,10 @@ def make_host_services(
     clock: Clock | None = None,
     skew: Skew | None = None,
     leases: Leases | None = None,
+    tell: Tell | None = None,
 ) -> HostServices:
     """Make the services of a host over an open database, which stays open when they are closed.
+    ``tell`` takes what there is to be seen of purchases.
 
     ``alipay``, ``leases`` and ``clock`` (with ``skew``, what was heard of Alipay's) are seams: left
     out, they are what the real program has.
@@ -91,6 +95,7 @@ def make_host_services(
         policy=made.policy,
         partition_count=database.partition_count,
         ahead_ms=skew.ahead_ms,
+        tell=tell,
         close=client.close,
         **({} if alipay is not None else {"ask_time": _asks(client)}),
     )

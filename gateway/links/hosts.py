@@ -20,6 +20,7 @@ from actors.link import HostLink
 from actors.ports import ClaimRefused, StoreError
 from gateway.links.host_services import make_host_services
 from gateway.links.turn import OwnedElsewhere, owned, require_turn
+from gateway.process import tracing
 from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
 from gateway.process.settings import Settings
@@ -102,7 +103,8 @@ async def _in_process(
     on_fatal: Callable[[str], None],
 ) -> Hosts:
     """Start one host that owns every machine, beside the gateway; it shares the open database."""
-    services = make_host_services(made, database)
+    tell = stack.enter_context(tracing.opened(made.trace, service="vendgate-host"))
+    services = make_host_services(made, database, tell=tell)
     stack.push_async_callback(services.close)
     host = Host(
         name="host-0",
@@ -132,6 +134,7 @@ def ray_settings(settings: Settings, *, hosts: int) -> "RaySettings":
         token_path=section.token_file,
         node_ip=section.node_ip,
         hosts=hosts,
+        spares=section.spares and section.mode == "cluster",
     )
 
 

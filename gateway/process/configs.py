@@ -24,9 +24,9 @@ from alipay_client.currencies import SETTLED
 from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
 from alipay_client.notify import READ_OTHERWISE
-from gateway.process import certificates
+from gateway.process import certificates, tracing
 from gateway.process.files import Problems
-from gateway.process.sections import ListenerSettings, Posters, is_loopback_host
+from gateway.process.sections import ListenerSettings, Posters, Trace, is_loopback_host
 from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
 from gateway.process.texts import without_passwords
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
@@ -60,6 +60,7 @@ class Configs:
     alipay_in_flight_max: int = 32
     confirm_payments_by_query: bool = False
     posters: Posters = Posters()
+    trace: Trace = Trace()
 
 
 def configs(settings: Settings) -> Configs:
@@ -81,6 +82,8 @@ def configs(settings: Settings) -> Configs:
             "they are: give admin.client_ca_file, the CA of the administrators' certificates, with "
             "admin.certificate_file and admin.private_key_file."
         )
+    if settings.trace.endpoint and not tracing.installed():
+        problems.add(f"trace.endpoint is set, and {tracing.MISSING}.")
     _cluster(settings, problems)
     for sentence in _clashes(settings):
         problems.add(sentence)
@@ -107,6 +110,7 @@ def configs(settings: Settings) -> Configs:
         alipay_in_flight_max=settings.alipay.in_flight_max,
         confirm_payments_by_query=settings.alipay.confirm_payments_by_query,
         posters=settings.posters,
+        trace=settings.trace,
     )
 
 

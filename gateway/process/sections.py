@@ -233,6 +233,10 @@ class Ray(Section):
     through.
     """
     hosts: int = Field(default=1, ge=1, le=256)
+    spares: bool = True
+    """Of a cluster: each host has a second one, which is built, takes 100 MB, and has its machines
+    as soon as it has ended.
+    """
 
 
 def _policy_settings() -> Any:
@@ -317,3 +321,14 @@ class Logs(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
     hosts_file: File | None = None
+
+
+class Trace(Section):
+    """Where each purchase can be seen as one trace: a collector of OpenTelemetry's."""
+
+    endpoint: str = Field(default="", pattern=r"^(https?://[^\s@]+)?$", max_length=500)
+    """Where OTLP over HTTP is taken, such as http://127.0.0.1:4318/v1/traces; empty: nowhere. What
+    a collector wants to know of who sends (a key) stands in OTEL_EXPORTER_OTLP_HEADERS.
+    """
+    share: float = Field(default=1.0, gt=0, le=1)
+    """The part of all purchases that is told."""

@@ -1,6 +1,7 @@
 """Who may take partitions from whom: every case of the rule, and what a watch knows."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -18,14 +19,18 @@ def holder(beat: int = 0, *, name: str = "old") -> Holder:
 
 @pytest.mark.parametrize("held", [True, False])
 @pytest.mark.parametrize("home", ["here", "there"])
-@pytest.mark.parametrize("host", ["host-0", "host-1", ""])
+@pytest.mark.parametrize("host", ["host-0", "host-0-2", "host-1", ""])
 @pytest.mark.parametrize("watched", [None, "this beat", "an older beat", "another holder's"])
-def test_a_claim_is_granted_in_four_cases_and_no_other(
-    held: bool, home: str, host: str, watched: str | None
+@pytest.mark.parametrize("place", [None, 0, 1])
+@pytest.mark.parametrize("ended", ["", "old", "another"])
+def test_a_claim_is_granted_in_five_cases_and_no_other(
+    held: bool, home: str, host: str, watched: str | None, place: int | None, ended: str
 ) -> None:
-    """Nobody holds it; the same host of the same home did; a takeover for this home; the beat that
-    is there now was watched for a lease.
+    """Nobody holds it; the same host of the same home did; a takeover for this home; another host
+    of this place and home did, and its process has ended; the beat that is there now was watched
+    for a lease.
     """
+    claimant = replace(CLAIMANT, place=place, ended=frozenset({ended}) - {""})
     there = Holder(holder="old", host=host, home=home, beat=7) if held else None
     still = {
         None: {},
@@ -39,9 +44,11 @@ def test_a_claim_is_granted_in_four_cases_and_no_other(
         expected = Grant.FREE
     elif home == "here" and host in {"host-0", ""}:
         expected = Grant.SAME_PLACE
+    elif home == "here" and (host, place) in {("host-0-2", 0), ("host-1", 1)} and ended == "old":
+        expected = Grant.ENDED
     elif watched == "this beat":
         expected = Grant.LEASE_OVER
-    assert expected == grant(there, CLAIMANT, still)
+    assert expected == grant(there, claimant, still)
 
 
 def test_a_lease_is_over_after_its_whole_length_of_looks() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ray._private import worker as ray_worker
+from ray.exceptions import RayError
 
 from actors import blocks, ray_host
 from actors.host_actor import another_version
@@ -400,6 +401,46 @@ async def test_a_replacement_that_is_killed_takes_the_machines_from_nobody(
     assert await welcomed(link)
     assert await welcomed(of_another)
     assert ["vendgate-host-0-3"] == ray.util.list_named_actors()
+
+
+async def test_a_spare_has_the_machines_of_a_killed_host(cluster: tuple[RaySettings, str]) -> None:
+    """It was there, and knew nothing, until then; the gateway finds it by itself. The one that was
+    killed is started again by Ray, and waits.
+    """
+    import ray
+
+    with_spares, url = replace(cluster[0], spares=True), cluster[1]
+    hosts = await RayHosts.open(with_spares, factory=SQL_SERVICES, factory_argument=url)
+    link = hosts.links[0]
+    attachment = await attach(link)
+    spare = await named("vendgate-host-0-2")
+    spare_pid, _, _, serves = await spare.hello.remote()
+    assert not serves
+    killed = (await hosts.pids())[link.name]
+    os.kill(killed, signal.SIGKILL)
+    with pytest.raises(LinkBroken):
+        await link.listen(attachment)
+
+    assert await welcomed(link)
+    assert (spare_pid, 1) == (await spare.hello.remote())[::3]
+    first = await named("vendgate-host-0")
+    started, _, _, serves = await first.hello.remote()
+    assert started != killed
+    assert not serves
+    assert ["vendgate-host-0", "vendgate-host-0-2"] == sorted(ray.util.list_named_actors())
+
+
+async def named(name: str) -> Any:
+    """Return the actor of this name, once Ray has started it."""
+    import ray
+
+    async with asyncio.timeout(HANGS_AFTER_S):
+        while True:
+            with contextlib.suppress(ValueError, RayError):
+                actor: Any = ray.get_actor(name, namespace="vendgate")
+                await actor.hello.remote()
+                return actor
+            await asyncio.sleep(0.02)
 
 
 async def test_no_host_is_made_against_the_layout(settings: RaySettings, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId,
 from actors.machine.policy import Policy
 from actors.machine.state import Column, DenyReason
 from actors.ports import InboxItem, Place
+from actors.spans import Tell
 from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import LoopClock
 
@@ -232,6 +233,8 @@ class Stage:
         """By how much that clock is ahead of Alipay's, as far as is known."""
         self.asked_time: list[int] = []
         """How many partitions had an owner, each time that Alipay was asked for the time."""
+        self.tell: Tell | None = None
+        """Takes what the next host tells of purchases."""
         self.limits = limits
         self.core = core
         self.policy = policy or Policy()
@@ -259,6 +262,7 @@ class Stage:
             partition_count=self.store.partition_count,
             ahead_ms=lambda: self.ahead_ms,
             ask_time=ask_time,
+            tell=self.tell,
             close=close,
         )
         return Host(

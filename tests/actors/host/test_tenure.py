@@ -12,7 +12,7 @@ import structlog
 
 from actors.host.host import Host
 from actors.host.services import HostLimits, HostServices
-from actors.leases import LEASE_MS
+from actors.leases import LEASE_MS, Ended, Holder
 from actors.link import LinkBroken
 from actors.ports import ClaimRefused, Ownership, StaleOwner, StoreError
 from tests.support.memory_store import MemoryStore
@@ -29,9 +29,17 @@ def stage(quiet_stage: Stage) -> Stage:
 
 
 class Another:
-    """A host of another home on the same store."""
+    """A host of another home, or of another name, on the same store."""
 
-    def __init__(self, stage: Stage, *, home: str = "elsewhere", name: str = "host-0") -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        home: str = "elsewhere",
+        name: str = "host-0",
+        place: int | None = None,
+        ended: Ended | None = None,
+    ) -> None:
         self.fatal: list[str] = []
 
         async def close() -> None:
@@ -54,6 +62,9 @@ class Another:
             rng=random.Random(7),
             on_fatal=self.fatal.append,
             home=home,
+            place=place,
+            host_count=None if place is None else 1,
+            ended=ended,
         )
         self.starting = asyncio.get_running_loop().create_task(self.host.start())
 
@@ -69,6 +80,18 @@ def owner(store: MemoryStore) -> str:
     homes = {each.home for each in store.held.values()}
     assert len(homes) <= 1
     return "".join(homes)
+
+
+def freeze(store: MemoryStore, *, for_s: float = 3_600) -> None:
+    """Let who holds the partitions now beat no more, as if it had been killed."""
+    beat, frozen = store.beat, set(store.held)
+
+    async def unless_frozen(holder: str) -> int | None:
+        if holder in frozen:
+            await asyncio.sleep(for_s)
+        return await beat(holder)
+
+    store.beat = unless_frozen  # type: ignore[method-assign]
 
 
 async def test_a_host_of_another_home_waits_for_as_long_as_the_beat_goes_on(stage: Stage) -> None:
@@ -111,15 +134,7 @@ async def test_a_lease_that_has_run_out_is_taken(stage: Stage) -> None:
     """A holder that beats no more, as one that was killed, is superseded after its lease; it ends
     at its first beat when it was only frozen.
     """
-    beat = stage.store.beat
-
-    async def frozen(holder: str) -> None:
-        if holder in frozen_holders:
-            await asyncio.sleep(60)
-        await beat(holder)
-
-    frozen_holders = set(stage.store.held)
-    stage.store.beat = frozen  # type: ignore[method-assign]
+    freeze(stage.store, for_s=60)
     another = Another(stage)
     began_s = asyncio.get_running_loop().time()
     await another.starting
@@ -242,3 +257,65 @@ async def test_a_database_that_is_away_at_the_end_does_not_hold_up_a_stop(stage:
     await stage.host.stop()
     assert 10 > asyncio.get_running_loop().time() - began_s
     assert "stage" == owner(stage.store)
+
+
+@pytest.mark.parametrize(
+    ("home", "place", "at_once"), [("stage", 0, True), ("elsewhere", 0, False)]
+)
+async def test_a_spare_takes_over_once_the_process_has_ended(
+    stage: Stage, home: str, place: int, at_once: bool
+) -> None:
+    """Without waiting for a look or a lease; of another home it hears nothing."""
+    freeze(stage.store)
+    ended = asyncio.Event()
+    asked: list[str] = []
+
+    async def until_ended(holder: Holder) -> None:
+        asked.append(holder.host)
+        await ended.wait()
+
+    spare = Another(stage, home=home, name="host-0-2", place=place, ended=until_ended)
+    await asyncio.sleep(1)
+    assert not spare.starting.done()
+    ended.set()
+    await asyncio.sleep(0.1)
+
+    assert at_once == spare.starting.done()
+    assert (["host-0"] if at_once else []) == asked
+    await spare.starting
+    assert home == owner(stage.store)
+    await spare.stop()
+
+
+async def test_a_spare_that_hears_nothing_waits_for_the_lease(stage: Stage) -> None:
+    """A watch that breaks is said once, and the beat counts."""
+    freeze(stage.store)
+
+    async def broken(_: Holder) -> None:
+        raise RuntimeError("no Ray")
+
+    with structlog.testing.capture_logs() as lines:
+        began_s = asyncio.get_running_loop().time()
+        spare = Another(stage, home="stage", name="host-0-2", place=0, ended=broken)
+        await spare.starting
+    took_s = asyncio.get_running_loop().time() - began_s
+    assert LEASE_S <= took_s <= LEASE_S + 3
+    assert 1 == len([line for line in lines if line["event"] == "a process cannot be watched"])
+    await spare.stop()
+
+
+async def test_a_spare_that_was_told_wrong_has_the_machines_alone(stage: Stage) -> None:
+    """The one that lives is superseded, and ends at its next beat: nothing is written twice."""
+
+    async def at_once(_: Holder) -> None:
+        return
+
+    epochs = dict(stage.store.epochs)
+    spare = Another(stage, home="stage", name="host-0-2", place=0, ended=at_once)
+    await spare.starting
+    await asyncio.sleep(LEASE_S)
+
+    assert 1 == len(stage.fatal)
+    assert [] == spare.fatal
+    assert all(stage.store.epochs[number][1] > epoch for number, (_, epoch) in epochs.items())
+    await spare.stop()

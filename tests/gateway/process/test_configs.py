@@ -1,7 +1,9 @@
 """The rules between settings: each refusal is a sentence that says what to change."""
 
 import errno
+import importlib.util
 import os
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -358,3 +360,30 @@ def test_a_database_url_may_be_a_mounted_secret(tmp_path: Path, tables: Tables) 
     tables["database"] = {"url_file": "url"}
     loaded = settings.load(installed.write(tmp_path, tables))
     assert "postgresql://app:pw@db/vendgate" == configs.storage_config(loaded).url
+
+
+@pytest.mark.parametrize(
+    "part", ["opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"]
+)
+def test_traces_need_what_sends_them(
+    tmp_path: Path, tables: Tables, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Where a part is not installed, what to install is said at the start; without an endpoint
+    nobody asks.
+    """
+    endpoint = "http://127.0.0.1:4318/v1/traces"
+    tables["trace"] = {"endpoint": endpoint}
+    assert endpoint == _made(tmp_path, tables).trace.endpoint
+    find = importlib.util.find_spec
+
+    def without(name: str, package: str | None = None) -> ModuleSpec | None:
+        if part == "opentelemetry" and name.startswith(part):
+            raise ModuleNotFoundError(name)
+        return None if name == part else find(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    (sentence,) = _problems(tmp_path, tables)
+    assert "trace.endpoint is set" in sentence
+    assert "pip install 'vendgate[trace]'" in sentence
+    del tables["trace"]
+    assert "" == _made(tmp_path, tables).trace.endpoint

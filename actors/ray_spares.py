@@ -1,0 +1,80 @@
+"""What a spare needs of Ray: word that the process it stands in for has ended, and another node.
+
+A spare is a second host of a place: built, and waiting. It knows no machine. When the process that
+has the machines ends, Ray tells it, and it claims by the rules of a lease; the epoch is what makes
+that safe, whoever is wrong.
+"""
+
+import asyncio
+from typing import Any
+
+import ray
+from ray._private.state import state as ray_state
+from ray.exceptions import RayError
+
+from actors.leases import Holder
+from actors.ray_node import NAMESPACE
+
+_ASK_AGAIN_S = 0.5
+_ASK_RAY_EVERY_S = 2.0
+_ENDED = {"RESTARTING", "DEAD"}
+"""What Ray says of an actor whose process has ended. A process that only cannot be reached from
+here is ALIVE to it, and is left alone.
+"""
+
+
+async def until_ended(holder: Holder) -> None:
+    """Return once Ray says that the process of this host of its own has ended: some 60 ms after
+    that. While Ray's head is away nothing is known.
+    """
+    while True:
+        try:
+            actor = await asyncio.to_thread(ray.get_actor, holder.host, namespace=NAMESPACE)
+            # Before the call, too: one to an actor that is being started again waits for that.
+            if await _has_ended(actor) or await _is_another(actor, holder.holder):
+                return
+        except ValueError:
+            # No such actor: its place is given up, or its beat will stand still.
+            await asyncio.sleep(_ASK_AGAIN_S)
+
+
+async def _is_another(actor: Any, holder: str) -> bool:
+    """Return whether Ray has started the host again; False once the call breaks, which happens as
+    soon as the process ends, and now and then.
+    """
+    try:
+        async with asyncio.timeout(_ASK_RAY_EVERY_S):
+            await actor.is_another.remote(holder)
+    except TimeoutError:
+        return False
+    except RayError:
+        # The head hears of the end when we do, or a moment later; or the way there is broken.
+        if not await _has_ended(actor):
+            await asyncio.sleep(_ASK_AGAIN_S)
+        return False
+    return True
+
+
+async def _has_ended(actor: Any) -> bool:
+    return (await asyncio.to_thread(_told_of, actor)).get("State") in _ENDED
+
+
+def node_beside(actor: Any) -> str | None:
+    """Return a node with room for hosts where this one is not; None if there is none, or if nobody
+    knows where it is.
+    """
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    own = _told_of(actor).get("Address", {}).get("NodeID", "")
+    others = sorted(
+        node["NodeID"]
+        for node in nodes
+        if node["Alive"] and node["NodeID"] != own and node["Resources"].get("CPU")
+    )
+    # Not the same one for all: hosts that fall together would have their spares in one place.
+    return others[int(own, 16) % len(others)] if own and others else None
+
+
+def _told_of(actor: Any) -> dict[str, Any]:
+    """Return what Ray's head tells of an actor."""
+    told: dict[str, Any] = ray_state.actor_table(actor._actor_id.hex())  # noqa: SLF001 - Ray tells it by nothing else
+    return told

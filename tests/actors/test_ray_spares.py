@@ -1,0 +1,127 @@
+"""What a spare hears of the process that it stands in for, whatever Ray says, on a virtual clock.
+On Ray it is in ``test_ray_host``.
+"""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+from ray._private.state import state as ray_state
+from ray.exceptions import ActorUnavailableError
+
+from actors import ray_spares
+from actors.leases import Holder
+
+pytestmark = pytest.mark.virtual_time
+SERVES = Holder(holder="host-0-abc", host="host-0", home="here")
+
+
+async def _at_once(work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    return work(*arguments, **named)
+
+
+class Told:
+    """Ray, as a test wants it: ``state`` is what its head tells of the actor, and the call breaks
+    when ``broken`` is set. It is "another" start once that is so.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.state = "ALIVE"
+        self.there = True
+        self.another = False
+        self.broken = asyncio.Event()
+        self.is_another = SimpleNamespace(remote=self._is_another)
+        self._actor_id = SimpleNamespace(hex=lambda: "a1")
+        monkeypatch.setattr(ray, "get_actor", self._get_actor)
+        # A thread is not on the virtual clock.
+        monkeypatch.setattr(asyncio, "to_thread", _at_once)
+        monkeypatch.setattr(ray_state, "actor_table", lambda _: {"State": self.state})
+        self.watch = asyncio.create_task(ray_spares.until_ended(SERVES))
+
+    def _get_actor(self, name: str, *, namespace: str) -> Any:
+        assert ("host-0", "vendgate") == (name, namespace)
+        if not self.there:
+            raise ValueError(name)
+        return self
+
+    async def _is_another(self, holder: str) -> None:
+        assert SERVES.holder == holder
+        if not self.another:
+            await self.broken.wait()
+            raise ActorUnavailableError("socket closed", None)
+
+
+@pytest.fixture
+async def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    """The process lives, and was watched for a minute."""
+    told = Told(monkeypatch)
+    await asyncio.sleep(60)
+    assert not told.watch.done()
+    return told
+
+
+@pytest.mark.parametrize("state", ["RESTARTING", "DEAD"])
+async def test_an_end_is_heard_of_at_once(told: Told, state: str) -> None:
+    """The call breaks, and Ray's head says that the process has ended."""
+    told.state = state
+    told.broken.set()
+    await asyncio.wait_for(told.watch, 0.1)
+
+
+async def test_one_that_only_cannot_be_reached_is_left_alone(told: Told) -> None:
+    """The way there is broken, and Ray's head knows the process as alive."""
+    told.broken.set()
+    await asyncio.sleep(60)
+    assert not told.watch.done()
+    told.state = "RESTARTING"
+    await asyncio.wait_for(told.watch, 1)
+
+
+async def test_an_end_that_broke_no_call_is_heard_of(told: Told) -> None:
+    """A call to an actor that is being started again may wait for that."""
+    told.state = "RESTARTING"
+    await asyncio.wait_for(told.watch, 3)
+
+
+async def test_one_that_was_started_again_already_has_ended(told: Told) -> None:
+    """Ray was quicker."""
+    told.another = True
+    await asyncio.wait_for(told.watch, 3)
+
+
+async def test_an_actor_that_is_not_known_is_asked_for_again(told: Told) -> None:
+    """Its name alone proves nothing."""
+    told.there = False
+    await asyncio.sleep(60)
+    assert not told.watch.done()
+    told.there, told.state = True, "DEAD"
+    await asyncio.wait_for(told.watch, 1)
+
+
+@pytest.mark.parametrize(
+    ("own", "nodes", "beside"),
+    [
+        ("a1", {"a1": 2, "b2": 2}, "b2"),
+        ("b2", {"a1": 2, "b2": 2}, "a1"),
+        ("a1", {"a1": 2}, None),
+        ("a1", {"a1": 2, "c3": 0}, None),
+        ("", {"a1": 2, "b2": 2}, None),
+    ],
+)
+async def test_a_spare_s_node_is_another_one_with_room(
+    monkeypatch: pytest.MonkeyPatch, own: str, nodes: dict[str, int], beside: str | None
+) -> None:
+    """If there is none, or if nobody knows where the host is, it is Ray's to choose."""
+    there = [
+        {"NodeID": name, "Alive": True, "Resources": {"CPU": cpus} if cpus else {}}
+        for name, cpus in nodes.items()
+    ]
+    dead = {"NodeID": "d4", "Alive": False, "Resources": {"CPU": 2}}
+    monkeypatch.setattr(ray, "nodes", lambda: [dead, *there])
+    at = {"Address": {"NodeID": own}} if own else {}
+    monkeypatch.setattr(ray_state, "actor_table", lambda _: at)
+    actor = SimpleNamespace(_actor_id=SimpleNamespace(hex=lambda: "a1"))
+    assert beside == ray_spares.node_beside(actor)

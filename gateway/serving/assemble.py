@@ -48,6 +48,9 @@ from gateway.serving.listeners import (
     build_machine_server,
 )
 from gateway.serving.metrics import Snapshot
+from gateway.serving.unix_socket import Socket
+from gateway.trust.door import AdminDoor, roles_of
+from gateway.trust.people import people_of
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
@@ -76,6 +79,7 @@ class Gateway:
     machines: MachineService
     fleet: Parts
     office: OfficeParts
+    door: AdminDoor
     ingress: NotifyIngress
     payer_sweep: PayerSweep
     readiness: Readiness
@@ -95,13 +99,20 @@ class Gateway:
         )
 
     def admin_listener(
-        self, address: str, tls: Tls | None, *, connections_max: int = CONNECTIONS_MAX
+        self,
+        address: str,
+        tls: Tls | None,
+        *,
+        socket: Socket | None = None,
+        connections_max: int = CONNECTIONS_MAX,
     ) -> Listener:
         """Bind the administrators' listener. Raises ListenRefused."""
         return build_admin_server(
             lambda to: services.add_services(self.office, to),
+            door=self.door,
             address=address,
             tls=tls,
+            socket=socket,
             connections_max=connections_max,
         )
 
@@ -184,6 +195,13 @@ def assemble(
         machines=machines,
         fleet=fleet,
         office=OfficeParts.on(database, fleet, posters=made.posters),
+        door=AdminDoor(
+            people=people_of(made.roles, clock=clock, monotonic=monotonic),
+            needed=roles_of(services.FILES),
+            registry=registry,
+            calls=metrics.admin_calls,
+            clock=clock,
+        ),
         ingress=ingress,
         payer_sweep=PayerSweep(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days

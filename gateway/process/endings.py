@@ -117,6 +117,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.links.hosts": "HostsFailed",
         "gateway.posters.refusals": "PosterRefused",
         "gateway.process.addresses": "ListenRefused",
+        "gateway.trust.authority": "CannotIssue",
     }
     return (OSError, *_imported(named))
 

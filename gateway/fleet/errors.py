@@ -242,6 +242,11 @@ NO_PERSON = Refusal(
         "the certificate is that of a machine, which calls nothing here: use an administrator's"
     ),
 )
+ACCESS_DENIED = Refusal(
+    code=grpc.StatusCode.PERMISSION_DENIED,
+    reason="ACCESS_DENIED",
+    message="{caller} was denied: an owner ends that with DenialService/AllowAccess",
+)
 NO_ROLE = Refusal(
     code=grpc.StatusCode.PERMISSION_DENIED,
     reason="NO_ROLE",

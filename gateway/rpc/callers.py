@@ -16,7 +16,8 @@ from gateway.rpc.roles import NOBODY, Roles
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """``proof`` is what proves the ``name``: "certificate", "token", or nothing. ``person`` tells
-    people apart; empty: what they claim to be called does. ``until_ms``: when the proof ends.
+    people apart; empty: what they claim to be called does. ``until_ms``: when the proof ends;
+    ``serial``: of the certificate.
     """
 
     proof: str = ""
@@ -24,6 +25,7 @@ class Caller:
     person: str = ""
     roles: Roles = NOBODY
     until_ms: int | None = None
+    serial: str = ""
 
 
 _PRESENT: ContextVar[Caller | None] = ContextVar("who makes the call that is answered here")

@@ -49,13 +49,19 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer | None:
 
 
 @functools.lru_cache(maxsize=1_024)
-def _content(pem: bytes) -> tuple[str, tuple[str, ...], int]:
-    """Return serial number, units and end. A connection has one certificate for all its calls."""
-    read = x509.load_pem_x509_certificate(pem)
-    units = tuple(
-        unit.value
-        for unit in read.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
-        if isinstance(unit.value, str)
-    )
+def _content(pem: bytes) -> tuple[str, tuple[str, ...], int | None]:
+    """Return serial number, units and end, as far as they can be read. A connection has one
+    certificate for all its calls.
+    """
+    try:
+        read = x509.load_pem_x509_certificate(pem)
+        serial = read.serial_number
+        units = tuple(
+            unit.value
+            for unit in read.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+            if isinstance(unit.value, str)
+        )
+    except ValueError:  # TLS reads less strictly; its name counts, and it can be denied by that
+        return "", (), None
     since = read.not_valid_after_utc - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return f"{read.serial_number:x}", units, since // dt.timedelta(milliseconds=1)
+    return f"{serial:x}", units, since // dt.timedelta(milliseconds=1)

@@ -32,6 +32,7 @@ from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
 from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
+from gateway.rpc.denylist import Denylist
 from gateway.rpc.tls import Tls
 from gateway.serving.http_app import (
     CHECK_TIMEOUT_S,
@@ -146,6 +147,7 @@ def assemble(
     clock, metrics, stopping = clock or process_clock(), metrics or Counters(), asyncio.Event()
     metrics.admin_calls.expect(services.METHODS, STATUSES)
     registry, queries = Registry(database, made.policy), Queries(database)
+    denied = Denylist()
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(
         links,
@@ -154,6 +156,7 @@ def assemble(
         limits=made.edge_limits,
         spiffe_domain=made.spiffe_domain,
         registered=store.registered,
+        denied=denied,
         monotonic=monotonic,
         random=random,
         tokens=tokens,
@@ -187,6 +190,19 @@ def assemble(
     )
     fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
     readiness = _readiness(database, queries, links, skew, check_timeout_s)
+    door = AdminDoor(
+        people=people_of(made.roles, clock=clock, monotonic=monotonic),
+        needed=roles_of(services.FILES),
+        registry=registry,
+        calls=metrics.admin_calls,
+        clock=clock,
+        denied=denied,
+    )
+
+    def close_denied() -> None:
+        machines.close_denied()
+        door.close_denied()
+
     return Gateway(
         registry=registry,
         queries=queries,
@@ -194,14 +210,10 @@ def assemble(
         links=links,
         machines=machines,
         fleet=fleet,
-        office=OfficeParts.on(database, fleet, posters=made.posters),
-        door=AdminDoor(
-            people=people_of(made.roles, clock=clock, monotonic=monotonic),
-            needed=roles_of(services.FILES),
-            registry=registry,
-            calls=metrics.admin_calls,
-            clock=clock,
+        office=OfficeParts.on(
+            database, fleet, posters=made.posters, denied=denied, close_denied=close_denied
         ),
+        door=door,
         ingress=ingress,
         payer_sweep=PayerSweep(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days

@@ -145,7 +145,13 @@ async def run_gateway(
         sweeping = asyncio.create_task(gateway.payer_sweep.run())
         stack.callback(sweeping.cancel)
         office = gateway.office
-        for work in (office.importing.run(), office.applying.run(), office.recalling.run()):
+        await office.denying.look()
+        for work in (
+            office.importing.run(),
+            office.applying.run(),
+            office.recalling.run(),
+            office.denying.run(),
+        ):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)

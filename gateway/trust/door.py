@@ -25,6 +25,7 @@ from gateway.fleet.v1 import role_pb2
 from gateway.rpc import callers, reflection, statuses
 from gateway.rpc.callers import Caller
 from gateway.rpc.counters import AdminCalls
+from gateway.rpc.denylist import Denylist
 from gateway.rpc.roles import Role, may, words
 from gateway.rpc.statuses import Refusal
 from gateway.trust.people import People
@@ -71,7 +72,11 @@ class AdminDoor(grpc.aio.ServerInterceptor):
         registry: Registry,
         calls: AdminCalls,
         clock: Clock,
+        denied: Denylist | None = None,
     ) -> None:
+        self._denied = denied or Denylist()
+        # The calls that are being answered, each with the time that the proof of its caller has.
+        self._open: dict[asyncio.Timeout, Caller] = {}
         self._people = people
         self._needed = needed
         self._registry = registry
@@ -122,8 +127,9 @@ class AdminDoor(grpc.aio.ServerInterceptor):
         )
 
     def _require(self, path: str, caller: Caller) -> None:
-        needed = self._needed.get(path)
-        whom = callers_named.shown("", caller) if caller.name else "whoever proves nothing"
+        needed, whom = self._needed.get(path), _words(caller)
+        if self._is_denied(caller):
+            raise CallRefused(errors.ACCESS_DENIED.about(caller=whom))
         if not caller.roles or needed is None:
             raise CallRefused(errors.NO_ROLE.about(caller=whom))
         if not may(caller.roles, needed):
@@ -145,12 +151,26 @@ class AdminDoor(grpc.aio.ServerInterceptor):
         proof = asyncio.timeout(left_s)
         try:
             async with proof:
+                self._open[proof] = caller
                 with callers.answering(caller):
                     return await _whole(answer(request, context), context)
         except TimeoutError:
             if not proof.expired():
                 raise
+        finally:
+            self._open.pop(proof, None)
+        if self._is_denied(caller):
+            return await statuses.abort(context, errors.ACCESS_DENIED.about(caller=_words(caller)))
         return await statuses.abort(context, errors.PROOF_ENDED)
+
+    def close_denied(self) -> None:
+        """End the calls of people and certificates that are denied by now."""
+        for proof, caller in tuple(self._open.items()):
+            if self._is_denied(caller):
+                proof.reschedule(asyncio.get_running_loop().time())
+
+    def _is_denied(self, caller: Caller) -> bool:
+        return self._denied.person(caller.name, caller.person, serial=caller.serial)
 
     async def _note(
         self, path: str, request: Any, context: Context, caller: Caller, refusal: Refusal
@@ -177,6 +197,10 @@ class AdminDoor(grpc.aio.ServerInterceptor):
             refusal=refusal,
             now_ms=self._clock.now_ms(),
         )
+
+
+def _words(caller: Caller) -> str:
+    return callers_named.shown("", caller) if caller.name else "whoever proves nothing"
 
 
 def _parts(handler: Any) -> "tuple[Callable[..., Handler], Answer]":

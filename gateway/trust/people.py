@@ -53,6 +53,7 @@ class People:
                 person=peer.name,
                 roles=self._of_certificate(peer),
                 until_ms=peer.not_after_ms,
+                serial=peer.serial,
             )
         roles = self.rules.socket if through.startswith("unix") else self.rules.unproven
         if not roles:
@@ -70,7 +71,7 @@ class People:
             return caller
         # Whoever has both is one person, and not two: the certificate says which.
         until_ms = min(end for end in (caller.until_ms, peer.not_after_ms) if end is not None)
-        return replace(caller, person=peer.name, until_ms=until_ms)
+        return replace(caller, person=peer.name, until_ms=until_ms, serial=peer.serial)
 
     def _of_certificate(self, peer: Peer) -> Roles:
         named = self.rules.names.get(peer.name, NOBODY)

@@ -51,3 +51,9 @@ def test_a_machine_s_is_told_apart_wherever_its_uri_stands() -> None:
     person = peer_of({"peer_uri": [b"spiffe://vendgate.test/admin/machine/ann"]})
     assert person is not None
     assert not person.of_machine
+
+
+def test_what_cannot_be_read_has_its_name_alone() -> None:
+    """A machine whose old certificate only TLS can read goes on selling."""
+    found = peer_of({"peer_uri": [URI], "x509_pem_cert": [b"no certificate"]})
+    assert Peer(name=URI.decode()) == found

@@ -17,6 +17,7 @@ from gateway.office.services import FILES
 from gateway.rpc import callers
 from gateway.rpc.callers import Caller
 from gateway.rpc.counters import AdminCalls
+from gateway.rpc.denylist import Denylist
 from gateway.rpc.roles import Role, RolesOf
 from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
@@ -109,6 +110,7 @@ class Entry:
     books: Books = field(default_factory=Books)
     clock: Clock = field(default_factory=Clock)
     calls: AdminCalls = field(default_factory=AdminCalls)
+    denied: Denylist = field(default_factory=Denylist)
 
     def __post_init__(self) -> None:
         tokens = Tokens(rules=RULES, keys=KeySet(_keys, monotonic=lambda: 0.0))
@@ -118,6 +120,7 @@ class Entry:
             registry=cast("Any", self.books),
             calls=self.calls,
             clock=self.clock,
+            denied=self.denied,
         )
 
     async def call(
@@ -283,6 +286,39 @@ async def test_a_watch_ends_with_the_proof_of_its_caller() -> None:
     path = "/gateway.fleet.v1.EventService/WatchEvents"
     assert await entry.call(path, context, watch, kind="unary_stream") is None
     assert grpc.StatusCode.UNAUTHENTICATED == context.ended
+
+
+async def test_a_person_who_is_denied_calls_nothing() -> None:
+    """Whatever their token says; somebody else's calls go on."""
+    entry = Entry()
+    entry.denied.set([("PERSON", "ann")])
+    ann, bob = with_token("owner"), with_token("owner", sub="bob")
+    path = "/gateway.fleet.v1.FleetService/GetMachine"
+    assert (None, "answered") == (await entry.call(path, ann), await entry.call(path, bob))
+    assert grpc.StatusCode.PERMISSION_DENIED == ann.ended
+    assert entry.books.rows[0]["detail"].startswith("ACCESS_DENIED: token ann was denied")
+
+
+async def test_an_open_watch_of_somebody_who_is_denied_ends() -> None:
+    """At once, and no other."""
+    entry, path = Entry(), "/gateway.fleet.v1.EventService/WatchEvents"
+
+    async def watch(_request: Any, _context: Any) -> None:
+        await asyncio.Event().wait()
+
+    ann, bob = with_token("viewer"), with_token("viewer", sub="bob")
+    watches = [
+        asyncio.create_task(entry.call(path, context, watch, kind="unary_stream"))
+        for context in (ann, bob)
+    ]
+    while len(entry.door._open) < 2:
+        await asyncio.sleep(0)
+    entry.denied.set([("PERSON", "ann")])
+    entry.door.close_denied()
+    await watches[0]
+    assert (grpc.StatusCode.PERMISSION_DENIED, None) == (ann.ended, bob.ended)
+    assert not watches[1].done()
+    watches[1].cancel()
 
 
 async def test_a_time_limit_of_the_answer_is_its_own() -> None:

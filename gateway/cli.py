@@ -27,6 +27,7 @@ from gateway.process.settings import SettingsRefused
 from gateway.process.signals import early_signals
 from gateway.process.texts import help_of
 from gateway.serving.drain_command import drain
+from gateway.trust.commands import ca
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -45,6 +46,7 @@ app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
 app.add_typer(insight, name="insight")
+app.add_typer(ca, name="ca")
 for _one in (bench, audit, audit_log, backup, archive, scale, drain, poster):
     app.command()(_one)
 
@@ -458,6 +460,6 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 for _command in (
-    one for part in (app, db, config, simulate, hosts) for one in part.registered_commands
+    one for part in (app, db, config, simulate, hosts, ca) for one in part.registered_commands
 ):
     _command.help, _command.short_help = help_of(_command.callback)

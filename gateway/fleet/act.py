@@ -23,6 +23,7 @@ from gateway.fleet import errors as fleet_errors
 from gateway.fleet.errors import CallRefused, not_found, not_possible
 from gateway.links.commands import HostUnavailable
 from gateway.rpc import statuses
+from gateway.rpc.roles import NOBODY, Roles
 from storage.books.audit_rows import Actor, Outcome
 from storage.fleet.answers import Answers, Claim
 from storage.fleet.queries import Queries
@@ -45,8 +46,8 @@ class Commands(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """Who does it and how many seconds the caller waits at most. ``person`` tells two people apart;
-    empty: ``actor`` does. ``proven``: the name in their certificate; ``claimed``: the one that they
-    give.
+    empty: ``actor`` does. ``proven``: the name in their certificate or token; ``claimed``: the one
+    that they give; ``roles``: what they are trusted with.
 
     ``validate_only``: it is only checked. ``claim``: its request has an id, and this is the right
     to do it.
@@ -59,6 +60,7 @@ class Act:
     proven: str = ""
     validate_only: bool = False
     claim: Claim | None = None
+    roles: Roles = NOBODY
 
     @property
     def by(self) -> Actor:

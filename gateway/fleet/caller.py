@@ -1,5 +1,5 @@
 """Who calls the administrators' service: as the audit log names them, and as two people are told
-apart.
+apart. What is proven the door has found out (``gateway.rpc.callers``).
 """
 
 import hashlib
@@ -10,36 +10,45 @@ import grpc.aio
 
 from gateway.fleet.act import Act
 from gateway.fleet.errors import invalid
+from gateway.rpc import callers
+from gateway.rpc.callers import Caller
+from gateway.rpc.peers import peer_of
 from gateway.rpc.statuses import FieldProblem
 
 UNKNOWN = "unknown"
-_LENGTH_MAX = 64
-_LIKE_A_PROOF = re.compile(r"[()]|certificate", re.IGNORECASE)
+LENGTH_MAX = 64
+_LIKE_A_PROOF = re.compile(r"[()]|certificate|token", re.IGNORECASE)
 """What a claim must not hold, so that nobody who reads it takes it for a proof."""
 
 
 def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """Return the metadata ``x-actor`` and, behind it, the name in the client's certificate, which
-    alone is proven. Raises CallRefused.
+    """Return the metadata ``x-actor`` and, behind it, the name in the client's certificate or
+    token, which alone is proven. Raises CallRefused.
     """
-    claimed = _claimed(context)
-    certified = _certified(context)[:_LENGTH_MAX]
-    if not certified:
+    claimed = claimed_of(context)
+    return shown(claimed, proven_of(context))
+
+
+def shown(claimed: str, caller: Caller) -> str:
+    """Return who it is, for people to read: what they claim, and behind it what is proven."""
+    if not caller.name:
         return claimed or UNKNOWN
-    return f"{claimed} (certificate {certified})" if claimed else f"certificate {certified}"
+    proven = f"{caller.proof} {caller.name[:LENGTH_MAX]}"
+    return f"{claimed} ({proven})" if claimed else proven
 
 
-def _claimed(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+def claimed_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """Return the metadata ``x-actor``, for which nobody vouches. Raises CallRefused."""
     metadata = {
         key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
     }
     claimed = metadata.get("x-actor", "").strip()
-    if len(claimed) > _LENGTH_MAX or not claimed.isprintable() or _LIKE_A_PROOF.search(claimed):
+    if len(claimed) > LENGTH_MAX or not claimed.isprintable() or _LIKE_A_PROOF.search(claimed):
         raise invalid(
             FieldProblem(
                 field="x-actor",
-                description=f"must have at most {_LENGTH_MAX} printable characters, no bracket and "
-                "not the word certificate",
+                description=f"must have at most {LENGTH_MAX} printable characters, no bracket and "
+                "neither the word certificate nor the word token",
             )
         )
     return claimed
@@ -49,17 +58,15 @@ def person_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """Return who calls, so that two people are two and one is one, whatever they claim to be
     called. Raises CallRefused.
 
-    The certificate alone says it where there is one: several x-actor names over it are one person.
-    Without one the claim does, and its case does not make two people of one.
+    What is proven alone says it where there is something: several x-actor names over one
+    certificate are one person. Without it the claim does, and its case does not make two people of
+    one.
     """
-    certified = _certified(context)
-    if not certified:
+    caller = proven_of(context)
+    person = caller.person or caller.name
+    if not person:
         return caller_of(context).casefold()
-    return (
-        certified
-        if len(certified) <= _LENGTH_MAX
-        else hashlib.sha256(certified.encode()).hexdigest()
-    )
+    return person if len(person) <= LENGTH_MAX else hashlib.sha256(person.encode()).hexdigest()
 
 
 def act_of(context: grpc.aio.ServicerContext[Any, Any], *, longest_s: float) -> Act:
@@ -70,12 +77,14 @@ def act_of(context: grpc.aio.ServicerContext[Any, Any], *, longest_s: float) -> 
         context.time_remaining()
     )  # None without a deadline, whatever its stub says
     within_s = longest_s if left_s is None else min(left_s, longest_s)
+    caller = proven_of(context)
     return Act(
         actor=caller_of(context),
         within_s=within_s,
         person=person_of(context),
-        claimed=_claimed(context),
-        proven=_certified(context)[:_LENGTH_MAX],
+        claimed=claimed_of(context),
+        proven=caller.name[:LENGTH_MAX],
+        roles=caller.roles,
     )
 
 
@@ -94,15 +103,12 @@ def named(act: Act) -> Act:
     return act
 
 
-def _certified(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """Return the name in the client's certificate, its fingerprint if it has none, and nothing if
-    there is no certificate.
+def proven_of(context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
+    """Return what the door found out about the caller; where none stands, what their certificate
+    says.
     """
-    proven = context.auth_context()
-    for name in ("peer_uri", "x509_common_name"):
-        for value in proven.get(name, ()):
-            if value:
-                return value.decode("utf-8", "replace")
-    for value in proven.get("x509_pem_cert", ()):
-        return f"sha256:{hashlib.sha256(value).hexdigest()[:32]}"
-    return ""
+    found = callers.present()
+    if found is not None:
+        return found
+    peer = peer_of(context.auth_context())
+    return Caller() if peer is None else Caller(proof="certificate", name=peer.name)

@@ -200,3 +200,71 @@ TOO_MANY_WATCHES = Refusal(
     ),
     retry_after_ms=10_000,
 )
+NOT_PROVEN = Refusal(
+    code=grpc.StatusCode.UNAUTHENTICATED,
+    reason="NOT_PROVEN",
+    message=(
+        "nothing proves who calls: send a bearer token of the provider that the gateway trusts, "
+        "call with a client certificate, or through the gateway's socket"
+    ),
+)
+TOKEN_REFUSED = Refusal(
+    code=grpc.StatusCode.UNAUTHENTICATED,
+    reason="TOKEN_REFUSED",
+    message="the bearer token is not believed ({why}): get a new one from the provider",
+)
+TOKENS_UNREADABLE = Refusal(
+    code=grpc.StatusCode.UNAVAILABLE,
+    reason="TOKENS_UNREADABLE",
+    message=(
+        "the keys of the tokens' provider cannot be had now, so that no token can be proved: come "
+        "back later, or call with a client certificate"
+    ),
+    retry_after_ms=5_000,
+)
+CERTIFICATE_ENDED = Refusal(
+    code=grpc.StatusCode.UNAUTHENTICATED,
+    reason="CERTIFICATE_ENDED",
+    message="the client certificate is not valid any more: renew it, and connect again",
+)
+PROOF_ENDED = Refusal(
+    code=grpc.StatusCode.UNAUTHENTICATED,
+    reason="PROOF_ENDED",
+    message=(
+        "the certificate or token of this call has ended while it was answered: call again with a "
+        "new one"
+    ),
+)
+NO_PERSON = Refusal(
+    code=grpc.StatusCode.PERMISSION_DENIED,
+    reason="NO_PERSON",
+    message=(
+        "the certificate is that of a machine, which calls nothing here: use an administrator's"
+    ),
+)
+ACCESS_DENIED = Refusal(
+    code=grpc.StatusCode.PERMISSION_DENIED,
+    reason="ACCESS_DENIED",
+    message="{caller} was denied: an owner ends that with DenialService/AllowAccess",
+)
+NO_ROLE = Refusal(
+    code=grpc.StatusCode.PERMISSION_DENIED,
+    reason="NO_ROLE",
+    message=(
+        "{caller} has no role here: whoever runs the gateways gives one in the settings, by "
+        "[admin] roles or unit_roles, or [admin.tokens] roles"
+    ),
+)
+ROLE_NEEDED = Refusal(
+    code=grpc.StatusCode.PERMISSION_DENIED,
+    reason="ROLE_NEEDED",
+    message="this needs the role {needed}, and {caller} is {roles}: ask somebody who has it",
+)
+GUARD_OF_OWNERS = Refusal(
+    code=grpc.StatusCode.PERMISSION_DENIED,
+    reason="GUARD_OF_OWNERS",
+    message=(
+        "a limit that guards money is set by an owner, and {caller} is {roles}: leave it out of "
+        "the policy and of update_mask, which must not name the whole policy, or ask an owner"
+    ),
+)

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from actors.machine.ids import MachineId
 from actors.machine.state import Column
 from actors.machine.stock import without_place
+from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act
 from gateway.fleet.caller import named
+from gateway.fleet.errors import CallRefused
 from gateway.fleet.machine_acts import MachineActs
-from gateway.fleet.masks import machine_change
+from gateway.fleet.masks import machine_change, sets_guards
 from gateway.fleet.requests import Fields, new_machine
 from gateway.fleet.v1 import fleet_service_pb2 as wire
+from gateway.rpc.roles import Role, may, words
 from storage.fleet.changes import MachineChange
+from storage.fleet.limits import GUARDS
 from storage.fleet.registry import Registry
 from storage.fleet.views import MachineView
 
@@ -40,13 +44,18 @@ class MachineCalls:
 
     async def register(self, request: wire.RegisterMachineRequest, act: Act) -> MachineView:
         """RegisterMachine."""
-        return await self.acts.register(new_machine(request), act)
+        new = new_machine(request)
+        if any(request.policy.HasField(name) for name in GUARDS):  # type: ignore[arg-type]  # the wire has each
+            _require_owner(act)
+        return await self.acts.register(new, act)
 
     async def update(self, request: wire.UpdateMachineRequest, act: Act) -> MachineView:
         """UpdateMachine. The audit row says what was changed, before and after."""
         fields = Fields().machine_id(request.machine.machine_id, field="machine.machine_id")
         change = machine_change(fields, request.machine, request.update_mask)
         fields.etag(request.etag).done()
+        if sets_guards(request.update_mask):
+            _require_owner(act)
         return await self.acts.change(
             request.machine.machine_id, change, act, action="UpdateMachine", etag=request.etag
         )
@@ -136,3 +145,11 @@ class MachineCalls:
         """ReloadMachine."""
         Fields().machine_id(request.machine_id).reason(request.reason, needed=True).done()
         return await self.acts.reload_machine(request.machine_id, request.reason, named(act))
+
+
+def _require_owner(act: Act) -> None:
+    """Refuse limits that guard money from whoever is no owner. Raises CallRefused."""
+    if not may(act.roles, Role.OWNER):
+        raise CallRefused(
+            fleet_errors.GUARD_OF_OWNERS.about(caller=act.actor, roles=words(act.roles))
+        )

@@ -10,6 +10,7 @@ from actors.machine.policy import PolicyOverrides
 from gateway.fleet.requests import Fields
 from gateway.fleet.v1 import machine_pb2
 from storage.fleet.changes import MachineChange
+from storage.fleet.limits import GUARDS
 
 LIMITS = PolicyOverrides.__struct_fields__
 """The limits of a policy, under the names that the wire has for them too."""
@@ -52,6 +53,11 @@ def machine_change(fields: Fields, machine: machine_pb2.Machine, mask: FieldMask
         overrides=overrides if _POLICY in paths else None,
         limits={} if _POLICY in paths else {name: getattr(overrides, name) for name in named},
     )
+
+
+def sets_guards(mask: FieldMask) -> bool:
+    """Return whether the mask names a limit that guards money, or all limits at once."""
+    return not {_POLICY, *(f"{_PREFIX}{name}" for name in GUARDS)}.isdisjoint(mask.paths)
 
 
 def _listed(paths: Iterable[str]) -> str:

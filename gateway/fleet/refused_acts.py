@@ -1,6 +1,6 @@
 """What administrators were refused stands in the audit log as well: who tries what they may not.
 
-Flows in: a change that was refused, and who wanted it. Flows out: a row of ``audit``, within bounds
+Flows in: a call that was refused, and who made it. Flows out: a row of ``audit``, within bounds
 for each caller and for all of them together, so that nobody fills the books by being refused. How
 many rows were left out is said in the next one. Whether the row can be written changes nothing of
 the answer.
@@ -49,6 +49,26 @@ class RefusedActs:
     async def write(
         self, registry: Registry, request: Message, act: Act, refusal: Refusal, *, now_ms: int
     ) -> None:
+        """Write the row of a call, if there is to be one and there is room for it."""
+        await self.note(
+            registry,
+            action=request.DESCRIPTOR.name.removesuffix("Request"),
+            machine_id=machine_of(request),
+            act=act,
+            refusal=refusal,
+            now_ms=now_ms,
+        )
+
+    async def note(
+        self,
+        registry: Registry,
+        *,
+        action: str,
+        machine_id: str,
+        act: Act,
+        refusal: Refusal,
+        now_ms: int,
+    ) -> None:
         """Write the row, if there is to be one and there is room for it."""
         if refusal.code in _MAY_BE_DONE or refusal.reason in _WRITTEN_ALREADY:
             return
@@ -62,8 +82,8 @@ class RefusedActs:
         try:
             await registry.audit(
                 actor=act.by,
-                action=request.DESCRIPTOR.name.removesuffix("Request"),
-                machine_id=_plain(_machine_of(request))[:MACHINE_ID_LENGTH_MAX],
+                action=action,
+                machine_id=_plain(machine_id)[:MACHINE_ID_LENGTH_MAX],
                 detail=_plain(said)[:DETAIL_LENGTH_MAX],
                 now_ms=now_ms,
                 outcome=Outcome.REFUSED,
@@ -82,7 +102,8 @@ class RefusedActs:
         return True
 
 
-def _machine_of(request: Message) -> str:
+def machine_of(request: Message) -> str:
+    """Return the id of the machine that a request names, whatever else is wrong with it."""
     named: str = getattr(request, "machine_id", "")
     machine = getattr(request, "machine", None)
     return named or ("" if machine is None else machine.machine_id)

@@ -37,7 +37,9 @@ from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import Greeting
 from gateway.machines.waits import Looks
 from gateway.rpc import identity, statuses
+from gateway.rpc.denylist import Denylist
 from gateway.rpc.limits import EdgeLimits
+from gateway.rpc.peers import peer_of
 from gateway.rpc.statuses import Refusal
 from gateway.v1 import machine_service_pb2
 
@@ -94,6 +96,7 @@ class MachineService:
         spiffe_domain: str = "",
         registered: Look | None = None,
         busy: admission.Look | None = None,
+        denied: Denylist | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
         tokens: Callable[[], str] = new_token,
@@ -108,6 +111,9 @@ class MachineService:
         self._random = random
         self._tokens = tokens
         self._answered = answered
+        self._denied = denied or Denylist()
+        # The serial number of the certificate that each stream came with.
+        self._serials: dict[Stream, str] = {}
         self._handlers: dict[Stream, asyncio.Task[Any]] = {}
         self._writers: dict[Stream, asyncio.Task[None]] = {}
         self._by_machine: dict[MachineId, Stream] = {}
@@ -190,6 +196,7 @@ class MachineService:
         once.
         """
         certified = await self._admitted(context)
+        serial = _serial(context)
         self._opened += 1
         stream_id = StreamId(f"{self._gateway_id}-{self._opened}")
         stream = Stream(
@@ -212,6 +219,7 @@ class MachineService:
         writer = asyncio.create_task(stream.write())
         self._handlers[stream] = _current_task()
         self._writers[stream] = writer
+        self._serials[stream] = serial
         if certified is not None:
             self._of_certificate[certified] += 1
         try:
@@ -247,7 +255,9 @@ class MachineService:
                 )
             except identity.NotIdentified:
                 refusal = statuses.NOT_IDENTIFIED
-            if (
+            if certified is not None and self._denied.machine(certified, _serial(context)):
+                refusal = statuses.DENIED
+            elif (
                 certified is not None
                 and self._of_certificate[certified] >= self.limits.streams_per_machine_max
             ):
@@ -274,7 +284,7 @@ class MachineService:
         return 1 + int(self._random() * range_ms)
 
     def _forget(self, stream: Stream) -> None:
-        del self._handlers[stream], self._writers[stream]
+        del self._handlers[stream], self._writers[stream], self._serials[stream]
         self._looks.forget(stream)
         reason = stream.ending.reason if stream.ending is not None else statuses.GONE
         self._ended[reason] += 1
@@ -298,6 +308,9 @@ class MachineService:
         """
         machine_id, now = greeting.machine_id, self._monotonic()
         if not self._is_machine(stream, greeting, certified):
+            return False
+        if self._denied.machine(machine_id, self._serials[stream]):
+            stream.end(statuses.DENIED)
             return False
         if (
             self._registered is not None
@@ -416,6 +429,14 @@ class MachineService:
         if handler is not None:
             handler.cancel()
 
+    def close_denied(self) -> None:
+        """End the streams of machines and certificates that are denied by now, in the middle of
+        whatever they do: what they say is not read any more.
+        """
+        for stream in tuple(self._handlers):
+            if self._denied.machine(stream.machine_id, self._serials[stream]):
+                stream.end(statuses.DENIED, flush=False)
+
     async def drain(self, *, within_ms: int | None = None) -> None:
         """Send every machine elsewhere: MoveRequest to all, not in the middle of a vend. For the
         notice (``move_notice_ms``) new streams are welcome, then refused. Whoever has not gone in
@@ -463,6 +484,12 @@ class MachineService:
             max(0.0, ends_at - from_at) / 2,
         )
         stream.ask_to_move(from_at + self._random() * spread_s, ends_at)
+
+
+def _serial(context: Context) -> str:
+    """Return the serial number of the machine's certificate; empty without one."""
+    peer = peer_of(context.auth_context())
+    return "" if peer is None else peer.serial
 
 
 def _current_task() -> asyncio.Task[Any]:

@@ -15,6 +15,7 @@ from gateway.office.application_lines import ApplicationLines
 from gateway.office.audit_data import AuditDataService
 from gateway.office.command_calls import CommandCalls
 from gateway.office.commands import CommandService
+from gateway.office.denials import DenialService
 from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
 from gateway.office.import_worker import ImportWorker
@@ -37,6 +38,8 @@ from gateway.office.v1 import (
     audit_data_service_pb2_grpc,
     command_service_pb2,
     command_service_pb2_grpc,
+    denial_service_pb2,
+    denial_service_pb2_grpc,
     goods_service_pb2,
     goods_service_pb2_grpc,
     incident_service_pb2,
@@ -64,10 +67,13 @@ from gateway.office.v1 import (
 )
 from gateway.office.visits import VisitService
 from gateway.process.sections import Posters
+from gateway.rpc.denylist import Denylist
+from gateway.trust.denying import Denying
 from storage.database.engine import Database
 from storage.office.audit_data import AuditData
 from storage.office.commands import Commands
 from storage.office.convergence import Convergence
+from storage.office.denials import Denials
 from storage.office.districts import Districts
 from storage.office.goods import Goods
 from storage.office.imports import ImportKind, Imports
@@ -129,6 +135,8 @@ class OfficeParts:
     applications: Imports
     applying: ImportWorker
     posters: PosterCalls
+    denials: Denials
+    denying: Denying
 
     @classmethod
     def on(
@@ -137,14 +145,18 @@ class OfficeParts:
         fleet: Parts,
         token: Callable[[], str] = new_token,
         posters: Posters | None = None,
+        denied: Denylist | None = None,
+        close_denied: Callable[[], None] = lambda: None,
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
-        others; ``posters`` says how posters look.
+        others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
+        and ``close_denied`` closes what is open of those who are.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
         templates, pars = Templates(database), Pars(database)
         applications = Imports(database, ImportKind.PLANOGRAMS)
+        denials = Denials(database)
         return cls(
             fleet=fleet,
             products=Products(database),
@@ -185,6 +197,8 @@ class OfficeParts:
                 books=PosterBooks(database),
                 clock=fleet.acts.clock,
             ),
+            denials=denials,
+            denying=Denying(denied=denied or Denylist(), names=denials.names, changed=close_denied),
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -216,6 +230,7 @@ FILES = (
             planogram_service_pb2,
             command_service_pb2,
             poster_service_pb2,
+            denial_service_pb2,
         )
     ),
 )
@@ -314,4 +329,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     poster_service_pb2_grpc.add_PosterServiceServicer_to_server(
         PosterService(parts.fleet, parts.posters), server
+    )
+    denial_service_pb2_grpc.add_DenialServiceServicer_to_server(
+        DenialService(parts.fleet, parts.denials, parts.denying.wake), server
     )

@@ -26,10 +26,12 @@ from alipay_client.keys import Keys, load_keys
 from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates, tracing
 from gateway.process.files import Problems
-from gateway.process.sections import ListenerSettings, Posters, Trace, is_loopback_host
+from gateway.process.people import asks_for_proof, people
+from gateway.process.sections import Admin, ListenerSettings, Posters, Trace, is_loopback_host
 from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
 from gateway.process.texts import without_passwords
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
+from gateway.rpc.roles import RolesOf
 from gateway.rpc.tls import Tls
 from storage.database import urls
 from storage.database.engine import StorageConfig
@@ -54,6 +56,7 @@ class Configs:
     payer_unused_days: int = UNUSED_DAYS
     machines_tls: Tls | None = None
     admin_tls: Tls | None = None
+    roles: RolesOf = RolesOf()
     spiffe_domain: str = ""
     edge_limits: EdgeLimits = EdgeLimits()
     notify_limits: NotifyLimits = NotifyLimits()
@@ -74,13 +77,14 @@ def configs(settings: Settings) -> Configs:
     machines_tls = _tls("machines", settings.machines, problems)
     admin_tls = _tls("admin", settings.admin, problems)
     policy = _policy(settings, problems)
-    if settings.policy.write_off_second_person_above_minor is not None and (
-        admin_tls is None or not admin_tls.client_ca
+    roles = people(settings.admin, problems)
+    if settings.policy.write_off_second_person_above_minor is not None and not asks_for_proof(
+        settings.admin
     ):
         problems.add(
             "policy.write_off_second_person_above_minor wants two people, and nobody proves who "
             "they are: give admin.client_ca_file, the CA of the administrators' certificates, with "
-            "admin.certificate_file and admin.private_key_file."
+            "admin.certificate_file and admin.private_key_file, or [admin.tokens]."
         )
     if settings.trace.endpoint and not tracing.installed():
         problems.add(f"trace.endpoint is set, and {tracing.MISSING}.")
@@ -100,6 +104,7 @@ def configs(settings: Settings) -> Configs:
         payer_unused_days=settings.payer_unused_days,
         machines_tls=machines_tls,
         admin_tls=admin_tls,
+        roles=roles,
         spiffe_domain=settings.machines.spiffe_domain,
         edge_limits=EdgeLimits(**settings.limits.model_dump()),
         notify_limits=NotifyLimits(
@@ -402,10 +407,12 @@ def _tls(name: str, listener: ListenerSettings, problems: Problems) -> Tls | Non
         listener.has_tls
         and listener.client_ca_file is None
         and (name == "machines" or not listener.address.loopback)
+        and not (isinstance(listener, Admin) and listener.tokens)
     ):
+        tokens = ", or [admin.tokens]" if name == "admin" else ""
         problems.add(
             f"{name} asks nobody who they are: give {name}.client_ca_file, the CA of the "
-            "certificates of those who call."
+            f"certificates of those who call{tokens}."
         )
     return certificates.load(name, listener, problems)
 

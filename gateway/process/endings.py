@@ -132,6 +132,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.posters.refusals": "PosterRefused",
         "gateway.process.addresses": "ListenRefused",
         "gateway.serving.drain_command": "NotDrained",
+        "gateway.trust.authority": "CannotIssue",
     }
     return (OSError, *_imported(named))
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -22,6 +23,7 @@ from pydantic import (
 from actors.machine.policy import AMOUNT_MINOR_MAX, BOUNDS, Bounds, Policy
 from alipay_client.config import AlipayConfig, SignType
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
+from gateway.rpc.roles import Role
 
 _RUN_DIR = Path("run/ray").absolute()
 _ALIPAY = AlipayConfig(partner="")
@@ -145,10 +147,54 @@ class Machines(ListenerSettings):
     spiffe_domain: str = Field(default="", pattern=r"^[a-z0-9._-]{0,255}$")
 
 
+def _as_roles(said: object) -> object:
+    """Let one role stand without brackets."""
+    return [said] if isinstance(said, str) else said
+
+
+RoleName = Literal["none", "viewer", "technician", "operator", "finance", "owner"]
+RolesByName = dict[
+    Annotated[str, Field(min_length=1, max_length=200)],
+    Annotated[frozenset[Role], BeforeValidator(_as_roles), Field(min_length=1)],
+]
+Claim = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$")]
+
+
+class AdminTokens(Section):
+    """Bearer tokens of an OpenID Connect provider: who issues them, for which audience, and which
+    role each value of ``roles_claim`` gives. ``keys_*``: the provider's JWKS.
+    """
+
+    issuer: Annotated[str, Field(min_length=1, max_length=500)]
+    audience: Annotated[str, Field(min_length=1, max_length=500)]
+    keys_file: File | None = None
+    keys_url: str = ""
+    roles_claim: Claim = "roles"
+    """A dot leads into a claim: realm_access.roles."""
+    name_claim: Claim = "sub"
+    """What tells people apart; it must stay the same for one person, for ever."""
+    roles: RolesByName = {}
+    leeway_s: int = Field(default=60, ge=0, le=600)
+    life_max_s: int = Field(default=43_200, ge=60, le=604_800)
+
+
 class Admin(ListenerSettings):
-    """The server that administrators call."""
+    """The server that administrators call, and what they may. ``roles``: by the name in a
+    certificate; ``unit_roles``: by an organisational unit in it. ``socket_file``: a Unix socket
+    beside ``listen``, for whoever may open it.
+    """
 
     listen: Listen = "127.0.0.1:7444"
+    roles: RolesByName = {}
+    unit_roles: RolesByName = {}
+    tokens: AdminTokens | None = None
+    unproven_role: RoleName | None = None
+    """Of those who prove nothing, over the loopback address; not set: owner, if nobody is asked for
+    a proof, else none.
+    """
+    socket_file: File | None = None
+    socket_mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0600"
+    socket_role: RoleName = "owner"
 
 
 class Health(Section):

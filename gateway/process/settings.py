@@ -345,6 +345,8 @@ def _flat(prefix: str, model: BaseModel) -> Iterator[tuple[str, str]]:
                 json.dumps(_masked(secret) if name == "url" else "***" if secret else ""),
             )
         else:
+            if isinstance(value, dict):
+                value = {key: sorted(roles) for key, roles in value.items()}
             # A URL whose scheme was forgotten may have a password all the same.
             bare = isinstance(value, str) and "://" not in value
             shown_value = _BARE_LOGIN.sub(r"\1:***@", value) if bare else value

@@ -167,6 +167,15 @@ HOST_UNAVAILABLE = Refusal(
     message="the host of this machine does not answer: nothing was decided, connect again",
     retry_after_ms=5_000,
 )
+DENIED = Refusal(
+    code=grpc.StatusCode.PERMISSION_DENIED,
+    reason="DENIED",
+    message=(
+        "this machine or its certificate was denied: give the machine a new certificate, or have "
+        "an administrator end it with gateway.office.v1.DenialService/AllowAccess"
+    ),
+    retry_after_ms=3_600_000,
+)
 NOT_IDENTIFIED = Refusal(
     code=grpc.StatusCode.UNAUTHENTICATED,
     reason="NOT_IDENTIFIED",

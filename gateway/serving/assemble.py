@@ -32,6 +32,7 @@ from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
 from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
+from gateway.rpc.denylist import Denylist
 from gateway.rpc.tls import Tls
 from gateway.serving.draining import Drain, drain_route
 from gateway.serving.http_app import (
@@ -50,6 +51,9 @@ from gateway.serving.listeners import (
     build_machine_server,
 )
 from gateway.serving.metrics import Snapshot
+from gateway.serving.unix_socket import Socket
+from gateway.trust.door import AdminDoor, roles_of
+from gateway.trust.people import people_of
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
@@ -79,6 +83,7 @@ class Gateway:
     machines: MachineService
     fleet: Parts
     office: OfficeParts
+    door: AdminDoor
     ingress: NotifyIngress
     payer_sweep: PayerSweep
     follower: Follower
@@ -100,13 +105,20 @@ class Gateway:
         )
 
     def admin_listener(
-        self, address: str, tls: Tls | None, *, connections_max: int = CONNECTIONS_MAX
+        self,
+        address: str,
+        tls: Tls | None,
+        *,
+        socket: Socket | None = None,
+        connections_max: int = CONNECTIONS_MAX,
     ) -> Listener:
         """Bind the administrators' listener. Raises ListenRefused."""
         return build_admin_server(
             lambda to: services.add_services(self.office, to),
+            door=self.door,
             address=address,
             tls=tls,
+            socket=socket,
             connections_max=connections_max,
         )
 
@@ -140,6 +152,7 @@ def assemble(
     clock, metrics, stopping = clock or process_clock(), metrics or Counters(), asyncio.Event()
     metrics.admin_calls.expect(services.METHODS, STATUSES)
     registry, queries = Registry(database, made.policy), Queries(database)
+    denied = Denylist()
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(
         links,
@@ -149,6 +162,7 @@ def assemble(
         spiffe_domain=made.spiffe_domain,
         registered=store.registered,
         busy=store.busy,
+        denied=denied,
         monotonic=monotonic,
         random=random,
         tokens=tokens,
@@ -183,6 +197,19 @@ def assemble(
     fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
     readiness = _readiness(database, queries, links, skew, check_timeout_s)
     drain = Drain(machines, readiness, gateway_id=gateway_id)
+    door = AdminDoor(
+        people=people_of(made.roles, clock=clock, monotonic=monotonic),
+        needed=roles_of(services.FILES),
+        registry=registry,
+        calls=metrics.admin_calls,
+        clock=clock,
+        denied=denied,
+    )
+
+    def close_denied() -> None:
+        machines.close_denied()
+        door.close_denied()
+
     return Gateway(
         registry=registry,
         queries=queries,
@@ -190,7 +217,10 @@ def assemble(
         links=links,
         machines=machines,
         fleet=fleet,
-        office=OfficeParts.on(database, fleet, posters=made.posters),
+        office=OfficeParts.on(
+            database, fleet, posters=made.posters, denied=denied, close_denied=close_denied
+        ),
+        door=door,
         ingress=ingress,
         payer_sweep=PayerSweep(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days

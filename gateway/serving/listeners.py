@@ -22,6 +22,8 @@ from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
+from gateway.serving import unix_socket
+from gateway.serving.unix_socket import Socket
 from gateway.v1 import machine_service_pb2
 
 Options = Sequence[tuple[str, Any]]
@@ -114,15 +116,22 @@ def build_machine_server(
 def build_admin_server(
     add_services: Callable[[grpc.aio.Server], None],
     *,
+    door: grpc.aio.ServerInterceptor,
     address: str,
     tls: Tls | None = None,
+    socket: Socket | None = None,
     connections_max: int = CONNECTIONS_MAX,
 ) -> Listener:
-    """Bind the administrators' listener to ``address``. ``add_services`` registers what
-    ``gateway.office.services`` names. Raises ListenRefused.
+    """Bind the administrators' listener to ``address`` and, if there is one, to its ``socket``.
+    ``add_services`` registers what ``gateway.office.services`` names; ``door`` lets callers in.
+    Raises ListenRefused.
     """
-    server = grpc.aio.server(options=(*_COMMON, *_at_most(connections_max), *_ADMIN))
+    server = grpc.aio.server(
+        interceptors=(door,), options=(*_COMMON, *_at_most(connections_max), *_ADMIN)
+    )
     add_services(server)
+    if socket is not None:
+        unix_socket.bind(server, socket)
     return _listener(
         server,
         files=services.FILES,

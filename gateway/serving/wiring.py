@@ -32,7 +32,7 @@ from gateway.process.clock_watch import clock_watched
 from gateway.process.configs import Configs, certificate_problems, configs
 from gateway.process.descriptors import Shares
 from gateway.process.home import FILE, home_of
-from gateway.process.sections import Address
+from gateway.process.sections import Address, Admin
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
 from gateway.process.skew import process_skew
@@ -41,6 +41,7 @@ from gateway.serving import http_server
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.draining import Drain
 from gateway.serving.listeners import Listener
+from gateway.serving.unix_socket import Socket
 from storage.database.durability import require_durable
 from storage.database.engine import Database
 from storage.machines.holding import SqlLeases
@@ -144,8 +145,10 @@ async def run_gateway(
         sweeping = asyncio.create_task(gateway.payer_sweep.run())
         stack.callback(sweeping.cancel)
         office = gateway.office
+        await office.denying.look()
         for work in (
             *(office.importing.run(), office.applying.run(), office.recalling.run()),
+            office.denying.run(),
             gateway.follower.run(),
         ):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
@@ -255,7 +258,10 @@ async def _listen(
     )
     stack.push_async_callback(machines.stop, grace_s=0)
     admin = gateway.admin_listener(
-        settings.admin.listen, made.admin_tls, connections_max=shares.admin
+        settings.admin.listen,
+        made.admin_tls,
+        socket=_socket(settings.admin),
+        connections_max=shares.admin,
     )
     stack.push_async_callback(admin.stop, grace_s=0)
     await gateway.machines.start()
@@ -264,6 +270,12 @@ async def _listen(
     await admin.start()
     gateway.drain.listeners = (machines, admin)
     return machines, admin
+
+
+def _socket(admin: Admin) -> Socket | None:
+    if admin.socket_file is None:
+        return None
+    return Socket(path=admin.socket_file, mode=int(admin.socket_mode, 8))
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -65,6 +65,7 @@ from storage.tables.records import (
     vends,
 )
 from storage.tables.transfers import as_read, kept_transfers, transfers
+from storage.tables.trust import denials
 
 __all__ = [
     "IS_CONFLICT",
@@ -78,6 +79,7 @@ __all__ = [
     "balances",
     "column_locks",
     "column_pars",
+    "denials",
     "district_paths",
     "districts",
     "followers",

@@ -45,13 +45,24 @@ class Authority:
         """A certificate with these URIs."""
         return self._issue("client", [x509.UniformResourceIdentifier(uri) for uri in uris])
 
+    def person(self, name: str, *units: str, ended: bool = False) -> Issued:
+        """A person's certificate, with organisational units; perhaps one that has ended."""
+        return self._issue(name, [], units=units, ended=ended)
+
     def nameless(self) -> Issued:
         """A certificate that names nobody."""
         return self._issue("", [])
 
-    def _issue(self, name: str, names: list[x509.GeneralName]) -> Issued:
+    def _issue(
+        self,
+        name: str,
+        names: list[x509.GeneralName],
+        *,
+        units: tuple[str, ...] = (),
+        ended: bool = False,
+    ) -> Issued:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._build(_name(name), key.public_key())
+        builder = self._build(_name(name, *units), key.public_key(), ended=ended)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return Issued(
@@ -66,9 +77,9 @@ class Authority:
         )
 
     def _build(
-        self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey
+        self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey, *, ended: bool = False
     ) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) - timedelta(days=10 if ended else 0)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -80,5 +91,8 @@ class Authority:
         )
 
 
-def _name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
+def _name(name: str, *units: str) -> x509.Name:
+    named = [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
+    return x509.Name(
+        [*named, *(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit) for unit in units)]
+    )

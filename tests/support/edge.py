@@ -13,6 +13,7 @@ from gateway.links.batched_link import LinkLimits
 from gateway.links.links import HostLinks
 from gateway.machines.registered import Look
 from gateway.machines.service import MachineService
+from gateway.rpc.denylist import Denylist
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
 from gateway.serving.listeners import Listener, build_machine_server
@@ -138,6 +139,7 @@ async def running_edge(
     link_limits: LinkLimits = QUICK,
     tls: Tls | None = None,
     registered: Look | None = None,
+    denied: Denylist | None = None,
 ) -> AsyncIterator[Edge]:
     """Start everything; end it in order."""
     link, clock, spans = ScriptedLink(), FixedClock(), Spans()
@@ -150,6 +152,7 @@ async def running_edge(
         clock=clock,
         limits=limits,
         registered=registered,
+        denied=denied,
         monotonic=spans,
         random=lambda: 0.5,
     )

@@ -58,6 +58,7 @@ from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import NotifyLimits
+from gateway.rpc.roles import Role, RolesOf
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.http_app import Readiness
 from storage.database.engine import Database, StorageConfig
@@ -80,6 +81,8 @@ MERCHANT = Merchant(
 )
 COLUMNS = (Column(column="A1", product="cola", price_minor=500, capacity=10, stock=10),)
 PARTITIONS = 8
+OWNERS = RolesOf(unproven=frozenset({Role.OWNER}), claims_are_people=True)
+"""Whoever is on this computer, as at a demo."""
 POLICY = Policy(refund_retry_ms=(20, 20, 20, 20, 10_000))
 """The product's own limits, but that the first questions about a refund come soon."""
 
@@ -417,7 +420,7 @@ async def a_site(
 def configs(path: Path, pair: Pair, **more: Any) -> Configs:
     """What an operator of the site decided: the database at ``path``, and ``more``."""
     config = pair.config()
-    whole: dict[str, Any] = {"policy": POLICY, **more}
+    whole: dict[str, Any] = {"policy": POLICY, "roles": OWNERS, **more}
     return Configs(
         storage=StorageConfig(url=f"sqlite:///{path}", busy_timeout_ms=100),
         alipay=config,

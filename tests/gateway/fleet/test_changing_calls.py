@@ -25,6 +25,7 @@ from gateway.fleet.v1 import machine_pb2, work_item_pb2
 from gateway.fleet.v1 import session_service_pb2 as session_wire
 from gateway.fleet.v1 import trade_service_pb2 as trade_wire
 from gateway.fleet.v1 import work_item_service_pb2 as item_wire
+from gateway.rpc.roles import Role
 from gateway.v1 import machine_pb2 as machine_wire
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
@@ -36,7 +37,7 @@ from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site, found
 from tests.support.site_machine import a_machine, heard
 
-ANN = Act(actor="ann", person="ann", within_s=HANGS_AFTER_S)
+ANN = Act(actor="ann", person="ann", within_s=HANGS_AFTER_S, roles=frozenset({Role.OWNER}))
 NOBODY = Act(actor="unknown", person="unknown", within_s=HANGS_AFTER_S)
 COLUMN = machine_pb2.Column(column="A1", product="cola", price_minor=700, capacity=10, stock=9)
 Call = Callable[[Any, Act], Awaitable[Any]]

@@ -24,6 +24,7 @@ from gateway.fleet.v1 import (
     work_item_pb2,
     work_item_service_pb2,
 )
+from gateway.rpc.roles import Role, RolesOf
 from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
 from storage.fleet.answers import Answers
@@ -35,6 +36,7 @@ from storage.tables import audit, journal
 from tests.alipay_client.wire import Pair
 from tests.storage.reconciliation.differences import RUN, difference
 from tests.support.certificates import Authority
+from tests.support.doors import a_door
 from tests.support.fleet_calls import refunded, refusal, registered, with_policy, word
 from tests.support.site import POLICY, Site, a_site, found
 
@@ -348,8 +350,10 @@ async def _certified(site: Site, authority: Authority, name: str) -> AsyncIterat
         client_ca=authority.certificate,
     )
     async with AsyncExitStack() as stack:
+        owners = RolesOf(names={f"spiffe://vendgate.test/admin/{name}": frozenset({Role.OWNER})})
         listener = build_admin_server(
             lambda to: add_services(parts, to),
+            door=a_door(site, owners),
             address="127.0.0.1:0",
             tls=tls,
         )

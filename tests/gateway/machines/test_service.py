@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
 from google.rpc import error_details_pb2, status_pb2
 
 from actors.link import CloseReason, FromHost, FromMachine, StreamClosed, ToHost
@@ -14,8 +15,11 @@ from actors.machine.events import Connected, Disconnected, FrameReceived
 from actors.machine.ids import RequestId, VendId
 from actors.machine.state import Column, DenyReason
 from gateway.machines.stream import Stream
+from gateway.rpc.denylist import Denylist
 from gateway.rpc.limits import EdgeLimits
+from gateway.rpc.tls import Tls
 from gateway.v1 import machine_pb2 as wire
+from tests.support.certificates import Authority, Issued
 from tests.support.edge import NOW_MS, Edge, MachineCall, running_edge
 from tests.support.patience import until
 
@@ -596,3 +600,50 @@ async def _until_stuck(edge: Edge, stream: Stream) -> None:
 
 def _has_written(stream: Stream, count: int) -> bool:
     return stream.written >= count
+
+
+async def test_a_denied_machine_is_closed_and_comes_back_when_it_is_allowed() -> None:
+    """In the middle of whatever it does; its host hears that the stream is gone, and others' go
+    on.
+    """
+    denied = Denylist()
+    async with running_edge(denied=denied) as edge:
+        machine, other = await edge.welcomed(), await edge.welcomed("m2")
+        denied.set([("MACHINE", "m1")])
+        edge.service.close_denied()
+        assert grpc.StatusCode.PERMISSION_DENIED == (await machine.end())[0]
+        again = edge.machine()
+        await again.say(hello=wire.Hello(machine_id="m1", boot_id="b1"))
+        assert grpc.StatusCode.PERMISSION_DENIED == (await again.end())[0]
+        assert 2 == edge.service.stats().ended["DENIED"]
+        assert 1 == edge.service.stats().streams
+        assert not other.call.done()
+        denied.set([])
+        await edge.welcomed()
+
+
+async def test_a_denied_certificate_is_closed_and_another_of_the_machine_is_not() -> None:
+    """By its serial number, over real TLS."""
+    authority, denied = Authority(), Denylist()
+    server, lost, new = authority.server(), authority.machine("m1"), authority.machine("m1")
+    tls = Tls(
+        certificate=server.certificate,
+        private_key=server.private_key,
+        client_ca=authority.certificate,
+    )
+    serial = x509.load_pem_x509_certificate(lost.certificate).serial_number
+
+    def with_(edge: Edge, issued: Issued) -> MachineCall:
+        credentials = grpc.ssl_channel_credentials(
+            authority.certificate, issued.private_key, issued.certificate
+        )
+        return edge.machine(credentials, host="localhost")
+
+    async with running_edge(tls=tls, denied=denied) as edge:
+        machine = with_(edge, lost)
+        await machine.hello()
+        denied.set([("CERTIFICATE", f"{serial:x}")])
+        edge.service.close_denied()
+        assert grpc.StatusCode.PERMISSION_DENIED == (await machine.end())[0]
+        assert grpc.StatusCode.PERMISSION_DENIED == (await with_(edge, lost).end())[0]
+        assert "welcome" == (await with_(edge, new).hello()).WhichOneof("payload")

@@ -244,6 +244,16 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("StopMachineImport", {"importId": "LAST_IMPORT", "reason": "wrong"}, {"reason": "right"}),
     ("RetireMachine", {"machineId": "VM-1", "reason": "scrap"}, {"reason": "sold"}),
+    (
+        "DenyAccess",
+        {"kind": "DENIAL_KIND_MACHINE", "name": "VM-1", "reason": "stolen"},
+        {"name": "VM-2"},
+    ),
+    (
+        "AllowAccess",
+        {"kind": "DENIAL_KIND_MACHINE", "name": "VM-1", "reason": "found"},
+        {"name": "VM-2"},
+    ),
 ]
 """A call, its content, and the content that it must not have under the same id; empty: it has none.
 """

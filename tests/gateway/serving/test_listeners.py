@@ -25,6 +25,7 @@ from gateway.serving.listeners import (
 )
 from gateway.v1 import machine_pb2 as wire
 from tests.support.certificates import Authority
+from tests.support.doors import OpenDoor
 from tests.support.edge import Edge, FixedClock, MachineCall, running_edge
 from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.scripted_link import ScriptedLink
@@ -110,7 +111,7 @@ async def test_no_open_port_without_tls() -> None:
     ):
         build_machine_server(a_service(), address="0.0.0.0:0")
     with pytest.raises(ListenRefused, match="for administrators without TLS"):
-        build_admin_server(add_fleet, address="0.0.0.0:0")
+        build_admin_server(add_fleet, door=OpenDoor(), address="0.0.0.0:0")
 
 
 async def test_machines_must_show_a_certificate() -> None:
@@ -125,7 +126,7 @@ async def test_the_port_belongs_to_one() -> None:
     """A second listener on the same port is refused instead of sharing it."""
     first = build_machine_server(a_service(), address="127.0.0.1:0")
     with pytest.raises(ListenRefused, match=rf"^admin\.listen is 127\.0\.0\.1:{first.port}"):
-        build_admin_server(add_fleet, address=f"127.0.0.1:{first.port}")
+        build_admin_server(add_fleet, door=OpenDoor(), address=f"127.0.0.1:{first.port}")
     await first.stop(grace_s=0)
 
 
@@ -133,7 +134,7 @@ async def test_admin_listener() -> None:
     """Administrators reach their services, their health and their reflection, and not the machines'
     service.
     """
-    listener = build_admin_server(add_fleet, address="127.0.0.1:0")
+    listener = build_admin_server(add_fleet, door=OpenDoor(), address="127.0.0.1:0")
     await listener.start()
     assert "gateway.fleet.v1.FleetService" == listener.services[0]
     assert "SERVING" == await health_of(listener, "gateway.fleet.v1.FleetService")
@@ -154,7 +155,7 @@ async def test_administrators_services_are_told_and_described() -> None:
     """Each of the five is listed, has its health, and is described with all that it needs, so that
     grpcurl needs no proto files.
     """
-    listener = build_admin_server(add_fleet, address="127.0.0.1:0")
+    listener = build_admin_server(add_fleet, door=OpenDoor(), address="127.0.0.1:0")
     await listener.start()
     try:
         for noun in ("Fleet", "Session", "Trade", "WorkItem", "Event"):
@@ -194,6 +195,7 @@ async def test_admin_listener_with_tls() -> None:
     server = authority.server()
     listener = build_admin_server(
         add_fleet,
+        door=OpenDoor(),
         address="127.0.0.1:0",
         tls=Tls(certificate=server.certificate, private_key=server.private_key),
     )
@@ -279,7 +281,9 @@ async def test_a_full_listener_refuses_at_the_door() -> None:
     """A connection too many is closed at once, takes no descriptor, and those within are served;
     with room again the next one comes in.
     """
-    listener = build_admin_server(add_fleet, address="127.0.0.1:0", connections_max=3)
+    listener = build_admin_server(
+        add_fleet, door=OpenDoor(), address="127.0.0.1:0", connections_max=3
+    )
     await listener.start()
     try:
         held = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(3)]

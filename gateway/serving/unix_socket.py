@@ -1,0 +1,66 @@
+"""The administrators' socket: a file, whose permissions say who may open it.
+
+Flows in: a path and a mode. Flows out: a socket that is bound to a gRPC server. One that a gateway
+left behind is taken away; one that somebody serves is not.
+"""
+
+import os
+import socket as sockets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc.aio
+
+from gateway.process.addresses import ListenRefused
+
+PATH_LENGTH_MAX = 107
+"""Linux has 108 bytes for it, with a zero at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Socket:
+    """Where it is, and who may open it: permission bits, for example 0o600."""
+
+    path: Path
+    mode: int
+
+
+def bind(server: grpc.aio.Server, socket: Socket) -> None:
+    """Bind the server to the socket, which nobody can open before its mode is set. Raises
+    ListenRefused.
+    """
+    _make_room(socket.path)
+    before = os.umask(0o777 & ~socket.mode)
+    try:
+        server.add_insecure_port(f"unix:{socket.path}")
+    except RuntimeError:
+        raise _refused(
+            socket.path, "it cannot be made there: name a folder that this user may write"
+        ) from None
+    finally:
+        os.umask(before)
+
+
+def _make_room(path: Path) -> None:
+    if len(os.fsencode(path)) > PATH_LENGTH_MAX:
+        raise _refused(path, f"its path has more than {PATH_LENGTH_MAX} bytes: name a shorter one")
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise _refused(path, "something else is there: name another path")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _refused(path, f"it cannot be reached ({error.strerror})") from None
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as trying:
+        trying.settimeout(1.0)
+        try:
+            trying.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+        else:
+            raise _refused(path, "another gateway serves it: give each its own")
+
+
+def _refused(path: Path, why: str) -> ListenRefused:
+    return ListenRefused(f"admin.socket_file is {path}, and {why}.")

@@ -1,0 +1,1 @@
+"""Who machines and people are: the administrators' door, tokens, certificates, enrolment."""

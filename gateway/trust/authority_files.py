@@ -1,0 +1,130 @@
+"""A CA in a folder: what ``vendgate ca`` makes and reads.
+
+Flows in: a folder, and what is wanted. Flows out: PEM files; keys are for their owner alone, and
+nothing that is there is overwritten.
+"""
+
+import datetime as dt
+import os
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from gateway.trust.authority import (
+    CannotIssue,
+    KeyIssuer,
+    Leaf,
+    Profile,
+    PublicKey,
+    Root,
+    new_key,
+)
+
+ROOT = "root"
+_PEM = serialization.Encoding.PEM
+
+
+def make(folder: Path, domain: str, *, now: dt.datetime) -> tuple[Path, ...]:
+    """Make a root and the three CAs below it; return the files. Raises CannotIssue or OSError."""
+    root = Root.made(domain, now=now)
+    made: list[tuple[str, x509.Certificate, ec.EllipticCurvePrivateKey]] = [
+        (ROOT, root.certificate, root.key)
+    ]
+    for profile in Profile:
+        issuer = root.issuer(profile, now=now)
+        made.append((stem(profile), issuer.certificate, issuer.key))
+    paths = [folder / f"{name}{end}" for name, *_ in made for end in (".pem", "_key.pem")]
+    _require_new(paths)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, certificate, key in made:
+        _write(folder / f"{name}.pem", certificate.public_bytes(_PEM), mode=0o644)
+        _write(folder / f"{name}_key.pem", _private(key), mode=0o600)
+    return tuple(paths)
+
+
+def issuer_of(folder: Path, profile: Profile) -> KeyIssuer:
+    """Return the CA that issues for the profile. Raises CannotIssue or OSError."""
+    certificate, key = folder / f"{stem(profile)}.pem", folder / f"{stem(profile)}_key.pem"
+    try:
+        read = serialization.load_pem_private_key(key.read_bytes(), password=None)
+        issuing = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except FileNotFoundError as error:
+        raise CannotIssue(
+            f"{error.filename} is not there: name the folder that 'vendgate ca init' made"
+        ) from None
+    except (ValueError, TypeError):
+        raise CannotIssue(f"{certificate} and {key} cannot be read as PEM") from None
+    fits = issuing.public_key() == read.public_key()
+    if not isinstance(read, ec.EllipticCurvePrivateKey) or not fits:
+        raise CannotIssue(f"{key} does not belong to {certificate}")
+    return KeyIssuer(certificate=issuing, key=read)
+
+
+def issue(
+    issuer: KeyIssuer,
+    out: Path,
+    *,
+    profile: Profile,
+    name: str,
+    days: int,
+    names: tuple[str, ...] = (),
+    units: tuple[str, ...] = (),
+    request: Path | None = None,
+    now: dt.datetime,
+) -> tuple[Path, ...]:
+    """Write ``name.pem`` (with the chain) and, unless a request (CSR) brings a public key,
+    ``name_key.pem``; return the files. Raises CannotIssue or OSError.
+    """
+    certificate, key = out / f"{name}.pem", out / f"{name}_key.pem"
+    private = None if request is not None else new_key()
+    public = private.public_key() if private is not None else _requested(request)
+    wanted = Leaf(
+        profile=profile, name=name, public_key=public, days=days, names=names, units=units
+    )
+    chain = issuer.issue(wanted, now=now)
+    written = (certificate,) if private is None else (certificate, key)
+    _require_new(written)
+    out.mkdir(parents=True, exist_ok=True)
+    if private is not None:
+        _write(key, _private(private), mode=0o600)
+    _write(certificate, b"".join(one.public_bytes(_PEM) for one in chain), mode=0o644)
+    return written
+
+
+def stem(profile: Profile) -> str:
+    """Return the name of the files of the CA that issues for a profile."""
+    return f"{profile}s_ca"
+
+
+def _requested(path: Path | None) -> PublicKey:
+    """Return the public key of a request. Nothing else in it is believed."""
+    assert path is not None
+    try:
+        request = x509.load_pem_x509_csr(path.read_bytes())
+        key = request.public_key()
+    except ValueError:
+        raise CannotIssue(f"{path} is no certificate request (CSR) in PEM") from None
+    if not request.is_signature_valid:
+        raise CannotIssue(f"{path} is not signed by the key that is in it")
+    if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        raise CannotIssue(f"{path} holds neither an ECDSA nor an RSA key")
+    return key
+
+
+def _require_new(paths: tuple[Path, ...] | list[Path]) -> None:
+    there = next((path for path in paths if path.exists()), None)
+    if there is not None:
+        raise CannotIssue(f"{there} is there already, and is not overwritten: name another folder")
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def _write(path: Path, content: bytes, *, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        os.fchmod(file.fileno(), mode)  # whatever the umask takes away

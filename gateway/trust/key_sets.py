@@ -1,0 +1,96 @@
+"""The public keys of the tokens' provider (JWKS, RFC 7517), from a file or from a URL.
+
+Flows in: the file's or the provider's text. Flows out: the key of an id, read again when the file
+changes, when a token names a key that is not known yet, or when what is known is old. A provider
+that is away changes nothing for a day: its last keys stay in use.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import jwt
+import structlog
+
+from gateway.process.files import content_of
+
+_log = structlog.get_logger()
+
+BYTES_MAX = 262_144
+READ_AGAIN_S = 300.0
+"""Keys that are older are read again, so that one that the provider withdrew does not stay."""
+ASK_AGAIN_S = 10.0
+"""A key that nobody knows has them read again, but not more often than this: anybody can name
+one.
+"""
+GOOD_FOR_S = 86_400.0
+Fetch = Callable[[], Awaitable[bytes]]
+
+
+class KeysAway(Exception):
+    """There are no keys, or none that are young enough to be believed."""
+
+
+class KeySet:
+    """The keys as ``fetch`` brought them last. ``monotonic``: seconds that only grow."""
+
+    def __init__(self, fetch: Fetch, *, monotonic: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._monotonic = monotonic
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._read_at: float | None = None
+        self._asked_at: float | None = None
+        self._reading = asyncio.Lock()
+
+    async def key(self, key_id: str) -> jwt.PyJWK | None:
+        """Return the key of this id; of an empty id, the only one there is. Raises KeysAway."""
+        if self._older(self._read_at, READ_AGAIN_S) or self._found(key_id) is None:
+            await self._read()
+        if self._older(self._read_at, GOOD_FOR_S):
+            raise KeysAway
+        return self._found(key_id)
+
+    def _found(self, key_id: str) -> jwt.PyJWK | None:
+        if not key_id and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(key_id)
+
+    def _older(self, since: float | None, span_s: float) -> bool:
+        return since is None or self._monotonic() - since >= span_s
+
+    async def _read(self) -> None:
+        async with self._reading:
+            if not self._older(self._asked_at, ASK_AGAIN_S):
+                return
+            self._asked_at = self._monotonic()
+            try:
+                self._keys = keys_of(await self._fetch())
+            except (OSError, ValueError) as error:
+                _log.warning("the keys of the tokens' provider cannot be read", error=str(error))
+            else:
+                self._read_at = self._monotonic()
+
+
+def keys_of(content: bytes) -> dict[str, jwt.PyJWK]:
+    """Return the keys for signatures by their ids. Raises ValueError with a sentence."""
+    if len(content) > BYTES_MAX:
+        raise ValueError(f"it has more than {BYTES_MAX} bytes")
+    try:
+        read = jwt.PyJWKSet.from_json(content.decode())
+    except (jwt.PyJWTError, UnicodeDecodeError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"it is no JWKS: {error}") from None
+    # A symmetric key in it would let everybody who reads the set sign.
+    public = [one for one in read.keys if one.key_type in {"RSA", "EC", "OKP"}]
+    found = {one.key_id or "": one for one in public if one.public_key_use in {None, "sig"}}
+    if not found:
+        raise ValueError("it holds no public key for signatures")
+    return found
+
+
+def of_file(path: Path) -> Fetch:
+    """Return what reads the set from a file."""
+
+    async def fetch() -> bytes:
+        return content_of(path, most=BYTES_MAX)
+
+    return fetch

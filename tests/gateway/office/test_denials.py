@@ -1,0 +1,84 @@
+"""DenialService: who may not connect or call any more."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from gateway.fleet.act import Act
+from gateway.fleet.errors import CallRefused
+from gateway.office.denials import DenialCalls
+from gateway.office.v1 import denial_pb2
+from gateway.office.v1 import denial_service_pb2 as wire
+from gateway.office.v1.denial_service_pb2_grpc import DenialServiceStub
+from gateway.rpc.roles import Role
+from storage.office.denials import Denials
+from tests.support.fleet_calls import refusal
+from tests.support.site import Site
+
+ANN = (("x-actor", "ann"),)
+MACHINE = denial_pb2.DENIAL_KIND_MACHINE
+PERSON = denial_pb2.DENIAL_KIND_PERSON
+CERTIFICATE = denial_pb2.DENIAL_KIND_CERTIFICATE
+
+
+def deny(kind: Any, name: str, **more: Any) -> wire.DenyAccessRequest:
+    return wire.DenyAccessRequest(**{"kind": kind, "name": name, "reason": "stolen", **more})
+
+
+async def test_denied_listed_and_allowed(site: Site) -> None:
+    """And a gateway that looks knows it."""
+    calls: Any = DenialServiceStub(site.channel)
+    made = (await calls.DenyAccess(deny(MACHINE, "VM-1"), metadata=ANN)).denial
+    assert ("VM-1", MACHINE, "ann", "stolen") == (
+        made.name,
+        made.kind,
+        made.denied_by,
+        made.reason,
+    )
+    assert [made] == list((await calls.ListDenials(wire.ListDenialsRequest())).denials)
+    denying = site.gateway.office.denying
+    await denying.look()
+    assert denying.denied.machine("VM-1")
+    ended = wire.AllowAccessRequest(kind=MACHINE, name="VM-1", reason="found")
+    assert made == (await calls.AllowAccess(ended, metadata=ANN)).denial
+    await denying.look()
+    assert not denying.denied.machine("VM-1")
+    code, reason, _ = await refusal(calls.AllowAccess(ended, metadata=ANN))
+    assert (grpc.StatusCode.NOT_FOUND, "DENIAL_NOT_FOUND") == (code, reason)
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (deny(0, "VM-1"), "kind"),
+        (deny(MACHINE, "no id"), "name"),
+        (deny(CERTIFICATE, "4F:01"), "name"),
+        (deny(CERTIFICATE, "04f"), "name"),
+        (deny(PERSON, ""), "name"),
+        (deny(PERSON, "x" * 201), "name"),
+        (deny(MACHINE, "VM-1", reason=""), "reason"),
+    ],
+)
+async def test_a_wrong_request_says_what_is_wrong(site: Site, request_: Any, field: str) -> None:
+    """And denies nobody."""
+    calls: Any = DenialServiceStub(site.channel)
+    code, _, fields = await refusal(calls.DenyAccess(request_, metadata=ANN))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, [field]) == (code, fields)
+
+
+async def _refused(site: Site, request: wire.DenyAccessRequest, role: Role) -> str:
+    calls = DenialCalls(
+        denials=Denials(site.database), clock=site.clock, changed=lambda: pytest.fail("told")
+    )
+    act = Act(actor="ann", within_s=1.0, person="ann", proven="ann", roles=frozenset({role}))
+    with pytest.raises(CallRefused) as refused:
+        await calls.deny(request, act)
+    return refused.value.refusal.reason
+
+
+async def test_people_are_denied_by_owners_and_nobody_by_themselves(site: Site) -> None:
+    """An operator denies a machine; the last owner does not shut themselves out."""
+    for request in (deny(PERSON, "bob"), deny(CERTIFICATE, "4f")):
+        assert "DENIED_BY_OWNERS" == await _refused(site, request, Role.OPERATOR)
+    assert "DENIES_YOURSELF" == await _refused(site, deny(PERSON, "ann"), Role.OWNER)

@@ -1,0 +1,37 @@
+"""Who is denied, as a gateway knows it."""
+
+from gateway.rpc.denylist import Denylist
+
+
+def test_each_kind_is_held_against_its_own() -> None:
+    """A person who is called as a machine is none."""
+    denied = Denylist()
+    assert denied.set([("MACHINE", "VM-1"), ("PERSON", "ann"), ("CERTIFICATE", "4f")])
+    assert [True, False, True] == [
+        denied.machine("VM-1"),
+        denied.machine("ann"),
+        denied.machine("VM-2", "4f"),
+    ]
+    assert [True, False, True] == [
+        denied.person("x", "ann"),
+        denied.person("VM-1"),
+        denied.person("bob", serial="4f"),
+    ]
+
+
+def test_nobody_is_denied_who_has_no_name() -> None:
+    """Neither without any denial, nor among others'."""
+    denied = Denylist()
+    assert not denied.set([])
+    denied.set([("MACHINE", "VM-1"), ("CERTIFICATE", "4f"), ("PERSON", "ann")])
+    assert not denied.machine("", "")
+    assert not denied.person("", serial="")
+
+
+def test_it_says_whether_anything_changed() -> None:
+    """So that doors are asked to close somebody only when there may be somebody."""
+    denied = Denylist()
+    assert denied.set([("MACHINE", "VM-1")])
+    assert not denied.set([("MACHINE", "VM-1")])
+    assert denied.set([])
+    assert not denied.machine("VM-1")

@@ -1,0 +1,59 @@
+"""What a client's certificate says."""
+
+from cryptography import x509
+
+from gateway.rpc.peers import Peer, peer_of
+from tests.support.certificates import Authority
+
+AUTHORITY = Authority()
+ANN = AUTHORITY.person("ann", "Vending Operations").certificate
+URI = b"spiffe://vendgate.test/admin/ann"
+
+
+def test_no_certificate_is_nobody() -> None:
+    """On a connection without one gRPC tells how it is secured, and no more."""
+    assert peer_of({"transport_security_type": [b"insecure"]}) is None
+
+
+def test_a_certificate_says_name_units_serial_and_end() -> None:
+    """The common name is the name where there is no URI."""
+    read = x509.load_pem_x509_certificate(ANN)
+    expected = Peer(
+        name="ann",
+        units=("Vending Operations",),
+        serial=f"{read.serial_number:x}",
+        not_after_ms=int(read.not_valid_after_utc.timestamp()) * 1_000,
+    )
+    assert expected == peer_of({"x509_common_name": [b"ann"], "x509_pem_cert": [ANN]})
+
+
+def test_a_uri_is_more_of_a_name_than_a_common_name() -> None:
+    """As it was before there were roles: the audit log goes on with the same names."""
+    found = peer_of({"peer_uri": [URI], "x509_common_name": [b"ann"], "x509_pem_cert": [ANN]})
+    assert found is not None
+    assert URI.decode() == found.name
+
+
+def test_a_nameless_one_is_its_fingerprint() -> None:
+    """Nobody becomes two people by having no name."""
+    found = peer_of({"x509_pem_cert": [AUTHORITY.nameless().certificate]})
+    assert found is not None
+    assert found.name.startswith("sha256:")
+
+
+def test_a_machine_s_is_told_apart_wherever_its_uri_stands() -> None:
+    """A second URI makes no person of it."""
+    machine = b"spiffe://vendgate.test/machine/VM-1"
+    for uris in ([machine], [URI, machine]):
+        found = peer_of({"peer_uri": uris})
+        assert found is not None
+        assert found.of_machine
+    person = peer_of({"peer_uri": [b"spiffe://vendgate.test/admin/machine/ann"]})
+    assert person is not None
+    assert not person.of_machine
+
+
+def test_what_cannot_be_read_has_its_name_alone() -> None:
+    """A machine whose old certificate only TLS can read goes on selling."""
+    found = peer_of({"peer_uri": [URI], "x509_pem_cert": [b"no certificate"]})
+    assert Peer(name=URI.decode()) == found

@@ -1,0 +1,78 @@
+"""Certificates, machines and people that are turned away."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from storage.database.engine import Database
+from storage.fleet.positions import InvalidPosition
+from storage.office.deeds import Deed, NotPossible, NotThere
+from storage.office.denials import DENIALS_MAX, Denials, DenialView
+from storage.tables import audit, denials
+
+
+def by(*, now_ms: int = 7, **more: Any) -> Deed:
+    return Deed(actor="ann", action="DenyAccess", now_ms=now_ms, **more)
+
+
+async def test_the_first_denial_counts_and_is_written_down_once(db: Database) -> None:
+    """Whoever denies again changes nothing."""
+    kept = Denials(db)
+    first = DenialView(
+        kind="MACHINE", name="VM-1", denied_by="ann", denied_at_ms=7, reason="stolen"
+    )
+    assert first == await kept.deny("MACHINE", "VM-1", "stolen", by(), by="ann")
+    assert first == await kept.deny("MACHINE", "VM-1", "again", by(now_ms=8), by="bob")
+    assert [("MACHINE", "VM-1")] == await kept.names()
+    rows = await db.read(
+        lambda connection: connection.execute(select(audit.c.machine_id, audit.c.detail)).all()
+    )
+    assert [("VM-1", "machine VM-1: stolen")] == [tuple(row) for row in rows]
+
+
+async def test_what_is_allowed_is_denied_no_more(db: Database) -> None:
+    """It returns what was; what was not denied cannot be allowed."""
+    kept = Denials(db)
+    await kept.deny("PERSON", "ann", "left", by(), by="bob")
+    assert "left" == (await kept.allow("PERSON", "ann", "is back", by())).reason
+    assert [] == await kept.names()
+    with pytest.raises(NotThere):
+        await kept.allow("PERSON", "ann", "is back", by())
+
+
+async def test_a_check_writes_nothing(db: Database) -> None:
+    """Neither way."""
+    kept = Denials(db)
+    await kept.deny("PERSON", "ann", "left", by(only_check=True), by="bob")
+    assert [] == await kept.names()
+    await kept.deny("PERSON", "ann", "left", by(), by="bob")
+    await kept.allow("PERSON", "ann", "back", by(only_check=True))
+    assert 1 == len(await kept.names())
+
+
+async def test_pages_go_on_where_the_last_one_ended(db: Database) -> None:
+    """By kind and name, whatever colons stand in a name."""
+    kept = Denials(db)
+    names = ["a", "spiffe://x/admin/ann", "z"]
+    for name in names:
+        await kept.deny("PERSON", name, "left", by(), by="bob")
+    await kept.deny("MACHINE", "VM-1", "stolen", by(), by="bob")
+    found, after = [], ""
+    while rows := await kept.page(after=after, limit=1):
+        found += [row.name for row in rows]
+        after = rows[-1].position
+    assert ["VM-1", *names] == found
+    with pytest.raises(InvalidPosition):
+        await kept.page(after="nonsense", limit=1)
+
+
+async def test_there_are_no_more_than_gateways_can_hold(db: Database) -> None:
+    """The sentence says which may go."""
+    rows = [
+        {"kind": "CERTIFICATE", "name": f"{n:x}", "denied_by": "a", "denied_at_ms": 1, "reason": ""}
+        for n in range(DENIALS_MAX)
+    ]
+    await db.write(lambda connection: connection.execute(insert(denials), rows))
+    with pytest.raises(NotPossible, match="certificates that have ended"):
+        await Denials(db).deny("MACHINE", "VM-1", "stolen", by(), by="ann")

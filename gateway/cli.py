@@ -25,6 +25,7 @@ from gateway.process.endings import ConfigFile, sentences
 from gateway.process.settings import SettingsRefused
 from gateway.process.signals import early_signals
 from gateway.process.texts import help_of
+from gateway.web.command import console
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -42,6 +43,7 @@ app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
+app.add_typer(console, name="console")
 for _one in (bench, audit, audit_log, backup, archive, scale, poster):
     app.command()(_one)
 
@@ -420,6 +422,8 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
         f"  administrators  {addresses.admin}\n"
         f"  notifications   {addresses.http}   (/alipay/notify/)\n"
         f"  health          {addresses.health}   (/healthz, /readyz, /metrics)\n"
+        f"  console         {addresses.console or 'off'}"
+        f"{'   (vendgate console login prints a link)' if addresses.console else ''}\n"
         f"  Alipay reaches  {addresses.public_url}\n"
         "  hosts           "
         f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
@@ -454,6 +458,6 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 for _command in (
-    one for part in (app, db, config, simulate, hosts) for one in part.registered_commands
+    one for part in (app, db, config, simulate, hosts, console) for one in part.registered_commands
 ):
     _command.help, _command.short_help = help_of(_command.callback)

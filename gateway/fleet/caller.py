@@ -29,12 +29,17 @@ def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     return f"{claimed} (certificate {certified})" if claimed else f"certificate {certified}"
 
 
+def may_be_claimed(name: str) -> bool:
+    """Return whether somebody may call themselves so."""
+    return len(name) <= _LENGTH_MAX and name.isprintable() and not _LIKE_A_PROOF.search(name)
+
+
 def _claimed(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     metadata = {
         key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
     }
     claimed = metadata.get("x-actor", "").strip()
-    if len(claimed) > _LENGTH_MAX or not claimed.isprintable() or _LIKE_A_PROOF.search(claimed):
+    if not may_be_claimed(claimed):
         raise invalid(
             FieldProblem(
                 field="x-actor",

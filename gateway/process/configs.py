@@ -26,7 +26,7 @@ from alipay_client.keys import Keys, load_keys
 from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates
 from gateway.process.files import Problems
-from gateway.process.sections import ListenerSettings, Posters, is_loopback_host
+from gateway.process.sections import ConsolePages, ListenerSettings, Posters, is_loopback_host
 from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
 from gateway.process.texts import without_passwords
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
@@ -54,6 +54,8 @@ class Configs:
     payer_unused_days: int = UNUSED_DAYS
     machines_tls: Tls | None = None
     admin_tls: Tls | None = None
+    console: ConsolePages = ConsolePages()
+    console_tls: Tls | None = None
     spiffe_domain: str = ""
     edge_limits: EdgeLimits = EdgeLimits()
     notify_limits: NotifyLimits = NotifyLimits()
@@ -72,6 +74,7 @@ def configs(settings: Settings) -> Configs:
     payer_salt = _payer_salt(settings, problems)
     machines_tls = _tls("machines", settings.machines, problems)
     admin_tls = _tls("admin", settings.admin, problems)
+    console_tls = _tls("console", settings.console, problems) if settings.console.enabled else None
     policy = _policy(settings, problems)
     if settings.policy.write_off_second_person_above_minor is not None and (
         admin_tls is None or not admin_tls.client_ca
@@ -97,6 +100,8 @@ def configs(settings: Settings) -> Configs:
         payer_unused_days=settings.payer_unused_days,
         machines_tls=machines_tls,
         admin_tls=admin_tls,
+        console=settings.console,
+        console_tls=console_tls,
         spiffe_domain=settings.machines.spiffe_domain,
         edge_limits=EdgeLimits(**settings.limits.model_dump()),
         notify_limits=NotifyLimits(
@@ -114,7 +119,11 @@ def certificate_problems(made: Configs, *, now_ms: int) -> list[str]:
     """Return a sentence for each certificate of the listeners that is outdated or weak."""
     return [
         sentence
-        for name, tls in (("machines", made.machines_tls), ("admin", made.admin_tls))
+        for name, tls in (
+            ("machines", made.machines_tls),
+            ("admin", made.admin_tls),
+            ("console", made.console_tls),
+        )
         if tls is not None
         for sentence in certificates.judged(name, tls, now_ms=now_ms)
     ]
@@ -397,6 +406,7 @@ def _tls(name: str, listener: ListenerSettings, problems: Problems) -> Tls | Non
     elif (
         listener.has_tls
         and listener.client_ca_file is None
+        and name != "console"  # links ask for it there
         and (name == "machines" or not listener.address.loopback)
     ):
         problems.add(
@@ -444,6 +454,8 @@ def _clashes(settings: Settings) -> Iterator[str]:
         "http": settings.http.address,
         "health": settings.health.address,
     }
+    if settings.console.enabled:
+        named["console"] = settings.console.address
     for (name, address), (other, place) in combinations(named.items(), 2):
         if address.port == place.port != 0 and _share(address.host, place.host):
             yield (

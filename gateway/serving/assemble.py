@@ -48,10 +48,15 @@ from gateway.serving.listeners import (
     build_machine_server,
 )
 from gateway.serving.metrics import Snapshot
+from gateway.web.app import ConsoleParts
+from gateway.web.asking import LocalCalls
+from gateway.web.people import People, key_of
+from gateway.web.shown import Templates
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.erasures import Erasures
+from storage.fleet.logins import Logins
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
@@ -83,6 +88,8 @@ class Gateway:
     """Alipay's notifications."""
     health_app: Starlette
     """What operators ask."""
+    console: ConsoleParts | None
+    """What people look at; None: it is off."""
     metrics: Counters
     stopping: asyncio.Event
 
@@ -175,6 +182,7 @@ def assemble(
         code_wait_s=code_wait_s,
     )
     fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
+    office = OfficeParts.on(database, fleet, posters=made.posters)
     readiness = _readiness(database, queries, links, skew, check_timeout_s)
     return Gateway(
         registry=registry,
@@ -183,7 +191,7 @@ def assemble(
         links=links,
         machines=machines,
         fleet=fleet,
-        office=OfficeParts.on(database, fleet, posters=made.posters),
+        office=office,
         ingress=ingress,
         payer_sweep=PayerSweep(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days
@@ -197,8 +205,24 @@ def assemble(
             clock=clock,
             present=_figures(made, links, machines, clock, skew),
         ),
+        console=_console(made, database, office, clock) if made.console.enabled else None,
         metrics=metrics,
         stopping=stopping,
+    )
+
+
+def _console(made: Configs, database: Database, office: OfficeParts, clock: Clock) -> ConsoleParts:
+    return ConsoleParts(
+        asking=LocalCalls(lambda to: services.add_services(office, to)),
+        people=People(
+            logins=Logins(database),
+            clock=clock,
+            key=key_of(made.payer_salt),
+            secure=made.console_tls is not None,
+        ),
+        look=Templates(made.console.time_zone),
+        clock=clock,
+        position=office.fleet.queries.settled_position,
     )
 
 
@@ -224,7 +248,11 @@ def _readiness(
 def _figures(
     made: Configs, links: HostLinks, machines: MachineService, clock: Clock, skew: Skew
 ) -> Callable[[Sequence[GaugeView] | None], Awaitable[Snapshot]]:
-    listeners = {"machines": made.machines_tls, "admin": made.admin_tls}
+    listeners = {
+        "machines": made.machines_tls,
+        "admin": made.admin_tls,
+        "console": made.console_tls,
+    }
 
     async def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
         hosts, now_ms = await links.figures(), clock.now_ms()

@@ -28,6 +28,7 @@ from gateway.process.signals import early_signals
 from gateway.process.texts import help_of
 from gateway.serving.drain_command import drain
 from gateway.trust.commands import ca
+from gateway.web.command import console
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -47,6 +48,7 @@ app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
 app.add_typer(insight, name="insight")
 app.add_typer(ca, name="ca")
+app.add_typer(console, name="console")
 for _one in (bench, audit, audit_log, backup, archive, scale, drain, poster):
     app.command()(_one)
 
@@ -426,6 +428,8 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
         f"  administrators  {addresses.admin}\n"
         f"  notifications   {addresses.http}   (/alipay/notify/)\n"
         f"  health          {addresses.health}   (/healthz, /readyz, /metrics)\n"
+        f"  console         {addresses.console or 'off'}"
+        f"{'   (vendgate console login prints a link)' if addresses.console else ''}\n"
         f"  Alipay reaches  {addresses.public_url}\n"
         "  hosts           "
         f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
@@ -460,6 +464,8 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 for _command in (
-    one for part in (app, db, config, simulate, hosts, ca) for one in part.registered_commands
+    one
+    for part in (app, db, config, simulate, hosts, ca, console)
+    for one in part.registered_commands
 ):
     _command.help, _command.short_help = help_of(_command.callback)

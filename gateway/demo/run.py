@@ -32,8 +32,10 @@ from gateway.demo.report import Report
 from gateway.demo.screen import Picture, Scene
 from gateway.demo.terminal import Terminal
 from gateway.simulator.fleet import all_have_left
+from gateway.web.people import new_secret
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
+from storage.fleet.logins import Logins
 from storage.fleet.queries import Queries
 from storage.fleet.views import EventView
 from storage.machines.holding import SqlLeases
@@ -59,6 +61,9 @@ EVENTS_SHOWN = 100
 """More than any terminal has lines for."""
 PAGE = 500
 FLEET_FOLDER = "machines"
+VISITOR = "visitor"
+LINK_VALID_MS = 86_400_000
+"""The demo's link to the console may be tried late; it is of a computer's own, like the demo."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +100,18 @@ class Stage:
         self.queries = Queries(database)
         self.fleet = fleet
         self.fleet_folder = fleet_folder
+        self._console: str = gateway.ready["console"]
+        self.console_link = ""
         self._began = time.monotonic()
         self._events: deque[EventView] = deque(maxlen=EVENTS_SHOWN)
         self._position = 0
+
+    async def let_a_visitor_in(self) -> None:
+        """Have a link to the console, which signs one visitor in."""
+        link = new_secret()
+        now_ms = time.time_ns() // 1_000_000
+        await Logins(self.database).issue(VISITOR, link, now_ms=now_ms, valid_ms=LINK_VALID_MS)
+        self.console_link = f"{self._console}/login/{link}"
 
     async def report(self) -> Report:
         """Count and add up, from SQL."""
@@ -140,6 +154,7 @@ class Stage:
             sales_wanted=self.demo.sales,
             admin_address=self.admin_address,
             control_url=self.control_url,
+            console_link=self.console_link,
             vendgate=vendgate_in_shell(),
             processes={"hosts": await self.host_pids()},
             stopping=stopping,
@@ -287,7 +302,8 @@ async def _play(
     ports = stage.free_ports()
     async with shown(console, "starting the pretend Alipay"):
         alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
-    settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray)
+    pages = {"console": {"enabled": True, "listen": f"127.0.0.1:{ports.console}"}}
+    settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray, others=pages)
     what = "starting Ray (up to half a minute) and the gateway"
     what = what if demo.ray else "starting the gateway"
     async with shown(console, what, log=folder / "gateway.log"):
@@ -314,6 +330,8 @@ async def _play(
             running = Stage(
                 demo, alipay, gateway, fleet, database, fleet_folder=folder / FLEET_FOLDER
             )
+            async with answer_within(ANSWER_TIMEOUT_S, "the database"):
+                await running.let_a_visitor_in()
             interruptions.began = True
             return await _watch(running, interruptions, console)
         finally:

@@ -37,7 +37,8 @@ _GOES_ON = " ..."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One moment of the demo. ``vendgate`` is how this program is called in the visitor's shell;
+    """One moment of the demo. ``console_link`` signs a visitor in at the console, once.
+    ``vendgate`` is how this program is called in the visitor's shell;
     ``processes`` are the ids of those that may be killed, by name.
     """
 
@@ -50,6 +51,7 @@ class Scene:
     vendgate: str
     processes: Mapping[str, Sequence[int]]
     stopping: bool
+    console_link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def _addresses(scene: Scene, width: int) -> list[Text]:
     first = scene.machines[0].machine_id if scene.machines else "VM-0001"
     qr = f"{scene.vendgate} qr {first} --admin {scene.admin_address}"
     rows = [("pay by hand", scene.control_url), ("a QR code", qr)]
+    if scene.console_link:
+        rows.append(("console", scene.console_link))
     told = [line for name, value in rows for line in _wrapped(value, width, indent=f"{name:<13}")]
     return [*map(Text, told), *_commands(grpcurl_lines(scene.admin_address)[:1], width)]
 

@@ -37,13 +37,18 @@ def shown(claimed: str, caller: Caller) -> str:
     return f"{claimed} ({proven})" if claimed else proven
 
 
+def may_be_claimed(name: str) -> bool:
+    """Return whether somebody may call themselves so."""
+    return len(name) <= LENGTH_MAX and name.isprintable() and not _LIKE_A_PROOF.search(name)
+
+
 def claimed_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """Return the metadata ``x-actor``, for which nobody vouches. Raises CallRefused."""
     metadata = {
         key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
     }
     claimed = metadata.get("x-actor", "").strip()
-    if len(claimed) > LENGTH_MAX or not claimed.isprintable() or _LIKE_A_PROOF.search(claimed):
+    if not may_be_claimed(claimed):
         raise invalid(
             FieldProblem(
                 field="x-actor",

@@ -27,7 +27,14 @@ from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates, tracing
 from gateway.process.files import Problems
 from gateway.process.people import asks_for_proof, people
-from gateway.process.sections import Admin, ListenerSettings, Posters, Trace, is_loopback_host
+from gateway.process.sections import (
+    Admin,
+    ConsolePages,
+    ListenerSettings,
+    Posters,
+    Trace,
+    is_loopback_host,
+)
 from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
 from gateway.process.texts import without_passwords
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
@@ -57,6 +64,8 @@ class Configs:
     machines_tls: Tls | None = None
     admin_tls: Tls | None = None
     roles: RolesOf = RolesOf()
+    console: ConsolePages = ConsolePages()
+    console_tls: Tls | None = None
     spiffe_domain: str = ""
     edge_limits: EdgeLimits = EdgeLimits()
     notify_limits: NotifyLimits = NotifyLimits()
@@ -76,6 +85,7 @@ def configs(settings: Settings) -> Configs:
     payer_salt = _payer_salt(settings, problems)
     machines_tls = _tls("machines", settings.machines, problems)
     admin_tls = _tls("admin", settings.admin, problems)
+    console_tls = _tls("console", settings.console, problems) if settings.console.enabled else None
     policy = _policy(settings, problems)
     roles = people(settings.admin, problems)
     if settings.policy.write_off_second_person_above_minor is not None and not asks_for_proof(
@@ -105,6 +115,8 @@ def configs(settings: Settings) -> Configs:
         machines_tls=machines_tls,
         admin_tls=admin_tls,
         roles=roles,
+        console=settings.console,
+        console_tls=console_tls,
         spiffe_domain=settings.machines.spiffe_domain,
         edge_limits=EdgeLimits(**settings.limits.model_dump()),
         notify_limits=NotifyLimits(
@@ -123,7 +135,11 @@ def certificate_problems(made: Configs, *, now_ms: int) -> list[str]:
     """Return a sentence for each certificate of the listeners that is outdated or weak."""
     return [
         sentence
-        for name, tls in (("machines", made.machines_tls), ("admin", made.admin_tls))
+        for name, tls in (
+            ("machines", made.machines_tls),
+            ("admin", made.admin_tls),
+            ("console", made.console_tls),
+        )
         if tls is not None
         for sentence in certificates.judged(name, tls, now_ms=now_ms)
     ]
@@ -406,6 +422,7 @@ def _tls(name: str, listener: ListenerSettings, problems: Problems) -> Tls | Non
     elif (
         listener.has_tls
         and listener.client_ca_file is None
+        and name != "console"  # links ask for it there
         and (name == "machines" or not listener.address.loopback)
         and not (isinstance(listener, Admin) and listener.tokens)
     ):
@@ -455,6 +472,8 @@ def _clashes(settings: Settings) -> Iterator[str]:
         "http": settings.http.address,
         "health": settings.health.address,
     }
+    if settings.console.enabled:
+        named["console"] = settings.console.address
     for (name, address), (other, place) in combinations(named.items(), 2):
         if address.port == place.port != 0 and _share(address.host, place.host):
             yield (

@@ -23,6 +23,7 @@ class Shares:
     http: int
     health: int
     admin: int
+    console: int
     machines: int
 
 
@@ -40,15 +41,22 @@ def raise_limit() -> int:
     return wanted
 
 
-def shared_out(limit: int, *, machines_wanted: int) -> Shares:
+def shared_out(limit: int, *, machines_wanted: int, pages: bool = False) -> Shares:
     """Share ``limit`` descriptors out. The money's door comes first, then those who look after it;
-    machines get the rest, as many as are wanted.
+    machines get the rest, as many as are wanted. ``pages``: the console is
+    on.
     """
     own = min(_OWN, limit // 4)
     http = max(1, min(1_024, limit // 4))
     health = max(1, min(64, limit // 16))
     admin = max(1, min(256, limit // 16))
-    rest = max(1, limit - own - http - health - admin)
+    console = max(1, min(64, limit // 16)) if pages else 0
+    rest = max(1, limit - own - http - health - admin - console)
     return Shares(
-        limit=limit, http=http, health=health, admin=admin, machines=min(machines_wanted, rest)
+        limit=limit,
+        http=http,
+        health=health,
+        admin=admin,
+        console=console,
+        machines=min(machines_wanted, rest),
     )

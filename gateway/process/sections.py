@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -87,6 +88,15 @@ Listen = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)))]
 FieldName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 """A parameter of Alipay's: a notification that has another one is refused."""
 File = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
+
+
+def _time_zone(text: str) -> str:
+    if text not in available_timezones():
+        raise ValueError(f"{text!r} is no time zone; write one such as Asia/Hong_Kong")
+    return text
 
 
 class Section(BaseModel):
@@ -195,6 +205,25 @@ class Admin(ListenerSettings):
     socket_file: File | None = None
     socket_mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0600"
     socket_role: RoleName = "owner"
+
+
+class ConsolePages(ListenerSettings):
+    """The pages for people; off unless ``enabled``. ``names``: under which it is reached beside
+    ``listen``, with the port unless that is 443. A client certificate may be shown and need not.
+    """
+
+    enabled: bool = False
+    listen: Listen = "127.0.0.1:7445"
+    names: Annotated[tuple[HostName, ...], Field(max_length=16)] = ()
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    """In which pages tell times, such as Asia/Hong_Kong."""
+
+    def hosts(self, port: int) -> frozenset[str]:
+        """Return what a request may name as its host, in lower case."""
+        own = {str(Address(host=self.address.host, port=port))}
+        if self.address.loopback:
+            own |= {f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+        return frozenset(name.lower() for name in (*own, *self.names))
 
 
 class Health(Section):

@@ -31,6 +31,7 @@ from gateway.process.sections import (
     Address,
     Admin,
     Alipay,
+    ConsolePages,
     Database,
     File,
     FleetPolicy,
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     database: Database = Database()
     machines: Machines = Machines()
     admin: Admin = Admin()
+    console: ConsolePages = ConsolePages()
     http: Http = Http()
     health: Health = Health()
     alipay: Alipay = Alipay()

@@ -56,7 +56,7 @@ NOTIFICATION_REASONS = {
 
 VEND_ANSWERS = ("approved", "denied", "payment_asked")
 """What the first answer to a request for goods may be."""
-HTTP_DOORS = ("http", "health")
+HTTP_DOORS = ("http", "health", "console")
 HTTP_ENDINGS = (
     "crowded_out",
     "no_descriptor",

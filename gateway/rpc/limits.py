@@ -114,6 +114,8 @@ class HttpLimits:
     """
     request_timeout_s: float = 60.0
     """A request is answered, and its answer taken, within this."""
+    handshakes_max: int = 32
+    """With so many agreeing upon TLS a further one is refused."""
     keep_alive_s: int = 15
     """How long a connection that was answered may wait without another request."""
 

@@ -54,10 +54,15 @@ from gateway.serving.metrics import Snapshot
 from gateway.serving.unix_socket import Socket
 from gateway.trust.door import AdminDoor, roles_of
 from gateway.trust.people import people_of
+from gateway.web.app import ConsoleParts
+from gateway.web.asking import LocalCalls
+from gateway.web.people import People, key_of
+from gateway.web.shown import Templates
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.erasures import Erasures
+from storage.fleet.logins import Logins
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
@@ -93,6 +98,8 @@ class Gateway:
     """Alipay's notifications."""
     health_app: Starlette
     """What operators ask."""
+    console: ConsoleParts | None
+    """What people look at; None: it is off."""
     metrics: Counters
     stopping: asyncio.Event
 
@@ -210,6 +217,9 @@ def assemble(
         machines.close_denied()
         door.close_denied()
 
+    office = OfficeParts.on(
+        database, fleet, posters=made.posters, denied=denied, close_denied=close_denied
+    )
     return Gateway(
         registry=registry,
         queries=queries,
@@ -217,9 +227,7 @@ def assemble(
         links=links,
         machines=machines,
         fleet=fleet,
-        office=OfficeParts.on(
-            database, fleet, posters=made.posters, denied=denied, close_denied=close_denied
-        ),
+        office=office,
         door=door,
         ingress=ingress,
         payer_sweep=PayerSweep(
@@ -237,8 +245,24 @@ def assemble(
             present=_figures(made, database, links, machines, clock, skew),
             others=(drain_route(drain, made.payer_salt),),
         ),
+        console=_console(made, database, office, clock) if made.console.enabled else None,
         metrics=metrics,
         stopping=stopping,
+    )
+
+
+def _console(made: Configs, database: Database, office: OfficeParts, clock: Clock) -> ConsoleParts:
+    return ConsoleParts(
+        asking=LocalCalls(lambda to: services.add_services(office, to)),
+        people=People(
+            logins=Logins(database),
+            clock=clock,
+            key=key_of(made.payer_salt),
+            secure=made.console_tls is not None,
+        ),
+        look=Templates(made.console.time_zone),
+        clock=clock,
+        position=office.fleet.queries.settled_position,
     )
 
 
@@ -270,7 +294,11 @@ def _figures(
     clock: Clock,
     skew: Skew,
 ) -> Callable[[Sequence[GaugeView] | None], Awaitable[Snapshot]]:
-    listeners = {"machines": made.machines_tls, "admin": made.admin_tls}
+    listeners = {
+        "machines": made.machines_tls,
+        "admin": made.admin_tls,
+        "console": made.console_tls,
+    }
 
     async def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
         hosts, now_ms = await links.figures(), clock.now_ms()

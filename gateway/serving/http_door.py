@@ -13,6 +13,7 @@ out his own, and not Alipay's one.
 import asyncio
 import ipaddress
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from gateway.rpc.https import certified_by
 from gateway.rpc.limits import HttpLimits
 
 log = structlog.get_logger()
@@ -54,7 +56,9 @@ class HttpConnection(H11Protocol):
         return cycle is not None and not cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take its place."""
+        """Take its place. Each request of it knows whose certificate was shown."""
+        secured = transport.get_extra_info("ssl_object")
+        self.app_state = {"certified": {} if secured is None else certified_by(secured)}
         super().connection_made(transport)
         self._door.opened(self)
 
@@ -123,8 +127,12 @@ class HttpDoor:
         make: Callable[["HttpDoor"], HttpConnection],
         ended: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.now = now
+        self._tls = tls
+        self._shaking: set[asyncio.Task[None]] = set()
+        """Connections whose TLS is being agreed upon: each holds a place by itself."""
         self._listener = listener
         self._limits = limits
         self._make = make
@@ -182,21 +190,37 @@ class HttpDoor:
                 self._ended("no_descriptor")
                 await asyncio.sleep(ACCEPT_AGAIN_S)
                 continue
-            try:
-                await self._let_in(accepted, address_of(peer))
-            except OSError as error:  # it hung up in between
-                log.debug("a connection was gone at once", error=str(error))
+            if self._tls is None:
+                await self._let_in(accepted, address_of(peer), None)
+            elif len(self._shaking) < self._limits.handshakes_max:
+                # Who is slow at it must not keep others waiting.
+                letting_in = self._let_in(accepted, address_of(peer), self._tls())
+                task = asyncio.create_task(letting_in)
+                self._shaking.add(task)
+                task.add_done_callback(self._shaking.discard)
+            else:
+                self._ended("refused")
+                accepted.close()
             await asyncio.sleep(0)  # a flood must not keep the loop to itself
 
-    async def _let_in(self, accepted: socket.socket, address: str) -> None:
+    async def _let_in(
+        self, accepted: socket.socket, address: str, tls: ssl.SSLContext | None
+    ) -> None:
         taken = False
         try:
             if self._admits(address):
                 loop = asyncio.get_running_loop()
-                await loop.connect_accepted_socket(lambda: self._make(self), accepted)
+                await loop.connect_accepted_socket(
+                    lambda: self._make(self),
+                    accepted,
+                    ssl=tls,
+                    ssl_handshake_timeout=self._limits.head_timeout_s if tls else None,
+                )
                 taken = True
             else:
                 self._ended("refused")
+        except OSError as error:  # it hung up in between, or speaks no TLS that we speak
+            log.debug("a connection was gone at once", error=str(error))
         finally:
             if not taken:
                 accepted.close()

@@ -4,12 +4,13 @@ signal and no log configuration.
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from gateway.process.addresses import cannot_listen
 from gateway.process.sections import Address
@@ -59,16 +60,18 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def served(
-    app: Starlette,
+    app: ASGIApp,
     listener: socket.socket,
     *,
     limits: HttpLimits,
     ended: Callable[[str], None],
     made: type[HttpConnection] = HttpConnection,
     now: Callable[[], float] = time.monotonic,
+    tls: Callable[[], ssl.SSLContext] | None = None,
 ) -> AsyncIterator[HttpDoor]:
     """Serve ``app`` while the block lasts; requests under way may finish, for some seconds.
     ``ended`` is told of each connection that the door ends or refuses. ``now``: seconds, for spans.
+    ``tls``: asked at each connection.
     """
     config = uvicorn.Config(
         app,
@@ -92,6 +95,7 @@ async def served(
         make=lambda door: made(config, server.server_state, door=door),
         ended=ended,
         now=now,
+        tls=tls,
     )
     accepting = asyncio.create_task(door.run(), name="http-door")
     try:

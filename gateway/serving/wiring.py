@@ -10,6 +10,7 @@ import asyncio
 import os
 import secrets
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -36,12 +37,14 @@ from gateway.process.sections import Address, Admin
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
 from gateway.process.skew import process_skew
+from gateway.rpc.https import Contexts
 from gateway.rpc.limits import HttpLimits
 from gateway.serving import http_server
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.draining import Drain
 from gateway.serving.listeners import Listener
 from gateway.serving.unix_socket import Socket
+from gateway.web.app import build_console_app
 from storage.database.durability import require_durable
 from storage.database.engine import Database
 from storage.machines.holding import SqlLeases
@@ -61,13 +64,14 @@ class GatewayLost(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
     """Where the gateway listens, with the ports that the system chose, and the processes in which
-    machines live.
+    machines live. ``console`` is the address of the pages, empty if they are off.
     """
 
     machines: str
     admin: str
     http: str
     health: str
+    console: str
     public_url: str
     gateway_id: str
     pid: int
@@ -154,6 +158,7 @@ async def run_gateway(
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)
+        pages = await _serve_console(stack, gateway, settings, made, shares)
         machines, admin = await _listen(stack, gateway, settings, made, shares)
         # Ready; and the end.
         await _attached(links, stop)
@@ -163,6 +168,7 @@ async def run_gateway(
                 admin=_at(settings.admin.listen, admin.port),
                 http=_at(settings.http.listen, http_server.port_of(listener)),
                 health=_at(settings.health.listen, http_server.port_of(health)),
+                console=pages,
                 public_url=settings.public_url,
                 gateway_id=gateway_id,
                 pid=os.getpid(),
@@ -217,7 +223,9 @@ def _shares(settings: Settings) -> Shares:
     machine that moves has two connections.
     """
     streams = settings.limits.streams_max
-    shares = descriptors.shared_out(descriptors.raise_limit(), machines_wanted=2 * streams)
+    shares = descriptors.shared_out(
+        descriptors.raise_limit(), machines_wanted=2 * streams, pages=settings.console.enabled
+    )
     log.info("descriptors are shared out", **asdict(shares))
     return shares
 
@@ -242,6 +250,34 @@ async def _serve_http(
         await stack.enter_async_context(
             http_server.served(app, listener, limits=limits, ended=told)
         )
+
+
+async def _serve_console(
+    stack: AsyncExitStack,
+    gateway: Gateway,
+    settings: Settings,
+    made: Configs,
+    shares: Shares,
+) -> str:
+    """Serve the pages for people on a socket of their own, and return their address; empty if they
+    are off.
+    """
+    if gateway.console is None:
+        return ""
+    listener = _bound(stack, "console.listen", settings.console.address)
+    port = http_server.port_of(listener)
+    tls: Callable[[], ssl.SSLContext] | None = (
+        None if made.console_tls is None else Contexts(made.console_tls)
+    )
+    limits = HttpLimits(
+        connections_max=shares.console, connections_per_address_max=max(1, shares.console // 2)
+    )
+    app = build_console_app(gateway.console, hosts=made.console.hosts(port))
+    told = partial(_ended, gateway.metrics.connections_ended, "console")
+    await stack.enter_async_context(
+        http_server.served(app, listener, limits=limits, ended=told, tls=tls)
+    )
+    return f"http{'' if tls is None else 's'}://{_at(made.console.listen, port)}"
 
 
 def _ended(counter: Counter, door: str, reason: str) -> None:

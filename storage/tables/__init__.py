@@ -10,7 +10,7 @@ like no other file here, because the import of that file would hide it.
 from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal
-from storage.tables.fleet import answers, limit_proposals, work_item_closings
+from storage.tables.fleet import answers, console_logins, limit_proposals, work_item_closings
 from storage.tables.goods import column_pars, goods_balances, goods_lots, goods_moves, visits
 from storage.tables.imports import machine_import_lines, machine_imports
 from storage.tables.insight import (
@@ -80,6 +80,7 @@ __all__ = [
     "column_locks",
     "column_pars",
     "denials",
+    "console_logins",
     "district_paths",
     "districts",
     "followers",

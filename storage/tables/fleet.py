@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -58,4 +59,18 @@ answers = Table(
     Column("answer", LargeBinary),
     Index(None, "at_ms"),
     Index(None, "caller", "at_ms"),
+)
+
+# Who is signed in at the console, and links by which somebody may sign in once. ``secret_sha256``
+# is the hash of what the browser or the link holds; nothing here lets anybody in.
+console_logins = Table(
+    "console_logins",
+    metadata,
+    Column("secret_sha256", String(64), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("person", String(64), nullable=False),
+    Column("issued_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    CheckConstraint("expires_at_ms > issued_at_ms", name="ends_by_itself"),
+    Index(None, "kind", "expires_at_ms"),
 )

@@ -15,6 +15,7 @@ from gateway.demo.screen import Picture, Scene, grpcurl_lines
 from storage.fleet.views import EventView, MachineView
 
 ADMIN, CONTROL = "127.0.0.1:65535", "http://127.0.0.1:65534"
+CONSOLE = "http://127.0.0.1:65533/login/" + "x" * 32
 QR = f".venv/bin/vendgate qr VM-0001 --admin {ADMIN}"
 SIZES = [(80, 24), (100, 30), (120, 40), (160, 45), (200, 50)]
 PHASES = ("ENABLED", "VEND_AWAITING_PAYMENT", "SESSION_IDLE", "VEND_IN_DOUBT")
@@ -203,3 +204,13 @@ def test_an_event_longer_than_the_room_is_begun(width: int, height: int) -> None
     assert happened[-1].endswith(" ...")
     assert height >= len(lines)
     assert [] == [line for line in lines if len(line) > width]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_consoles_link_is_whole(width: int, height: int) -> None:
+    """It can be clicked in any terminal, and what gives way to it is counted."""
+    lines = drawn(replace(scene(), console_link=CONSOLE), width, height)
+    assert f"console      {CONSOLE}" in lines
+    assert height >= len(lines)
+    shown = [line for line in lines if re.match(r"VM-00\d\d  ", line)]
+    assert 12 == len(shown) or f"and {12 - len(shown)} more" in lines

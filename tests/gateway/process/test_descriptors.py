@@ -11,8 +11,8 @@ from gateway.process.descriptors import shared_out
 @pytest.mark.parametrize("limit", [64, 256, 1_024, 4_096, 20_000, 1_048_576])
 def test_the_doors_leave_room(limit: int) -> None:
     """All doors full leave a quarter, or 256, for the process itself, and each door has some."""
-    shares = shared_out(limit, machines_wanted=40_000)
-    held = (shares.http, shares.health, shares.admin, shares.machines)
+    shares = shared_out(limit, machines_wanted=40_000, pages=True)
+    held = (shares.http, shares.health, shares.admin, shares.console, shares.machines)
     assert min(256, limit // 4) <= limit - sum(held)
     assert 1 <= min(held)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,9 +25,11 @@ from storage.tables import payers
 from tests.alipay_client.wire import Pair
 from tests.storage.owner import take
 from tests.support import installed
+from tests.support.certificates import Authority, Issued
 from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
 
 Tables = dict[str, Any]
+ANN_S = "spiffe://vendgate.test/admin/ann"
 
 
 @pytest.fixture
@@ -130,6 +133,52 @@ async def test_a_gateway_is_drained_by_a_command_and_stays(tmp_path: Path, table
             "Only who has this gateway's settings" in refused.output,
         )
         assert not running.done()
+async def test_the_console_is_served_over_tls(tmp_path: Path, tables: Tables) -> None:
+    """Who shows a certificate is known by it; who shows none gets in and has to sign in; another
+    one's certificate ends at the door.
+    """
+    people, strangers = Authority("administrators"), Authority("strangers")
+    server = people.server()
+    for name, content in (
+        ("console.crt", server.certificate),
+        ("console.key", server.private_key),
+        ("people.crt", people.certificate),
+    ):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o600)
+    tables["console"] = {
+        "enabled": True,
+        "listen": "127.0.0.1:0",
+        "certificate_file": str(tmp_path / "console.crt"),
+        "private_key_file": str(tmp_path / "console.key"),
+        "client_ca_file": str(tmp_path / "people.crt"),
+    }
+
+    def browser(url: str, shown: Issued | None) -> httpx.AsyncClient:
+        context = ssl.create_default_context(cadata=people.certificate.decode())
+        if shown is not None:
+            file = tmp_path / "shown.pem"
+            file.write_bytes(shown.certificate + shown.private_key)
+            context.load_cert_chain(file)
+        return httpx.AsyncClient(base_url=url, verify=context)
+
+    async with _running(tmp_path, tables) as (addresses, _, _):
+        url = addresses.console
+        assert url.startswith("https://127.0.0.1:")
+        async with browser(url, people.client("spiffe://vendgate.test/admin/ann")) as ann:
+            page = await ann.get("/")
+            assert (200, True) == (
+                page.status_code,
+                "spiffe://vendgate.test/admin/ann" in page.text,
+            )
+            assert "Sign out" not in page.text
+        async with browser(url, None) as nobody:
+            assert 303 == (await nobody.get("/")).status_code
+        async with browser(url, strangers.client(ANN_S)) as stranger:
+            with pytest.raises(httpx.TransportError):
+                await stranger.get("/")
+        async with browser(url, None) as nobody:
+            assert 401 == (await nobody.get("/login")).status_code
 
 
 async def test_the_gateway_can_be_started_again(tmp_path: Path, tables: Tables) -> None:

@@ -1,16 +1,23 @@
-"""A program knows which versions of the schema it works with, and finds which one is there."""
+"""A program knows which versions of the schema it works with, and finds which one is there; and the
+views for tools of others are what their page says.
+"""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Table, column, table, update
+from sqlalchemy import Connection, Table, column, inspect, table, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.ports import StoreError
 from storage.database import migrate, schema
 from storage.database.engine import Database
-from storage.tables import installation
+from storage.database.urls import parse
+from storage.tables import installation, vends
+from tests.storage.conftest import ON_POSTGRES
 
 KEPT: Table = table("alembic_version", column("version_num"))  # type: ignore[assignment]
 
@@ -77,8 +84,8 @@ def test_what_migrations_say_is_what_works_together(
 @pytest.mark.parametrize("said", ["", 'kind = "OTHER"', 'kind = "CONTRACT"', contract("0018")])
 def test_a_migration_that_says_nothing_is_no_migration(files: Path, said: str) -> None:
     """Each says its kind, and one that takes something away since when nobody uses it."""
-    for version, text in {"0017": EXPAND, "0018": said}.items():
-        (files / f"{version}_some.py").write_text(text)
+    for version, said_there in {"0017": EXPAND, "0018": said}.items():
+        (files / f"{version}_some.py").write_text(said_there)
     with pytest.raises(AssertionError):
         schema.oldest_program()
 
@@ -127,3 +134,58 @@ async def test_a_contraction_that_was_not_made_yet_is_waited_for(
     monkeypatch.setattr(schema, "oldest_database", lambda: "0017")
     assert "" == await db.read(schema.refusal)
     assert 8 == await db.read(schema.opened)
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "views.md").read_text()
+SECTION = re.compile(r"^### (bi_\w+)\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
+TOLD = {
+    name: re.findall(r"^\| (\w+) \|", section, re.MULTILINE)[1:]
+    for name, section in SECTION.findall(PAGE)
+}
+"""Each view with its columns, as the page has them."""
+HIDDEN = ("payer", "token", "contact", "buyer", "trade_id", "partner", "evidence", "address")
+
+
+async def test_the_views_are_what_their_page_says(db: Database) -> None:
+    """Column by column, in one order; each can be read, and none tells who paid or how somebody is
+    reached.
+    """
+
+    def work(connection: Connection) -> dict[str, list[str]]:
+        there = inspect(connection)
+        names = [name for name in there.get_view_names() if name.startswith("bi_")]
+        for name in names:
+            connection.execute(text(f"SELECT * FROM {name} LIMIT 1")).all()
+        return {name: [str(one["name"]) for one in there.get_columns(name)] for name in names}
+
+    found = await db.read(work)
+    assert found == TOLD
+    assert len(found) > 10
+    assert [] == [
+        (view, column)
+        for view, columns in found.items()
+        for column in columns
+        if any(word in column for word in HIDDEN)
+    ]
+    assert 1 == await db.read(lambda c: c.scalar(text("SELECT version FROM bi_contract")))
+
+
+@pytest.mark.parametrize("url", [pytest.param("postgresql", marks=ON_POSTGRES)], indirect=True)
+async def test_the_role_of_the_page_reads_the_views_alone(url: str) -> None:
+    """It reads each view, no table, and changes nothing."""
+    (block,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    elsewhere = create_async_engine(parse(url))
+    async with elsewhere.connect() as connection:
+        transaction = await connection.begin()
+        for statement in block.strip().split(";\n"):
+            await connection.execute(text(statement.rstrip(";")))
+        await connection.execute(text("SET LOCAL ROLE vendgate_bi"))
+        for name in TOLD:
+            await connection.execute(text(f"SELECT * FROM {name}"))
+        writes = "INSERT INTO bi_sites (site) VALUES ('x')"
+        for forbidden in (f"SELECT * FROM {vends.name}", writes):
+            with pytest.raises(DBAPIError, match="permission denied"):
+                async with connection.begin_nested():
+                    await connection.execute(text(forbidden))
+        await transaction.rollback()
+    await elsewhere.dispose()

@@ -1,0 +1,118 @@
+"""What a form may do: each act is a call of administrators, made of the form's fields.
+
+Flows in: the fields. Flows out: a request for ``asking``. All checks are the call's own; here it is
+only refused what is no such form. A form has the id of its request from when it was drawn, so that
+whoever sends it twice does it once.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from google.protobuf.message import Message
+
+from gateway.fleet.v1 import (
+    fleet_service_pb2,
+    session_service_pb2,
+    trade_service_pb2,
+    work_item_service_pb2,
+)
+from gateway.office.v1 import goods_service_pb2
+from gateway.web.door import FormRefused
+
+Fields = Mapping[str, str]
+_QUANTITY_MAX = 10_000
+_WHOLE = re.compile(r"[0-9]{1,6}")
+
+
+def _close_work_item(of: Fields) -> Message:
+    return work_item_service_pb2.CloseWorkItemRequest(
+        item_id=_given(of, "item_id"), reason=of.get("reason", ""), request_id=_request_id(of)
+    )
+
+
+def _retry_refund(of: Fields) -> Message:
+    return trade_service_pb2.RetryRefundRequest(
+        refund_id=_given(of, "refund_id"), reason=of.get("reason", ""), request_id=_request_id(of)
+    )
+
+
+def _settle_vend(of: Fields) -> Message:
+    outcomes = session_service_pb2.VendOutcome
+    word = _given(of, "outcome")
+    if word not in outcomes.keys():  # noqa: SIM118 - an enum of the wire is no mapping
+        raise FormRefused("Say whether the customer has the goods.")
+    return session_service_pb2.SettleVendRequest(
+        vend_id=_given(of, "vend_id"),
+        outcome=outcomes.Value(word),
+        reason=of.get("reason", ""),
+        request_id=_request_id(of),
+    )
+
+
+def _disable_machine(of: Fields) -> Message:
+    return fleet_service_pb2.DisableMachineRequest(
+        machine_id=_given(of, "machine_id"),
+        etag=of.get("etag", ""),
+        reason=of.get("reason", ""),
+        request_id=_request_id(of),
+    )
+
+
+def _enable_machine(of: Fields) -> Message:
+    return fleet_service_pb2.EnableMachineRequest(
+        machine_id=_given(of, "machine_id"), etag=of.get("etag", ""), request_id=_request_id(of)
+    )
+
+
+def _refill(of: Fields) -> Message:
+    place, _, lot = _given(of, "from").partition(" ")
+    quantity = of.get("quantity", "").strip()
+    if not (_WHOLE.fullmatch(quantity) and 0 < int(quantity) <= _QUANTITY_MAX):
+        raise FormRefused("Say how many as a whole number from 1 on.")
+    return goods_service_pb2.LoadColumnRequest(
+        machine_id=_given(of, "machine_id"),
+        column=_given(of, "column"),
+        product=_given(of, "product"),
+        lot=lot,
+        quantity=int(quantity),
+        reason=of.get("reason", ""),
+        request_id=_request_id(of),
+        **{"from": place},  # type: ignore[arg-type]  # a word of Python's
+    )
+
+
+ACTS: Mapping[str, Callable[[Fields], Message]] = {
+    "close-work-item": _close_work_item,
+    "retry-refund": _retry_refund,
+    "settle-vend": _settle_vend,
+    "disable-machine": _disable_machine,
+    "enable-machine": _enable_machine,
+    "refill": _refill,
+}
+DONE = {
+    "close-work-item": "The work item is closed.",
+    "retry-refund": "The refund is tried again.",
+    "settle-vend": "The vend is settled.",
+    "disable-machine": "The machine is disabled.",
+    "enable-machine": "The machine is enabled.",
+    "refill": "The goods are in the column.",
+}
+"""What is said when it was done."""
+
+
+def request_of(act: str, form: Fields) -> Message:
+    """Return the request of a form. Raises FormRefused."""
+    if act not in ACTS:
+        raise FormRefused("There is no such act.")
+    return ACTS[act](form)
+
+
+def _given(of: Fields, name: str) -> str:
+    if not (value := of.get(name, "").strip()):
+        raise FormRefused(f"The form has no {name}: load its page again.")
+    return value
+
+
+def _request_id(of: Fields) -> str:
+    """Without an id a form that is sent twice would be two."""
+    return _given(of, "request_id")

@@ -1,0 +1,134 @@
+"""Pictures: from numbers to places on paper. Pure; the templates write them as SVG.
+
+Flows in: counts and amounts, all of them integers. Flows out: integers too, in the units of the
+picture. What is not known is drawn as nothing, never as zero.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+BAR_LENGTH = 600
+LABEL_LENGTH_MAX = 24
+_COLUMN = re.compile(r"(?P<row>\D*)(?P<place>.*)")
+LOW_PERCENT = 25
+MAP_WIDTH = 720
+MAP_HEIGHT = 420
+_MARGIN = 40
+DOT_MIN, DOT_MAX = 6, 22
+
+
+def short(text: str, most: int = LABEL_LENGTH_MAX) -> str:
+    """Return a text that has room; three dots say that more of it was there."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """``length`` of BAR_LENGTH; None: nothing is known, which is no zero."""
+
+    label: str
+    said: str
+    length: int | None
+
+
+def bars(of: Sequence[tuple[str, int | None, str]]) -> list[Bar]:
+    """Return a bar of each label, number and what is written beside it. Numbers below zero have no
+    length.
+    """
+    most = max((number for _, number, _ in of if number is not None), default=0)
+    return [
+        Bar(
+            label=label,
+            said=said,
+            length=None
+            if number is None
+            else max(0, number) * BAR_LENGTH // most
+            if most > 0
+            else 0,
+        )
+        for label, number, said in of
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One column of a machine as it stands on the shelf. ``percent`` of its capacity; None where
+    it has none.
+    """
+
+    column: str
+    product: str
+    said: str
+    percent: int | None
+    row: int
+    place: int
+
+    @property
+    def state(self) -> str:
+        """How full it is, in a word."""
+        if self.percent is None:
+            return "unknown"
+        if self.percent == 0:
+            return "empty"
+        return "low" if self.percent <= LOW_PERCENT else "full"
+
+
+def shelf(columns: Iterable[tuple[str, str, int, int]]) -> list[Slot]:
+    """Return the slots of a machine: column, product, stock and capacity of each. What a column's
+    name begins with is its row.
+    """
+    rows: dict[str, list[tuple[str, str, int, int]]] = {}
+    for one in columns:
+        found = _COLUMN.fullmatch(one[0])
+        rows.setdefault(found["row"] if found else "", []).append(one)
+    return [
+        Slot(
+            column=column,
+            product=product,
+            said=f"{stock} of {capacity}",
+            percent=min(100, stock * 100 // capacity) if capacity else None,
+            row=row,
+            place=place,
+        )
+        for row, name in enumerate(sorted(rows))
+        for place, (column, product, stock, capacity) in enumerate(
+            sorted(rows[name], key=lambda one: (len(one[0]), one[0]))
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """A site on the map; ``size`` grows with its machines."""
+
+    label: str
+    href: str
+    x: int
+    y: int
+    size: int
+
+
+def dots(places: Sequence[tuple[str, str, int, int]], counts: Mapping[str, int]) -> list[Dot]:
+    """Return the sites by name, code, latitude and longitude (millionths of a degree), north above.
+    A degree of longitude is as long as one of latitude: what is shown is where things are from one
+    another, in a town or a country.
+    """
+    if not places:
+        return []
+    north, south = max(one[2] for one in places), min(one[2] for one in places)
+    east, west = max(one[3] for one in places), min(one[3] for one in places)
+    wide, high = MAP_WIDTH - 2 * _MARGIN, MAP_HEIGHT - 2 * _MARGIN
+    # One unit of the picture is so many millionths, both ways.
+    unit = max(1, -(-(east - west) // wide), -(-(north - south) // high))
+    most = max(counts.values(), default=0)
+    return [
+        Dot(
+            label=name,
+            href=f"/places?site={code}",
+            x=_MARGIN + (wide - (east - west) // unit) // 2 + (longitude - west) // unit,
+            y=_MARGIN + (high - (north - south) // unit) // 2 + (north - latitude) // unit,
+            size=DOT_MIN + ((DOT_MAX - DOT_MIN) * counts.get(code, 0) // most if most else 0),
+        )
+        for name, code, latitude, longitude in places
+    ]

@@ -1,0 +1,148 @@
+"""What every request passes on its way to the console, and every answer on its way out.
+
+Flows in: a request of whoever can reach the port. Flows out: a short refusal, or what the pages
+answer, with the headers by which a browser loads nothing from elsewhere, runs nothing that stands
+in a page, and shows no page within another. A request that names a host under which we are not
+known is refused: a stranger's page could have led a browser here under its own name.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger()
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "object-src 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
+}
+TARGET_BYTES_MAX = 4_096
+"""Of a path and a query together."""
+FORM_BYTES_MAX = 16_384
+FORM_FIELDS_MAX = 32
+_OWN_SITE = frozenset({"same-origin", "none"})
+"""``none``: somebody typed it, or followed a bookmark."""
+
+
+class FormRefused(Exception):
+    """What came is no form of ours; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorLimits:
+    """How many requests are answered at the same time, and how long one may take."""
+
+    in_flight_max: int = 16
+    within_s: float = 30.0
+
+
+class ConsoleDoor:
+    """An ASGI app around the pages. ``hosts``: the names, with their ports, under which the console
+    is reached, in lower case.
+    """
+
+    def __init__(self, pages: ASGIApp, *, hosts: Iterable[str], limits: DoorLimits) -> None:
+        self._pages = pages
+        self._hosts = frozenset(hosts)
+        self._limits = limits
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+
+        async def out(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": _with_ours(message["headers"])}
+            await send(message)
+
+        if (refusal := self._refusal(scope)) is not None:
+            await refusal(scope, receive, out)
+            return
+        self._in_flight += 1
+        try:
+            async with asyncio.timeout(self._limits.within_s):
+                await self._pages(scope, receive, out)
+        except TimeoutError:
+            log.warning("a page of the console took too long", path=scope["path"])
+            raise  # its connection ends, whatever of the answer is out
+        finally:
+            self._in_flight -= 1
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        if host not in self._hosts:
+            return _says(
+                421, "This console is not known under that name: see console.names in the settings."
+            )
+        if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_BYTES_MAX:
+            return _says(414, "The address is too long.")
+        if scope["method"] == "POST" and not _of_our_own(host, headers):
+            return _says(403, "Forms are taken from the console's own pages only.")
+        if self._in_flight >= self._limits.in_flight_max:
+            return _says(503, "Too many people look at once: try again.", {"retry-after": "2"})
+        return None
+
+
+def _of_our_own(host: str, headers: Headers) -> bool:
+    """Return whether a form comes from a page of ours, as far as the browser says it."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None and site not in _OWN_SITE:
+        return False
+    # "null": a page of ours sends no referrer, and some browsers then send no origin either.
+    # A proxy in front may speak TLS where we do not.
+    ours = {None, f"http://{host}", f"https://{host}"}
+    return origin in ours or (origin == "null" and site == "same-origin")
+
+
+def _with_ours(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    there = list(headers)
+    named = {name.lower() for name, _ in there}
+    ours = ((name.encode(), value.encode()) for name, value in HEADERS.items())
+    return [*there, *((name, value) for name, value in ours if name not in named)]
+
+
+def _says(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    return PlainTextResponse(f"{sentence}\n", status_code=status, headers=headers)
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """Return the fields of a form. Raises FormRefused."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise FormRefused("A form is sent as application/x-www-form-urlencoded.")
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > FORM_BYTES_MAX:
+            raise FormRefused(f"A form has at most {FORM_BYTES_MAX} bytes: write less.")
+    try:
+        fields = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=FORM_FIELDS_MAX,
+        )
+    except ValueError:
+        raise FormRefused("The form cannot be read: load its page again.") from None
+    if len(dict(fields)) != len(fields):
+        raise FormRefused("A field comes twice: load the page again.")
+    return dict(fields)

@@ -1,0 +1,156 @@
+"""One machine: its shelf as a picture, what is wrong with it and what that costs, what it sold
+last, and what a person may do about it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from gateway.fleet.v1 import (
+    event_service_pb2,
+    fleet_service_pb2,
+    machine_pb2,
+    session_service_pb2,
+    trade_service_pb2,
+    work_item_service_pb2,
+)
+from gateway.office.v1 import (
+    goods_pb2,
+    goods_service_pb2,
+    incident_pb2,
+    incident_service_pb2,
+    machine_profile_service_pb2,
+)
+from gateway.v1 import machine_pb2 as wire
+from gateway.web import waiting
+from gateway.web.charts import shelf
+from gateway.web.pages.machines import state_of
+from gateway.web.tables import Amount, Form, Table, moment, money
+from gateway.web.view import Looking, Missing, View
+from gateway.web.words import said
+
+LAST = 10
+STORES_MAX = 500
+
+
+async def machine(looking: Looking) -> View:
+    """Return the page of the machine that the path names. Raises Refused if there is none."""
+    of = looking.name
+    found, health, vends, refunds, items, events = await looking.all(
+        fleet_service_pb2.GetMachineRequest(machine_id=of),
+        incident_service_pb2.GetMachineHealthRequest(machine_id=of),
+        session_service_pb2.ListVendsRequest(machine_id=of, page_size=LAST),
+        trade_service_pb2.ListRefundsRequest(machine_id=of, open=True, page_size=LAST),
+        work_item_service_pb2.ListWorkItemsRequest(machine_id=of, page_size=LAST),
+        event_service_pb2.ListEventsRequest(machine_id=of, page_size=LAST),
+    )
+    profile = await looking.attempt(
+        machine_profile_service_pb2.GetMachineProfileRequest(machine_id=of)
+    )
+    stores = await looking.attempt(goods_service_pb2.ListGoodsBalancesRequest(page_size=STORES_MAX))
+    it = found.machine
+    tables = (
+        _troubles(health.troubles),
+        _columns(it, () if isinstance(stores, Missing) else stores.balances),
+        waiting.work_items(items.work_items),
+        waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
+        waiting.vends(vends.vends),
+        _events(events.events),
+    )
+    return View(
+        title=of,
+        template="machine.html",
+        tables=tables,
+        values={
+            "machine": it,
+            "state": state_of(it),
+            "mode": said(wire.Mode, it.mode),
+            "code": said(machine_pb2.CodeStatus, it.code_status),
+            "since": moment(it.connection_changed_at),
+            "funds": money(it.funds),
+            "usual": money(health.usual_per_hour),
+            "cost": money(health.cost_per_hour),
+            "slots": shelf(
+                (one.column, one.product, one.stock, one.capacity) for one in it.columns
+            ),
+            "profile": None if isinstance(profile, Missing) else profile.profile,
+            "forms": _forms(it),
+        },
+    )
+
+
+def _forms(it: machine_pb2.Machine) -> list[Form]:
+    if it.HasField("retired_at"):
+        return []
+    fields = {"machine_id": it.machine_id, "etag": it.etag}
+    if it.enabled:
+        return [Form(act="disable-machine", label="Disable", fields=fields)]
+    return [Form(act="enable-machine", label="Enable", fields=fields, asks=())]
+
+
+def _troubles(of: Iterable[incident_pb2.Trouble]) -> Table:
+    return Table(
+        name="troubles",
+        title="What is wrong now",
+        heads=("What", "Column", "Detail", "Since", "Costs an hour"),
+        rows=[
+            (
+                said(incident_pb2.TroubleKind, one.kind),
+                one.column,
+                one.detail,
+                moment(one.since),
+                money(one.cost_per_hour),
+            )
+            for one in of
+        ],
+        empty="Nothing is known to be wrong.",
+    )
+
+
+def _columns(it: machine_pb2.Machine, stores: Iterable[goods_pb2.GoodsBalance]) -> Table:
+    there: dict[str, dict[str, str]] = {}
+    for one in stores:
+        if one.place.startswith(("WAREHOUSE:", "VAN:")) and one.quantity > 0:
+            lot = f", lot {one.lot}" if one.lot else ""
+            name = f"{one.place} ({one.quantity}{lot})"
+            there.setdefault(one.product, {})[f"{one.place} {one.lot}"] = name
+    return Table(
+        name="columns",
+        title="Columns",
+        heads=("Column", "Product", "Price", "Stock", "Capacity", "Refill"),
+        rows=[
+            (
+                one.column,
+                one.product,
+                Amount(one.price_minor, it.currency),
+                one.stock,
+                one.capacity,
+                _refill(it, one, there.get(one.product, {})),
+            )
+            for one in it.columns
+        ],
+        empty="It has no planogram yet.",
+        note="A refill comes from a van or a warehouse that has the product; "
+        "where there is no form, none has.",
+    )
+
+
+def _refill(it: machine_pb2.Machine, column: Any, stores: dict[str, str]) -> Form | None:
+    if not stores or it.HasField("retired_at"):
+        return None
+    return Form(
+        act="refill",
+        label="Refill",
+        fields={"machine_id": it.machine_id, "column": column.column, "product": column.product},
+        asks=("quantity", "from", "reason"),
+        choices={"from": stores},
+    )
+
+
+def _events(of: Iterable[Any]) -> Table:
+    return Table(
+        name="events",
+        title="What happened last",
+        heads=("When", "What", "Session"),
+        rows=[(moment(one.at), one.text, one.session_id) for one in of],
+        empty="Nothing has happened yet.",
+    )

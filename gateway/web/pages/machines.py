@@ -1,0 +1,76 @@
+"""Machines: all of them, with their state and what is open."""
+
+from typing import Any
+
+from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
+from gateway.web.tables import Table, moment, money
+from gateway.web.view import Looking, View
+from gateway.web.waiting import machine_link
+from gateway.web.words import code, said
+
+PAGE = 100
+STATES = {
+    "": "any state",
+    "INACTIVE": "offline",
+    "DISABLED": "disabled",
+    "ENABLED": "ready",
+    "SESSION_IDLE": "with a customer",
+    "VEND_AWAITING_PAYMENT": "waits for a payment",
+    "VEND_APPROVED": "vending",
+    "VEND_IN_DOUBT": "in doubt",
+}
+HEADS = ("Machine", "Store", "State", "Since", "Funds", "Open refunds", "Last fault", "Firmware")
+
+
+def state_of(machine: machine_pb2.Machine) -> str:
+    """Return a machine's state in a few words."""
+    if machine.HasField("halted"):
+        return "halted"
+    if machine.HasField("retired_at"):
+        return "retired"
+    phase = code(machine_pb2.Phase, machine.phase)
+    return STATES.get(phase, said(machine_pb2.Phase, machine.phase))
+
+
+def row(machine: machine_pb2.Machine) -> tuple[Any, ...]:
+    """Return a machine's row under HEADS."""
+    return (
+        machine_link(machine.machine_id),
+        machine.store_name,
+        state_of(machine),
+        moment(machine.connection_changed_at),
+        money(machine.funds) if machine.funds.minor else None,
+        machine.open_refund_count or None,
+        machine.last_fault,
+        machine.firmware,
+    )
+
+
+async def machines(looking: Looking) -> View:
+    """Return the page."""
+    state, text, retired = (looking.word(name) for name in ("state", "text", "retired"))
+    request = fleet_service_pb2.ListMachinesRequest(
+        page_size=PAGE,
+        page_token=looking.token("page"),
+        text=text,
+        phases=[machine_pb2.Phase.Value(f"PHASE_{state}")] if state and state in STATES else [],
+        show_retired=bool(retired),
+    )
+    answer = await looking.ask(request)
+    table = Table(
+        name="machines",
+        title="Machines",
+        heads=HEADS,
+        rows=[row(one) for one in answer.machines],
+        empty="No machine is like that.",
+    )
+    words = {"state": state, "text": text, "retired": retired}
+    return View(
+        title="Machines",
+        template="machines.html",
+        tables=(table,),
+        values={"states": STATES, "words": words},
+        more={"machines": {**words, "page": answer.next_page_token}}
+        if answer.next_page_token
+        else {},
+    )

@@ -1,0 +1,103 @@
+"""Today: what is red and since when, what waits for a person, and the money that is on its way."""
+
+from collections.abc import Sequence
+
+from gateway.fleet.v1 import (
+    fleet_service_pb2,
+    machine_pb2,
+    trade_service_pb2,
+    work_item_service_pb2,
+)
+from gateway.office.v1 import incident_pb2, incident_service_pb2
+from gateway.web import waiting
+from gateway.web.charts import bars
+from gateway.web.pages.machines import state_of
+from gateway.web.tables import Table, moment, money
+from gateway.web.view import Looking, Missing, View
+from gateway.web.words import said
+
+ITEMS = 50
+RED_MAX = 12
+"""Of so many machines that do not sell it is told what that costs."""
+
+
+async def today(looking: Looking) -> View:
+    """Return the page."""
+    red, items, refunds, balances = await looking.all(
+        fleet_service_pb2.ListMachinesRequest(
+            phases=[machine_pb2.PHASE_INACTIVE, machine_pb2.PHASE_DISABLED], page_size=RED_MAX
+        ),
+        work_item_service_pb2.ListWorkItemsRequest(
+            page_size=ITEMS, page_token=looking.token("items")
+        ),
+        trade_service_pb2.ListRefundsRequest(open=True, page_size=ITEMS),
+        trade_service_pb2.GetBalancesRequest(),
+    )
+    ages = _ages([one.due_at.ToMilliseconds() for one in refunds.refunds], looking.now_ms)
+    return View(
+        title="Today",
+        template="today.html",
+        tables=(
+            await _red(looking, red.machines),
+            waiting.work_items(items.work_items),
+            waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
+        ),
+        values={
+            "red_more": bool(red.next_page_token),
+            "refunds_more": bool(refunds.next_page_token),
+            "balances": balances.balances,
+            "ages": bars([(name, count, str(count)) for name, count in ages]) if ages else [],
+            "item_count": f"{len(items.work_items)}{'+' if items.next_page_token else ''}",
+            "red_count": f"{len(red.machines)}{'+' if red.next_page_token else ''}",
+            "refund_count": f"{len(refunds.refunds)}{'+' if refunds.next_page_token else ''}",
+        },
+        more={"work-items": {"items": items.next_page_token}} if items.next_page_token else {},
+    )
+
+
+AGES = (
+    ("under a minute", 60_000),
+    ("under an hour", 3_600_000),
+    ("under a day", 86_400_000),
+    ("older", None),
+)
+
+
+def _ages(due_at_ms: Sequence[int], now_ms: int) -> list[tuple[str, int]]:
+    """Return how many refunds are how old; nothing if there are none."""
+    counts = dict.fromkeys((name for name, _ in AGES), 0)
+    for at_ms in due_at_ms:
+        name = next(name for name, most in AGES if most is None or now_ms - at_ms < most)
+        counts[name] += 1
+    return list(counts.items()) if due_at_ms else []
+
+
+async def _red(looking: Looking, machines: Sequence[machine_pb2.Machine]) -> Table:
+    """Return the machines that do not sell, with what is wrong and what it costs."""
+    rows = []
+    for one in machines:
+        health = await looking.attempt(
+            incident_service_pb2.GetMachineHealthRequest(machine_id=one.machine_id)
+        )
+        known = None if isinstance(health, Missing) else health
+        rows.append(
+            (
+                waiting.machine_link(one.machine_id),
+                one.store_name,
+                state_of(one),
+                moment(one.connection_changed_at),
+                ", ".join(
+                    said(incident_pb2.TroubleKind, trouble.kind)
+                    for trouble in (known.troubles if known else ())
+                ),
+                money(known.cost_per_hour) if known else None,
+            )
+        )
+    return Table(
+        name="red",
+        title="Not selling",
+        heads=("Machine", "Store", "State", "Since", "What is wrong", "Costs an hour"),
+        rows=rows,
+        empty="Every machine is there and enabled.",
+        note="What it costs is what the machine usually sells in an hour; empty: not known.",
+    )

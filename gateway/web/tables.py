@@ -1,0 +1,170 @@
+"""Tables: what a page shows, what is drawn as a picture, and what a spreadsheet gets are the same
+rows.
+
+Flows in: cells with their kinds. Flows out: CSV here, HTML in the templates. A text is shown as
+text, whatever stands in it: what turns a line around or is not seen is replaced, and a spreadsheet
+takes no cell for a formula.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from alipay_client.currencies import exponent
+from gateway.office.csv_files import MARK, guarded, line
+from gateway.process.texts import plain
+from gateway.v1 import money_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An exact amount, in minor units."""
+
+    minor: int
+    currency: str
+
+    @property
+    def decimal(self) -> str:
+        """The amount as people write it: ``-12.50``."""
+        digits = exponent(self.currency)
+        whole = f"{abs(self.minor):0{digits + 1}}"
+        written = f"{whole[:-digits]}.{whole[-digits:]}" if digits else whole
+        return f"-{written}" if self.minor < 0 else written
+
+    def __str__(self) -> str:
+        return f"{self.decimal} {self.currency}"
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment, in milliseconds since 1970 UTC."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How long something has lasted."""
+
+    seconds: int
+
+    def __str__(self) -> str:
+        for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+            if self.seconds >= 2 * length:
+                return f"{self.seconds // length} {unit}"
+        return f"{max(0, self.seconds)} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A text that leads to another page of the console."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A button with what it needs, sent to ``act`` (``gateway.web.acts``). ``fields`` go with it;
+    ``asks`` names what the person writes: ``reason``, and others that the act knows; ``choices``
+    what they choose from.
+    """
+
+    act: str
+    label: str
+    fields: Mapping[str, str]
+    asks: tuple[str, ...] = ("reason",)
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+Cell = str | int | Amount | Instant | Age | Link | Form | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows under heads. ``empty`` is said where there are none; ``note`` stands below."""
+
+    name: str
+    title: str
+    heads: tuple[str, ...]
+    rows: Sequence[tuple[Cell, ...]]
+    empty: str = "Nothing."
+    note: str = ""
+
+    @property
+    def kinds(self) -> list[str]:
+        """Of what kind the cells of each column are, in lower case, by the first that is there."""
+        return [
+            next((type(row[at]).__name__.lower() for row in self.rows if row[at] is not None), "")
+            for at in range(len(self.heads))
+        ]
+
+
+def money(of: money_pb2.Money) -> Amount | None:
+    """Return the amount of a message; None if it was not given."""
+    return Amount(of.minor, of.currency) if of.currency else None
+
+
+def moment(of: Timestamp) -> Instant | None:
+    """Return the moment of a message; None if it was not given."""
+    at_ms = of.seconds * 1_000 + of.nanos // 1_000_000
+    return Instant(at_ms) if at_ms else None
+
+
+def csv(table: Table) -> str:
+    """Return the table for a spreadsheet. An amount has its currency in a column of its own, a
+    moment stands in UTC, and forms are left out.
+    """
+    places = [
+        place
+        for place in range(len(table.heads))
+        if not any(isinstance(row[place], Form) for row in table.rows)
+    ]
+    rows = [[row[place] for place in places] for row in table.rows]
+    amounts = [
+        any(isinstance(cell, Amount) for cell in column) for column in zip(*rows, strict=True)
+    ]
+    amounts = amounts or [False] * len(places)
+    heads = [
+        name
+        for place, is_amount in zip(places, amounts, strict=True)
+        for name in _named(table.heads[place], is_amount=is_amount)
+    ]
+    return MARK + "".join(map(line, [heads, *(list(_texts(row, amounts)) for row in rows)]))
+
+
+def _named(head: str, *, is_amount: bool) -> tuple[str, ...]:
+    return (head, f"{head}, currency") if is_amount else (head,)
+
+
+def _texts(row: Sequence[Cell], amounts: Sequence[bool]) -> Iterator[str]:
+    for cell, is_amount in zip(row, amounts, strict=True):
+        if isinstance(cell, Amount):
+            # Written by us: a minus is no formula.
+            yield from (cell.decimal, cell.currency)
+        elif isinstance(cell, int):
+            yield str(cell)
+        else:
+            yield guarded(plain(_text(cell)))
+            if is_amount:
+                yield ""
+
+
+def _text(cell: Cell) -> str:
+    match cell:
+        case None:
+            return ""
+        case Link(text=text):
+            return text
+        case Instant(at_ms=at_ms):
+            return utc(at_ms)
+        case Age(seconds=seconds):
+            return str(seconds)
+        case _:
+            return str(cell)
+
+
+def utc(at_ms: int) -> str:
+    """Return a moment as RFC 3339, to the second."""
+    return Timestamp(seconds=at_ms // 1_000).ToJsonString()

@@ -1,0 +1,83 @@
+"""What a page is made of: somebody's question, the answers, and what is shown of them.
+
+Flows in: a request's own words and the way to ask. Flows out: a ``View``, which the templates write
+down. A page that cannot have one of its answers shows the others, and in its place the sentence of
+the refusal.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from gateway.web.asking import LocalCalls, Person, Refused
+from gateway.web.tables import Table
+
+ROWS_MAX = 2_000
+"""No table and no picture has more."""
+TEXT_LENGTH_MAX = 200
+"""Of one word of the address."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """Somebody looks at a page. ``words``: what stands in the query; ``name``: what the path
+    names.
+    """
+
+    asking: LocalCalls
+    person: Person
+    now_ms: int
+    words: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+    def word(self, name: str) -> str:
+        """Return a word of the query; empty if it is not there."""
+        return self.words.get(name, "").strip()[:TEXT_LENGTH_MAX]
+
+    def token(self, name: str) -> str:
+        """Return the token of a page, as it was given out."""
+        return self.words.get(name, "")
+
+    async def ask(self, request: Message) -> Any:
+        """Return the response. Raises Refused."""
+        return await self.asking.ask(self.person, request)
+
+    async def all(self, *requests: Message) -> list[Any]:
+        """Return the responses, in the order of the requests. Raises Refused."""
+        return list(await asyncio.gather(*map(self.ask, requests)))
+
+    async def attempt(self, request: Message) -> "Any | Missing":
+        """Return the response, or why it is not to be had."""
+        try:
+            return await self.ask(request)
+        except Refused as refused:
+            return Missing(str(refused))
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What is shown where an answer should be."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One page. ``tables`` are those that can be had as CSV, by their names; ``values`` are the
+    template's own. ``more``: the words of the query that show what follows, by table.
+    """
+
+    title: str
+    template: str
+    tables: Sequence[Table] = ()
+    values: Mapping[str, object] = field(default_factory=dict)
+    more: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def table(self, name: str) -> Table | None:
+        """Return a table; None if the page has none of that name."""
+        return next((one for one in self.tables if one.name == name), None)

@@ -1,0 +1,147 @@
+"""Who is signed in at the console: links by which a person signs in once, and the sessions that
+come of them.
+
+Flows in: a secret's hash, a name and the time. Flows out: the person, or nothing. What is kept lets
+nobody in: the secret itself is in the link, or in the browser. All of it ends by itself, there are
+never more than a few of it, and each step has an audit row.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from storage.books.audit_rows import Actor, write_audit_row
+from storage.database.engine import Database
+from storage.tables import console_logins
+
+LINKS_MAX = 20
+"""So many links may wait to be used."""
+SESSIONS_MAX = 100
+"""With so many people signed in, whoever was signed in first goes when another one comes."""
+LINK_VALID_MS = 600_000
+SESSION_VALID_MS = 12 * 3_600_000
+"""A working day; then a new link is wanted."""
+
+_LINK = "LINK"
+_SESSION = "SESSION"
+_C = console_logins.c
+
+
+class TooManyLinks(Exception):
+    """As many links wait as may: use one of them, or wait until they have run out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Somebody is signed in until ``expires_at_ms``."""
+
+    person: str
+    expires_at_ms: int
+
+
+def hash_of(secret: str) -> str:
+    """Return under what a secret is kept."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Logins:
+    """The logins of an installation. Raises StoreError when the database does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def issue(
+        self, person: str, link: str, *, now_ms: int, valid_ms: int = LINK_VALID_MS
+    ) -> None:
+        """Let whoever has the link sign in once, as this person. Raises TooManyLinks."""
+        await self._db.write(lambda connection: _issue(connection, person, link, now_ms, valid_ms))
+
+    async def redeem(self, link: str, session: str, *, now_ms: int) -> Login | None:
+        """Make a session of a link, which is used up by it; None if it is none, or none any
+        more.
+        """
+        return await self._db.write(lambda connection: _redeem(connection, link, session, now_ms))
+
+    async def signed_in(self, session: str, *, now_ms: int) -> Login | None:
+        """Return whose session it is; None if it is none, or over."""
+        found = select(_C.person, _C.expires_at_ms).where(
+            _C.secret_sha256 == hash_of(session), _C.kind == _SESSION, _C.expires_at_ms > now_ms
+        )
+
+        def work(connection: Connection) -> Login | None:
+            row = connection.execute(found).one_or_none()
+            return row and Login(person=row.person, expires_at_ms=row.expires_at_ms)
+
+        return await self._db.read(work)
+
+    async def end(self, session: str, *, now_ms: int) -> None:
+        """Sign out; who is not signed in stays so."""
+        await self._db.write(lambda connection: _end(connection, session, now_ms))
+
+
+def _issue(connection: Connection, person: str, link: str, now_ms: int, valid_ms: int) -> None:
+    connection.execute(delete(console_logins).where(_C.expires_at_ms <= now_ms))
+    waiting = select(func.count()).select_from(console_logins).where(_C.kind == _LINK)
+    if (connection.scalar(waiting) or 0) >= LINKS_MAX:
+        raise TooManyLinks
+    _write(connection, _LINK, person, link, now_ms, valid_ms)
+    _audit(connection, person, "ConsoleLoginIssued", now_ms)
+
+
+def _redeem(connection: Connection, link: str, session: str, now_ms: int) -> Login | None:
+    used_up = (
+        delete(console_logins)
+        .where(_C.secret_sha256 == hash_of(link), _C.kind == _LINK, _C.expires_at_ms > now_ms)
+        .returning(_C.person)
+    )
+    person: str | None = connection.scalar(used_up)
+    if person is None:
+        return None
+    connection.execute(delete(console_logins).where(_C.expires_at_ms <= now_ms))
+    older = (
+        select(_C.secret_sha256)
+        .where(_C.kind == _SESSION)
+        .order_by(_C.issued_at_ms.desc(), _C.secret_sha256)
+        .offset(SESSIONS_MAX - 1)
+        .limit(SESSIONS_MAX)
+    )
+    if too_many := connection.scalars(older).all():
+        connection.execute(delete(console_logins).where(_C.secret_sha256.in_(too_many)))
+    _write(connection, _SESSION, person, session, now_ms, SESSION_VALID_MS)
+    _audit(connection, person, "ConsoleSignedIn", now_ms)
+    return Login(person=person, expires_at_ms=now_ms + SESSION_VALID_MS)
+
+
+def _end(connection: Connection, session: str, now_ms: int) -> None:
+    ended = (
+        delete(console_logins)
+        .where(_C.secret_sha256 == hash_of(session), _C.kind == _SESSION)
+        .returning(_C.person)
+    )
+    if (person := connection.scalar(ended)) is not None:
+        _audit(connection, person, "ConsoleSignedOut", now_ms)
+
+
+def _write(
+    connection: Connection, kind: str, person: str, secret: str, now_ms: int, valid_ms: int
+) -> None:
+    row = {
+        "secret_sha256": hash_of(secret),
+        "kind": kind,
+        "person": person,
+        "issued_at_ms": now_ms,
+        "expires_at_ms": now_ms + valid_ms,
+    }
+    connection.execute(insert(console_logins).values(row))
+
+
+def _audit(connection: Connection, person: str, action: str, now_ms: int) -> None:
+    write_audit_row(
+        connection,
+        at_ms=now_ms,
+        actor=Actor(name=person, claimed=person),
+        action=action,
+        machine_id="",
+        detail="",
+    )

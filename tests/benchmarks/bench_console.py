@@ -1,0 +1,90 @@
+"""What each page of the console costs over a large fleet.
+
+Run by hand: ``python -m tests.benchmarks.bench_console [--machines 100000] [--vends 100]``. The
+database is filled as ``bench_lists`` fills it. Each page is asked for one after the other, in this
+process and without a socket; each line has the milliseconds of the median and of the slowest
+twentieth, and those in which the process computed: on a computer that others use, too, only the
+last say something.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from gateway.links.links import HostLinks
+from gateway.process.sections import ConsolePages
+from gateway.serving.assemble import assemble
+from gateway.web.app import PAGES, build_console_app
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.logins import Logins
+from tests.alipay_client.wire import Pair
+from tests.benchmarks.bench_lists import fill
+from tests.support.site import SiteClock, configs
+
+MACHINE = "VM-000009"
+TIMES = 40
+HOST = "console.test"
+
+
+async def measure(url: str, folder: Path) -> None:
+    """Print a line for each page."""
+    pair = Pair(
+        merchant=rsa.generate_private_key(65_537, 2_048),
+        alipay=rsa.generate_private_key(65_537, 2_048),
+    )
+    made = configs(folder / "unused.db", pair, console=ConsolePages(enabled=True))
+    database = await Database.open(StorageConfig(url=url))
+    clock = SiteClock()
+    gateway = assemble(
+        made,
+        database,
+        HostLinks([cast("Any", None)], gateway_id="gw-1", partition_count=8),
+        gateway_id="gw-1",
+        clock=clock,
+    )
+    assert gateway.console is not None
+    await Logins(database).issue("ann", "the-link", now_ms=clock.now_ms())
+    app = build_console_app(gateway.console, hosts=frozenset({HOST}))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as browser:
+        await browser.post("/login/the-link")
+        for path in PAGES:
+            took_s, computed_s = [], []
+            for _ in range(TIMES):
+                computing = time.process_time()
+                began = time.perf_counter()
+                page = await browser.get(path.replace("{name}", MACHINE))
+                took_s.append(time.perf_counter() - began)
+                computed_s.append(time.process_time() - computing)
+                assert 200 == page.status_code, page.text
+            said = (
+                statistics.median(took_s),
+                statistics.quantiles(took_s, n=20)[-1],
+                statistics.quantiles(computed_s, n=20)[-1],
+            )
+            print(f"{path:<20}", *(f"{one * 1_000:7.1f}" for one in said), flush=True)
+    await database.close()
+
+
+def main() -> None:
+    """Run it in a new SQLite file."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--machines", type=int, default=100_000)
+    parser.add_argument("--vends", type=int, default=100, help="of each machine")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        url = f"sqlite:///{name}/fleet.db"
+        print(f"{given.machines:,} machines, {given.machines * given.vends:,} vends", flush=True)
+        asyncio.run(fill(url, given.machines, given.vends))
+        asyncio.run(measure(url, Path(name)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""What is empty soon, and what to bring."""
+
+from gateway.office.v1 import stock_service_pb2 as wire
+from tests.gateway.web.signed_in import cells, signed_in
+from tests.support.goods_calls import twenty_in_a_van
+from tests.support.site import Site
+
+
+async def test_what_is_low_is_shown_and_picked(site: Site) -> None:
+    """As StockService says it; of all machines, or of those of a route."""
+    await twenty_in_a_van(site)
+    pars = [wire.ColumnPar(column="A1", par=8)]
+    await site.stock.SetPars(wire.SetParsRequest(machine_id="VM-1", pars=pars, request_id="p-1"))
+    async with signed_in(site) as browser:
+        page = await browser.get("/stock")
+        route = await browser.get("/stock", params={"label": "route=north"})
+        totals = await browser.get("/stock", params={"csv": "totals"})
+    rows = cells(page)
+    assert ["VM-1", "A1", "cola", "2", "10", "8", "nothing was sold"] in rows
+    assert ["cola", "6"] in rows
+    assert "\ufeffProduct,Bring\r\ncola,6\r\n" == totals.text
+    assert "Nothing runs low" in route.text
+    assert "of this route" in route.text
+
+
+async def test_what_is_asked_wrong_is_said_in_its_place(site: Site) -> None:
+    """The rest of the page is there."""
+    async with signed_in(site) as browser:
+        label = await browser.get("/stock", params={"label": "north"})
+        site_word = await browser.get("/stock", params={"site": "moon"})
+    assert "A label is written as name=value" in label.text
+    assert (200, True) == (site_word.status_code, "moon" in site_word.text)
+    assert all("Expires within" in page.text for page in (label, site_word))

@@ -1,0 +1,95 @@
+"""A form becomes one request, or a sentence."""
+
+import pytest
+
+from gateway.fleet.v1 import (
+    fleet_service_pb2,
+    session_service_pb2,
+    trade_service_pb2,
+    work_item_service_pb2,
+)
+from gateway.office.v1 import goods_service_pb2
+from gateway.web.acts import ACTS, DONE, request_of
+from gateway.web.door import FormRefused
+
+ALL = {
+    "request_id": "q-1",
+    "reason": "because",
+    "item_id": "i-1",
+    "refund_id": "r-1",
+    "vend_id": "v-1",
+    "outcome": "VEND_OUTCOME_NOT_DELIVERED",
+    "machine_id": "VM-1",
+    "etag": "7",
+    "column": "A1",
+    "product": "cola",
+    "quantity": "5",
+    "from": "VAN:7 L1",
+}
+LOAD = {
+    "machine_id": "VM-1",
+    "column": "A1",
+    "product": "cola",
+    "quantity": 5,
+    "from": "VAN:7",
+    "lot": "L1",
+    "reason": "because",
+    "request_id": "q-1",
+}
+EXPECTED = {
+    "close-work-item": work_item_service_pb2.CloseWorkItemRequest(
+        item_id="i-1", reason="because", request_id="q-1"
+    ),
+    "retry-refund": trade_service_pb2.RetryRefundRequest(
+        refund_id="r-1", reason="because", request_id="q-1"
+    ),
+    "settle-vend": session_service_pb2.SettleVendRequest(
+        vend_id="v-1",
+        outcome=session_service_pb2.VEND_OUTCOME_NOT_DELIVERED,
+        reason="because",
+        request_id="q-1",
+    ),
+    "disable-machine": fleet_service_pb2.DisableMachineRequest(
+        machine_id="VM-1", etag="7", reason="because", request_id="q-1"
+    ),
+    "enable-machine": fleet_service_pb2.EnableMachineRequest(
+        machine_id="VM-1", etag="7", request_id="q-1"
+    ),
+    "refill": goods_service_pb2.LoadColumnRequest(**LOAD),  # type: ignore[arg-type]  # a word of Python's
+}
+
+
+@pytest.mark.parametrize("act", sorted(ACTS))
+def test_an_act_is_one_request(act: str) -> None:
+    """Of what the form has; what was done is said."""
+    assert EXPECTED[act] == request_of(act, ALL)
+    assert DONE[act]
+
+
+@pytest.mark.parametrize("act", sorted(ACTS))
+def test_no_form_goes_without_an_id(act: str) -> None:
+    """Sent twice it would be done twice."""
+    with pytest.raises(FormRefused, match="no request_id"):
+        request_of(act, {**ALL, "request_id": " "})
+
+
+@pytest.mark.parametrize(
+    ("act", "wrong", "sentence"),
+    [
+        ("moon", {}, "no such act"),
+        ("settle-vend", {"outcome": "PERHAPS"}, "whether the customer"),
+        ("settle-vend", {"outcome": ""}, "no outcome"),
+        ("refill", {"quantity": "many"}, "how many"),
+        ("refill", {"quantity": "0"}, "how many"),
+        ("refill", {"quantity": "-1"}, "how many"),
+        ("refill", {"quantity": "10001"}, "how many"),
+        ("refill", {"quantity": "٣"}, "how many"),
+        ("refill", {"quantity": "9" * 5_000}, "how many"),
+        ("refill", {"from": ""}, "no from"),
+        ("retry-refund", {"refund_id": ""}, "no refund_id"),
+    ],
+)
+def test_what_is_no_form_is_a_sentence(act: str, wrong: dict[str, str], sentence: str) -> None:
+    """And nothing is asked."""
+    with pytest.raises(FormRefused, match=sentence):
+        request_of(act, {**ALL, **wrong})

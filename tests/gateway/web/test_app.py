@@ -1,0 +1,172 @@
+"""The console through a browser, on real SQL and a real actor."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gateway.fleet.v1 import event_service_pb2
+from gateway.web import app
+from gateway.web.door import HEADERS
+from storage.fleet.logins import SESSION_VALID_MS, Logins
+from tests.gateway.web.signed_in import a_browser, form_of, signed_in
+from tests.support.fleet_calls import registered
+from tests.support.site import Site
+
+PATHS = [path.replace("{name}", "VM-1") for path in app.PAGES]
+
+
+async def test_every_page_is_there(site: Site) -> None:
+    """For who is signed in: with the position, the time zone, and the headers that let nothing of
+    elsewhere in; no page runs or styles anything by itself.
+    """
+    await site.register()
+    async with signed_in(site) as browser:
+        for path in PATHS:
+            page = await browser.get(path)
+            assert 200 == page.status_code, (path, page.text)
+            assert "Complete until position" in page.text
+            assert "Times are those of UTC" in page.text
+            assert not any(part in page.text for part in ("<script", " style=", "http:", "https:"))
+            assert HEADERS.items() <= dict(page.headers).items()
+
+
+async def test_nobody_looks_or_acts_without_having_signed_in(site: Site) -> None:
+    """They are shown how to, whatever they ask for."""
+    async with a_browser(site) as browser:
+        for path in PATHS:
+            page = await browser.get(path)
+            assert (303, "/login") == (page.status_code, page.headers["location"]), path
+        for path in ("/acts/enable-machine", "/logout"):
+            page = await browser.post(path, data={"machine_id": "VM-1"})
+            assert (303, "/login") == (page.status_code, page.headers["location"]), path
+        how = await browser.get("/login")
+    assert 401 == how.status_code
+    assert "vendgate console login" in how.text
+
+
+async def test_a_link_is_looked_at_and_used_once(site: Site) -> None:
+    """Whoever previews it uses nothing up; its cookie is for this site's pages alone."""
+    await Logins(site.database).issue("ann", "the-link", now_ms=site.clock.now_ms())
+    async with a_browser(site) as browser:
+        assert "/login/the-link" in (await browser.get("/login/the-link")).text
+        opened = await browser.post("/login/the-link")
+        cookie = opened.headers["set-cookie"].lower()
+        assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/"))
+        assert "ann" in (await browser.get("/")).text
+        again = await browser.post("/login/the-link")
+    assert 403 == again.status_code
+    assert "prints another" in again.text
+
+
+async def test_who_signs_out_is_out(site: Site) -> None:
+    """By the form on each page; and after a working day by itself."""
+    async with signed_in(site) as browser:
+        form = form_of(await browser.get("/money"), "/logout")
+        assert 400 == (await browser.post("/logout", data={"form_key": "x"})).status_code
+        kept = dict(browser.cookies)
+        out = await browser.post("/logout", data=form)
+        assert (303, "/login") == (out.status_code, out.headers["location"])
+        browser.cookies.update(kept)
+        assert 303 == (await browser.get("/money")).status_code
+    async with signed_in(site) as browser:
+        site.clock.ahead_ms += SESSION_VALID_MS
+        assert 303 == (await browser.get("/money")).status_code
+
+
+async def test_tables_are_had_as_files(site: Site) -> None:
+    """With the words of the filter; a name that no table has is said."""
+    await registered(site, store_name="=1+2")
+    async with signed_in(site) as browser:
+        file = await browser.get("/machines", params={"text": "VM-1", "csv": "machines"})
+        none = await browser.get("/machines", params={"csv": "moons"})
+    assert "text/csv; charset=utf-8" == file.headers["content-type"]
+    assert 'attachment; filename="machines.csv"' == file.headers["content-disposition"]
+    assert ",'=1+2," in file.text
+    assert 404 == none.status_code
+
+
+async def _act(browser: Any, act: str, form: Mapping[str, str]) -> Any:
+    return await browser.post(f"/acts/{act}", data=form)
+
+
+async def test_a_form_does_once_what_it_says(site: Site) -> None:
+    """Under the person's name, with one request id however often it is sent; the page says what
+    was done.
+    """
+    await registered(site)
+    async with signed_in(site) as browser:
+        form = form_of(await browser.get("/machines/VM-1"), "/acts/disable-machine")
+        form["reason"] = "its door is open"
+        done = await _act(browser, "disable-machine", form)
+        again = await _act(browser, "disable-machine", form)
+        assert [303, 303] == [done.status_code, again.status_code]
+        assert "/machines/VM-1?done=disable-machine" == done.headers["location"]
+        page = await browser.get(done.headers["location"])
+    assert "The machine is disabled." in page.text
+    assert "/acts/enable-machine" in page.text
+    told = await site.events.ListAuditRecords(event_service_pb2.ListAuditRecordsRequest())
+    assert [("ann", "ann", "enabled yes -> no; its door is open")] == [
+        (one.actor, one.claimed, one.detail)
+        for one in told.records
+        if one.action == "DisableMachine"
+    ]
+
+
+async def test_a_form_of_somebody_else_does_nothing(site: Site) -> None:
+    """Without the key of the person's own forms, and without an id, nothing is done."""
+    await registered(site)
+    async with signed_in(site) as browser:
+        form = form_of(await browser.get("/machines/VM-1"), "/acts/disable-machine")
+        strange = [
+            {**form, "form_key": "0" * 32},
+            {name: value for name, value in form.items() if name != "form_key"},
+            {**form, "request_id": ""},
+        ]
+        answers = [await _act(browser, "disable-machine", one) for one in strange]
+        assert [400, 400, 400] == [one.status_code for one in answers]
+        assert 400 == (await _act(browser, "no-such-act", form)).status_code
+        refused = await _act(browser, "disable-machine", {**form, "etag": "stale"})
+    assert 409 == refused.status_code
+    assert "Back" in refused.text
+    view = await site.queries.machine("VM-1")
+    assert view is not None
+    assert view.enabled
+
+
+async def test_a_refusal_is_a_sentence(site: Site) -> None:
+    """Of a machine that is not there, and of an address that leads nowhere."""
+    async with signed_in(site) as browser:
+        nobody = await browser.get("/machines/VM-404")
+        nowhere = await browser.get("/moons")
+    assert (404, True) == (nobody.status_code, "there is no machine" in nobody.text)
+    assert (404, True) == (nowhere.status_code, "There is no such page." in nowhere.text)
+
+
+async def test_a_database_that_is_away_is_a_sentence(site: Site) -> None:
+    """Who waits for a page hears why there is none."""
+    async with signed_in(site) as browser:
+        await site.close_database()
+        page = await browser.get("/")
+    assert (503, True) == (page.status_code, app.AWAY in page.text)
+
+
+@pytest.mark.parametrize(
+    ("back", "expected"),
+    [
+        ("/money?refunds=x", "/money?refunds=x&done=enable-machine"),
+        ("/?done=refill", "/?done=enable-machine"),
+        ("//elsewhere.test/", "/?done=enable-machine"),
+        ("https://elsewhere.test/", "/?done=enable-machine"),
+        ("/\\elsewhere.test", "/?done=enable-machine"),
+        ("/a\r\nset-cookie: x", "/?done=enable-machine"),
+    ],
+)
+async def test_a_form_leads_back_to_our_own_pages(site: Site, back: str, expected: str) -> None:
+    """And nowhere else, whatever it says."""
+    await registered(site)
+    async with signed_in(site) as browser:
+        form = form_of(await browser.get("/machines/VM-1"), "/acts/disable-machine")
+        del form["etag"]
+        done = await _act(browser, "enable-machine", {**form, "back": back})
+    assert (303, expected) == (done.status_code, done.headers["location"])

@@ -32,7 +32,7 @@ from actors.machine.events import Event, FrameReceived, MachineFact
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import InboxItem
 
-VERSION = 10
+VERSION = 11
 """Of the blocks' content: told with ``attach``."""
 
 Kinds = Mapping[type, type[msgspec.Struct]]

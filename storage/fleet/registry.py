@@ -328,8 +328,13 @@ def _wait_for_it(
     """Note that the machine does not show its new planogram yet."""
     after = planned.told.configuration
     if after.planogram_version != planned.before.planogram_version:
-        version = {"planogram_version": after.planogram_version, "since_at_ms": now_ms}
-        planogram_waits.wanted(connection, [{"machine_id": machine_id, **version}])
+        wanted = {
+            "machine_id": machine_id,
+            "planogram_version": after.planogram_version,
+            "since_at_ms": now_ms,
+            "goods_may_be_removed": planned.told.goods_may_be_removed,
+        }
+        planogram_waits.wanted(connection, [wanted])
 
 
 def _lower_pars(connection: Connection, machine_id: MachineId) -> list[str]:

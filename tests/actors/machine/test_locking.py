@@ -212,10 +212,7 @@ def test_a_lock_of_a_column_that_is_gone_is_ended() -> None:
     """Else one that comes later under this name would be locked."""
     story = online()
     order(story, CommandKind.LOCK_COLUMN, column="A2")
-    configuration = replace(story.state.configuration, revision=2, planogram_version=2)
-    story.do(
-        events.ConfigurationChanged(configuration=configuration, columns=story.state.columns[:1])
-    )
+    story.replan(*story.state.columns[:1])
     order(story, CommandKind.UNLOCK_COLUMN, "c2", "A2")
     assert () == story.state.ordered_locks
 

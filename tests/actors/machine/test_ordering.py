@@ -411,9 +411,8 @@ def test_an_item_of_a_column_with_another_product_by_now_is_found_and_tested() -
     """What the books had of it was removed with the planogram."""
     story = online()
     order(story, CommandKind.TEST_VEND)
-    configuration = replace(story.state.configuration, revision=2, planogram_version=2)
     tea = Column(column="A1", product="tea", price_minor=500, capacity=10, stock=4)
-    story.do(events.ConfigurationChanged(configuration=configuration, columns=(tea,)))
+    story.replan(tea)
     decision = answer(story, evidence=FELL)
     assert [("cola", TEST)] == [(move.product, move.to_place) for move in decision.goods]
     assert 4 == stock(story)
@@ -591,10 +590,7 @@ def test_a_test_vend_of_a_column_that_is_gone_before_it_is_sent_is_taken_back() 
     """By ourselves; it says why."""
     story = Story(a_machine())
     order(story, CommandKind.TEST_VEND, column="A2")
-    configuration = replace(story.state.configuration, revision=2, planogram_version=2)
-    story.do(
-        events.ConfigurationChanged(configuration=configuration, columns=story.state.columns[:1])
-    )
+    story.replan(*story.state.columns[:1])
     story.connect(commands=True)
     assert CommandStatus.CANCELLED is status(story)
     assert "not in the planogram any more" in last(story).detail

@@ -205,7 +205,9 @@ def test_an_order_told_again_is_taken_once_whatever_was_ordered_before_it() -> N
 
 
 def test_firmware_without_commands_gets_none() -> None:
-    """It is refused at once; what was ordered before the machine was ever heard of expires."""
+    """It is refused at once; what was ordered before the machine was ever heard of expires, unless
+    its firmware is another one in time, and says why.
+    """
     story = Story(a_machine())
     order(story, CommandKind.REPORT)
     story.connect()
@@ -213,6 +215,11 @@ def test_firmware_without_commands_gets_none() -> None:
     assert Refusal.COMMANDS_UNKNOWN in story.decisions[-1].notes[0]
     story.wait(10 * MINUTE_MS)
     assert [] == sent(story)
+    said = "was not sent, COMMANDS_UNKNOWN: its firmware knows no commands"
+    assert (CommandStatus.EXPIRED, said) == (status(story), last(story).detail)
+    story = Story(a_machine())
+    order(story, CommandKind.REPORT)
+    story.wait(10 * MINUTE_MS)
     assert (CommandStatus.EXPIRED, "was not sent") == (status(story), last(story).detail)
 
 

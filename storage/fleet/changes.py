@@ -158,13 +158,15 @@ it. It is given the machine's row, which is locked, and may refuse by raising.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """``values`` are the row's new ones, empty if there is nothing to do: then it is the answer
-    of a change that was made before. ``difference`` says what they change.
+    of a change that was made before. ``difference`` says what they change. ``gone``: columns out of
+    which a new planogram removes goods; their ``stock`` is how many.
     """
 
     values: Mapping[str, Any]
     told: ConfigurationChanged
     difference: str
     before: Configuration
+    gone: tuple[Column, ...] = ()
 
 
 def etag_of(revision: int) -> str:
@@ -242,6 +244,7 @@ def plan(
         ),
         difference=difference,
         before=before,
+        gone=gone,
     )
 
 

@@ -343,9 +343,7 @@ class SetPlanogramResponse(_message.Message):
     def machine(self) -> _machine_pb2_1.Machine: ...
     @_builtins.property
     def removed(self) -> _containers.RepeatedCompositeFieldContainer[_machine_pb2_1.RemovedGoods]:
-        """What has no place any more, as our books had it when the call was made. Empty if the call comes again behind
-        what it did, because its first answer was lost: ListGoodsMoves has what went to REMOVED:<machine>.
-        """
+        """What has no place any more, as our books had it when the change was made; the same again if the call comes again."""
 
     def __init__(
         self,

@@ -1,4 +1,6 @@
-"""Whether a planogram that waits may remove goods which have no place in it."""
+"""Whether a planogram that waits may remove goods which have no place in it, and which it removes,
+for an answer that is given again.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column. Of what waits already nobody knows: goods that it would remove keep it
+    """Add the columns. Of what waits already nobody knows: goods that it would remove keep it
     waiting, and a person is told.
     """
     op.add_column(
@@ -19,8 +21,12 @@ def upgrade() -> None:
             "goods_may_be_removed", sa.Boolean(), nullable=False, server_default=sa.text("false")
         ),
     )
+    op.add_column(
+        "answers", sa.Column("gone", sa.Text(), nullable=False, server_default=sa.text("''"))
+    )
 
 
 def downgrade() -> None:
-    """Take it away."""
+    """Take them away."""
+    op.drop_column("answers", "gone")
     op.drop_column("planogram_waits", "goods_may_be_removed")

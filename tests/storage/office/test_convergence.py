@@ -44,7 +44,7 @@ async def changed(db: Database, owner: Owner, *machine_ids: str, heard: bool = T
             now_ms=START_MS + 7,
         )
         if heard:
-            await owner.do(machine_id, told)
+            await owner.do(machine_id, told.told)
 
 
 async def test_each_says_what_it_waits_for(db: Database) -> None:
@@ -91,9 +91,10 @@ async def test_goods_in_its_way_are_said(db: Database) -> None:
 
     async def wanted(*, agreed: bool = False) -> ConfigurationChanged:
         change = MachineChange(columns=smaller, goods_may_be_removed=agreed)
-        return await Registry(db).change(
+        changed = await Registry(db).change(
             MachineId("VM-1"), change, actor="ann", action="SetPlanogram", now_ms=START_MS
         )
+        return changed.told
 
     told = await wanted()
     await owner.do("VM-1", StockCounted(column=first.column, stock=first.stock + 1))

@@ -387,10 +387,13 @@ class CodeFailed(Struct, frozen=True, kw_only=True):
 class ConfigurationChanged(Struct, frozen=True, kw_only=True):
     """The registry holds another configuration. ``columns`` is the whole planogram when its version
     is new, else None; a column's ``stock`` counts only if the column is new.
+    ``goods_may_be_removed``: whoever wants it agreed that goods without a place in it leave their
+    columns.
     """
 
     configuration: Configuration
     columns: tuple[Column, ...] | None = None
+    goods_may_be_removed: bool = False
 
 
 class StockCounted(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from actors.machine.locking import locked
 from actors.machine.state import (
     Column,
     MachineState,
+    Planogram,
     Refund,
     RefundStatus,
     Trade,
@@ -35,6 +36,7 @@ from actors.machine.state import (
     VendStatus,
     open_vends,
 )
+from actors.machine.stock import without_place
 from actors.machine.with_a_person import WITH_A_PERSON
 
 RESERVING = {VendStatus.APPROVED, VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
@@ -56,8 +58,18 @@ def check(state: MachineState) -> None:
     _check_commands(state)
     if state.next_planogram is not None:
         _check_columns(state.next_planogram.columns, counted=False)
-        if state.session is None:
-            raise InvariantBroken("a planogram waits for nothing but the end of a session")
+        if state.session is None and not _goods_in_the_way(state, state.next_planogram):
+            raise InvariantBroken(
+                "a planogram waits for the end of a session, or for goods without a place in it"
+            )
+
+
+def _goods_in_the_way(state: MachineState, waiting: Planogram) -> bool:
+    return (
+        waiting.kept_back
+        and not waiting.goods_may_be_removed
+        and bool(without_place(state.columns, waiting.columns))
+    )
 
 
 def check_decision(before: MachineState, decision: Decision) -> None:

@@ -45,6 +45,7 @@ class Refusal(StrEnum):
     COMMAND_EXPIRED = "COMMAND_EXPIRED"
 
 
+_OLD_FIRMWARE = "its firmware knows no commands"
 _ENDINGS = {
     CommandOutcome.APPLIED: CommandStatus.APPLIED,
     CommandOutcome.REJECTED: CommandStatus.REJECTED,
@@ -61,7 +62,7 @@ def why_not(state: MachineState, wanted: CommandOrdered, now_ms: int) -> tuple[R
     if state.configuration.retired:
         return Refusal.MACHINE_RETIRED, "the machine was retired"
     if state.link.boot_id and not state.link.knows_commands and not _unlocks(state, wanted):
-        return Refusal.COMMANDS_UNKNOWN, "its firmware knows no commands"
+        return Refusal.COMMANDS_UNKNOWN, _OLD_FIRMWARE
     others = sum(one.kind not in LOCKING for one in state.commands)
     if wanted.kind not in LOCKING and others >= COMMANDS_MAX:
         return Refusal.TOO_MANY_COMMANDS, f"{COMMANDS_MAX} commands are open at the machine"
@@ -377,7 +378,7 @@ def expire(draft: Draft, heard: frozenset[str]) -> None:
         if command.deadline_at_ms > draft.now_ms or command.command_id in heard:
             continue
         sent = command.status is CommandStatus.SENT
-        _end(draft, command, CommandStatus.EXPIRED, "no answer" if sent else "was not sent")
+        _end(draft, command, CommandStatus.EXPIRED, "no answer" if sent else _unsent(draft.state))
         if sent and command.kind is CommandKind.TEST_VEND:
             alarms.ring(
                 draft,
@@ -386,6 +387,13 @@ def expire(draft: Draft, heard: frozenset[str]) -> None:
                 "whether an item fell; our stock counts it as not fallen",
                 subject=command.command_id,
             )
+
+
+def _unsent(state: MachineState) -> str:
+    """Return why a command was not sent before its time was over."""
+    if state.link.boot_id and not state.link.knows_commands:
+        return f"was not sent, {Refusal.COMMANDS_UNKNOWN}: {_OLD_FIRMWARE}"
+    return "was not sent"
 
 
 def resumed(command: Command, now_ms: int, policy: Policy) -> Command:

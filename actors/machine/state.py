@@ -160,10 +160,15 @@ class Column(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Planogram(Struct, frozen=True, kw_only=True):
-    """All columns of a machine, under the version that names them."""
+    """All columns of a machine, under the version that names them. ``goods_may_be_removed``:
+    somebody agreed that goods which have no place in it leave their columns. ``kept_back``: it
+    waits for such goods, nobody agreed, and a person was told.
+    """
 
     version: int
     columns: tuple[Column, ...]
+    goods_may_be_removed: bool = False
+    kept_back: bool = False
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
@@ -193,6 +198,7 @@ class AlarmKind(StrEnum):
     TEST_VEND_UNKNOWN = "TEST_VEND_UNKNOWN"
     MACHINE_FAILS = "MACHINE_FAILS"
     CODE_LEFT = "CODE_LEFT"
+    GOODS_WITHOUT_PLACE = "GOODS_WITHOUT_PLACE"
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -436,7 +442,9 @@ class MachineState(Struct, frozen=True, kw_only=True):
     sessions_made: int = 0
     vends_made: int = 0
     next_planogram: Planogram | None = None
-    """What an administrator wants in the columns as soon as nobody is in a session."""
+    """What an administrator wants in the columns as soon as nobody is in a session, and no goods
+    are in the way of which nobody said that they may be removed.
+    """
     commands: tuple[Command, ...] = ()
     """The open ones, oldest first."""
     ended_commands: tuple[Command, ...] = ()
@@ -451,7 +459,7 @@ CLOSED_TRADES_KEPT = 64
 STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16
 EARLIER_BOOTS_KEPT = 16
-ALARMS_KEPT = 60
+ALARMS_KEPT = 61
 
 
 def column_named(state: MachineState, name: str) -> Column | None:

@@ -334,41 +334,32 @@ def without_place(there: Sequence[Column], planned: Sequence[Column]) -> tuple[C
     """Return the columns of which goods have no place in the planned ones, because the product is
     another, fewer fit, or the column is gone; ``stock`` is how many.
     """
-    kept = _kept(there, planned)
+    kept = {(one.column, one.product): one.stock for one in keep_counts(there, planned)}
     return tuple(
-        replace(old, stock=gone) for old in there if (gone := old.stock - kept.get(old.column, 0))
+        replace(old, stock=gone)
+        for old in there
+        if (gone := old.stock - kept.get((old.column, old.product), 0))
     )
-
-
-def _kept(there: Sequence[Column], planned: Sequence[Column]) -> dict[str, int]:
-    """Return how many stay in each column that keeps its product."""
-    before = {column.column: column for column in there}
-    return {
-        column.column: min(old.stock, column.capacity)
-        for column in planned
-        if (old := before.get(column.column)) is not None and old.product == column.product
-    }
 
 
 def plan(draft: Draft, planned: Sequence[Column]) -> None:
     """The planogram is another one. A column that keeps its product keeps its stock, as far as it
     fits; what is left of the others is removed from the machine, and what is in a new one is found.
     """
-    kept = _kept(draft.state.columns, planned)
+    there = draft.state.columns
     removed = goods.removed_place(draft.state.machine_id)
-    for gone in without_place(draft.state.columns, planned):
+    for gone in without_place(there, planned):
         draft.note(f"{gone.stock} {gone.product} of column {gone.column} have no place any more")
         _carry(draft, GoodsKind.UNLOADED, gone, -gone.stock, removed)
-    columns = tuple(
-        replace(column, stock=kept.get(column.column, min(column.stock, column.capacity)))
-        for column in planned
-    )
+    columns = keep_counts(there, planned)
+    had = {(one.column, one.product) for one in there}
+    stays = {one.column for one in columns if (one.column, one.product) in had}
     for column in columns:
-        if column.column not in kept:
+        if column.column not in stays:
             _counted(draft, column.column)
             if column.stock:
                 _carry(draft, GoodsKind.OPENED, column, column.stock, goods.FOUND)
-    failing = tuple(one for one in draft.state.failing if one.column in kept)
+    failing = tuple(one for one in draft.state.failing if one.column in stays)
     draft.update(columns=columns, failing=failing)
 
 

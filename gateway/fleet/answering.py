@@ -20,11 +20,13 @@ from gateway.fleet import pages
 from gateway.fleet.act import Act
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.caller import act_of
-from gateway.fleet.errors import CallRefused
+from gateway.fleet.errors import CallRefused, invalid
 from gateway.fleet.idempotence import Requests
 from gateway.fleet.refused_acts import RefusedActs
 from gateway.rpc import statuses
+from gateway.rpc.composed import KeyTwice, compose
 from gateway.rpc.counters import Counters
+from gateway.rpc.statuses import FieldProblem
 from storage.fleet.positions import InvalidPosition
 from storage.fleet.queries import Queries
 
@@ -98,15 +100,21 @@ Service = TypeVar("Service", bound=Counted)
 def answered(
     method: Callable[[Service, Request, Context], Awaitable[Response]],
 ) -> Callable[[Service, Request, Context], Coroutine[Any, Any, Response]]:
-    """Turn what a call raises into a status with details, and count it."""
+    """Let a call have its request with each text in its one form, turn what it raises into a status
+    with details, and count it.
+    """
 
     @functools.wraps(method)
     async def call(self: Service, request: Request, context: Context) -> Response:
         calls = self.parts.metrics.admin_calls
         try:
+            compose(request)
             response = await method(self, request, context)
         except CallRefused as error:
             refusal = error.refusal
+        except KeyTwice as error:
+            problem = FieldProblem(field=error.field, description=error.said)
+            refusal = invalid(problem).refusal
         except InvalidPosition:
             refusal = pages.wrong_token().refusal
         except StoreError as error:

@@ -14,7 +14,7 @@ from actors.machine.code import CodeStatus
 from actors.machine.events import ConfigurationChanged, StockCounted
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
-from actors.machine.state import Phase
+from actors.machine.state import Column, Phase
 from actors.machine.stock import keep_counts
 from actors.placement import partition_of
 from gateway.fleet import errors as fleet_errors
@@ -34,6 +34,16 @@ from storage.fleet.views import MachineView
 _LOOKS_AT_ONCE = 50
 _NAMED_MAX = 10
 """A refusal names at most this many open things."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanogramSet:
+    """A machine with its new planogram, and the columns out of which goods are removed for it;
+    their ``stock`` is how many.
+    """
+
+    machine: MachineView
+    removed: Sequence[Column]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +106,37 @@ class MachineActs(Acts):
         """Change what is set in ``change`` and return the machine once its actor knows. A change
         that is made in its transaction cannot be only checked, and raises what it refuses.
         """
+        changed = await self.change_goods(
+            machine_id, change, act, action=action, etag=etag, detail=detail
+        )
+        return changed.machine
+
+    async def change_goods(
+        self,
+        machine_id: str,
+        change: MachineChange | Making,
+        act: Act,
+        *,
+        action: str,
+        etag: str = "",
+        detail: str = "",
+    ) -> PlanogramSet:
+        """Do as ``change``, and return which goods a new planogram removes, too."""
         known, now_ms = MachineId(machine_id), self.clock.now_ms()
         try:
             if act.validate_only:
                 assert isinstance(change, MachineChange)
-                told = await self.registry.check(known, change, etag=etag, now_ms=now_ms)
-                return _as_it_would_be(await self.machine(machine_id), change, told, now_ms)
+                checked = await self.registry.check(known, change, etag=etag, now_ms=now_ms)
+                view = await self.machine(machine_id)
+                return PlanogramSet(
+                    machine=_as_it_would_be(view, change, checked.told, now_ms),
+                    removed=checked.gone,
+                )
             if isinstance(change, MachineChange):
                 wanted = PolicyOverrides() if change.overrides is None else change.overrides
                 name = "write_off_second_person_above_minor"
                 _check_proven(change.limits.get(name, getattr(wanted, name)), act)
-            await self.registry.change(
+            changed = await self.registry.change(
                 known,
                 change,
                 actor=act.by,
@@ -122,7 +152,7 @@ class MachineActs(Acts):
         except RequestInProgress:
             raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
         await self._configured(known, act)
-        return await self.machine(machine_id)
+        return PlanogramSet(machine=await self.machine(machine_id), removed=changed.gone)
 
     async def _configured(self, machine_id: MachineId, act: Act) -> None:
         """Tell the actor how the registry wants the machine now: all of it, so that acts which

@@ -5,17 +5,14 @@ with every problem of the request. A field that was forgotten destroys nothing: 
 and no mask are refused.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.machine.ids import MachineId
-from actors.machine.state import Column
-from actors.machine.stock import without_place
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act
 from gateway.fleet.caller import named
 from gateway.fleet.errors import CallRefused
-from gateway.fleet.machine_acts import MachineActs
+from gateway.fleet.machine_acts import MachineActs, PlanogramSet
 from gateway.fleet.masks import machine_change, sets_guards
 from gateway.fleet.requests import Fields, new_machine
 from gateway.fleet.v1 import fleet_service_pb2 as wire
@@ -24,16 +21,6 @@ from storage.fleet.changes import MachineChange
 from storage.fleet.limits import GUARDS
 from storage.fleet.registry import Registry
 from storage.fleet.views import MachineView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanogramSet:
-    """A machine with its new planogram, and the columns out of which goods were removed for it;
-    their ``stock`` is how many.
-    """
-
-    machine: MachineView
-    removed: Sequence[Column]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +59,13 @@ class MachineCalls:
             fields.wrong("remove_all", "must not be set beside columns")
         fields.done()
         removes = request.goods_may_be_removed or request.remove_all
-        there = (await self.acts.machine(request.machine_id)).columns
-        machine = await self.acts.change(
+        return await self.acts.change_goods(
             request.machine_id,
             MachineChange(columns=columns, goods_may_be_removed=removes),
             act,
             action="SetPlanogram",
             etag=request.etag,
         )
-        return PlanogramSet(machine=machine, removed=without_place(there, columns))
 
     async def set_stock(self, request: wire.SetStockRequest, act: Act) -> MachineView:
         """SetStock. A count that is not there is no count of 0."""

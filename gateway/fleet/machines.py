@@ -6,7 +6,8 @@ while every host is away.
 
 from gateway.fleet import filters, pages, views
 from gateway.fleet.answering import Context, Parts, answered
-from gateway.fleet.machine_calls import MachineCalls, PlanogramSet
+from gateway.fleet.machine_acts import PlanogramSet
+from gateway.fleet.machine_calls import MachineCalls
 from gateway.fleet.requests import Fields
 from gateway.fleet.v1 import fleet_service_pb2 as wire
 from gateway.fleet.v1 import fleet_service_pb2_grpc, machine_pb2

@@ -66,7 +66,9 @@ _NEXT_STEPS = {
         "BOOT_CAME_BACK, find the other device that uses its id; NUMBER_REUSED, mend its firmware; "
         "VEND_CONTRADICTED, compare with the camera and RefundVend if the goods did not come; "
         "TEST_VEND_UNKNOWN, look into the column and CountColumn; CODE_LEFT, look in Alipay's "
-        "portal for a code of the store, and stop and delete it there; then CloseWorkItem"
+        "portal for a code of the store, and stop and delete it there; GOODS_WITHOUT_PLACE, take "
+        "the goods out with UnloadColumn, or SetPlanogram again with goods_may_be_removed; then "
+        "CloseWorkItem"
     ),
     views.WorkItemKind.CLOCK_WRONG: (
         "set the clock of the computer that the reason names (NTP), and start its gateway and "

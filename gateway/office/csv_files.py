@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gateway.fleet.errors import CallRefused, invalid
+from gateway.rpc.composed import composed
 from gateway.rpc.statuses import FieldProblem
 
 MARK = "\ufeff"
@@ -34,7 +35,7 @@ def taken_apart(content: bytes, *, bytes_max: int, lines_max: int) -> list[Recor
     if len(content) > bytes_max:
         raise wrong(f"must have at most {bytes_max} bytes")
     try:
-        text = content.decode("utf-8").removeprefix(MARK)
+        text = composed(content.decode("utf-8").removeprefix(MARK))
     except UnicodeDecodeError as error:
         raise wrong(f"is not UTF-8 at byte {error.start}: save it as CSV UTF-8") from None
     if "\0" in text:

@@ -8,16 +8,20 @@ registry marks its claim in its own transaction (``mark_done``), so that it is n
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, tuple_, update
 
 from actors.machine.events import Event
+from actors.machine.state import Column
 from storage import codec
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.tables import answers, journal, machine_states
 
+_COLUMNS = msgspec.json.Decoder(tuple[Column, ...])
 KEPT_MS = 7 * 86_400_000
 """An answer is kept this long."""
 KEPT_OF_CALLER = 5_000
@@ -49,8 +53,9 @@ class Asked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right to do what was asked. ``resumed``: an earlier call began it and was cut off.
-    ``done``: its change of the registry is saved. ``machine_version`` is what the machine's state
-    had when it was first begun.
+    ``done``: its change of the registry is saved, and ``gone`` are the columns out of which it
+    removes goods; their ``stock`` is how many. ``machine_version`` is what the machine's state had
+    when it was first begun.
     """
 
     asked: Asked
@@ -58,6 +63,7 @@ class Claim:
     resumed: bool = False
     done: bool = False
     machine_version: int = 0
+    gone: tuple[Column, ...] = ()
 
 
 class Answers:
@@ -147,13 +153,16 @@ class Answers:
                 connection.execute(delete(answers).where(tuple_(c.caller, c.request_id).in_(keys)))
 
 
-def mark_done(connection: Connection, claim: Claim) -> None:
-    """Say, within the transaction that changes the registry, that the claim's change is made.
-    Raises RequestInProgress if the claim has run out and is another's, so that nothing is made
-    twice.
+def mark_done(connection: Connection, claim: Claim, gone: Sequence[Column] = ()) -> None:
+    """Say, within the transaction that changes the registry, that the claim's change is made, and
+    out of which columns it removes goods. Raises RequestInProgress if the claim has run out and is
+    another's, so that nothing is made twice.
     """
     marked = connection.execute(
-        update(answers).where(_mine(claim)).values(done=True).returning(answers.c.token)
+        update(answers)
+        .where(_mine(claim))
+        .values(done=True, gone=msgspec.json.encode(gone).decode() if gone else "")
+        .returning(answers.c.token)
     ).one_or_none()
     if marked is None:
         raise RequestInProgress
@@ -207,6 +216,7 @@ def _taken_over(connection: Connection, claim: Claim, now_ms: int, lease_ms: int
         resumed=True,
         done=row.done,
         machine_version=row.machine_version,
+        gone=_COLUMNS.decode(row.gone) if row.gone else (),
     )
     connection.execute(
         update(answers)

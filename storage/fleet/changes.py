@@ -27,7 +27,7 @@ from actors.machine.state import (
 from actors.machine.stock import keep_counts, without_place
 from storage import codec
 from storage.fleet.planogram_words import differences, said_without_place, shown
-from storage.machines.loading import configuration_of, read_columns
+from storage.machines.loading import configuration_of, read_columns, removal_agreed
 from storage.tables import inbox, machine_halts, machine_profiles, machine_states, products
 
 PLACE = ("store_name", "address", "country_code")
@@ -124,7 +124,8 @@ class MachineChange:
     """What is to be set; None leaves it as it is. ``overrides`` are all limits of the machine,
     ``limits`` single ones by name, None for one that follows the fleet again. ``columns`` is the
     whole planogram and makes a new version of it; goods without a place in it are refused unless
-    ``goods_may_be_removed``. ``retire`` disables the machine for ever.
+    ``goods_may_be_removed``, and those that come to the machine before its actor has put the new
+    one in force keep it waiting (``configuring``). ``retire`` disables the machine for ever.
     ``beside``: its making wrote something of its own, which stands in the audit log even if nothing
     of the registry differs.
     """
@@ -157,13 +158,15 @@ it. It is given the machine's row, which is locked, and may refuse by raising.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """``values`` are the row's new ones, empty if there is nothing to do: then it is the answer
-    of a change that was made before. ``difference`` says what they change.
+    of a change that was made before. ``difference`` says what they change. ``gone``: columns out of
+    which a new planogram removes goods; their ``stock`` is how many.
     """
 
     values: Mapping[str, Any]
     told: ConfigurationChanged
     difference: str
     before: Configuration
+    gone: tuple[Column, ...] = ()
 
 
 def etag_of(revision: int) -> str:
@@ -200,9 +203,13 @@ def plan(
     if change.columns is not None:
         there = read_columns(connection, [machine_id]).get(machine_id, ())
         wanted = _planned(connection, there, change.columns)
-        if wanted is not None:
-            gone = _gone(connection, machine_id, there, change)
-        change = replace(change, columns=wanted)
+        gone = _gone(connection, machine_id, there, wanted)
+        if wanted == there and (not gone or removal_agreed(connection, [machine_id])):
+            change, gone = replace(change, columns=None), ()
+        elif gone and not change.goods_may_be_removed:
+            raise GoodsWithoutPlace(gone)
+        else:
+            change = replace(change, columns=wanted)
     after = _configured(before, change)
     said = [*_differences(row, before, after, change), *_of_planogram(there, change, gone)]
     difference = "; ".join(said)
@@ -230,9 +237,14 @@ def plan(
         values["locked"] = json.dumps(change.locked)
     return Planned(
         values=values,
-        told=ConfigurationChanged(configuration=after, columns=change.columns),
+        told=ConfigurationChanged(
+            configuration=after,
+            columns=change.columns,
+            goods_may_be_removed=change.columns is not None and change.goods_may_be_removed,
+        ),
         difference=difference,
         before=before,
+        gone=gone,
     )
 
 
@@ -243,32 +255,30 @@ def _nothing(before: Configuration) -> Planned:
 
 def _planned(
     connection: Connection, there: tuple[Column, ...], wanted: tuple[Column, ...]
-) -> tuple[Column, ...] | None:
-    """Return the planogram that is wanted; None if the machine has it. A column that keeps its
-    product keeps its count: its actor's, or, if the actor has not heard of the column yet, the one
-    with which the column came. Raises ProductsArchived.
+) -> tuple[Column, ...]:
+    """Return the planogram that is wanted. A column that keeps its product keeps its count: its
+    actor's, or, if the actor has not heard of the column yet, the one with which the column came.
+    Raises ProductsArchived.
     """
     kept = keep_counts(there, wanted)
-    if kept == there:
-        return None
-    check_in_use(connection, there, wanted)
+    if kept != there:
+        check_in_use(connection, there, wanted)
     return kept
 
 
 def _gone(
     connection: Connection,
     machine_id: MachineId,
-    there: tuple[Column, ...],
-    change: MachineChange,
+    there: Sequence[Column],
+    wanted: Sequence[Column],
 ) -> tuple[Column, ...]:
-    """Return the columns of which goods have no place in the wanted planogram. Raises
-    GoodsWithoutPlace, unless they may be removed.
+    """Return the columns of which goods have no place in the wanted planogram: as the actor has
+    them, and those with which a column came of which the actor has not heard.
     """
-    stocked = keep_counts(_known_columns(connection, machine_id), there)
-    gone = without_place(stocked, change.columns or ())
-    if gone and not change.goods_may_be_removed:
-        raise GoodsWithoutPlace(gone)
-    return gone
+    known = _known_columns(connection, machine_id)
+    had = {(one.column, one.product) for one in known}
+    unheard = [one for one in there if (one.column, one.product) not in had]
+    return (*without_place(known, wanted), *without_place(unheard, wanted))
 
 
 def newly_had(there: Sequence[Column], wanted: Sequence[Column]) -> frozenset[str]:

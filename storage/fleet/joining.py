@@ -169,7 +169,12 @@ def _write(connection: Connection, wishes: Sequence[Joining], partition_count: i
     planogram_waits.wanted(
         connection,
         [
-            {"machine_id": new.machine_id, "planogram_version": 1, "since_at_ms": wish.now_ms}
+            {
+                "machine_id": new.machine_id,
+                "planogram_version": 1,
+                "since_at_ms": wish.now_ms,
+                "goods_may_be_removed": False,
+            }
             for wish in wishes
             if (new := wish.new).columns
         ],

@@ -10,14 +10,16 @@ from sqlalchemy import Connection, delete
 from storage.database import dialects
 from storage.tables import planogram_waits
 
+_CHANGES = ("planogram_version", "goods_may_be_removed")
+
 
 def wanted(connection: Connection, waits: Sequence[dict[str, Any]]) -> None:
-    """Write down that machines shall show another planogram: ``machine_id``, ``planogram_version``
-    and ``since_at_ms`` of each. One that waits already waits since then.
+    """Write down that machines shall show another planogram: ``machine_id``, ``planogram_version``,
+    ``since_at_ms`` and ``goods_may_be_removed`` of each. One that waits already waits since then.
     """
     if waits:
         name = connection.dialect.name
-        made = dialects.upsert(name, planogram_waits, "machine_id", ("planogram_version",))
+        made = dialects.upsert(name, planogram_waits, "machine_id", _CHANGES)
         connection.execute(made, list(waits))
 
 

@@ -8,6 +8,7 @@ a change is checked against is read in its own transaction (``storage.fleet.chan
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, select, update
@@ -67,6 +68,16 @@ _BY_EARLIER_TOKEN = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What a machine's actor must be told, and the columns out of which a new planogram removes
+    goods, as the books had them in that transaction; their ``stock`` is how many.
+    """
+
+    told: ConfigurationChanged
+    gone: tuple[Column, ...] = ()
+
+
 class Registry:
     """The registry of all machines. ``fleet`` are the limits of machines without their own, with
     which a machine's own must agree.
@@ -115,7 +126,7 @@ class Registry:
         detail: str = "",
         claim: Claim | None = None,
         person: str = "",
-    ) -> ConfigurationChanged:
+    ) -> Changed:
         """Make the change and return what the actor must be told; raises ChangeRefused.
 
         The new revision counts even if the actor is not told now: it is found by ``reconfigured``.
@@ -126,10 +137,11 @@ class Registry:
         SecondPersonNeeded, and the first one's wish is written down.
         """
 
-        def work(connection: Connection) -> ConfigurationChanged | SecondPersonNeeded:
+        def work(connection: Connection) -> Changed | SecondPersonNeeded:
             row = _row(connection, machine_id, lock=True)
             if claim is not None and claim.done and row is not None:
-                return ConfigurationChanged(configuration=configuration_of(row))
+                told = ConfigurationChanged(configuration=configuration_of(row))
+                return Changed(told=told, gone=claim.gone)
             wished = _made(connection, row, change)
             planned = plan(
                 connection, machine_id, row, wished, etag=etag, now_ms=now_ms, fleet=self._fleet
@@ -174,7 +186,7 @@ class Registry:
                 else:
                     _wait_for_it(connection, machine_id, planned, now_ms)
             if claim is not None:
-                mark_done(connection, claim)
+                mark_done(connection, claim, planned.gone)
             if planned.values or wished.beside:
                 write_audit_row(
                     connection,
@@ -184,7 +196,7 @@ class Registry:
                     machine_id=machine_id,
                     detail=said,
                 )
-            return planned.told
+            return Changed(told=planned.told, gone=planned.gone)
 
         made = await self._db.write(work)
         if isinstance(made, SecondPersonNeeded):  # now that the wish is saved
@@ -193,23 +205,22 @@ class Registry:
 
     async def check(
         self, machine_id: MachineId, change: MachineChange, *, etag: str = "", now_ms: int
-    ) -> ConfigurationChanged:
+    ) -> Changed:
         """Return what ``change`` would return now if nobody else had to want it, and change
         nothing; raises ChangeRefused.
         """
-        return await self._db.read(
-            lambda connection: (
-                plan(
-                    connection,
-                    machine_id,
-                    _row(connection, machine_id),
-                    change,
-                    etag=etag,
-                    now_ms=now_ms,
-                    fleet=self._fleet,
-                ).told
+        planned = await self._db.read(
+            lambda connection: plan(
+                connection,
+                machine_id,
+                _row(connection, machine_id),
+                change,
+                etag=etag,
+                now_ms=now_ms,
+                fleet=self._fleet,
             )
         )
+        return Changed(told=planned.told, gone=planned.gone)
 
     def _raised(self, planned: Planned) -> dict[str, int | None]:
         after = planned.told.configuration.overrides
@@ -328,8 +339,13 @@ def _wait_for_it(
     """Note that the machine does not show its new planogram yet."""
     after = planned.told.configuration
     if after.planogram_version != planned.before.planogram_version:
-        version = {"planogram_version": after.planogram_version, "since_at_ms": now_ms}
-        planogram_waits.wanted(connection, [{"machine_id": machine_id, **version}])
+        wanted = {
+            "machine_id": machine_id,
+            "planogram_version": after.planogram_version,
+            "since_at_ms": now_ms,
+            "goods_may_be_removed": planned.told.goods_may_be_removed,
+        }
+        planogram_waits.wanted(connection, [wanted])
 
 
 def _lower_pars(connection: Connection, machine_id: MachineId) -> list[str]:

@@ -105,11 +105,14 @@ def _funds_minor(state: MachineState, session_id: str) -> int:
 def _columns(
     state: MachineState, planogram_version: int, planogram: tuple[Column, ...]
 ) -> tuple[Column, ...]:
-    """Return the actor's columns, whose stock is alive; while the newest planogram is not in force,
-    because the actor has not heard of it or a session is open, the registry's, with the counts that
-    will be kept.
+    """Return the actor's columns, whose stock is alive, also while goods keep the newest planogram
+    back, which somebody may take out. While it is not in force because the actor has not heard of
+    it or a session is open, the registry's, with the counts that will be kept.
     """
-    if state.configuration.planogram_version == planogram_version:
+    waiting = state.next_planogram
+    if state.configuration.planogram_version == planogram_version or (
+        waiting is not None and waiting.version == planogram_version and waiting.kept_back
+    ):
         return state.columns
     return keep_counts(state.columns, planogram)
 

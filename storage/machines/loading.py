@@ -15,7 +15,13 @@ from actors.machine.state import Column, Configuration, MachineState, Mode
 from actors.ports import CodeStop, LoadedMachine, Place, Unreadable
 from storage import codec
 from storage.database.reader import in_turns
-from storage.tables import machine_halts, machine_states, machines, planogram_columns
+from storage.tables import (
+    machine_halts,
+    machine_states,
+    machines,
+    planogram_columns,
+    planogram_waits,
+)
 
 IN_ONE_STATEMENT = 500
 """A statement names at most this many ids; drivers have limits."""
@@ -45,6 +51,10 @@ _COLUMNS = (
     select(planogram_columns)
     .where(planogram_columns.c.machine_id.in_(bindparam("asked", expanding=True)))
     .order_by(planogram_columns.c.machine_id, planogram_columns.c.place)
+)
+_AGREED = select(planogram_waits.c.machine_id).where(
+    planogram_waits.c.machine_id.in_(bindparam("asked", expanding=True)),
+    planogram_waits.c.goods_may_be_removed,
 )
 
 
@@ -101,6 +111,17 @@ def read_columns(
     return {machine_id: tuple(ordered) for machine_id, ordered in columns.items()}
 
 
+def removal_agreed(connection: Connection, machine_ids: Sequence[str]) -> frozenset[str]:
+    """Return those of these machines whose newest planogram may remove goods that have no place in
+    it, because whoever wants it said so.
+    """
+    return frozenset(
+        machine_id
+        for asked in _some(machine_ids)
+        for machine_id in connection.scalars(_AGREED, {"asked": asked})
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loader:
     """Makes machines of rows. ``notify_base_url``: where Alipay reaches the gateway from outside,
@@ -123,6 +144,7 @@ class Loader:
             and row.planogram_version != one[0].configuration.planogram_version
         ]
         columns = read_columns(connection, newer)
+        agreed = removal_agreed(connection, newer)
         return [
             one
             if isinstance(one, Unreadable)
@@ -130,7 +152,9 @@ class Loader:
                 state=one[0],
                 place=self._place(row),
                 configuration=ConfigurationChanged(
-                    configuration=one[1], columns=columns.get(row.machine_id)
+                    configuration=one[1],
+                    columns=columns.get(row.machine_id),
+                    goods_may_be_removed=row.machine_id in agreed,
                 ),
                 halted=row.halted_at_ms is not None,
                 halted_at_ms=row.halted_at_ms,

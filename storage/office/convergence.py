@@ -24,13 +24,15 @@ from storage.tables import planogram_waits
 
 class WaitsFor(StrEnum):
     """What a machine's newest planogram waits for. HOST: its actor has not heard of it yet.
-    SESSION: a customer is there, who pays what they saw. STREAM: the machine is offline.
+    SESSION: a customer is there, who pays what they saw. GOODS: some in the machine have no place
+    in it, and nobody said that they may be removed. STREAM: the machine is offline.
     ACKNOWLEDGEMENT: the machine was told, and has not said that it has it.
     """
 
     NOTHING = "NOTHING"
     HOST = "HOST"
     SESSION = "SESSION"
+    GOODS = "GOODS"
     STREAM = "STREAM"
     ACKNOWLEDGEMENT = "ACKNOWLEDGEMENT"
 
@@ -121,6 +123,7 @@ def _view(row: Row[Any], since_at_ms: int | None) -> ConvergenceView:
 def _waits_for(wanted: int, state: MachineState) -> WaitsFor:
     waiting = state.next_planogram
     if state.configuration.planogram_version != wanted:
-        heard = waiting is not None and waiting.version == wanted
-        return WaitsFor.SESSION if heard else WaitsFor.HOST
+        if waiting is None or waiting.version != wanted:
+            return WaitsFor.HOST
+        return WaitsFor.GOODS if waiting.kept_back else WaitsFor.SESSION
     return WaitsFor.ACKNOWLEDGEMENT if state.link.online else WaitsFor.STREAM

@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from storage.tables.base import metadata
@@ -57,6 +58,9 @@ answers = Table(
     Column("done", Boolean(create_constraint=False), nullable=False),
     Column("machine_version", BigInteger, nullable=False),
     Column("answer", LargeBinary),
+    # What its change of the registry alone knew and its answer says: columns (JSON) out of which a
+    # planogram removes goods.
+    Column("gone", Text, nullable=False, server_default=text("''")),
     Index(None, "at_ms"),
     Index(None, "caller", "at_ms"),
 )

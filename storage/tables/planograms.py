@@ -3,6 +3,7 @@
 from sqlalchemy import (
     DDL,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    text,
 )
 
 from storage.tables.base import metadata
@@ -58,12 +60,15 @@ _ON_POSTGRESQL = (
 # it; ``since_at_ms`` is when that began. The administrators' side writes it with a new planogram. A
 # trigger on ``machine_states.planogram_shown`` takes it away, or puts it back for a machine that
 # lost its memory: in the COMMIT of whatever the machine said, whoever enters that.
+# ``goods_may_be_removed`` travels with the planogram to the machine's actor: goods without a place
+# in it may leave the machine's books.
 planogram_waits = Table(
     "planogram_waits",
     metadata,
     Column("machine_id", String(32), ForeignKey("machines.machine_id"), primary_key=True),
     Column("planogram_version", BigInteger, nullable=False),
     Column("since_at_ms", BigInteger, nullable=False),
+    Column("goods_may_be_removed", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("planogram_version >= 0", name="planogram_grows"),
     Index(None, "since_at_ms", "machine_id"),
 )

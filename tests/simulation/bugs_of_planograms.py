@@ -7,11 +7,13 @@ from unittest.mock import patch
 
 import msgspec
 
-from actors.machine import goods, stock
+from actors.machine import configuring, goods, stock
 from actors.machine.goods import GoodsKind
 from gateway.office.application_lines import ApplicationLines
+from storage.fleet import changes
 from storage.office.imports import LineState
 from storage.office.templates import read
+from tests.simulation import bugs
 
 
 def lines_are_named_anew() -> Any:
@@ -58,3 +60,21 @@ def template_is_read_again() -> Any:
         return await carry_out(self, line, replace(of, about=now.kept()))
 
     return patch.object(ApplicationLines, "carry_out", bug)
+
+
+def nobody_need_agree() -> Any:
+    """A planogram removes the goods that have no place in it, whatever was said of it: neither the
+    registry nor the actor asks.
+    """
+    put_in_force = configuring.put_in_force
+
+    def bug(draft: Any, **how: Any) -> None:
+        if (waiting := draft.state.next_planogram) is not None:
+            agreed = msgspec.structs.replace(waiting, goods_may_be_removed=True)
+            draft.update(next_planogram=agreed)
+        put_in_force(draft, **how)
+
+    return bugs.both(
+        patch.object(configuring, "put_in_force", bug),
+        patch.object(changes, "_gone", lambda *_: ()),
+    )

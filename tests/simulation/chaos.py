@@ -197,9 +197,9 @@ async def _reconfigure(world: "World", rng: Random) -> None:
         now_ms=world.clock.now_ms(),
     )
     world.note(
-        f"an administrator wants {machine_id} {changed.configuration.mode}, enabled {enabled}"
+        f"an administrator wants {machine_id} {changed.told.configuration.mode}, enabled {enabled}"
     )
-    world.modes[machine_id] = changed.configuration.mode
+    world.modes[machine_id] = changed.told.configuration.mode
 
 
 async def _reload(world: "World", rng: Random) -> None:

@@ -53,6 +53,20 @@ _TOLD_EVER = (
     "SELECT json_extract(body, '$[1]') FROM journal WHERE kind = 'ConfigurationChanged' "
     "AND machine_id = ? AND json_extract(body, '$[1]') IS NOT NULL"
 )
+_LEFT = (
+    "SELECT substr(to_place, 9), version, quantity, product FROM goods_moves "
+    "WHERE kind = 'UNLOADED' AND to_place LIKE 'REMOVED:%'"
+)
+_AGREED = (
+    "SELECT json_extract(body, '$[2]') FROM journal WHERE kind = 'ConfigurationChanged' "
+    "AND machine_id = ? AND version <= ? AND json_extract(body, '$[1]') IS NOT NULL "
+    "ORDER BY json_extract(body, '$[0].planogram_version') DESC LIMIT 1"
+)
+_KEPT_BACK = (
+    "SELECT json_extract(body, '$.columns') FROM machine_states JOIN planogram_waits "
+    "USING (machine_id) WHERE machine_id = ? AND NOT goods_may_be_removed "
+    "AND json_extract(body, '$.next_planogram.kept_back')"
+)
 _TOLD = (
     "SELECT json_extract(body, '$[1]') FROM journal WHERE kind = 'ConfigurationChanged' "
     "AND machine_id = ? AND json_extract(body, '$[0].planogram_version') = ? "
@@ -101,8 +115,8 @@ class Planners:
             if rng.random() < 0.5
             else selector_pb2.Selector(machine_ids=[rng.choice(machines)]),
             machines_per_second=rng.choice((0, 1)),
-            # A template with less room removes goods, which worlds are to see.
-            goods_may_be_removed=True,
+            # A template with less room removes goods, which worlds are to see; or mostly so.
+            goods_may_be_removed=self.asked % 4 > 0,
             request_id=name,
         )
         if rng.random() < 0.3:
@@ -227,12 +241,12 @@ def _had(world: "World", machine_id: str) -> list[dict[str, int]]:
 
 def machines_show_what_is_wanted(world: "World") -> None:
     """At rest each machine shows the columns that the registry has for it, at their prices, and
-    nobody is said to have another planogram.
+    nobody is said to have another planogram; but for those of which goods keep it back.
     """
     for machine_id, machine in world.machines.items():
         if machine.machine is None or machine_id in world.gone:
             continue
-        wanted = dict(
+        wanted = kept_back(world, machine_id) or dict(
             world.disk.rows(
                 'SELECT "column", price_minor FROM planogram_columns WHERE machine_id = ?',
                 machine_id,
@@ -240,9 +254,29 @@ def machines_show_what_is_wanted(world: "World") -> None:
         )
         shown = {name: one.price_minor for name, one in machine.machine.columns.items()}
         waits = world.disk.rows("SELECT * FROM planogram_waits WHERE machine_id = ?", machine_id)
+        if kept_back(world, machine_id):
+            waits = []
         if shown != wanted or waits:
             world.checker.broken(
                 "planograms are shown", f"{machine_id}: {wanted} is wanted, {shown} shown, {waits}"
+            )
+
+
+def kept_back(world: "World", machine_id: str) -> dict[str, int]:
+    """Return what the machine shows while goods in it keep its newest planogram back, of which
+    nobody said that they may be removed; empty if none do.
+    """
+    for (columns,) in world.disk.rows(_KEPT_BACK, machine_id):
+        return _prices(json.loads(columns))
+    return {}
+
+
+def goods_leave_as_was_agreed(world: "World") -> None:
+    """No planogram takes goods out of a column unless whoever wanted it said that it may."""
+    for machine_id, version, quantity, product in world.disk.rows(_LEFT):
+        if world.disk.rows(_AGREED, machine_id, version) != [(1,)]:
+            world.checker.broken(
+                "goods leave as was agreed", f"{quantity} {product} of {machine_id} at {version}"
             )
 
 

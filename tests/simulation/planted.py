@@ -443,6 +443,12 @@ PLANTED = (
         steer=steers.planograms_are_applied,
     ),
     Planted(
+        name="nobody-need-agree",
+        sentence="A planogram removes goods of which nobody said that they may be removed.",
+        bug=bugs_of_planograms.nobody_need_agree,
+        steer=steers.planograms_are_applied,
+    ),
+    Planted(
         name="sent-is-done",
         sentence="A command counts as done when it was sent.",
         bug=bugs_of_commands.sent_is_done,

@@ -410,6 +410,7 @@ def every_event(story: Story) -> list[events.Event]:
             events.ConfigurationChanged(
                 configuration=Configuration(revision=9, enabled=on, mode=mode, planogram_version=2),
                 columns=(),
+                goods_may_be_removed=on,
             )
             for on in (True, False)
             for mode in Mode

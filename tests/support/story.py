@@ -207,6 +207,18 @@ class Story:
         )
         return self.do(events.ConfigurationChanged(configuration=after, columns=wanted))
 
+    def replan(self, *columns: Column) -> Decision:
+        """An administrator wants other columns; goods without a place in them may be removed."""
+        before = self.state.configuration
+        after = replace(
+            before, revision=before.revision + 1, planogram_version=before.planogram_version + 1
+        )
+        return self.do(
+            events.ConfigurationChanged(
+                configuration=after, columns=columns, goods_may_be_removed=True
+            )
+        )
+
     def wait(self, ms: int) -> list[Decision]:
         """Let time pass; every deadline on the way fires in its moment."""
         end_ms, made = self.now_ms + ms, []

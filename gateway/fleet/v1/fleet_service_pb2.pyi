@@ -307,7 +307,8 @@ class SetPlanogramRequest(_message.Message):
     validate_only: _builtins.bool
     goods_may_be_removed: _builtins.bool
     """Says that goods which have no place in these columns shall leave the machine's books. Without it they
-    refuse the change (FAILED_PRECONDITION, GOODS_WITHOUT_PLACE).
+    refuse the change (FAILED_PRECONDITION, GOODS_WITHOUT_PLACE), and goods that somebody loads before the machine's
+    actor has put it in force keep it waiting.
     """
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[_machine_pb2_1.Column]:
@@ -342,9 +343,7 @@ class SetPlanogramResponse(_message.Message):
     def machine(self) -> _machine_pb2_1.Machine: ...
     @_builtins.property
     def removed(self) -> _containers.RepeatedCompositeFieldContainer[_machine_pb2_1.RemovedGoods]:
-        """What has no place any more, as our books had it when the call was made. Empty if the call comes again behind
-        what it did, because its first answer was lost: ListGoodsMoves has what went to REMOVED:<machine>.
-        """
+        """What has no place any more, as our books had it when the change was made; the same again if the call comes again."""
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """Nobody learnt within its bound whether Alipay did it; nothing is tried by itself any more."""
     WORK_ITEM_KIND_MACHINE_ALARM: _WorkItemKind.ValueType  # 9
     """A machine behaves as it cannot: reason begins with NUMBER_REUSED, BOOT_CAME_BACK, DOUBLE, COLUMN_FAILS,
-    MACHINE_FAILS, VEND_CONTRADICTED, TEST_VEND_UNKNOWN or CODE_LEFT.
+    MACHINE_FAILS, VEND_CONTRADICTED, TEST_VEND_UNKNOWN, CODE_LEFT or GOODS_WITHOUT_PLACE.
     """
     WORK_ITEM_KIND_CLOCK_WRONG: _WorkItemKind.ValueType  # 10
     """The clock of a process is not Alipay's: one item, however many processes it is. reason names the first of them."""
@@ -72,7 +72,7 @@ WORK_ITEM_KIND_REFUND_UNRESOLVED: WorkItemKind.ValueType  # 8
 """Nobody learnt within its bound whether Alipay did it; nothing is tried by itself any more."""
 WORK_ITEM_KIND_MACHINE_ALARM: WorkItemKind.ValueType  # 9
 """A machine behaves as it cannot: reason begins with NUMBER_REUSED, BOOT_CAME_BACK, DOUBLE, COLUMN_FAILS,
-MACHINE_FAILS, VEND_CONTRADICTED, TEST_VEND_UNKNOWN or CODE_LEFT.
+MACHINE_FAILS, VEND_CONTRADICTED, TEST_VEND_UNKNOWN, CODE_LEFT or GOODS_WITHOUT_PLACE.
 """
 WORK_ITEM_KIND_CLOCK_WRONG: WorkItemKind.ValueType  # 10
 """The clock of a process is not Alipay's: one item, however many processes it is. reason names the first of them."""

@@ -67,7 +67,8 @@ class CommandServiceServicer(object):
         """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
         until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
         the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN), but for the end of a lock
-        that is in force here; one that was never heard of is not.
+        that is in force here; one that was never heard of is not, and if its firmware turns out to know none, the command expires and
+        says COMMANDS_UNKNOWN in its detail.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,8 @@ class CommandServiceStub:
     """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
     until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
     the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN), but for the end of a lock
-    that is in force here; one that was never heard of is not.
+    that is in force here; one that was never heard of is not, and if its firmware turns out to know none, the command expires and
+    says COMMANDS_UNKNOWN in its detail.
     """
     GetCommand: _grpc.UnaryUnaryMultiCallable[_command_service_pb2.GetCommandRequest, _command_service_pb2.GetCommandResponse]
     ListCommands: _grpc.UnaryUnaryMultiCallable[_command_service_pb2.ListCommandsRequest, _command_service_pb2.ListCommandsResponse]
@@ -58,7 +59,8 @@ class CommandServiceAsyncStub(CommandServiceStub):
     """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
     until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
     the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN), but for the end of a lock
-    that is in force here; one that was never heard of is not.
+    that is in force here; one that was never heard of is not, and if its firmware turns out to know none, the command expires and
+    says COMMANDS_UNKNOWN in its detail.
     """
     GetCommand: _aio.UnaryUnaryMultiCallable[_command_service_pb2.GetCommandRequest, _command_service_pb2.GetCommandResponse]  # type: ignore[assignment]
     ListCommands: _aio.UnaryUnaryMultiCallable[_command_service_pb2.ListCommandsRequest, _command_service_pb2.ListCommandsResponse]  # type: ignore[assignment]
@@ -80,7 +82,8 @@ class CommandServiceServicer(metaclass=_abc_1.ABCMeta):
         """Orders something of a machine. It is sent as soon as it is saved and may be sent, and again at each connection of the machine,
         until it ended. A machine has four open commands at most (TOO_MANY_COMMANDS), and beside them four that lock or unlock, of which
         the oldest makes room for one more. One whose firmware knows no commands is refused (COMMANDS_UNKNOWN), but for the end of a lock
-        that is in force here; one that was never heard of is not.
+        that is in force here; one that was never heard of is not, and if its firmware turns out to know none, the command expires and
+        says COMMANDS_UNKNOWN in its detail.
         """
 
     @_abc_1.abstractmethod

@@ -38,6 +38,11 @@ class _PlanogramWaitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Planogr
     """The machine is offline. It is told when it connects."""
     PLANOGRAM_WAIT_ACKNOWLEDGEMENT: _PlanogramWait.ValueType  # 5
     """The machine was told, and has not acknowledged it."""
+    PLANOGRAM_WAIT_GOODS: _PlanogramWait.ValueType  # 6
+    """Goods in the machine have no place in it, and nobody said that they may be removed: somebody loaded them
+    behind the call. The planogram before it is in force until they are sold or taken out, or SetPlanogram or
+    ApplyPlanogram says goods_may_be_removed. A work item of the kind MACHINE_ALARM names them.
+    """
 
 class PlanogramWait(_PlanogramWait, metaclass=_PlanogramWaitEnumTypeWrapper):
     """What a machine's newest planogram waits for."""
@@ -53,6 +58,11 @@ PLANOGRAM_WAIT_STREAM: PlanogramWait.ValueType  # 4
 """The machine is offline. It is told when it connects."""
 PLANOGRAM_WAIT_ACKNOWLEDGEMENT: PlanogramWait.ValueType  # 5
 """The machine was told, and has not acknowledged it."""
+PLANOGRAM_WAIT_GOODS: PlanogramWait.ValueType  # 6
+"""Goods in the machine have no place in it, and nobody said that they may be removed: somebody loaded them
+behind the call. The planogram before it is in force until they are sold or taken out, or SetPlanogram or
+ApplyPlanogram says goods_may_be_removed. A work item of the kind MACHINE_ALARM names them.
+"""
 Global___PlanogramWait: _TypeAlias = PlanogramWait  # noqa: Y015
 
 class _ApplicationState:

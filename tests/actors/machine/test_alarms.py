@@ -12,6 +12,7 @@ ABOUT_THE_MACHINE = frozenset(
         AlarmKind.BOOT_CAME_BACK,
         AlarmKind.DOUBLE,
         AlarmKind.MACHINE_FAILS,
+        AlarmKind.GOODS_WITHOUT_PLACE,
     }
 )
 """The kinds that name no subject."""

@@ -8,6 +8,7 @@ from actors.machine.effects import (
     Welcome,
 )
 from actors.machine.state import (
+    AlarmKind,
     Column,
     Configuration,
     Mode,
@@ -15,7 +16,7 @@ from actors.machine.state import (
     phase,
 )
 from actors.machine.values import replace
-from tests.support.story import Story
+from tests.support.story import Story, a_machine
 
 
 def test_disabling_ends_the_stream_that_is_up() -> None:
@@ -117,7 +118,9 @@ def test_a_new_planogram_keeps_the_count_of_columns_that_go_on() -> None:
     )
     story.do(
         events.ConfigurationChanged(
-            configuration=Configuration(revision=2, planogram_version=2), columns=columns
+            configuration=Configuration(revision=2, planogram_version=2),
+            columns=columns,
+            goods_may_be_removed=True,
         )
     )
 
@@ -202,3 +205,88 @@ def test_a_session_that_time_has_ended_holds_no_planogram_back() -> None:
     story.select("A1", price=500, version=1)
     assert "PRICE_STALE" == story.state.settled_vends[-1].reason
     assert 2 == story.state.configuration.planogram_version
+
+
+COLA = Column(column="A1", product="cola", price_minor=500, capacity=10, stock=4)
+SMALLER = replace(COLA, capacity=2, price_minor=600)
+
+
+def kept_back() -> Story:
+    """A planogram of which nobody said that it may remove goods came within a session, in which
+    somebody filled the column that it makes smaller.
+    """
+    story = Story(replace(a_machine(), columns=(replace(COLA, stock=2),)))
+    story.connect()
+    story.pay(500)
+    told = Configuration(revision=2, planogram_version=2)
+    story.do(events.ConfigurationChanged(configuration=told, columns=(SMALLER,)))
+    assert ("planogram 2 waits for the end of the session",) == story.last.notes
+    story.do(events.StockCounted(column="A1", stock=4))
+    story.complete()
+    return story
+
+
+def test_goods_that_nobody_agreed_to_remove_keep_their_planogram() -> None:
+    """The machine sells on as it did, at the price that it shows, and a person is told once."""
+    story = kept_back()
+    state = story.state
+    assert (1, (COLA,), None) == (
+        state.configuration.planogram_version,
+        state.columns,
+        state.session,
+    )
+    (alarm,) = state.alarms
+    assert (AlarmKind.GOODS_WITHOUT_PLACE, 1) == (alarm.kind, alarm.times)
+    assert alarm.detail.startswith("planogram 2 waits: 2 cola of A1 have no place in it")
+    story.connect("b2")
+    story.do(
+        events.ConfigurationChanged(
+            configuration=Configuration(revision=3, planogram_version=2), columns=(SMALLER,)
+        )
+    )
+    assert [alarm] == list(story.state.alarms)
+    assert [] == story.effects(UpdatePlanogram)
+    moves = [move.kind for decision in story.decisions for move in decision.goods]
+    assert "UNLOADED" not in moves
+
+
+def test_a_planogram_that_was_kept_back_comes_once_its_goods_are_gone() -> None:
+    """They were sold, or somebody took them out: nothing is in its way, and nobody need ask."""
+    story = kept_back()
+    story.do(events.StockCounted(column="A1", stock=3))
+    assert 1 == story.state.configuration.planogram_version
+    story.pay(500)
+    story.select()
+    story.success()
+    story.complete()
+    state = story.state
+    assert (2, (2, 600), None) == (
+        state.configuration.planogram_version,
+        (state.columns[0].stock, state.columns[0].price_minor),
+        state.next_planogram,
+    )
+
+
+def test_a_planogram_that_was_kept_back_comes_once_somebody_agrees() -> None:
+    """With a newer one that says so; what it removes is in the books."""
+    story = kept_back()
+    told = Configuration(revision=3, planogram_version=3)
+    story.do(
+        events.ConfigurationChanged(
+            configuration=told, columns=(SMALLER,), goods_may_be_removed=True
+        )
+    )
+    assert (3, 2) == (
+        story.state.configuration.planogram_version,
+        story.state.columns[0].stock,
+    )
+    assert [("UNLOADED", 2)] == [(move.kind, move.quantity) for move in story.last.goods]
+
+
+def test_an_alarm_names_the_goods_of_some_columns() -> None:
+    """And says of how many more there are."""
+    four = tuple(replace(COLA, column=f"A{number}") for number in range(1, 5))
+    story = Story(replace(a_machine(), columns=four))
+    told = Configuration(revision=2, planogram_version=2)
+    story.do(events.ConfigurationChanged(configuration=told, columns=()))
+    assert "4 cola of A3 and of 1 more columns have no place" in story.state.alarms[0].detail

@@ -54,7 +54,7 @@ def test_a_configuration_is_told_in_full() -> None:
 
     assert (
         "ConfigurationChanged configuration=(revision=1 enabled=yes mode=BOTH overrides=() "
-        "planogram_version=1 retired=no) columns=2"
+        "planogram_version=1 retired=no) columns=2 goods_may_be_removed=no"
     ) == describe.event(configured)
 
 

@@ -133,7 +133,9 @@ def load(
 def plan(*columns: Column) -> events.ConfigurationChanged:
     """A new planogram."""
     return events.ConfigurationChanged(
-        configuration=Configuration(revision=2, planogram_version=2), columns=columns
+        configuration=Configuration(revision=2, planogram_version=2),
+        columns=columns,
+        goods_may_be_removed=True,
     )
 
 

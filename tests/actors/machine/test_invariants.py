@@ -56,6 +56,12 @@ BROKEN: dict[str, Callable[[MachineState], MachineState]] = {
         MachineState(machine_id=s.machine_id, currency=s.currency),
         next_planogram=Planogram(version=2, columns=s.columns),
     ),
+    "a planogram is kept back by goods that have a place": lambda s: replace(
+        s,
+        session=None,
+        trades=(),
+        next_planogram=Planogram(version=2, columns=s.columns, kept_back=True),
+    ),
     "money made": lambda s: trade(s, funds_minor=501),
     "negative funds": lambda s: trade(s, funds_minor=-1, paid_minor=499),
     "reservation forgotten": lambda s: trade(s, reserved_minor=0, funds_minor=1_000),

@@ -205,7 +205,9 @@ def test_an_order_told_again_is_taken_once_whatever_was_ordered_before_it() -> N
 
 
 def test_firmware_without_commands_gets_none() -> None:
-    """It is refused at once; what was ordered before the machine was ever heard of expires."""
+    """It is refused at once; what was ordered before the machine was ever heard of expires, unless
+    its firmware is another one in time, and says why.
+    """
     story = Story(a_machine())
     order(story, CommandKind.REPORT)
     story.connect()
@@ -213,6 +215,11 @@ def test_firmware_without_commands_gets_none() -> None:
     assert Refusal.COMMANDS_UNKNOWN in story.decisions[-1].notes[0]
     story.wait(10 * MINUTE_MS)
     assert [] == sent(story)
+    said = "was not sent, COMMANDS_UNKNOWN: its firmware knows no commands"
+    assert (CommandStatus.EXPIRED, said) == (status(story), last(story).detail)
+    story = Story(a_machine())
+    order(story, CommandKind.REPORT)
+    story.wait(10 * MINUTE_MS)
     assert (CommandStatus.EXPIRED, "was not sent") == (status(story), last(story).detail)
 
 
@@ -411,9 +418,8 @@ def test_an_item_of_a_column_with_another_product_by_now_is_found_and_tested() -
     """What the books had of it was removed with the planogram."""
     story = online()
     order(story, CommandKind.TEST_VEND)
-    configuration = replace(story.state.configuration, revision=2, planogram_version=2)
     tea = Column(column="A1", product="tea", price_minor=500, capacity=10, stock=4)
-    story.do(events.ConfigurationChanged(configuration=configuration, columns=(tea,)))
+    story.replan(tea)
     decision = answer(story, evidence=FELL)
     assert [("cola", TEST)] == [(move.product, move.to_place) for move in decision.goods]
     assert 4 == stock(story)
@@ -591,10 +597,7 @@ def test_a_test_vend_of_a_column_that_is_gone_before_it_is_sent_is_taken_back() 
     """By ourselves; it says why."""
     story = Story(a_machine())
     order(story, CommandKind.TEST_VEND, column="A2")
-    configuration = replace(story.state.configuration, revision=2, planogram_version=2)
-    story.do(
-        events.ConfigurationChanged(configuration=configuration, columns=story.state.columns[:1])
-    )
+    story.replan(*story.state.columns[:1])
     story.connect(commands=True)
     assert CommandStatus.CANCELLED is status(story)
     assert "not in the planogram any more" in last(story).detail

@@ -325,7 +325,11 @@ def test_an_item_that_left_with_an_old_planogram_is_not_taken_from_a_new_one() -
             story.state.configuration, revision=version, planogram_version=version
         )
         columns = (replace(first, product=product, stock=2), second)
-        story.do(events.ConfigurationChanged(configuration=configuration, columns=columns))
+        story.do(
+            events.ConfigurationChanged(
+                configuration=configuration, columns=columns, goods_may_be_removed=True
+            )
+        )
     assert [GoodsKind.COUNTED, GoodsKind.TESTED] == told_that_it_fell(story)
 
 

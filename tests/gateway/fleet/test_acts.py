@@ -23,6 +23,8 @@ from actors.machine.policy import Policy, PolicyOverrides
 from actors.machine.state import Mode, RefundStatus, VendStatus
 from gateway.fleet.acts import Act, FleetActs
 from gateway.fleet.errors import CallRefused
+from gateway.fleet.machine_calls import MachineCalls
+from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from storage.fleet.answers import Answers, Asked, Claim
 from storage.fleet.changes import MachineChange, etag_of
 from storage.fleet.closings import Closings
@@ -201,6 +203,21 @@ async def test_a_change_whose_actor_did_not_hear_is_told_the_second_time(
     assert view.revision == loaded.state.configuration.revision
     assert 3 + (rpc == "EnableMachine") == view.revision
     assert 1 == len(await _trail(site, rpc))
+
+
+async def test_what_a_planogram_removes_is_told_again(site: Site) -> None:
+    """Whoever did not hear the first answer hears which goods left the books all the same."""
+    await _registered(site)
+    calls = MachineCalls(acts=_acts(site))
+    tea = machine_pb2.Column(column="A1", product="tea", price_minor=500, capacity=10)
+    request = fleet_service_pb2.SetPlanogramRequest(
+        machine_id="VM-1", columns=[tea], goods_may_be_removed=True
+    )
+    there = (await _acts(site).machine("VM-1")).columns
+    first = await calls.set_planogram(request, await _act(site))
+    second = await calls.set_planogram(request, await _act(site))
+    assert tuple(one for one in there if one.stock) == first.removed == second.removed
+    assert first.removed
 
 
 async def test_a_registration_is_made_once(site: Site) -> None:

@@ -53,3 +53,8 @@ def test_columns_are_named_once() -> None:
     assert ("", "; its cells must be parted by commas") == tuple(
         map(csv_files.parted_by, ("a", "a;b"))
     )
+
+
+def test_a_text_of_a_file_has_one_form() -> None:
+    """As that of a call has."""
+    assert [(1, ["caf\u00e9"])] == taken_apart("cafe\u0301\n".encode())

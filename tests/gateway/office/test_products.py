@@ -57,6 +57,19 @@ async def test_a_product_is_made_once(site: Site) -> None:
     )
 
 
+async def test_a_code_in_another_form_of_unicode_is_the_same_code(site: Site) -> None:
+    """Whoever types it, in a call or a file, and whatever their computer makes of an accent."""
+    apart, one = "cafe\u0301", "caf\u00e9"
+    first = await site.products.CreateProduct(creation(code=apart, request_id="r-1"))
+    assert one == first.product.code
+    assert first == await site.products.CreateProduct(creation(code=one, request_id="r-1"))
+    read = await site.products.GetProduct(wire.GetProductRequest(product=apart))
+    assert first.product == read.product
+    csv = f"product,name en\n{apart},Coffee\n".encode()
+    done = await site.products.ImportProducts(wire.ImportProductsRequest(csv=csv))
+    assert (0, 1) == (done.created, done.changed)
+
+
 async def test_a_rehearsal_makes_nothing(site: Site) -> None:
     """It shows the product as it would be."""
     shown = await site.products.CreateProduct(creation(validate_only=True))

@@ -44,9 +44,10 @@ RETIRED = MachineChange(retire=True)
 
 
 async def _change(db: Database, change: MachineChange, **options: Any) -> ConfigurationChanged:
-    return await Registry(db).change(
+    changed = await Registry(db).change(
         VM_1, change, actor="ann", action="UpdateMachine", now_ms=START_MS, **options
     )
+    return changed.told
 
 
 async def _registered(db: Database) -> None:
@@ -166,7 +167,7 @@ async def test_one_of_two_with_the_same_etag_wins(db: Database, url: str) -> Non
     assert (1, 5) == (len(won), len(stale))
     assert {etag_of(2)} == {one.etag for one in stale}
     there = await Registry(db).check(VM_1, MachineChange(), etag=etag_of(2), now_ms=START_MS)
-    assert won[0].configuration.overrides == there.configuration.overrides
+    assert won[0].configuration.overrides == there.told.configuration.overrides
     assert 1 == len(await _details(db))
 
 
@@ -335,7 +336,7 @@ async def test_a_check_changes_nothing(db: Database) -> None:
     with pytest.raises(AlreadyRegistered):
         await registry.check_new(new_machine("VM-1", currency="JPY"))
     assert (before, trail) == (await _row(db), await _details(db))
-    assert checked == await _change(db, MOVED)
+    assert checked.told == await _change(db, MOVED)
 
 
 async def test_a_machine_is_retired_for_ever(db: Database) -> None:

@@ -27,13 +27,14 @@ async def waits(db: Database) -> list[tuple[str, int, int]]:
 async def priced(db: Database, price_minor: int, at_ms: int) -> ConfigurationChanged:
     """Give the machine another planogram."""
     columns = (Column(column="A1", product="cola", price_minor=price_minor, capacity=9, stock=0),)
-    return await Registry(db).change(
+    changed = await Registry(db).change(
         VM_1,
         MachineChange(columns=columns, goods_may_be_removed=True),
         actor="ann",
         action="SetPlanogram",
         now_ms=START_MS + at_ms,
     )
+    return changed.told
 
 
 def shown(version: int) -> PlanogramAcknowledged:

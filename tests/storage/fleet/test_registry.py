@@ -81,7 +81,7 @@ async def test_a_change_makes_a_revision(db: Database) -> None:
         overrides=overrides,
         planogram_version=1,
     )
-    assert ConfigurationChanged(configuration=configuration) == changed
+    assert ConfigurationChanged(configuration=configuration) == changed.told
     said = (
         "enabled yes -> no; mode BOTH -> SELECTION_FIRST; "
         "policy.idle_refund_ms of the fleet -> 60000; why"
@@ -102,17 +102,17 @@ async def test_a_planogram_makes_a_version(db: Database) -> None:
         now_ms=START_MS,
     )
     assert (2, 2, columns) == (
-        changed.configuration.revision,
-        changed.configuration.planogram_version,
-        changed.columns,
+        changed.told.configuration.revision,
+        changed.told.configuration.planogram_version,
+        changed.told.columns,
     )
     again = await registry.change(
         VM_1, MachineChange(enabled=False), actor="ann", action="disable", now_ms=START_MS
     )
     assert (3, 2, None) == (
-        again.configuration.revision,
-        again.configuration.planogram_version,
-        again.columns,
+        again.told.configuration.revision,
+        again.told.configuration.planogram_version,
+        again.told.columns,
     )
 
 

@@ -425,7 +425,7 @@ async def test_reconfigured_names_whoever_has_not_heard(db: Database) -> None:
     assert ["VM-1"] == await owner.store.reconfigured(owner.ownership, limit=10)
     loaded = await owner.store.load(MachineId("VM-1"))
     assert loaded is not None
-    assert changed == loaded.configuration
+    assert changed.told == loaded.configuration
     await owner.do("VM-1", loaded.configuration)
     assert [] == await owner.store.reconfigured(owner.ownership, limit=10)
 

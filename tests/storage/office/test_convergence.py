@@ -1,11 +1,19 @@
 """Who has not converged is told with what each waits for, page by page, along an index."""
 
+import pytest
 from sqlalchemy import insert, update
 
-from actors.machine.events import Disconnected, PlanogramAcknowledged
+from actors.machine import values
+from actors.machine.events import (
+    ConfigurationChanged,
+    Disconnected,
+    PlanogramAcknowledged,
+    StockCounted,
+)
 from actors.machine.ids import MachineId, StreamId
 from storage.database.engine import Database
-from storage.fleet.changes import MachineChange
+from storage.fleet.changes import GoodsWithoutPlace, MachineChange
+from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.office.convergence import Convergence, ConvergenceView, WaitsFor
 from storage.office.selectors import Selector, looked_at
@@ -36,7 +44,7 @@ async def changed(db: Database, owner: Owner, *machine_ids: str, heard: bool = T
             now_ms=START_MS + 7,
         )
         if heard:
-            await owner.do(machine_id, told)
+            await owner.do(machine_id, told.told)
 
 
 async def test_each_says_what_it_waits_for(db: Database) -> None:
@@ -71,6 +79,40 @@ async def test_each_says_what_it_waits_for(db: Database) -> None:
     )
     await owner.do("VM-4", PlanogramAcknowledged(stream_id=StreamId("g-VM-4"), planogram_version=2))
     assert "VM-4" not in await of(db, converged=False)
+
+
+async def test_goods_in_its_way_are_said(db: Database) -> None:
+    """They came behind the call, and nobody said that they may be removed: its machine is shown
+    with what is in it, and who says so gives it another one, which is in force at once.
+    """
+    owner = await Owner.of(db, "VM-1")
+    first, *others = COLUMNS
+    smaller = (values.replace(first, capacity=first.stock), *others)
+
+    async def wanted(*, agreed: bool = False) -> ConfigurationChanged:
+        change = MachineChange(columns=smaller, goods_may_be_removed=agreed)
+        changed = await Registry(db).change(
+            MachineId("VM-1"), change, actor="ann", action="SetPlanogram", now_ms=START_MS
+        )
+        return changed.told
+
+    told = await wanted()
+    await owner.do("VM-1", StockCounted(column=first.column, stock=first.stock + 1))
+    await owner.do("VM-1", told)
+    assert {"VM-1": WaitsFor.GOODS} == await of(db)
+    view = await Queries(db).machine("VM-1")
+    assert view is not None
+    assert (first.stock + 1, 1) == (view.columns[0].stock, view.planogram_in_force)
+    with pytest.raises(GoodsWithoutPlace, match=f"1 {first.product} of {first.column}"):
+        await wanted()
+    told = await wanted(agreed=True)
+    assert (3, True) == (told.configuration.planogram_version, told.goods_may_be_removed)
+    assert (await wanted()).columns is None  # agreed already, and on its way
+    loaded = await owner.store.load(MachineId("VM-1"))
+    assert loaded is not None
+    assert told == loaded.configuration
+    await owner.do("VM-1", told)
+    assert {"VM-1": WaitsFor.ACKNOWLEDGEMENT} == await of(db)
 
 
 async def test_a_selector_narrows_them_and_pages_hold_all(db: Database) -> None:

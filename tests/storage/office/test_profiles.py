@@ -34,7 +34,7 @@ async def put(
     made = await Registry(db).change(
         VM, making, actor="ann", action="Test", now_ms=now_ms, detail=f"maintenance {maintenance}"
     )
-    return made.configuration.enabled
+    return made.told.configuration.enabled
 
 
 async def test_a_machine_of_which_nobody_said_anything_has_an_empty_profile(db: Database) -> None:
@@ -137,7 +137,7 @@ async def test_a_machine_that_did_not_sell_before_does_not_afterwards(db: Databa
     assert await put(db, Maintenance.MAINTENANCE, "jammed") is False
     assert await put(db, Maintenance.IN_SERVICE) is False
     told = await registry.change(VM, on, actor="bob", action="enable", now_ms=9)
-    assert told.configuration.enabled
+    assert told.told.configuration.enabled
 
 
 async def test_a_state_that_somebody_else_changed_is_left(db: Database) -> None:

@@ -50,6 +50,8 @@ class Scene:
     vendgate: str
     processes: Mapping[str, Sequence[int]]
     stopping: bool
+    screen_url: str = ""
+    """The page of the first machine's screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def _addresses(scene: Scene, width: int) -> list[Text]:
     first = scene.machines[0].machine_id if scene.machines else "VM-0001"
     qr = f"{scene.vendgate} qr {first} --admin {scene.admin_address}"
     rows = [("pay by hand", scene.control_url), ("a QR code", qr)]
+    if scene.screen_url:
+        rows.insert(1, ("a screen", scene.screen_url))
     told = [line for name, value in rows for line in _wrapped(value, width, indent=f"{name:<13}")]
     return [*map(Text, told), *_commands(grpcurl_lines(scene.admin_address)[:1], width)]
 

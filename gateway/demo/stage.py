@@ -59,16 +59,19 @@ class Ports:
     http: int
     health: int
     alipay: int
+    screen: int = 0
 
 
 def free_ports() -> Ports:
     """Return ports that nobody listens on now."""
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(5)]
+        sockets = [held.enter_context(socket.socket()) for _ in range(6)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
-        machines, admin, http, health, alipay = (one.getsockname()[1] for one in sockets)
-    return Ports(machines=machines, admin=admin, http=http, health=health, alipay=alipay)
+        machines, admin, http, health, alipay, screen = (one.getsockname()[1] for one in sockets)
+    return Ports(
+        machines=machines, admin=admin, http=http, health=health, alipay=alipay, screen=screen
+    )
 
 
 def check_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ to another gateway before the old stream is closed.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,6 +19,7 @@ from gateway.simulator.backoff import INITIAL_MS, MAX_MS, REFUSAL_WAITS_MS, Back
 from gateway.simulator.board import Board
 from gateway.simulator.line import ClientTls, Ended, Line
 from gateway.simulator.machine import Identity
+from gateway.simulator.screen_server import screen_served
 from gateway.simulator.shelf import Faults
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -42,6 +43,8 @@ class ClientConfig:
     faults: Faults = Faults()
     refills: bool = False
     """A column that is empty when its motor is to turn was loaded by somebody just before."""
+    screen_port: int | None = None
+    """Where the page of its screen is served to this computer; 0: the system chooses."""
 
 
 class MachineClient(Board):
@@ -65,6 +68,8 @@ class MachineClient(Board):
         self.refusal: Ended | None = None
         """Set when the machine has stopped calling because only a person can help."""
         self.welcomes = 0
+        self.screen_url = ""
+        """Where the page of its screen is, while ``run`` serves one."""
         self._line: Line | None = None
         self._lines: set[Line] = set()
         self._successor: asyncio.Task[Ended] | None = None
@@ -82,7 +87,8 @@ class MachineClient(Board):
         """
         self.power_on()
         try:
-            await self._stay_connected()
+            async with self._screen():
+                await self._stay_connected()
         finally:
             self._stopping = True
             if self._successor is not None:
@@ -91,6 +97,21 @@ class MachineClient(Board):
             self._end()
         if self._broken is not None:
             raise self._broken
+
+    @contextlib.asynccontextmanager
+    async def _screen(self) -> AsyncIterator[None]:
+        """Serve the page of the screen, if one is wanted. A machine that cannot sells all the
+        same.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            if self.config.screen_port is not None:
+                page = screen_served(self, port=self.config.screen_port, now_ms=self._now_ms)
+                try:
+                    self.screen_url = await stack.enter_async_context(page)
+                    self._log.info("the screen's page is served", url=self.screen_url)
+                except OSError as error:
+                    self._log.error("the screen's page cannot be served", error=str(error))
+            yield
 
     def stop(self) -> None:
         """Hang up and let ``run`` return. A vend that is under way is left to the journal, as in a

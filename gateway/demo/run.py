@@ -308,6 +308,7 @@ async def _play(
             answer_within(REGISTER_TIMEOUT_S, "the gateway"),
         ):
             await stage.register(channel, machine_ids)
+            await stage.show_pictures(channel)
         fleet = await children.start(
             "machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids, ports.screen)
         )

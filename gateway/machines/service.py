@@ -36,6 +36,7 @@ from gateway.machines.waits import Looks
 from gateway.rpc import identity, statuses
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.statuses import Refusal
+from gateway.screens.saying import NO_SCREENS, ScreenPort
 from gateway.v1 import machine_service_pb2
 
 SERVICE_NAME: str = machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name
@@ -86,6 +87,7 @@ class MachineService:
         random: Callable[[], float] = random_module.random,
         tokens: Callable[[], str] = new_token,
         answered: Callable[[str, float], None] = lambda _answer, _seconds: None,
+        screens: ScreenPort = NO_SCREENS,
     ) -> None:
         self.limits = limits or EdgeLimits()
         self._links = links
@@ -96,6 +98,7 @@ class MachineService:
         self._random = random
         self._tokens = tokens
         self._answered = answered
+        self._screens = screens
         self._handlers: dict[Stream, asyncio.Task[Any]] = {}
         self._writers: dict[Stream, asyncio.Task[None]] = {}
         self._by_machine: dict[MachineId, Stream] = {}
@@ -180,6 +183,7 @@ class MachineService:
             look=self._looks.ask,
             answered=self._answered,
             machines=self._by_machine.__len__,
+            screens=self._screens,
         )
         stream.ask_for_look()
         writer = asyncio.create_task(stream.write())

@@ -31,6 +31,8 @@ from gateway.office.profiles import MachineProfileService
 from gateway.office.recall_calls import RecallCalls
 from gateway.office.recall_worker import RecallWorker
 from gateway.office.recalls import RecallService
+from gateway.office.screen_calls import ScreenCalls
+from gateway.office.screens import ScreenService
 from gateway.office.stock import StockService
 from gateway.office.v1 import (
     audit_data_service_pb2,
@@ -57,6 +59,8 @@ from gateway.office.v1 import (
     product_service_pb2_grpc,
     recall_service_pb2,
     recall_service_pb2_grpc,
+    screen_service_pb2,
+    screen_service_pb2_grpc,
     stock_service_pb2,
     stock_service_pb2_grpc,
     visit_service_pb2,
@@ -64,7 +68,10 @@ from gateway.office.v1 import (
 )
 from gateway.office.visits import VisitService
 from gateway.process.sections import Posters
+from gateway.process.sections import Screens as ScreensSection
+from gateway.screens.folder import AssetFolder
 from storage.database.engine import Database
+from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
 from storage.office.commands import Commands
 from storage.office.convergence import Convergence
@@ -75,6 +82,7 @@ from storage.office.incidents import Incidents
 from storage.office.locks import Locks
 from storage.office.lots import Lots
 from storage.office.pars import Pars
+from storage.office.playlists import Playlists
 from storage.office.posters import PosterBooks
 from storage.office.prices import Prices
 from storage.office.products import Products
@@ -82,6 +90,8 @@ from storage.office.profiles import Profiles
 from storage.office.readouts import Readouts
 from storage.office.recalls import Recalls
 from storage.office.reversals import Reversals
+from storage.office.screen_plans import ScreenPlans
+from storage.office.screens import Screens
 from storage.office.selectors import Selectors
 from storage.office.sites import Sites
 from storage.office.stays import Stays
@@ -129,6 +139,8 @@ class OfficeParts:
     applications: Imports
     applying: ImportWorker
     posters: PosterCalls
+    showing: ScreenCalls
+    screens: Screens
 
     @classmethod
     def on(
@@ -137,9 +149,12 @@ class OfficeParts:
         fleet: Parts,
         token: Callable[[], str] = new_token,
         posters: Posters | None = None,
+        asset_folder: AssetFolder | None = None,
+        screens_changed: Callable[[], None] = lambda: None,
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
-        others; ``posters`` says how posters look.
+        others; ``posters`` says how posters look; ``asset_folder`` has what machines show, and
+        ``screens_changed`` is told when they may have to show something else.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -185,6 +200,15 @@ class OfficeParts:
                 books=PosterBooks(database),
                 clock=fleet.acts.clock,
             ),
+            showing=ScreenCalls(
+                assets=Assets(database),
+                playlists=Playlists(database),
+                plans=ScreenPlans(database),
+                folder=asset_folder or AssetFolder(ScreensSection().folder),
+                clock=fleet.acts.clock,
+                changed=screens_changed,
+            ),
+            screens=Screens(database),
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -216,6 +240,7 @@ FILES = (
             planogram_service_pb2,
             command_service_pb2,
             poster_service_pb2,
+            screen_service_pb2,
         )
     ),
 )
@@ -314,4 +339,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     poster_service_pb2_grpc.add_PosterServiceServicer_to_server(
         PosterService(parts.fleet, parts.posters), server
+    )
+    screen_service_pb2_grpc.add_ScreenServiceServicer_to_server(
+        ScreenService(parts.fleet, parts.showing, parts.screens), server
     )

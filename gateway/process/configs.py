@@ -26,7 +26,7 @@ from alipay_client.keys import Keys, load_keys
 from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates
 from gateway.process.files import Problems
-from gateway.process.sections import ListenerSettings, Posters, is_loopback_host
+from gateway.process.sections import ListenerSettings, Posters, Screens, is_loopback_host
 from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
 from gateway.process.texts import without_passwords
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
@@ -60,6 +60,7 @@ class Configs:
     alipay_in_flight_max: int = 32
     confirm_payments_by_query: bool = False
     posters: Posters = Posters()
+    screens: Screens = Screens()
 
 
 def configs(settings: Settings) -> Configs:
@@ -107,6 +108,7 @@ def configs(settings: Settings) -> Configs:
         alipay_in_flight_max=settings.alipay.in_flight_max,
         confirm_payments_by_query=settings.alipay.confirm_payments_by_query,
         posters=settings.posters,
+        screens=settings.screens,
     )
 
 

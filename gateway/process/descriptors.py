@@ -24,6 +24,7 @@ class Shares:
     health: int
     admin: int
     machines: int
+    screens: int = 0
 
 
 def raise_limit() -> int:
@@ -40,15 +41,21 @@ def raise_limit() -> int:
     return wanted
 
 
-def shared_out(limit: int, *, machines_wanted: int) -> Shares:
+def shared_out(limit: int, *, machines_wanted: int, screens: bool = False) -> Shares:
     """Share ``limit`` descriptors out. The money's door comes first, then those who look after it;
-    machines get the rest, as many as are wanted.
+    machines get the rest, as many as are wanted. ``screens``: files for them are served too.
     """
     own = min(_OWN, limit // 4)
     http = max(1, min(1_024, limit // 4))
     health = max(1, min(64, limit // 16))
     admin = max(1, min(256, limit // 16))
-    rest = max(1, limit - own - http - health - admin)
+    files = max(1, min(256, limit // 16)) if screens else 0
+    rest = max(1, limit - own - http - health - admin - files)
     return Shares(
-        limit=limit, http=http, health=health, admin=admin, machines=min(machines_wanted, rest)
+        limit=limit,
+        http=http,
+        health=health,
+        admin=admin,
+        machines=min(machines_wanted, rest),
+        screens=files,
     )

@@ -41,6 +41,7 @@ from gateway.process.sections import (
     Machines,
     Posters,
     Ray,
+    Screens,
 )
 from gateway.process.texts import without_passwords
 
@@ -101,6 +102,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     logs: Logs = Logs()
     posters: Posters = Posters()
+    screens: Screens = Screens()
     payer_salt: SecretStr = SecretStr("")
     payer_salt_file: File | None = None
     payer_unused_days: int = Field(default=UNUSED_DAYS, ge=1, le=3_650)

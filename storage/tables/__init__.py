@@ -51,6 +51,15 @@ from storage.tables.records import (
     trades,
     vends,
 )
+from storage.tables.screens import (
+    assets,
+    machine_screens,
+    manifest_assets,
+    manifests,
+    playlists,
+    plays,
+    screen_plans,
+)
 from storage.tables.transfers import as_read, kept_transfers, transfers
 
 __all__ = [
@@ -60,6 +69,7 @@ __all__ = [
     "answers",
     "archives",
     "as_read",
+    "assets",
     "audit",
     "audit_resets",
     "balances",
@@ -85,9 +95,12 @@ __all__ = [
     "machine_imports",
     "machine_labels",
     "machine_profiles",
+    "machine_screens",
     "machine_sites",
     "machine_states",
     "machines",
+    "manifest_assets",
+    "manifests",
     "metadata",
     "notify_tokens",
     "partitions",
@@ -95,6 +108,8 @@ __all__ = [
     "planogram_columns",
     "planogram_templates",
     "planogram_waits",
+    "playlists",
+    "plays",
     "price_lists",
     "prices",
     "product_names",
@@ -105,6 +120,7 @@ __all__ = [
     "reconciliation_differences",
     "reconciliation_runs",
     "refunds",
+    "screen_plans",
     "seals",
     "sessions",
     "sites",

@@ -268,6 +268,10 @@ def machines(
     key: Annotated[
         Path | None, typer.Option(help="Its private key; may hold {machine_id}.")
     ] = None,
+    screen_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65_535, help="Serve the page of the first machine's screen there."),
+    ] = None,
     json_ready: JsonReady = False,
 ) -> None:
     """Run pretend machines with customers in front of them. SIGUSR1: no new customers."""
@@ -286,6 +290,7 @@ def machines(
             ca=ca,
             cert=cert,
             key=key,
+            screen_port=screen_port,
         )
 
         async def run() -> None:

@@ -90,6 +90,7 @@ class Stage:
         database: Database,
         *,
         fleet_folder: Path,
+        screen_url: str,
     ) -> None:
         self.demo = demo
         self.control_url: str = alipay.ready["url"]
@@ -102,6 +103,7 @@ class Stage:
         self.fleet_folder = fleet_folder
         self._console: str = gateway.ready["console"]
         self.console_link = ""
+        self.screen_url = screen_url
         self._began = time.monotonic()
         self._events: deque[EventView] = deque(maxlen=EVENTS_SHOWN)
         self._position = 0
@@ -157,6 +159,7 @@ class Stage:
             console_link=self.console_link,
             vendgate=vendgate_in_shell(),
             processes={"hosts": await self.host_pids()},
+            screen_url=self.screen_url,
             stopping=stopping,
         )
 
@@ -321,14 +324,21 @@ async def _play(
             answer_within(REGISTER_TIMEOUT_S, "the gateway"),
         ):
             await stage.register(channel, machine_ids)
+            await stage.show_pictures(channel)
         fleet = await children.start(
-            "machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids)
+            "machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids, ports.screen)
         )
         async with answer_within(ANSWER_TIMEOUT_S, "the database"):
             database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
         try:
             running = Stage(
-                demo, alipay, gateway, fleet, database, fleet_folder=folder / FLEET_FOLDER
+                demo,
+                alipay,
+                gateway,
+                fleet,
+                database,
+                fleet_folder=folder / FLEET_FOLDER,
+                screen_url=f"http://127.0.0.1:{ports.screen}/",
             )
             async with answer_within(ANSWER_TIMEOUT_S, "the database"):
                 await running.let_a_visitor_in()
@@ -351,7 +361,12 @@ async def answer_within(timeout_s: float, who: str) -> AsyncIterator[None]:
 
 
 def _fleet_arguments(
-    demo: Demo, folder: Path, alipay: Child, gateway: Child, machine_ids: tuple[str, ...]
+    demo: Demo,
+    folder: Path,
+    alipay: Child,
+    gateway: Child,
+    machine_ids: tuple[str, ...],
+    screen_port: int,
 ) -> list[str]:
     names = [word for machine_id in machine_ids for word in ("--machine", machine_id)]
     return [
@@ -370,6 +385,8 @@ def _fleet_arguments(
             str(folder / FLEET_FOLDER),
             "--pace",
             "0.5",
+            "--screen-port",
+            str(screen_port),
             "--json-ready",
         ),
         *names,

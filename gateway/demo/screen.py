@@ -52,6 +52,8 @@ class Scene:
     processes: Mapping[str, Sequence[int]]
     stopping: bool
     console_link: str = ""
+    screen_url: str = ""
+    """The page of the first machine's screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ def _addresses(scene: Scene, width: int) -> list[Text]:
     rows = [("pay by hand", scene.control_url), ("a QR code", qr)]
     if scene.console_link:
         rows.append(("console", scene.console_link))
+    if scene.screen_url:
+        rows.insert(1, ("a screen", scene.screen_url))
     told = [line for name, value in rows for line in _wrapped(value, width, indent=f"{name:<13}")]
     return [*map(Text, told), *_commands(grpcurl_lines(scene.admin_address)[:1], width)]
 

@@ -9,15 +9,24 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.demo.children import ChildFailed
+from gateway.demo.pictures import gradient
 from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc
 from gateway.fleet.v1 import machine_pb2 as fleet_wire
+from gateway.office.v1 import (
+    screen_pb2,
+    screen_service_pb2,
+    screen_service_pb2_grpc,
+    selector_pb2,
+)
 from gateway.v1 import machine_pb2
 
 CURRENCY = "HKD"
@@ -53,6 +62,12 @@ PRODUCTS = (
     ("B2", "Chocolate", 1_000),
 )
 STOCK = 9_999
+PICTURES = {
+    "Morning": ((255, 214, 130), (214, 84, 62)),
+    "Sea": ((140, 220, 230), (12, 74, 110)),
+}
+"""What machines show between customers: from which colour to which."""
+PICTURES_FOR_S = 7 * 86_400
 DIRECT = (("grpc.enable_http_proxy", 0),)
 """Options of a channel to this computer: a proxy that the environment names could not reach it."""
 
@@ -69,17 +84,30 @@ class Ports:
     health: int
     alipay: int
     console: int = 0
+    screen: int = 0
+    """The page of a machine's screen."""
+    files: int = 0
+    """What machines show."""
 
 
 def free_ports() -> Ports:
     """Return ports that nobody listens on now."""
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(6)]
+        sockets = [held.enter_context(socket.socket()) for _ in range(8)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
-        machines, admin, http, health, alipay, console = (one.getsockname()[1] for one in sockets)
+        machines, admin, http, health, alipay, console, screen, files = (
+            one.getsockname()[1] for one in sockets
+        )
     return Ports(
-        machines=machines, admin=admin, http=http, health=health, alipay=alipay, console=console
+        machines=machines,
+        admin=admin,
+        http=http,
+        health=health,
+        alipay=alipay,
+        console=console,
+        screen=screen,
+        files=files,
     )
 
 
@@ -142,6 +170,7 @@ def write_settings(
         "policy": dict(POLICY),
         "limits": dict(LIMITS),
         "logs": {"level": "info", "format": "json"},
+        **(_screens(folder, ports) if ports.files else {}),
         **(others or {}),
     }
     lines = ["# Made by the demo.", f"payer_salt = {_toml('demo-' + 'x' * 27)}"]
@@ -151,11 +180,39 @@ def write_settings(
     return path
 
 
+def _screens(folder: Path, ports: Ports) -> dict[str, Mapping[str, object]]:
+    return {"screens": {"listen": f"127.0.0.1:{ports.files}", "folder": str(folder / "assets")}}
+
+
 def _toml(value: object) -> str:
     """Return a value as TOML has it: JSON, but for what JSON escapes as halves of a character, and
     for DEL, which only TOML escapes.
     """
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+async def show_pictures(channel: grpc.aio.Channel) -> None:
+    """Let all machines show some pictures between customers, as an administrator would."""
+    screens = screen_service_pb2_grpc.ScreenServiceStub(channel)
+    actor = (("x-actor", "demo"),)
+    items = []
+    for name, colours in PICTURES.items():
+        add = screen_service_pb2.AddAssetRequest(content=gradient(*colours), name=name)
+        asset = (await screens.AddAsset(add, metadata=actor, timeout=60)).asset
+        items.append(screen_pb2.PlaylistItem(sha256=asset.sha256, duration_ms=5_000))
+    playlist = screen_pb2.Playlist(code="demo", name="Some colours", items=items)
+    await screens.CreatePlaylist(
+        screen_service_pb2.CreatePlaylistRequest(playlist=playlist), metadata=actor, timeout=60
+    )
+    plan = screen_pb2.ScreenPlan(
+        code="demo",
+        selector=selector_pb2.Selector(all=True),
+        playlist="demo",
+        not_after=Timestamp(seconds=int(time.time()) + PICTURES_FOR_S),
+    )
+    await screens.CreateScreenPlan(
+        screen_service_pb2.CreateScreenPlanRequest(plan=plan), metadata=actor, timeout=60
+    )
 
 
 def alipay_arguments(keys: Path, ports: Ports) -> list[str]:

@@ -20,6 +20,7 @@ M = TypeVar("M", bound=Message)
 ID_BYTES_MAX = 64
 COLUMN_BYTES_MAX = 16
 TOKEN_BYTES_MAX = 32
+SHA256_BYTES = 64
 
 BYTES_MAX: Mapping[str, int] = {
     "JournalEntry.vend_id": ID_BYTES_MAX,
@@ -27,6 +28,7 @@ BYTES_MAX: Mapping[str, int] = {
     "Hello.boot_id": ID_BYTES_MAX,
     "Hello.firmware": 64,
     "Hello.resume_token": TOKEN_BYTES_MAX,
+    "Hello.manifest_sha256": SHA256_BYTES,
     "ReaderDisable.reason": 64,
     "VendRequest.request_id": ID_BYTES_MAX,
     "VendRequest.column": COLUMN_BYTES_MAX,
@@ -41,13 +43,21 @@ BYTES_MAX: Mapping[str, int] = {
     "MachineReport.firmware": 64,
     "CommandResult.command_id": ID_BYTES_MAX,
     "CommandResult.detail": 64,
+    "ScreenApplied.manifest_sha256": SHA256_BYTES,
+    "ScreenRejected.manifest_sha256": SHA256_BYTES,
+    "ScreenRejected.detail": 128,
+    "PlayCount.manifest_sha256": SHA256_BYTES,
     "ResumedSession.session_id": ID_BYTES_MAX,
     "ResumedSession.vend_id": ID_BYTES_MAX,
     "PlanogramColumn.column": COLUMN_BYTES_MAX,
     "PlanogramColumn.product": 64,
+    "RecalledAsset.sha256": SHA256_BYTES,
     "Welcome.currency": 3,
     "Welcome.qr_payload": QR_PAYLOAD_BYTES_MAX,
     "Welcome.resume_token": TOKEN_BYTES_MAX,
+    "ScreenUpdate.manifest_sha256": SHA256_BYTES,
+    "ScreenUpdate.url": 256,
+    "ScreenUpdate.token": 128,
     "ServiceUpdate.qr_payload": QR_PAYLOAD_BYTES_MAX,
     "BeginSession.session_id": ID_BYTES_MAX,
     "FundsUpdate.session_id": ID_BYTES_MAX,
@@ -64,7 +74,13 @@ BYTES_MAX: Mapping[str, int] = {
     "ProtocolError.detail": 256,
 }
 """The most bytes of UTF-8 in each text, by message and field."""
-COUNT_MAX: Mapping[str, int] = {"Hello.journal_tail": 32, "PlanogramUpdate.columns": 128}
+COUNT_MAX: Mapping[str, int] = {
+    "Hello.journal_tail": 32,
+    "PlayCounts.counts": 16,
+    "Welcome.recalled": 16,
+    "PlanogramUpdate.columns": 128,
+    "ScreenUpdate.recalled": 16,
+}
 """The most entries in each list, by message and field."""
 
 _FOR_PEOPLE = frozenset({"ProtocolError.detail"})

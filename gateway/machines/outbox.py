@@ -60,6 +60,11 @@ class Outbox:
         """The number of the last frame that was queued, which it gets as it leaves."""
         return self._seq + len(self._frames)
 
+    @property
+    def room(self) -> int:
+        """How many frames more may wait."""
+        return self._size_max - len(self._frames)
+
     def put(self, response: ConnectResponse) -> bool:
         """Queue a frame; False if there is no room, and then nothing is queued."""
         if len(self._frames) >= self._size_max:

@@ -41,6 +41,7 @@ from gateway.rpc.denylist import Denylist
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.peers import peer_of
 from gateway.rpc.statuses import Refusal
+from gateway.screens.saying import NO_SCREENS, ScreenPort
 from gateway.v1 import machine_service_pb2
 
 SERVICE_NAME: str = machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name
@@ -101,6 +102,7 @@ class MachineService:
         random: Callable[[], float] = random_module.random,
         tokens: Callable[[], str] = new_token,
         answered: Callable[[str, float], None] = lambda _answer, _seconds: None,
+        screens: ScreenPort = NO_SCREENS,
     ) -> None:
         self.limits = limits or EdgeLimits()
         self._links = links
@@ -114,6 +116,7 @@ class MachineService:
         self._denied = denied or Denylist()
         # The serial number of the certificate that each stream came with.
         self._serials: dict[Stream, str] = {}
+        self._screens = screens
         self._handlers: dict[Stream, asyncio.Task[Any]] = {}
         self._writers: dict[Stream, asyncio.Task[None]] = {}
         self._by_machine: dict[MachineId, Stream] = {}
@@ -214,6 +217,7 @@ class MachineService:
             look=self._looks.ask,
             answered=self._answered,
             machines=self._by_machine.__len__,
+            screens=self._screens,
         )
         stream.ask_for_look()
         writer = asyncio.create_task(stream.write())

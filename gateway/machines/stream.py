@@ -30,12 +30,15 @@ from gateway.machines.intake import Intake
 from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context, Outbox
 from gateway.machines.planograms import Planograms
-from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
+from gateway.machines.showing import Showing
+from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered, OfScreen
 from gateway.machines.waits import Waits
 from gateway.machines.window import Window
 from gateway.rpc import statuses
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.statuses import Refusal
+from gateway.screens.saying import NO_SCREENS, ScreenPort
+from gateway.v1.machine_pb2 import ScreenUpdate
 from gateway.v1.machine_service_pb2 import ConnectResponse
 
 log = structlog.get_logger()
@@ -47,33 +50,13 @@ class Stream:
     """
 
     __slots__ = (
-        "_asking",
-        "_bad_in_row",
-        "_clock",
-        "_context",
-        "_finished",
-        "_host_spoke",
-        "_intake",
-        "_limits",
-        "_link",
-        "_look",
-        "_machines",
-        "_monotonic",
-        "_on_welcome",
-        "_outbox",
-        "_pending",
-        "_planograms",
-        "_size",
-        "_waits",
+        *("_asking", "_bad_in_row", "_clock", "_context", "_finished"),
+        *("_host_spoke", "_intake", "_limits", "_link", "_look"),
+        *("_machines", "_monotonic", "_on_welcome", "_outbox"),
+        *("_pending", "_planograms", "_showing", "_size", "_waits"),
         "_window",
-        "connected",
-        "ending",
-        "look_at",
-        "machine_id",
-        "moving",
-        "received",
-        "stream_id",
-        "taken_over_by",
+        *("connected", "ending", "look_at", "machine_id", "moving", "received"),
+        *("stream_id", "taken_over_by"),
     )
 
     def __init__(
@@ -89,6 +72,7 @@ class Stream:
         look: Callable[["Stream", float], None] = lambda _, __: None,
         answered: Callable[[str, float], None] = lambda _, __: None,
         machines: Callable[[], int] = lambda: 1,
+        screens: ScreenPort = NO_SCREENS,
     ) -> None:
         now = monotonic()
         self._context = context
@@ -120,6 +104,7 @@ class Stream:
             size_max=limits.outbox_max, monotonic=monotonic, began=self._write_began
         )
         self._planograms = Planograms()
+        self._showing = Showing(screens)
         # Whose this stream is, if it took over from one that lived. Who is told of its Welcome.
         self.taken_over_by: effects.TakenOverBy | None = None
         self._on_welcome = on_welcome
@@ -164,6 +149,7 @@ class Stream:
         """Tell the machine's host of the stream, which may be read from now on."""
         self._link = link
         self.machine_id = greeting.machine_id
+        self._showing.greeted(shows=greeting.shows, manifest=greeting.manifest)
         self.connected = greeting.connected(self.stream_id, opened_at_ms, token=token)
         self._window.forwarded = greeting.last_acked_seq
         self._pending += 1
@@ -176,6 +162,7 @@ class Stream:
     def leave(self, reason: str) -> None:
         """Tell the machine's host, if one was told of the stream, that it is gone."""
         if self._link is not None:
+            self._showing.left(self)
             self._link.close_stream(self, reason)
             log.info("stream closed", **self._names(), reason=reason)
 
@@ -212,7 +199,7 @@ class Stream:
         return frame
 
     def _take(self, frame: translate.Frame, link: Way) -> None:
-        if isinstance(frame, Numbered | Beat) and self.connected is not None:
+        if isinstance(frame, Numbered | Beat | OfScreen) and self.connected is not None:
             self.connected, news = self._planograms.handled(frame.ack, self.connected)
             if news is not None:
                 link.submit(self, news)
@@ -221,6 +208,10 @@ class Stream:
                 self._numbered(frame, link)
             case Beat():
                 self._bad_in_row = 0
+                self._outbox.acknowledge(self._outbox.ack)
+            case OfScreen():
+                self._bad_in_row = 0
+                self._showing.heard(self, frame.said)
                 self._outbox.acknowledge(self._outbox.ack)
             case BadFrame() if frame.numbered:
                 self._not_read(frame, link)
@@ -366,6 +357,7 @@ class Stream:
                 log.exception("frame that the machine has no room for", **self._names(), **size)
                 self.end(statuses.FAILED)
                 return
+            self._showing.welcomes(response)
             self._put(response)
             self._note(command)
         if ack is not None:
@@ -394,6 +386,7 @@ class Stream:
             if first:
                 self.taken_over_by = command.taken_over_by
                 self._on_welcome(self)
+                self._showing.welcomed(self)
         elif isinstance(command, effects.UpdatePlanogram):
             self._planograms.told(self._outbox.last_seq, command.planogram_version)
         elif isinstance(command, effects.ApproveVend):
@@ -404,6 +397,11 @@ class Stream:
             self._window.refused(command)
             if command.code is effects.RejectCode.OUT_OF_ORDER:
                 self._intake.forget_held()
+
+    def show(self, update: ScreenUpdate) -> bool:
+        """Tell the machine what to show between customers, if what is about money leaves room."""
+        has_room = self.ending is None and self._outbox.room > self._limits.outbox_max // 2
+        return has_room and self._outbox.put(ConnectResponse(screen_update=update))
 
     def _put(self, response: ConnectResponse) -> None:
         if not self._outbox.put(response):

@@ -17,10 +17,11 @@ from actors.machine.command import CommandAnswered, CommandOutcome, MachineRepor
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
 from actors.machine.incident import FaultReported
 from actors.machine.state import FailureCause
-from gateway.machines import bounds, fields, newer
+from gateway.machines import bounds, fields, newer, showing
 from gateway.machines.bounds import BYTES_MAX, COUNT_MAX
 from gateway.machines.fields import FieldWrong
 from gateway.rpc.statuses import FieldProblem
+from gateway.screens.saying import Said
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectRequest
 
@@ -51,6 +52,10 @@ class Greeting:
     returned_token: str = ""
     keeps_token: bool = False
     knows_commands: bool = False
+    shows: bool = False
+    """It has a screen that shows what it is told to."""
+    manifest: str = ""
+    """What it shows."""
 
     def connected(
         self, stream_id: StreamId, opened_at_ms: int, *, token: str = ""
@@ -76,6 +81,14 @@ class Greeting:
 class Beat:
     """The machine is still there. ``ack``: the highest of our frames that it has handled."""
 
+    ack: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfScreen:
+    """Something of the machine's screen, which the core does not hear. ``ack`` as in ``Beat``."""
+
+    said: Said
     ack: int = 0
 
 
@@ -122,7 +135,9 @@ def hello_expected(where: str, *, seq: int = 0) -> BadFrame:
     )
 
 
-Frame = Greeting | Beat | Numbered | BadFrame
+Frame = Greeting | Beat | OfScreen | Numbered | BadFrame
+UNNUMBERED = frozenset({"hello", "heartbeat"}) | showing.KINDS
+"""The payloads whose frames bear no number."""
 
 
 def from_bytes(frame: bytes) -> Frame:
@@ -163,7 +178,7 @@ def from_wire(request: ConnectRequest) -> Frame:
             seq=request.seq,
             detail=str(wrong),
             field=wrong.field,
-            numbered=kind not in {"hello", "heartbeat"} and 1 <= request.seq <= fields.NUMBER_MAX,
+            numbered=kind not in UNNUMBERED and 1 <= request.seq <= fields.NUMBER_MAX,
         )
 
 
@@ -179,9 +194,11 @@ def _checked(request: ConnectRequest) -> Frame:
             numbered=1 <= request.seq <= fields.NUMBER_MAX,
         )
     ack = fields.number("ack", request.ack)
-    if kind in {"hello", "heartbeat"}:
+    if kind in UNNUMBERED:
         if request.seq != 0:
             raise FieldWrong("seq", f"expected 0 with {kind}, got {request.seq}")
+        if kind in showing.KINDS:
+            return OfScreen(said=showing.said_of(kind, request), ack=ack)
         return _greeting(request) if kind == "hello" else Beat(ack=ack)
     seq = fields.number("seq", request.seq, least=1)
     return Numbered(seq=seq, fact=_fact(kind, request), remarks=newer.remarks(request), ack=ack)
@@ -212,6 +229,12 @@ def _greeting(request: ConnectRequest) -> Greeting:
         ),
         keeps_token=hello.capabilities.resume_token or hello.resume_token != "",
         knows_commands=hello.capabilities.commands,
+        shows=hello.capabilities.screens,
+        manifest=fields.text(
+            "hello.manifest_sha256",
+            hello.manifest_sha256,
+            bytes_max=BYTES_MAX["Hello.manifest_sha256"],
+        ),
     )
 
 

@@ -32,6 +32,8 @@ from gateway.office.profiles import MachineProfileService
 from gateway.office.recall_calls import RecallCalls
 from gateway.office.recall_worker import RecallWorker
 from gateway.office.recalls import RecallService
+from gateway.office.screen_calls import ScreenCalls
+from gateway.office.screens import ScreenService
 from gateway.office.stock import StockService
 from gateway.office.v1 import (
     audit_data_service_pb2,
@@ -60,6 +62,8 @@ from gateway.office.v1 import (
     product_service_pb2_grpc,
     recall_service_pb2,
     recall_service_pb2_grpc,
+    screen_service_pb2,
+    screen_service_pb2_grpc,
     stock_service_pb2,
     stock_service_pb2_grpc,
     visit_service_pb2,
@@ -69,7 +73,10 @@ from gateway.office.visits import VisitService
 from gateway.process.sections import Posters
 from gateway.rpc.denylist import Denylist
 from gateway.trust.denying import Denying
+from gateway.process.sections import Screens as ScreensSection
+from gateway.screens.folder import AssetFolder
 from storage.database.engine import Database
+from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
 from storage.office.commands import Commands
 from storage.office.convergence import Convergence
@@ -81,6 +88,7 @@ from storage.office.incidents import Incidents
 from storage.office.locks import Locks
 from storage.office.lots import Lots
 from storage.office.pars import Pars
+from storage.office.playlists import Playlists
 from storage.office.posters import PosterBooks
 from storage.office.prices import Prices
 from storage.office.products import Products
@@ -88,6 +96,8 @@ from storage.office.profiles import Profiles
 from storage.office.readouts import Readouts
 from storage.office.recalls import Recalls
 from storage.office.reversals import Reversals
+from storage.office.screen_plans import ScreenPlans
+from storage.office.screens import Screens
 from storage.office.selectors import Selectors
 from storage.office.sites import Sites
 from storage.office.stays import Stays
@@ -137,6 +147,8 @@ class OfficeParts:
     posters: PosterCalls
     denials: Denials
     denying: Denying
+    showing: ScreenCalls
+    screens: Screens
 
     @classmethod
     def on(
@@ -147,10 +159,13 @@ class OfficeParts:
         posters: Posters | None = None,
         denied: Denylist | None = None,
         close_denied: Callable[[], None] = lambda: None,
+        asset_folder: AssetFolder | None = None,
+        screens_changed: Callable[[], None] = lambda: None,
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
         others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
-        and ``close_denied`` closes what is open of those who are.
+        and ``close_denied`` closes what is open of those who are; ``asset_folder`` has what
+        machines show, and ``screens_changed`` is told when they may have to show something else.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -199,6 +214,15 @@ class OfficeParts:
             ),
             denials=denials,
             denying=Denying(denied=denied or Denylist(), names=denials.names, changed=close_denied),
+            showing=ScreenCalls(
+                assets=Assets(database),
+                playlists=Playlists(database),
+                plans=ScreenPlans(database),
+                folder=asset_folder or AssetFolder(ScreensSection().folder),
+                clock=fleet.acts.clock,
+                changed=screens_changed,
+            ),
+            screens=Screens(database),
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -231,6 +255,7 @@ FILES = (
             command_service_pb2,
             poster_service_pb2,
             denial_service_pb2,
+            screen_service_pb2,
         )
     ),
 )
@@ -332,4 +357,6 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     denial_service_pb2_grpc.add_DenialServiceServicer_to_server(
         DenialService(parts.fleet, parts.denials, parts.denying.wake), server
+    screen_service_pb2_grpc.add_ScreenServiceServicer_to_server(
+        ScreenService(parts.fleet, parts.showing, parts.screens), server
     )

@@ -32,6 +32,7 @@ from gateway.process.sections import (
     ConsolePages,
     ListenerSettings,
     Posters,
+    Screens,
     Trace,
     is_loopback_host,
 )
@@ -73,6 +74,7 @@ class Configs:
     confirm_payments_by_query: bool = False
     posters: Posters = Posters()
     trace: Trace = Trace()
+    screens: Screens = Screens()
 
 
 def configs(settings: Settings) -> Configs:
@@ -128,6 +130,7 @@ def configs(settings: Settings) -> Configs:
         confirm_payments_by_query=settings.alipay.confirm_payments_by_query,
         posters=settings.posters,
         trace=settings.trace,
+        screens=settings.screens,
     )
 
 

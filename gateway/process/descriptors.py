@@ -25,6 +25,7 @@ class Shares:
     admin: int
     console: int
     machines: int
+    screens: int = 0
 
 
 def raise_limit() -> int:
@@ -41,17 +42,20 @@ def raise_limit() -> int:
     return wanted
 
 
-def shared_out(limit: int, *, machines_wanted: int, pages: bool = False) -> Shares:
+def shared_out(
+    limit: int, *, machines_wanted: int, pages: bool = False, screens: bool = False
+) -> Shares:
     """Share ``limit`` descriptors out. The money's door comes first, then those who look after it;
-    machines get the rest, as many as are wanted. ``pages``: the console is
-    on.
+    machines get the rest, as many as are wanted. ``pages``: the console is on; ``screens``: files
+    for them are served too.
     """
     own = min(_OWN, limit // 4)
     http = max(1, min(1_024, limit // 4))
     health = max(1, min(64, limit // 16))
     admin = max(1, min(256, limit // 16))
     console = max(1, min(64, limit // 16)) if pages else 0
-    rest = max(1, limit - own - http - health - admin - console)
+    files = max(1, min(256, limit // 16)) if screens else 0
+    rest = max(1, limit - own - http - health - admin - console - files)
     return Shares(
         limit=limit,
         http=http,
@@ -59,4 +63,5 @@ def shared_out(limit: int, *, machines_wanted: int, pages: bool = False) -> Shar
         admin=admin,
         console=console,
         machines=min(machines_wanted, rest),
+        screens=files,
     )

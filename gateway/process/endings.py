@@ -133,6 +133,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.process.addresses": "ListenRefused",
         "gateway.serving.drain_command": "NotDrained",
         "gateway.trust.authority": "CannotIssue",
+        "gateway.screens.tokens": "KeyRefused",
     }
     return (OSError, *_imported(named))
 

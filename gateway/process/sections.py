@@ -388,6 +388,26 @@ class Posters(Section):
     accent: Colour = "#1f4e5f"
 
 
+class Screens(Section):
+    """What machines show between customers. Without ``listen`` they are told nothing.
+    ``public_url`` is what machines can reach, without a path of ours.
+    """
+
+    listen: Listen | None = None
+    public_url: str = Field(default="", max_length=200, pattern=r"^(https?://[^\s?#]+)?$")
+    folder: File = Path("run/assets").absolute()
+    """The files, each under its hash. Gateways of one installation share it."""
+    key_file: File | None = None
+    """With which machines' tokens are signed, 32 bytes at least; None: a new one at each start,
+    which only one gateway can do with.
+    """
+
+    @property
+    def address(self) -> Address | None:
+        """``listen``, taken apart."""
+        return None if self.listen is None else Address.parse(self.listen)
+
+
 class Logs(Section):
     """What is written down, and how: json for machines, console for people. ``hosts_file``: where
     hosts that Ray runs write, all of a computer into one file; None: where Ray puts what they say.

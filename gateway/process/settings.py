@@ -42,6 +42,7 @@ from gateway.process.sections import (
     Machines,
     Posters,
     Ray,
+    Screens,
     Trace,
 )
 from gateway.process.texts import without_passwords
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     logs: Logs = Logs()
     posters: Posters = Posters()
     trace: Trace = Trace()
+    screens: Screens = Screens()
     payer_salt: SecretStr = SecretStr("")
     payer_salt_file: File | None = None
     payer_unused_days: int = Field(default=UNUSED_DAYS, ge=1, le=3_650)

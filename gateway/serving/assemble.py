@@ -9,6 +9,7 @@ load without gRPC.
 
 import asyncio
 import random as random_module
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.tls import Tls
+from gateway.screens.desk import ScreenDesk
+from gateway.screens.files import AssetFiles
+from gateway.screens.folder import AssetFolder
+from gateway.screens.saying import NO_SCREENS
+from gateway.screens.tokens import KEY_BYTES_MIN, read_key
 from gateway.serving.draining import Drain, drain_route
 from gateway.serving.http_app import (
     CHECK_TIMEOUT_S,
@@ -71,6 +77,8 @@ from storage.insight.follower import Follower, lag_of
 from storage.machines.inbox import Inbox
 from storage.machines.payers import Payers
 from storage.machines.store import SqlMachineStore
+from storage.office.assets import Assets
+from storage.office.screens import Screens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +104,9 @@ class Gateway:
     drain: Drain
     http_app: Starlette
     """Alipay's notifications."""
+    screen_desk: ScreenDesk | None
+    files_app: Starlette | None
+    """What machines show; None: nothing is served."""
     health_app: Starlette
     """What operators ask."""
     console: ConsoleParts | None
@@ -148,11 +159,13 @@ def assemble(
     command_timeout_s: float = 10.0,
     code_wait_s: float = 8.0,
     check_timeout_s: float = CHECK_TIMEOUT_S,
+    screens_url: str = "",
 ) -> Gateway:
     """Put a gateway together. Each argument after ``gateway_id`` is a seam: left out, it is what
     the real program has.
 
-    ``asked`` confirms payments; ``wake`` takes what the ingress saved to its owner; ``skew`` is
+    ``screens_url``: where machines fetch what they show; empty: they are told nothing. ``asked``
+    confirms payments; ``wake`` takes what the ingress saved to its owner; ``skew`` is
     what was heard of Alipay's clock.
     """
     skew = skew or (process_skew() if clock is None else Skew(clock))
@@ -161,6 +174,7 @@ def assemble(
     registry, queries = Registry(database, made.policy), Queries(database)
     denied = Denylist()
     store = SqlMachineStore(database, notify_base_url=made.public_url)
+    screens = _screens(made, database, clock, monotonic, screens_url)
     machines = MachineService(
         links,
         gateway_id=gateway_id,
@@ -174,6 +188,7 @@ def assemble(
         random=random,
         tokens=tokens,
         answered=metrics.vend_answered,
+        screens=screens.desk or NO_SCREENS,
     )
     ingress = NotifyIngress(
         registry=registry,
@@ -218,7 +233,13 @@ def assemble(
         door.close_denied()
 
     office = OfficeParts.on(
-        database, fleet, posters=made.posters, denied=denied, close_denied=close_denied
+        database,
+        fleet,
+        posters=made.posters,
+        denied=denied,
+        close_denied=close_denied,
+        asset_folder=screens.folder,
+        screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
     )
     return Gateway(
         registry=registry,
@@ -229,6 +250,8 @@ def assemble(
         fleet=fleet,
         office=office,
         door=door,
+        screen_desk=screens.desk,
+        files_app=screens.files,
         ingress=ingress,
         payer_sweep=PayerSweep(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days
@@ -264,6 +287,40 @@ def _console(made: Configs, database: Database, office: OfficeParts, clock: Cloc
         clock=clock,
         position=office.fleet.queries.settled_position,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Screens:
+    folder: AssetFolder
+    desk: ScreenDesk | None
+    files: Starlette | None
+
+
+def _screens(
+    made: Configs,
+    database: Database,
+    clock: Clock,
+    monotonic: Callable[[], float],
+    url: str,
+) -> _Screens:
+    """Return what keeps the screens. Raises KeyRefused."""
+    folder = AssetFolder(made.screens.folder)
+    if not url:
+        return _Screens(folder=folder, desk=None, files=None)
+    file = made.screens.key_file
+    key = read_key(file) if file is not None else secrets.token_bytes(KEY_BYTES_MIN)
+    screens, assets = Screens(database), Assets(database)
+    desk = ScreenDesk(
+        screens=screens, assets=assets, clock=clock, key=key, url=url, monotonic=monotonic
+    )
+    files = AssetFiles(
+        folder=folder,
+        assets=assets,
+        screens=screens,
+        key=key,
+        now_s=lambda: clock.now_ms() // 1_000,
+    )
+    return _Screens(folder=folder, desk=desk, files=files.app())
 
 
 def _readiness(

@@ -39,6 +39,7 @@ from gateway.process.signals import stop_signals
 from gateway.process.skew import process_skew
 from gateway.rpc.https import Contexts
 from gateway.rpc.limits import HttpLimits
+from gateway.screens.files import PATH
 from gateway.serving import http_server
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.draining import Drain
@@ -102,6 +103,8 @@ async def run_gateway(
         # Settings and configs. The HTTP port comes first: notify URLs are made of it.
         listener = _bound(stack, "http.listen", settings.http.address)
         health = _bound(stack, "health.listen", settings.health.address)
+        at = settings.screens.address
+        files = None if at is None else _bound(stack, "screens.listen", at)
         settings = stack.enter_context(with_http_port(settings, http_server.port_of(listener)))
         made = configs(settings)
         for sentence in certificate_problems(made, now_ms=SystemClock().now_ms()):
@@ -143,21 +146,18 @@ async def run_gateway(
             skew = process_skew()
             asked = AlipayClient.open(made.alipay, now=skew.alipay_now, answered=skew.answered)
             stack.push_async_callback(asked.close)
-        gateway = assemble(made, database, links, gateway_id=gateway_id, asked=asked)
-        trying = asyncio.create_task(gateway.ingress.try_query())
-        stack.callback(trying.cancel)
-        sweeping = asyncio.create_task(gateway.payer_sweep.run())
-        stack.callback(sweeping.cancel)
-        office = gateway.office
-        await office.denying.look()
-        for work in (
-            *(office.importing.run(), office.applying.run(), office.recalling.run()),
-            office.denying.run(),
-            gateway.follower.run(),
-        ):
-            stack.push_async_callback(_cancelled, asyncio.create_task(work))
+        gateway = assemble(
+            made,
+            database,
+            links,
+            gateway_id=gateway_id,
+            asked=asked,
+            screens_url=_files_url(settings, files),
+        )
+        await gateway.office.denying.look()
+        _begin_work(stack, gateway)
         # Listeners.
-        await _serve_http(stack, gateway, listener, health, shares)
+        await _serve_http(stack, gateway, listener, health, files, shares)
         pages = await _serve_console(stack, gateway, settings, made, shares)
         machines, admin = await _listen(stack, gateway, settings, made, shares)
         # Ready; and the end.
@@ -224,7 +224,10 @@ def _shares(settings: Settings) -> Shares:
     """
     streams = settings.limits.streams_max
     shares = descriptors.shared_out(
-        descriptors.raise_limit(), machines_wanted=2 * streams, pages=settings.console.enabled
+        descriptors.raise_limit(),
+        machines_wanted=2 * streams,
+        pages=settings.console.enabled,
+        screens=settings.screens.listen is not None,
     )
     log.info("descriptors are shared out", **asdict(shares))
     return shares
@@ -235,14 +238,20 @@ async def _serve_http(
     gateway: Gateway,
     notify: socket.socket,
     health: socket.socket,
+    files: socket.socket | None,
     shares: Shares,
 ) -> None:
-    """Serve notifications, and what operators ask, each on their own socket."""
+    """Serve notifications, what operators ask, and what machines show, each on their own
+    socket.
+    """
     ended = gateway.metrics.connections_ended
     for door, app, listener, connections in (
         ("http", gateway.http_app, notify, shares.http),
         ("health", gateway.health_app, health, shares.health),
+        ("screens", gateway.files_app, files, shares.screens),
     ):
+        if app is None or listener is None:
+            continue
         limits = HttpLimits(
             connections_max=connections, connections_per_address_max=max(1, connections // 4)
         )
@@ -278,6 +287,33 @@ async def _serve_console(
         http_server.served(app, listener, limits=limits, ended=told, tls=tls)
     )
     return f"http{'' if tls is None else 's'}://{_at(made.console.listen, port)}"
+
+
+def _begin_work(stack: AsyncExitStack, gateway: Gateway) -> None:
+    """Begin what a gateway does by itself, until the stack is closed."""
+    trying = asyncio.create_task(gateway.ingress.try_query())
+    stack.callback(trying.cancel)
+    sweeping = asyncio.create_task(gateway.payer_sweep.run())
+    stack.callback(sweeping.cancel)
+    office = gateway.office
+    works = [
+        *(office.importing.run(), office.applying.run(), office.recalling.run()),
+        office.denying.run(),
+        gateway.follower.run(),
+    ]
+    if gateway.screen_desk is not None:
+        works.append(gateway.screen_desk.run())
+    for work in works:
+        stack.push_async_callback(_cancelled, asyncio.create_task(work))
+
+
+def _files_url(settings: Settings, files: socket.socket | None) -> str:
+    """Return where machines fetch what they show, empty if nowhere."""
+    address = settings.screens.address
+    if files is None or address is None:
+        return ""
+    here = f"http://{Address(host=address.host, port=http_server.port_of(files))}"
+    return f"{(settings.screens.public_url or here).rstrip('/')}{PATH}"
 
 
 def _ended(counter: Counter, door: str, reason: str) -> None:

@@ -49,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default="http://127.0.0.1:8188",
         help="URL of the pretend Alipay, whose page shows this machine's screen",
     )
+    parser.add_argument(
+        "--screen-port",
+        type=int,
+        default=8_190,
+        help="where the page of its screen is served to this computer",
+    )
     options = parser.parse_args(arguments)
     log_to_stderr()
     config = ClientConfig(
@@ -57,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         state_dir=options.state_dir,
         tls=read_tls(options.machine, ca=options.ca, cert=options.cert, key=options.key),
         motor_ms=options.motor_ms,
+        screen_port=options.screen_port,
     )
 
     def write(text: str) -> None:
@@ -66,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         async with Phone(options.alipay) as phone:
             await sit(config, stdin_lines(), write, seed=options.seed, phone=phone)
 
-    write("commands on stdin; 'help' lists them")
+    page = f"http://127.0.0.1:{options.screen_port}/"
+    write(f"commands on stdin; 'help' lists them; the screen's page: {page}")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run())
 

@@ -73,6 +73,8 @@ class FleetConfig:
     refills: bool = True
     reconnect_initial_ms: int = INITIAL_MS
     refusal_waits_ms: tuple[int, ...] = REFUSAL_WAITS_MS
+    screen_port: int | None = None
+    """Where the page of the first machine's screen is served to this computer."""
 
 
 class Fleet:
@@ -123,6 +125,7 @@ class Fleet:
             refills=config.refills,
             reconnect_initial_ms=config.reconnect_initial_ms,
             refusal_waits_ms=config.refusal_waits_ms,
+            screen_port=config.screen_port if machine_id == config.machine_ids[0] else None,
         )
         return MachineClient(client_config, rng=self._rng(machine_id, "machine"))
 
@@ -330,6 +333,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--kinds", default="", help=f"comma-separated, of: {', '.join(scripts.KINDS)}"
     )
+    parser.add_argument(
+        "--screen-port", type=int, help="serve the page of the first machine's screen there"
+    )
     parser.add_argument("--quiet", action="store_true", help="print no line for each customer")
     options = parser.parse_args(arguments)
     log_to_stderr()
@@ -347,6 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         customers_max=options.customers,
         kinds=tuple(filter(None, options.kinds.split(","))),
         report=not options.quiet,
+        screen_port=options.screen_port,
     )
     asyncio.run(run_fleet(config))
 

@@ -41,6 +41,7 @@ class Identity:
     display: bool = True
     drop_sensor: bool = True
     response_time_ms: int = 40_000
+    screens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,8 @@ class Machine:
         self.columns: dict[str, pb.PlanogramColumn] = {}
         self.blocked: set[str] = set()
         self.door_open = door_open
+        self.manifest = ""
+        """What the screen shows, for Hello."""
         self._told_tail: tuple[VendLine, ...] = ()
         self._told_loss = False
         self._began_ms: int | None = None
@@ -101,6 +104,7 @@ class Machine:
             "end_session": lambda frame, _: self._session_ended(frame.end_session),
             "move_request": lambda frame, now_ms: self._asked_to_move(frame.move_request, now_ms),
             "command": lambda frame, now_ms: self._ordered(frame.command, now_ms),
+            "screen_update": lambda _, __: [],  # ``screen_keeper`` obeys it
             "protocol_error": lambda frame, now_ms: self._scolded(frame.protocol_error, now_ms),
         }
         self.connection.say(reader(door_open=self.door_open), 0)
@@ -133,6 +137,7 @@ class Machine:
                 response_time_ms=identity.response_time_ms,
                 resume_token=True,
                 commands=True,
+                screens=identity.screens,
             ),
             mode=self.service.mode or identity.mode,
             last_acked_seq=self.outbox.acked_seq,
@@ -140,6 +145,7 @@ class Machine:
             journal_tail=[line.entry() for line in self._told_tail],
             journal_lost=self._told_loss,
             resume_token=memory.resume_token,
+            manifest_sha256=self.manifest,
         )
         return service_pb.ConnectRequest(hello=hello)
 

@@ -8,8 +8,8 @@ to another gateway before the old stream is closed.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -17,8 +17,11 @@ import grpc
 
 from gateway.simulator.backoff import INITIAL_MS, MAX_MS, REFUSAL_WAITS_MS, Backoff
 from gateway.simulator.board import Board
+from gateway.simulator.fetching import fetch
 from gateway.simulator.line import ClientTls, Ended, Line
 from gateway.simulator.machine import Identity
+from gateway.simulator.screen_keeper import ScreenKeeper
+from gateway.simulator.screen_server import screen_served
 from gateway.simulator.shelf import Faults
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -42,6 +45,8 @@ class ClientConfig:
     faults: Faults = Faults()
     refills: bool = False
     """A column that is empty when its motor is to turn was loaded by somebody just before."""
+    screen_port: int | None = None
+    """Where the page of its screen is served to this computer; 0: the system chooses."""
 
 
 class MachineClient(Board):
@@ -53,7 +58,7 @@ class MachineClient(Board):
         self, config: ClientConfig, *, rng: Random, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(
-            identity=config.identity,
+            identity=replace(config.identity, screens=config.screen_port is not None),
             folder=config.state_dir / config.identity.machine_id,
             rng=rng,
             clock=clock,
@@ -65,6 +70,10 @@ class MachineClient(Board):
         self.refusal: Ended | None = None
         """Set when the machine has stopped calling because only a person can help."""
         self.welcomes = 0
+        self.keeper: ScreenKeeper | None = None
+        """What its screen shows between customers, if ``run`` serves a page."""
+        self.screen_url = ""
+        """Where the page of its screen is, while ``run`` serves one."""
         self._line: Line | None = None
         self._lines: set[Line] = set()
         self._successor: asyncio.Task[Ended] | None = None
@@ -82,7 +91,8 @@ class MachineClient(Board):
         """
         self.power_on()
         try:
-            await self._stay_connected()
+            async with self._screen():
+                await self._stay_connected()
         finally:
             self._stopping = True
             if self._successor is not None:
@@ -91,6 +101,42 @@ class MachineClient(Board):
             self._end()
         if self._broken is not None:
             raise self._broken
+
+    @contextlib.asynccontextmanager
+    async def _screen(self) -> AsyncIterator[None]:
+        """Serve the page of the screen, if one is wanted. A machine that cannot sells all the
+        same.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            if self.config.screen_port is not None:
+                try:
+                    self.keeper = keeper = self._new_keeper()
+                    keeping = asyncio.create_task(keeper.run(), name="screen-keeper")
+                    stack.push_async_callback(_cancelled, keeping)
+                    page = screen_served(
+                        self, port=self.config.screen_port, now_ms=self._now_ms, shows=keeper
+                    )
+                    self.screen_url = await stack.enter_async_context(page)
+                    self._log.info("the screen's page is served", url=self.screen_url)
+                except OSError as error:
+                    self._log.error("the screen's page cannot be served", error=str(error))
+            yield
+
+    def _new_keeper(self) -> ScreenKeeper:
+        return ScreenKeeper(
+            self.config.state_dir / self.config.identity.machine_id / "screen",
+            fetch=fetch,
+            now_ms=self._now_ms,
+            say=self._say,
+        )
+
+    def _say(self, frame: service_pb.ConnectRequest) -> bool:
+        """Send a frame without a number on the present stream, if there is one."""
+        machine = self.machine
+        if machine is None or not machine.online:
+            return False
+        self._do(machine.connection.send([frame], self._now_ms()))
+        return True
 
     def stop(self) -> None:
         """Hang up and let ``run`` return. A vend that is under way is left to the journal, as in a
@@ -152,6 +198,7 @@ class MachineClient(Board):
         """Open one stream and stay on it to its end."""
         machine = self.machine
         assert machine is not None
+        machine.manifest = self.keeper.manifest if self.keeper is not None else ""
         line = self._new_line()
         self._lines.add(line)
         line.send(machine.hello())
@@ -202,6 +249,8 @@ class MachineClient(Board):
         elif self._line is not line:
             return
         self._take_in(frame)
+        if self.keeper is not None:
+            self.keeper.received(frame)
         if frame.HasField("welcome") and machine.online:
             self.welcomes += 1
             self._backoff.welcomed(machine.connection.reconnect)
@@ -263,3 +312,8 @@ class MachineClient(Board):
             max_ms=config.reconnect_max_ms,
             refusal_waits_ms=config.refusal_waits_ms,
         )
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])

@@ -93,9 +93,14 @@ def screen_of(machine: Machine, now_ms: int) -> Screen:
     )
 
 
+def decimals_of(currency: str) -> int:
+    """Return how many digits of an amount stand behind the point."""
+    return 0 if currency in {"JPY", "KRW"} else 2
+
+
 def amount_text(amount_minor: int, currency: str) -> str:
     """Return an amount in the currency's major unit, exactly: 1230 HKD is 12.30, 500 JPY is 500."""
-    if currency in {"JPY", "KRW"}:
+    if not decimals_of(currency):
         return str(amount_minor)
     sign, cents = ("-", -amount_minor) if amount_minor < 0 else ("", amount_minor)
     return f"{sign}{cents // 100}.{cents % 100:02d}"

@@ -182,6 +182,42 @@ JOURNAL_STAGE_FAILED: JournalStage.ValueType  # 4
 """Not delivered."""
 Global___JournalStage: _TypeAlias = JournalStage  # noqa: Y015
 
+class _ScreenRejectedReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScreenRejectedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScreenRejectedReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCREEN_REJECTED_REASON_UNSPECIFIED: _ScreenRejectedReason.ValueType  # 0
+    """None of them."""
+    SCREEN_REJECTED_REASON_NO_ROOM: _ScreenRejectedReason.ValueType  # 1
+    """There is no room for the files on the disk."""
+    SCREEN_REJECTED_REASON_NOT_FETCHED: _ScreenRejectedReason.ValueType  # 2
+    """A file could not be fetched. The machine tries again by itself."""
+    SCREEN_REJECTED_REASON_DAMAGED: _ScreenRejectedReason.ValueType  # 3
+    """A file, or the manifest, has another hash than its name says. It was thrown away; the machine tries again by itself."""
+    SCREEN_REJECTED_REASON_NOT_READ: _ScreenRejectedReason.ValueType  # 4
+    """The manifest is in a version that this firmware does not know, or cannot be read."""
+    SCREEN_REJECTED_REASON_MEDIA_TYPE: _ScreenRejectedReason.ValueType  # 5
+    """The machine cannot show files of this kind."""
+
+class ScreenRejectedReason(_ScreenRejectedReason, metaclass=_ScreenRejectedReasonEnumTypeWrapper):
+    """Why a manifest is not shown."""
+
+SCREEN_REJECTED_REASON_UNSPECIFIED: ScreenRejectedReason.ValueType  # 0
+"""None of them."""
+SCREEN_REJECTED_REASON_NO_ROOM: ScreenRejectedReason.ValueType  # 1
+"""There is no room for the files on the disk."""
+SCREEN_REJECTED_REASON_NOT_FETCHED: ScreenRejectedReason.ValueType  # 2
+"""A file could not be fetched. The machine tries again by itself."""
+SCREEN_REJECTED_REASON_DAMAGED: ScreenRejectedReason.ValueType  # 3
+"""A file, or the manifest, has another hash than its name says. It was thrown away; the machine tries again by itself."""
+SCREEN_REJECTED_REASON_NOT_READ: ScreenRejectedReason.ValueType  # 4
+"""The manifest is in a version that this firmware does not know, or cannot be read."""
+SCREEN_REJECTED_REASON_MEDIA_TYPE: ScreenRejectedReason.ValueType  # 5
+"""The machine cannot show files of this kind."""
+Global___ScreenRejectedReason: _TypeAlias = ScreenRejectedReason  # noqa: Y015
+
 class _CommandOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -432,6 +468,7 @@ class Capabilities(_message.Message):
     RESPONSE_TIME_MS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     COMMANDS_FIELD_NUMBER: _builtins.int
+    SCREENS_FIELD_NUMBER: _builtins.int
     multivend: _builtins.bool
     """Several vends in one session."""
     display: _builtins.bool
@@ -446,6 +483,8 @@ class Capabilities(_message.Message):
     """It returns Welcome.resume_token in its next Hello, also after a power cut."""
     commands: _builtins.bool
     """It knows Command and answers each with CommandResult. Without it none is sent."""
+    screens: _builtins.bool
+    """It shows between customers what ScreenUpdate says. Without it none is sent."""
     def __init__(
         self,
         *,
@@ -455,10 +494,11 @@ class Capabilities(_message.Message):
         response_time_ms: _builtins.int = ...,
         resume_token: _builtins.bool = ...,
         commands: _builtins.bool = ...,
+        screens: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "display", b"display", "drop_sensor", b"drop_sensor", "multivend", b"multivend", "response_time_ms", b"response_time_ms", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "display", b"display", "drop_sensor", b"drop_sensor", "multivend", b"multivend", "response_time_ms", b"response_time_ms", "resume_token", b"resume_token", "screens", b"screens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -480,6 +520,7 @@ class Hello(_message.Message):
     JOURNAL_TAIL_FIELD_NUMBER: _builtins.int
     JOURNAL_LOST_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     """The machine's identity, at most 32 bytes. With mutual TLS it must equal the certificate's."""
     boot_id: _builtins.str
@@ -496,6 +537,8 @@ class Hello(_message.Message):
     """The journal could not be read (new board, worn flash). Without it an open vend is settled by policy."""
     resume_token: _builtins.str
     """Welcome.resume_token of the last Welcome that came; empty if none came. At most 32 bytes."""
+    manifest_sha256: _builtins.str
+    """The manifest that the machine shows, as in ScreenApplied; empty if none. At most 64 bytes."""
     @_builtins.property
     def capabilities(self) -> Global___Capabilities:
         """What the machine can do."""
@@ -517,10 +560,11 @@ class Hello(_message.Message):
         journal_tail: _abc.Iterable[Global___JournalEntry] | None = ...,
         journal_lost: _builtins.bool = ...,
         resume_token: _builtins.str = ...,
+        manifest_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "capabilities", b"capabilities", "firmware", b"firmware", "journal_lost", b"journal_lost", "journal_tail", b"journal_tail", "last_acked_seq", b"last_acked_seq", "machine_id", b"machine_id", "mode", b"mode", "planogram_version", b"planogram_version", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "capabilities", b"capabilities", "firmware", b"firmware", "journal_lost", b"journal_lost", "journal_tail", b"journal_tail", "last_acked_seq", b"last_acked_seq", "machine_id", b"machine_id", "manifest_sha256", b"manifest_sha256", "mode", b"mode", "planogram_version", b"planogram_version", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -783,6 +827,128 @@ class Fault(_message.Message):
 Global___Fault: _TypeAlias = Fault  # noqa: Y015
 
 @_typing.final
+class ScreenApplied(_message.Message):
+    """All files of the manifest are on the disk, each was hashed there, and the screen shows them. Sent with seq 0 once a
+    ScreenUpdate came on this stream, and again after each further one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
+    manifest_sha256: _builtins.str
+    """The manifest, from ScreenUpdate. At most 64 bytes."""
+    def __init__(
+        self,
+        *,
+        manifest_sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest_sha256", b"manifest_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScreenApplied: _TypeAlias = ScreenApplied  # noqa: Y015
+
+@_typing.final
+class ScreenRejected(_message.Message):
+    """The manifest is not shown; the machine goes on with the one before, less what was recalled. Sent with seq 0, as ScreenApplied."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    manifest_sha256: _builtins.str
+    """The manifest, from ScreenUpdate. At most 64 bytes."""
+    reason: Global___ScreenRejectedReason.ValueType
+    """Why."""
+    detail: _builtins.str
+    """At most 128 bytes, for people: which file, and what was found."""
+    def __init__(
+        self,
+        *,
+        manifest_sha256: _builtins.str = ...,
+        reason: Global___ScreenRejectedReason.ValueType = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "manifest_sha256", b"manifest_sha256", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScreenRejected: _TypeAlias = ScreenRejected  # noqa: Y015
+
+@_typing.final
+class PlayCount(_message.Message):
+    """How often and for how long an item was shown within one hour, as totals since the hour began."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    HOUR_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    SHOWN_MS_FIELD_NUMBER: _builtins.int
+    manifest_sha256: _builtins.str
+    """The manifest that it was in. At most 64 bytes."""
+    item: _builtins.int
+    """Its place among the manifest's items, from 0."""
+    day: _builtins.int
+    """The machine's own day, as 20261129."""
+    hour: _builtins.int
+    """The hour of that day, 0 to 23."""
+    times: _builtins.int
+    """How often it was shown."""
+    shown_ms: _builtins.int
+    """For how long, all together, in milliseconds."""
+    def __init__(
+        self,
+        *,
+        manifest_sha256: _builtins.str = ...,
+        item: _builtins.int = ...,
+        day: _builtins.int = ...,
+        hour: _builtins.int = ...,
+        times: _builtins.int = ...,
+        shown_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "hour", b"hour", "item", b"item", "manifest_sha256", b"manifest_sha256", "shown_ms", b"shown_ms", "times", b"times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlayCount: _TypeAlias = PlayCount  # noqa: Y015
+
+@_typing.final
+class PlayCounts(_message.Message):
+    """What was shown. Totals replace what was told before, so that a repeat changes nothing and an outage loses nothing. Sent with
+    seq 0, as ScreenApplied, not more often than each minute.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlayCount]:
+        """At most 16."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___PlayCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlayCounts: _TypeAlias = PlayCounts  # noqa: Y015
+
+@_typing.final
 class MachineReport(_message.Message):
     """How the machine is, as far as it knows; what it does not know is left out."""
 
@@ -976,6 +1142,28 @@ class ReconnectGuidance(_message.Message):
 Global___ReconnectGuidance: _TypeAlias = ReconnectGuidance  # noqa: Y015
 
 @_typing.final
+class RecalledAsset(_message.Message):
+    """A file that must not be shown any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.str
+    """Its hash, as in manifests. At most 64 bytes."""
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecalledAsset: _TypeAlias = RecalledAsset  # noqa: Y015
+
+@_typing.final
 class Welcome(_message.Message):
     """The answer to Hello."""
 
@@ -992,6 +1180,7 @@ class Welcome(_message.Message):
     IN_SERVICE_FIELD_NUMBER: _builtins.int
     SERVER_TIME_MS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    RECALLED_FIELD_NUMBER: _builtins.int
     heartbeat_interval_ms: _builtins.int
     """Send a Heartbeat when nothing else was sent for this long."""
     planogram_version: _builtins.int
@@ -1020,6 +1209,12 @@ class Welcome(_message.Message):
     def reconnect(self) -> Global___ReconnectGuidance:
         """How to come back after a lost stream."""
 
+    @_builtins.property
+    def recalled(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecalledAsset]:
+        """Files that must not be shown any more, the newest recalls, at most 16. Take them off the screen at once, whatever the manifest
+        says. Only for machines that said Capabilities.screens.
+        """
+
     def __init__(
         self,
         *,
@@ -1034,10 +1229,11 @@ class Welcome(_message.Message):
         in_service: _builtins.bool = ...,
         server_time_ms: _builtins.int = ...,
         resume_token: _builtins.str = ...,
+        recalled: _abc.Iterable[Global___RecalledAsset] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reconnect", b"reconnect", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "heartbeat_interval_ms", b"heartbeat_interval_ms", "in_service", b"in_service", "last_seq", b"last_seq", "mode", b"mode", "planogram_version", b"planogram_version", "qr_payload", b"qr_payload", "reconnect", b"reconnect", "resume_token", b"resume_token", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "heartbeat_interval_ms", b"heartbeat_interval_ms", "in_service", b"in_service", "last_seq", b"last_seq", "mode", b"mode", "planogram_version", b"planogram_version", "qr_payload", b"qr_payload", "recalled", b"recalled", "reconnect", b"reconnect", "resume_token", b"resume_token", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1070,6 +1266,49 @@ class PlanogramUpdate(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanogramUpdate: _TypeAlias = PlanogramUpdate  # noqa: Y015
+
+@_typing.final
+class ScreenUpdate(_message.Message):
+    """What the screen is to show between customers. Told after Welcome to a machine that said Capabilities.screens, and whenever it
+    changes. The manifest and the files in it are fetched by HTTP: GET <url><sha256>, with the header "Authorization: Bearer <token>".
+    A manifest that is shown already is only acknowledged.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOKEN_VALID_FOR_S_FIELD_NUMBER: _builtins.int
+    RECALLED_FIELD_NUMBER: _builtins.int
+    manifest_sha256: _builtins.str
+    """The manifest: the SHA-256 of its bytes, in lower-case hexadecimal digits. At most 64 bytes."""
+    url: _builtins.str
+    """Where the manifest and its files are; ends in a slash. At most 256 bytes."""
+    token: _builtins.str
+    """At most 128 bytes."""
+    token_valid_for_s: _builtins.int
+    """For how long the token is good; the next stream brings another."""
+    @_builtins.property
+    def recalled(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecalledAsset]:
+        """Files that must not be shown any more, as in Welcome, at most 16."""
+
+    def __init__(
+        self,
+        *,
+        manifest_sha256: _builtins.str = ...,
+        url: _builtins.str = ...,
+        token: _builtins.str = ...,
+        token_valid_for_s: _builtins.int = ...,
+        recalled: _abc.Iterable[Global___RecalledAsset] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest_sha256", b"manifest_sha256", "recalled", b"recalled", "token", b"token", "token_valid_for_s", b"token_valid_for_s", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScreenUpdate: _TypeAlias = ScreenUpdate  # noqa: Y015
 
 @_typing.final
 class ServiceUpdate(_message.Message):

@@ -37,12 +37,19 @@ class ConnectRequest(_message.Message):
     CASH_SALE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
     COMMAND_RESULT_FIELD_NUMBER: _builtins.int
+    SCREEN_APPLIED_FIELD_NUMBER: _builtins.int
+    SCREEN_REJECTED_FIELD_NUMBER: _builtins.int
+    PLAY_COUNTS_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
-    """0 for Hello and Heartbeat. All other frames count 1, 2, 3 ... from each boot. A frame is kept and sent again, with the same
-    seq, until an ack reaches it; (machine, boot, seq) is applied once however often it comes. At most 32 may be unacknowledged.
+    """0 for Hello, Heartbeat and what is told of a screen (ScreenApplied, ScreenRejected, PlayCounts). All other frames count
+    1, 2, 3 ... from each boot. A frame is kept and sent again, with the same seq, until an ack reaches it; (machine, boot, seq)
+    is applied once however often it comes. At most 32 may be unacknowledged.
     """
     ack: _builtins.int
-    """The highest seq of a ConnectResponse of this stream that the machine has handled."""
+    """boot, seq) is applied once however often it comes. At most 32 may be unacknowledged. The highest seq of a ConnectResponse of
+    this stream that the machine has handled.
+    The highest seq of a ConnectResponse of this stream that the machine has handled.
+    """
     @_builtins.property
     def hello(self) -> _machine_pb2.Hello:
         """The first frame, and only the first."""
@@ -91,6 +98,18 @@ class ConnectRequest(_message.Message):
     def command_result(self) -> _machine_pb2.CommandResult:
         """What became of a command."""
 
+    @_builtins.property
+    def screen_applied(self) -> _machine_pb2.ScreenApplied:
+        """The screen shows what it is to show."""
+
+    @_builtins.property
+    def screen_rejected(self) -> _machine_pb2.ScreenRejected:
+        """The screen does not."""
+
+    @_builtins.property
+    def play_counts(self) -> _machine_pb2.PlayCounts:
+        """What was shown."""
+
     def __init__(
         self,
         *,
@@ -108,12 +127,15 @@ class ConnectRequest(_message.Message):
         cash_sale: _machine_pb2.CashSale | None = ...,
         fault: _machine_pb2.Fault | None = ...,
         command_result: _machine_pb2.CommandResult | None = ...,
+        screen_applied: _machine_pb2.ScreenApplied | None = ...,
+        screen_rejected: _machine_pb2.ScreenRejected | None = ...,
+        play_counts: _machine_pb2.PlayCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cash_sale", b"cash_sale", "command_result", b"command_result", "fault", b"fault", "heartbeat", b"heartbeat", "hello", b"hello", "payload", b"payload", "reader_disable", b"reader_disable", "reader_enable", b"reader_enable", "session_complete", b"session_complete", "vend_cancel", b"vend_cancel", "vend_failure", b"vend_failure", "vend_request", b"vend_request", "vend_success", b"vend_success"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cash_sale", b"cash_sale", "command_result", b"command_result", "fault", b"fault", "heartbeat", b"heartbeat", "hello", b"hello", "payload", b"payload", "play_counts", b"play_counts", "reader_disable", b"reader_disable", "reader_enable", b"reader_enable", "screen_applied", b"screen_applied", "screen_rejected", b"screen_rejected", "session_complete", b"session_complete", "vend_cancel", b"vend_cancel", "vend_failure", b"vend_failure", "vend_request", b"vend_request", "vend_success", b"vend_success"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cash_sale", b"cash_sale", "command_result", b"command_result", "fault", b"fault", "heartbeat", b"heartbeat", "hello", b"hello", "payload", b"payload", "reader_disable", b"reader_disable", "reader_enable", b"reader_enable", "seq", b"seq", "session_complete", b"session_complete", "vend_cancel", b"vend_cancel", "vend_failure", b"vend_failure", "vend_request", b"vend_request", "vend_success", b"vend_success"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cash_sale", b"cash_sale", "command_result", b"command_result", "fault", b"fault", "heartbeat", b"heartbeat", "hello", b"hello", "payload", b"payload", "play_counts", b"play_counts", "reader_disable", b"reader_disable", "reader_enable", b"reader_enable", "screen_applied", b"screen_applied", "screen_rejected", b"screen_rejected", "seq", b"seq", "session_complete", b"session_complete", "vend_cancel", b"vend_cancel", "vend_failure", b"vend_failure", "vend_request", b"vend_request", "vend_success", b"vend_success"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["hello", "heartbeat", "reader_enable", "reader_disable", "vend_request", "vend_cancel", "vend_success", "vend_failure", "session_complete", "cash_sale", "fault", "command_result"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["hello", "heartbeat", "reader_enable", "reader_disable", "vend_request", "vend_cancel", "vend_success", "vend_failure", "session_complete", "cash_sale", "fault", "command_result", "screen_applied", "screen_rejected", "play_counts"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -139,6 +161,7 @@ class ConnectResponse(_message.Message):
     MOVE_REQUEST_FIELD_NUMBER: _builtins.int
     PROTOCOL_ERROR_FIELD_NUMBER: _builtins.int
     COMMAND_FIELD_NUMBER: _builtins.int
+    SCREEN_UPDATE_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Counts 1, 2, 3 ... on this stream."""
     ack: _builtins.int
@@ -191,6 +214,10 @@ class ConnectResponse(_message.Message):
     def command(self) -> _machine_pb2.Command:
         """Somebody orders something."""
 
+    @_builtins.property
+    def screen_update(self) -> _machine_pb2.ScreenUpdate:
+        """What to show between customers."""
+
     def __init__(
         self,
         *,
@@ -208,12 +235,13 @@ class ConnectResponse(_message.Message):
         move_request: _machine_pb2.MoveRequest | None = ...,
         protocol_error: _machine_pb2.ProtocolError | None = ...,
         command: _machine_pb2.Command | None = ...,
+        screen_update: _machine_pb2.ScreenUpdate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_session", b"begin_session", "command", b"command", "end_session", b"end_session", "funds_update", b"funds_update", "move_request", b"move_request", "payload", b"payload", "planogram_update", b"planogram_update", "protocol_error", b"protocol_error", "service_update", b"service_update", "show_qr", b"show_qr", "vend_approved", b"vend_approved", "vend_denied", b"vend_denied", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_session", b"begin_session", "command", b"command", "end_session", b"end_session", "funds_update", b"funds_update", "move_request", b"move_request", "payload", b"payload", "planogram_update", b"planogram_update", "protocol_error", b"protocol_error", "screen_update", b"screen_update", "service_update", b"service_update", "show_qr", b"show_qr", "vend_approved", b"vend_approved", "vend_denied", b"vend_denied", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "begin_session", b"begin_session", "command", b"command", "end_session", b"end_session", "funds_update", b"funds_update", "move_request", b"move_request", "payload", b"payload", "planogram_update", b"planogram_update", "protocol_error", b"protocol_error", "seq", b"seq", "service_update", b"service_update", "show_qr", b"show_qr", "vend_approved", b"vend_approved", "vend_denied", b"vend_denied", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "begin_session", b"begin_session", "command", b"command", "end_session", b"end_session", "funds_update", b"funds_update", "move_request", b"move_request", "payload", b"payload", "planogram_update", b"planogram_update", "protocol_error", b"protocol_error", "screen_update", b"screen_update", "seq", b"seq", "service_update", b"service_update", "show_qr", b"show_qr", "vend_approved", b"vend_approved", "vend_denied", b"vend_denied", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["welcome", "planogram_update", "service_update", "begin_session", "funds_update", "show_qr", "vend_approved", "vend_denied", "end_session", "move_request", "protocol_error", "command"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["welcome", "planogram_update", "service_update", "begin_session", "funds_update", "show_qr", "vend_approved", "vend_denied", "end_session", "move_request", "protocol_error", "command", "screen_update"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 

@@ -115,7 +115,7 @@ def test_what_machines_do_not_survive(
         (
             MACHINE,
             "  bool journal_lost = 9;\n",
-            "  bool journal_lost = 9;\n  // New.\n  bool door_open = 11;\n",
+            "  bool journal_lost = 9;\n  // New.\n  bool door_open = 12;\n",
         ),
         (MACHINE, "The machine's identity", "How the machine is called"),
         (

@@ -56,6 +56,7 @@ from gateway.office.v1 import (
 )
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
+from gateway.process.sections import Screens
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import NotifyLimits
 from gateway.rpc.roles import Role, RolesOf
@@ -428,7 +429,7 @@ def configs(path: Path, pair: Pair, **more: Any) -> Configs:
         merchant=MERCHANT,
         public_url=BASE_URL,
         payer_salt=SALT,
-        **whole,
+        **{"screens": Screens(folder=path.parent / "assets"), **whole},
     )
 
 

@@ -110,6 +110,9 @@ def test_our_ids_keep_their_bound() -> None:
 # --- from the machine ---
 
 
+PLAY = wire.PlayCount(manifest_sha256="a", day=20261129)
+
+
 def a_request(name: str) -> tuple[ConnectRequest, Message, str]:
     """A frame that keeps all rules, the message in it that has the field, and the path that a
     refusal names.
@@ -126,15 +129,20 @@ def a_request(name: str) -> tuple[ConnectRequest, Message, str]:
         "cash_sale": wire.CashSale(column="A1", price_minor=1),
         "fault": wire.Fault(code="EJB"),
         "command_result": wire.CommandResult(command_id="c1", report=wire.MachineReport()),
+        "screen_applied": wire.ScreenApplied(manifest_sha256="a"),
+        "screen_rejected": wire.ScreenRejected(manifest_sha256="a"),
+        "play_counts": wire.PlayCounts(counts=[PLAY]),
     }
     message, field = name.split(".")
     for kind, content in contents.items():
-        request = ConnectRequest(seq=0 if kind == "hello" else 1)
+        request = ConnectRequest(seq=0 if kind in translate.UNNUMBERED else 1)
         getattr(request, kind).CopyFrom(content)
         if content.DESCRIPTOR.name == message:
             return request, getattr(request, kind), f"{kind}.{field}"
         if (kind, message) == ("command_result", "MachineReport"):
             return request, request.command_result.report, f"command_result.report.{field}"
+        if (kind, message) == ("play_counts", "PlayCount"):
+            return request, request.play_counts.counts[0], f"play_counts.counts[0].{field}"
         if message == "JournalEntry":
             return request, request.hello.journal_tail[0], f"hello.journal_tail[0].{field}"
     raise AssertionError(f"no frame holds {name}")
@@ -147,7 +155,10 @@ def test_what_a_machine_sends(name: str) -> None:
     field = name.split(".")[1]
 
     def answer_to(size: int) -> translate.Frame:
-        if name in COUNT_MAX:
+        if name == "PlayCounts.counts":
+            del request.play_counts.counts[:]
+            request.play_counts.counts.extend([PLAY] * size)
+        elif name in COUNT_MAX:
             del request.hello.journal_tail[:]
             request.hello.journal_tail.extend(
                 [wire.JournalEntry(vend_id="v1", stage=wire.JOURNAL_STAGE_SUCCEEDED)] * size
@@ -181,6 +192,8 @@ def a_response(name: str) -> tuple[ConnectResponse, Message]:
     if message == "ResumedSession":
         response.welcome.session.SetInParent()
         return response, response.welcome.session
+    if message == "RecalledAsset":
+        return response, response.welcome.recalled.add()
     if message in {"TestVend", "LockColumn"}:
         order = "test_vend" if message == "TestVend" else "lock_column"
         return response, getattr(response.command, order)
@@ -202,7 +215,10 @@ def test_what_a_machine_is_told(name: str) -> None:
     field = name.split(".")[1]
 
     def fill(size: int) -> None:
-        if name in COUNT_MAX:
+        if field == "recalled":
+            del message.recalled[:]  # type: ignore[attr-defined]  # both messages have it
+            message.recalled.extend([wire.RecalledAsset(sha256="a")] * size)  # type: ignore[attr-defined]
+        elif name in COUNT_MAX:
             response.planogram_update.columns.extend(
                 [wire.PlanogramColumn(column="A1")]
                 * (size - len(response.planogram_update.columns))

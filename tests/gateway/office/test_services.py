@@ -4,6 +4,7 @@ rehearsed without a trace, done once under its request id, and refused under it 
 
 import asyncio
 import base64
+import hashlib
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -16,6 +17,7 @@ from google.protobuf.message import Message
 from gateway.fleet import services as fleet_services
 from gateway.office import services
 from tests.gateway.office.evadts.files import counted
+from tests.gateway.screens.showable import picture
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
@@ -54,6 +56,8 @@ def _eva(sales: int) -> str:
     return base64.b64encode(counted(sales)).decode()
 
 
+PICTURE = picture("PNG")
+SHOWN = hashlib.sha256(PICTURE).hexdigest()
 COLA = {"product": "cola", "lot": "L1"}
 DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("CreateProduct", {"product": {"code": "cola"}}, {"product": {"code": "tea"}}),
@@ -221,6 +225,35 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("ArchivePlanogramTemplate", {"template": "summer", "reason": "old"}, {"reason": "new"}),
     ("RestorePlanogramTemplate", {"template": "summer"}, {"template": "winter"}),
+    (
+        "AddAsset",
+        {"content": base64.b64encode(PICTURE).decode(), "name": "Cola"},
+        {"name": "Tea"},
+    ),
+    (
+        "CreatePlaylist",
+        {"playlist": {"code": "all", "items": [{"sha256": SHOWN, "durationMs": 8000}]}},
+        {"playlist": {"code": "some"}},
+    ),
+    (
+        "UpdatePlaylist",
+        {"playlist": {"code": "all", "items": [{"sha256": SHOWN, "durationMs": 9000}]}},
+        {"playlist": {"code": "all"}},
+    ),
+    (
+        "CreateScreenPlan",
+        {
+            "plan": {
+                "code": "p",
+                "playlist": "all",
+                "selector": {"all": True},
+                "notAfter": "2199-01-01T00:00:00Z",
+            }
+        },
+        {"plan": {"code": "q"}},
+    ),
+    ("EndScreenPlan", {"plan": "p"}, {"plan": "q"}),
+    ("RecallAsset", {"sha256": SHOWN, "reason": "wrong price"}, {"reason": "other"}),
     (
         "ApplyPlanogram",
         {"template": "summer", "selector": {"machineIds": ["VM-1"]}},

@@ -133,6 +133,8 @@ async def test_a_gateway_is_drained_by_a_command_and_stays(tmp_path: Path, table
             "Only who has this gateway's settings" in refused.output,
         )
         assert not running.done()
+
+
 async def test_the_console_is_served_over_tls(tmp_path: Path, tables: Tables) -> None:
     """Who shows a certificate is known by it; who shows none gets in and has to sign in; another
     one's certificate ends at the door.

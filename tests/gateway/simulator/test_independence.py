@@ -35,6 +35,7 @@ def test_the_model_is_pure() -> None:
         "commands",
         "connection",
         "frames",
+        "front",
         "happenings",
         "memory",
         "machine",

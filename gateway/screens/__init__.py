@@ -1,0 +1,1 @@
+"""What machines show between customers: compiled, told, served as files, and heard back."""

@@ -1,0 +1,234 @@
+"""Keeps the screens of the machines that this gateway holds: hears what they say, compiles what
+they are to show, and tells them.
+
+Flows in: streams that open and close, and what machines say (``gateway.machines.showing``). Flows
+out: rows, and ScreenUpdates. Streams never wait for it: they leave what they have here, at once and
+within bounds, and one task does the rest. Every gateway compiles the same for the same plans, so
+that two that do it at once harm nothing.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from actors.machine.ids import MachineId
+from actors.ports import Clock, StoreError
+from gateway.screens.compile import compiled
+from gateway.screens.saying import (
+    ManifestApplied,
+    ManifestRejected,
+    PlayCounted,
+    Plays,
+    Said,
+    ScreenStream,
+)
+from gateway.screens.tokens import token_for
+from gateway.v1 import machine_pb2 as wire
+from storage.office.assets import Assets
+from storage.office.screens import Play, Screens, ScreenTold
+
+log = structlog.get_logger()
+
+ROUND_EVERY_S = 2.0
+COMPILE_EVERY_S = 15.0
+"""Plans that another gateway took, machines that were moved to another district."""
+PLAYS_WAIT_MAX = 64
+PLAYS_PER_HOUR_MAX = 512
+"""Of one machine; what is beyond is told again by the machine, as totals."""
+TOKEN_VALID_S = 6 * 3_600
+"""A stream lives an hour, and the next one brings another token."""
+
+
+@dataclass(slots=True, kw_only=True)
+class News:
+    """What a machine said and is not written down yet."""
+
+    told: ScreenTold | None = None
+    plays: dict[tuple[int, int, str, int], Play] = field(default_factory=dict)
+
+
+class ScreenDesk:
+    """One gateway's. It is a ``gateway.screens.saying.ScreenPort``."""
+
+    def __init__(
+        self,
+        *,
+        screens: Screens,
+        assets: Assets,
+        clock: Clock,
+        key: bytes,
+        url: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._screens, self._assets, self._clock = screens, assets, clock
+        self._key, self._url, self._monotonic = key, url, monotonic
+        self._open: dict[MachineId, ScreenStream] = {}
+        self._told: dict[MachineId, tuple[str, tuple[str, ...]]] = {}
+        self._news: dict[MachineId, News] = {}
+        self._plays: Counter[MachineId] = Counter()
+        self._plays_hour = 0
+        self._recalled: tuple[str, ...] = ()
+        self._wanted: dict[str, str] = {}
+        self._compile_at = monotonic()
+        self._woken = asyncio.Event()
+
+    # --- what streams ask ---
+
+    def recalled(self) -> Sequence[str]:
+        """Return the hashes of the files that were recalled last."""
+        return self._recalled
+
+    def opened(self, screen: ScreenStream, manifest: str) -> None:
+        """A machine with a screen was welcomed; this is what it shows."""
+        machine_id = screen.machine_id
+        self._open[machine_id] = screen
+        self._told.pop(machine_id, None)
+        self._hear(machine_id, applied=manifest)
+        if machine_id not in self._wanted:
+            self._compile_at = self._monotonic()
+        self._woken.set()
+
+    def said(self, machine_id: MachineId, said: Said) -> None:
+        """A machine said something of its screen."""
+        match said:
+            case ManifestApplied(manifest=manifest):
+                self._hear(machine_id, applied=manifest)
+            case ManifestRejected(manifest=manifest, reason=reason, detail=detail):
+                self._hear(machine_id, rejected=manifest, reason=reason[:32], detail=detail)
+            case Plays(counts=counts):
+                for one in counts:
+                    self._count(machine_id, one)
+
+    def closed(self, screen: ScreenStream) -> None:
+        """A stream ended."""
+        if self._open.get(screen.machine_id) is screen:
+            del self._open[screen.machine_id]
+            self._told.pop(screen.machine_id, None)
+
+    def wake(self) -> None:
+        """An administrator changed something: compile now."""
+        self._compile_at = self._monotonic()
+        self._woken.set()
+
+    # --- the one task ---
+
+    async def run(self) -> None:
+        """Do what is due, until cancelled."""
+        while True:
+            self._woken.clear()
+            try:
+                await self.once()
+            except StoreError as error:
+                log.warning("screens wait for the database", error=str(error))
+            except Exception:
+                log.exception("a round of the screens failed; the next one tries again")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROUND_EVERY_S):
+                    await self._woken.wait()
+            await asyncio.sleep(ROUND_EVERY_S / 8)  # Who comes in crowds is served together.
+
+    async def once(self) -> None:
+        """Write down what machines said, compile if it is time, and tell those who must know.
+        Raises StoreError; nothing is lost by it.
+        """
+        await self._write_down()
+        if self._monotonic() >= self._compile_at:
+            await self._compile()
+            self._compile_at = self._monotonic() + COMPILE_EVERY_S
+        self._tell()
+
+    async def _write_down(self) -> None:
+        news, self._news = self._news, {}
+        told = [one.told for one in news.values() if one.told is not None]
+        counted = [play for one in news.values() for play in one.plays.values()]
+        try:
+            await self._screens.heard(told, counted)
+        except BaseException:
+            for machine_id, one in news.items():
+                since = self._news.setdefault(machine_id, News())
+                since.told = since.told or one.told
+                since.plays = {**one.plays, **since.plays}
+            raise
+
+    async def _compile(self) -> None:
+        now_ms = self._clock.now_ms()
+        self._recalled = tuple(await self._assets.recalled())
+        material = await self._screens.material(now_ms)
+        made = compiled(material, now_ms)
+        self._wanted = dict(made.of)
+        wishes = {
+            machine_id: manifest
+            for machine_id, manifest in made.of.items()
+            if material.wanted[machine_id] != manifest
+        }
+        if wishes:
+            new = {one: made.manifests[one] for one in set(wishes.values())}
+            texts = {sha256: (one.body, one.shown) for sha256, one in new.items()}
+            await self._screens.want(wishes, texts, now_ms)
+            log.info("screens are to show something else", machines=len(wishes))
+
+    def _tell(self) -> None:
+        until_s = self._clock.now_ms() // 1_000 + TOKEN_VALID_S
+        for machine_id, screen in self._open.items():
+            manifest = self._wanted.get(machine_id)
+            wanted = (manifest or "", self._recalled)
+            if manifest is None or self._told.get(machine_id) == wanted:
+                continue
+            update = wire.ScreenUpdate(
+                manifest_sha256=manifest,
+                url=self._url,
+                token=token_for(machine_id, until_s=until_s, key=self._key),
+                token_valid_for_s=TOKEN_VALID_S,
+                recalled=[wire.RecalledAsset(sha256=one) for one in self._recalled],
+            )
+            if screen.show(update):
+                self._told[machine_id] = wanted
+
+    # --- inside ---
+
+    def _hear(
+        self,
+        machine_id: MachineId,
+        *,
+        applied: str | None = None,
+        rejected: str = "",
+        reason: str = "",
+        detail: str = "",
+    ) -> None:
+        news = self._news.setdefault(machine_id, News())
+        before = news.told
+        if applied is None and before is not None:
+            applied = before.applied
+        news.told = ScreenTold(
+            machine_id=machine_id,
+            heard_at_ms=self._clock.now_ms(),
+            applied=applied,
+            rejected=rejected,
+            reason=reason,
+            detail=detail,
+        )
+
+    def _count(self, machine_id: MachineId, one: PlayCounted) -> None:
+        hour = self._clock.now_ms() // 3_600_000
+        if hour != self._plays_hour:
+            self._plays, self._plays_hour = Counter(), hour
+        plays = self._news.setdefault(machine_id, News()).plays
+        key = (one.day, one.hour, one.manifest, one.item)
+        if key not in plays:
+            if len(plays) >= PLAYS_WAIT_MAX or self._plays[machine_id] >= PLAYS_PER_HOUR_MAX:
+                return
+            self._plays[machine_id] += 1
+        plays[key] = Play(
+            machine_id=machine_id,
+            day=one.day,
+            hour=one.hour,
+            manifest=one.manifest,
+            item=one.item,
+            times=one.times,
+            shown_ms=one.shown_ms,
+        )

@@ -1,0 +1,163 @@
+"""What a machine's screen has on its disk: files by their hashes, the manifest that is shown, and
+what was counted.
+
+Flows in: files that were fetched, counts, recalls. Flows out: the same after the next power-up. A
+file counts once its hash was found in what is on the disk; the manifest is switched by one rename,
+once all its files are there; a count is on the disk before the page hears that it was taken.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.simulator import manifest as manifests
+from gateway.simulator.manifest import Manifest, NotRead
+
+COUNTS_MAX = 2_048
+"""Rows that are kept; the oldest that were told go first."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+Key = tuple[str, int, int, int]
+"""Manifest, item, day as yyyymmdd, hour."""
+
+
+class ScreenDisk:
+    """One machine's. ``counts``: how often and for how many milliseconds each was shown, as totals
+    within its hour.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read what is there. What is damaged counts as not there."""
+        self._folder = folder
+        self._files = folder / "files"
+        self._files.mkdir(parents=True, exist_ok=True)
+        self.shown: Manifest | None = None
+        state = self._read("shown.json")
+        self.recalled: frozenset[str] = frozenset(map(str, state.get("recalled", ())))
+        name = str(state.get("manifest", ""))
+        content = self.content(name)
+        if content is not None:
+            try:
+                shown = manifests.read(content, name)
+            except NotRead:
+                shown = None
+            if shown is not None and not list(self.missing(shown)):
+                self.shown = shown
+        self.counts: dict[Key, tuple[int, int]] = {}
+        self.untold: set[Key] = set()
+        for row in self._read("plays.json").get("counts", ()):
+            *key, times, shown_ms, told = row
+            where = (str(key[0]), int(key[1]), int(key[2]), int(key[3]))
+            self.counts[where] = (int(times), int(shown_ms))
+            if not told:
+                self.untold.add(where)
+
+    # --- files ---
+
+    def place(self, sha256: str) -> Path | None:
+        """Return where a file with this hash is; None if it is not there."""
+        if not _SHA256.fullmatch(sha256):
+            return None
+        place = self._files / sha256
+        return place if place.is_file() else None
+
+    def content(self, sha256: str) -> bytes | None:
+        """Return a file whose hash was found in what is on the disk; one that is damaged is thrown
+        away, and is not there.
+        """
+        place = self.place(sha256)
+        if place is None:
+            return None
+        content = place.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            place.unlink(missing_ok=True)
+            return None
+        return content
+
+    def missing(self, of: Manifest) -> Iterable[manifests.Item]:
+        """Yield the items whose files are not on the disk, sound: each is read and hashed."""
+        looked: dict[str, bool] = {}
+        for one in of.items:
+            if one.sha256 not in looked:
+                looked[one.sha256] = self.content(one.sha256) is not None
+                if not looked[one.sha256]:
+                    yield one
+
+    def put(self, sha256: str, content: bytes) -> bool:
+        """Keep a file. False if what is on the disk then has another hash: it is thrown away.
+        Raises OSError.
+        """
+        self._replace(self._files / sha256, content)
+        return self.content(sha256) is not None
+
+    def show(self, manifest: Manifest, content: bytes) -> None:
+        """Show this manifest from now on, also after a power cut; its files are there. Raises
+        OSError.
+        """
+        self._replace(self._files / manifest.sha256, content)
+        self._keep_shown(manifest.sha256, self.recalled)
+        before, self.shown = self.shown, manifest
+        if before is not None:
+            kept = {one.sha256 for one in manifest.items} | {manifest.sha256}
+            for gone in {one.sha256 for one in before.items} | {before.sha256}:
+                if gone not in kept:
+                    (self._files / gone).unlink(missing_ok=True)
+
+    def recall(self, recalled: Iterable[str]) -> None:
+        """Let these files be shown no more, also after a power cut."""
+        wanted = self.recalled | frozenset(recalled)
+        if wanted != self.recalled:
+            self._keep_shown(self.shown.sha256 if self.shown else "", wanted)
+            self.recalled = wanted
+
+    # --- counts ---
+
+    def count(self, plays: Mapping[Key, tuple[int, int]]) -> None:
+        """Add what was shown; it is on the disk when this returns. Raises OSError."""
+        for key, (times, shown_ms) in plays.items():
+            before = self.counts.get(key, (0, 0))
+            self.counts[key] = (before[0] + times, before[1] + shown_ms)
+            self.untold.add(key)
+        while len(self.counts) > COUNTS_MAX:
+            told = next((key for key in self.counts if key not in self.untold), None)
+            oldest = told or next(iter(self.counts))
+            del self.counts[oldest]
+            self.untold.discard(oldest)
+        self._keep_counts()
+
+    def told(self, totals: Mapping[Key, tuple[int, int]]) -> None:
+        """These totals were told; what was counted since is told again."""
+        self.untold -= {key for key, total in totals.items() if self.counts.get(key) == total}
+        self._keep_counts()
+
+    def not_told(self, keys: Iterable[Key]) -> None:
+        """Nobody may have heard these: tell them again."""
+        self.untold |= {key for key in keys if key in self.counts}
+
+    # --- inside ---
+
+    def _keep_shown(self, manifest: str, recalled: frozenset[str]) -> None:
+        said = {"manifest": manifest, "recalled": sorted(recalled)}
+        self._replace(self._folder / "shown.json", json.dumps(said).encode())
+
+    def _keep_counts(self) -> None:
+        rows = [[*key, *total, key not in self.untold] for key, total in self.counts.items()]
+        self._replace(self._folder / "plays.json", json.dumps({"counts": rows}).encode())
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            said = json.loads((self._folder / name).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return said if isinstance(said, dict) else {}
+
+    def _replace(self, place: Path, content: bytes) -> None:
+        fresh = place.with_name(f"{place.name}.new")
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(place)

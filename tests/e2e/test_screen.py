@@ -1,0 +1,213 @@
+"""The page of a machine's screen, in a real browser: the reference machine serves it, a small
+honest backend sells.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from gateway.simulator.screen_server import screen_served
+from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
+from tests.gateway.simulator.backend import QR
+from tests.gateway.simulator.scripted import LoopbackMachine
+from tests.support.browser import browser, codes_in, needs_browser, shot
+from tests.support.patience import HANGS_AFTER_S, until
+
+pytestmark = needs_browser
+
+HANGS_AFTER_MS = HANGS_AFTER_S * 1_000
+CODE_WITHIN_MS = 5_000
+"""A bound for a busy computer; what it is on a quiet one stands in docs/firmware.md."""
+HOSTILE = '<img src=x onerror="document.title=1">\u202eabc</script>'
+
+
+@dataclass
+class Stand:
+    """A machine, its page, and what the browser asked for and complained about."""
+
+    machine: LoopbackMachine
+    page: Page
+    url: str
+    asked: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    async def view(self, name: str) -> None:
+        """Wait until the page shows this view."""
+        await self.page.wait_for_selector(f"body[data-view={name}]", timeout=HANGS_AFTER_MS)
+
+    async def says(self, expression: str) -> None:
+        """Wait until an expression is true on the page."""
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while not await self.page.evaluate(expression):
+                await asyncio.sleep(0.02)
+
+    async def text(self) -> str:
+        """Return what somebody reads on it."""
+        return await self.page.inner_text("main")
+
+
+@asynccontextmanager
+async def standing(
+    folder: Path, chromium: Browser, *, width: int = 1080, height: int = 1920, **backend: Any
+) -> AsyncIterator[Stand]:
+    """Put a machine up, with its page in the browser."""
+    machine = LoopbackMachine(folder, **{"wait_ms": 25_000, "idle_ms": 60_000} | backend)
+    page = await chromium.new_page(viewport={"width": width, "height": height})
+    try:
+        async with screen_served(machine, port=0, now_ms=machine._now_ms) as url:
+            stand = Stand(machine, page, url)
+            page.on("request", lambda request: stand.asked.append(request.url))
+            page.on("pageerror", lambda error: stand.complaints.append(str(error)))
+            await page.goto(url)
+            await stand.view("IDLE")
+            yield stand
+    finally:
+        await page.close()
+        machine.stop()
+
+
+def rename(machine: LoopbackMachine, product: str) -> None:
+    """Let the backend call a product otherwise."""
+    column = pb.PlanogramColumn(column="A1", product=product, price_minor=850, stock=5)
+    update = pb.PlanogramUpdate(planogram_version=2, columns=[column])
+    machine.backend._emit(service_pb.ConnectResponse(planogram_update=update))
+
+
+async def pay(machine: LoopbackMachine, amount_minor: int) -> None:
+    """Be the customer's phone."""
+    await machine.backend.pay(
+        qr_payload=QR, amount_minor=amount_minor, currency="HKD", buyer="somebody"
+    )
+
+
+async def choose(stand: Stand, column: str = "A1") -> None:
+    """Touch the screen, then a product."""
+    await stand.page.click("main")
+    await stand.view("CHOOSE")
+    await stand.page.click(f"button[data-column={column}]")
+
+
+async def test_a_sale_in_front_of_the_screen(tmp_path: Path) -> None:
+    """From the touch to the thanks: the code that a phone reads is the machine's, the amount is the
+    price, and it is there soon after the choice.
+    """
+    async with browser() as chromium, standing(tmp_path, chromium) as stand:
+        await shot(stand.page, "idle")
+        await choose(stand)
+        await stand.view("PAY")
+        await stand.says("performance.getEntriesByName('selection-to-code').length")
+        ms = await stand.page.evaluate(
+            "performance.getEntriesByName('selection-to-code')[0].duration"
+        )
+        print(f"selection to code: {ms:.0f} ms")
+        picture = await shot(stand.page, "pay")
+
+        assert [QR] == codes_in(picture)
+        assert "HKD 5.00" == await stand.page.inner_text("#amount")
+        assert "Water" in await stand.text()
+        assert ms < CODE_WITHIN_MS
+        assert (await stand.page.inner_text("#left")).partition(" ")[0] in map(str, range(26))
+
+        await pay(stand.machine, 700)
+        await stand.view("REFUNDING")
+        await shot(stand.page, "refunding")
+        assert "HKD 2.00" == await stand.page.inner_text("#amount")
+        assert "Thank you" in await stand.text()
+        assert [] == stand.complaints
+        assert all(one.startswith(stand.url) for one in stand.asked)
+
+
+async def test_a_lying_screen_shows_everything_too(tmp_path: Path) -> None:
+    """Funds, products and the code for more of them, on a screen that is wider than high."""
+    async with (
+        browser() as chromium,
+        standing(
+            tmp_path, chromium, width=1280, height=800, mode=pb.MODE_AUTHORIZATION_FIRST
+        ) as stand,
+    ):
+        assert [QR] == codes_in(await shot(stand.page, "idle_pay_first"))
+        await pay(stand.machine, 1_000)
+        await stand.view("CHOOSE")
+        await stand.page.wait_for_selector("button[data-column=A2]", timeout=HANGS_AFTER_MS)
+        assert [QR] == codes_in(await shot(stand.page, "choose"))
+        assert "HKD 10.00" in await stand.text()
+        await stand.page.click("button[data-column=A1]")
+        await until(lambda: 1 == stand.machine.backend.vends)
+        await stand.says("document.body.innerText.includes('HKD 5.00')")
+        await stand.page.click("button:has-text('Finish')")
+        await stand.view("REFUNDING")
+
+
+async def test_names_are_texts(tmp_path: Path) -> None:
+    """Markup in a product's name is shown, not obeyed."""
+    async with browser() as chromium, standing(tmp_path, chromium) as stand:
+        rename(stand.machine, HOSTILE)
+        await stand.page.click("main")
+        await stand.says("document.body.innerText.includes('onerror')")
+        await shot(stand.page, "hostile")
+
+        assert "<img src=x" in await stand.text()
+        assert 0 == await stand.page.locator("main img").count()
+        assert "Vending machine" == await stand.page.title()
+
+
+async def test_without_the_net_no_code_and_no_error_page(tmp_path: Path) -> None:
+    """The page says that nobody can pay by phone, and comes back by itself."""
+    async with browser() as chromium, standing(tmp_path, chromium) as stand:
+        await choose(stand)
+        await stand.view("PAY")
+        stand.machine.unplug()
+        await stand.view("OFFLINE")
+        assert [] == codes_in(await shot(stand.page, "offline"))
+        stand.machine.plug()
+        await stand.page.wait_for_selector("body:not([data-view=OFFLINE])", timeout=HANGS_AFTER_MS)
+        assert [] == stand.complaints
+
+
+async def test_the_client_is_killed_and_comes_back(tmp_path: Path) -> None:
+    """Nothing that could not be honoured stands there meanwhile; the page is never loaded anew."""
+    async with browser() as chromium:
+        machine = LoopbackMachine(tmp_path, wait_ms=25_000)
+        page = await chromium.new_page()
+        async with screen_served(machine, port=0, now_ms=machine._now_ms) as url:
+            stand = Stand(machine, page, url)
+            await page.goto(url)
+            await stand.view("IDLE")
+            await page.evaluate("window.sameAsBefore = true")
+            await choose(stand)
+            await stand.view("PAY")
+            assert [QR] == codes_in(await shot(page, "pay_lying"))
+        await stand.view("WAITING")
+        assert [] == codes_in(await shot(page, "client_gone"))
+        port = int(url.rstrip("/").rpartition(":")[2])
+        async with screen_served(machine, port=port, now_ms=machine._now_ms):
+            await stand.view("PAY")
+            assert [QR] == codes_in(await shot(page, "client_back"))
+            assert await page.evaluate("window.sameAsBefore")
+        await page.close()
+        machine.stop()
+
+
+@pytest.mark.parametrize(
+    ("act", "view"),
+    [
+        (lambda machine: machine.door(is_open=True), "OUT_OF_SERVICE"),
+        (lambda machine: machine.power_cut(), "DARK"),
+    ],
+)
+async def test_other_views(
+    tmp_path: Path, act: Callable[[LoopbackMachine], None], view: str
+) -> None:
+    """An open door and a cut."""
+    async with browser() as chromium, standing(tmp_path, chromium) as stand:
+        act(stand.machine)
+        await stand.view(view)
+        assert [] == codes_in(await shot(stand.page, view.lower()))
+        await asyncio.sleep(0)

@@ -1,0 +1,114 @@
+"""Administrators add files, plan what is shown, and see who shows it and who does not."""
+
+import json
+
+import grpc
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from gateway.office.screen_calls import ScreenCalls
+from gateway.office.v1 import screen_service_pb2 as wire
+from gateway.office.v1 import screen_service_pb2_grpc
+from storage.office.screens import Play, ScreenTold
+from tests.gateway.screens.showable import picture
+from tests.support.fleet_calls import refusal
+from tests.support.site import Site
+
+
+async def test_a_file_goes_its_way(site: Site) -> None:
+    """From the upload to a playlist, a plan, a manifest, a screen that shows it, and its recall."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await site.register("VM-1")
+    content = picture("PNG")
+    asset = (await call.AddAsset(wire.AddAssetRequest(content=content, name="Cola"))).asset
+    assert ("image/png", 30, 20, "Cola") == (
+        asset.media_type,
+        asset.width,
+        asset.height,
+        asset.name,
+    )
+    assert site.gateway.office.showing.folder.find(asset.sha256) is not None
+    listed = {"sha256": asset.sha256, "duration_ms": 8_000}
+    made = {"playlist": {"code": "all", "name": "All", "items": [listed]}}
+    playlist = (await call.CreatePlaylist(ParseDict(made, wire.CreatePlaylistRequest()))).playlist
+    got = await call.GetPlaylist(wire.GetPlaylistRequest(playlist="all"))
+    assert got.playlist == playlist
+    plan = {
+        "code": "p1",
+        "playlist": "all",
+        "selector": {"machine_ids": ["VM-1"]},
+        "days": [1, 7],
+        "from_minute": 60,
+        "not_after": "2096-10-02T07:06:40Z",
+    }
+    done = (
+        await call.CreateScreenPlan(ParseDict({"plan": plan}, wire.CreateScreenPlanRequest()))
+    ).plan
+    assert ([1, 7], 1_440, ["VM-1"]) == (
+        list(done.days),
+        done.to_minute,
+        list(done.selector.machine_ids),
+    )
+    assert [done] == list((await call.ListScreenPlans(wire.ListScreenPlansRequest())).plans)
+    assert [playlist] == list((await call.ListPlaylists(wire.ListPlaylistsRequest())).playlists)
+
+    screens = site.gateway.office.screens
+    await screens.heard([ScreenTold(machine_id="VM-1", heard_at_ms=1)], [])
+    body = json.dumps({"v": 1})
+    await screens.want({"VM-1": "m1"}, {"m1": (body, [asset.sha256])}, 2)
+    (waiting,) = (await call.ListScreens(wire.ListScreensRequest(not_converged=True))).screens
+    assert ("VM-1", "m1", "") == (
+        waiting.machine_id,
+        waiting.wanted_manifest,
+        waiting.applied_manifest,
+    )
+    play = Play(machine_id="VM-1", day=20261129, hour=3, manifest="m1", item=0, times=2, shown_ms=9)
+    await screens.heard([ScreenTold(machine_id="VM-1", heard_at_ms=3, applied="m1")], [play])
+    assert not (await call.ListScreens(wire.ListScreensRequest(not_converged=True))).screens
+    assert body == (await call.GetManifest(wire.GetManifestRequest(manifest="m1"))).body
+    (counted,) = (await call.ListPlays(wire.ListPlaysRequest(machine_id="VM-1"))).plays
+    assert (20261129, 3, 2, 9) == (counted.day, counted.hour, counted.times, counted.shown_ms)
+
+    recall = wire.RecallAssetRequest(sha256=asset.sha256, reason="wrong price")
+    assert "wrong price" == (await call.RecallAsset(recall)).asset.recall_reason
+    (guilty,) = (await call.ListScreens(wire.ListScreensRequest(shows_recalled=True))).screens
+    one = (await call.GetScreen(wire.GetScreenRequest(machine_id="VM-1"))).screen
+    assert guilty == one
+    assert one.converged
+    assert one.shows_recalled
+    (gone,) = (await call.ListAssets(wire.ListAssetsRequest(recalled=True))).assets
+    assert gone.sha256 == asset.sha256
+    assert (await call.EndScreenPlan(wire.EndScreenPlanRequest(plan="p1"))).plan.HasField(
+        "ended_at"
+    )
+
+
+async def test_what_is_not_there_is_said(site: Site) -> None:
+    """Each by its name."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    for asking, reason in (
+        (call.GetScreen(wire.GetScreenRequest(machine_id="VM-9")), "SCREEN_NOT_FOUND"),
+        (call.GetPlaylist(wire.GetPlaylistRequest(playlist="none")), "PLAYLIST_NOT_FOUND"),
+        (call.GetManifest(wire.GetManifestRequest(manifest="m")), "MANIFEST_NOT_FOUND"),
+        (
+            call.RecallAsset(wire.RecallAssetRequest(sha256="f" * 64, reason="why")),
+            "ASSET_NOT_FOUND",
+        ),
+    ):
+        assert reason == (await refusal(asking))[1]
+
+
+async def test_a_folder_that_takes_nothing_is_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no row says that the file is there."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+
+    def full(_content: bytes) -> str:
+        raise OSError(28, "No space left on device")
+
+    calls: ScreenCalls = site.gateway.office.showing
+    monkeypatch.setattr(type(calls.folder), "put", lambda _self, content: full(content))
+    with pytest.raises(grpc.aio.AioRpcError, match="No space left"):
+        await call.AddAsset(wire.AddAssetRequest(content=picture("PNG")))
+    assert not (await call.ListAssets(wire.ListAssetsRequest())).assets

@@ -1,0 +1,180 @@
+"""What machines say of their screens is written down, and what they are to show is told, by one
+task that no stream waits for.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from actors.machine.ids import MachineId
+from actors.ports import StoreError
+from gateway.screens import desk as module
+from gateway.screens.desk import ScreenDesk
+from gateway.screens.saying import ManifestApplied, ManifestRejected, PlayCounted, Plays
+from gateway.screens.tokens import machine_of
+from gateway.v1 import machine_pb2 as wire
+from storage.database.engine import Database
+from storage.office.assets import Assets
+from storage.office.screens import Screens
+from tests.storage.office.places import NOON_MS, by, some_machines
+from tests.storage.office.showing import A, B, shown_by_all
+from tests.support.patience import until
+
+KEY = b"k" * 32
+VM1 = MachineId("VM-1")
+
+
+class Clock:
+    """Stands at noon."""
+
+    def now_ms(self) -> int:
+        return NOON_MS
+
+
+@dataclass
+class Front:
+    """A stream of a machine with a screen."""
+
+    machine_id: MachineId = VM1
+    room: bool = True
+    told: list[wire.ScreenUpdate] = field(default_factory=list)
+
+    def show(self, update: wire.ScreenUpdate) -> bool:
+        if self.room:
+            self.told.append(update)
+        return self.room
+
+
+def a_desk(db: Database) -> tuple[ScreenDesk, Screens]:
+    screens = Screens(db)
+    made = ScreenDesk(
+        screens=screens,
+        assets=Assets(db),
+        clock=Clock(),
+        key=KEY,
+        url="http://gw/assets/",
+        monotonic=lambda: 0.0,
+    )
+    return made, screens
+
+
+def counted(times: int = 1, item: int = 0, manifest: str = "m") -> PlayCounted:
+    return PlayCounted(
+        manifest=manifest, item=item, day=20261129, hour=3, times=times, shown_ms=8 * times
+    )
+
+
+async def test_a_machine_is_told_what_its_plans_say(db: Database) -> None:
+    """Once, with where it is and a token of its own; and again when it changes."""
+    await some_machines(db, "VM-1")
+    await shown_by_all(db)
+    desk, screens = a_desk(db)
+    front = Front()
+    desk.opened(front, "")
+    await desk.once()
+    await desk.once()
+    (update,) = front.told
+    assert update.manifest_sha256 == (await screens.get("VM-1")).wanted
+    shown = json.loads(await screens.manifest(update.manifest_sha256))["items"]
+    assert [A, B] == [one["sha256"] for one in shown]
+    assert ("http://gw/assets/", "VM-1", []) == (
+        update.url,
+        machine_of(update.token, now_s=NOON_MS // 1_000, key=KEY),
+        list(update.recalled),
+    )
+    desk.said(VM1, ManifestApplied(manifest=update.manifest_sha256))
+    await Assets(db).recall(A, "wrong", by())
+    desk.wake()
+    await desk.once()
+    assert (2, [A], [A]) == (
+        len(front.told),
+        [one.sha256 for one in front.told[1].recalled],
+        list(desk.recalled()),
+    )
+    assert front.told[1].manifest_sha256 != update.manifest_sha256
+    (one,) = await screens.page(not_converged=True, not_obeyed=True, limit=9)
+    assert ("VM-1", update.manifest_sha256) == (one.machine_id, one.applied)
+
+
+async def test_a_full_stream_is_told_later(db: Database) -> None:
+    """And one that is gone not at all; a newer one takes its place."""
+    await some_machines(db, "VM-1")
+    desk, _ = a_desk(db)
+    old, new = Front(room=False), Front()
+    desk.opened(old, "")
+    await desk.once()
+    old.room = True
+    await desk.once()
+    assert 1 == len(old.told)
+    desk.opened(new, "")
+    desk.closed(old)
+    await desk.once()
+    assert (1, 1) == (len(old.told), len(new.told))
+    desk.closed(new)
+    desk.wake()
+    await desk.once()
+    assert 1 == len(new.told)
+
+
+async def test_what_was_said_is_merged_and_outlives_a_database_that_is_away(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest counts; of plays the totals."""
+    await some_machines(db, "VM-1")
+    desk, screens = a_desk(db)
+    front = Front()
+    desk.opened(front, "")
+    await desk.once()
+    manifest = front.told[0].manifest_sha256
+
+    async def away(*_: object) -> None:
+        raise StoreError("away")
+
+    desk.said(VM1, Plays(counts=(counted(2, manifest=manifest),)))
+    with monkeypatch.context() as patch:
+        patch.setattr(screens, "heard", away)
+        with pytest.raises(StoreError):
+            await desk.once()
+    desk.said(VM1, ManifestRejected(manifest=manifest, reason="NO_ROOM", detail="full"))
+    desk.said(VM1, Plays(counts=(counted(3, manifest=manifest),)))
+    await desk.once()
+    view = await screens.get("VM-1")
+    assert ("NO_ROOM", "full", "") == (view.reason, view.detail, view.applied)
+    (play,) = await screens.plays("VM-1", after=(0, 0, "", -1), limit=9)
+    assert 3 == play.times
+
+
+async def test_a_flood_of_counts_has_an_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one machine, in what waits and in an hour; the others go on."""
+    await some_machines(db, "VM-1")
+    desk, _ = a_desk(db)
+    monkeypatch.setattr(module, "PLAYS_WAIT_MAX", 3)
+    monkeypatch.setattr(module, "PLAYS_PER_HOUR_MAX", 4)
+    desk.said(VM1, Plays(counts=tuple(counted(item=item) for item in range(16))))
+    assert 3 == len(desk._news[VM1].plays)
+    await desk.once()
+    desk.said(VM1, Plays(counts=tuple(counted(item=item) for item in range(16))))
+    assert 1 == len(desk._news[VM1].plays)
+    desk.said(VM1, Plays(counts=(counted(9, item=0),)))
+    assert 9 == next(iter(desk._news[VM1].plays.values())).times
+
+
+async def test_the_task_goes_on_whatever_fails(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is away, and a defect."""
+    desk, _ = a_desk(db)
+    monkeypatch.setattr(module, "ROUND_EVERY_S", 0.001)
+    rounds: list[int] = []
+
+    async def fails() -> None:
+        rounds.append(1)
+        raise StoreError("away") if len(rounds) == 1 else ValueError("defect")
+
+    monkeypatch.setattr(desk, "once", fails)
+    task = asyncio.create_task(desk.run())
+    await until(lambda: len(rounds) > 2)
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,95 @@
+"""What is on the disk counts once its hash was found there, and outlives a power cut."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from gateway.simulator import screen_disk
+from gateway.simulator.manifest import Manifest, read
+from gateway.simulator.screen_disk import ScreenDisk
+from tests.gateway.simulator.showing import A, a_manifest, sha256_of
+
+
+def with_files(folder: Path) -> tuple[ScreenDisk, Manifest]:
+    """A disk that shows one file."""
+    disk = ScreenDisk(folder)
+    name, content = a_manifest("a")
+    assert disk.put(A, b"a")
+    manifest = read(content, name)
+    disk.show(manifest, content)
+    return disk, manifest
+
+
+def test_what_is_shown_is_shown_after_a_power_cut(tmp_path: Path) -> None:
+    """With its recalls and its counts."""
+    disk, manifest = with_files(tmp_path)
+    disk.recall(["b" * 64])
+    disk.count({(manifest.sha256, 0, 20261129, 3): (2, 16_000)})
+    disk.count({(manifest.sha256, 0, 20261129, 3): (1, 8_000)})
+    again = ScreenDisk(tmp_path)
+    assert manifest == again.shown
+    assert {"b" * 64} == again.recalled
+    assert {(manifest.sha256, 0, 20261129, 3): (3, 24_000)} == again.counts
+    assert again.untold == set(again.counts)
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    """In a file, in the manifest, and while a file is written: it is thrown away."""
+    disk, manifest = with_files(tmp_path)
+    place = disk.place(A)
+    assert place is not None
+    place.write_bytes(b"b")
+    assert [0] == [one.place for one in disk.missing(manifest)]
+    assert disk.place(A) is None
+    assert ScreenDisk(tmp_path).shown is None
+    assert not disk.put(A, b"other")
+    assert disk.place(A) is None
+    assert disk.place("../shown.json") is None
+
+
+def test_the_switch_is_one_step_and_leaves_no_old_files(tmp_path: Path) -> None:
+    """What only the manifest before had is gone."""
+    disk, manifest = with_files(tmp_path)
+    name, content = a_manifest("b")
+    disk.put(sha256_of("b"), b"b")
+    disk.show(read(content, name), content)
+    assert disk.place(A) is None
+    assert disk.place(manifest.sha256) is None
+    assert {name, sha256_of("b")} == {one.name for one in (tmp_path / "files").iterdir()}
+
+
+def test_a_count_is_told_once_it_stays_the_same(tmp_path: Path) -> None:
+    """What was counted meanwhile is told again, and so is what nobody may have heard."""
+    disk, manifest = with_files(tmp_path)
+    key = (manifest.sha256, 0, 20261129, 3)
+    disk.count({key: (1, 8)})
+    totals = dict(disk.counts)
+    disk.count({key: (1, 8)})
+    disk.told(totals)
+    assert {key} == disk.untold
+    disk.told(dict(disk.counts))
+    assert set() == disk.untold == ScreenDisk(tmp_path).untold
+    disk.not_told([key, ("x", 0, 0, 0)])
+    assert {key} == disk.untold
+
+
+def test_counts_have_an_end(tmp_path: Path) -> None:
+    """What was told goes first."""
+    disk, manifest = with_files(tmp_path)
+    most = screen_disk.COUNTS_MAX
+    first, second = ((manifest.sha256, 0, 20261129, hour) for hour in (0, 1))
+    disk.count({first: (1, 1), second: (1, 1)})
+    disk.told({second: (1, 1)})
+    disk.count({(manifest.sha256, item, 20261130, 0): (1, 1) for item in range(most - 1)})
+    assert most == len(disk.counts)
+    assert first in disk.counts
+    assert second not in disk.counts
+
+
+def test_files_that_are_no_json_are_as_none(tmp_path: Path) -> None:
+    """A new disk begins with nothing."""
+    (tmp_path / "shown.json").write_text("x")
+    (tmp_path / "plays.json").write_text(json.dumps([]))
+    disk = ScreenDisk(tmp_path)
+    assert (None, {}) == (disk.shown, disk.counts)
+    assert hashlib.sha256(b"a").hexdigest() == A

@@ -71,10 +71,10 @@ from gateway.office.v1 import (
 )
 from gateway.office.visits import VisitService
 from gateway.process.sections import Posters
-from gateway.rpc.denylist import Denylist
-from gateway.trust.denying import Denying
 from gateway.process.sections import Screens as ScreensSection
+from gateway.rpc.denylist import Denylist
 from gateway.screens.folder import AssetFolder
+from gateway.trust.denying import Denying
 from storage.database.engine import Database
 from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
@@ -357,6 +357,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     denial_service_pb2_grpc.add_DenialServiceServicer_to_server(
         DenialService(parts.fleet, parts.denials, parts.denying.wake), server
+    )
     screen_service_pb2_grpc.add_ScreenServiceServicer_to_server(
         ScreenService(parts.fleet, parts.showing, parts.screens), server
     )

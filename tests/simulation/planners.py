@@ -115,8 +115,8 @@ class Planners:
             if rng.random() < 0.5
             else selector_pb2.Selector(machine_ids=[rng.choice(machines)]),
             machines_per_second=rng.choice((0, 1)),
-            # A template with less room removes goods, which worlds are to see; or mostly so.
-            goods_may_be_removed=self.asked % 4 > 0,
+            # A template with less room removes goods, which worlds are to see: mostly as agreed.
+            goods_may_be_removed=self.asked % 16 > 0,
             request_id=name,
         )
         if rng.random() < 0.3:

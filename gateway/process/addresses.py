@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 
-from gateway.process.sections import Address
+from gateway.process.sections import Address, is_loopback_host
 
 _UNRESOLVED = {socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_NODATA}
 
@@ -45,3 +45,13 @@ def why_not(address: Address) -> OSError | None:
     except OSError as error:
         return error
     return None
+
+
+def share_port(one: str, other: str) -> bool:
+    """Return whether what listens at one host takes a port from the other."""
+    both = {one.lower(), other.lower()}
+    return (
+        len(both) == 1
+        or bool(both & {"0.0.0.0", "::"})  # noqa: S104 - only compared
+        or ("localhost" in both and all(map(is_loopback_host, both)))
+    )

@@ -25,6 +25,7 @@ from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
 from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates, tracing
+from gateway.process.addresses import share_port
 from gateway.process.files import Problems
 from gateway.process.people import asks_for_proof, people
 from gateway.process.sections import (
@@ -34,7 +35,6 @@ from gateway.process.sections import (
     Posters,
     Screens,
     Trace,
-    is_loopback_host,
 )
 from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
 from gateway.process.texts import without_passwords
@@ -477,8 +477,10 @@ def _clashes(settings: Settings) -> Iterator[str]:
     }
     if settings.console.enabled:
         named["console"] = settings.console.address
+    if settings.screens.address is not None:
+        named["screens"] = settings.screens.address
     for (name, address), (other, place) in combinations(named.items(), 2):
-        if address.port == place.port != 0 and _share(address.host, place.host):
+        if address.port == place.port != 0 and share_port(address.host, place.host):
             yield (
                 f"{name}.listen and {other}.listen have the same port {address.port}; give each "
                 "its own."
@@ -494,13 +496,3 @@ def _clashes(settings: Settings) -> Iterator[str]:
             "limits.silent_after_ms must be at least twice limits.heartbeat_interval_ms, so that "
             "one lost heartbeat costs no stream."
         )
-
-
-def _share(one: str, other: str) -> bool:
-    """Return whether what listens at one host takes a port from the other."""
-    both = {one.lower(), other.lower()}
-    return (
-        len(both) == 1
-        or bool(both & {"0.0.0.0", "::"})  # noqa: S104 - only compared
-        or ("localhost" in both and all(map(is_loopback_host, both)))
-    )

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from gateway.process.addresses import cannot_listen, why_not
+from gateway.process.addresses import cannot_listen, share_port, why_not
 from gateway.process.sections import Address
 
 HERE = Address(host="127.0.0.1", port=7443)
@@ -47,3 +47,19 @@ def test_a_host_that_nobody_knows() -> None:
     told = str(cannot_listen(nowhere, setting="http.listen", error=error))
     assert told.startswith("http.listen is nowhere.invalid:7443, and its host is not found: ")
     assert "while attempting" not in told
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("localhost", "::1", True),
+        ("LOCALHOST", "localhost", True),
+        ("127.0.0.1", "127.0.0.2", False),
+        ("localhost", "10.0.0.1", False),
+    ],
+)
+def test_which_hosts_share_a_port(one: str, other: str, shared: bool) -> None:
+    """The same one, any of all, and the names of this computer."""
+    assert shared is share_port(one, other) is share_port(other, one)

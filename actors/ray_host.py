@@ -28,7 +28,7 @@ from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
 from actors.placement import place_of
 from actors.ports import StoreError
 from actors.ray_node import EMBEDDED, NAMESPACE, RaySettings, cluster_home, lost, socket_of
-from actors.ray_spares import node_beside, until_ended
+from actors.ray_spares import node_beside, node_of, until_ended
 
 log = structlog.get_logger()
 
@@ -175,6 +175,8 @@ class _Making:
         same time.
         """
         name, settings = _name(index, number), self.settings
+        if node is None and settings.address != EMBEDDED:
+            node = node_of(index)
         return (
             ray.remote(HostActor)
             .options(
@@ -186,7 +188,7 @@ class _Making:
                 max_task_retries=0,
                 max_concurrency=_CALLS_MAX,
                 num_cpus=settings.host_cpus,
-                # Not all on one node: who loses it loses all of them.
+                # Not all on one node, nor a host and its spare: who loses it loses all of them.
                 scheduling_strategy="SPREAD"
                 if node is None
                 else NodeAffinitySchedulingStrategy(node, soft=True),

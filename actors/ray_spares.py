@@ -63,15 +63,25 @@ def node_beside(actor: Any) -> str | None:
     """Return a node with room for hosts where this one is not; None if there is none, or if nobody
     knows where it is.
     """
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     own = _told_of(actor).get("Address", {}).get("NodeID", "")
-    others = sorted(
-        node["NodeID"]
-        for node in nodes
-        if node["Alive"] and node["NodeID"] != own and node["Resources"].get("CPU")
-    )
+    others = [node for node in _with_room() if node != own]
     # Not the same one for all: hosts that fall together would have their spares in one place.
     return others[int(own, 16) % len(others)] if own and others else None
+
+
+def node_of(index: int) -> str | None:
+    """Return the node of the host of this place, to which it also comes back: places that follow
+    each other have different ones. None: there is none with room yet.
+    """
+    nodes = _with_room()
+    return nodes[index % len(nodes)] if nodes else None
+
+
+def _with_room() -> list[str]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return sorted(
+        node["NodeID"] for node in nodes if node["Alive"] and node["Resources"].get("CPU")
+    )
 
 
 def _told_of(actor: Any) -> dict[str, Any]:

@@ -125,3 +125,22 @@ async def test_a_spare_s_node_is_another_one_with_room(
     monkeypatch.setattr(ray_state, "actor_table", lambda _: at)
     actor = SimpleNamespace(_actor_id=SimpleNamespace(hex=lambda: "a1"))
     assert beside == ray_spares.node_beside(actor)
+
+
+async def test_places_that_follow_each_other_are_on_different_nodes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the same order for every gateway, whatever Ray's is; a node without room has none."""
+    there = [
+        {"NodeID": name, "Alive": alive, "Resources": {"CPU": cpus}}
+        for name, alive, cpus in (
+            ("b2", True, 2),
+            ("d4", False, 2),
+            ("a1", True, 2),
+            ("c3", True, 0),
+        )
+    ]
+    monkeypatch.setattr(ray, "nodes", lambda: there)
+    assert ["a1", "b2", "a1"] == [ray_spares.node_of(index) for index in range(3)]
+    monkeypatch.setattr(ray, "nodes", list)
+    assert ray_spares.node_of(0) is None

@@ -32,6 +32,18 @@ def test_owners_never_fight(seed: int) -> None:
     assert world.saved > 100
 
 
+@pytest.mark.timeout(300)
+def test_a_spare_that_is_told_wrong_writes_alone() -> None:
+    """Whatever a home says of its processes, no row is under an old epoch, nothing is taken from
+    another home that beats, and somebody serves in the end.
+    """
+    world = live(3, spares=True)
+    assert world.broken is None
+    assert world.saved > 100
+    assert world.relieved > 2
+    assert world.superseded > 2
+
+
 def test_leases_do_run_out_in_these_worlds() -> None:
     """Otherwise they would show nothing."""
     assert 3 < sum(lived(seed).changes_of_home for seed in SEEDS)

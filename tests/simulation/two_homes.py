@@ -4,7 +4,8 @@ freeze, stop and are started twice.
 Flows in: a seed. Flows out: the first truth that did not hold, or None. Each home has a supervisor
 that starts its host again, and beside it an impatient administrator who makes it save something all
 the time. The hosts are the product's, on the world's clock and disk; each home's calendar is wrong
-by hours, because nobody may compare them.
+by hours, because nobody may compare them. With spares each home has two hosts of one place, and its
+word that a process has ended is now and then wrong.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from random import Random
 from actors.host.host import Host
 from actors.host.services import HostLimits, HostServices
 from actors.host.tenure import LeaseLimits
+from actors.leases import Holder
 from actors.link import Commanded, LinkBroken
 from actors.machine.events import StockCounted
 from actors.machine.ids import MachineId
@@ -50,7 +52,8 @@ class Broken:
 class Start:
     """One start of the host of a home."""
 
-    def __init__(self, world: "TwoHomes", home: "Home", number: int) -> None:
+    def __init__(self, world: "TwoHomes", home: "Home", number: int, name: str) -> None:
+        self.name = name
         self.process = Process(f"{home.name}#{number}", home.died)
         rng = world.rng(self.process.name)
         store_way = world.disk.open_for(self.process, rng, world.faults)
@@ -60,7 +63,7 @@ class Start:
             return
 
         self.host = Host(
-            name="host-0",
+            name=name,
             services=HostServices(
                 store=SqlMachineStore(store_way, notify_base_url="https://pay.example"),
                 leases=SqlLeases(beat_way),
@@ -71,6 +74,9 @@ class Start:
                 close=close,
             ),
             partitions=range(PARTITIONS),
+            place=0 if world.spares else None,
+            host_count=1 if world.spares else None,
+            ended=home.until_ended if world.spares else None,
             on_fatal=lambda _: self.process.kill(),
             home=home.name,
             limits=HostLimits(lease=LeaseLimits(lease_ms=LEASE_MS)),
@@ -94,29 +100,50 @@ class Home:
         self._world = world
         self._rng = world.rng(f"home/{name}")
 
-    def start(self) -> None:
+    def start(self, name: str = "host-0") -> None:
         """Start a host, whether or not an older one still runs."""
-        start = Start(self._world, self, len(self.starts) + 1)
+        start = Start(self._world, self, len(self.starts) + 1, name)
         self.starts.append(start)
         self._world.happened += 1
         start.process.spawn(start.host.start())
 
-    def died(self, _: Process) -> None:
+    def died(self, process: Process) -> None:
         """A host of this home is dead."""
         self._world.happened += 1
+        (name,) = {each.name for each in self.starts if each.process is process}
         if not self._world.over:
-            self._world.loop.call_later(0.2 + self._rng.random() * 3, self._again)
+            self._world.loop.call_later(0.2 + self._rng.random() * 3, self._again, name)
 
-    def _again(self) -> None:
-        if not self._world.over and not any(each.process.alive for each in self.starts):
-            self.start()
+    def _again(self, name: str) -> None:
+        lives = {each.name for each in self.starts if each.process.alive}
+        if not self._world.over and name not in lives:
+            self.start(name)
+
+    async def until_ended(self, holder: Holder) -> None:
+        """Return once this home's word is that a process has ended."""
+        while True:
+            await asyncio.sleep(self._rng.random())
+            lives = {each.host.holder for each in self.starts if each.process.alive}
+            if holder.holder not in lives:
+                self._world.relieved += 1
+                return
+            if self._rng.random() < self._world.wrong:
+                self._world.happened += 1
+                self._world.superseded += 1
+                return
 
 
 class TwoHomes:
-    """``happened`` counts what may lead to a claim."""
+    """``happened`` counts what may lead to a claim; ``relieved`` and ``superseded`` how often a
+    spare was told of an end, rightly and wrongly. ``wrong`` is how probable the latter is.
+    """
 
-    def __init__(self, seed: int, loop: WorldLoop) -> None:
+    def __init__(self, seed: int, loop: WorldLoop, *, spares: bool) -> None:
         self.seed = seed
+        self.spares = spares
+        self.wrong = 0.004
+        self.relieved = 0
+        self.superseded = 0
         self.loop = loop
         self.over = False
         self.broken: Broken | None = None
@@ -151,6 +178,8 @@ class TwoHomes:
             await Registry(way).register(new_machine(f"VM-{number}"), actor="ann", now_ms=1)
         for home in self.homes:
             home.start()
+            if self.spares:
+                home.start("host-0-2")
         presses = [asyncio.create_task(self._press(home)) for home in self.homes]
         await self._blows()
         await self._rest()
@@ -190,6 +219,7 @@ class TwoHomes:
     async def _rest(self) -> None:
         """Nothing happens any more: one serves, and goes on serving."""
         self.faults.sql_refuses = self.faults.sql_loses = self.faults.sql_stalls = 0.0
+        self.wrong = 0.0
         for home in self.homes:
             for each in home.starts:
                 each.process.thaw()
@@ -274,7 +304,12 @@ def _seen(task: "asyncio.Task[None]") -> None:
     assert error is None or isinstance(error, Died | LinkBroken), error
 
 
-def live(seed: int, *, prepare: Callable[[TwoHomes], None] = lambda _: None) -> TwoHomes:
+def live(
+    seed: int,
+    *,
+    prepare: Callable[[TwoHomes], None] = lambda _: None,
+    spares: bool = False,
+) -> TwoHomes:
     """Run one such world, and return it."""
     made: list[TwoHomes] = []
 
@@ -282,7 +317,7 @@ def live(seed: int, *, prepare: Callable[[TwoHomes], None] = lambda _: None) -> 
         loop = asyncio.get_running_loop()
         assert isinstance(loop, WorldLoop)
         loop.set_task_factory(task_factory)  # type: ignore[arg-type]
-        world = TwoHomes(seed, loop)
+        world = TwoHomes(seed, loop, spares=spares)
         made.append(world)
         prepare(world)
         await world.live()

@@ -200,11 +200,11 @@ def encode_state(state: MachineState) -> EncodedState:
     return EncodedState(format=needed, body=_encoder.encode(state).decode())
 
 
-def decode_state(state_format: int, body: str) -> MachineState:
+def decode_state(state_format: int, body: str, *, only_reads: bool = False) -> MachineState:
     """Return the state of a row of this or an older format; raises CodecError for a newer one or a
-    broken text.
+    broken text. Who ``only_reads``, and saves no state, gets a newer one without what is new in it.
     """
-    if state_format > STATE_FORMAT:
+    if state_format > STATE_FORMAT and not only_reads:
         raise CodecError(
             f"The state has format {state_format}, this program knows up to {STATE_FORMAT}: "
             "run a newer version."

@@ -337,7 +337,9 @@ def _state(connection: Connection, machine_id: MachineId) -> MachineState | None
     row = connection.execute(
         select(*machine_states.c["format", "body"]).where(machine_states.c.machine_id == machine_id)
     ).one_or_none()
-    return None if row is None else codec.decode_state(row.format, row.body)
+    if row is None:
+        return None
+    return codec.decode_state(row.format, row.body, only_reads=True)
 
 
 def _code_waits(connection: Connection, machine_id: MachineId) -> bool:

@@ -67,7 +67,7 @@ def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
     (nothing, if its state cannot be read).
     """
     try:
-        state = state_of(row)
+        state = state_of(row, only_reads=True)
     except codec.CodecError:
         # Its host has halted it, which must be seen here: ours is to show the rest.
         state = MachineState(machine_id=MachineId(row.machine_id), currency=Currency(row.currency))

@@ -85,11 +85,13 @@ def configuration_of(row: Row[Any]) -> Configuration:
     )
 
 
-def state_of(row: Row[Any]) -> MachineState:
-    """Return a machine's state, a fresh one if it has none."""
+def state_of(row: Row[Any], *, only_reads: bool = False) -> MachineState:
+    """Return a machine's state, a fresh one if it has none. Raises CodecError; see there for
+    ``only_reads``.
+    """
     if row.body is None:
         return MachineState(machine_id=MachineId(row.machine_id), currency=Currency(row.currency))
-    return codec.decode_state(row.format, row.body)
+    return codec.decode_state(row.format, row.body, only_reads=only_reads)
 
 
 def read_columns(

@@ -88,7 +88,9 @@ def _seen(connection: Connection, machine_id: str, command_id: str) -> Seen:
     found = row.one_or_none()
     return Seen(
         command=_named(connection, command_id),
-        state=None if found is None else codec.decode_state(found.format, found.body),
+        state=None
+        if found is None
+        else codec.decode_state(found.format, found.body, only_reads=True),
     )
 
 

@@ -103,7 +103,7 @@ def _since(connection: Connection, machine_ids: Sequence[str]) -> dict[str, int]
 
 def _view(row: Row[Any], since_at_ms: int | None) -> ConvergenceView:
     try:
-        state = state_of(row)
+        state = state_of(row, only_reads=True)
     except codec.CodecError:  # its host has halted it, which ListMachines tells
         state = MachineState(machine_id=MachineId(row.machine_id), currency=Currency(row.currency))
     waits_for = (

@@ -431,7 +431,7 @@ def state_of(connection: Connection, machine_id: str) -> MachineState:
     row = connection.execute(wanted).one_or_none()
     if row is None:
         raise NotThere("machine", machine_id)
-    return codec.decode_state(row.format, row.body)
+    return codec.decode_state(row.format, row.body, only_reads=True)
 
 
 def _moves_since(connection: Connection, machine_id: str, version: int) -> Sequence[Row[Any]]:

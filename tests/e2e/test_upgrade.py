@@ -187,8 +187,11 @@ class Rolled(System):
         return {row[0]: row[1] for row in found}
 
     async def denied(self) -> dict[str, int]:
-        """How many requests for goods failed for no reason of the customer's or the machine's."""
-        ours = ("BACKEND_UNAVAILABLE", "PROVIDER_DOWN", "BUSY", "TIMEOUT")
+        """How many requests for goods were denied because a part of ours was away. BUSY is not
+        among them: the machine itself has asked before, and a customer who was kept waiting by a
+        slow computer chose again.
+        """
+        ours = ("BACKEND_UNAVAILABLE", "PROVIDER_DOWN")
         rows = select(vends.c.reason, func.count()).where(vends.c.reason.in_(ours))
         found = await self._database.read(
             lambda connection: connection.execute(rows.group_by(vends.c.reason)).all()

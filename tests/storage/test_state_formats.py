@@ -72,3 +72,4 @@ def test_a_state_has_the_format_of_what_it_says(
         else:
             with pytest.raises(CodecError, match="run a newer version"):
                 codec.decode_state(encoded.format, encoded.body)
+            assert state == codec.decode_state(encoded.format, encoded.body, only_reads=True)

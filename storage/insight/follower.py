@@ -30,7 +30,7 @@ from storage.tables import sale_facts as facts_table
 log = structlog.get_logger()
 
 NAME = "sales"
-LINES_AT_ONCE = 500
+LINES_AT_ONCE = 1_000
 LOOK_EVERY_S = 0.5
 _OLDEST = select(journal.c.at_ms).order_by(journal.c.id).limit(1)
 _NEWEST = select(journal.c.id).order_by(journal.c.id.desc()).limit(1)

@@ -31,6 +31,7 @@ from gateway.office.profiles import MachineProfileService
 from gateway.office.recall_calls import RecallCalls
 from gateway.office.recall_worker import RecallWorker
 from gateway.office.recalls import RecallService
+from gateway.office.sales import SalesService
 from gateway.office.stock import StockService
 from gateway.office.v1 import (
     audit_data_service_pb2,
@@ -57,6 +58,8 @@ from gateway.office.v1 import (
     product_service_pb2_grpc,
     recall_service_pb2,
     recall_service_pb2_grpc,
+    sales_service_pb2,
+    sales_service_pb2_grpc,
     stock_service_pb2,
     stock_service_pb2_grpc,
     visit_service_pb2,
@@ -65,6 +68,7 @@ from gateway.office.v1 import (
 from gateway.office.visits import VisitService
 from gateway.process.sections import Posters
 from storage.database.engine import Database
+from storage.insight.sales import SalesBooks
 from storage.office.audit_data import AuditData
 from storage.office.commands import Commands
 from storage.office.convergence import Convergence
@@ -129,6 +133,7 @@ class OfficeParts:
     applications: Imports
     applying: ImportWorker
     posters: PosterCalls
+    sales: SalesBooks
 
     @classmethod
     def on(
@@ -185,6 +190,7 @@ class OfficeParts:
                 books=PosterBooks(database),
                 clock=fleet.acts.clock,
             ),
+            sales=SalesBooks(database),
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -216,6 +222,7 @@ FILES = (
             planogram_service_pb2,
             command_service_pb2,
             poster_service_pb2,
+            sales_service_pb2,
         )
     ),
 )
@@ -314,4 +321,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     poster_service_pb2_grpc.add_PosterServiceServicer_to_server(
         PosterService(parts.fleet, parts.posters), server
+    )
+    sales_service_pb2_grpc.add_SalesServiceServicer_to_server(
+        SalesService(parts.fleet, parts.sales), server
     )

@@ -49,6 +49,8 @@ class Lag:
     waits_since_ms: int | None
     holder: str
     stage: str
+    making_again: bool
+    """Not all is there that was there before."""
 
 
 async def lag_of(db: Database, name: str = NAME) -> Lag:
@@ -68,6 +70,7 @@ def read_lag(connection: Connection, name: str = NAME) -> Lag:
         waits_since_ms=waits,
         holder=standing.holder,
         stage=standing.stage,
+        making_again=standing.making_again,
     )
 
 

@@ -32,6 +32,7 @@ from gateway.office.profiles import MachineProfileService
 from gateway.office.recall_calls import RecallCalls
 from gateway.office.recall_worker import RecallWorker
 from gateway.office.recalls import RecallService
+from gateway.office.sales import SalesService
 from gateway.office.screen_calls import ScreenCalls
 from gateway.office.screens import ScreenService
 from gateway.office.stock import StockService
@@ -62,6 +63,8 @@ from gateway.office.v1 import (
     product_service_pb2_grpc,
     recall_service_pb2,
     recall_service_pb2_grpc,
+    sales_service_pb2,
+    sales_service_pb2_grpc,
     screen_service_pb2,
     screen_service_pb2_grpc,
     stock_service_pb2,
@@ -76,6 +79,7 @@ from gateway.rpc.denylist import Denylist
 from gateway.screens.folder import AssetFolder
 from gateway.trust.denying import Denying
 from storage.database.engine import Database
+from storage.insight.sales import SalesBooks
 from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
 from storage.office.commands import Commands
@@ -149,6 +153,7 @@ class OfficeParts:
     denying: Denying
     showing: ScreenCalls
     screens: Screens
+    sales: SalesBooks
 
     @classmethod
     def on(
@@ -223,6 +228,7 @@ class OfficeParts:
                 changed=screens_changed,
             ),
             screens=Screens(database),
+            sales=SalesBooks(database),
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -256,6 +262,7 @@ FILES = (
             poster_service_pb2,
             denial_service_pb2,
             screen_service_pb2,
+            sales_service_pb2,
         )
     ),
 )
@@ -360,4 +367,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     screen_service_pb2_grpc.add_ScreenServiceServicer_to_server(
         ScreenService(parts.fleet, parts.showing, parts.screens), server
+    )
+    sales_service_pb2_grpc.add_SalesServiceServicer_to_server(
+        SalesService(parts.fleet, parts.sales), server
     )

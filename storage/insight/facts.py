@@ -78,6 +78,8 @@ class SaleFact:
 UNKNOWN = SoldVend(column="", product="", price_minor=0)
 """A vend of which no row is there."""
 _SALES = Account.SALES.value
+_SETTLE, _GOODWILL = TransferKind.SETTLE.value, TransferKind.GOODWILL.value
+_WRITE_OFF = TransferKind.WRITE_OFF.value
 _KINDS = {
     TransferKind.SETTLE.value: FactKind.SALE,
     TransferKind.GOODWILL.value: FactKind.GOODWILL,
@@ -92,11 +94,11 @@ def is_of_sales(transfer: Moved) -> bool:
 
 def vend_of(transfer: Moved) -> str:
     """Return the vend that a transfer on SALES is about; '' if it names none."""
-    if transfer.kind == TransferKind.SETTLE.value:
+    if transfer.kind == _SETTLE:
         return transfer.debit_reference
-    if transfer.kind == TransferKind.GOODWILL.value:
+    if transfer.kind == _GOODWILL:
         return transfer.cause.removesuffix(f"/{transfer.trade_id}")
-    return transfer.cause if transfer.kind == TransferKind.WRITE_OFF.value else ""
+    return transfer.cause if transfer.kind == _WRITE_OFF else ""
 
 
 def sale_facts(
@@ -112,14 +114,14 @@ def sale_facts(
     ours = [one for one in moved if is_of_sales(one)]
     paid: dict[str, int] = {}
     for one in ours:
-        if one.kind == TransferKind.SETTLE.value:
+        if one.kind == _SETTLE:
             vend_id = vend_of(one)
             paid[vend_id] = paid.get(vend_id, 0) + one.amount_minor
     for one in ours:
         vend_id = vend_of(one)
         vend = vends.get(vend_id, UNKNOWN)
         # A vend fell once, and its discount was given once, however many trades paid for it.
-        in_all = paid.pop(vend_id, None) if one.kind == TransferKind.SETTLE.value else None
+        in_all = paid.pop(vend_id, None) if one.kind == _SETTLE else None
         sign = (one.credit_account == _SALES) - (one.debit_account == _SALES)
         hour = local_hour(one.at_ms, there.time_zone)
         yield SaleFact(
@@ -135,7 +137,7 @@ def sale_facts(
             column=vend.column,
             product=vend.product,
             currency=one.currency,
-            units=int(in_all is not None or one.kind == TransferKind.WRITE_OFF.value),
+            units=int(in_all is not None or one.kind == _WRITE_OFF),
             sales_minor=sign * one.amount_minor,
             discount_minor=0
             if in_all is None or vend is UNKNOWN

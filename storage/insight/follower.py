@@ -30,8 +30,10 @@ from storage.tables import sale_facts as facts_table
 log = structlog.get_logger()
 
 NAME = "sales"
-LINES_AT_ONCE = 500
+LINES_AT_ONCE = 1_000
 LOOK_EVERY_S = 0.5
+FAILED_EVERY_S = 10.0
+"""What cannot be told now cannot be told half a second later: the log is not filled with it."""
 _OLDEST = select(journal.c.at_ms).order_by(journal.c.id).limit(1)
 _NEWEST = select(journal.c.id).order_by(journal.c.id.desc()).limit(1)
 
@@ -49,6 +51,8 @@ class Lag:
     waits_since_ms: int | None
     holder: str
     stage: str
+    making_again: bool
+    """Not all is there that was there before."""
 
 
 async def lag_of(db: Database, name: str = NAME) -> Lag:
@@ -68,6 +72,7 @@ def read_lag(connection: Connection, name: str = NAME) -> Lag:
         waits_since_ms=waits,
         holder=standing.holder,
         stage=standing.stage,
+        making_again=standing.making_again,
     )
 
 
@@ -118,6 +123,7 @@ class Follower:
             log.warning("the follower of the journal waits for the database", error=str(error))
         except Exception:
             log.exception("the follower of the journal failed; it tries again")
+            await self.sleep(FAILED_EVERY_S)
         self.held = None
         return False
 

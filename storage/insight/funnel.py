@@ -29,6 +29,7 @@ class Stage(StrEnum):
 
 
 _REQUEST = VendRequested.__name__
+_TOP_UP, _RESERVE = TransferKind.TOP_UP.value, TransferKind.RESERVE.value
 _DELIVERED = (TransferKind.SETTLE.value, TransferKind.WRITE_OFF.value)
 
 
@@ -40,23 +41,23 @@ def add_funnel(sums: Sums, batch: Batch) -> None:
             there = where(batch.stays.get(line.machine_id, ()), line.at_ms)
             mode = batch.modes.get(line.session_id or "", "")
             _count(sums, line.machine_id, line.at_ms, there, mode, Stage.CODE_SHOWN)
-    counted: set[tuple[str, str]] = set()
+    counted: set[tuple[Stage, str]] = set()
     for one in batch.moved:
         payment = batch.payments.get(one.trade_id)
         session_id = None if payment is None else payment.session_id
-        if one.kind == TransferKind.TOP_UP.value:
+        if one.kind == _TOP_UP:
             if session_id is None:  # late money, which goes back
                 continue
             stage, of = Stage.PAID, one.trade_id
-        elif one.kind == TransferKind.RESERVE.value:
+        elif one.kind == _RESERVE:
             stage, of = Stage.APPROVED, one.cause.removesuffix(f"/{one.trade_id}")
         elif one.kind in _DELIVERED:
             stage, of = Stage.DELIVERED, vend_of(one)
         else:
             continue
-        if (stage.value, of) in counted:
+        if (stage, of) in counted:
             continue
-        counted.add((stage.value, of))
+        counted.add((stage, of))
         there = where(batch.stays.get(one.machine_id, ()), one.at_ms)
         mode = batch.modes.get(session_id or "", "")
         _count(sums, one.machine_id, one.at_ms, there, mode, stage)
@@ -67,7 +68,7 @@ def _shows(line: Line) -> bool:
 
 
 def _count(sums: Sums, machine_id: str, at_ms: int, there: Where, mode: str, stage: Stage) -> None:
-    key = (local_hour(at_ms, there.time_zone).d, mode, stage.value)
+    key = (local_hour(at_ms, there.time_zone).d, mode, str(stage))
     sums.add(funnel_days, (machine_id, *key), (1,))
     for scope in scopes(there.district, there.site_type):
         sums.add(scope_funnels, (*scope, *key), (1,))

@@ -38,6 +38,11 @@ class Standing:
     stage: str = FOLLOWING
     updated_at_ms: int = 0
 
+    @property
+    def making_again(self) -> bool:
+        """What was followed once is being made again, and is not all there."""
+        return self.stage != FOLLOWING or self.position < self.made_until
+
 
 class LeaseWatch:
     """What one process saw of the beat of whoever follows."""

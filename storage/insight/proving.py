@@ -90,7 +90,7 @@ def prove_within(connection: Connection) -> Proof:
     return Proof(
         position=standing.position,
         complete_until_ms=standing.at_ms,
-        making_again=standing.stage != lease.FOLLOWING or standing.position < standing.made_until,
+        making_again=standing.making_again,
         facts=connection.scalar(select(func.count()).select_from(sale_facts)) or 0,
         told=_by_currency(_by_machine(connection, _facts_of())),
         untold=_by_currency(untold),

@@ -22,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 
+from actors.machine.events import VendRequested
 from actors.machine.ledger import TransferKind
 from storage.insight.facts import Moved, SoldVend, vend_of
 from storage.insight.places import Stood, read_stays
@@ -65,8 +66,8 @@ class Payment:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Some lines, in the order of their positions, and what belongs to them. Nothing is missing
-    from behind ``after`` up to ``upto``; ``newest_ms`` is the newest time of its lines, 0 if all of
-    them are the archive's.
+    from behind ``after`` up to ``upto``; ``newest_ms`` is the newest time of any line there.
+    ``lines`` are those alone in which a customer chose: of the others it is enough what they moved.
     """
 
     after: int
@@ -86,13 +87,13 @@ def _behind() -> tuple[Any, ...]:
 
 
 _SOME = (
-    select(journal.c.id)
+    select(journal.c.id, journal.c.at_ms)
     .where(*_behind())
     .order_by(journal.c.id)
     .limit(bindparam("most", type_=Integer))
     .subquery("some")
 )
-_UPTO = select(func.max(_SOME.c.id))
+_UPTO = select(func.max(_SOME.c.id).label("upto"), func.max(_SOME.c.at_ms).label("newest_ms"))
 
 
 def _here(query: Select[Any]) -> Select[Any]:
@@ -105,7 +106,7 @@ def _here(query: Select[Any]) -> Select[Any]:
 _LINES = _here(
     select(
         *journal.c["id", "machine_id", "version", "at_ms", "kind", "session_id", "effects"]
-    ).where(*_behind())
+    ).where(*_behind(), journal.c.kind == VendRequested.__name__)
 ).order_by(journal.c.id)
 _MOVED = _here(
     select(journal.c.id, *transfers.c)
@@ -141,7 +142,8 @@ def read_batch(connection: Connection, *, after: int, horizon: int, most: int) -
     """Return at most so many lines behind ``after`` and up to ``horizon``, up to which nothing may
     be missing (``storage.fleet.horizon``); None if there are none.
     """
-    upto = connection.scalar(_UPTO, {"after": after, "upto": horizon, "most": most})
+    some = connection.execute(_UPTO, {"after": after, "upto": horizon, "most": most}).one()
+    upto: int | None = some.upto
     if upto is None:
         return None
     span = {"after": after, "upto": upto}
@@ -156,7 +158,7 @@ def read_batch(connection: Connection, *, after: int, horizon: int, most: int) -
     return Batch(
         after=after,
         upto=upto,
-        newest_ms=max((line.at_ms for line in lines), default=0),
+        newest_ms=some.newest_ms,
         lines=lines,
         moved=moved,
         vends={
@@ -167,7 +169,9 @@ def read_batch(connection: Connection, *, after: int, horizon: int, most: int) -
         },
         payments=payments,
         modes={row.session_id: row.mode for row in _rows(connection, _SESSIONS, in_sessions)},
-        stays=read_stays(connection, {line.machine_id for line in lines}),
+        stays=read_stays(
+            connection, {line.machine_id for line in lines} | {one.machine_id for one in moved}
+        ),
     )
 
 

@@ -27,6 +27,12 @@ class ScopeKind(StrEnum):
     SITE_TYPE = "SITE_TYPE"
 
 
+# Said once: what an enum's member is called costs more than all else that is done for a fact.
+_FLEET = (ScopeKind.FLEET.value, "")
+_DISTRICT, _SITE_TYPE = ScopeKind.DISTRICT.value, ScopeKind.SITE_TYPE.value
+_GOODWILL, _WRITE_OFF = FactKind.GOODWILL.value, FactKind.WRITE_OFF.value
+
+
 @dataclass(slots=True)
 class Sums:
     """What is to be added, by table."""
@@ -60,11 +66,7 @@ class Sums:
 
 def scopes(district: str, site_type: str) -> tuple[tuple[str, str], ...]:
     """Return the scopes, by kind and name, of a machine that stands in such a place."""
-    return (
-        (ScopeKind.FLEET.value, ""),
-        (ScopeKind.DISTRICT.value, district),
-        (ScopeKind.SITE_TYPE.value, site_type),
-    )
+    return (_FLEET, (_DISTRICT, district), (_SITE_TYPE, site_type))
 
 
 def add_facts(sums: Sums, facts: Iterable[SaleFact]) -> None:
@@ -76,8 +78,8 @@ def add_facts(sums: Sums, facts: Iterable[SaleFact]) -> None:
             fact.units,
             fact.sales_minor,
             fact.discount_minor,
-            -fact.sales_minor if fact.kind == FactKind.GOODWILL.value else 0,
-            fact.sales_minor if fact.kind == FactKind.WRITE_OFF.value else 0,
+            -fact.sales_minor if fact.kind == _GOODWILL else 0,
+            fact.sales_minor if fact.kind == _WRITE_OFF else 0,
         )
         of_hour = of_day[:2]
         sums.add(sales_days, (fact.machine_id, *day), of_day)

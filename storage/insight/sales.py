@@ -153,9 +153,11 @@ class SalesBooks:
 
     async def today(self, d: int, hour: int, *, district: str = "") -> tuple[list[Today], Lag]:
         """Return a day's sales up to and with this hour of it, by currency, beside the eight same
-        weekdays before. ``district``: with all below it; empty: the fleet.
+        weekdays before. ``district``: with all below it; empty: the fleet. Raises NotPossible for a
+        day that is none.
         """
         wanted = SalesWanted(first=d, last=d, by=By.DAY, district=district)
+        _checked(wanted)
         same = [days.moved(d, -7 * week) for week in range(1, WEEKS + 1)]
 
         def work(connection: Connection) -> tuple[list[Today], Lag]:

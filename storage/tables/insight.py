@@ -128,6 +128,7 @@ def _funnel(name: str, *whose: Column[str]) -> Table:
 def _exposure(name: str, *whose: Column[str]) -> Table:
     """Return a table of seconds: in which a machine was known at all, was online, was in service
     while it was online, and could sell something; and those that its empty columns add up to.
+    Nobody fills it yet: no row says that nothing is known.
     """
     return Table(
         name,

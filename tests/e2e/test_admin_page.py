@@ -66,7 +66,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         places, stands, selected, maintenance, renamed, *more = machines
         rehearsed, tomorrow, waiting, rotated, posters, import_of, imported, *goods = more
         refill, mistake, counted, visit, stock, lots, recall, locked, faults, tested, *day = goods
-        books, meters, differences = day
+        books, meters, differences, sales = day
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -165,5 +165,11 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert '"two test vends of the technician"' in told
         assert 2 == told.count("closedat")
         assert "workitems" not in await desk.type(differences)
+
+        await site.gateway.follower.catch_up()
+        told = await desk.type(sales)
+        assert 2 == told.count("completeuntil")
+        assert "linesbehind" not in told
+        await site.gateway.follower.give_up()
         await door.stop(grace_s=0)
         await listener.stop(grace_s=0)

@@ -51,6 +51,7 @@ from gateway.office.v1 import (
     price_service_pb2_grpc,
     product_service_pb2_grpc,
     recall_service_pb2_grpc,
+    sales_service_pb2_grpc,
     stock_service_pb2_grpc,
     visit_service_pb2_grpc,
 )
@@ -241,6 +242,11 @@ class Site:
     def recalls(self) -> Any:
         """A client of RecallService."""
         return recall_service_pb2_grpc.RecallServiceStub(self.channel)
+
+    @property
+    def sales(self) -> Any:
+        """A client of SalesService."""
+        return sales_service_pb2_grpc.SalesServiceStub(self.channel)
 
     @property
     def machine_imports(self) -> Any:

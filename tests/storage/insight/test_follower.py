@@ -166,3 +166,27 @@ async def test_it_beats_while_nothing_happens(db: Database) -> None:
         now[0] = at
         await ours.once()
     assert beat + 2 == ours.held.beat
+
+
+async def test_what_cannot_be_told_is_tried_seldom(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing of it is passed over."""
+    await sold(db, "VM-1", times=1)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 4:
+            raise asyncio.CancelledError
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a line that cannot be told")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("storage.insight.follower.read_batch", broken)
+        running = Follower(db=db, clock=StillClock(), holder="f1", sleep=sleep)
+        with pytest.raises(asyncio.CancelledError):
+            await running.run()
+    assert [10.0, 0.5, 10.0, 0.5] == slept
+    assert 0 == (await lag_of(db)).position

@@ -1,0 +1,70 @@
+"""SalesService over a real server and real SQL: what was sold, and how complete that is."""
+
+import pytest
+
+from gateway.office.v1 import sales_service_pb2 as wire
+from storage.insight.rollups import Sums, save
+from storage.tables import scope_days, scope_hours
+from tests.support.fleet_calls import refusal
+from tests.support.site import Site
+
+DAY = 20260108
+
+
+@pytest.fixture
+async def sold(site: Site) -> Site:
+    """A site whose fleet sold two items on one day, and one a week before."""
+    sums = Sums()
+    for d, hour, minor in ((DAY, 9, 500), (DAY, 10, 300), (DAY - 7, 9, 200)):
+        sums.add(scope_hours, ("FLEET", "", d, hour, "HKD"), (1, minor))
+        sums.add(scope_days, ("FLEET", "", d, "cola", "HKD"), (1, minor, 0, 0, 0))
+    await site.database.write(lambda connection: save(connection, sums))
+    return site
+
+
+async def test_sales_are_answered_beside_an_earlier_time(sold: Site) -> None:
+    """With the days of that, and with how complete it is."""
+    answer = await sold.sales.GetSales(
+        wire.GetSalesRequest(
+            first_day=DAY,
+            last_day=DAY,
+            by=wire.SALES_BY_PRODUCT,
+            beside=wire.SALES_BESIDE_SAME_WEEKDAYS,
+        )
+    )
+    (line,) = answer.lines
+    assert ("cola", 2, 800, "HKD") == (
+        line.key,
+        line.now.units,
+        line.now.sales.minor,
+        line.now.sales.currency,
+    )
+    assert (1, 200) == (line.before.units, line.before.sales.minor)
+    assert (DAY - 7, DAY - 7) == (answer.before_first_day, answer.before_last_day)
+    assert 0 == answer.completeness.position
+
+
+async def test_a_day_is_answered_up_to_an_hour(sold: Site) -> None:
+    """Beside the same hours of the weekdays before."""
+    answer = await sold.sales.GetDaySales(wire.GetDaySalesRequest(day=DAY, hour=9))
+    (day,) = answer.days
+    assert (500, 1, 200) == (day.now.sales.minor, day.weeks, day.middle.minor)
+
+
+async def test_what_cannot_be_answered_is_refused(site: Site) -> None:
+    """In words that say what to ask."""
+    for request, code, reason in (
+        (wire.GetSalesRequest(first_day=DAY, last_day=DAY), "INVALID_ARGUMENT", "INVALID_REQUEST"),
+        (
+            wire.GetSalesRequest(first_day=1, last_day=2, by=wire.SALES_BY_DAY),
+            "FAILED_PRECONDITION",
+            "NO_SUCH_DAYS",
+        ),
+    ):
+        told = await refusal(site.sales.GetSales(request))
+        assert (code, reason) == (told[0].name, told[1])
+    for bad, reason in (
+        (wire.GetDaySalesRequest(day=DAY, hour=24), "INVALID_REQUEST"),
+        (wire.GetDaySalesRequest(day=7), "NO_SUCH_DAYS"),
+    ):
+        assert reason == (await refusal(site.sales.GetDaySales(bad)))[1]

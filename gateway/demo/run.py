@@ -31,6 +31,7 @@ from gateway.demo.progress import shown
 from gateway.demo.report import Report
 from gateway.demo.screen import Picture, Scene
 from gateway.demo.terminal import Terminal
+from gateway.rpc.roles import Role
 from gateway.simulator.fleet import all_have_left
 from gateway.web.people import new_secret
 from storage.auditing import prove
@@ -112,7 +113,9 @@ class Stage:
         """Have a link to the console, which signs one visitor in."""
         link = new_secret()
         now_ms = time.time_ns() // 1_000_000
-        await Logins(self.database).issue(VISITOR, link, now_ms=now_ms, valid_ms=LINK_VALID_MS)
+        await Logins(self.database).issue(
+            VISITOR, link, role=Role.OWNER.value, now_ms=now_ms, valid_ms=LINK_VALID_MS
+        )
         self.console_link = f"{self._console}/login/{link}"
 
     async def report(self) -> Report:

@@ -268,15 +268,17 @@ def assemble(
             present=_figures(made, database, links, machines, clock, skew),
             others=(drain_route(drain, made.payer_salt),),
         ),
-        console=_console(made, database, office, clock) if made.console.enabled else None,
+        console=_console(made, database, office, door, clock) if made.console.enabled else None,
         metrics=metrics,
         stopping=stopping,
     )
 
 
-def _console(made: Configs, database: Database, office: OfficeParts, clock: Clock) -> ConsoleParts:
+def _console(
+    made: Configs, database: Database, office: OfficeParts, door: AdminDoor, clock: Clock
+) -> ConsoleParts:
     return ConsoleParts(
-        asking=LocalCalls(lambda to: services.add_services(office, to)),
+        asking=LocalCalls(lambda to: services.add_services(office, to), guard=door.guarded),
         people=People(
             logins=Logins(database),
             clock=clock,

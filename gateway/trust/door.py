@@ -96,12 +96,14 @@ class AdminDoor(grpc.aio.ServerInterceptor):
             return handler  # type: ignore[no-any-return]  # gRPC's own, or None: there is no such call
         make, answer = _parts(handler)
         return make(
-            self._guarded(path, answer),
+            self.guarded(path, answer),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
-    def _guarded(self, path: str, answer: Answer) -> Answer:
+    def guarded(self, path: str, answer: Answer) -> Answer:
+        """Return an answer to a call, by its path, that is given to nobody who may not make it."""
+
         async def call(request: Any, context: Context) -> Any:
             caller = Caller()
             try:

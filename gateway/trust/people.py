@@ -13,13 +13,15 @@ from gateway.fleet import errors
 from gateway.fleet.errors import CallRefused
 from gateway.rpc.callers import Caller
 from gateway.rpc.peers import Peer, peer_of
-from gateway.rpc.roles import NOBODY, Roles, RolesOf
+from gateway.rpc.roles import NOBODY, Role, Roles, RolesOf
 from gateway.trust.key_sets import KeySet, of_file
 from gateway.trust.provider import of_url
 from gateway.trust.tokens import Tokens
 
 _BEARER = "bearer "
 _UNPROVEN = "nobody in particular"
+CONSOLE = "console:"
+"""Before the role of whoever was signed in at the console by a link: the name of that way here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +39,8 @@ class People:
         *,
         through: str,
     ) -> Caller:
-        """Return who calls; ``through`` is gRPC's name of the other end ("ipv4:...", "unix:...").
-        Raises CallRefused.
+        """Return who calls; ``through`` is gRPC's name of the other end ("ipv4:...", "unix:..."),
+        or CONSOLE with a role. Raises CallRefused.
         """
         now_ms, peer = self.clock.now_ms(), peer_of(auth_context)
         if peer is not None:
@@ -55,7 +57,7 @@ class People:
                 until_ms=peer.not_after_ms,
                 serial=peer.serial,
             )
-        roles = self.rules.socket if through.startswith("unix") else self.rules.unproven
+        roles = self._of_way(through)
         if not roles:
             raise CallRefused(errors.NOT_PROVEN)
         # Where others can prove who they are, all who do not are one person: two names over the
@@ -72,6 +74,11 @@ class People:
         # Whoever has both is one person, and not two: the certificate says which.
         until_ms = min(end for end in (caller.until_ms, peer.not_after_ms) if end is not None)
         return replace(caller, person=peer.name, until_ms=until_ms, serial=peer.serial)
+
+    def _of_way(self, through: str) -> Roles:
+        if through.startswith(CONSOLE):
+            return frozenset({Role(through.removeprefix(CONSOLE))})
+        return self.rules.socket if through.startswith("unix") else self.rules.unproven
 
     def _of_certificate(self, peer: Peer) -> Roles:
         named = self.rules.names.get(peer.name, NOBODY)

@@ -15,20 +15,25 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway.office import services
+from gateway.rpc.roles import Role
+from gateway.trust.people import CONSOLE
 
 CALL_WITHIN_S = 20.0
 _DETAILS = "grpc-status-details-bin"
 
 Handler = Callable[[Message, Any], Awaitable[Message]]
+Guard = Callable[[str, Handler], Handler]
+"""Puts the administrators' door before the handler of a path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Who looks. ``claimed``: the name under which they signed in; ``proven``: what their
-    certificate says, in gRPC's own words.
+    """Who looks. ``claimed``: the name under which they signed in, and ``role``: what their link
+    trusts them with; ``proven``: what their certificate says, in gRPC's own words.
     """
 
     claimed: str = ""
+    role: Role = Role.VIEWER
     proven: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
@@ -49,13 +54,18 @@ class Refused(Exception):
 
 
 class LocalCalls:
-    """All services of administrators, without a socket between."""
+    """All services of administrators, without a socket between. ``guard`` lets everybody make
+    those calls only that their role allows, here as there.
+    """
 
-    def __init__(self, add_services: Callable[[grpc.aio.Server], None]) -> None:
+    def __init__(self, add_services: Callable[[grpc.aio.Server], None], *, guard: Guard) -> None:
         handlers = _Collected()
         add_services(cast("grpc.aio.Server", handlers))
         self._handlers: dict[str, Handler] = {
-            method.input_type.full_name: handlers.found[service.full_name, method.name]
+            method.input_type.full_name: guard(
+                f"/{service.full_name}/{method.name}",
+                handlers.found[service.full_name, method.name],
+            )
             for file in services.FILES
             for service in file.services_by_name.values()
             for method in service.methods
@@ -96,6 +106,9 @@ class _Here:
 
     def auth_context(self) -> Mapping[str, tuple[bytes, ...]]:
         return {name: (value,) for name, value in self._person.proven.items()}
+
+    def peer(self) -> str:
+        return f"{CONSOLE}{self._person.role.value}"
 
     def time_remaining(self) -> float:
         return CALL_WITHIN_S

@@ -22,6 +22,7 @@ BAD_NAME = (
     "The name must have 1 to 64 printable characters, no bracket and not the word certificate: it "
     "stands in the audit log."
 )
+BAD_ROLE = "The role must be viewer, technician, operator, finance or owner (docs/api.md says what each may)."
 FULL = "Twenty links wait to be used already: use one, or wait ten minutes until they have run out."
 
 
@@ -32,24 +33,32 @@ def login(
         str | None,
         typer.Option("--name", help="Who shall be signed in; else who is logged in here."),
     ] = None,
+    role: Annotated[
+        str,
+        typer.Option("--role", help="viewer, technician, operator, finance or owner."),
+    ] = "viewer",
     config_file: ConfigFile = None,
 ) -> None:
-    """Print a link that signs one person in, once, within ten minutes. Acts at the console stand in
-    the audit log under that name. Whoever can run this may do all that the console can.
+    """Print a link that signs one person in, once, within ten minutes, to do at the console what
+    the role allows. Acts stand in the audit log under that name. Whoever can run this can give
+    any role.
     """
     with sentences():
         from gateway.fleet.caller import may_be_claimed
+        from gateway.rpc.roles import Role
 
         person = (name if name is not None else getpass.getuser()).strip()
         if not person or not may_be_claimed(person):
             raise SettingsRefused((BAD_NAME,))
+        if role not in set(Role):
+            raise SettingsRefused((BAD_ROLE,))
         settings = settings_module.load(config_file)
         if not settings.console.enabled:
             raise SettingsRefused((OFF,))
-        print(asyncio.run(_issued(settings, person)))
+        print(asyncio.run(_issued(settings, person, role)))
 
 
-async def _issued(settings: settings_module.Settings, person: str) -> str:
+async def _issued(settings: settings_module.Settings, person: str, role: str) -> str:
     from gateway.process import configs
     from gateway.process.clock import SystemClock
     from gateway.web.people import new_secret
@@ -59,7 +68,7 @@ async def _issued(settings: settings_module.Settings, person: str) -> str:
     link = new_secret()
     database = await Database.open(configs.storage_config(settings))
     try:
-        await Logins(database).issue(person, link, now_ms=SystemClock().now_ms())
+        await Logins(database).issue(person, link, role=role, now_ms=SystemClock().now_ms())
     except TooManyLinks:
         raise SettingsRefused((FULL,)) from None
     finally:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actors.ports import Clock
+from gateway.rpc.roles import Role
 from gateway.web.asking import Person
 from storage.fleet.logins import Login, Logins, hash_of
 
@@ -70,7 +71,7 @@ class People:
         if login is None:
             return None
         return Present(
-            person=Person(claimed=login.person),
+            person=Person(claimed=login.person, role=Role(login.role)),
             form_key=self._form_key(hash_of(session)),
             session=session,
         )

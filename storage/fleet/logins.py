@@ -34,9 +34,10 @@ class TooManyLinks(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """Somebody is signed in until ``expires_at_ms``."""
+    """Somebody is signed in until ``expires_at_ms``, and trusted with ``role``."""
 
     person: str
+    role: str
     expires_at_ms: int
 
 
@@ -52,10 +53,13 @@ class Logins:
         self._db = db
 
     async def issue(
-        self, person: str, link: str, *, now_ms: int, valid_ms: int = LINK_VALID_MS
+        self, person: str, link: str, *, role: str, now_ms: int, valid_ms: int = LINK_VALID_MS
     ) -> None:
-        """Let whoever has the link sign in once, as this person. Raises TooManyLinks."""
-        await self._db.write(lambda connection: _issue(connection, person, link, now_ms, valid_ms))
+        """Let whoever has the link sign in once, as this person with this role. Raises
+        TooManyLinks.
+        """
+        of = Login(person=person, role=role, expires_at_ms=now_ms + valid_ms)
+        await self._db.write(lambda connection: _issue(connection, of, link, now_ms))
 
     async def redeem(self, link: str, session: str, *, now_ms: int) -> Login | None:
         """Make a session of a link, which is used up by it; None if it is none, or none any
@@ -65,13 +69,13 @@ class Logins:
 
     async def signed_in(self, session: str, *, now_ms: int) -> Login | None:
         """Return whose session it is; None if it is none, or over."""
-        found = select(_C.person, _C.expires_at_ms).where(
+        found = select(_C.person, _C.role, _C.expires_at_ms).where(
             _C.secret_sha256 == hash_of(session), _C.kind == _SESSION, _C.expires_at_ms > now_ms
         )
 
         def work(connection: Connection) -> Login | None:
             row = connection.execute(found).one_or_none()
-            return row and Login(person=row.person, expires_at_ms=row.expires_at_ms)
+            return None if row is None else Login(**row._mapping)
 
         return await self._db.read(work)
 
@@ -80,23 +84,23 @@ class Logins:
         await self._db.write(lambda connection: _end(connection, session, now_ms))
 
 
-def _issue(connection: Connection, person: str, link: str, now_ms: int, valid_ms: int) -> None:
+def _issue(connection: Connection, of: Login, link: str, now_ms: int) -> None:
     connection.execute(delete(console_logins).where(_C.expires_at_ms <= now_ms))
     waiting = select(func.count()).select_from(console_logins).where(_C.kind == _LINK)
     if (connection.scalar(waiting) or 0) >= LINKS_MAX:
         raise TooManyLinks
-    _write(connection, _LINK, person, link, now_ms, valid_ms)
-    _audit(connection, person, "ConsoleLoginIssued", now_ms)
+    _write(connection, _LINK, of, link, now_ms)
+    _audit(connection, of.person, "ConsoleLoginIssued", now_ms, f"role {of.role}")
 
 
 def _redeem(connection: Connection, link: str, session: str, now_ms: int) -> Login | None:
     used_up = (
         delete(console_logins)
         .where(_C.secret_sha256 == hash_of(link), _C.kind == _LINK, _C.expires_at_ms > now_ms)
-        .returning(_C.person)
+        .returning(_C.person, _C.role)
     )
-    person: str | None = connection.scalar(used_up)
-    if person is None:
+    found = connection.execute(used_up).one_or_none()
+    if found is None:
         return None
     connection.execute(delete(console_logins).where(_C.expires_at_ms <= now_ms))
     older = (
@@ -108,9 +112,10 @@ def _redeem(connection: Connection, link: str, session: str, now_ms: int) -> Log
     )
     if too_many := connection.scalars(older).all():
         connection.execute(delete(console_logins).where(_C.secret_sha256.in_(too_many)))
-    _write(connection, _SESSION, person, session, now_ms, SESSION_VALID_MS)
-    _audit(connection, person, "ConsoleSignedIn", now_ms)
-    return Login(person=person, expires_at_ms=now_ms + SESSION_VALID_MS)
+    of = Login(person=found.person, role=found.role, expires_at_ms=now_ms + SESSION_VALID_MS)
+    _write(connection, _SESSION, of, session, now_ms)
+    _audit(connection, of.person, "ConsoleSignedIn", now_ms, f"role {of.role}")
+    return of
 
 
 def _end(connection: Connection, session: str, now_ms: int) -> None:
@@ -123,25 +128,24 @@ def _end(connection: Connection, session: str, now_ms: int) -> None:
         _audit(connection, person, "ConsoleSignedOut", now_ms)
 
 
-def _write(
-    connection: Connection, kind: str, person: str, secret: str, now_ms: int, valid_ms: int
-) -> None:
+def _write(connection: Connection, kind: str, of: Login, secret: str, now_ms: int) -> None:
     row = {
         "secret_sha256": hash_of(secret),
         "kind": kind,
-        "person": person,
+        "person": of.person,
+        "role": of.role,
         "issued_at_ms": now_ms,
-        "expires_at_ms": now_ms + valid_ms,
+        "expires_at_ms": of.expires_at_ms,
     }
     connection.execute(insert(console_logins).values(row))
 
 
-def _audit(connection: Connection, person: str, action: str, now_ms: int) -> None:
+def _audit(connection: Connection, person: str, action: str, now_ms: int, detail: str = "") -> None:
     write_audit_row(
         connection,
         at_ms=now_ms,
         actor=Actor(name=person, claimed=person),
         action=action,
         machine_id="",
-        detail="",
+        detail=detail,
     )

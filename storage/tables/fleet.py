@@ -73,6 +73,7 @@ console_logins = Table(
     Column("secret_sha256", String(64), primary_key=True),
     Column("kind", String(8), nullable=False),
     Column("person", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
     Column("issued_at_ms", BigInteger, nullable=False),
     Column("expires_at_ms", BigInteger, nullable=False),
     CheckConstraint("expires_at_ms > issued_at_ms", name="ends_by_itself"),

@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("secret_sha256", sa.String(64), nullable=False),
         sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("person", sa.String(64), nullable=False),
+        sa.Column("role", sa.String(16), nullable=False),
         sa.Column("issued_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("expires_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("secret_sha256", name="console_logins_key"),

@@ -23,7 +23,10 @@ HOST = "127.0.0.1:7445"
 def console_of(site: Site, *, zone: str = "UTC", secure: bool = False) -> ConsoleParts:
     """The console as ``assemble`` makes it."""
     return ConsoleParts(
-        asking=LocalCalls(lambda to: services.add_services(site.gateway.office, to)),
+        asking=LocalCalls(
+            lambda to: services.add_services(site.gateway.office, to),
+            guard=site.gateway.door.guarded,
+        ),
         people=People(
             logins=Logins(site.database), clock=site.clock, key=key_of(SALT), secure=secure
         ),
@@ -45,9 +48,11 @@ async def a_browser(
 
 
 @asynccontextmanager
-async def signed_in(site: Site, *, name: str = "ann") -> AsyncIterator[httpx.AsyncClient]:
+async def signed_in(
+    site: Site, *, name: str = "ann", role: str = "owner"
+) -> AsyncIterator[httpx.AsyncClient]:
     """A browser of somebody who followed a link."""
-    await Logins(site.database).issue(name, "the-link", now_ms=site.clock.now_ms())
+    await Logins(site.database).issue(name, "the-link", role=role, now_ms=site.clock.now_ms())
     async with a_browser(site) as browser:
         answer = await browser.post("/login/the-link")
         assert (303, "/") == (answer.status_code, answer.headers["location"]), answer.text

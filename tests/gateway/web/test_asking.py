@@ -14,7 +14,9 @@ ANN = Person(claimed="ann")
 
 
 def _asking(site: Site) -> LocalCalls:
-    return LocalCalls(lambda to: services.add_services(site.gateway.office, to))
+    return LocalCalls(
+        lambda to: services.add_services(site.gateway.office, to), guard=site.gateway.door.guarded
+    )
 
 
 async def test_an_answer_is_that_of_grpc(site: Site) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Coroutine
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -150,17 +151,25 @@ def init(
     folder: Annotated[
         Path, typer.Argument(file_okay=False, help="The folder; it is made if there is none.")
     ],
+    *,
+    tls: Annotated[
+        bool,
+        typer.Option("--tls", help="With a CA, and certificates of a gateway, owner and machines."),
+    ] = False,
 ) -> None:
     """Make keys and a development configuration that points to the pretend Alipay."""
     with sentences():
         from gateway.process.development import make_installation
+        from gateway.trust import installation
 
-        path, new = make_installation(folder)
+        made = installation.make(folder, now=datetime.now(UTC)) if tls else None
+        path, new = made or make_installation(folder)
         _say(
             f"{'wrote' if new else 'kept'} {path}\n\n"
             f"next, each in a terminal of its own:\n"
             f"  vendgate simulate alipay --state-dir {folder}\n"
             f"  vendgate serve --config {path}"
+            + (f"\n{installation.next_steps(folder)}" if tls else "")
         )
 
 

@@ -285,8 +285,8 @@ def _check_proven(limit: int | None, act: Act) -> None:
         raise not_possible(
             "IDENTITIES_NOT_PROVEN",
             "policy.write_off_second_person_above_minor wants two people, and nobody here proves "
-            "who they are: give administrators certificates (admin.client_ca_file), and set it "
-            "with one",
+            "who they are: give administrators certificates (admin.client_ca_file) or tokens "
+            "([admin.tokens]), and set it with one",
         )
 
 

@@ -31,10 +31,10 @@ payer_salt_file = "{salt}"
 url = "sqlite:///vendgate.db"
 
 [machines]
-listen = "127.0.0.1:7443"
+listen = "127.0.0.1:7443"{machines}
 
 [admin]
-listen = "127.0.0.1:7444"
+listen = "127.0.0.1:7444"{admin}
 
 [http]
 listen = "127.0.0.1:8080"
@@ -101,9 +101,9 @@ def make_keys(folder: Path) -> KeyFiles:
     )
 
 
-def make_installation(folder: Path) -> tuple[Path, bool]:
+def make_installation(folder: Path, *, machines: str = "", admin: str = "") -> tuple[Path, bool]:
     """Make keys, salt and configuration; return the configuration's path and whether it is new.
-    Raises OSError.
+    ``machines`` and ``admin`` are further lines for those tables. Raises OSError.
     """
     make_keys(folder)
     salt = folder / _SALT_FILE
@@ -113,7 +113,14 @@ def make_installation(folder: Path) -> tuple[Path, bool]:
     if config.exists():
         return config, False
     config.write_text(
-        _CONFIG.format(path=config, salt=_SALT_FILE, port=SIMULATOR_PORT, partner=PARTNER),
+        _CONFIG.format(
+            path=config,
+            salt=_SALT_FILE,
+            port=SIMULATOR_PORT,
+            partner=PARTNER,
+            machines=machines,
+            admin=admin,
+        ),
         encoding="utf-8",
     )
     return config, True

@@ -174,7 +174,7 @@ DENIED = Refusal(
         "this machine or its certificate was denied: give the machine a new certificate, or have "
         "an administrator end it with gateway.office.v1.DenialService/AllowAccess"
     ),
-    retry_after_ms=3_600_000,
+    retry_after_ms=600_000,
 )
 NOT_IDENTIFIED = Refusal(
     code=grpc.StatusCode.UNAUTHENTICATED,

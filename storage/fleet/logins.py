@@ -74,8 +74,8 @@ class Logins:
         )
 
         def work(connection: Connection) -> Login | None:
-            row = connection.execute(found).one_or_none()
-            return None if row is None else Login(**row._mapping)
+            row = connection.execute(found).mappings().one_or_none()
+            return None if row is None else Login(**row)
 
         return await self._db.read(work)
 

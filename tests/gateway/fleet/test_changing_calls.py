@@ -4,6 +4,7 @@ done once and answered again, as every one of them says.
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -468,3 +469,24 @@ async def test_what_alipay_refuses_a_code_to_say_is_shown(site: Site) -> None:
 
     item = await found(waits)  # not while Alipay is asked once more
     assert "Alipay refused STORE_NAME, and the code goes on" in item.reason
+
+
+@pytest.mark.parametrize(
+    "paths", [["policy"], ["policy.doubt_review_above_minor"], ["store_name", "policy"]]
+)
+async def test_a_limit_that_guards_money_is_set_by_an_owner(site: Site, paths: list[str]) -> None:
+    """By no operator, also where the whole policy is named or a machine is registered with it;
+    other limits are theirs.
+    """
+    operator = replace(ANN, roles=frozenset({Role.OPERATOR}))
+    guarded = machine_pb2.Policy(doubt_review_above_minor=100)
+    denied: tuple[grpc.StatusCode, str, list[str]]
+    denied = (grpc.StatusCode.PERMISSION_DENIED, "GUARD_OF_OWNERS", [])
+    assert denied == await _refusal(_do(site, _registration(policy=guarded), operator))
+    await _do(site, _registration(policy=machine_pb2.Policy(idle_refund_ms=60_000)), operator)
+
+    machine = machine_pb2.Machine(machine_id="VM-1", store_name="Hall", policy=guarded)
+    asked = wire.UpdateMachineRequest(machine=machine, update_mask=FieldMask(paths=paths))
+    assert denied == await _refusal(_do(site, asked, operator))
+    asked.update_mask.paths[:] = ["policy.idle_refund_ms"]
+    assert "Lobby" == (await _do(site, asked, operator)).store_name

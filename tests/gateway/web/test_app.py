@@ -47,7 +47,7 @@ async def test_nobody_looks_or_acts_without_having_signed_in(site: Site) -> None
 
 async def test_a_link_is_looked_at_and_used_once(site: Site) -> None:
     """Whoever previews it uses nothing up; its cookie is for this site's pages alone."""
-    await Logins(site.database).issue("ann", "the-link", now_ms=site.clock.now_ms())
+    await Logins(site.database).issue("ann", "the-link", role="owner", now_ms=site.clock.now_ms())
     async with a_browser(site) as browser:
         assert "/login/the-link" in (await browser.get("/login/the-link")).text
         opened = await browser.post("/login/the-link")

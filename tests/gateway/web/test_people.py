@@ -35,7 +35,7 @@ async def test_a_session_is_its_persons(site: Site) -> None:
     people = _people(site)
     keys = set()
     for link in ("one", "two"):
-        await people.logins.issue("ann", link, now_ms=people.clock.now_ms())
+        await people.logins.issue("ann", link, role="owner", now_ms=people.clock.now_ms())
         opened = await people.sign_in(link)
         assert opened is not None
         present = await people.present({COOKIE: opened[0]}, {})

@@ -17,7 +17,7 @@ async def _kept(db: Database) -> str:
 
 async def test_a_link_signs_in_once(db: Database) -> None:
     """Whoever has it second has nothing."""
-    await Logins(db).issue("ann", "the-link", now_ms=NOW_MS)
+    await Logins(db).issue("ann", "the-link", role="owner", now_ms=NOW_MS)
     first = await Logins(db).redeem("the-link", "one", now_ms=NOW_MS + 1)
     assert first is not None
     assert None is await Logins(db).redeem("the-link", "two", now_ms=NOW_MS + 2)
@@ -28,7 +28,7 @@ async def test_a_link_signs_in_once(db: Database) -> None:
 
 async def test_a_link_is_no_session(db: Database) -> None:
     """What stands in an address bar lets nobody in by itself, nor does a session make another."""
-    await Logins(db).issue("ann", "the-link", now_ms=NOW_MS)
+    await Logins(db).issue("ann", "the-link", role="owner", now_ms=NOW_MS)
     assert None is await Logins(db).signed_in("the-link", now_ms=NOW_MS)
     await Logins(db).redeem("the-link", "one", now_ms=NOW_MS)
     assert None is await Logins(db).redeem("one", "two", now_ms=NOW_MS)
@@ -36,7 +36,7 @@ async def test_a_link_is_no_session(db: Database) -> None:
 
 async def test_a_link_and_a_session_run_out(db: Database) -> None:
     """To the millisecond."""
-    await Logins(db).issue("ann", "late", now_ms=NOW_MS)
+    await Logins(db).issue("ann", "late", role="owner", now_ms=NOW_MS)
     end_ms = NOW_MS + logins.LINK_VALID_MS
     assert None is await Logins(db).redeem("late", "one", now_ms=end_ms)
     login = await Logins(db).redeem("late", "one", now_ms=end_ms - 1)
@@ -48,7 +48,7 @@ async def test_a_link_and_a_session_run_out(db: Database) -> None:
 
 async def test_who_signed_out_is_out(db: Database) -> None:
     """Each step stands in the audit log, under the person's name."""
-    await Logins(db).issue("ann", "the-link", now_ms=NOW_MS)
+    await Logins(db).issue("ann", "the-link", role="owner", now_ms=NOW_MS)
     await Logins(db).redeem("the-link", "one", now_ms=NOW_MS)
     await Logins(db).end("one", now_ms=NOW_MS)
     await Logins(db).end("one", now_ms=NOW_MS)
@@ -63,8 +63,8 @@ async def test_who_signed_out_is_out(db: Database) -> None:
 
 async def test_secrets_are_kept_as_hashes(db: Database) -> None:
     """Whoever reads the table can sign in as nobody."""
-    await Logins(db).issue("ann", "the-link", now_ms=NOW_MS)
-    await Logins(db).issue("ann", "another", now_ms=NOW_MS)
+    await Logins(db).issue("ann", "the-link", role="owner", now_ms=NOW_MS)
+    await Logins(db).issue("ann", "another", role="owner", now_ms=NOW_MS)
     await Logins(db).redeem("the-link", "my-session", now_ms=NOW_MS)
     kept = await _kept(db)
     assert "ann" in kept
@@ -80,8 +80,8 @@ async def test_there_are_never_many(db: Database, monkeypatch: pytest.MonkeyPatc
         await Logins(db).redeem(f"l{number}", f"s{number}", now_ms=NOW_MS + number)
     there = [await Logins(db).signed_in(f"s{n}", now_ms=NOW_MS + 9) for n in range(3)]
     assert [False, True, True] == [one is not None for one in there]
-    await Logins(db).issue("ann", "a", now_ms=NOW_MS)
-    await Logins(db).issue("ann", "b", now_ms=NOW_MS)
+    await Logins(db).issue("ann", "a", role="owner", now_ms=NOW_MS)
+    await Logins(db).issue("ann", "b", role="owner", now_ms=NOW_MS)
     with pytest.raises(TooManyLinks):
-        await Logins(db).issue("ann", "c", now_ms=NOW_MS)
-    await Logins(db).issue("ann", "c", now_ms=NOW_MS + logins.LINK_VALID_MS)
+        await Logins(db).issue("ann", "c", role="owner", now_ms=NOW_MS)
+    await Logins(db).issue("ann", "c", role="owner", now_ms=NOW_MS + logins.LINK_VALID_MS)

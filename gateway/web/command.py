@@ -22,7 +22,7 @@ BAD_NAME = (
     "The name must have 1 to 64 printable characters, no bracket and not the word certificate: it "
     "stands in the audit log."
 )
-BAD_ROLE = "The role must be viewer, technician, operator, finance or owner: docs/api.md says what each may."
+BAD_ROLE = "The role must be viewer, technician, operator, finance or owner (docs/api.md)."
 FULL = "Twenty links wait to be used already: use one, or wait ten minutes until they have run out."
 
 

@@ -24,7 +24,7 @@ def test_it_prints_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """Another one each time, until so many wait; under the name by which people come."""
     monkeypatch.setattr(logins, "LINKS_MAX", 2)
     path = _installed(tmp_path, 'enabled = true\nnames = ["console.test:8443"]')
-    call = ["console", "login", "--config", str(path), "--name", "ann"]
+    call = ["console", "login", "--config", str(path), "--name", "ann", "--role", "finance"]
     said = [CliRunner().invoke(app, call) for _ in range(3)]
     assert [0, 0, 2] == [one.exit_code for one in said]
     links = {one.stdout.strip() for one in said[:2]}
@@ -47,6 +47,14 @@ def test_it_says_why_not(tmp_path: Path, console: str, name: str, sentence: str)
     path = _installed(tmp_path, console)
     said = CliRunner().invoke(app, ["console", "login", "--config", str(path), "--name", name])
     assert (2, True) == (said.exit_code, sentence in said.stderr)
+
+
+def test_a_role_that_there_is_not(tmp_path: Path) -> None:
+    """It is told which there are."""
+    path = _installed(tmp_path, "enabled = true")
+    call = ["console", "login", "--config", str(path), "--name", "ann", "--role", "king"]
+    said = CliRunner().invoke(app, call)
+    assert (2, True) == (said.exit_code, command.BAD_ROLE in said.stderr)
 
 
 def test_the_address_is_where_people_reach_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.support.site import Site
 def test_words_have_an_end() -> None:
     """Whoever writes more into an address is not heard to its end; a token stays as it is."""
     looking = Looking(
-        asking=LocalCalls(lambda _to: None),
+        asking=LocalCalls(lambda _to: None, guard=lambda _path, answer: answer),
         person=Person(),
         now_ms=0,
         words={"text": f"  {'a' * 300}", "page": f" {'b' * 300}"},

@@ -76,7 +76,7 @@ async def test_there_are_never_many(db: Database, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(logins, "LINKS_MAX", 2)
     monkeypatch.setattr(logins, "SESSIONS_MAX", 2)
     for number in range(3):
-        await Logins(db).issue("ann", f"l{number}", now_ms=NOW_MS + number)
+        await Logins(db).issue("ann", f"l{number}", role="owner", now_ms=NOW_MS + number)
         await Logins(db).redeem(f"l{number}", f"s{number}", now_ms=NOW_MS + number)
     there = [await Logins(db).signed_in(f"s{n}", now_ms=NOW_MS + 9) for n in range(3)]
     assert [False, True, True] == [one is not None for one in there]

@@ -7,7 +7,11 @@ from gateway.web.view import Looking
 
 async def test_what_is_not_there_yet_is_said() -> None:
     """And no table pretends to be empty."""
-    looking = Looking(asking=LocalCalls(lambda _to: None), person=Person(), now_ms=0)
+    looking = Looking(
+        asking=LocalCalls(lambda _to: None, guard=lambda _path, answer: answer),
+        person=Person(),
+        now_ms=0,
+    )
     for page, why in ((customers, CUSTOMERS), (campaigns, CAMPAIGNS)):
         view = await page(looking)
         assert (why, ()) == (view.values["why"], view.tables)

@@ -117,7 +117,6 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.links.hosts": "HostsFailed",
         "gateway.posters.refusals": "PosterRefused",
         "gateway.process.addresses": "ListenRefused",
-        "gateway.screens.tokens": "KeyRefused",
     }
     return (OSError, *_imported(named))
 

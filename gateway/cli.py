@@ -19,6 +19,7 @@ import typer
 from gateway.bench.command import bench
 from gateway.books.commands import archive, audit, audit_log, backup
 from gateway.books.host_commands import hosts, scale
+from gateway.office.asset_command import assets
 from gateway.office.poster_command import poster
 from gateway.process import settings as settings_module
 from gateway.process.endings import ConfigFile, sentences
@@ -42,6 +43,7 @@ app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
+app.add_typer(assets, name="assets")
 for _one in (bench, audit, audit_log, backup, archive, scale, poster):
     app.command()(_one)
 
@@ -459,6 +461,6 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 for _command in (
-    one for part in (app, db, config, simulate, hosts) for one in part.registered_commands
+    one for part in (app, assets, db, config, simulate, hosts) for one in part.registered_commands
 ):
     _command.help, _command.short_help = help_of(_command.callback)

@@ -115,6 +115,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.demo.qr": "NoCode",
         "gateway.fleet.errors": "CallRefused",
         "gateway.links.hosts": "HostsFailed",
+        "gateway.office.asset_command": "NotAdded",
         "gateway.posters.refusals": "PosterRefused",
         "gateway.process.addresses": "ListenRefused",
     }

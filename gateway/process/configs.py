@@ -46,6 +46,7 @@ from storage.database.engine import StorageConfig
 
 NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16
+SCREENS_KEY_LENGTH_MIN = 32
 _NOTIFY_URL_LENGTH_MAX = 190  # docs/alipay.md 2: "keep it under 190"
 _TOKEN_LENGTH = 32  # secrets.token_urlsafe(24)
 
@@ -75,6 +76,8 @@ class Configs:
     posters: Posters = Posters()
     trace: Trace = Trace()
     screens: Screens = Screens()
+    screens_key: bytes = field(default=b"", repr=False)
+    """With which machines' tokens are signed; empty: a new one at each start."""
 
 
 def configs(settings: Settings) -> Configs:
@@ -85,6 +88,7 @@ def configs(settings: Settings) -> Configs:
     merchant = _merchant(settings, problems)
     public_url = _public_url(settings, problems)
     payer_salt = _payer_salt(settings, problems)
+    screens_key = _screens_key(settings.screens, problems)
     machines_tls = _tls("machines", settings.machines, problems)
     admin_tls = _tls("admin", settings.admin, problems)
     console_tls = _tls("console", settings.console, problems) if settings.console.enabled else None
@@ -131,6 +135,7 @@ def configs(settings: Settings) -> Configs:
         posters=settings.posters,
         trace=settings.trace,
         screens=settings.screens,
+        screens_key=screens_key,
     )
 
 
@@ -406,6 +411,16 @@ def _payer_salt(settings: Settings, problems: Problems) -> bytes:
     return salt.encode()
 
 
+def _screens_key(section: Screens, problems: Problems) -> bytes:
+    key = problems.secret("screens.key_file", section.key_file)
+    if 0 < len(key) < SCREENS_KEY_LENGTH_MIN:
+        problems.add(
+            f"screens.key_file must have at least {SCREENS_KEY_LENGTH_MIN} characters: it signs "
+            "the tokens with which machines fetch what they show. openssl rand -hex 32 makes some."
+        )
+    return key.encode()
+
+
 def _tls(name: str, listener: ListenerSettings, problems: Problems) -> Tls | None:
     if (listener.certificate_file is None) != (listener.private_key_file is None):
         problems.add(
@@ -474,6 +489,7 @@ def _clashes(settings: Settings) -> Iterator[str]:
         "admin": settings.admin.address,
         "http": settings.http.address,
         "health": settings.health.address,
+        **({} if settings.screens.address is None else {"screens": settings.screens.address}),
     }
     if settings.console.enabled:
         named["console"] = settings.console.address

@@ -129,11 +129,11 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.demo.qr": "NoCode",
         "gateway.fleet.errors": "CallRefused",
         "gateway.links.hosts": "HostsFailed",
+        "gateway.office.asset_command": "NotAdded",
         "gateway.posters.refusals": "PosterRefused",
         "gateway.process.addresses": "ListenRefused",
         "gateway.serving.drain_command": "NotDrained",
         "gateway.trust.authority": "CannotIssue",
-        "gateway.screens.tokens": "KeyRefused",
     }
     return (OSError, *_imported(named))
 

@@ -6,28 +6,8 @@ gateways. It lets nobody do anything but read what machines show.
 
 import hashlib
 import hmac
-from pathlib import Path
 
-KEY_BYTES_MIN = 32
 _SIGNED = b"vendgate screens 1\n"
-
-
-class KeyRefused(Exception):
-    """The key cannot be used; the sentence says what to do."""
-
-
-def read_key(path: Path) -> bytes:
-    """Return the key in a file. Raises KeyRefused."""
-    try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise KeyRefused(f"[screens] key_file: {path}: {error.strerror}") from None
-    if len(key) < KEY_BYTES_MIN:
-        raise KeyRefused(
-            f"[screens] key_file: {path} has {len(key)} bytes, and at least {KEY_BYTES_MIN} are "
-            "wanted: openssl rand -hex 32 makes some"
-        )
-    return key
 
 
 def token_for(machine_id: str, *, until_s: int, key: bytes) -> str:

@@ -39,7 +39,6 @@ from gateway.screens.desk import ScreenDesk
 from gateway.screens.files import AssetFiles
 from gateway.screens.folder import AssetFolder
 from gateway.screens.saying import NO_SCREENS
-from gateway.screens.tokens import KEY_BYTES_MIN, read_key
 from gateway.serving.draining import Drain, drain_route
 from gateway.serving.http_app import (
     CHECK_TIMEOUT_S,
@@ -305,12 +304,11 @@ def _screens(
     monotonic: Callable[[], float],
     url: str,
 ) -> _Screens:
-    """Return what keeps the screens. Raises KeyRefused."""
+    """Return what keeps the screens."""
     folder = AssetFolder(made.screens.folder)
     if not url:
         return _Screens(folder=folder, desk=None, files=None)
-    file = made.screens.key_file
-    key = read_key(file) if file is not None else secrets.token_bytes(KEY_BYTES_MIN)
+    key = made.screens_key or secrets.token_bytes(32)
     screens, assets = Screens(database), Assets(database)
     desk = ScreenDesk(
         screens=screens, assets=assets, clock=clock, key=key, url=url, monotonic=monotonic

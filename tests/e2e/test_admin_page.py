@@ -64,7 +64,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         desk = Desk(tmp_path, door.port, listener.port)
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, *more = machines
-        rehearsed, tomorrow, waiting, rotated, posters, import_of, imported, *goods = more
+        rehearsed, tomorrow, waiting, rotated, posters, screens, import_of, imported, *goods = more
         refill, mistake, counted, visit, stock, lots, recall, locked, faults, tested, *day = goods
         books, meters, differences, sales = day
 
@@ -115,6 +115,11 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert 1 == told.count("codeid")
         assert (tmp_path / "VM-0017.png").read_bytes().startswith(b"\x89PNG")
         assert (tmp_path / "posters.pdf").read_bytes().startswith(b"%PDF")
+
+        told = await desk.type(screens)
+        assert '"summer-2198"' in told
+        assert 1 == told.count("recalledat")
+        assert (tmp_path / "assets" / (tmp_path / "red").read_text().strip()).is_file()
 
         told = await desk.type(import_of)
         assert '"newcount": 1' in told

@@ -3,20 +3,26 @@ honest backend sells.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page
 
+from gateway.demo.pictures import gradient
+from gateway.simulator.manifest import read
+from gateway.simulator.screen_keeper import ScreenKeeper
 from gateway.simulator.screen_server import screen_served
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.simulator.backend import QR
 from tests.gateway.simulator.scripted import LoopbackMachine
+from tests.gateway.simulator.showing import END_MS
 from tests.support.browser import browser, codes_in, needs_browser, shot
 from tests.support.patience import HANGS_AFTER_S, until
 
@@ -25,6 +31,7 @@ pytestmark = needs_browser
 HANGS_AFTER_MS = HANGS_AFTER_S * 1_000
 CODE_WITHIN_MS = 5_000
 """A bound for a busy computer; what it is on a quiet one stands in docs/firmware.md."""
+DAY_MS = 86_400_000
 HOSTILE = '<img src=x onerror="document.title=1">\u202eabc</script>'
 
 
@@ -47,6 +54,12 @@ class Stand:
         async with asyncio.timeout(HANGS_AFTER_S):
             while not await self.page.evaluate(expression):
                 await asyncio.sleep(0.02)
+
+    async def shows(self, name: str) -> None:
+        """Wait until the page shows a file between customers."""
+        await self.page.wait_for_selector(
+            f'body.showing #show img.up[src="/shown/{name}"]', timeout=HANGS_AFTER_MS
+        )
 
     async def text(self) -> str:
         """Return what somebody reads on it."""
@@ -71,6 +84,31 @@ async def standing(
     finally:
         await page.close()
         machine.stop()
+
+
+async def failing(_url: str, _token: str, _most: int) -> bytes:
+    """There is nothing to fetch from."""
+    raise OSError("no net")
+
+
+def manifest_of(files: Mapping[str, bytes]) -> tuple[str, bytes]:
+    """The name and the bytes of a manifest of pictures, one second each."""
+    items = [
+        {
+            "sha256": name,
+            "bytes": len(content),
+            "media_type": "image/png",
+            "duration_ms": 1_000,
+            "days": 127,
+            "from_minute": 0,
+            "to_minute": 1_440,
+            "priority": 0,
+            "not_after_ms": END_MS,
+        }
+        for name, content in files.items()
+    ]
+    content = json.dumps({"v": 1, "items": items, "offsets": [[0, 0]]}).encode()
+    return sha256(content).hexdigest(), content
 
 
 def rename(machine: LoopbackMachine, product: str) -> None:
@@ -193,6 +231,56 @@ async def test_the_client_is_killed_and_comes_back(tmp_path: Path) -> None:
             assert await page.evaluate("window.sameAsBefore")
         await page.close()
         machine.stop()
+
+
+async def test_payment_interrupts_marketing_and_the_net_does_not(tmp_path: Path) -> None:
+    """Pictures go on for days without the net; a payment is before them at once; what is recalled,
+    or has ended, goes; each play is counted.
+    """
+    red, blue = (gradient(one, one) for one in ((200, 0, 0), (0, 0, 200)))
+    machine = LoopbackMachine(tmp_path, wait_ms=25_000, mode=pb.MODE_BOTH)
+    files = {sha256(one).hexdigest(): one for one in (red, blue)}
+    clock = {"ms": 0}
+    keeper = ScreenKeeper(
+        tmp_path / "screen", fetch=failing, now_ms=lambda: clock["ms"], say=lambda _: True
+    )
+    first, second = files
+    for name, content in files.items():
+        keeper.disk.put(name, content)
+    name, content = manifest_of(files)
+    keeper.disk.show(read(content, name), content)
+    welcome = pb.Welcome(server_time_ms=END_MS - 3 * DAY_MS)
+    keeper.received(service_pb.ConnectResponse(welcome=welcome))
+    async with (
+        browser() as chromium,
+        screen_served(machine, port=0, now_ms=machine._now_ms, shows=keeper) as url,
+    ):
+        page = await chromium.new_page(viewport={"width": 540, "height": 960})
+        stand = Stand(machine, page, url)
+        await page.goto(url)
+        await stand.shows(first)
+        await stand.shows(second)
+        machine.unplug()
+        await stand.view("OFFLINE")
+        clock["ms"] += 2 * DAY_MS
+        await stand.shows(first)
+        assert [] == codes_in(await shot(page, "marketing_offline"))
+        machine.plug()
+        await stand.view("IDLE")
+        machine.select("A1")
+        await stand.view("PAY")
+        assert [QR] == codes_in(await shot(page, "marketing_interrupted"))
+        assert 0 == await page.locator("body.showing").count()
+        machine.cancel()
+        await stand.shows(second)
+        keeper.disk.recall([second])
+        await stand.shows(first)
+        assert 1 == await page.locator("#show img").count()
+        await until(lambda: 2 == len({item for _, item, _, _ in keeper.disk.counts}))
+        clock["ms"] += DAY_MS
+        await stand.says("!document.body.classList.contains('showing')")
+        await page.close()
+    machine.stop()
 
 
 @pytest.mark.parametrize(

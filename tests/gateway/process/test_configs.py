@@ -387,3 +387,28 @@ def test_traces_need_what_sends_them(
     assert "pip install 'vendgate[trace]'" in sentence
     del tables["trace"]
     assert "" == _made(tmp_path, tables).trace.endpoint
+
+
+def test_the_key_of_screens_is_long_and_nobody_elses(tmp_path: Path, tables: Tables) -> None:
+    """It is read from its file, and no log shows it; without one there is none."""
+    assert b"" == _made(tmp_path, tables).screens_key
+    key = tmp_path / "screens.key"
+    key.write_text("k" * 32 + "\n")
+    key.chmod(0o600)
+    tables["screens"] = {"listen": "127.0.0.1:8082", "key_file": str(key)}
+    made = _made(tmp_path, tables)
+    assert b"k" * 32 == made.screens_key
+    assert "kkk" not in repr(made)
+    key.write_text("short")
+    (problem,) = _problems(tmp_path, tables)
+    assert "openssl rand" in problem
+    key.write_text("k" * 32)
+    key.chmod(0o644)
+    assert "chmod 600" in _problems(tmp_path, tables)[0]
+
+
+def test_files_for_screens_have_a_port_of_their_own(tmp_path: Path, tables: Tables) -> None:
+    """Not that of payments."""
+    tables["http"] = {**tables.get("http", {}), "listen": "127.0.0.1:8080"}
+    tables["screens"] = {"listen": "127.0.0.1:8080"}
+    assert "http.listen and screens.listen" in _problems(tmp_path, tables)[0]

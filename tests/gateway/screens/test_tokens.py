@@ -1,10 +1,8 @@
 """A token is good for its machine until its last second, if our key made it."""
 
-from pathlib import Path
-
 import pytest
 
-from gateway.screens.tokens import KeyRefused, machine_of, read_key, token_for
+from gateway.screens.tokens import machine_of, token_for
 
 KEY = b"k" * 32
 
@@ -32,15 +30,3 @@ def test_another_key_another_machine_another_time_are_refused() -> None:
     assert machine_of(token, now_s=1, key=b"o" * 32) is None
     assert machine_of(token.replace("VM-1", "VM-2"), now_s=1, key=KEY) is None
     assert machine_of(token.replace("100", "900"), now_s=1, key=KEY) is None
-
-
-def test_a_key_is_read_from_its_file(tmp_path: Path) -> None:
-    """One that is not there, or too short, is refused with what to do."""
-    file = tmp_path / "key"
-    with pytest.raises(KeyRefused, match="key_file"):
-        read_key(file)
-    file.write_text("short\n")
-    with pytest.raises(KeyRefused, match="openssl"):
-        read_key(file)
-    file.write_bytes(KEY + b"\n")
-    assert KEY == read_key(file)

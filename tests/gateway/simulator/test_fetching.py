@@ -29,7 +29,7 @@ async def test_a_file_is_fetched() -> None:
         ("http://gw/a", "bad", 5, "answers 401"),
         ("http://gw/a", "good", 4, "longer than 4"),
         ("http://gw/cut", "good", 5, "ReadError"),
-        ("http://[", "good", 5, "cannot be fetched"),
+        ("http://gw:x/", "good", 5, "cannot be fetched"),
     ],
 )
 async def test_what_fails_is_an_oserror(url: str, token: str, most: int, why: str) -> None:

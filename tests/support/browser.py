@@ -1,0 +1,57 @@
+"""A real browser for tests: the Chromium of this computer, without a window.
+
+A test that wants one is marked ``browser`` and is skipped, with the reason, where no Chromium is.
+"""
+
+import io
+import os
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import zxingcpp
+from PIL import Image
+from playwright.async_api import Browser, Page, async_playwright
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+SHOTS_VARIABLE = "VENDGATE_TEST_SCREENSHOTS"
+"""A folder in which screenshots are left, for somebody to look at."""
+
+needs_browser = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
+]
+
+
+@asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    """Start one, and end it."""
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        try:
+            yield running
+        finally:
+            await running.close()
+
+
+async def shot(page: Page, name: str) -> bytes:
+    """Return a picture of the page, and leave it where somebody wants to look at it."""
+    picture = await page.screenshot(animations="disabled")
+    _leave(name, picture)
+    return picture
+
+
+def _leave(name: str, picture: bytes) -> None:
+    if folder := os.environ.get(SHOTS_VARIABLE):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / f"{name}.png").write_bytes(picture)
+
+
+def codes_in(picture: bytes) -> Sequence[str]:
+    """Return the texts of the QR codes in a picture, as a phone reads them."""
+    with Image.open(io.BytesIO(picture)) as image:
+        return [found.text for found in zxingcpp.read_barcodes(image.convert("RGB"))]

@@ -65,7 +65,6 @@ def _enable_machine(of: Fields) -> Message:
 
 
 def _refill(of: Fields) -> Message:
-    place, _, lot = _given(of, "from").partition(" ")
     quantity = of.get("quantity", "").strip()
     if not (_WHOLE.fullmatch(quantity) and 0 < int(quantity) <= _QUANTITY_MAX):
         raise FormRefused("Say how many as a whole number from 1 on.")
@@ -73,11 +72,11 @@ def _refill(of: Fields) -> Message:
         machine_id=_given(of, "machine_id"),
         column=_given(of, "column"),
         product=_given(of, "product"),
-        lot=lot,
+        lot=of.get("lot", "").strip(),
         quantity=int(quantity),
         reason=of.get("reason", ""),
         request_id=_request_id(of),
-        **{"from": place},  # type: ignore[arg-type]  # a word of Python's
+        **{"from": _given(of, "from")},  # type: ignore[arg-type]  # a word of Python's
     )
 
 

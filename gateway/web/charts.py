@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-BAR_LENGTH = 600
+BAR_LENGTH = 400
 LABEL_LENGTH_MAX = 24
 _COLUMN = re.compile(r"(?P<row>\D*)(?P<place>.*)")
 LOW_PERCENT = 25

@@ -3,8 +3,8 @@
 Run by hand: ``python -m tests.benchmarks.bench_console [--machines 100000] [--vends 100]``. The
 database is filled as ``bench_lists`` fills it. Each page is asked for one after the other, in this
 process and without a socket; each line has the milliseconds of the median and of the slowest
-twentieth, and those in which the process computed: on a computer that others use, too, only the
-last say something.
+twentieth, and the same of those in which the process computed: on a computer that others use, too,
+only the latter say something.
 """
 
 import argparse
@@ -67,6 +67,7 @@ async def measure(url: str, folder: Path) -> None:
             said = (
                 statistics.median(took_s),
                 statistics.quantiles(took_s, n=20)[-1],
+                statistics.median(computed_s),
                 statistics.quantiles(computed_s, n=20)[-1],
             )
             print(f"{path:<20}", *(f"{one * 1_000:7.1f}" for one in said), flush=True)

@@ -14,8 +14,6 @@ from gateway.fleet.v1 import (
     work_item_service_pb2,
 )
 from gateway.office.v1 import (
-    goods_pb2,
-    goods_service_pb2,
     incident_pb2,
     incident_service_pb2,
     machine_profile_service_pb2,
@@ -29,7 +27,6 @@ from gateway.web.view import Looking, Missing, View
 from gateway.web.words import said
 
 LAST = 10
-STORES_MAX = 500
 
 
 async def machine(looking: Looking) -> View:
@@ -46,11 +43,10 @@ async def machine(looking: Looking) -> View:
     profile = await looking.attempt(
         machine_profile_service_pb2.GetMachineProfileRequest(machine_id=of)
     )
-    stores = await looking.attempt(goods_service_pb2.ListGoodsBalancesRequest(page_size=STORES_MAX))
     it = found.machine
     tables = (
         _troubles(health.troubles),
-        _columns(it, () if isinstance(stores, Missing) else stores.balances),
+        _columns(it),
         waiting.work_items(items.work_items),
         waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
         waiting.vends(vends.vends),
@@ -106,13 +102,7 @@ def _troubles(of: Iterable[incident_pb2.Trouble]) -> Table:
     )
 
 
-def _columns(it: machine_pb2.Machine, stores: Iterable[goods_pb2.GoodsBalance]) -> Table:
-    there: dict[str, dict[str, str]] = {}
-    for one in stores:
-        if one.place.startswith(("WAREHOUSE:", "VAN:")) and one.quantity > 0:
-            lot = f", lot {one.lot}" if one.lot else ""
-            name = f"{one.place} ({one.quantity}{lot})"
-            there.setdefault(one.product, {})[f"{one.place} {one.lot}"] = name
+def _columns(it: machine_pb2.Machine) -> Table:
     return Table(
         name="columns",
         title="Columns",
@@ -124,25 +114,24 @@ def _columns(it: machine_pb2.Machine, stores: Iterable[goods_pb2.GoodsBalance]) 
                 Amount(one.price_minor, it.currency),
                 one.stock,
                 one.capacity,
-                _refill(it, one, there.get(one.product, {})),
+                _refill(it, one),
             )
             for one in it.columns
         ],
         empty="It has no planogram yet.",
-        note="A refill comes from a van or a warehouse that has the product; "
-        "where there is no form, none has.",
+        note="A refill comes from a van or a warehouse that has the product, such as VAN:7 or "
+        "WAREHOUSE:north; name the lot if it has several.",
     )
 
 
-def _refill(it: machine_pb2.Machine, column: Any, stores: dict[str, str]) -> Form | None:
-    if not stores or it.HasField("retired_at"):
+def _refill(it: machine_pb2.Machine, column: machine_pb2.Column) -> Form | None:
+    if it.HasField("retired_at"):
         return None
     return Form(
         act="refill",
         label="Refill",
         fields={"machine_id": it.machine_id, "column": column.column, "product": column.product},
-        asks=("quantity", "from", "reason"),
-        choices={"from": stores},
+        asks=("quantity", "from", "lot", "reason"),
     )
 
 

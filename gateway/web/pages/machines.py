@@ -19,7 +19,10 @@ STATES = {
     "VEND_APPROVED": "vending",
     "VEND_IN_DOUBT": "in doubt",
 }
-HEADS = ("Machine", "Store", "State", "Since", "Funds", "Open refunds", "Last fault", "Firmware")
+HEADS = (
+    *("Machine", "Store", "State", "Connected or away since"),
+    *("Funds", "Open refunds", "Last fault", "Firmware"),
+)
 
 
 def state_of(machine: machine_pb2.Machine) -> str:

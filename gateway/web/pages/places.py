@@ -17,8 +17,9 @@ from gateway.web.waiting import machine_link
 from gateway.web.words import said
 
 PAGE = 500
-PROFILES_MAX = 2_000
-"""Of more machines it is not counted where they stand."""
+"""Of more machines than this it is not counted where they stand, unless a district or a site is
+chosen.
+"""
 
 
 async def places(looking: Looking) -> View:
@@ -28,8 +29,19 @@ async def places(looking: Looking) -> View:
         place_service_pb2.ListDistrictsRequest(page_size=PAGE),
         place_service_pb2.ListSitesRequest(page_size=PAGE, district=district),
     )
-    profiles, is_whole = await _profiles(looking, site, district)
-    counts = Counter(one.site for one in profiles if one.site)
+    found = await looking.ask(
+        machine_profile_service_pb2.ListMachineProfilesRequest(
+            page_size=PAGE,
+            page_token=looking.token("page"),
+            selector=selector_pb2.Selector(
+                site=site, district=district, all=not (site or district)
+            ),
+        )
+    )
+    profiles, more = found.profiles, found.next_page_token
+    # Of a part of the machines nobody counts where they stand: it would look like all of them.
+    is_counted = not (more or looking.token("page"))
+    counts = Counter(one.site for one in profiles if one.site) if is_counted else None
     placed = [one for one in sites.sites if one.HasField("position")]
     return View(
         title="Places",
@@ -45,30 +57,15 @@ async def places(looking: Looking) -> View:
                     (one.name, one.code, one.position.latitude_e6, one.position.longitude_e6)
                     for one in placed
                 ],
-                counts,
+                counts or {},
             ),
             "words": {"site": site, "district": district},
-            "is_whole": is_whole and not (districts.next_page_token or sites.next_page_token),
+            "is_counted": is_counted,
+            "is_whole": not (districts.next_page_token or sites.next_page_token),
             "unplaced": len(sites.sites) - len(placed),
         },
+        more={"machines": {"site": site, "district": district, "page": more}} if more else {},
     )
-
-
-async def _profiles(looking: Looking, site: str, district: str) -> tuple[list[Any], bool]:
-    """Return where machines stand, and whether that is all of them. Raises Refused."""
-    selector = selector_pb2.Selector(site=site, district=district, all=not (site or district))
-    found: list[Any] = []
-    token = ""
-    while len(found) < PROFILES_MAX:
-        answer = await looking.ask(
-            machine_profile_service_pb2.ListMachineProfilesRequest(
-                page_size=PAGE, page_token=token, selector=selector
-            )
-        )
-        found += answer.profiles
-        if not (token := answer.next_page_token):
-            return found, True
-    return found, False
 
 
 def _districts(of: Iterable[place_pb2.District]) -> Table:
@@ -81,7 +78,7 @@ def _districts(of: Iterable[place_pb2.District]) -> Table:
     )
 
 
-def _sites(of: Iterable[place_pb2.Site], counts: Counter[str]) -> Table:
+def _sites(of: Iterable[place_pb2.Site], counts: Counter[str] | None) -> Table:
     return Table(
         name="sites",
         title="Sites",
@@ -93,7 +90,7 @@ def _sites(of: Iterable[place_pb2.Site], counts: Counter[str]) -> Table:
                 one.district,
                 one.type_word or said(place_pb2.SiteType, one.type),
                 one.time_zone,
-                counts[one.code],
+                None if counts is None else counts[one.code],
             )
             for one in of
         ],

@@ -16,7 +16,8 @@ from gateway.web.waiting import machine_link
 
 EXPIRES_WITHIN_DAYS = 30
 LOTS = 100
-MACHINES = 50
+MACHINES = 10
+"""Of so many machines one page tells what lasts how long: each costs a look at its moves."""
 BARS_MAX = 25
 
 

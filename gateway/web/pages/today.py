@@ -1,6 +1,7 @@
 """Today: what is red and since when, what waits for a person, and the money that is on its way."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.fleet.v1 import (
     fleet_service_pb2,
@@ -12,18 +13,18 @@ from gateway.office.v1 import incident_pb2, incident_service_pb2
 from gateway.web import waiting
 from gateway.web.charts import bars
 from gateway.web.pages.machines import state_of
-from gateway.web.tables import Table, moment, money
+from gateway.web.tables import Instant, Table, moment, money
 from gateway.web.view import Looking, Missing, View
 from gateway.web.words import said
 
 ITEMS = 50
-RED_MAX = 12
+RED_MAX = 5
 """Of so many machines that do not sell it is told what that costs."""
 
 
 async def today(looking: Looking) -> View:
     """Return the page."""
-    red, items, refunds, balances = await looking.all(
+    red, items, refunds = await looking.all(
         fleet_service_pb2.ListMachinesRequest(
             phases=[machine_pb2.PHASE_INACTIVE, machine_pb2.PHASE_DISABLED], page_size=RED_MAX
         ),
@@ -31,7 +32,6 @@ async def today(looking: Looking) -> View:
             page_size=ITEMS, page_token=looking.token("items")
         ),
         trade_service_pb2.ListRefundsRequest(open=True, page_size=ITEMS),
-        trade_service_pb2.GetBalancesRequest(),
     )
     ages = _ages([one.due_at.ToMilliseconds() for one in refunds.refunds], looking.now_ms)
     return View(
@@ -45,7 +45,6 @@ async def today(looking: Looking) -> View:
         values={
             "red_more": bool(red.next_page_token),
             "refunds_more": bool(refunds.next_page_token),
-            "balances": balances.balances,
             "ages": bars([(name, count, str(count)) for name, count in ages]) if ages else [],
             "item_count": f"{len(items.work_items)}{'+' if items.next_page_token else ''}",
             "red_count": f"{len(red.machines)}{'+' if red.next_page_token else ''}",
@@ -85,7 +84,7 @@ async def _red(looking: Looking, machines: Sequence[machine_pb2.Machine]) -> Tab
                 waiting.machine_link(one.machine_id),
                 one.store_name,
                 state_of(one),
-                moment(one.connection_changed_at),
+                _since(one, known),
                 ", ".join(
                     said(incident_pb2.TroubleKind, trouble.kind)
                     for trouble in (known.troubles if known else ())
@@ -101,3 +100,14 @@ async def _red(looking: Looking, machines: Sequence[machine_pb2.Machine]) -> Tab
         empty="Every machine is there and enabled.",
         note="What it costs is what the machine usually sells in an hour; empty: not known.",
     )
+
+
+def _since(machine: machine_pb2.Machine, health: Any) -> Instant | None:
+    """Return since when it does not sell: since the first of its troubles of which that is known,
+    or since its connection was lost.
+    """
+    troubles = health.troubles if health else ()
+    known = [at for one in troubles if (at := moment(one.since)) is not None]
+    if known:
+        return min(known, key=lambda one: one.at_ms)
+    return None if machine.online else moment(machine.connection_changed_at)

@@ -11,6 +11,7 @@ import pytest
 
 from alipay_client.config import PRODUCTION_BACKUP_URL, PRODUCTION_URL, SANDBOX_URL
 from gateway.process import configs, settings
+from gateway.process.sections import ConsolePages
 from gateway.process.settings import SettingsRefused
 from tests.alipay_client.wire import Pair, public_pem
 from tests.support import installed
@@ -412,3 +413,36 @@ def test_files_for_screens_have_a_port_of_their_own(tmp_path: Path, tables: Tabl
     tables["http"] = {**tables.get("http", {}), "listen": "127.0.0.1:8080"}
     tables["screens"] = {"listen": "127.0.0.1:8080"}
     assert "http.listen and screens.listen" in _problems(tmp_path, tables)[0]
+
+
+def _told(folder: Path, tables: Tables, **console: object) -> tuple[str, ...]:
+    """What is refused of these settings of the console."""
+    path = installed.write(folder, {**tables, "console": console})
+    try:
+        configs.configs(settings.load(path))
+    except SettingsRefused as refused:
+        return refused.problems
+    return ()
+
+
+def test_the_console_counts_when_it_is_on(tmp_path: Path, tables: Tables) -> None:
+    """A port of another door is refused then, and so is one that others reach without TLS; whom it
+    asks for a certificate is the operator's choice, because links sign people in.
+    """
+    assert () == _told(tmp_path, tables, listen="127.0.0.1:7444")
+    assert () == _told(tmp_path, tables, enabled=True)
+    (same,) = _told(tmp_path, tables, enabled=True, listen="127.0.0.1:7444")
+    assert "admin.listen and console.listen have the same port 7444" in same
+    (plain,) = _told(tmp_path, tables, enabled=True, listen="0.0.0.0:7445")
+    assert "console.listen is 0.0.0.0:7445, which others can reach, and there is no TLS" in plain
+    (zone,) = _told(tmp_path, tables, time_zone="Mars/Olympus")
+    assert "console.time_zone: 'Mars/Olympus' is no time zone" in zone
+    (name,) = _told(tmp_path, tables, names=["https://console.example.com/"])
+    assert "console.names" in name
+
+
+def test_the_console_knows_its_names() -> None:
+    """With the port that the system chose; on loopback by all names of this computer."""
+    here = ConsolePages(listen="127.0.0.1:0", names=("Console.Example.com",))
+    assert {"127.0.0.1:5", "localhost:5", "[::1]:5", "console.example.com"} == here.hosts(5)
+    assert {"0.0.0.0:7"} == ConsolePages(listen="0.0.0.0:0").hosts(7)

@@ -24,7 +24,8 @@ ALL = {
     "column": "A1",
     "product": "cola",
     "quantity": "5",
-    "from": "VAN:7 L1",
+    "from": "VAN:7",
+    "lot": "L1",
 }
 LOAD = {
     "machine_id": "VM-1",

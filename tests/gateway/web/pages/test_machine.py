@@ -13,12 +13,11 @@ async def test_a_machine_is_refilled(site: Site) -> None:
         assert "A1 cola 2 of 10 low, A2 tea 0 of 5 empty" in page.text
         form = form_of(page, "/acts/refill")
         assert "cola" == form["product"]
-        assert f'value="{VAN} L1"' in page.text
-        form |= {"from": f"{VAN} L1", "quantity": "6"}
+        form |= {"from": VAN, "lot": "L1", "quantity": "6"}
         done, again = [await browser.post("/acts/refill", data=form) for _ in range(2)]
         assert [303, 303] == [done.status_code, again.status_code], done.text
         page = await browser.get(done.headers["location"])
-        too_many = form_of(page, "/acts/refill") | {"from": f"{VAN} L1", "quantity": "60"}
+        too_many = form_of(page, "/acts/refill") | {"from": VAN, "lot": "L1", "quantity": "60"}
         refused = await browser.post("/acts/refill", data=too_many)
     assert "The goods are in the column." in page.text
     assert ["A1", "cola", "5.00 HKD", "8", "10"] in [row[:5] for row in cells(page)]

@@ -39,7 +39,7 @@ from gateway.machines.waits import Looks
 from gateway.rpc import identity, statuses
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.limits import EdgeLimits
-from gateway.rpc.peers import peer_of
+from gateway.rpc.peers import serial_of
 from gateway.rpc.statuses import Refusal
 from gateway.screens.saying import NO_SCREENS, ScreenPort
 from gateway.v1 import machine_service_pb2
@@ -199,7 +199,7 @@ class MachineService:
         once.
         """
         certified = await self._admitted(context)
-        serial = _serial(context)
+        serial = serial_of(context.auth_context())
         self._opened += 1
         stream_id = StreamId(f"{self._gateway_id}-{self._opened}")
         stream = Stream(
@@ -259,7 +259,9 @@ class MachineService:
                 )
             except identity.NotIdentified:
                 refusal = statuses.NOT_IDENTIFIED
-            if certified is not None and self._denied.machine(certified, _serial(context)):
+            if certified is not None and self._denied.machine(
+                certified, serial_of(context.auth_context())
+            ):
                 refusal = statuses.DENIED
             elif (
                 certified is not None
@@ -488,12 +490,6 @@ class MachineService:
             max(0.0, ends_at - from_at) / 2,
         )
         stream.ask_to_move(from_at + self._random() * spread_s, ends_at)
-
-
-def _serial(context: Context) -> str:
-    """Return the serial number of the machine's certificate; empty without one."""
-    peer = peer_of(context.auth_context())
-    return "" if peer is None else peer.serial
 
 
 def _current_task() -> asyncio.Task[Any]:

@@ -6,13 +6,11 @@ one :class:`Configs`, or a refusal with all problems at once. Knows nothing of g
 a Ray worker reads its settings here too.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from actors.machine.policy import Contradiction, Policy
@@ -26,7 +24,7 @@ from alipay_client.keys import Keys, load_keys
 from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates, tracing
 from gateway.process.addresses import share_port
-from gateway.process.files import Problems
+from gateway.process.files import Problems, why_no_folder, why_no_log
 from gateway.process.people import asks_for_proof, people
 from gateway.process.sections import (
     Admin,
@@ -160,41 +158,11 @@ def place_problems(settings: Settings) -> list[str]:
     ``vendgate config check`` refuses them. A host that starts writes its log elsewhere and goes on.
     """
     found = []
-    if settings.ray.mode == "local" and (why := _no_folder(settings.ray.run_dir)):
+    if settings.ray.mode == "local" and (why := why_no_folder(settings.ray.run_dir)):
         found.append(f"ray.run_dir: {why}.")
-    if (file := settings.logs.hosts_file) is not None and (why := _no_log(file)):
+    if (file := settings.logs.hosts_file) is not None and (why := why_no_log(file)):
         found.append(f"logs.hosts_file: {why}.")
     return found
-
-
-def _no_folder(wanted: Path) -> str:
-    """Return why this user can neither write in this folder nor make it; empty if they can."""
-    try:
-        there = next(one for one in (wanted, *wanted.parents) if one.exists())
-    except OSError as error:
-        return f"{wanted} cannot be reached by this user ({error.strerror}); name another"
-    if not there.is_dir():
-        return f"{there} is no folder; name one, which the gateway may make"
-    if urls.is_of_the_kernel(there):
-        return f"{there} keeps no files; name another place"
-    if not os.access(there, os.W_OK | os.X_OK):
-        return f"{there} cannot be written by this user; chown it, or name another"
-    return ""
-
-
-def _no_log(file: Path) -> str:
-    """Return why this user cannot write this file; empty if they can."""
-    try:
-        if file.is_dir():
-            return f"{file} is a folder; name a file in it"
-        if not file.parent.is_dir():
-            return f"{file.parent} is no folder; make it, or name another"
-        if file.exists() and not urls.is_of_the_kernel(file):
-            allowed = os.access(file, os.W_OK)
-            return "" if allowed else f"{file} cannot be written by this user; chown it"
-    except OSError as error:
-        return f"{file} cannot be reached by this user ({error.strerror}); name another"
-    return _no_folder(file.parent)
 
 
 def storage_config(settings: Settings, *, writes: bool = False) -> StorageConfig:

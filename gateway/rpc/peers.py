@@ -48,6 +48,12 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer | None:
     )
 
 
+def serial_of(auth_context: Mapping[str, Iterable[bytes]]) -> str:
+    """Return the serial number of the certificate; empty without one."""
+    peer = peer_of(auth_context)
+    return "" if peer is None else peer.serial
+
+
 @functools.lru_cache(maxsize=1_024)
 def _content(pem: bytes) -> tuple[str, tuple[str, ...], int | None]:
     """Return serial number, units and end, as far as they can be read. A connection has one

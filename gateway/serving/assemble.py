@@ -61,7 +61,7 @@ from gateway.trust.door import AdminDoor, roles_of
 from gateway.trust.people import people_of
 from gateway.web.app import ConsoleParts
 from gateway.web.asking import LocalCalls
-from gateway.web.people import People, key_of
+from gateway.web.people import Visitors, key_of
 from gateway.web.shown import Templates
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
@@ -278,7 +278,7 @@ def _console(
 ) -> ConsoleParts:
     return ConsoleParts(
         asking=LocalCalls(lambda to: services.add_services(office, to), guard=door.guarded),
-        people=People(
+        people=Visitors(
             logins=Logins(database),
             clock=clock,
             key=key_of(made.payer_salt),

@@ -27,12 +27,12 @@ from gateway.web.pages.places import places
 from gateway.web.pages.products import products
 from gateway.web.pages.stock import stock
 from gateway.web.pages.today import today
-from gateway.web.people import People, Present, is_ours
+from gateway.web.people import Present, Visitors, is_ours
 from gateway.web.shown import Templates, static_files
 from gateway.web.tables import Instant, csv
-from gateway.web.view import Looking, View
+from gateway.web.view import ConsolePage, Looking
 
-PAGES: Mapping[str, Callable[[Looking], Awaitable[View]]] = {
+PAGES: Mapping[str, Callable[[Looking], Awaitable[ConsolePage]]] = {
     "/": today,
     "/machines": machines,
     "/machines/{name}": machine,
@@ -62,7 +62,7 @@ class ConsoleParts:
     """
 
     asking: LocalCalls
-    people: People
+    people: Visitors
     look: Templates
     clock: Clock
     position: Callable[[], Awaitable[int]]
@@ -108,7 +108,7 @@ def _signed_in(console: ConsoleParts, answer: OfSomebody) -> Endpoint:
     return endpoint
 
 
-def _page(console: ConsoleParts, look: Callable[[Looking], Awaitable[View]]) -> Endpoint:
+def _page(console: ConsoleParts, look: Callable[[Looking], Awaitable[ConsolePage]]) -> Endpoint:
     async def answer(request: Request, present: Present) -> Response:
         position = await console.position()
         looking = Looking(
@@ -134,7 +134,7 @@ def _shown(
     console: ConsoleParts,
     request: Request,
     present: Present,
-    view: View,
+    view: ConsolePage,
     position: int,
     now_ms: int,
 ) -> Response:
@@ -159,7 +159,7 @@ def _shown(
     return HTMLResponse(console.look.html(view.template, values))
 
 
-def _csv(console: ConsoleParts, present: Present, view: View, name: str) -> Response:
+def _csv(console: ConsoleParts, present: Present, view: ConsolePage, name: str) -> Response:
     table = view.table(name)
     if table is None:
         return _said(console, present, 404, "This page has no such table.")

@@ -44,7 +44,7 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class People:
+class Visitors:
     """``key`` makes the form keys: the same in all gateways of an installation."""
 
     logins: Logins

@@ -1,8 +1,8 @@
 """What a page is made of: somebody's question, the answers, and what is shown of them.
 
-Flows in: a request's own words and the way to ask. Flows out: a ``View``, which the templates write
-down. A page that cannot have one of its answers shows the others, and in its place the sentence of
-the refusal.
+Flows in: a request's own words and the way to ask. Flows out: a ``ConsolePage``, which the
+templates write down. A page that cannot have one of its answers shows the others, and in its place
+the sentence of the refusal.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class ConsolePage:
     """One page. ``tables`` are those that can be had as CSV, by their names; ``values`` are the
     template's own. ``more``: the words of the query that show what follows, by table.
     """

@@ -50,7 +50,7 @@ async def measure(url: str, folder: Path) -> None:
         clock=clock,
     )
     assert gateway.console is not None
-    await Logins(database).issue("ann", "the-link", now_ms=clock.now_ms())
+    await Logins(database).issue("ann", "the-link", role="owner", now_ms=clock.now_ms())
     app = build_console_app(gateway.console, hosts=frozenset({HOST}))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as browser:

@@ -60,7 +60,9 @@ async def looking(folder: Path) -> AsyncIterator[Looking]:
             page = await context.new_page()
             seen = Looking(site, page, f"http://{host}")
             page.on("request", lambda one: seen.asked.append(one.url))
-            await Logins(site.database).issue("ann", "the-link", now_ms=site.clock.now_ms())
+            await Logins(site.database).issue(
+                "ann", "the-link", role="owner", now_ms=site.clock.now_ms()
+            )
             await page.goto(f"{seen.url}/login/the-link")
             await page.get_by_role("button", name="Sign in").click()
             assert f"{seen.url}/" == page.url

@@ -1,6 +1,6 @@
 """Pages that have their place and nothing to show yet, and say so."""
 
-from gateway.web.view import Looking, View
+from gateway.web.view import ConsolePage, Looking
 
 CUSTOMERS = (
     "Customers will be shown by their tags, never by their names, as soon as tags exist. "
@@ -12,11 +12,11 @@ CAMPAIGNS = (
 )
 
 
-async def customers(_looking: Looking) -> View:
+async def customers(_looking: Looking) -> ConsolePage:
     """Return the page."""
-    return View(title="Customers", template="later.html", values={"why": CUSTOMERS})
+    return ConsolePage(title="Customers", template="later.html", values={"why": CUSTOMERS})
 
 
-async def campaigns(_looking: Looking) -> View:
+async def campaigns(_looking: Looking) -> ConsolePage:
     """Return the page."""
-    return View(title="Campaigns", template="later.html", values={"why": CAMPAIGNS})
+    return ConsolePage(title="Campaigns", template="later.html", values={"why": CAMPAIGNS})

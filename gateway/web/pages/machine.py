@@ -23,13 +23,13 @@ from gateway.web import waiting
 from gateway.web.charts import shelf
 from gateway.web.pages.machines import state_of
 from gateway.web.tables import Amount, Form, Table, moment, money
-from gateway.web.view import Looking, Missing, View
+from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.words import said
 
 LAST = 10
 
 
-async def machine(looking: Looking) -> View:
+async def machine(looking: Looking) -> ConsolePage:
     """Return the page of the machine that the path names. Raises Refused if there is none."""
     of = looking.name
     found, health, vends, refunds, items, events = await looking.all(
@@ -52,7 +52,7 @@ async def machine(looking: Looking) -> View:
         waiting.vends(vends.vends),
         _events(events.events),
     )
-    return View(
+    return ConsolePage(
         title=of,
         template="machine.html",
         tables=tables,

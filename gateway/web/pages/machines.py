@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.web.tables import Table, moment, money
-from gateway.web.view import Looking, View
+from gateway.web.view import ConsolePage, Looking
 from gateway.web.waiting import machine_link
 from gateway.web.words import code, said
 
@@ -49,7 +49,7 @@ def row(machine: machine_pb2.Machine) -> tuple[Any, ...]:
     )
 
 
-async def machines(looking: Looking) -> View:
+async def machines(looking: Looking) -> ConsolePage:
     """Return the page."""
     state, text, retired = (looking.word(name) for name in ("state", "text", "retired"))
     request = fleet_service_pb2.ListMachinesRequest(
@@ -68,7 +68,7 @@ async def machines(looking: Looking) -> View:
         empty="No machine is like that.",
     )
     words = {"state": state, "text": text, "retired": retired}
-    return View(
+    return ConsolePage(
         title="Machines",
         template="machines.html",
         tables=(table,),

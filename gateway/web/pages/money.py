@@ -8,7 +8,7 @@ from gateway.fleet.v1 import trade_pb2, trade_service_pb2, work_item_pb2, work_i
 from gateway.web import waiting
 from gateway.web.charts import Bar, bars
 from gateway.web.tables import Amount, Table
-from gateway.web.view import Looking, View
+from gateway.web.view import ConsolePage, Looking
 
 PAGE = 100
 SUMS = (
@@ -22,7 +22,7 @@ SUMS = (
 )
 
 
-async def money(looking: Looking) -> View:
+async def money(looking: Looking) -> ConsolePage:
     """Return the page."""
     balances, refunds, items = await looking.all(
         trade_service_pb2.GetBalancesRequest(),
@@ -41,7 +41,7 @@ async def money(looking: Looking) -> View:
     )
     next_pages = {"refunds": refunds.next_page_token, "work-items": items.next_page_token}
     words = {"refunds": "refunds", "work-items": "items"}
-    return View(
+    return ConsolePage(
         title="Money",
         template="money.html",
         tables=(

@@ -12,7 +12,7 @@ from gateway.office.v1 import (
 )
 from gateway.web.charts import dots
 from gateway.web.tables import Link, Table
-from gateway.web.view import Looking, View
+from gateway.web.view import ConsolePage, Looking
 from gateway.web.waiting import machine_link
 from gateway.web.words import said
 
@@ -22,7 +22,7 @@ chosen.
 """
 
 
-async def places(looking: Looking) -> View:
+async def places(looking: Looking) -> ConsolePage:
     """Return the page; of one site or district, if the query names it."""
     site, district = looking.word("site"), looking.word("district")
     districts, sites = await looking.all(
@@ -43,7 +43,7 @@ async def places(looking: Looking) -> View:
     is_counted = not (more or looking.token("page"))
     counts = Counter(one.site for one in profiles if one.site) if is_counted else None
     placed = [one for one in sites.sites if one.HasField("position")]
-    return View(
+    return ConsolePage(
         title="Places",
         template="places.html",
         tables=(

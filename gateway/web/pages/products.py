@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.office.v1 import product_service_pb2
 from gateway.web.tables import Table, moment, money
-from gateway.web.view import Looking, View
+from gateway.web.view import ConsolePage, Looking
 
 PAGE = 100
 _FIRST = ("en", "zh-Hant", "zh-Hans")
@@ -15,7 +15,7 @@ def _name(names: Mapping[str, str]) -> str:
     return next((names[one] for one in (*_FIRST, *sorted(names)) if one in names), "")
 
 
-async def products(looking: Looking) -> View:
+async def products(looking: Looking) -> ConsolePage:
     """Return the page."""
     words = {name: looking.word(name) for name in ("text", "category", "archived")}
     answer = await looking.ask(
@@ -45,7 +45,7 @@ async def products(looking: Looking) -> View:
         ],
         empty="The catalogue has none like that; AdoptProducts makes them of what planograms have.",
     )
-    return View(
+    return ConsolePage(
         title="Products",
         template="products.html",
         tables=(table,),

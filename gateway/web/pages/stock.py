@@ -11,7 +11,7 @@ from gateway.office.v1 import (
 )
 from gateway.web.charts import bars
 from gateway.web.tables import Table
-from gateway.web.view import Looking, Missing, View
+from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.waiting import machine_link
 
 EXPIRES_WITHIN_DAYS = 30
@@ -21,7 +21,7 @@ MACHINES = 10
 BARS_MAX = 25
 
 
-async def stock(looking: Looking) -> View:
+async def stock(looking: Looking) -> ConsolePage:
     """Return the page. Which machines are meant: a district, a site, a label, or all."""
     words = {name: looking.word(name) for name in ("district", "site", "label")}
     try:
@@ -43,7 +43,7 @@ async def stock(looking: Looking) -> View:
     )
     totals = _totals(picked)
     more = "" if isinstance(low, Missing) else low.next_page_token
-    return View(
+    return ConsolePage(
         title="Stock and routes",
         template="stock.html",
         tables=(_low(low), totals, _lines(picked), _lots(lots)),

@@ -14,7 +14,7 @@ from gateway.web import waiting
 from gateway.web.charts import bars
 from gateway.web.pages.machines import state_of
 from gateway.web.tables import Instant, Table, moment, money
-from gateway.web.view import Looking, Missing, View
+from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.words import said
 
 ITEMS = 50
@@ -22,7 +22,7 @@ RED_MAX = 5
 """Of so many machines that do not sell it is told what that costs."""
 
 
-async def today(looking: Looking) -> View:
+async def today(looking: Looking) -> ConsolePage:
     """Return the page."""
     red, items, refunds = await looking.all(
         fleet_service_pb2.ListMachinesRequest(
@@ -34,7 +34,7 @@ async def today(looking: Looking) -> View:
         trade_service_pb2.ListRefundsRequest(open=True, page_size=ITEMS),
     )
     ages = _ages([one.due_at.ToMilliseconds() for one in refunds.refunds], looking.now_ms)
-    return View(
+    return ConsolePage(
         title="Today",
         template="today.html",
         tables=(

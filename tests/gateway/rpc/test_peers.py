@@ -2,7 +2,7 @@
 
 from cryptography import x509
 
-from gateway.rpc.peers import Peer, peer_of
+from gateway.rpc.peers import Peer, peer_of, serial_of
 from tests.support.certificates import Authority
 
 AUTHORITY = Authority()
@@ -13,6 +13,13 @@ URI = b"spiffe://vendgate.test/admin/ann"
 def test_no_certificate_is_nobody() -> None:
     """On a connection without one gRPC tells how it is secured, and no more."""
     assert peer_of({"transport_security_type": [b"insecure"]}) is None
+
+
+def test_a_serial_is_that_of_the_certificate() -> None:
+    """Empty where there is none."""
+    read = x509.load_pem_x509_certificate(ANN)
+    assert f"{read.serial_number:x}" == serial_of({"x509_pem_cert": [ANN]})
+    assert "" == serial_of({})
 
 
 def test_a_certificate_says_name_units_serial_and_end() -> None:

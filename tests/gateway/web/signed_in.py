@@ -12,7 +12,7 @@ from gateway.office import services
 from gateway.web.app import ConsoleParts, build_console_app
 from gateway.web.asking import LocalCalls
 from gateway.web.door import DoorLimits
-from gateway.web.people import People, key_of
+from gateway.web.people import Visitors, key_of
 from gateway.web.shown import Templates
 from storage.fleet.logins import Logins
 from tests.support.site import SALT, Site
@@ -27,7 +27,7 @@ def console_of(site: Site, *, zone: str = "UTC", secure: bool = False) -> Consol
             lambda to: services.add_services(site.gateway.office, to),
             guard=site.gateway.door.guarded,
         ),
-        people=People(
+        people=Visitors(
             logins=Logins(site.database), clock=site.clock, key=key_of(SALT), secure=secure
         ),
         look=Templates(zone),

@@ -2,13 +2,13 @@
 
 from gateway.process.clock import SystemClock
 from gateway.web.asking import Person
-from gateway.web.people import COOKIE, COOKIE_SECURE, People, is_ours, key_of
+from gateway.web.people import COOKIE, COOKIE_SECURE, Visitors, is_ours, key_of
 from storage.fleet.logins import Logins
 from tests.support.site import Site
 
 
-def _people(site: Site, *, salt: bytes = b"s" * 16, secure: bool = False) -> People:
-    return People(
+def _people(site: Site, *, salt: bytes = b"s" * 16, secure: bool = False) -> Visitors:
+    return Visitors(
         logins=Logins(site.database), clock=SystemClock(), key=key_of(salt), secure=secure
     )
 

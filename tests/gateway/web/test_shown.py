@@ -6,7 +6,7 @@ from gateway.web.asking import Person
 from gateway.web.people import Present
 from gateway.web.shown import Templates, static_files
 from gateway.web.tables import Form, Instant, Link, Table
-from gateway.web.view import View
+from gateway.web.view import ConsolePage
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -24,7 +24,7 @@ def _page(text: str) -> str:
         (text, None, None),
     ]
     table = Table(name="machines", title=text, heads=("A", text, "C"), rows=rows, note=text)
-    view = View(title=text, template="machines.html", tables=(table,))
+    view = ConsolePage(title=text, template="machines.html", tables=(table,))
     return Templates("Asia/Hong_Kong").html(
         view.template,
         {

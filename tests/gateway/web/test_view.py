@@ -3,7 +3,7 @@
 from gateway.fleet.v1 import fleet_service_pb2
 from gateway.web.asking import LocalCalls, Person
 from gateway.web.tables import Table
-from gateway.web.view import TEXT_LENGTH_MAX, Looking, Missing, View
+from gateway.web.view import TEXT_LENGTH_MAX, ConsolePage, Looking, Missing
 from tests.gateway.web.signed_in import console_of
 from tests.support.site import Site
 
@@ -24,7 +24,7 @@ def test_words_have_an_end() -> None:
 def test_a_view_knows_its_tables() -> None:
     """By their names."""
     table = Table(name="t", title="T", heads=("A",), rows=())
-    view = View(title="T", template="t.html", tables=(table,))
+    view = ConsolePage(title="T", template="t.html", tables=(table,))
     assert (table, None) == (view.table("t"), view.table("u"))
 
 

@@ -159,7 +159,8 @@ class ScreenDesk:
         now_ms = self._clock.now_ms()
         self._recalled = tuple(await self._assets.recalled())
         material = await self._screens.material(now_ms)
-        made = compiled(material, now_ms)
+        # Beside the loop: a large fleet takes longer than a customer may wait.
+        made = await asyncio.to_thread(compiled, material, now_ms)
         self._wanted = dict(made.of)
         wishes = {
             machine_id: manifest

@@ -445,7 +445,7 @@ class MachineService:
             notice_s, span_s = 0.0, within_ms / 1000
         self._open_until = self._monotonic() + notice_s
         self._drain_ends_at = self._open_until + span_s
-        for stream in tuple(self._by_machine.values()):
+        for stream in tuple(self._handlers):  # Also one whose newer stream is not welcome yet.
             self._ask_to_move(stream)
         await asyncio.sleep(notice_s)
         await self._emptied(span_s)

@@ -171,12 +171,15 @@ class HostActor:
         """Return once the host owns its machines."""
         await self._started.wait()
 
-    async def is_another(self, holder: str) -> None:
-        """Return at once if this is another start of the host than ``holder``; else never: who
-        waits for that hears from Ray when the process ends.
+    async def is_another(self, holder: str, within_s: float) -> bool:
+        """Return at once True if this is another start of the host than ``holder``; else False
+        after this time: who waits for that hears from Ray when the process ends. A call has its
+        place among all of this host until it returns, also when its caller has gone.
         """
-        if self._host is not None and self._host.holder == holder:
-            await asyncio.Event().wait()
+        same = self._host is not None and self._host.holder == holder
+        if same:
+            await asyncio.sleep(within_s)
+        return not same
 
     async def attach(self, gateway_id: str, version: int) -> str:
         """See HostLink. A host that is just starting is waited for; a gateway is refused that

@@ -17,6 +17,8 @@ from actors.ray_node import NAMESPACE
 
 _ASK_AGAIN_S = 0.5
 _ASK_RAY_EVERY_S = 2.0
+_NO_ANSWER_S = 10.0
+"""A host that stands still for longer than a lease has lost it anyway."""
 _ENDED = {"RESTARTING", "DEAD"}
 """What Ray says of an actor whose process has ended. A process that only cannot be reached from
 here is ALIVE to it, and is left alone.
@@ -39,12 +41,13 @@ async def until_ended(holder: Holder) -> None:
 
 
 async def _is_another(actor: Any, holder: str) -> bool:
-    """Return whether Ray has started the host again; False once the call breaks, which happens as
-    soon as the process ends, and now and then.
+    """Return whether Ray has started the host again; False after a while, or once the call breaks,
+    which happens as soon as the process ends, and now and then.
     """
     try:
-        async with asyncio.timeout(_ASK_RAY_EVERY_S):
-            await actor.is_another.remote(holder)
+        # It is the host that ends the call: one that is only left goes on there for ever.
+        async with asyncio.timeout(_NO_ANSWER_S):
+            return bool(await actor.is_another.remote(holder, _ASK_RAY_EVERY_S))
     except TimeoutError:
         return False
     except RayError:
@@ -52,7 +55,6 @@ async def _is_another(actor: Any, holder: str) -> bool:
         if not await _has_ended(actor):
             await asyncio.sleep(_ASK_AGAIN_S)
         return False
-    return True
 
 
 async def _has_ended(actor: Any) -> bool:

@@ -26,7 +26,7 @@ from actors.link import CloseReason
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway.links.links import HostLinks
-from gateway.machines import admission, commanding
+from gateway.machines import admission
 from gateway.machines.admission import Admission
 from gateway.machines.allowances import Allowances
 from gateway.machines.moving import Moving
@@ -35,6 +35,7 @@ from gateway.machines.registered import Look, Registered
 from gateway.machines.stream import Stream
 from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import Greeting
+from gateway.machines.turns import Turns
 from gateway.machines.waits import Looks
 from gateway.rpc import identity, statuses
 from gateway.rpc.denylist import Denylist
@@ -138,14 +139,14 @@ class MachineService:
             rate=self.limits.strangers_per_s, burst=self.limits.strangers_per_s, now=monotonic()
         )
         self._of_certificate: Counter[MachineId] = Counter()
-        # Whose Hello goes to its host next; over which link those went that are not welcome yet.
-        self._admission = Admission(
+        # Whose Hello goes to its host next.
+        waits = Admission(
             at_once=self.limits.hellos_at_once,
             wait_s=self.limits.hello_wait_s,
             remembered_max=self.limits.streams_max,
             busy=busy,
         )
-        self._admitted_over: dict[Stream, int] = {}
+        self._turns = Turns(waits, limits=self.limits, spread=self._spread)
         self._opened = 0
         self._frames_received = 0
         self._frames_written = 0
@@ -181,7 +182,7 @@ class MachineService:
             draining=self._drain_ends_at is not None,
             selling=sum(1 for stream in self._by_machine.values() if stream.moving.vend_open),
             closed_selling=self._closed_selling,
-            hellos_waiting=self._admission.waiting,
+            hellos_waiting=self._turns.waiting,
             drain_left_s=max(0.0, (self._drain_ends_at or 0.0) - self._monotonic()),
             opened=self._opened,
             frames_received=self._frames_received
@@ -296,7 +297,7 @@ class MachineService:
         self._ended[reason] += 1
         self._frames_received += stream.received
         self._frames_written += stream.written
-        self._turn_is_over(stream)
+        self._turns.over(stream)
         older = self._older.pop(stream, None)
         if self._by_machine.get(stream.machine_id) is stream:
             del self._by_machine[stream.machine_id]
@@ -333,24 +334,13 @@ class MachineService:
         return stream.ending is None and await self._has_turn(stream, greeting)
 
     async def _has_turn(self, stream: Stream, greeting: Greeting) -> bool:
-        """Return once the machine's host should hear of it; False if the stream ends before. What a
-        host that is away would be told waits in its link.
-        """
-        link = self._links.of(greeting.machine_id).link
-        if not link.attached:
-            return True
-        journalled = bool(greeting.journal)
-        if await self._admission.turn(link.host, greeting.machine_id, urgent=journalled):
-            self._admitted_over[stream] = link.host
-        else:
-            spread_ms = commanding.comeback_ms(self.limits, self._admission.waiting)
-            stream.end(statuses.TOO_MANY_AT_ONCE.retry_after(self._spread(spread_ms)))
+        """Return once the machine's host should hear of it; False if the stream ends before."""
+        machine_id = greeting.machine_id
+        await self._turns.of(stream, greeting, self._links.of(machine_id).link)
+        # Of one that waited nobody could tell yet whose stream it is when it was denied.
+        if self._denied.machine(machine_id, self._serials[stream]):
+            stream.end(statuses.DENIED)
         return stream.ending is None
-
-    def _turn_is_over(self, stream: Stream) -> None:
-        host = self._admitted_over.pop(stream, None)
-        if host is not None:
-            self._admission.over(host)
 
     def _is_machine(self, stream: Stream, greeting: Greeting, certified: MachineId | None) -> bool:
         """Return whether the caller may speak for the machine; if not, the stream ends."""
@@ -387,7 +377,7 @@ class MachineService:
         """End the older stream of a machine in this gateway: first the newer one is welcome, so
         that the host never sees the machine go away in between.
         """
-        self._turn_is_over(stream)
+        self._turns.over(stream)
         if stream.taken_over_by is not None:
             self._taken_over[stream.taken_over_by] += 1
         older = self._older.pop(stream, None)
@@ -457,7 +447,7 @@ class MachineService:
             notice_s, span_s = 0.0, within_ms / 1000
         self._open_until = self._monotonic() + notice_s
         self._drain_ends_at = self._open_until + span_s
-        for stream in tuple(self._by_machine.values()):
+        for stream in tuple(self._handlers):  # Also one whose newer stream is not welcome yet.
             self._ask_to_move(stream)
         await asyncio.sleep(notice_s)
         await self._emptied(span_s)

@@ -20,6 +20,7 @@ from storage.archiving import exporting
 from storage.archiving.dropping import drop
 from storage.archiving.exporting import Plan
 from storage.archiving.files import ArchiveRefused, Month, alone_in, months_in
+from storage.archiving.told import check_told
 from storage.auditing import WHOLE, Audit, prove
 from storage.auditing.reading import Books
 from storage.auditing.starts import Start, remember_seals, start_of, write_starts
@@ -28,7 +29,6 @@ from storage.database.engine import Database
 from storage.item_ids import DIFFERENCE_ITEM, not_closed
 from storage.tables import (
     archives,
-    followers,
     installation,
     journal,
     reconciliation_differences,
@@ -94,7 +94,7 @@ async def run(db: Database, order: Order, say: Say) -> list[str]:
     """
     before_ms = _checked(order)
     await _check_days(db, before_ms)
-    await _check_told(db, before_ms)
+    await db.read(lambda connection: check_told(connection, before_ms))
     with alone_in(order.folder):
         return await _run(db, order, before_ms, say)
 
@@ -168,26 +168,6 @@ async def _check_days(db: Database, before_ms: int) -> None:
         raise ArchiveRefused(
             f"{day} is not reconciled: read its daily file, or end its open differences, or "
             f"archive the months before {min(day[:7], month_of(before_ms - 1))} only."
-        )
-
-
-async def _check_told(db: Database, before_ms: int) -> None:
-    """Raise ArchiveRefused if somebody follows the books and has not come that far: of lines that
-    are gone nobody could tell what was sold. Where nobody ever followed, none is waited for.
-    """
-
-    def work(connection: Connection) -> bool:
-        begun = select(func.min(followers.c.position)).where(followers.c.epoch > 0)
-        position: int | None = connection.scalar(begun)
-        if position is None:
-            return True
-        waits = select(journal.c.id).where(journal.c.id > position, journal.c.at_ms < before_ms)
-        return connection.execute(waits.limit(1)).first() is None
-
-    if not await db.read(work):
-        raise ArchiveRefused(
-            "What was sold in these months is not told yet: run 'vendgate insight follow --once', "
-            "or wait for the gateway that follows the books."
         )
 
 
@@ -270,6 +250,7 @@ async def _begin_behind(db: Database, month: Month, order: Order) -> None:
     new = exporting.starts_of(month)
 
     def work(connection: Connection) -> None:
+        check_told(connection, month.manifest.end_ms, cuts=True)
         connection.execute(
             insert(archives).values(
                 month=month.manifest.month,

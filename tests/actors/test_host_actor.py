@@ -64,6 +64,14 @@ async def test_a_gateway_of_another_version_is_refused(actor: HostActor, version
     )
 
 
+async def test_who_asks_whether_it_is_another_start_is_answered(actor: HostActor) -> None:
+    """At once if it is, and soon if it is not: no call is there for ever."""
+    await actor.started()
+    assert actor._host is not None
+    assert not await actor.is_another(actor._host.holder, 0.01)
+    assert await actor.is_another("vendgate-host-0-before", 600.0)
+
+
 async def test_it_tells_its_version(actor: HostActor) -> None:
     """So that a gateway that finds hosts of another one can say so before it serves."""
     assert (1, blocks.VERSION) == (await actor.hello())[1:3]

@@ -185,7 +185,7 @@ CodeWished: says wait_ms=0 revision=None
 CommandAnswered: command_id outcome detail='' evidence='' report=None
 CommandCancelled: command_id actor=''
 CommandOrdered: command_id kind version ordered_at_ms expires_at_ms column='' show_for_ms=0 actor=''
-ConfigurationChanged: configuration columns=None
+ConfigurationChanged: configuration columns=None goods_may_be_removed=False
 Connected: stream_id opened_at_ms boot_id firmware='' planogram_version=0 journal=()
     journal_lost=False remarks=() token='' returned_token='' keeps_token=False
     knows_commands=False

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -73,3 +74,22 @@ def test_a_state_has_the_format_of_what_it_says(
             with pytest.raises(CodecError, match="run a newer version"):
                 codec.decode_state(encoded.format, encoded.body)
             assert state == codec.decode_state(encoded.format, encoded.body, only_reads=True)
+
+
+def test_only_what_may_hold_something_new_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each COMMIT asks for each of its states, which have hundreds of parts."""
+    seen: list[type] = []
+    parts = state_formats._parts
+
+    def counted(value: object, kinds: state_formats.Kinds) -> Iterator[object]:
+        seen.append(type(value))
+        return parts(value, kinds)
+
+    monkeypatch.setattr(state_formats, "_parts", counted)
+    state = replace(STATE, trades=(TRADE, TRADE))
+    assert 1 == state_formats.needed(state, {2: ((Link, "online"),)})
+    assert [MachineState, Link] == seen
+    seen.clear()
+    assert 1 == state_formats.needed(state, {2: ((Trade, "refunds_made"),)})
+    assert Link not in seen
+    assert 2 == seen.count(Trade)

@@ -236,3 +236,14 @@ async def test_balancers_have_time_to_notice_a_drain() -> None:
         code, message = await edge.machine().end()
         assert grpc.StatusCode.UNAVAILABLE is code
         assert "this gateway is going away" in message
+
+
+async def test_who_was_not_taken_over_from_in_the_end_is_asked_too(edge: Edge) -> None:
+    """A newer stream that goes before it was welcome leaves the machine with its older one."""
+    older, newer = await edge.welcomed(), edge.machine()
+    edge.link.open.clear()
+    await newer.say(hello=wire.Hello(machine_id="m1", boot_id="b1"))
+    await until(lambda: edge.links.stats()[0].streams == 2)
+    edge.background(edge.service.drain())
+    newer.call.cancel()
+    assert (await older.hear()).HasField("move_request")

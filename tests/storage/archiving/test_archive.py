@@ -33,7 +33,6 @@ from storage.database.reader import T, Work
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
-from storage.insight.proving import prove_facts
 from storage.machines.inbox import Inbox
 from storage.office.audit_data import AuditData
 from storage.reconciliation.runs import NewRun, Reconciliation
@@ -61,7 +60,6 @@ from tests.storage.archiving.books import (
     order,
 )
 from tests.storage.auditing.books import MACHINES, damage, pays
-from tests.storage.insight.shop import follower
 from tests.storage.notifications import other, received
 from tests.storage.owner import START_MS, Owner, new_machine, refund_of
 
@@ -631,20 +629,3 @@ async def _first_lines(db: Database) -> dict[str, int]:
     wanted = select(journal.c.machine_id, journal.c.version).order_by(journal.c.version.desc())
     rows = await db.read(lambda connection: connection.execute(wanted).all())
     return {row.machine_id: row.version for row in rows}
-
-
-async def test_what_is_not_told_yet_is_not_archived(books: Database, tmp_path: Path) -> None:
-    """Of lines that are gone nobody could tell what was sold; once it is told they go."""
-    ours = follower(books, lines_at_once=2)
-    await ours.once()
-    await refused(books, order(tmp_path / "archive"), "What was sold in these months is not told")
-    await ours.catch_up()
-    before = await prove_facts(books)
-    assert () == before.findings
-    await run(books, order(tmp_path / "archive"), lambda _: None)
-    for again in (False, True):
-        if again:
-            await ours.rebuild()
-            await ours.catch_up()
-        after = await prove_facts(books)
-        assert ((), before.told, {}) == (after.findings, after.told, after.untold)

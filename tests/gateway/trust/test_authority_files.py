@@ -1,7 +1,10 @@
 """A CA in a folder."""
 
 import datetime as dt
+import errno
+import os
 from pathlib import Path
+from typing import IO, Any
 
 import grpc
 import grpc.aio
@@ -47,6 +50,30 @@ def test_keys_are_their_owner_s_and_nothing_is_overwritten(folder: Path) -> None
     with pytest.raises(CannotIssue, match="not overwritten"):
         authority_files.make(folder, "vending.example", now=NOW)
     assert before == (folder / "root.pem").read_bytes()
+
+
+def test_what_has_no_room_is_not_there_by_halves(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes room does it again, and nothing of the first time is in the way."""
+    fdopen, opened = os.fdopen, 0
+
+    def second_is_full(descriptor: int, mode: str) -> IO[Any]:
+        nonlocal opened
+        opened += 1
+        if opened % 2 == 0:
+            os.close(descriptor)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return fdopen(descriptor, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", second_is_full)
+        with pytest.raises(OSError, match="No space"):
+            authority_files.make(tmp_path / "ca", "vending.example", now=NOW)
+        with pytest.raises(OSError, match="No space"):
+            issue(folder, tmp_path / "out", Profile.MACHINE, "VM-1")
+    authority_files.make(tmp_path / "ca", "vending.example", now=NOW)
+    issue(folder, tmp_path / "out", Profile.MACHINE, "VM-1")
 
 
 async def test_machines_and_gateways_trust_each_other_and_nobody_else(

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from actors.ports import StoreError
-from gateway.screens.folder import AssetFolder
+from gateway.screens.folder import AssetFolder, is_hash
 from gateway.screens.tokens import machine_of
 from storage.office.assets import Assets
 from storage.office.deeds import NotThere
@@ -53,6 +53,8 @@ class AssetFiles:
             said = "show the token of your last ScreenUpdate as Authorization: Bearer <token>"
             return _refused(401, said)
         sha256 = request.path_params["sha256"]
+        if not is_hash(sha256):
+            return _nowhere()  # PostgreSQL takes no text with a zero in it.
         headers = {"Cache-Control": FOR_EVER, "ETag": f'"{sha256}"'}
         try:
             asset = await self._assets.get(sha256)
@@ -71,7 +73,7 @@ class AssetFiles:
         try:
             body = await self._screens.manifest(sha256)
         except NotThere:
-            return _refused(404, "there is no file of this hash")
+            return _nowhere()
         except StoreError:
             return _later()
         return Response(body, media_type="application/json", headers=headers)
@@ -80,6 +82,10 @@ class AssetFiles:
 def _refused(status: int, sentence: str) -> Response:
     headers = {"Cache-Control": "no-store"}
     return JSONResponse({"error": sentence}, status_code=status, headers=headers)
+
+
+def _nowhere() -> Response:
+    return _refused(404, "there is no file of this hash")
 
 
 def _later() -> Response:

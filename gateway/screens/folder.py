@@ -14,6 +14,11 @@ from pathlib import Path
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+def is_hash(text: str) -> bool:
+    """Return whether a text can name a file."""
+    return _SHA256.fullmatch(text) is not None
+
+
 class AssetFolder:
     """A folder. It is made with the first file."""
 
@@ -45,7 +50,7 @@ class AssetFolder:
 
     def find(self, sha256: str) -> Path | None:
         """Return where a file is; None if it is not there."""
-        if not _SHA256.fullmatch(sha256):
+        if not is_hash(sha256):
             return None
         place = self._folder / sha256
         return place if place.is_file() else None

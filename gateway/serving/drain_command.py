@@ -43,7 +43,7 @@ def drain(
         from gateway.serving.draining import proof
 
         loaded = settings_module.load(config_file)
-        port = HealthPort(Address.parse(at) if at else loaded.health.address)
+        port = HealthPort(address_of(at) if at else loaded.health.address)
         secret = configs.configs(loaded).payer_salt
         gateway_id = port.ask("GET")["gateway_id"]
         watch(
@@ -51,6 +51,14 @@ def drain(
             lambda: port.ask("GET"),
             say=lambda line: print(line, flush=True),
         )
+
+
+def address_of(at: str) -> Address:
+    """Return what ``--at`` names. Raises NotDrained."""
+    try:
+        return Address.parse(at)
+    except ValueError as error:
+        raise NotDrained(f"--at: {error}") from None
 
 
 class HealthPort:
@@ -74,10 +82,16 @@ class HealthPort:
             content = response.read(65_536)
         except TimeoutError:
             raise NotDrained(f"What listens at {where} does not answer: see its log.") from None
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             raise ConnectionError(
-                f"No gateway answers at {where}, where health.listen says ({error}): nothing was "
-                "drained."
+                f"No gateway answers at {where}, where health.listen or --at says "
+                f"({error.strerror or error}): nothing was drained."
+            ) from None
+        except http.client.HTTPException:
+            # Not with its words: they hold what the other end wrote, whatever it is.
+            raise NotDrained(
+                f"What listens at {where} does not speak HTTP: nothing was drained. Name where the "
+                "gateway's health listens, which [health] listen says."
             ) from None
         finally:
             connection.close()

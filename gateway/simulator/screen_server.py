@@ -194,7 +194,8 @@ async def _body(request: Request) -> Mapping[str, Any]:
         content += chunk
         if len(content) > BODY_BYTES_MAX:
             return {}
-    with contextlib.suppress(ValueError):
+    # A RecursionError: what nests more deeply than Python reads.
+    with contextlib.suppress(ValueError, RecursionError):
         said = json.loads(content)
         if isinstance(said, dict):
             return said

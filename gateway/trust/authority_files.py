@@ -6,6 +6,8 @@ nothing that is there is overwritten.
 
 import datetime as dt
 import os
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from cryptography import x509
@@ -38,9 +40,14 @@ def make(folder: Path, domain: str, *, now: dt.datetime) -> tuple[Path, ...]:
     paths = [folder / f"{name}{end}" for name, *_ in made for end in (".pem", "_key.pem")]
     _require_new(paths)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, certificate, key in made:
-        _write(folder / f"{name}.pem", certificate.public_bytes(_PEM), mode=0o644)
-        _write(folder / f"{name}_key.pem", _private(key), mode=0o600)
+    _write(
+        file
+        for name, certificate, key in made
+        for file in (
+            (folder / f"{name}.pem", certificate.public_bytes(_PEM), 0o644),
+            (folder / f"{name}_key.pem", _private(key), 0o600),
+        )
+    )
     return tuple(paths)
 
 
@@ -87,9 +94,8 @@ def issue(
     written = (certificate,) if private is None else (certificate, key)
     _require_new(written)
     out.mkdir(parents=True, exist_ok=True)
-    if private is not None:
-        _write(key, _private(private), mode=0o600)
-    _write(certificate, b"".join(one.public_bytes(_PEM) for one in chain), mode=0o644)
+    keys = [] if private is None else [(key, _private(private), 0o600)]
+    _write([*keys, (certificate, b"".join(one.public_bytes(_PEM) for one in chain), 0o644)])
     return written
 
 
@@ -123,8 +129,15 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def _write(path: Path, content: bytes, *, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        os.fchmod(file.fileno(), mode)  # whatever the umask takes away
+def _write(files: Iterable[tuple[Path, bytes, int]]) -> None:
+    """Write all of them, each with its mode, or leave none behind: what is half there would be in
+    the way of whoever does it again.
+    """
+    with ExitStack() as undo:
+        for path, content, mode in files:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            undo.callback(path.unlink, missing_ok=True)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                os.fchmod(file.fileno(), mode)  # whatever the umask takes away
+        undo.pop_all()

@@ -26,7 +26,7 @@ async def served(db: Database, folder: Path) -> AsyncIterator[tuple[httpx.AsyncC
     sha256 = AssetFolder(folder).put(CONTENT)
     found = AssetContent(sha256=sha256, media_type="image/png", size=10, width=1, height=1)
     await Assets(db).add(found, "some", by())
-    made = {"m" * 64: ('{"v":1}', [sha256])}
+    made = {"c" * 64: ('{"v":1}', [sha256])}
     await Screens(db).want({}, made, 1)
     files = AssetFiles(
         folder=AssetFolder(folder),
@@ -56,7 +56,7 @@ async def test_a_file_is_given_whole_and_in_part(db: Database, tmp_path: Path) -
         assert "immutable" in answer.headers["cache-control"]
         part = await http.get(f"/assets/{sha256}", headers={"Range": "bytes=4-"})
         assert (206, b"456789") == (part.status_code, part.content)
-        manifest = await http.get("/assets/" + "m" * 64)
+        manifest = await http.get("/assets/" + "c" * 64)
         assert (200, '{"v":1}') == (manifest.status_code, manifest.text)
 
 
@@ -80,4 +80,6 @@ async def test_who_may_not_or_asks_for_nothing_is_told(
             raise StoreError("away")
 
         monkeypatch.setattr(Assets, "get", away)
+        for no_hash in ("%00", "F" * 64, "a" * 65):  # nobody is asked about these
+            assert 404 == (await http.get(f"/assets/{no_hash}")).status_code
         assert "60" == (await http.get(f"/assets/{sha256}")).headers["retry-after"]

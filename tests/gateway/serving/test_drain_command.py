@@ -1,5 +1,6 @@
 """``vendgate drain``: what it says, and whom it asks."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.process.sections import Address
-from gateway.serving.drain_command import HealthPort, NotDrained, watch
+from gateway.serving.drain_command import HealthPort, NotDrained, address_of, watch
 
 
 def told(streams: int, *, selling: int = 0, closed: int = 0, **more: Any) -> dict[str, Any]:
@@ -111,3 +112,30 @@ def test_nobody_is_there() -> None:
         HealthPort(Address(host="0.0.0.0", port=address.port)).ask("GET")
     with pytest.raises(NotDrained, match="say with --at"):
         HealthPort(Address(host="127.0.0.1", port=0))
+
+
+def test_no_address_is_a_sentence() -> None:
+    """Whoever mistypes it is told how one looks."""
+    assert Address(host="10.0.0.7", port=8081) == address_of("10.0.0.7:8081")
+    with pytest.raises(NotDrained, match=r"--at: 'nonsense' is not an address; write host:port"):
+        address_of("nonsense")
+
+
+def test_what_speaks_no_http_is_not_repeated() -> None:
+    """The machines' port answers with bytes that no terminal should see; an end without a word is
+    a gateway that ends.
+    """
+    for wrote, kind in ((b"\x00\x1b[2J\x00\n", NotDrained), (b"", ConnectionError)):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def answer(server: socket.socket = server, wrote: bytes = wrote) -> None:
+                with server.accept()[0] as one:
+                    one.recv(65_536)
+                    one.sendall(wrote)
+
+            answering = threading.Thread(target=answer)
+            answering.start()
+            with pytest.raises(kind) as raised:
+                HealthPort(Address(host="127.0.0.1", port=server.getsockname()[1])).ask("GET")
+            answering.join()
+        assert str(raised.value).isprintable()

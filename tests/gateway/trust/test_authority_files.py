@@ -1,7 +1,12 @@
 """A CA in a folder."""
 
+import contextlib
 import datetime as dt
+import errno
+import os
+import ssl
 from pathlib import Path
+from typing import IO, Any
 
 import grpc
 import grpc.aio
@@ -9,6 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
+from gateway.rpc.https import certified_by, context_of
 from gateway.rpc.identity import certified_machine, server_credentials
 from gateway.rpc.tls import Tls
 from gateway.trust import authority_files
@@ -47,6 +53,30 @@ def test_keys_are_their_owner_s_and_nothing_is_overwritten(folder: Path) -> None
     with pytest.raises(CannotIssue, match="not overwritten"):
         authority_files.make(folder, "vending.example", now=NOW)
     assert before == (folder / "root.pem").read_bytes()
+
+
+def test_what_has_no_room_is_not_there_by_halves(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes room does it again, and nothing of the first time is in the way."""
+    fdopen, opened = os.fdopen, 0
+
+    def second_is_full(descriptor: int, mode: str) -> IO[Any]:
+        nonlocal opened
+        opened += 1
+        if opened % 2 == 0:
+            os.close(descriptor)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return fdopen(descriptor, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", second_is_full)
+        with pytest.raises(OSError, match="No space"):
+            authority_files.make(tmp_path / "ca", "vending.example", now=NOW)
+        with pytest.raises(OSError, match="No space"):
+            issue(folder, tmp_path / "out", Profile.MACHINE, "VM-1")
+    authority_files.make(tmp_path / "ca", "vending.example", now=NOW)
+    issue(folder, tmp_path / "out", Profile.MACHINE, "VM-1")
 
 
 async def test_machines_and_gateways_trust_each_other_and_nobody_else(
@@ -94,6 +124,36 @@ async def _told(folder: Path, issued: Path, name: str, port: int) -> bytes:
         tell = channel.unary_unary("/test.Names/Tell")  # type: ignore[var-annotated]
         answered: bytes = await tell(b"")
         return answered
+
+
+def test_the_console_takes_the_people_s_certificates(folder: Path, tmp_path: Path) -> None:
+    """It trusts their CA alone, without the root above it, as the administrators' door does."""
+    issue(folder, tmp_path, Profile.GATEWAY, "gw", names=("localhost",))
+    issue(folder, tmp_path, Profile.ADMINISTRATOR, "ann")
+    issue(folder, tmp_path, Profile.MACHINE, "VM-1")
+    console = context_of(
+        Tls(
+            certificate=(tmp_path / "gw.pem").read_bytes(),
+            private_key=(tmp_path / "gw_key.pem").read_bytes(),
+            client_ca=(folder / "administrators_ca.pem").read_bytes(),
+        )
+    )
+    assert b"ann" == certified_by(_met(console, folder, tmp_path / "ann"))["x509_common_name"]
+    with pytest.raises(ssl.SSLCertVerificationError):
+        _met(console, folder, tmp_path / "VM-1")
+
+
+def _met(server: ssl.SSLContext, folder: Path, shown: Path) -> ssl.SSLObject:
+    """Return the server's end of a connection of whoever shows a certificate."""
+    client = ssl.create_default_context(cafile=folder / "root.pem")
+    client.load_cert_chain(f"{shown}.pem", f"{shown}_key.pem")
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(back, there, server_hostname="localhost")
+    asked = server.wrap_bio(there, back, server_side=True)
+    for side in (asking, asked, asking, asked):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    return asked
 
 
 def test_of_a_request_the_key_alone_is_taken(folder: Path, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """An asset is known by its hash, and a recall of one is for ever."""
 
+from dataclasses import replace
+
 import pytest
 
+from storage.books.audit_rows import Actor
 from storage.database.engine import Database
 from storage.office import assets as module
 from storage.office.assets import Assets
@@ -38,6 +41,14 @@ async def test_a_recall_is_for_ever(db: Database) -> None:
     with pytest.raises(NotThere):
         await assets.recall("f" * 64, "why", by())
     assert [f"asset {A} is recalled: wrong price"] == await details(db)
+
+
+async def test_who_did_it_is_named_as_people_read_it(db: Database) -> None:
+    """And not with all that is known of them, as the audit log has it."""
+    ann = replace(by(), actor=Actor(name="ann (certificate)", proven="ann"))
+    made = await Assets(db).add(content("a"), "Poster", ann)
+    gone = await Assets(db).recall(A, "wrong price", ann)
+    assert ["ann (certificate)"] * 2 == [made.added_by, gone.recalled_by]
 
 
 async def test_there_is_an_end_of_assets(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

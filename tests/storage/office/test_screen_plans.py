@@ -1,7 +1,10 @@
 """A plan holds from when it is made until it ends, and is never changed."""
 
+from dataclasses import replace
+
 import pytest
 
+from storage.books.audit_rows import Actor
 from storage.database.engine import Database
 from storage.office import screen_plans as module
 from storage.office.deeds import AlreadyThere, NotPossible, NotThere
@@ -37,6 +40,13 @@ async def test_a_plan_is_made_and_ended(db: Database) -> None:
     with pytest.raises(AlreadyThere):
         await plans.create("p2", high.content, by())
     assert ["screen plan p2: ended"] == (await details(db))[1:]
+
+
+async def test_who_made_a_plan_is_named_as_people_read_it(db: Database) -> None:
+    """And not with all that is known of them."""
+    await shown_by_all(db)
+    ann = replace(by(), actor=Actor(name="ann (certificate)", proven="ann"))
+    assert "ann (certificate)" == (await ScreenPlans(db).create("p2", plan(), ann)).created_by
 
 
 async def test_what_a_plan_names_is_there(db: Database) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from storage.books.audit_rows import actor_of
 from storage.database.engine import Database
 from storage.office import deeds
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
@@ -72,7 +73,10 @@ class Assets:
                     f"there are {count} assets, which is the most: show those that are there",
                 )
             made = AssetView(
-                content=content, name=name, added_by=str(deed.actor), added_at_ms=deed.now_ms
+                content=content,
+                name=name,
+                added_by=actor_of(deed.actor).name,
+                added_at_ms=deed.now_ms,
             )
             said = f"asset {content.sha256}: {content.media_type}, {content.size} bytes"
             return DeedPlan(
@@ -93,7 +97,7 @@ class Assets:
                 return DeedPlan(result=before)
             after = replace(
                 before,
-                recalled_by=str(deed.actor),
+                recalled_by=actor_of(deed.actor).name,
                 recalled_at_ms=deed.now_ms,
                 recall_reason=why,
             )

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from storage.books.audit_rows import actor_of
 from storage.database.engine import Database
 from storage.office import deeds, playlists
 from storage.office.deeds import AlreadyThere, Deed, DeedPlan, Detail, NotPossible, NotThere
@@ -78,7 +79,7 @@ class ScreenPlans:
             made = PlanView(
                 plan=plan_code,
                 content=content,
-                created_by=str(deed.actor),
+                created_by=actor_of(deed.actor).name,
                 created_at_ms=deed.now_ms,
             )
             return DeedPlan(

@@ -24,7 +24,8 @@ PAGE = ROOT / "docs" / "api.md"
 HEAD = """# The calls of administrators
 
 Made from the protos by `make docs-reference`; edit the comments there, not here.
-grpcurl needs no proto files: `describe gateway.fleet.v1.FleetService` shows the same.
+grpcurl needs no proto files: `describe gateway.fleet.v1.FleetService` shows calls and types.
+What they mean stands only here and in the protos: no server has their comments to show.
 A zero, an empty text and the first value of an enum are left out unless `-emit-defaults` is given.
 grpcurl takes an `update_mask` as a message, `{"paths": ["policy.idle_refund_ms"]}`;
 clients of the JSON mapping write `"policy.idleRefundMs"`.

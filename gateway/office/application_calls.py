@@ -25,7 +25,7 @@ from gateway.office.import_calls import (
     id_for,
 )
 from gateway.office.place_fields import PlaceFields
-from gateway.office.price_calls import AHEAD_MS_MAX
+from gateway.office.price_csv import AHEAD_MS_MAX
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.rpc.statuses import Refusal
 from storage.fleet.changes import newly_had

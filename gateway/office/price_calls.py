@@ -5,20 +5,31 @@ or CallRefused with every problem of the request. A price that was forgotten is 
 it is refused.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.machine.policy import AMOUNT_MINOR_MAX
 from actors.ports import Clock
 from gateway.fleet.act import Act
-from gateway.office.errors import deed_of, in_words
+from gateway.office import price_csv
+from gateway.office.errors import deed_of, import_refused, in_words
 from gateway.office.fields import NAME_LENGTH_MAX, OfficeFields
+from gateway.office.price_csv import AHEAD_MS_MAX, PriceFileLine
 from gateway.office.v1 import price_service_pb2 as wire
+from storage.office.price_files import LinesRefused, PriceFiles, PriceOutcome
 from storage.office.prices import NewPrice, PriceListView, Prices, PriceView
 
 PRICES_MAX = 1_000
-AHEAD_MS_MAX = 2 * 366 * 86_400_000
-"""A price is set two years ahead at most."""
 _TO_COME = "must be a moment to come, two years ahead at most; leave it out for now"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedPrices:
+    """The list, the lines of a file, and what each that can be read comes to, in their order."""
+
+    price_list: PriceListView
+    lines: Sequence[PriceFileLine]
+    outcomes: Sequence[PriceOutcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +37,7 @@ class PriceCalls:
     """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``."""
 
     prices: Prices
+    files: PriceFiles
     clock: Clock
 
     async def create(self, request: wire.CreatePriceListRequest, act: Act) -> PriceListView:
@@ -78,6 +90,27 @@ class PriceCalls:
             return await self.prices.set_prices(
                 request.price_list, wanted, deed, from_ms=from_ms, etag=request.etag
             )
+
+    async def import_file(self, request: wire.ImportPricesRequest, act: Act) -> ImportedPrices:
+        """ImportPrices. Only a rehearsal returns lines with problems."""
+        deed = deed_of(act, "ImportPrices", self.clock)
+        OfficeFields().product(request.price_list, field="price_list").etag(request.etag).done()
+        lines = price_csv.read(request.csv, now_ms=deed.now_ms)
+        problems = [(line, problem) for line in lines for problem in line.problems]
+        if problems and not act.validate_only:
+            raise import_refused([f"line {line.number}: {said}" for line, said in problems])
+        wanted = [(line.number, line.wish) for line in lines if line.wish is not None]
+        wishes = [wish for _, wish in wanted]
+        with in_words():
+            try:
+                view, outcomes = await self.files.take(
+                    request.price_list, wishes, deed, etag=request.etag
+                )
+            except LinesRefused as refused:
+                raise import_refused(
+                    [f"line {wanted[place][0]}: {said}" for place, said in refused.problems]
+                ) from None
+        return ImportedPrices(price_list=view, lines=lines, outcomes=outcomes)
 
 
 def _wanted(fields: OfficeFields, request: wire.SetPricesRequest) -> list[NewPrice]:

@@ -4,22 +4,24 @@
 
 from gateway.fleet import pages
 from gateway.fleet.answering import Context, Parts, answered
-from gateway.office import views
+from gateway.office import price_csv, price_file_views, views
 from gateway.office.errors import in_words
 from gateway.office.fields import OfficeFields
 from gateway.office.price_calls import PriceCalls
 from gateway.office.v1 import price_service_pb2 as wire
 from gateway.office.v1 import price_service_pb2_grpc
+from storage.office.price_files import PriceFiles
 from storage.office.prices import PriceListView, Prices, PriceView
 
 
 class PriceService(price_service_pb2_grpc.PriceServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, prices: Prices) -> None:
+    def __init__(self, parts: Parts, prices: Prices, files: PriceFiles) -> None:
         self.parts = parts
         self._prices = prices
-        self._calls = PriceCalls(prices=prices, clock=parts.acts.clock)
+        self._files = files
+        self._calls = PriceCalls(prices=prices, files=files, clock=parts.acts.clock)
 
     @answered
     async def CreatePriceList(
@@ -127,3 +129,38 @@ class PriceService(price_service_pb2_grpc.PriceServiceServicer):
         return wire.ListPricesResponse(
             prices=map(views.price, page.rows), next_page_token=page.next_page_token
         )
+
+    @answered
+    async def ImportPrices(
+        self, request: wire.ImportPricesRequest, context: Context
+    ) -> wire.ImportPricesResponse:
+        return await self.parts.change(
+            request,
+            context,
+            self._calls.import_file,
+            price_file_views.imported,
+            wire.ImportPricesResponse,
+        )
+
+    @answered
+    async def ExportPrices(
+        self, request: wire.ExportPricesRequest, context: Context
+    ) -> wire.ExportPricesResponse:
+        OfficeFields().product(request.price_list, field="price_list").done()
+        asked = pages.asked(
+            request.page_size or price_csv.LINES_MAX,
+            request.page_token,
+            "exported prices",
+            request.price_list,
+            most=price_csv.LINES_MAX,
+        )
+        with in_words():
+            rows = await self._files.page(
+                request.price_list,
+                now_ms=self.parts.acts.clock.now_ms(),
+                position=asked.position,
+                limit=asked.rows,
+            )
+        content, count = price_csv.written(rows[: asked.limit])
+        page = pages.page(rows, asked.shorter(count), lambda row: row.place)
+        return wire.ExportPricesResponse(csv=content, next_page_token=page.next_page_token)

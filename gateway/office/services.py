@@ -94,6 +94,7 @@ from storage.office.lots import Lots
 from storage.office.pars import Pars
 from storage.office.playlists import Playlists
 from storage.office.posters import PosterBooks
+from storage.office.price_files import PriceFiles
 from storage.office.prices import Prices
 from storage.office.products import Products
 from storage.office.profiles import Profiles
@@ -124,6 +125,7 @@ class OfficeParts:
     fleet: Parts
     products: Products
     prices: Prices
+    price_files: PriceFiles
     goods: Goods
     reversals: Reversals
     lots: Lots
@@ -181,6 +183,7 @@ class OfficeParts:
             fleet=fleet,
             products=Products(database),
             prices=Prices(database),
+            price_files=PriceFiles(database),
             goods=Goods(database),
             reversals=Reversals(database),
             lots=Lots(database),
@@ -283,7 +286,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         ProductService(parts.fleet, parts.products), server
     )
     price_service_pb2_grpc.add_PriceServiceServicer_to_server(
-        PriceService(parts.fleet, parts.prices), server
+        PriceService(parts.fleet, parts.prices, parts.price_files), server
     )
     goods_service_pb2_grpc.add_GoodsServiceServicer_to_server(
         GoodsService(parts.fleet, parts.goods, parts.reversals, parts.lots, parts.locks), server

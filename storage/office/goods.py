@@ -167,6 +167,8 @@ class Goods:
             keys = _keys(errand)
             if errand.reverses is None:
                 visit_rows.check(connection, _part_of(errand), lock=deed.locks)
+            else:
+                _check_home(connection, errand, errand.reverses, lock=deed.locks)
             there = balances_at(connection, keys, lock=deed.locks)
             if _was_done(connection, errand):
                 if errand.reverses is not None and not errand.common:
@@ -347,6 +349,15 @@ def _part_of(errand: Errand) -> visit_rows.Part:
         from_place=errand.from_place,
         to_place=errand.to_place,
     )
+
+
+def _check_home(connection: Connection, errand: Errand, reverses: int, *, lock: bool) -> None:
+    """Raise NotPossible (VISIT_CLOSED) if whoever closed the visit meanwhile has counted without
+    the goods that come back. What is on its way out of a column arrives all the same.
+    """
+    on_its_way = errand.from_place.startswith(f"{words.LOADING}:")
+    if not (on_its_way or _was_done(connection, errand)):
+        visit_rows.check_home(connection, errand.to_place, reverses, lock=lock)
 
 
 def _was_done(connection: Connection, errand: Errand) -> bool:

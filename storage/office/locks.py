@@ -8,7 +8,7 @@ ends when the lot was taken out, or sold before the recall, or when the recall i
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -51,6 +51,8 @@ from storage.tables import recalls as recalls_table
 
 PLACES_AT_ONCE = 500
 """One look reads this many columns."""
+PLACES_NAMED = 100
+"""One statement names this many of them."""
 LOTS_AT_ONCE = 5_000
 """One statement names this many lots: PostgreSQL takes 32767 arguments."""
 LockKey = tuple[str, str, str]
@@ -108,7 +110,7 @@ class Locks:
 
         def work(connection: Connection) -> tuple[list[HeldView], str]:
             rows = connection.execute(places_page(product, lot, after, limit, retired=True)).all()
-            held = _held(connection, product, lot, rows)
+            held = _held(connection, product, [lot], rows)[lot]
             return held, rows[-1].place if len(rows) == limit else ""
 
         return await self._db.read(work)
@@ -256,26 +258,46 @@ def locking(recall_id: str, now_ms: int) -> Making:
     return make
 
 
-def to_take_out(connection: Connection, machine_id: str) -> dict[str, int]:
-    """Return how many in each column of a machine must be brought out of it, because recalls lock
-    the column for them.
+def to_take_out(connection: Connection, machine_ids: Collection[str]) -> dict[tuple[str, str], int]:
+    """Return how many in each column of these machines must be brought out of it, by machine and
+    column, because recalls lock the column for them. All machines of a recall are looked at
+    together: one by one, many recalls of many machines are thousands of statements.
     """
     c, r = column_locks.c, recalls_table.c
     locked = (
-        select(r.product, r.lot)
+        select(r.product, r.lot, c.machine_id)
         .join(column_locks, c.recall_id == r.recall_id)
-        .where(c.machine_id == machine_id)
+        .where(c.machine_id.in_(machine_ids))
         .distinct()
     )
-    found: Counter[str] = Counter()
-    for product, lot in sorted((row.product, row.lot) for row in connection.execute(locked)):
-        # Whatever of the product is in it: to go through all that was ever loaded of a lot, machine
-        # by machine, takes long in a large fleet.
-        page = places_page(product, "", "", PLACES_AT_ONCE)
-        rows = connection.execute(page.where(goods_balances.c.machine_id == machine_id)).all()
-        for one in _held(connection, product, lot, rows):
-            found[one.column] = min(one.stock, found[one.column] + one.quantity)
+    locked_by: dict[str, dict[str, set[str]]] = {}
+    for row in connection.execute(locked):
+        locked_by.setdefault(row.product, {}).setdefault(row.lot, set()).add(row.machine_id)
+    found: Counter[tuple[str, str]] = Counter()
+    for product, by_lot in sorted(locked_by.items()):
+        for rows in _pages_of(connection, product, sorted(set().union(*by_lot.values()))):
+            for lot, some in _held(connection, product, by_lot, rows).items():
+                for one in some:
+                    if one.machine_id in by_lot[lot]:
+                        column = one.machine_id, one.column
+                        found[column] = min(one.stock, found[column] + one.quantity)
     return found
+
+
+def _pages_of(
+    connection: Connection, product: str, machine_ids: Sequence[str]
+) -> Iterator[Sequence[Row[Any]]]:
+    """Tell which columns of these machines hold some of a product, so many at a time: to go through
+    all that was ever loaded of a lot takes long in a large fleet.
+    """
+    after = ""
+    while True:
+        page = places_page(product, "", after, PLACES_AT_ONCE)
+        rows = connection.execute(page.where(goods_balances.c.machine_id.in_(machine_ids))).all()
+        yield rows
+        if len(rows) < PLACES_AT_ONCE:
+            return
+        after = rows[-1].place
 
 
 def places_page(
@@ -349,9 +371,8 @@ def _some_wanted(
 ) -> tuple[set[tuple[str, str]], str]:
     rows = connection.execute(page).all()
     due = _is_due(connection, recall, {row.machine_id for row in rows}, now_ms)
-    held = _held(
-        connection, recall.product, recall.lot, [row for row in rows if row.machine_id in due]
-    )
+    some = [row for row in rows if row.machine_id in due]
+    held = _held(connection, recall.product, [recall.lot], some)[recall.lot]
     after = rows[-1].place if len(rows) == PLACES_AT_ONCE else ""
     return {(one.machine_id, one.column) for one in held}, after
 
@@ -363,7 +384,8 @@ def _wanted_of(
         return set()
     page = places_page(recall.product, recall.lot, "", PLACES_AT_ONCE)
     rows = connection.execute(page.where(goods_balances.c.machine_id == machine_id)).all()
-    return {one.column for one in _held(connection, recall.product, recall.lot, rows)}
+    held = _held(connection, recall.product, [recall.lot], rows)[recall.lot]
+    return {one.column for one in held}
 
 
 def _is_due(
@@ -378,49 +400,54 @@ def _is_due(
 
 
 def _held(
-    connection: Connection, product: str, lot: str, rows: Sequence[Row[Any]]
-) -> list[HeldView]:
-    """Return which of these columns hold some of it."""
-    held = {row.place: row.quantity for row in rows}
-    if lot and rows:
-        held = _left_of_lot(connection, product, lot, held)
-    return [
-        HeldView(
-            machine_id=row.machine_id,
-            column=row.place.removeprefix(column_place(MachineId(row.machine_id), "")),
-            quantity=int(held[row.place]),
-            stock=int(row.quantity),
-        )
-        for row in rows
-        if held[row.place] > 0
-    ]
+    connection: Connection, product: str, lots: Collection[str], rows: Sequence[Row[Any]]
+) -> dict[str, list[HeldView]]:
+    """Return which of these columns hold some of each lot; of the lot '': of the product."""
+    stocks = {row.place: int(row.quantity) for row in rows}
+    held = {"": stocks} | _left_of_lots(connection, product, sorted({*lots} - {""}), stocks)
+    return {
+        lot: [
+            HeldView(
+                machine_id=row.machine_id,
+                column=row.place.removeprefix(column_place(MachineId(row.machine_id), "")),
+                quantity=held[lot][row.place],
+                stock=stocks[row.place],
+            )
+            for row in rows
+            if held[lot][row.place] > 0
+        ]
+        for lot in lots
+    }
 
 
-def _left_of_lot(
-    connection: Connection, product: str, lot: str, stocks: dict[str, int]
-) -> dict[str, int]:
-    """Return how many of the lot are in each of these columns: told by the loads from its first one
-    on, because what is older left a column before it.
+def _left_of_lots(
+    connection: Connection, product: str, wanted: Sequence[str], stocks: Mapping[str, int]
+) -> dict[str, dict[str, int]]:
+    """Return how many of each lot are in each of these columns, which are in the database's order:
+    told by the loads from the lots' first one on, because what is older left a column before it.
     """
+    if not wanted or not stocks:
+        return {lot: {} for lot in wanted}
     c, back = goods_moves.c, goods_moves.alias("back")
     taken_back = exists().where(back.c.reverses == c.id, back.c.reverses.is_not(None))
-    first = connection.scalar(_loads_of(product, lot, func.min(c.id))) or 0
+    firsts = (connection.scalar(_loads_of(product, lot, func.min(c.id))) for lot in wanted)
+    first = min((one for one in firsts if one is not None), default=0)
+    places = list(stocks)
+    loads_of: Select[Any] = select(c.to_place.label("place"), c.id, c.lot, c.quantity).where(
+        c.kind == _LOADED, c.id >= first, c.product == product, ~taken_back
+    )
     loads = _by_place(
-        connection.execute(
-            select(c.to_place.label("place"), c.id, c.lot, c.quantity).where(
-                c.kind == _LOADED,
-                c.to_place.in_(list(stocks)),
-                c.id >= first,
-                c.product == product,
-                ~taken_back,
-            )
+        row
+        for start in range(0, len(places), PLACES_NAMED)
+        for row in connection.execute(
+            loads_of.where(_among(c.to_place, places[start : start + PLACES_NAMED]))
         )
     )
     lots = sorted({one.lot for some in loads.values() for one in some if one.lot})
     taken_of: Select[Any] = select(c.from_place.label("place"), c.id, c.lot, c.quantity).where(
         c.lot != "",
         c.product == product,
-        c.from_place.in_(list(stocks)),
+        _among(c.from_place, places),
         c.kind != GoodsKind.REVERSED.value,
         ~taken_back,
     )
@@ -430,9 +457,19 @@ def _left_of_lot(
         for row in connection.execute(taken_of.where(c.lot.in_(lots[start : start + LOTS_AT_ONCE])))
     )
     return {
-        place: lot_queue.left_of(lot, loads.get(place, []), taken.get(place, []), int(stock))
-        for place, stock in stocks.items()
+        lot: {
+            place: lot_queue.left_of(lot, loads.get(place, []), taken.get(place, []), stock)
+            for place, stock in stocks.items()
+        }
+        for lot in wanted
     }
+
+
+def _among(place: ColumnElement[str], places: Sequence[str]) -> ColumnElement[bool]:
+    """Return whether a place is one of these, which are in the database's order: also as a range of
+    an index, because PostgreSQL makes the list again for each row that it holds against it.
+    """
+    return and_(place.between(places[0], places[-1]), place.in_(places))
 
 
 def _by_place(rows: Iterable[Row[Any]]) -> dict[str, list[LotMove]]:

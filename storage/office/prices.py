@@ -136,15 +136,15 @@ class Prices:
         """Let the list take no prices any more, or again. Raises NotThere or EtagOutdated."""
 
         def plan(connection: Connection) -> DeedPlan[PriceListView]:
-            there = _list_for(connection, price_list, etag=etag, lock=deed.locks)
+            there = list_for(connection, price_list, etag=etag, lock=deed.locks)
             if archived is (there.archived_at_ms is not None):
                 return DeedPlan(result=there)
-            after = _next(there, deed.now_ms)
+            after = next_of(there, deed.now_ms)
             after = replace(after, archived_at_ms=deed.now_ms if archived else None)
             said = f"price list {price_list}: archived {_word(not archived)} -> {_word(archived)}"
             return DeedPlan(
                 result=after,
-                writes=((_written(after), ()),),
+                writes=((written(after), ()),),
                 details=(Detail(said=f"{said}; {why}" if why else said),),
             )
 
@@ -168,28 +168,23 @@ class Prices:
         begins_ms = deed.now_ms if from_ms is None else from_ms
 
         def plan(connection: Connection) -> DeedPlan[tuple[PriceListView, list[PriceView]]]:
-            there = _list_for(connection, price_list, etag=etag, lock=deed.locks)
-            if there.archived_at_ms is not None:
-                raise NotPossible(
-                    "PRICE_LIST_ARCHIVED",
-                    f"price list {price_list} was archived and takes no prices: RestorePriceList",
-                    price_list=price_list,
-                )
+            there = list_for(connection, price_list, etag=etag, lock=deed.locks)
+            check_open(there)
             check_products(connection, [one.product for one in wanted])
             before = [price_at(connection, price_list, one, begins_ms) for one in wanted]
             added = [
-                (old, _price(price_list, one, begins_ms, deed))
+                (old, price_of(price_list, one, begins_ms, deed))
                 for one, old in zip(wanted, before, strict=True)
                 if (None if old is None else old.price_minor) != one.price_minor
             ]
             if not added:
                 return DeedPlan(result=(there, []))
-            after = _next(there, deed.now_ms)
+            after = next_of(there, deed.now_ms)
             new = [price for _, price in added]
             return DeedPlan(
                 result=(after, new),
-                writes=((_written(after), ()), (insert(prices), [_row(one) for one in new])),
-                details=tuple(Detail(said=_difference(old, one)) for old, one in added),
+                writes=((written(after), ()), (insert(prices), [row_of(one) for one in new])),
+                details=tuple(Detail(said=difference(old, one)) for old, one in added),
             )
 
         def again(connection: Connection) -> tuple[PriceListView, list[PriceView]]:
@@ -237,12 +232,12 @@ class Prices:
         """Return the first ``limit`` prices behind ``position``, the ``place`` of the last one
         before, or those in force at ``at_ms``. Raises NotThere or InvalidPosition.
         """
-        after = _parsed(position)
+        after = parsed(position)
         page = prices_page(price_list, product=product, at_ms=at_ms, after=after, limit=limit)
 
         def work(connection: Connection) -> list[PriceView]:
             _list(connection, price_list)
-            return [_price_view(row) for row in connection.execute(page)]
+            return [price_view(row) for row in connection.execute(page)]
 
         return await self._db.read(work)
 
@@ -269,7 +264,7 @@ def price_at(
     """Return what the list says of a product at a moment, None if it never said anything."""
     query = in_force(price_list, wanted.product, wanted.currency, at_ms)
     row = connection.execute(query).one_or_none()
-    return None if row is None else _price_view(row)
+    return None if row is None else price_view(row)
 
 
 def prices_page(
@@ -291,11 +286,11 @@ def prices_page(
     if behind is not None:
         rows = rows.where(tuple_(*order) > tuple_(*behind))
     if at_ms is not None:
-        rows = rows.where(c.from_ms <= at_ms, c.price_minor.is_not(None), ~_followed(at_ms))
+        rows = rows.where(c.from_ms <= at_ms, c.price_minor.is_not(None), ~followed(at_ms))
     return rows.order_by(*order).limit(limit)
 
 
-def _followed(at_ms: int) -> ColumnElement[bool]:
+def followed(at_ms: int | ColumnElement[int]) -> ColumnElement[bool]:
     """Return whether another price takes a price's place by ``at_ms``."""
     one, other = prices.c, prices.alias("other").c
     later = or_(other.from_ms > one.from_ms, and_(other.from_ms == one.from_ms, other.id > one.id))
@@ -308,7 +303,7 @@ def _followed(at_ms: int) -> ColumnElement[bool]:
     )
 
 
-def _parsed(position: str) -> tuple[str, str, int, int] | None:
+def parsed(position: str) -> tuple[str, str, int, int] | None:
     """Return the product, currency, moment and row of a place; raises InvalidPosition."""
     if not position:
         return None
@@ -350,18 +345,31 @@ def _list(connection: Connection, price_list: str, *, lock: bool = False) -> Pri
     return found
 
 
-def _list_for(connection: Connection, price_list: str, *, etag: str, lock: bool) -> PriceListView:
+def check_open(there: PriceListView) -> None:
+    """Raise NotPossible (PRICE_LIST_ARCHIVED) for a list that takes no prices."""
+    if there.archived_at_ms is not None:
+        raise NotPossible(
+            "PRICE_LIST_ARCHIVED",
+            f"price list {there.price_list} was archived and takes no prices: RestorePriceList",
+            price_list=there.price_list,
+        )
+
+
+def list_for(connection: Connection, price_list: str, *, etag: str, lock: bool) -> PriceListView:
+    """Return a list that is to be changed. Raises NotThere or EtagOutdated."""
     there = _list(connection, price_list, lock=lock)
     if etag and etag != etag_of(there.revision):
         raise EtagOutdated("price_list", price_list, etag_of(there.revision))
     return there
 
 
-def _next(view: PriceListView, now_ms: int) -> PriceListView:
+def next_of(view: PriceListView, now_ms: int) -> PriceListView:
+    """Return the list with its next revision."""
     return replace(view, revision=view.revision + 1, updated_at_ms=now_ms)
 
 
-def _written(view: PriceListView) -> Any:
+def written(view: PriceListView) -> Any:
+    """Return the statement that writes a list's change."""
     return (
         update(price_lists)
         .where(price_lists.c.price_list == view.price_list)
@@ -373,7 +381,8 @@ def _written(view: PriceListView) -> Any:
     )
 
 
-def _price(price_list: str, wanted: NewPrice, from_ms: int, deed: Deed) -> PriceView:
+def price_of(price_list: str, wanted: NewPrice, from_ms: int, deed: Deed) -> PriceView:
+    """Return a price as the deed sets it."""
     return PriceView(
         row=0,
         price_list=price_list,
@@ -386,11 +395,13 @@ def _price(price_list: str, wanted: NewPrice, from_ms: int, deed: Deed) -> Price
     )
 
 
-def _row(view: PriceView) -> dict[str, Any]:
+def row_of(view: PriceView) -> dict[str, Any]:
+    """Return a new price's row."""
     return {one.key: getattr(view, one.key) for one in prices.c if one.key != "id"}
 
 
-def _difference(before: PriceView | None, after: PriceView) -> str:
+def difference(before: PriceView | None, after: PriceView) -> str:
+    """Return what a price changes, as the audit log says it."""
     old = None if before is None else before.price_minor
     return (
         f"price list {after.price_list}: {after.product} {after.currency} "
@@ -410,6 +421,7 @@ def _list_view(row: Row[Any]) -> PriceListView:
     return PriceListView(**row._asdict())
 
 
-def _price_view(row: Row[Any]) -> PriceView:
+def price_view(row: Row[Any]) -> PriceView:
+    """Return a price of its row."""
     values = row._asdict()
     return PriceView(row=values.pop("id"), **values)

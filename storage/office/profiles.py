@@ -79,12 +79,14 @@ class Profiles:
         self, machine_id: str, changes: Mapping[str, Any], deed: Deed, *, etag: str = ""
     ) -> ProfileView:
         """Change the fields of its content that ``changes`` names; labels as a whole. Raises
-        NotThere, EtagOutdated or NotPossible (MACHINE_RETIRED, SERIAL_TAKEN). Of two who give one
-        serial to two machines in the same moment PostgreSQL may let both.
+        NotThere, EtagOutdated or NotPossible (MACHINE_RETIRED, SERIAL_TAKEN).
         """
 
         def plan(connection: Connection) -> DeedPlan[ProfileView]:
             if deed.locks:
+                if changes.get("serial"):
+                    # Two who give one serial to two machines: one of them does.
+                    dialects.office_alone(connection)
                 _lock(connection, machine_id)
             before = there_is(connection, machine_id, deed.now_ms, etag=etag)
             deeds.check_in_fleet(connection, machine_id)

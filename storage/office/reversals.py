@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
-from actors.machine.goods import COLUMN, LOADING, NOWHERE, VISIT, GoodsKind
+from actors.machine.goods import COLUMN, LOADING, NOWHERE, GoodsKind
 from storage.database.engine import Database
 from storage.fleet.loadings import is_loading
+from storage.office import visit_rows
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.goods import Errand, GoodsLine, GoodsMoveView, move_view, state_of
-from storage.office.visit_rows import visit_named
 from storage.tables import goods_moves
 
 _OF_SALES = frozenset(
@@ -100,8 +100,8 @@ def _found(connection: Connection, move_id: int) -> ReversalView:
     by = _reversal(connection, move_id)
     first = _first_half(connection, move) if move.kind == GoodsKind.LOADED else None
     home = (first or move).from_place
-    if by is None:
-        _may_come_back(connection, move, home)
+    if by is None:  # one under way keeps its visit from being closed
+        visit_rows.check_home(connection, home, move_id, lock=False)
     found = ReversalView(move=move, by=by, cause=_cause(move_id), home=home)
     if not found.column:
         return found
@@ -125,23 +125,6 @@ def _may_be_taken_back(move: GoodsMoveView) -> None:
         f"goods move {move.id} cannot be taken back, because it {why}",
         goods_move=str(move.id),
     )
-
-
-def _may_come_back(connection: Connection, move: GoodsMoveView, home: str) -> None:
-    """Raise NotPossible (VISIT_CLOSED) if the goods would be with a visit that is over, where
-    nobody accounts for them any more. One under way keeps its visit from being closed.
-    """
-    kind, _, name = home.partition(":")
-    visit = visit_named(connection, name) if kind == VISIT else None
-    if visit is not None and visit.closed_at_ms is not None:
-        raise NotPossible(
-            "VISIT_CLOSED",
-            f"goods move {move.id} would put goods back to visit {name}, which was closed by "
-            f"{visit.closed_by}: UnloadColumn brings them into {visit.van} if they are in a "
-            "column, CountColumn or TransferGoods says where they are otherwise",
-            visit=name,
-            goods_move=str(move.id),
-        )
 
 
 def _first_half(connection: Connection, move: GoodsMoveView) -> GoodsMoveView:

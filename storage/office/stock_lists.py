@@ -6,7 +6,7 @@ back as far as was asked, less time is taken instead. Reads only.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, literal, select
@@ -74,11 +74,7 @@ class StockLists:
         """
 
         def work(connection: Connection) -> list[StockLine]:
-            return [
-                line
-                for machine_id in machine_ids
-                for line in _of_machine(connection, machine_id, since_ms, now_ms, ahead_ms)
-            ]
+            return _of_all(connection, machine_ids, since_ms, now_ms, ahead_ms)
 
         return await self._db.read(work)
 
@@ -90,12 +86,9 @@ class StockLists:
         """
 
         def work(connection: Connection) -> list[StockLine]:
-            return [
-                line
-                for machine_id in _all_of(connection, selector, now_ms)
-                for line in _of_machine(connection, machine_id, since_ms, now_ms, ahead_ms)
-                if line.bring or line.take_out
-            ]
+            machine_ids = _all_of(connection, selector, now_ms)
+            lines = _of_all(connection, machine_ids, since_ms, now_ms, ahead_ms)
+            return [line for line in lines if line.bring or line.take_out]
 
         return await self._db.read(work)
 
@@ -123,8 +116,24 @@ def _all_of(connection: Connection, selector: Selector, now_ms: int) -> list[str
             return found
 
 
+def _of_all(
+    connection: Connection, machine_ids: Sequence[str], since_ms: int, now_ms: int, ahead_ms: int
+) -> list[StockLine]:
+    locked = to_take_out(connection, machine_ids)
+    return [
+        line
+        for machine_id in machine_ids
+        for line in _of_machine(connection, machine_id, locked, since_ms, now_ms, ahead_ms)
+    ]
+
+
 def _of_machine(
-    connection: Connection, machine_id: str, since_ms: int, now_ms: int, ahead_ms: int
+    connection: Connection,
+    machine_id: str,
+    locked: Mapping[tuple[str, str], int],
+    since_ms: int,
+    now_ms: int,
+    ahead_ms: int,
 ) -> list[StockLine]:
     sold, span_ms = _sold(connection, machine_id, since_ms, now_ms)
     planned, par = planogram_columns.c, column_pars.c
@@ -158,12 +167,11 @@ def _of_machine(
         .where(planned.machine_id == machine_id)
         .order_by(planned.place)
     )
-    locked = to_take_out(connection, machine_id)
     lines = []
     for row in rows:
         number = sold[column_place(MachineId(machine_id), row.column), row.product]
         retired = row.retired_at_ms is not None
-        out = row.stock if retired else min(row.stock, locked.get(row.column, 0))
+        out = row.stock if retired else min(row.stock, locked.get((machine_id, row.column), 0))
         # Nothing is sold out of a locked column, also none of what may be sold.
         there = row.stock - out if out else expected(row.stock, number, span_ms, ahead_ms)
         lines.append(

@@ -72,3 +72,20 @@ def check(connection: Connection, part: Part, *, lock: bool) -> None:
             visit=part.visit,
             machine=there.machine_id,
         )
+
+
+def check_home(connection: Connection, place: str, move_id: int, *, lock: bool) -> None:
+    """Raise NotPossible (VISIT_CLOSED) if goods that come back to ``place`` by taking a move back
+    would be with a visit that is over, where nobody accounts for them any more.
+    """
+    kind, _, name = place.partition(":")
+    there = visit_named(connection, name, lock=lock) if kind == VISIT else None
+    if there is not None and there.closed_at_ms is not None:
+        raise NotPossible(
+            "VISIT_CLOSED",
+            f"goods move {move_id} would put goods back to visit {name}, which was closed by "
+            f"{there.closed_by}: UnloadColumn brings them into {there.van} if they are in a "
+            "column, CountColumn or TransferGoods says where they are otherwise",
+            visit=name,
+            goods_move=str(move_id),
+        )

@@ -62,9 +62,10 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         door = site.gateway.machine_listener("127.0.0.1:0", None)
         await door.start()
         desk = Desk(tmp_path, door.port, listener.port)
-        products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
+        products, adopt, files, archive, prices, price_file, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, *more = machines
-        rehearsed, tomorrow, waiting, rotated, posters, screens, import_of, imported, *goods = more
+        rehearsed, tomorrow, waiting, rotated, posters, screens, *more = more
+        import_of, imported, *goods = more
         refill, mistake, counted, visit, stock, lots, recall, locked, faults, tested, *day = goods
         books, meters, differences, sales = day
 
@@ -87,6 +88,11 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert '"city centre"' in told
         assert 2 == told.count('"minor": "900"')
         assert 2 == told.count('"minor": "850"')
+        told = await desk.type(price_file)
+        assert "cola-330,hkd,850," in told
+        assert '"unchanged": 2' in told
+        assert "cola-330 hkd 850 -> 880" in told.replace("\\u003e", ">")
+        assert "tea hkd none -> 700" in told.replace("\\u003e", ">")
 
         told = await desk.type(places)
         assert told == await desk.type(places)
@@ -120,6 +126,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert '"summer-2198"' in told
         assert 1 == told.count("recalledat")
         assert (tmp_path / "assets" / (tmp_path / "red").read_text().strip()).is_file()
+        assert "actor(" not in told
 
         told = await desk.type(import_of)
         assert '"newcount": 1' in told

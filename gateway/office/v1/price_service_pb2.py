@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from gateway.fleet.v1 import role_pb2 as gateway_dot_fleet_dot_v1_dot_role__pb2
 from gateway.office.v1 import price_pb2 as gateway_dot_office_dot_v1_dot_price__pb2
+from gateway.office.v1 import product_service_pb2 as gateway_dot_office_dot_v1_dot_product__service__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/price_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1dgateway/office/v1/price.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\x16\x43reatePriceListRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"K\n\x17\x43reatePriceListResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\")\n\x13GetPriceListRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\"H\n\x14GetPriceListResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\"U\n\x15ListPriceListsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x15\n\rshow_archived\x18\x03 \x01(\x08\"d\n\x16ListPriceListsResponse\x12\x31\n\x0bprice_lists\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.PriceList\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"v\n\x17\x41rchivePriceListRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"L\n\x18\x41rchivePriceListResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\"f\n\x17RestorePriceListRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"L\n\x18RestorePriceListResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\"j\n\x08NewPrice\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x18\n\x0bprice_minor\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x11\n\twithdrawn\x18\x04 \x01(\x08\x42\x0e\n\x0c_price_minor\"\xb6\x01\n\x10SetPricesRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12+\n\x06prices\x18\x02 \x03(\x0b\x32\x1b.gateway.office.v1.NewPrice\x12(\n\x04\x66rom\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"o\n\x11SetPricesResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\x12(\n\x06prices\x18\x02 \x03(\x0b\x32\x18.gateway.office.v1.Price\"p\n\x0fGetPriceRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x10GetPriceResponse\x12\'\n\x05price\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Price\"\x87\x01\n\x11ListPricesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\nprice_list\x18\x03 \x01(\t\x12\x0f\n\x07product\x18\x04 \x01(\t\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x12ListPricesResponse\x12(\n\x06prices\x18\x01 \x03(\x0b\x32\x18.gateway.office.v1.Price\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xea\x06\n\x0cPriceService\x12q\n\x0f\x43reatePriceList\x12).gateway.office.v1.CreatePriceListRequest\x1a*.gateway.office.v1.CreatePriceListResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12h\n\x0cGetPriceList\x12&.gateway.office.v1.GetPriceListRequest\x1a\'.gateway.office.v1.GetPriceListResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12n\n\x0eListPriceLists\x12(.gateway.office.v1.ListPriceListsRequest\x1a).gateway.office.v1.ListPriceListsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12t\n\x10\x41rchivePriceList\x12*.gateway.office.v1.ArchivePriceListRequest\x1a+.gateway.office.v1.ArchivePriceListResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12t\n\x10RestorePriceList\x12*.gateway.office.v1.RestorePriceListRequest\x1a+.gateway.office.v1.RestorePriceListResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12_\n\tSetPrices\x12#.gateway.office.v1.SetPricesRequest\x1a$.gateway.office.v1.SetPricesResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08GetPrice\x12\".gateway.office.v1.GetPriceRequest\x1a#.gateway.office.v1.GetPriceResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x62\n\nListPrices\x12$.gateway.office.v1.ListPricesRequest\x1a%.gateway.office.v1.ListPricesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42s\n\x1avendgate.gateway.office.v1B\x11PriceServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/price_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1dgateway/office/v1/price.proto\x1a\'gateway/office/v1/product_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\x16\x43reatePriceListRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"K\n\x17\x43reatePriceListResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\")\n\x13GetPriceListRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\"H\n\x14GetPriceListResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\"U\n\x15ListPriceListsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x15\n\rshow_archived\x18\x03 \x01(\x08\"d\n\x16ListPriceListsResponse\x12\x31\n\x0bprice_lists\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.PriceList\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"v\n\x17\x41rchivePriceListRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"L\n\x18\x41rchivePriceListResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\"f\n\x17RestorePriceListRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"L\n\x18RestorePriceListResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\"j\n\x08NewPrice\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x18\n\x0bprice_minor\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x11\n\twithdrawn\x18\x04 \x01(\x08\x42\x0e\n\x0c_price_minor\"\xb6\x01\n\x10SetPricesRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12+\n\x06prices\x18\x02 \x03(\x0b\x32\x1b.gateway.office.v1.NewPrice\x12(\n\x04\x66rom\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"o\n\x11SetPricesResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\x12(\n\x06prices\x18\x02 \x03(\x0b\x32\x18.gateway.office.v1.Price\"p\n\x0fGetPriceRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x10GetPriceResponse\x12\'\n\x05price\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Price\"\x87\x01\n\x11ListPricesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\nprice_list\x18\x03 \x01(\t\x12\x0f\n\x07product\x18\x04 \x01(\t\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x12ListPricesResponse\x12(\n\x06prices\x18\x01 \x03(\x0b\x32\x18.gateway.office.v1.Price\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x13ImportPricesRequest\x12\x12\n\nprice_list\x18\x01 \x01(\t\x12\x0b\n\x03\x63sv\x18\x02 \x01(\x0c\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\xbc\x01\n\x14ImportPricesResponse\x12\x30\n\nprice_list\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.PriceList\x12,\n\x05lines\x18\x02 \x03(\x0b\x32\x1d.gateway.office.v1.ImportLine\x12\x0f\n\x07\x63reated\x18\x03 \x01(\r\x12\x0f\n\x07\x63hanged\x18\x04 \x01(\r\x12\x11\n\tunchanged\x18\x05 \x01(\r\x12\x0f\n\x07refused\x18\x06 \x01(\r\"P\n\x13\x45xportPricesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\nprice_list\x18\x03 \x01(\t\"<\n\x14\x45xportPricesResponse\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbe\x08\n\x0cPriceService\x12q\n\x0f\x43reatePriceList\x12).gateway.office.v1.CreatePriceListRequest\x1a*.gateway.office.v1.CreatePriceListResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12h\n\x0cGetPriceList\x12&.gateway.office.v1.GetPriceListRequest\x1a\'.gateway.office.v1.GetPriceListResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12n\n\x0eListPriceLists\x12(.gateway.office.v1.ListPriceListsRequest\x1a).gateway.office.v1.ListPriceListsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12t\n\x10\x41rchivePriceList\x12*.gateway.office.v1.ArchivePriceListRequest\x1a+.gateway.office.v1.ArchivePriceListResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12t\n\x10RestorePriceList\x12*.gateway.office.v1.RestorePriceListRequest\x1a+.gateway.office.v1.RestorePriceListResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12_\n\tSetPrices\x12#.gateway.office.v1.SetPricesRequest\x1a$.gateway.office.v1.SetPricesResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08GetPrice\x12\".gateway.office.v1.GetPriceRequest\x1a#.gateway.office.v1.GetPriceResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x62\n\nListPrices\x12$.gateway.office.v1.ListPricesRequest\x1a%.gateway.office.v1.ListPricesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12h\n\x0cImportPrices\x12&.gateway.office.v1.ImportPricesRequest\x1a\'.gateway.office.v1.ImportPricesResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12h\n\x0c\x45xportPrices\x12&.gateway.office.v1.ExportPricesRequest\x1a\'.gateway.office.v1.ExportPricesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42s\n\x1avendgate.gateway.office.v1B\x11PriceServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,40 +52,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRICESERVICE'].methods_by_name['GetPrice']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_PRICESERVICE'].methods_by_name['ListPrices']._loaded_options = None
   _globals['_PRICESERVICE'].methods_by_name['ListPrices']._serialized_options = b'\220\002\001\310\363\030\001'
-  _globals['_CREATEPRICELISTREQUEST']._serialized_start=153
-  _globals['_CREATEPRICELISTREQUEST']._serialized_end=254
-  _globals['_CREATEPRICELISTRESPONSE']._serialized_start=256
-  _globals['_CREATEPRICELISTRESPONSE']._serialized_end=331
-  _globals['_GETPRICELISTREQUEST']._serialized_start=333
-  _globals['_GETPRICELISTREQUEST']._serialized_end=374
-  _globals['_GETPRICELISTRESPONSE']._serialized_start=376
-  _globals['_GETPRICELISTRESPONSE']._serialized_end=448
-  _globals['_LISTPRICELISTSREQUEST']._serialized_start=450
-  _globals['_LISTPRICELISTSREQUEST']._serialized_end=535
-  _globals['_LISTPRICELISTSRESPONSE']._serialized_start=537
-  _globals['_LISTPRICELISTSRESPONSE']._serialized_end=637
-  _globals['_ARCHIVEPRICELISTREQUEST']._serialized_start=639
-  _globals['_ARCHIVEPRICELISTREQUEST']._serialized_end=757
-  _globals['_ARCHIVEPRICELISTRESPONSE']._serialized_start=759
-  _globals['_ARCHIVEPRICELISTRESPONSE']._serialized_end=835
-  _globals['_RESTOREPRICELISTREQUEST']._serialized_start=837
-  _globals['_RESTOREPRICELISTREQUEST']._serialized_end=939
-  _globals['_RESTOREPRICELISTRESPONSE']._serialized_start=941
-  _globals['_RESTOREPRICELISTRESPONSE']._serialized_end=1017
-  _globals['_NEWPRICE']._serialized_start=1019
-  _globals['_NEWPRICE']._serialized_end=1125
-  _globals['_SETPRICESREQUEST']._serialized_start=1128
-  _globals['_SETPRICESREQUEST']._serialized_end=1310
-  _globals['_SETPRICESRESPONSE']._serialized_start=1312
-  _globals['_SETPRICESRESPONSE']._serialized_end=1423
-  _globals['_GETPRICEREQUEST']._serialized_start=1425
-  _globals['_GETPRICEREQUEST']._serialized_end=1537
-  _globals['_GETPRICERESPONSE']._serialized_start=1539
-  _globals['_GETPRICERESPONSE']._serialized_end=1598
-  _globals['_LISTPRICESREQUEST']._serialized_start=1601
-  _globals['_LISTPRICESREQUEST']._serialized_end=1736
-  _globals['_LISTPRICESRESPONSE']._serialized_start=1738
-  _globals['_LISTPRICESRESPONSE']._serialized_end=1825
-  _globals['_PRICESERVICE']._serialized_start=1828
-  _globals['_PRICESERVICE']._serialized_end=2702
+  _globals['_PRICESERVICE'].methods_by_name['ImportPrices']._loaded_options = None
+  _globals['_PRICESERVICE'].methods_by_name['ImportPrices']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PRICESERVICE'].methods_by_name['ExportPrices']._loaded_options = None
+  _globals['_PRICESERVICE'].methods_by_name['ExportPrices']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_CREATEPRICELISTREQUEST']._serialized_start=194
+  _globals['_CREATEPRICELISTREQUEST']._serialized_end=295
+  _globals['_CREATEPRICELISTRESPONSE']._serialized_start=297
+  _globals['_CREATEPRICELISTRESPONSE']._serialized_end=372
+  _globals['_GETPRICELISTREQUEST']._serialized_start=374
+  _globals['_GETPRICELISTREQUEST']._serialized_end=415
+  _globals['_GETPRICELISTRESPONSE']._serialized_start=417
+  _globals['_GETPRICELISTRESPONSE']._serialized_end=489
+  _globals['_LISTPRICELISTSREQUEST']._serialized_start=491
+  _globals['_LISTPRICELISTSREQUEST']._serialized_end=576
+  _globals['_LISTPRICELISTSRESPONSE']._serialized_start=578
+  _globals['_LISTPRICELISTSRESPONSE']._serialized_end=678
+  _globals['_ARCHIVEPRICELISTREQUEST']._serialized_start=680
+  _globals['_ARCHIVEPRICELISTREQUEST']._serialized_end=798
+  _globals['_ARCHIVEPRICELISTRESPONSE']._serialized_start=800
+  _globals['_ARCHIVEPRICELISTRESPONSE']._serialized_end=876
+  _globals['_RESTOREPRICELISTREQUEST']._serialized_start=878
+  _globals['_RESTOREPRICELISTREQUEST']._serialized_end=980
+  _globals['_RESTOREPRICELISTRESPONSE']._serialized_start=982
+  _globals['_RESTOREPRICELISTRESPONSE']._serialized_end=1058
+  _globals['_NEWPRICE']._serialized_start=1060
+  _globals['_NEWPRICE']._serialized_end=1166
+  _globals['_SETPRICESREQUEST']._serialized_start=1169
+  _globals['_SETPRICESREQUEST']._serialized_end=1351
+  _globals['_SETPRICESRESPONSE']._serialized_start=1353
+  _globals['_SETPRICESRESPONSE']._serialized_end=1464
+  _globals['_GETPRICEREQUEST']._serialized_start=1466
+  _globals['_GETPRICEREQUEST']._serialized_end=1578
+  _globals['_GETPRICERESPONSE']._serialized_start=1580
+  _globals['_GETPRICERESPONSE']._serialized_end=1639
+  _globals['_LISTPRICESREQUEST']._serialized_start=1642
+  _globals['_LISTPRICESREQUEST']._serialized_end=1777
+  _globals['_LISTPRICESRESPONSE']._serialized_start=1779
+  _globals['_LISTPRICESRESPONSE']._serialized_end=1866
+  _globals['_IMPORTPRICESREQUEST']._serialized_start=1868
+  _globals['_IMPORTPRICESREQUEST']._serialized_end=1979
+  _globals['_IMPORTPRICESRESPONSE']._serialized_start=1982
+  _globals['_IMPORTPRICESRESPONSE']._serialized_end=2170
+  _globals['_EXPORTPRICESREQUEST']._serialized_start=2172
+  _globals['_EXPORTPRICESREQUEST']._serialized_end=2252
+  _globals['_EXPORTPRICESRESPONSE']._serialized_start=2254
+  _globals['_EXPORTPRICESRESPONSE']._serialized_end=2314
+  _globals['_PRICESERVICE']._serialized_start=2317
+  _globals['_PRICESERVICE']._serialized_end=3403
 # @@protoc_insertion_point(module_scope)

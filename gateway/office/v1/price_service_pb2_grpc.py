@@ -77,6 +77,16 @@ class PriceServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ListPricesRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ListPricesResponse.FromString,
                 _registered_method=True)
+        self.ImportPrices = channel.unary_unary(
+                '/gateway.office.v1.PriceService/ImportPrices',
+                request_serializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ImportPricesRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ImportPricesResponse.FromString,
+                _registered_method=True)
+        self.ExportPrices = channel.unary_unary(
+                '/gateway.office.v1.PriceService/ExportPrices',
+                request_serializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ExportPricesRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ExportPricesResponse.FromString,
+                _registered_method=True)
 
 
 class PriceServiceServicer(object):
@@ -140,6 +150,25 @@ class PriceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportPrices(self, request, context):
+        """Adds the prices of a file to a list, all of them or none. With validate_only it answers what each
+        line would do and what is wrong with it; without it, anything wrong refuses the file
+        (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems). Prices that are not in the file
+        stay as they are. One row of the audit log for each price that is added.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportPrices(self, request, context):
+        """The prices of a list that are in force or to come, as a file that ImportPrices takes and that
+        changes nothing, also later. A cell that a spreadsheet would take for a formula has an apostrophe
+        before it, which ImportPrices takes away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PriceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -182,6 +211,16 @@ def add_PriceServiceServicer_to_server(servicer, server):
                     servicer.ListPrices,
                     request_deserializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ListPricesRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ListPricesResponse.SerializeToString,
+            ),
+            'ImportPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportPrices,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ImportPricesRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ImportPricesResponse.SerializeToString,
+            ),
+            'ExportPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportPrices,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ExportPricesRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_price__service__pb2.ExportPricesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -403,6 +442,60 @@ class PriceService(object):
             '/gateway.office.v1.PriceService/ListPrices',
             gateway_dot_office_dot_v1_dot_price__service__pb2.ListPricesRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_price__service__pb2.ListPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PriceService/ImportPrices',
+            gateway_dot_office_dot_v1_dot_price__service__pb2.ImportPricesRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_price__service__pb2.ImportPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.PriceService/ExportPrices',
+            gateway_dot_office_dot_v1_dot_price__service__pb2.ExportPricesRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_price__service__pb2.ExportPricesResponse.FromString,
             options,
             channel_credentials,
             insecure,

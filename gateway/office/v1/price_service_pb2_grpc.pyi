@@ -53,6 +53,17 @@ class PriceServiceStub:
     """Every price that was ever set in a list, those to come too, in the order of product, currency,
     moment and setting; or, with "at", those in force at that moment, products without one left out.
     """
+    ImportPrices: _grpc.UnaryUnaryMultiCallable[_price_service_pb2.ImportPricesRequest, _price_service_pb2.ImportPricesResponse]
+    """Adds the prices of a file to a list, all of them or none. With validate_only it answers what each
+    line would do and what is wrong with it; without it, anything wrong refuses the file
+    (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems). Prices that are not in the file
+    stay as they are. One row of the audit log for each price that is added.
+    """
+    ExportPrices: _grpc.UnaryUnaryMultiCallable[_price_service_pb2.ExportPricesRequest, _price_service_pb2.ExportPricesResponse]
+    """The prices of a list that are in force or to come, as a file that ImportPrices takes and that
+    changes nothing, also later. A cell that a spreadsheet would take for a formula has an apostrophe
+    before it, which ImportPrices takes away.
+    """
 
 @_typing.type_check_only
 class PriceServiceAsyncStub(PriceServiceStub):
@@ -78,6 +89,17 @@ class PriceServiceAsyncStub(PriceServiceStub):
     ListPrices: _aio.UnaryUnaryMultiCallable[_price_service_pb2.ListPricesRequest, _price_service_pb2.ListPricesResponse]  # type: ignore[assignment]
     """Every price that was ever set in a list, those to come too, in the order of product, currency,
     moment and setting; or, with "at", those in force at that moment, products without one left out.
+    """
+    ImportPrices: _aio.UnaryUnaryMultiCallable[_price_service_pb2.ImportPricesRequest, _price_service_pb2.ImportPricesResponse]  # type: ignore[assignment]
+    """Adds the prices of a file to a list, all of them or none. With validate_only it answers what each
+    line would do and what is wrong with it; without it, anything wrong refuses the file
+    (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems). Prices that are not in the file
+    stay as they are. One row of the audit log for each price that is added.
+    """
+    ExportPrices: _aio.UnaryUnaryMultiCallable[_price_service_pb2.ExportPricesRequest, _price_service_pb2.ExportPricesResponse]  # type: ignore[assignment]
+    """The prices of a list that are in force or to come, as a file that ImportPrices takes and that
+    changes nothing, also later. A cell that a spreadsheet would take for a formula has an apostrophe
+    before it, which ImportPrices takes away.
     """
 
 class PriceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -149,6 +171,29 @@ class PriceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_price_service_pb2.ListPricesResponse, _abc.Awaitable[_price_service_pb2.ListPricesResponse]]:
         """Every price that was ever set in a list, those to come too, in the order of product, currency,
         moment and setting; or, with "at", those in force at that moment, products without one left out.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportPrices(
+        self,
+        request: _price_service_pb2.ImportPricesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_price_service_pb2.ImportPricesResponse, _abc.Awaitable[_price_service_pb2.ImportPricesResponse]]:
+        """Adds the prices of a file to a list, all of them or none. With validate_only it answers what each
+        line would do and what is wrong with it; without it, anything wrong refuses the file
+        (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems). Prices that are not in the file
+        stay as they are. One row of the audit log for each price that is added.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportPrices(
+        self,
+        request: _price_service_pb2.ExportPricesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_price_service_pb2.ExportPricesResponse, _abc.Awaitable[_price_service_pb2.ExportPricesResponse]]:
+        """The prices of a list that are in force or to come, as a file that ImportPrices takes and that
+        changes nothing, also later. A cell that a spreadsheet would take for a formula has an apostrophe
+        before it, which ImportPrices takes away.
         """
 
 def add_PriceServiceServicer_to_server(servicer: PriceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,6 +1,7 @@
 """A request about prices says how far it may reach, and no further."""
 
-from gateway.office.price_calls import AHEAD_MS_MAX, PRICES_MAX
+from gateway.office.price_calls import PRICES_MAX
+from gateway.office.price_csv import AHEAD_MS_MAX
 
 DAY_MS = 86_400_000
 

@@ -145,3 +145,59 @@ async def test_lists_come_in_pages(site: Site) -> None:
         wire.ListPricesRequest(price_list="day", page_size=2, page_token=page.next_page_token)
     )
     assert [3] == [one.price.minor for one in last.prices]
+
+
+async def imported(site: Site, text: str, **more: Any) -> wire.ImportPricesResponse:
+    request = wire.ImportPricesRequest(price_list="day", csv=text.encode(), **more)
+    response: wire.ImportPricesResponse = await site.prices.ImportPrices(request)
+    return response
+
+
+async def test_a_file_is_imported_whole(site: Site) -> None:
+    """Each line is answered for, and once for one request id."""
+    await site.prices.SetPrices(setting())
+    text = (
+        "product,currency,price_minor,from\ncola,HKD,600,\ncola,JPY,70,\n"
+        "cola,HKD,600,2027-01-15T08:00:00Z\n"
+    )
+    done = await imported(site, text, request_id="r-1", etag="2")
+    assert (1, 1, 1, 0) == (done.created, done.changed, done.unchanged, done.refused)
+    assert ([2, 3], "3") == ([one.line for one in done.lines], done.price_list.etag)
+    assert done == await imported(site, text, request_id="r-1", etag="2")
+    assert 600 == await price(site)
+    code, reason, _ = await refusal(imported(site, text, etag="2"))
+    assert (grpc.StatusCode.ABORTED, "ETAG_STALE") == (code, reason)
+
+
+async def test_a_file_with_a_mistake_does_nothing(site: Site) -> None:
+    """A rehearsal shows every line; the call itself is refused, whoever finds the mistake."""
+    head = "product,currency,price_minor,from\n"
+    text = f"{head}cola,HKD,600,\ncola,HKD,700,2001-01-01T00:00:00Z\ntea,HKD,5,\n,HKD,x,\n"
+    shown = await imported(site, text, validate_only=True)
+    assert (1, 3) == (shown.created, shown.refused)
+    assert [3, 4, 5, 2] == [one.line for one in shown.lines]
+    for one, numbers in ((text, [5, 5]), (text.removesuffix(",HKD,x,\n"), [3, 4])):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await imported(site, one)
+        told = refused.value.details() or ""
+        assert grpc.StatusCode.INVALID_ARGUMENT == refused.value.code()
+        assert numbers == [int(part[0]) for part in told.split("line ")[1:]]
+    assert (grpc.StatusCode.NOT_FOUND, "PRICE_NOT_FOUND", []) == await refusal(price(site))
+
+
+async def test_what_is_exported_imports_unchanged(site: Site) -> None:
+    """Page by page."""
+    for minor, ahead_ms in ((500, None), (600, SOON_MS), (700, 2 * SOON_MS)):
+        from_ms = None if ahead_ms is None else site.clock.now_ms() + ahead_ms
+        one = wire.NewPrice(product="cola", currency="HKD", price_minor=minor)
+        await site.prices.SetPrices(setting(one, from_ms=from_ms))
+    token, unchanged = "", []
+    while True:
+        page = await site.prices.ExportPrices(
+            wire.ExportPricesRequest(price_list="day", page_size=2, page_token=token)
+        )
+        done = await imported(site, page.csv.decode())
+        unchanged.append((done.created, done.changed, done.unchanged, done.price_list.etag))
+        if not (token := page.next_page_token):
+            break
+    assert [(0, 0, 2, "4"), (0, 0, 1, "4")] == unchanged

@@ -80,6 +80,11 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         },
         {"prices": [{"product": "cola", "currency": "HKD", "priceMinor": "600"}]},
     ),
+    (
+        "ImportPrices",
+        {"priceList": "city", "csv": _csv("product,currency,price_minor\ncola,HKD,550\n")},
+        {"csv": _csv("product,currency,price_minor\ncola,HKD,560\n")},
+    ),
     ("ArchivePriceList", {"priceList": "city", "reason": "old"}, {"reason": "new"}),
     ("RestorePriceList", {"priceList": "city"}, {"priceList": "town"}),
     ("CreateDistrict", {"district": {"code": "hk", "name": "HK"}}, {"district": {"code": "kln"}}),

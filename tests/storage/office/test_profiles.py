@@ -1,9 +1,11 @@
 """Profiles of machines, and what taking one out of service comes to."""
 
+import asyncio
+
 import pytest
 
 from actors.machine.ids import MachineId
-from storage.database.engine import Database
+from storage.database.engine import Database, StorageConfig
 from storage.fleet.changes import InMaintenance, MachineChange, Maintenance
 from storage.fleet.registry import Registry
 from storage.office.deeds import EtagOutdated, NotThere
@@ -161,3 +163,24 @@ async def test_profiles_say_where_machines_stand(db: Database) -> None:
     ]
     earlier = await Profiles(db).some(["VM-1"], 0)
     assert [""] == [one.site for one in earlier]
+
+
+async def test_of_two_who_give_one_serial_in_the_same_moment_one_does(
+    db: Database, url: str
+) -> None:
+    """From two processes; the other is told whose it is."""
+    await some_machines(db, "VM-1", "VM-2")
+    other = await Database.open(StorageConfig(url=url))
+    try:
+        for number in range(5):
+            serial = f"S-{number}"
+            done = await asyncio.gather(
+                Profiles(db).change("VM-1", {"serial": serial}, by()),
+                Profiles(other).change("VM-2", {"serial": serial}, by("bob")),
+                return_exceptions=True,
+            )
+            refused = [one for one in done if isinstance(one, BaseException)]
+            assert ["SERIAL_TAKEN"] == [getattr(one, "reason", repr(one)) for one in refused]
+            assert 1 == len(await Profiles(db).with_serials([serial]))
+    finally:
+        await other.close()

@@ -3,17 +3,17 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import Connection, delete, event, insert, update
 
 from storage.database.engine import Database
-from storage.office import stock_lists
+from storage.office import locks, stock_lists
 from storage.office.deeds import Deed, NotPossible
 from storage.office.pars import Pars
 from storage.office.recalls import NewRecall
 from storage.office.selectors import Selector, Selectors
 from storage.office.stock_lists import StockLine, StockLists
 from storage.office.supply import HOUR_MS, supply
-from storage.tables import goods_moves, machines
+from storage.tables import column_locks, goods_moves, machines
 from tests.storage.office import locking as of
 from tests.storage.owner import START_MS, Owner
 
@@ -117,6 +117,48 @@ async def test_locked_goods_are_taken_out_and_none_of_them_is_expected(db: Datab
         (one.machine_id, one.take_out, one.expected, one.bring) for one in lines
     ]
     assert all(one.is_low(50, 0) for one in lines)
+
+
+async def test_many_machines_of_many_recalls_are_looked_at_together(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many fit a look: of each recall only those machines count that it locks, and no
+    machine takes a statement of its own.
+    """
+    names = [f"VM-{number}" for number in range(5)]
+    await of.machines(db, *names)
+    for number, name in enumerate(names):
+        await of.moved(db, 2 * number + 1, "LOADED", "L1", 3, machine_id=name)
+        await of.moved(db, 2 * number + 2, "LOADED", "L2", 4, machine_id=name, column="A2")
+    for lot in ("L1", "L2"):
+        wanted = NewRecall(product="cola", lot=lot, reason="glass")
+        await of.locked_for(db, await of.recalled(db, wanted, f"r-{lot}"))
+    unlocked = delete(column_locks).where(column_locks.c.machine_id == "VM-3")
+    await db.write(lambda connection: connection.execute(unlocked))
+    unlocked = delete(column_locks).where(
+        column_locks.c.machine_id == "VM-1", column_locks.c.recall_id == "r-L1"
+    )
+    await db.write(lambda connection: connection.execute(unlocked))
+    expected = {(name, "A1"): 3 for name in ("VM-0", "VM-2", "VM-4")}
+    expected |= {(name, "A2"): 4 for name in ("VM-0", "VM-1", "VM-2", "VM-4")}
+    for places, named in ((500, 100), (3, 2), (1, 1)):
+        monkeypatch.setattr(locks, "PLACES_AT_ONCE", places)
+        monkeypatch.setattr(locks, "PLACES_NAMED", named)
+        assert expected == await db.read(lambda connection: locks.to_take_out(connection, names))
+    monkeypatch.undo()
+
+    asked: list[str] = []
+
+    def count(_: object, __: object, statement: str, *___: object) -> None:
+        asked.append(statement)
+
+    def looked(connection: Connection) -> None:
+        event.listen(connection, "before_cursor_execute", count)
+        locks.to_take_out(connection, names)
+        event.remove(connection, "before_cursor_execute", count)
+
+    await db.read(looked)
+    assert 6 == len(asked), asked  # locks, places, the first load of each lot, loads, taken
 
 
 async def test_a_retired_machine_is_emptied_and_nothing_is_brought(db: Database) -> None:

@@ -117,6 +117,7 @@ def _page(console: ConsoleParts, look: Callable[[Looking], Awaitable[ConsolePage
             now_ms=console.clock.now_ms(),
             words=dict(request.query_params),
             name=request.path_params.get("name", ""),
+            zone=console.look.zone,
         )
         try:
             view = await look(looking)

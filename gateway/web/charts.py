@@ -132,3 +132,76 @@ def dots(places: Sequence[tuple[str, str, int, int]], counts: Mapping[str, int])
         )
         for name, code, latitude, longitude in places
     ]
+
+
+HOURS = 24
+HEAT_LEVELS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heat:
+    """One hour of the week, ``row`` 0 is Monday. ``level`` 1 to HEAT_LEVELS, by the amount."""
+
+    row: int
+    hour: int
+    level: int
+    said: str
+
+
+def heat(of: Mapping[tuple[int, int], tuple[int, str]]) -> list[Heat]:
+    """Return the hours of which something is known: number and words by weekday (1: Monday) and
+    hour. What is not there is not drawn.
+    """
+    most = max((number for number, _ in of.values()), default=0)
+    return [
+        Heat(
+            row=weekday - 1,
+            hour=hour,
+            level=max(1, -(-number * HEAT_LEVELS // most)) if most > 0 else 1,
+            said=said,
+        )
+        for (weekday, hour), (number, said) in sorted(of.items())
+    ]
+
+
+COLUMN_HEIGHT = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What is and what was, side by side, each of COLUMN_HEIGHT at most; None: nothing known."""
+
+    now: int | None
+    before: int | None
+    said: str
+
+
+def pairs(of: Sequence[tuple[int | None, int | None, str]]) -> list[Pair]:
+    """Return the columns of a day, all in one scale."""
+    most = max(
+        (one for now, before, _ in of for one in (now, before) if one is not None), default=0
+    )
+
+    def height(number: int | None) -> int | None:
+        if number is None:
+            return None
+        return max(0, number) * COLUMN_HEIGHT // most if most > 0 else 0
+
+    return [Pair(now=height(now), before=height(before), said=said) for now, before, said in of]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """What is, on a line on which the usual lies from ``low`` to ``high``, of BAR_LENGTH."""
+
+    now: int
+    low: int
+    middle: int
+    high: int
+
+
+def band(now: int, low: int, middle: int, high: int) -> Band:
+    """Return the places of these numbers on a line that begins at nothing."""
+    most = max(now, high, 1)
+    now, low, middle, high = (max(0, one) * BAR_LENGTH // most for one in (now, low, middle, high))
+    return Band(now=now, low=low, middle=middle, high=high)

@@ -81,6 +81,7 @@ class Templates:
             bar_length=charts.BAR_LENGTH,
             map_width=charts.MAP_WIDTH,
             map_height=charts.MAP_HEIGHT,
+            column_height=charts.COLUMN_HEIGHT,
             request_id=request_ids,
         )
 

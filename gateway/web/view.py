@@ -6,9 +6,11 @@ the sentence of the refusal.
 """
 
 import asyncio
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from google.protobuf.message import Message
 
@@ -26,7 +28,7 @@ Answer = TypeVar("Answer")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looking:
     """Somebody looks at a page. ``words``: what stands in the query; ``name``: what the path
-    names.
+    names; ``zone``: the time zone by which it is today here.
     """
 
     asking: LocalCalls
@@ -34,6 +36,7 @@ class Looking:
     now_ms: int
     words: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
+    zone: str = "UTC"
 
     def word(self, name: str) -> str:
         """Return a word of the query; empty if it is not there."""
@@ -42,6 +45,10 @@ class Looking:
     def token(self, name: str) -> str:
         """Return the token of a page, as it was given out."""
         return self.words.get(name, "")
+
+    def local(self) -> dt.datetime:
+        """Return what the clock on the wall says here."""
+        return dt.datetime.fromtimestamp(self.now_ms // 1_000, ZoneInfo(self.zone))
 
     async def ask(self, request: Message) -> Any:
         """Return the response. Raises Refused."""

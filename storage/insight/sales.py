@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    cast,
+    func,
+    literal,
+    select,
+)
 
 from storage.auditing.reading import total
 from storage.database.engine import Database
@@ -47,6 +57,7 @@ class By(StrEnum):
     DISTRICT = "DISTRICT"
     SITE_TYPE = "SITE_TYPE"
     MACHINE = "MACHINE"
+    WEEKDAY_HOUR = "WEEKDAY_HOUR"
 
 
 class Beside(StrEnum):
@@ -83,8 +94,9 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SalesLine:
-    """``key``: the day of ``now``, the hour, the day of the week (1: Monday), a product's code, a
-    category, a district (its own machines), a type of site, or a machine.
+    """``key``: the day of ``now``, the hour, the day of the week (1: Monday), that and the hour
+    (1-00), a product's code, a category, a district (its own machines), a type of site, or a
+    machine.
     """
 
     key: str
@@ -242,6 +254,8 @@ def _key(by: By, key: Any, back: int) -> str:
         return str(days.moved(key, back))
     if by is By.WEEKDAY:
         return str(days.weekday(key))
+    if by is By.WEEKDAY_HOUR:
+        return f"{days.weekday(key // _HOURS)}-{key % _HOURS:02}"
     return f"{key:02}" if by is By.HOUR else str(key)
 
 
@@ -274,9 +288,13 @@ def _query(wanted: SalesWanted, first: int, last: int) -> Select[Any]:
 def _key_column(by: By, table: Table) -> ColumnElement[Any]:
     if by is By.CATEGORY:
         return func.coalesce(products.c.category, literal(""))
+    if by is By.WEEKDAY_HOUR:
+        return cast(table.c.d, BigInteger) * _HOURS + table.c.local_hour
     return table.c[_COLUMNS[by]]
 
 
+_HOURS = 100
+"""A day and its hour are one number, for which a database needs to know no calendar."""
 _COLUMNS = {
     By.DAY: "d",
     By.WEEKDAY: "d",

@@ -190,7 +190,7 @@ def _office(machines: int) -> Iterator[str]:
             f"('{FIRST}-{command}', '{FIRST}', 'REPORT', '', 0, '{status}', 'ann', {now}, {now}, "
             "NULL, NULL, FALSE, '', '', '')"
         )
-    yield f"INSERT INTO planogram_waits VALUES ('{FIRST}', 2, {now})"
+    yield f"INSERT INTO planogram_waits VALUES ('{FIRST}', 2, {now}, FALSE)"
     yield f"INSERT INTO column_locks VALUES ('{FIRST}', 'A1', 'r1', 1, {now}, NULL)"
     yield (
         "INSERT INTO visits (visit, machine_id, van, revision, opened_by, opened_at_ms, "

@@ -40,6 +40,8 @@ class _SalesByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SalesBy.Value
     """Of the whole fleet only."""
     SALES_BY_MACHINE: _SalesBy.ValueType  # 8
     """Of machines that are named only."""
+    SALES_BY_WEEKDAY_HOUR: _SalesBy.ValueType  # 9
+    """The weekday and the hour of it, as 1-00 to 7-23."""
 
 class SalesBy(_SalesBy, metaclass=_SalesByEnumTypeWrapper): ...
 
@@ -56,6 +58,8 @@ SALES_BY_SITE_TYPE: SalesBy.ValueType  # 7
 """Of the whole fleet only."""
 SALES_BY_MACHINE: SalesBy.ValueType  # 8
 """Of machines that are named only."""
+SALES_BY_WEEKDAY_HOUR: SalesBy.ValueType  # 9
+"""The weekday and the hour of it, as 1-00 to 7-23."""
 Global___SalesBy: _TypeAlias = SalesBy  # noqa: Y015
 
 class _SalesBeside:
@@ -111,7 +115,7 @@ class SalesLine(_message.Message):
     NOW_FIELD_NUMBER: _builtins.int
     BEFORE_FIELD_NUMBER: _builtins.int
     key: _builtins.str
-    """The day as 20260131, the hour 00 to 23, the weekday, or what the line is of."""
+    """The day as 20260131, the hour 00 to 23, the weekday, both (1-00), or what the line is of."""
     @_builtins.property
     def now(self) -> Global___SalesAmount: ...
     @_builtins.property

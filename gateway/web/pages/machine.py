@@ -17,14 +17,16 @@ from gateway.office.v1 import (
     incident_pb2,
     incident_service_pb2,
     machine_profile_service_pb2,
+    sales_service_pb2,
 )
 from gateway.v1 import machine_pb2 as wire
-from gateway.web import waiting
+from gateway.web import sales, waiting
 from gateway.web.charts import shelf
 from gateway.web.pages.machines import state_of
 from gateway.web.tables import Amount, Form, Table, moment, money
 from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.words import said
+from storage.insight import days
 
 LAST = 10
 
@@ -43,12 +45,18 @@ async def machine(looking: Looking) -> ConsolePage:
     profile = await looking.attempt(
         machine_profile_service_pb2.GetMachineProfileRequest(machine_id=of)
     )
+    today = days.as_number(looking.local().date())
+    week = await looking.attempt(
+        sales.last_days(today, sales_service_pb2.SALES_BY_WEEKDAY_HOUR, of)
+    )
+    sold, heats = sales.by_weekday_hour(week)
     it = found.machine
     tables = (
         _troubles(health.troubles),
         _columns(it),
         waiting.work_items(items.work_items),
         waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
+        sold,
         waiting.vends(vends.vends),
         _events(events.events),
     )
@@ -70,6 +78,9 @@ async def machine(looking: Looking) -> ConsolePage:
             ),
             "profile": None if isinstance(profile, Missing) else profile.profile,
             "forms": _forms(it),
+            "heats": heats,
+            "weekdays": sales.WEEKDAYS,
+            "sales_complete": sales.complete(week),
         },
     )
 

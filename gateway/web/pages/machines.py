@@ -1,14 +1,19 @@
 """Machines: all of them, with their state and what is open."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
+from gateway.office.v1 import sales_service_pb2
+from gateway.web import sales
 from gateway.web.tables import Table, moment, money
-from gateway.web.view import ConsolePage, Looking
+from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.waiting import machine_link
 from gateway.web.words import code, said
+from storage.insight import days
 
 PAGE = 100
+SOLD_DAYS = 7
 STATES = {
     "": "any state",
     "INACTIVE": "offline",
@@ -21,7 +26,7 @@ STATES = {
 }
 HEADS = (
     *("Machine", "Store", "State", "Connected or away since"),
-    *("Funds", "Open refunds", "Last fault", "Firmware"),
+    *("Funds", "Open refunds", "Sold in 7 days", "In the 7 before", "Last fault", "Firmware"),
 )
 
 
@@ -35,8 +40,9 @@ def state_of(machine: machine_pb2.Machine) -> str:
     return STATES.get(phase, said(machine_pb2.Phase, machine.phase))
 
 
-def row(machine: machine_pb2.Machine) -> tuple[Any, ...]:
-    """Return a machine's row under HEADS."""
+def row(machine: machine_pb2.Machine, sold: Mapping[Any, Any]) -> tuple[Any, ...]:
+    """Return a machine's row under HEADS. ``sold``: by machine and currency."""
+    line = sold.get((machine.machine_id, machine.currency))
     return (
         machine_link(machine.machine_id),
         machine.store_name,
@@ -44,6 +50,8 @@ def row(machine: machine_pb2.Machine) -> tuple[Any, ...]:
         moment(machine.connection_changed_at),
         money(machine.funds) if machine.funds.minor else None,
         machine.open_refund_count or None,
+        money(line.now.sales) if line else None,
+        money(line.before.sales) if line else None,
         machine.last_fault,
         machine.firmware,
     )
@@ -60,19 +68,38 @@ async def machines(looking: Looking) -> ConsolePage:
         show_retired=bool(retired),
     )
     answer = await looking.ask(request)
+    today = days.as_number(looking.local().date())
+    told = (
+        await looking.attempt(
+            sales_service_pb2.GetSalesRequest(
+                first_day=days.moved(today, -SOLD_DAYS),
+                last_day=days.moved(today, -1),
+                by=sales_service_pb2.SALES_BY_MACHINE,
+                machine_ids=[one.machine_id for one in answer.machines],
+            )
+        )
+        if answer.machines
+        else Missing("")
+    )
+    sold = (
+        {}
+        if isinstance(told, Missing)
+        else {(one.key, one.now.sales.currency): one for one in told.lines}
+    )
     table = Table(
         name="machines",
         title="Machines",
         heads=HEADS,
-        rows=[row(one) for one in answer.machines],
+        rows=[row(one, sold) for one in answer.machines],
         empty="No machine is like that.",
+        note="What was sold on the days before today, in the machine's own currency.",
     )
     words = {"state": state, "text": text, "retired": retired}
     return ConsolePage(
         title="Machines",
         template="machines.html",
         tables=(table,),
-        values={"states": STATES, "words": words},
+        values={"states": STATES, "words": words, "sales_complete": sales.complete(told)},
         more={"machines": {**words, "page": answer.next_page_token}}
         if answer.next_page_token
         else {},

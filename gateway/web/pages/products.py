@@ -1,10 +1,12 @@
-"""Products: the catalogue."""
+"""Products: what sells, and the catalogue."""
 
 from collections.abc import Mapping
 
-from gateway.office.v1 import product_service_pb2
+from gateway.office.v1 import product_service_pb2, sales_service_pb2
+from gateway.web import sales
 from gateway.web.tables import Table, moment, money
 from gateway.web.view import ConsolePage, Looking
+from storage.insight import days
 
 PAGE = 100
 _FIRST = ("en", "zh-Hant", "zh-Hans")
@@ -27,6 +29,9 @@ async def products(looking: Looking) -> ConsolePage:
             show_archived=bool(words["archived"]),
         )
     )
+    today = days.as_number(looking.local().date())
+    told = await looking.attempt(sales.last_days(today, sales_service_pb2.SALES_BY_PRODUCT))
+    sold = sales.by_product(told)
     table = Table(
         name="products",
         title="Products",
@@ -48,8 +53,12 @@ async def products(looking: Looking) -> ConsolePage:
     return ConsolePage(
         title="Products",
         template="products.html",
-        tables=(table,),
-        values={"words": words},
+        tables=(sold, table),
+        values={
+            "words": words,
+            "charts": sales.best(told),
+            "sales_complete": sales.complete(told),
+        },
         more={"products": {**words, "page": answer.next_page_token}}
         if answer.next_page_token
         else {},

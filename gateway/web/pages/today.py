@@ -1,4 +1,6 @@
-"""Today: what is red and since when, what waits for a person, and the money that is on its way."""
+"""Today: what is sold, what is red and since when, what waits for a person, and the money that is
+on its way.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +15,7 @@ from gateway.office.v1 import incident_pb2, incident_service_pb2
 from gateway.web import waiting
 from gateway.web.charts import bars
 from gateway.web.pages.machines import state_of
+from gateway.web.pages.today_sales import sold_today
 from gateway.web.tables import Instant, Table, moment, money
 from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.words import said
@@ -33,16 +36,19 @@ async def today(looking: Looking) -> ConsolePage:
         ),
         trade_service_pb2.ListRefundsRequest(open=True, page_size=ITEMS),
     )
+    day = await sold_today(looking)
     ages = _ages([one.due_at.ToMilliseconds() for one in refunds.refunds], looking.now_ms)
     return ConsolePage(
         title="Today",
         template="today.html",
         tables=(
+            *day.tables,
             await _red(looking, red.machines),
             waiting.work_items(items.work_items),
             waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
         ),
         values={
+            "sold": day,
             "red_more": bool(red.next_page_token),
             "refunds_more": bool(refunds.next_page_token),
             "ages": bars([(name, count, str(count)) for name, count in ages]) if ages else [],

@@ -2,12 +2,18 @@
 
 from gateway.web.charts import (
     BAR_LENGTH,
+    COLUMN_HEIGHT,
     DOT_MAX,
     DOT_MIN,
+    HEAT_LEVELS,
     MAP_HEIGHT,
     MAP_WIDTH,
+    Band,
+    band,
     bars,
     dots,
+    heat,
+    pairs,
     shelf,
     short,
 )
@@ -67,3 +73,31 @@ def test_a_map_of_one_place_or_none() -> None:
 def test_a_long_text_is_cut() -> None:
     """And says so."""
     assert ["abc", "ab…"] == [short("abc", 3), short("abcd", 3)]
+
+
+def test_the_most_is_the_darkest() -> None:
+    """Something is never drawn as nothing, and what is given back is no darker for it."""
+    cells = heat({(1, 9): (100, "a"), (7, 0): (1, "b"), (2, 3): (-5, "c")})
+    assert [(0, 9, HEAT_LEVELS), (1, 3, 1), (6, 0, 1)] == [
+        (one.row, one.hour, one.level) for one in cells
+    ]
+    assert [1] == [one.level for one in heat({(1, 0): (0, "")})]
+    assert [] == heat({})
+
+
+def test_pairs_share_one_scale() -> None:
+    """What is not known has no height."""
+    drawn = pairs([(50, 100, "a"), (None, 0, "b"), (-3, None, "c")])
+    assert [(COLUMN_HEIGHT // 2, COLUMN_HEIGHT), (None, 0), (0, None)] == [
+        (one.now, one.before) for one in drawn
+    ]
+    assert [(0, None)] == [(one.now, one.before) for one in pairs([(0, None, "")])]
+
+
+def test_a_band_begins_at_nothing() -> None:
+    """And is as long as the most."""
+    assert Band(now=BAR_LENGTH // 4, low=0, middle=BAR_LENGTH // 2, high=BAR_LENGTH) == band(
+        25, -3, 50, 100
+    )
+    assert BAR_LENGTH == band(100, 1, 2, 3).now
+    assert 0 == band(0, 0, 0, 0).high

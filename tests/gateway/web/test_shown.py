@@ -40,6 +40,7 @@ def _page(text: str) -> str:
             "now": Instant(0),
             "states": {"": text},
             "words": {"state": "", "text": text, "retired": ""},
+            "sales_complete": None,
         },
     )
 
@@ -97,6 +98,7 @@ def test_each_form_has_an_id_of_its_own() -> None:
             "now": Instant(0),
             "states": {},
             "words": {"state": "", "text": "", "retired": ""},
+            "sales_complete": None,
         },
     )
     assert 'value="one"' in page

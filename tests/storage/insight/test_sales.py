@@ -70,6 +70,8 @@ async def test_sales_are_told_by_anything(books: SalesBooks) -> None:
     assert {"20260101": 120, "20260102": 3, "20260108": 54_000} == await asked(books, By.DAY)
     assert {"09": 4_103, "10": 50_000, "18": 20} == await asked(books, By.HOUR)
     assert {"4": 54_120, "5": 3} == await asked(books, By.WEEKDAY)
+    week = {"4-09": 4_100, "4-10": 50_000, "4-18": 20, "5-09": 3}
+    assert week == await asked(books, By.WEEKDAY_HOUR)
     assert {"cola": 54_103, "tea": 20} == await asked(books, By.PRODUCT)
     assert {"cold": 54_103, "": 20} == await asked(books, By.CATEGORY)
     assert {"": 4_000, "city": 50_120, "pier": 3} == await asked(books, By.DISTRICT)

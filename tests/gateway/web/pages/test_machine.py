@@ -1,8 +1,11 @@
 """The page of one machine, and what a person does there."""
 
+from gateway.web.sales import WEEKDAYS
+from storage.insight import days
 from tests.gateway.web.signed_in import cells, form_of, signed_in
 from tests.support.goods_calls import VAN, twenty_in_a_van
 from tests.support.site import Site
+from tests.support.sold_items import half_past, have_sold
 
 
 async def test_a_machine_is_refilled(site: Site) -> None:
@@ -31,3 +34,20 @@ async def test_a_machine_without_anything_is_shown(site: Site) -> None:
         page = await browser.get("/machines/VM-1")
     assert "Nobody has chosen anything yet." in page.text
     assert any("offline" in row for row in cells(page))
+
+
+async def test_its_week_is_drawn(site: Site) -> None:
+    """Of its own sales, hour by weekday; it is empty where there are none."""
+    await site.register()
+    today = half_past(site, 11)
+    async with signed_in(site) as browser:
+        empty = await browser.get("/machines/VM-1")
+        again = [("VM-1", days.moved(today, back), 8, "cola", 250) for back in (-7, -14, -29)]
+        await have_sold(site, [*again, ("VM-2", days.moved(today, -1), 8, "cola", 999)])
+        page = await browser.get("/machines/VM-1")
+    name = WEEKDAYS[days.weekday(today) - 1]
+    assert "Nothing was sold in this time" in empty.text
+    assert [name, "08:00", "2", "5.00 HKD"] in cells(page)
+    assert f"{name} 08:00: 2 items, 5.00 HKD" in page.text
+    assert 1 == page.text.count('class="level')
+    assert "9.99 HKD" not in page.text

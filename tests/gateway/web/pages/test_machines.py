@@ -6,9 +6,11 @@ from gateway.fleet.enums import descriptor_of, words_of
 from gateway.fleet.v1 import machine_pb2
 from gateway.web.pages import machines
 from gateway.web.pages.machines import STATES, state_of
+from storage.insight import days
 from tests.gateway.web.signed_in import cells, signed_in
 from tests.support.fleet_calls import registered
 from tests.support.site import Site
+from tests.support.sold_items import half_past, have_sold
 
 
 async def test_machines_are_found(site: Site) -> None:
@@ -47,3 +49,19 @@ def test_a_state_is_a_few_words() -> None:
     assert "ready" == state_of(machine)
     machine.halted.error = "x"
     assert "halted" == state_of(machine)
+
+
+async def test_what_a_machine_sold_stands_beside_it(site: Site) -> None:
+    """In a week that is over, and in the week before; nothing if it sold nothing."""
+    for number in (1, 2):
+        await registered(site, f"VM-{number}")
+    today = half_past(site, 11)
+    sold = ((-1, 250), (-2, 50), (-8, 700), (0, 9_000))
+    await have_sold(
+        site, [("VM-1", days.moved(today, back), 8, "cola", minor) for back, minor in sold]
+    )
+    async with signed_in(site) as browser:
+        page = await browser.get("/machines")
+    at = machines.HEADS.index("Sold in 7 days")
+    rows = {row[0]: row[at : at + 2] for row in cells(page)[1:]}
+    assert {"VM-1": ["3.00 HKD", "7.00 HKD"], "VM-2": ["–", "–"]} == rows

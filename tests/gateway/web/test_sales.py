@@ -1,0 +1,96 @@
+"""Answers about sales become rows and pictures, without a number that nobody told."""
+
+from gateway.office.v1 import sales_service_pb2 as wire
+from gateway.v1 import money_pb2
+from gateway.web import sales
+from gateway.web.charts import BAR_LENGTH
+from gateway.web.tables import Amount, Instant
+from gateway.web.view import Missing
+
+
+def _line(
+    key: str, units: int, minor: int, currency: str = "HKD", before: int = 0
+) -> wire.SalesLine:
+    return wire.SalesLine(
+        key=key,
+        now=wire.SalesAmount(units=units, sales=money_pb2.Money(currency=currency, minor=minor)),
+        before=wire.SalesAmount(sales=money_pb2.Money(currency=currency, minor=before)),
+    )
+
+
+def _told(*lines: wire.SalesLine) -> wire.GetSalesResponse:
+    return wire.GetSalesResponse(lines=lines)
+
+
+def test_a_share_is_of_its_currency() -> None:
+    """The most money first; what was only sold before has no share, and is there."""
+    table = sales.by_product(
+        _told(
+            _line("tea", 1, 100),
+            _line("cola", 2, 200),
+            _line("", 1, 50, "JPY"),
+            _line("old", 0, 0, before=7),
+        )
+    )
+    assert [
+        ("cola", 2, Amount(200, "HKD"), "66.6"),
+        ("tea", 1, Amount(100, "HKD"), "33.3"),
+        ("old", 0, Amount(0, "HKD"), "0.0"),
+        ("without a product", 1, Amount(50, "JPY"), "100.0"),
+    ] == [row[:4] for row in table.rows]
+    assert Amount(7, "HKD") == table.rows[2][5]
+    assert ["", "", "12.5"] == [sales.share(*one) for one in ((1, 0), (-1, 8), (1, 8))]
+
+
+def test_what_sold_most_is_drawn_by_currency() -> None:
+    """What brought nothing has no bar."""
+    told = _told(_line("tea", 1, 100), _line("cola", 2, 200), _line("old", 0, 0, before=7))
+    (bars,) = sales.best(told).values()
+    assert [("cola", BAR_LENGTH), ("tea", BAR_LENGTH // 2)] == [
+        (one.label, one.length) for one in bars
+    ]
+
+
+def test_an_hour_without_sales_is_not_drawn() -> None:
+    """Neither in the week nor in the day."""
+    table, heats = sales.by_weekday_hour(
+        _told(_line("1-09", 2, 300), _line("7-23", 0, 0, before=1))
+    )
+    assert [("Monday", "09:00", 2, Amount(300, "HKD"))] == table.rows
+    assert [(0, 9)] == [(one.row, one.hour) for one in heats["HKD"]]
+    hours = sales.columns_of(_told(_line("09", 2, 300, before=100), _line("10", 0, 0, before=5)))
+    assert (300, 100) == hours["HKD"][9][:2]
+    assert (None, 5) == hours["HKD"][10][:2]
+    assert {(None, None)} == {one[:2] for one in hours["HKD"][11:]}
+
+
+def test_no_answer_is_said() -> None:
+    """Where the rows would be."""
+    missing = Missing("The database does not answer.")
+    for table in (
+        sales.by_hour(missing),
+        sales.by_product(missing),
+        sales.by_weekday_hour(missing)[0],
+    ):
+        assert ([], missing.why) == (list(table.rows), table.empty)
+    assert sales.complete(missing) is None
+    assert sales.NOTHING == sales.by_hour(_told()).empty
+
+
+def test_it_is_said_how_complete_it_is() -> None:
+    """As the call says it."""
+    answer = _told()
+    answer.completeness.position = 7
+    answer.completeness.lines_behind = 2
+    answer.completeness.complete_until.FromSeconds(5)
+    assert sales.Complete(7, Instant(5_000), 2, making_again=False) == sales.complete(answer)
+
+
+def test_the_last_days_are_over() -> None:
+    """Four whole weeks before today."""
+    asked = sales.last_days(20260301, wire.SALES_BY_PRODUCT, "VM-1")
+    assert (20260201, 20260228, ["VM-1"]) == (
+        asked.first_day,
+        asked.last_day,
+        list(asked.machine_ids),
+    )

@@ -59,8 +59,9 @@ def decide(
         resuming.resume(draft)
     told = hearing.settles(state, event)
     _let_time_pass(draft, heard | told)
-    # A stream that opens is told behind its Welcome.
-    configuring.put_in_force(draft, tell=not isinstance(event, events.Connected))
+    if not isinstance(event, events.ConfigurationChanged):
+        # A newer planogram takes the place of one that waits. Who connects is told behind Welcome.
+        configuring.put_in_force(draft, tell=not isinstance(event, events.Connected))
     _apply(draft, event)
     if told:
         _let_time_pass(draft, heard)

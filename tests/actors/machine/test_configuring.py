@@ -290,3 +290,24 @@ def test_an_alarm_names_the_goods_of_some_columns() -> None:
     told = Configuration(revision=2, planogram_version=2)
     story.do(events.ConfigurationChanged(configuration=told, columns=()))
     assert "4 cola of A3 and of 1 more columns have no place" in story.state.alarms[0].detail
+
+
+def test_a_planogram_that_is_replaced_takes_no_goods_out() -> None:
+    """The session ended in the moment in which a newer one came: nobody shows the one before."""
+    story = Story(replace(a_machine(), columns=(COLA,)))
+    story.connect()
+    story.pay(500)
+    for version, columns, agreed in (
+        (2, (SMALLER,), True),
+        (3, (replace(COLA, price_minor=700),), False),
+    ):
+        told = Configuration(revision=version, planogram_version=version)
+        story.do(
+            events.ConfigurationChanged(
+                configuration=told, columns=columns, goods_may_be_removed=agreed
+            )
+        )
+        story.now_ms += story.policy.idle_refund_ms
+    assert (3, 4) == (story.state.configuration.planogram_version, story.state.columns[0].stock)
+    assert [] == list(story.last.goods)
+    assert 1 == len(story.effects(UpdatePlanogram))

@@ -16,8 +16,9 @@ from gateway.rpc.roles import NOBODY, Roles
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """``proof`` is what proves the ``name``: "certificate", "token", or nothing. ``person`` tells
-    people apart; empty: what they claim to be called does. ``until_ms``: when the proof ends;
-    ``serial``: of the certificate.
+    people apart; empty: what they claim to be called does. ``signed_in``: the name in the link by
+    which they came to the console. ``until_ms``: when the proof ends; ``serial``: of the
+    certificate.
     """
 
     proof: str = ""
@@ -26,6 +27,7 @@ class Caller:
     roles: Roles = NOBODY
     until_ms: int | None = None
     serial: str = ""
+    signed_in: str = ""
 
 
 _PRESENT: ContextVar[Caller | None] = ContextVar("who makes the call that is answered here")

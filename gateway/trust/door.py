@@ -172,7 +172,8 @@ class AdminDoor(grpc.aio.ServerInterceptor):
                 proof.reschedule(asyncio.get_running_loop().time())
 
     def _is_denied(self, caller: Caller) -> bool:
-        return self._denied.person(caller.name, caller.person, serial=caller.serial)
+        names = (caller.name, caller.person, caller.signed_in)
+        return self._denied.person(*names, serial=caller.serial)
 
     async def _note(
         self, path: str, request: Any, context: Context, caller: Caller, refusal: Refusal
@@ -202,7 +203,9 @@ class AdminDoor(grpc.aio.ServerInterceptor):
 
 
 def _words(caller: Caller) -> str:
-    return callers_named.shown("", caller) if caller.name else "whoever proves nothing"
+    if not caller.name:
+        return caller.signed_in or "whoever proves nothing"
+    return callers_named.shown("", caller)
 
 
 def _parts(handler: Any) -> "tuple[Callable[..., Handler], Answer]":

@@ -62,7 +62,8 @@ class People:
             raise CallRefused(errors.NOT_PROVEN)
         # Where others can prove who they are, all who do not are one person: two names over the
         # socket must not confirm each other.
-        return Caller(person="" if self.rules.claims_are_people else _UNPROVEN, roles=roles)
+        person = "" if self.rules.claims_are_people else _UNPROVEN
+        return Caller(person=person, roles=roles, signed_in=_signed_in(metadata, through))
 
     async def _of_token(self, token: str, peer: Peer | None, now_ms: int) -> Caller:
         if self.tokens is None:
@@ -101,6 +102,13 @@ def _require_person(peer: Peer, now_ms: int) -> None:
     # TLS looked when the connection began; it may be a day old.
     if peer.not_after_ms is not None and peer.not_after_ms <= now_ms:
         raise CallRefused(errors.CERTIFICATE_ENDED)
+
+
+def _signed_in(metadata: Sequence[tuple[str, str | bytes]], through: str) -> str:
+    """Return under which name a link has let somebody into the console; others claim one."""
+    if not through.startswith(CONSOLE):
+        return ""
+    return next((str(value) for key, value in metadata if key == "x-actor"), "")
 
 
 def _bearer(metadata: Sequence[tuple[str, str | bytes]]) -> str:

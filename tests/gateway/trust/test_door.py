@@ -299,6 +299,19 @@ async def test_a_person_who_is_denied_calls_nothing() -> None:
     assert entry.books.rows[0]["detail"].startswith("ACCESS_DENIED: token ann was denied")
 
 
+async def test_who_is_denied_is_denied_at_the_console_too() -> None:
+    """A link let them in, for twelve hours; their denial counts for its session."""
+    entry = Entry()
+    entry.denied.set([("PERSON", "ann")])
+    path = "/gateway.fleet.v1.FleetService/GetMachine"
+    ann, bob = (
+        FakeContext(metadata=(("x-actor", name),), address="console:owner")
+        for name in ("ann", "bob")
+    )
+    assert (None, "answered") == (await entry.call(path, ann), await entry.call(path, bob))
+    assert entry.books.rows[0]["detail"].startswith("ACCESS_DENIED: ann was denied")
+
+
 async def test_an_open_watch_of_somebody_who_is_denied_ends() -> None:
     """At once, and no other."""
     entry, path = Entry(), "/gateway.fleet.v1.EventService/WatchEvents"

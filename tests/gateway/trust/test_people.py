@@ -104,6 +104,15 @@ async def test_who_proves_nothing_has_the_role_of_the_way_they_came() -> None:
     assert "NOT_PROVEN" == await reason()
 
 
+async def test_a_link_of_the_console_says_who_opened_it() -> None:
+    """Who is denied by that name has no way round; elsewhere a name is a claim."""
+    claim = (("x-actor", "ann"),)
+    caller = await who(metadata=claim, through="console:finance")
+    assert (FINANCE, "ann", "") == (caller.roles, caller.signed_in, caller.name)
+    socket = await who(RolesOf(socket=OWNER), metadata=claim, through="unix:")
+    assert not socket.signed_in
+
+
 async def test_where_others_prove_who_they_are_a_claim_makes_no_person() -> None:
     """Two names over the socket do not confirm each other."""
     caller = await who(RolesOf(socket=OWNER), through="unix:")

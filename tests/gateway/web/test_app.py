@@ -113,6 +113,15 @@ async def test_a_form_does_once_what_it_says(site: Site) -> None:
     ]
 
 
+async def test_whose_role_is_too_little_is_forbidden(site: Site) -> None:
+    """And told which role it takes."""
+    await registered(site)
+    async with signed_in(site, role="viewer") as browser:
+        form = form_of(await browser.get("/machines/VM-1"), "/acts/disable-machine")
+        refused = await _act(browser, "disable-machine", form)
+    assert (403, True) == (refused.status_code, "role technician" in refused.text)
+
+
 async def test_a_form_of_somebody_else_does_nothing(site: Site) -> None:
     """Without the key of the person's own forms, and without an id, nothing is done."""
     await registered(site)

@@ -8,7 +8,7 @@ ends when the lot was taken out, or sold before the recall, or when the recall i
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -256,26 +256,43 @@ def locking(recall_id: str, now_ms: int) -> Making:
     return make
 
 
-def to_take_out(connection: Connection, machine_id: str) -> dict[str, int]:
-    """Return how many in each column of a machine must be brought out of it, because recalls lock
-    the column for them.
+def to_take_out(connection: Connection, machine_ids: Sequence[str]) -> dict[tuple[str, str], int]:
+    """Return how many in which column (machine and column) must be brought out of it, because
+    recalls lock columns of these machines for them.
     """
     c, r = column_locks.c, recalls_table.c
     locked = (
-        select(r.product, r.lot)
+        select(r.product, r.lot, c.machine_id)
         .join(column_locks, c.recall_id == r.recall_id)
-        .where(c.machine_id == machine_id)
+        .where(c.machine_id.in_(machine_ids))
         .distinct()
     )
-    found: Counter[str] = Counter()
-    for product, lot in sorted((row.product, row.lot) for row in connection.execute(locked)):
-        # Whatever of the product is in it: to go through all that was ever loaded of a lot, machine
-        # by machine, takes long in a large fleet.
-        page = places_page(product, "", "", PLACES_AT_ONCE)
-        rows = connection.execute(page.where(goods_balances.c.machine_id == machine_id)).all()
-        for one in _held(connection, product, lot, rows):
-            found[one.column] = min(one.stock, found[one.column] + one.quantity)
+    of: dict[tuple[str, str], list[str]] = {}
+    for row in connection.execute(locked):
+        of.setdefault((row.product, row.lot), []).append(row.machine_id)
+    found: Counter[tuple[str, str]] = Counter()
+    for (product, lot), there in sorted(of.items()):
+        for one in _held_in(connection, product, lot, there):
+            column = one.machine_id, one.column
+            found[column] = min(one.stock, found[column] + one.quantity)
     return found
+
+
+def _held_in(
+    connection: Connection, product: str, lot: str, machine_ids: Sequence[str]
+) -> Iterator[HeldView]:
+    """Yield which columns of these machines hold some of it. Whatever of the product is in them is
+    looked at: to go through all that was ever loaded of a lot takes long in a large fleet.
+    """
+    after = ""
+    while True:
+        page = places_page(product, "", after, PLACES_AT_ONCE)
+        ours = page.where(goods_balances.c.machine_id.in_(machine_ids))
+        rows = connection.execute(ours).all()
+        yield from _held(connection, product, lot, rows)
+        if len(rows) < PLACES_AT_ONCE:
+            return
+        after = rows[-1].place
 
 
 def places_page(

@@ -6,20 +6,32 @@ back as far as was asked, less time is taken instead. Reads only.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    select,
+)
 
 from actors.machine.goods import COLUMN, GoodsKind, column_place
 from actors.machine.ids import MachineId
 from storage.database.engine import Database
 from storage.office.deeds import NotPossible
-from storage.office.goods import MovesWanted, moves_page
 from storage.office.locks import to_take_out
 from storage.office.selectors import Held, Selector, page_of
 from storage.office.supply import Supply, expected, supply
-from storage.tables import column_pars, goods_balances, machines, planogram_columns
+from storage.tables import column_pars, goods_balances, goods_moves, machines, planogram_columns
 
 MOVES_MAX = 5_000
 """So many moves of a machine are looked at, at most."""
@@ -74,7 +86,7 @@ class StockLists:
         """
 
         def work(connection: Connection) -> list[StockLine]:
-            return _of_all(connection, machine_ids, since_ms, now_ms, ahead_ms)
+            return _of_machines(connection, machine_ids, since_ms, now_ms, ahead_ms)
 
         return await self._db.read(work)
 
@@ -86,9 +98,12 @@ class StockLists:
         """
 
         def work(connection: Connection) -> list[StockLine]:
-            machine_ids = _all_of(connection, selector, now_ms)
-            lines = _of_all(connection, machine_ids, since_ms, now_ms, ahead_ms)
-            return [line for line in lines if line.bring or line.take_out]
+            found = _all_of(connection, selector, now_ms)
+            return [
+                line
+                for line in _of_machines(connection, found, since_ms, now_ms, ahead_ms)
+                if line.bring or line.take_out
+            ]
 
         return await self._db.read(work)
 
@@ -116,31 +131,52 @@ def _all_of(connection: Connection, selector: Selector, now_ms: int) -> list[str
             return found
 
 
-def _of_all(
+def _of_machines(
     connection: Connection, machine_ids: Sequence[str], since_ms: int, now_ms: int, ahead_ms: int
 ) -> list[StockLine]:
+    # Asked once for all of them, but for what was sold: of each that is bounded by its own moves.
+    planned: dict[str, list[Row[Any]]] = {}
+    for row in connection.execute(_PLANNED, {"machine_ids": machine_ids}):
+        planned.setdefault(row.machine_id, []).append(row)
     locked = to_take_out(connection, machine_ids)
-    return [
-        line
-        for machine_id in machine_ids
-        for line in _of_machine(connection, machine_id, locked, since_ms, now_ms, ahead_ms)
-    ]
+    lines = []
+    for machine_id in machine_ids:
+        if rows := planned.get(machine_id):
+            sold, span_ms = _sold(connection, machine_id, since_ms, now_ms)
+            for row in rows:
+                number = sold[column_place(MachineId(machine_id), row.column), row.product]
+                out = locked.get((machine_id, row.column), 0)
+                lines.append(_line(row, number, span_ms, ahead_ms, out))
+    return lines
 
 
-def _of_machine(
-    connection: Connection,
-    machine_id: str,
-    locked: Mapping[tuple[str, str], int],
-    since_ms: int,
-    now_ms: int,
-    ahead_ms: int,
-) -> list[StockLine]:
-    sold, span_ms = _sold(connection, machine_id, since_ms, now_ms)
+def _line(row: Row[Any], sold: int, span_ms: int, ahead_ms: int, locked: int) -> StockLine:
+    retired = row.retired_at_ms is not None
+    out = row.stock if retired else min(row.stock, locked)
+    # Nothing is sold out of a locked column, also none of what may be sold.
+    there = row.stock - out if out else expected(row.stock, sold, span_ms, ahead_ms)
+    return StockLine(
+        machine_id=row.machine_id,
+        column=row.column,
+        product=row.product,
+        stock=row.stock,
+        capacity=row.capacity,
+        par=row.par,
+        sold=sold,
+        span_ms=span_ms,
+        supply=supply(row.stock - out, sold, span_ms),
+        expected=there,
+        bring=0 if retired else max(0, min(row.par, row.capacity) - there),
+        take_out=out,
+    )
+
+
+def _planned() -> Select[Any]:
     planned, par = planogram_columns.c, column_pars.c
-    place = literal(f"{COLUMN}:{machine_id}/") + planned.column
-    rows = connection.execute(
+    place = literal(f"{COLUMN}:") + planned.machine_id + literal("/") + planned.column
+    return (
         select(
-            *(planned.column, planned.product, planned.capacity),
+            *(planned.machine_id, planned.column, planned.product, planned.capacity),
             func.coalesce(goods_balances.c.quantity, 0).label("stock"),
             func.coalesce(par.par, 0).label("par"),
             machines.c.retired_at_ms,
@@ -164,50 +200,42 @@ def _of_machine(
                 ),
             )
         )
-        .where(planned.machine_id == machine_id)
-        .order_by(planned.place)
+        .where(planned.machine_id.in_(bindparam("machine_ids", expanding=True)))
+        .order_by(planned.machine_id, planned.place)
     )
-    lines = []
-    for row in rows:
-        number = sold[column_place(MachineId(machine_id), row.column), row.product]
-        retired = row.retired_at_ms is not None
-        out = row.stock if retired else min(row.stock, locked.get((machine_id, row.column), 0))
-        # Nothing is sold out of a locked column, also none of what may be sold.
-        there = row.stock - out if out else expected(row.stock, number, span_ms, ahead_ms)
-        lines.append(
-            StockLine(
-                machine_id=machine_id,
-                column=row.column,
-                product=row.product,
-                stock=row.stock,
-                capacity=row.capacity,
-                par=row.par,
-                sold=number,
-                span_ms=span_ms,
-                supply=supply(row.stock - out, number, span_ms),
-                expected=there,
-                bring=0 if retired else max(0, min(row.par, row.capacity) - there),
-                take_out=out,
-            )
-        )
-    return lines
+
+
+def _sold_of_newest() -> Select[Any]:
+    # To make a statement costs more than to run it.
+    c = goods_moves.c
+    newest = (
+        select(c.at_ms, c.kind, c.from_place, c.product, c.quantity)
+        .where(c.machine_id == bindparam("machine_id"))
+        .order_by(c.id.desc())
+        .limit(bindparam("most", type_=Integer))
+        .subquery()
+        .c
+    )
+    counts = and_(newest.kind.in_(_SALES), newest.at_ms >= bindparam("since_ms", type_=BigInteger))
+    return select(
+        newest.from_place,
+        newest.product,
+        func.sum(case((counts, newest.quantity), else_=0)).label("quantity"),
+        func.min(newest.at_ms).label("first_ms"),
+    ).group_by(newest.from_place, newest.product)
+
+
+_PLANNED = _planned()
+_SOLD = _sold_of_newest()
 
 
 def _sold(
     connection: Connection, machine_id: str, since_ms: int, now_ms: int
 ) -> tuple[Counter[tuple[str, str]], int]:
     """Return how many of what were sold out of which column, and in how much time."""
-    newest = moves_page(MovesWanted(machine_id=machine_id), None, MOVES_MAX).subquery()
-    c = newest.c
-    first_ms = connection.scalar(select(func.min(c.at_ms)))
+    given = {"machine_id": machine_id, "most": MOVES_MAX, "since_ms": since_ms}
+    rows = connection.execute(_SOLD, given).all()
+    sold = Counter({(row.from_place, row.product): int(row.quantity) for row in rows})
     # A machine that is younger, or sold more, has less time behind it.
-    begin_ms = since_ms if first_ms is None else max(since_ms, first_ms)
-    counted = (
-        select(c.from_place, c.product, func.sum(c.quantity).label("quantity"))
-        .where(c.kind.in_(_SALES), c.at_ms >= begin_ms)
-        .group_by(c.from_place, c.product)
-    )
-    sold: Counter[tuple[str, str]] = Counter()
-    for row in connection.execute(counted):
-        sold[row.from_place, row.product] = int(row.quantity)
-    return sold, max(1, now_ms - begin_ms)
+    first_ms = min((row.first_ms for row in rows), default=since_ms)
+    return sold, max(1, now_ms - max(since_ms, first_ms))

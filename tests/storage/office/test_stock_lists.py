@@ -87,7 +87,10 @@ async def test_what_is_brought_is_the_par_less_what_will_be_there(
         await lists.picked(Selector(all=True), **asked)
 
 
-async def test_locked_goods_are_taken_out_and_none_of_them_is_expected(db: Database) -> None:
+@pytest.mark.parametrize("places", [1, 500])
+async def test_locked_goods_are_taken_out_and_none_of_them_is_expected(
+    db: Database, monkeypatch: pytest.MonkeyPatch, places: int
+) -> None:
     """Of nine with a par of eight five are recalled, some of them twice: five come out, and four
     that may be sold are there and stay, because a locked column sells nothing: four are brought.
     """
@@ -111,6 +114,7 @@ async def test_locked_goods_are_taken_out_and_none_of_them_is_expected(db: Datab
         line.bring,
     )
     every = NewRecall(product="cola", lot="", reason="glass")
+    monkeypatch.setattr(locks, "PLACES_AT_ONCE", places)
     await of.locked_for(db, await of.recalled(db, every, "r-all"))
     lines = await StockLists(db).picked(Selector(all=True), **asked)
     assert [("VM-1", 9, 0, 8), ("VM-2", 6, 0, 6)] == [

@@ -38,7 +38,11 @@ def invalid(*problems: FieldProblem) -> CallRefused:
     )
 
 
-_SHOWN_BY = {"column": "GetMachine", "machine_import": "ListAuditRecords"}
+_SHOWN_BY = {
+    "column": "GetMachine",
+    "machine_import": "ListAuditRecords",
+    "manifest": "ListScreens",
+}
 """What has no list of its own."""
 
 

@@ -26,7 +26,11 @@ PROBLEMS_SHOWN_MAX = 20
 """A status travels in the trailing metadata, where there is room for little."""
 
 
-_CHANGED_BY = {"price_list": "SetPrices", "visit": "CloseVisit"}
+_CHANGED_BY = {
+    "price_list": "SetPrices",
+    "visit": "CloseVisit",
+    "screen_plan": "EndScreenPlan",
+}
 """What has no call that updates it."""
 
 

@@ -24,8 +24,9 @@ from alipay_client.keys import Keys, load_keys
 from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates, tracing
 from gateway.process.addresses import share_port
-from gateway.process.files import Problems, why_no_folder, why_no_log
+from gateway.process.files import Problems
 from gateway.process.people import asks_for_proof, people
+from gateway.process.places import why_no_folder, why_no_log
 from gateway.process.sections import (
     Admin,
     ConsolePages,
@@ -91,7 +92,11 @@ def configs(settings: Settings) -> Configs:
     admin_tls = _tls("admin", settings.admin, problems)
     console_tls = _tls("console", settings.console, problems) if settings.console.enabled else None
     policy = _policy(settings, problems)
-    roles = people(settings.admin, problems)
+    roles = people(
+        settings.admin,
+        problems,
+        console_asks=settings.console.enabled and settings.console.client_ca_file is not None,
+    )
     if settings.policy.write_off_second_person_above_minor is not None and not asks_for_proof(
         settings.admin
     ):

@@ -14,9 +14,11 @@ from gateway.process.sections import Admin, AdminTokens, is_loopback_host
 from gateway.rpc.roles import NOBODY, Role, Roles, RolesOf, TokenRules
 
 
-def people(admin: Admin, problems: Problems) -> RolesOf:
-    """Return who may do what, and note in ``problems`` what cannot be."""
-    for sentence in (*_certificate_problems(admin), *_token_problems(admin.tokens)):
+def people(admin: Admin, problems: Problems, *, console_asks: bool = False) -> RolesOf:
+    """Return who may do what, and note in ``problems`` what cannot be. ``console_asks``: the pages
+    take certificates, whether or not the administrators' listener does.
+    """
+    for sentence in (*_certificate_problems(admin, console_asks), *_token_problems(admin.tokens)):
         problems.add(sentence)
     proves = asks_for_proof(admin)
     default = NOBODY if proves or not admin.address.loopback else frozenset({Role.OWNER})
@@ -39,7 +41,7 @@ def _role(name: str) -> Roles:
     return NOBODY if name == "none" else frozenset({Role(name)})
 
 
-def _certificate_problems(admin: Admin) -> Iterator[str]:
+def _certificate_problems(admin: Admin, console_asks: bool) -> Iterator[str]:
     named = bool(admin.roles or admin.unit_roles)
     if admin.client_ca_file and admin.has_tls and not named and admin.tokens is None:
         yield (
@@ -47,10 +49,15 @@ def _certificate_problems(admin: Admin) -> Iterator[str]:
             'do: give admin.roles, for example roles = { ann = "owner" } with the name in the '
             "certificate (its URI, else its common name), or admin.unit_roles."
         )
-    if named and not admin.client_ca_file:
+    if console_asks and not named:
+        yield (
+            "console.client_ca_file asks for certificates, and nothing says what their holders may "
+            "do: give admin.roles or admin.unit_roles, or leave it out: links sign people in."
+        )
+    if named and not admin.client_ca_file and not console_asks:
         yield (
             "admin.roles and admin.unit_roles are about certificates, and nobody is asked for "
-            "one: give admin.client_ca_file, or leave them out."
+            "one: give admin.client_ca_file or console.client_ca_file, or leave them out."
         )
     if admin.unproven_role not in {None, "none"} and not admin.address.loopback:
         yield (

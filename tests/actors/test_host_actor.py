@@ -53,7 +53,7 @@ async def test_an_act_goes_in_and_its_answer_comes_out(actor: HostActor) -> None
     assert ("c-1", "") == (done.command_id, done.refusal)
 
 
-@pytest.mark.parametrize("version", [blocks.VERSION - 1, blocks.VERSION + 1])
+@pytest.mark.parametrize("version", [blocks.OLDEST - 1, blocks.VERSION + 1])
 async def test_a_gateway_of_another_version_is_refused(actor: HostActor, version: int) -> None:
     """Before it sends anything that the host would read as something else; what to do is said."""
     await actor.hello()
@@ -120,7 +120,7 @@ async def test_a_gateway_of_the_release_before_is_served(
     actor: HostActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And hears nothing that it cannot read; one of this release hears all."""
-    now = blocks.VERSION
+    now, oldest = blocks.VERSION, blocks.OLDEST
     monkeypatch.setattr(blocks, "VERSION", now + 1)
     monkeypatch.setattr(blocks, "SINCE", {CommandDone: now + 1})
     count = StockCounted(column="A1", stock=7, actor="ann")
@@ -131,4 +131,4 @@ async def test_a_gateway_of_the_release_before_is_served(
         answer = await actor.exchange(attachment, blocks.pack_batch([act]))
         heard.append(len(blocks.unpack_delivery(answer).messages))
     assert [0, 1] == heard
-    assert (now + 1, now) == ((told := await actor.hello())[2], told[4])
+    assert (now + 1, oldest) == ((told := await actor.hello())[2], told[4])

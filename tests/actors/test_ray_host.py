@@ -414,7 +414,7 @@ async def test_a_spare_has_the_machines_of_a_killed_host(cluster: tuple[RaySetti
     link = hosts.links[0]
     attachment = await attach(link)
     spare = await named("vendgate-host-0-2")
-    spare_pid, _, _, serves = await spare.hello.remote()
+    spare_pid, _, _, serves, _ = await spare.hello.remote()
     assert not serves
     killed = (await hosts.pids())[link.name]
     os.kill(killed, signal.SIGKILL)

@@ -57,7 +57,9 @@ def write(folder: Path, tables: dict[str, Any]) -> str:
 def _lines(name: str, table: dict[str, Any]) -> list[str]:
     lines = [f"[{name}]"] if name else []
     lines += [
-        f"{key} = {_text(value)}" for key, value in table.items() if not isinstance(value, dict)
+        f"{json.dumps(key)} = {_text(value)}"
+        for key, value in table.items()
+        if not isinstance(value, dict)
     ]
     for key, value in table.items():
         if isinstance(value, dict):

@@ -88,3 +88,12 @@ def test_keys_may_be_fetched_on_this_computer_without_tls() -> None:
     made, problems = read(tokens={**TOKENS, "keys_url": "http://127.0.0.1:8/keys"})
     assert made.tokens is not None
     assert ("http://127.0.0.1:8/keys", []) == (made.tokens.keys_url, problems)
+
+
+def test_the_console_may_ask_for_certificates_alone() -> None:
+    """Their holders have roles too; nobody who shows one is left without."""
+    problems = Problems()
+    made = people(Admin.model_validate({"roles": {"ann": "owner"}}), problems, console_asks=True)
+    assert ({"ann": OWNER}, []) == (made.names, problems.sentences)
+    people(Admin(), problems, console_asks=True)
+    assert "console.client_ca_file asks for certificates" in problems.sentences[0]

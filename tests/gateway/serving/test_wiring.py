@@ -155,6 +155,10 @@ async def test_the_console_is_served_over_tls(tmp_path: Path, tables: Tables) ->
         "private_key_file": str(tmp_path / "console.key"),
         "client_ca_file": str(tmp_path / "people.crt"),
     }
+    tables["admin"] = {
+        **tables.get("admin", {}),
+        "roles": {"spiffe://vendgate.test/admin/ann": "owner"},
+    }
 
     def browser(url: str, shown: Issued | None) -> httpx.AsyncClient:
         context = ssl.create_default_context(cadata=people.certificate.decode())

@@ -22,6 +22,12 @@ async def test_an_item_is_closed_once(db: Database) -> None:
 
 async def test_a_login_ends_by_itself(db: Database) -> None:
     """None is issued that is over, or has no end."""
-    login = {"secret_sha256": "a" * 64, "kind": "LINK", "person": "ann", "issued_at_ms": 1}
+    login: dict[str, object] = {
+        "secret_sha256": "a" * 64,
+        "kind": "LINK",
+        "person": "ann",
+        "role": "viewer",
+    }
+    login |= {"issued_at_ms": 1}
     await taken(db, console_logins, {**login, "expires_at_ms": 2})
     await refused(db, console_logins, {**login, "secret_sha256": "b" * 64, "expires_at_ms": 1})

@@ -577,7 +577,7 @@ PLANTED = (
         name="not-said-again",
         sentence="A stream moves to its new host, and what the old one dropped is not said again.",
         bug=bugs_of_moves.frames_are_not_repeated,
-        start=36,
+        start=24,
         steer=steers.partitions_move_in_peace,
     ),
     Planted(

@@ -11,12 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import func, select
 
+from actors import blocks
 from gateway.demo import stage
 from gateway.demo.cluster import balancer
 from gateway.demo.cluster.plan import free_ports
@@ -48,7 +50,10 @@ IMPORTED = "from actors.machine.state import MachineState\n"
 COLUMN = 'Column("tomorrow", Integer, nullable=False, server_default=text("7"))'
 ADDED = "ADDED: Mapping[int, Fields] = {"
 OF_TOMORROW = {
-    "actors/blocks.py": ("\nVERSION = 10\n", "\nVERSION = 11\n"),
+    "actors/blocks.py": (
+        f"\nVERSION = {blocks.VERSION}\n",
+        f"\nVERSION = {blocks.VERSION + 1}\n",
+    ),
     "actors/machine/state.py": (STATE, f"{STATE}    seen_by_tomorrow: int = 0\n"),
     "actors/machine/draft.py": (VERSION, f"{VERSION}, seen_by_tomorrow=1"),
     "storage/state_formats.py": (
@@ -139,7 +144,8 @@ class Rolled(System):
                 folder = self.folder / name
                 folder.mkdir()
                 others = {**self._tables, **doors, "admin": {"listen": admin}}
-                stage.write_settings(folder, self.ports, keys=self._keys, ray=True, others=others)
+                ports = replace(self.ports, files=0)  # The files for screens are the first one's.
+                stage.write_settings(folder, ports, keys=self._keys, ray=True, others=others)
             self.gateways[name] = balancer.Server(
                 name=name, machines=machines, http=http, health=health
             )

@@ -106,11 +106,15 @@ class Follower:
         self._horizon = Horizon(self.db)
 
     async def run(self) -> None:
-        """Follow whenever nobody else does, until cancelled; then let another go on."""
+        """Follow whenever nobody else does, until cancelled; then let another go on. Behind each
+        batch the computer and the database are left to others for as long as the batch took: who
+        has years to make up for must not slow down what is sold meanwhile.
+        """
         try:
             while True:
-                if not await self._once():
-                    await self.sleep(LOOK_EVERY_S)
+                begun_s = self.monotonic_s()
+                more = await self._once()
+                await self.sleep(self.monotonic_s() - begun_s if more else LOOK_EVERY_S)
         finally:
             await self.give_up()
 
@@ -194,7 +198,7 @@ class Follower:
         if batch is None:
             await self._beat(held)
             return False
-        facts, sums = made_of(batch)
+        facts, sums = await asyncio.to_thread(made_of, batch)  # The loop has customers.
 
         def save(connection: Connection) -> None:
             if facts:

@@ -6,10 +6,11 @@ not converged or show what was recalled. What machines say is telemetry: it is w
 and no sale waits for it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, insert, select, update
 
@@ -34,6 +35,7 @@ from storage.tables import (
     sites,
 )
 
+T = TypeVar("T")
 AT_ONCE = 500
 
 
@@ -145,7 +147,7 @@ class Screens:
         text and the assets that it shows.
         """
 
-        def write(connection: Connection) -> None:
+        def make(connection: Connection) -> None:
             name = connection.dialect.name
             for sha256, (body, shown) in made.items():
                 row = {"sha256": sha256, "made_at_ms": now_ms, "body": body}
@@ -156,38 +158,20 @@ class Screens:
                     connection.execute(
                         dialects.insert_or_ignore(name, manifest_assets, keys), links
                     )
-            for machine_id, manifest in sorted(wishes.items()):
-                c = machine_screens.c
-                mine = update(machine_screens).where(
-                    c.machine_id == machine_id, c.wanted != manifest
-                )
-                told = {"wanted": manifest, "wanted_at_ms": now_ms, "reason": "", "detail": ""}
-                connection.execute(mine.values(told))
 
-        await self._db.write(write)
+        await self._db.write(make)
+        for some in _parts(sorted(wishes.items())):
+            await self._db.write(partial(_want, some=some, now_ms=now_ms))
 
     async def heard(self, told: Sequence[ScreenTold], counted: Sequence[Play]) -> None:
         """Write down what machines said. What names a machine or a manifest that nobody knows is
-        left out; totals only grow.
+        left out; totals only grow. Said again it changes nothing, so whoever does not know how much
+        of it was written says all of it again.
         """
-
-        def write(connection: Connection) -> None:
-            known = _known(connection, machines.c.machine_id, [one.machine_id for one in told])
-            for one in told:
-                if one.machine_id in known:
-                    _hear(connection, one)
-            if not counted:
-                return
-            machine_ids = _known(
-                connection, machine_screens.c.machine_id, [one.machine_id for one in counted]
-            )
-            names = _known(connection, manifests.c.sha256, [one.manifest for one in counted])
-            for play in counted:
-                if play.machine_id in machine_ids and play.manifest in names:
-                    _count(connection, play)
-
-        if told or counted:
-            await self._db.write(write)
+        for some in _parts(told):
+            await self._db.write(partial(_hear_all, told=some))
+        for plays_of_some in _parts(counted):
+            await self._db.write(partial(_count_all, counted=plays_of_some))
 
     async def manifest(self, sha256: str) -> str:
         """Return the text of a manifest. Raises NotThere."""
@@ -243,6 +227,39 @@ class Screens:
         return await self._db.read(read)
 
 
+def _parts(of: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Tell them so many at a time, each part for a transaction of its own: on SQLite a customer
+    waits for whoever writes.
+    """
+    for start in range(0, len(of), AT_ONCE):
+        yield of[start : start + AT_ONCE]
+
+
+def _want(connection: Connection, *, some: Sequence[tuple[str, str]], now_ms: int) -> None:
+    c = machine_screens.c
+    for machine_id, manifest in some:
+        mine = update(machine_screens).where(c.machine_id == machine_id, c.wanted != manifest)
+        told = {"wanted": manifest, "wanted_at_ms": now_ms, "reason": "", "detail": ""}
+        connection.execute(mine.values(told))
+
+
+def _hear_all(connection: Connection, *, told: Sequence[ScreenTold]) -> None:
+    known = _known(connection, machines.c.machine_id, [one.machine_id for one in told])
+    for one in told:
+        if one.machine_id in known:
+            _hear(connection, one)
+
+
+def _count_all(connection: Connection, *, counted: Sequence[Play]) -> None:
+    machine_ids = _known(
+        connection, machine_screens.c.machine_id, [one.machine_id for one in counted]
+    )
+    names = _known(connection, manifests.c.sha256, [one.manifest for one in counted])
+    for play in counted:
+        if play.machine_id in machine_ids and play.manifest in names:
+            _count(connection, play)
+
+
 def _playlists(connection: Connection, codes: Sequence[str]) -> dict[str, PlaylistView]:
     rows = select(playlists).where(playlists.c.playlist.in_(sorted(set(codes))))
     return {row.playlist: view_of(row) for row in connection.execute(rows)}
@@ -259,10 +276,8 @@ def _time_zones(connection: Connection, now_ms: int) -> dict[str, str]:
 def _known(
     connection: Connection, key: ColumnElement[str], names: Collection[str]
 ) -> frozenset[str]:
-    wanted = sorted(set(names))
     found: set[str] = set()
-    for start in range(0, len(wanted), AT_ONCE):
-        some = wanted[start : start + AT_ONCE]
+    for some in _parts(sorted(set(names))):
         found.update(connection.scalars(select(key).where(key.in_(some))))
     return frozenset(found)
 

@@ -10,7 +10,7 @@ from actors.ports import StoreError
 from storage.database.engine import Database
 from storage.database.reader import T, Work
 from storage.insight.clearing import SUMS
-from storage.insight.follower import Follower, lag_of
+from storage.insight.follower import LOOK_EVERY_S, Follower, lag_of
 from storage.insight.lease import FOLLOWING, FollowerLost
 from storage.tables import balances, funnel_days, sale_facts, sales_days
 from tests.storage.insight.shop import StillClock, follower, positions, rows, sold
@@ -151,6 +151,30 @@ async def test_it_runs_until_it_is_told_to_end(
     task.cancel()
     await asyncio.wait({task})
     assert "" == (await lag_of(db)).holder
+
+
+async def test_it_leaves_as_much_time_as_it_takes(db: Database) -> None:
+    """Also when there is much to make up for: machines sell meanwhile."""
+    await sold(db, "VM-1")
+    now = [0.0]
+    slept: list[float] = []
+
+    def tells() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if seconds == LOOK_EVERY_S:
+            raise asyncio.CancelledError
+
+    running = Follower(
+        db=db, clock=StillClock(), holder="f1", lines_at_once=1, monotonic_s=tells, sleep=sleep
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await running.run()
+    assert len(slept) > 2
+    assert all(took >= 1.0 for took in slept[:-1])
 
 
 async def test_it_beats_while_nothing_happens(db: Database) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from storage.database.engine import Database
+from storage.office import screens as screens_module
 from storage.office.assets import Assets
 from storage.office.deeds import NotThere
 from storage.office.screens import Play, Screens, ScreenTold
@@ -75,6 +76,19 @@ async def test_who_has_not_converged_is_one_call(db: Database) -> None:
         await screens.manifest("f" * 64)
     with pytest.raises(NotThere):
         await screens.get("VM-3")
+
+
+async def test_a_large_fleet_is_written_in_parts(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in a transaction of its own, and none is left out."""
+    screens = await with_screens(db)
+    monkeypatch.setattr(screens_module, "AT_ONCE", 1)
+    await screens.want({"VM-1": M1, "VM-2": M1}, {M1: ("one", [A])}, NOON_MS)
+    told = [ScreenTold(machine_id=m, heard_at_ms=1, applied=M1) for m in ("VM-1", "VM-2")]
+    await screens.heard(told, [])
+    assert [] == await ids(screens, converged=True)
+    assert {M1} == {(await screens.get(m)).applied for m in ("VM-1", "VM-2")}
 
 
 async def test_a_recall_names_the_screens_that_show_it(db: Database) -> None:

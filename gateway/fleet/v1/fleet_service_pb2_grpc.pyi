@@ -74,8 +74,9 @@ class FleetServiceStub:
     """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
     is in a session the machine goes on with the planogram that they saw; the new one is in force when
     the session ends. A product is any text; one that the catalogue has is that product. One that it has
-    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. Goods of a column
-    that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
+    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
+    that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
+    (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
     ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
     capacity becomes the capacity.
     """
@@ -153,8 +154,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
     is in a session the machine goes on with the planogram that they saw; the new one is in force when
     the session ends. A product is any text; one that the catalogue has is that product. One that it has
-    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. Goods of a column
-    that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
+    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
+    that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
+    (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
     ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
     capacity becomes the capacity.
     """
@@ -259,8 +261,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
         is in a session the machine goes on with the planogram that they saw; the new one is in force when
         the session ends. A product is any text; one that the catalogue has is that product. One that it has
-        archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. Goods of a column
-        that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
+        archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
+        that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
+        (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
         ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
         capacity becomes the capacity.
         """

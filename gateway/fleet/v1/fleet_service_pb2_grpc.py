@@ -222,7 +222,8 @@ class FleetServiceServicer(object):
     def RotateCode(self, request, context):
         """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
         before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
-        stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
+        stopped and deleted first, then qr_payload is another one, to be printed. The answer does not wait for that and mostly has the
+        present code still: print what GetMachine has as soon as code_differs is empty. Needs the caller's name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -101,7 +101,8 @@ class FleetServiceStub:
     RotateCode: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RotateCodeRequest, _fleet_service_pb2.RotateCodeResponse]
     """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
     before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
-    stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
+    stopped and deleted first, then qr_payload is another one, to be printed. The answer does not wait for that and mostly has the
+    present code still: print what GetMachine has as soon as code_differs is empty. Needs the caller's name.
     """
     ReloadMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]
     """Loads a machine again from the database: the way out of a halt, and safe on a machine that works.
@@ -181,7 +182,8 @@ class FleetServiceAsyncStub(FleetServiceStub):
     RotateCode: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RotateCodeRequest, _fleet_service_pb2.RotateCodeResponse]  # type: ignore[assignment]
     """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
     before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
-    stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
+    stopped and deleted first, then qr_payload is another one, to be printed. The answer does not wait for that and mostly has the
+    present code still: print what GetMachine has as soon as code_differs is empty. Needs the caller's name.
     """
     ReloadMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]  # type: ignore[assignment]
     """Loads a machine again from the database: the way out of a halt, and safe on a machine that works.
@@ -318,7 +320,8 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fleet_service_pb2.RotateCodeResponse, _abc.Awaitable[_fleet_service_pb2.RotateCodeResponse]]:
         """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
         before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
-        stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
+        stopped and deleted first, then qr_payload is another one, to be printed. The answer does not wait for that and mostly has the
+        present code still: print what GetMachine has as soon as code_differs is empty. Needs the caller's name.
         """
 
     @_abc_1.abstractmethod

@@ -47,3 +47,8 @@ def word_of(enum: EnumDescriptor, number: int) -> str:
 def words_of(enum: EnumDescriptor) -> list[str]:
     """Return all words of an enum in the order of their numbers, without UNSPECIFIED."""
     return [word for number in sorted(enum.values_by_number) if (word := word_of(enum, number))]
+
+
+def names_of(enum: EnumDescriptor) -> list[str]:
+    """Return all names of an enum as a caller writes them, without UNSPECIFIED."""
+    return [f"{prefix_of(enum)}{word}" for word in words_of(enum)]

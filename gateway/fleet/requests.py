@@ -205,8 +205,7 @@ class Fields:
             return default
         word = enums.word_of(_MODE, value)
         if not word:
-            names = [f"{enums.prefix_of(_MODE)}{one}" for one in enums.words_of(_MODE)]
-            self.wrong("mode", f"must be one of {', '.join(names)}")
+            self.wrong("mode", f"must be one of {', '.join(enums.names_of(_MODE))}")
         return Mode(word) if word else Mode.BOTH
 
     def overrides(self, policy: machine_pb2.Policy) -> PolicyOverrides:

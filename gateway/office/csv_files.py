@@ -7,8 +7,9 @@ that what was written is read as it was.
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.fleet.errors import CallRefused, invalid
 from gateway.rpc.composed import composed
@@ -18,7 +19,9 @@ MARK = "\ufeff"
 """What a file begins with, so that a spreadsheet knows that it is UTF-8."""
 DIGITS_MAX = 15
 SHOWN_MAX = 40
+LINES_NAMED_MAX = 5
 _FORMULA = frozenset("=+-@＝＋－＠")
+_DECIMALS = re.compile(r"-?[0-9]+[.,][0-9]+")
 Record = tuple[int, list[str]]
 """The line in which it begins, and its cells."""
 
@@ -65,9 +68,26 @@ def columns_of(cells: Sequence[str]) -> list[str]:
     return columns
 
 
-def parted_by(column: str) -> str:
-    """Return what is to be added where no such column is known."""
-    return "; its cells must be parted by commas" if ";" in column else ""
+def not_known(column: str, known: str) -> CallRefused:
+    """Return the refusal of a file with a column that is none of those in ``known``."""
+    parted = "; its cells must be parted by commas" if {";", "\t"} & set(column) else ""
+    return wrong(f"cannot have the column {column[:SHOWN_MAX]!r}: it may have {known}{parted}")
+
+
+def repeated(cells: Iterable[tuple[int, str]]) -> Mapping[str, str]:
+    """Return what is wrong with each cell that stands in several lines but shall in one, of the
+    cells with their lines.
+    """
+    lines = defaultdict[str, list[int]](list)
+    for number, cell in cells:
+        lines[cell].append(number)
+    return {cell: _said_of(numbers) for cell, numbers in lines.items() if len(numbers) > 1}
+
+
+def _said_of(numbers: Sequence[int]) -> str:
+    named = ", ".join(map(str, numbers[:LINES_NAMED_MAX]))
+    more = len(numbers) - LINES_NAMED_MAX
+    return f"is in the file more than once, in lines {named}{f' and {more} more' * (more > 0)}"
 
 
 def guarded(cell: str) -> str:
@@ -85,6 +105,14 @@ def line(cells: Sequence[str]) -> str:
     written = io.StringIO(newline="")
     csv.writer(written, lineterminator="\r\n").writerow(cells)
     return written.getvalue()
+
+
+def no_amount(cell: str) -> str:
+    """Return what is wrong with a cell that is to be an amount; empty if nothing is."""
+    said = no_number(cell)
+    if said and _DECIMALS.fullmatch(cell):
+        said += ": an amount is in the currency's smallest unit, which is 850 for HKD 8.50"
+    return said
 
 
 def no_number(cell: str) -> str:

@@ -309,9 +309,10 @@ def _fits(machine_id: str, seen: ActView, event: GoodsMoved | GoodsCounted, chan
             "has room for others"
         )
     else:
+        far = f"{change} more do not fit" if change > 0 else f"{-change} are not in it"
         why = (
-            f"it holds {column.stock} of {column.capacity} {column.product} by our books: "
-            "CountColumn, if there are others"
+            f"it holds {column.stock} of {column.capacity} {column.product} by our books, and "
+            f"{far}: CountColumn, if others are there"
         )
     raise _column_refused(machine_id, event.column, why)
 

@@ -16,6 +16,8 @@ from storage.office.incidents import IncidentView, Takings
 from storage.office.locks import LockView
 from storage.office.supply import HOUR_MS
 
+DAY_MS = 24 * HOUR_MS
+
 
 class TroubleKind(StrEnum):
     """What can be wrong with a machine."""
@@ -74,6 +76,14 @@ def health(
         columns = {one.column for one in some if one.cost_minor is not None}
         lost = _hourly(sum(takings.by_column.get(one, 0) for one in columns), takings)
     return MachineHealth(troubles=[*whole, *some], usual_minor=usual, cost_minor=lost)
+
+
+def sales_count_from(wished_ms: int, registered_at_ms: int, now_ms: int) -> int:
+    """Return since when a machine's sales tell what it usually sells: since it was registered, if
+    that is later than what was wished. A new one is taken as a day old, so that the first sale of
+    its first minute is not taken for what it sells in every minute.
+    """
+    return min(now_ms - DAY_MS, max(wished_ms, registered_at_ms))
 
 
 def _hourly(minor: int, takings: Takings) -> int:

@@ -13,7 +13,7 @@ from gateway.fleet.errors import CallRefused, not_found, not_possible
 from gateway.office import incident_views as views
 from gateway.office import stock_calls
 from gateway.office.goods_fields import GoodsFields
-from gateway.office.health import health
+from gateway.office.health import health, sales_count_from
 from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import incident_service_pb2 as wire
 from gateway.office.v1 import incident_service_pb2_grpc
@@ -136,7 +136,7 @@ class IncidentService(incident_service_pb2_grpc.IncidentServiceServicer):
         )
         takings = await self._incidents.takings(
             request.machine_id,
-            since_ms=min(now_ms - 1, max(since_ms, machine.registered_at_ms)),
+            since_ms=sales_count_from(since_ms, machine.registered_at_ms, now_ms),
             now_ms=now_ms,
         )
         return views.health(health(machine, told, locks, takings), machine.currency)

@@ -5,7 +5,6 @@ it is; an empty cell empties it.
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -101,8 +100,10 @@ def read(content: bytes) -> list[MachineFileLine]:
         raise wrong("names no machine: its first line names its columns, each other a machine")
     columns = _columns(records[0][1])
     lines = [_line(number, cells, columns) for number, cells in records[1:]]
-    times = {
-        column: Counter(line.wish.cells.get(column, "") for line in lines)
+    repeated = {
+        column: csv_files.repeated(
+            (line.number, cell) for line in lines if (cell := line.wish.cells.get(column, ""))
+        )
         for column in ("machine_id", "serial")
     }
     return [
@@ -111,9 +112,9 @@ def read(content: bytes) -> list[MachineFileLine]:
             problems=(
                 *line.problems,
                 *(
-                    f"{column}: is in the file more than once"
-                    for column, counts in times.items()
-                    if (cell := line.wish.cells.get(column, "")) and counts[cell] > 1
+                    f"{column}: {said}"
+                    for column, cells in repeated.items()
+                    if (said := cells.get(line.wish.cells.get(column, "")))
                 ),
             ),
         )
@@ -158,10 +159,10 @@ def _behind(prefix: str, cells: Mapping[str, str]) -> dict[str, str]:
 def _columns(cells: list[str]) -> list[str]:
     for column in (cell.strip() for cell in cells):
         if not _is_known(column):
-            raise wrong(
-                f"has no column {column[:60]!r}: it may have {', '.join(_PLAIN)}, label <name> and "
-                f"policy <limit>, with a limit of {', '.join(LIMITS)}"
-                f"{csv_files.parted_by(column)}"
+            raise csv_files.not_known(
+                column,
+                f"{', '.join(_PLAIN)}, label <name> and policy <limit>, with a limit of "
+                f"{', '.join(LIMITS)}",
             )
     columns = csv_files.columns_of(cells)
     if "machine_id" not in columns:

@@ -82,16 +82,14 @@ class PlaceFields(OfficeFields):
         """Return the type of a site."""
         word = enums.word_of(_SITE_TYPE, value)
         if not word:
-            self.wrong(field, f"must be a SiteType: {', '.join(enums.words_of(_SITE_TYPE))}")
+            self.wrong(field, f"must be one of {', '.join(enums.names_of(_SITE_TYPE))}")
         return SiteType(word) if word else SiteType.OTHER
 
     def maintenance(self, value: int) -> Maintenance:
         """Return whether a machine is to be in service."""
         word = enums.word_of(_MAINTENANCE, value)
         if not word:
-            self.wrong(
-                "maintenance", f"must be a Maintenance: {', '.join(enums.words_of(_MAINTENANCE))}"
-            )
+            self.wrong("maintenance", f"must be one of {', '.join(enums.names_of(_MAINTENANCE))}")
         return Maintenance(word) if word else Maintenance.IN_SERVICE
 
     def position(self, field: str, value: place_pb2.Position) -> Self:
@@ -173,7 +171,7 @@ class PlaceFields(OfficeFields):
         if "type" in paths:
             found["site_type"] = self.site_type("site.type", site.type)
         if "type_word" in paths:
-            other = found.get("site_type") is SiteType.OTHER
+            other = "type" in paths and enums.word_of(_SITE_TYPE, site.type) == SiteType.OTHER
             self.line("site.type_word", site.type_word, least=int(other), most=TYPE_WORD_LENGTH_MAX)
             found["type_word"] = site.type_word
         if "position" in paths:

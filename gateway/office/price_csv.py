@@ -15,7 +15,7 @@ from gateway.office.csv_files import MARK, bare, guarded, wrong
 from gateway.office.csv_files import line as csv_line
 from gateway.office.fields import OfficeFields
 from storage.office.price_files import PriceLine
-from storage.office.prices import NewPrice, PriceView
+from storage.office.prices import NewPrice, PriceView, moment_text
 
 BYTES_MAX = 2 * 1_024 * 1_024
 LINES_MAX = 5_000
@@ -97,10 +97,7 @@ def _said(wish: PriceLine, now_ms: int) -> tuple[str, str, int]:
 def _columns(cells: list[str]) -> list[str]:
     named = [cell.strip() for cell in cells]
     if unknown := [one for one in named if one not in COLUMNS]:
-        raise wrong(
-            f"has no column {unknown[0]!r}: it may have {', '.join(COLUMNS)}"
-            f"{csv_files.parted_by(unknown[0])}"
-        )
+        raise csv_files.not_known(unknown[0], ", ".join(COLUMNS))
     columns = csv_files.columns_of(cells)
     if missing := [one for one in _MUST if one not in columns]:
         raise wrong(f"must have the column {missing[0]}")
@@ -139,7 +136,7 @@ def _price(fields: OfficeFields, found: Mapping[str, str]) -> int | None:
         fields.wrong("price_minor", "must be empty where withdrawn is yes")
     elif not withdrawn and not cell:
         fields.wrong("price_minor", "must be there, unless withdrawn is yes")
-    elif cell and (said := csv_files.no_number(cell)):
+    elif cell and (said := csv_files.no_amount(cell)):
         fields.wrong("price_minor", said)
     elif cell and not 0 < int(cell) <= AMOUNT_MINOR_MAX:
         fields.wrong("price_minor", f"must be 1 to {AMOUNT_MINOR_MAX}")
@@ -160,11 +157,8 @@ def _from(fields: OfficeFields, cell: str, now_ms: int) -> int | None:
 
 
 def _cells(view: PriceView) -> Iterator[str]:
-    at = (_EPOCH + view.from_ms * _MS).isoformat(
-        timespec="milliseconds" if view.from_ms % 1_000 else "seconds"
-    )
     yield view.product
     yield view.currency
     yield "" if view.price_minor is None else str(view.price_minor)
-    yield at.replace("+00:00", "Z")
+    yield moment_text(view.from_ms)
     yield "yes" if view.price_minor is None else "no"

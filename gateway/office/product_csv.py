@@ -3,7 +3,6 @@
 A file is as in ``gateway.office.csv_files``.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,15 +44,15 @@ def read(content: bytes) -> list[FileLine]:
         raise wrong("is empty: its first line names its columns")
     columns = _columns(records[0][1])
     lines = [_line(number, cells, columns) for number, cells in records[1:]]
-    times = Counter(line.product for line in lines)
+    repeated = csv_files.repeated((line.number, line.product) for line in lines)
     return [
         FileLine(
             number=line.number,
             product=line.product,
             wish=None,
-            problems=(*line.problems, "product: is in the file more than once"),
+            problems=(*line.problems, f"product: {repeated[line.product]}"),
         )
-        if times[line.product] > 1
+        if line.product in repeated
         else line
         for line in lines
     ]
@@ -79,10 +78,7 @@ def _columns(cells: list[str]) -> list[str]:
     named = [cell.strip() for cell in cells]
     unknown = [one for one in named if one not in _COLUMNS and not one.startswith(_NAME)]
     if unknown:
-        raise wrong(
-            f"has no column {unknown[0]!r}: it may have {', '.join(_COLUMNS)} and name <language>"
-            f"{csv_files.parted_by(unknown[0])}"
-        )
+        raise csv_files.not_known(unknown[0], f"{', '.join(_COLUMNS)} and name <language>")
     columns = csv_files.columns_of(cells)
     if "product" not in columns:
         raise wrong("must have the column product")
@@ -175,7 +171,8 @@ def _cost(fields: OfficeFields, minor: str, currency: str) -> dict[str, Any]:
 
 
 def _number(fields: OfficeFields, column: str, cell: str) -> int:
-    if said := csv_files.no_number(cell):
+    no_number = csv_files.no_amount if column in _MONEY else csv_files.no_number
+    if said := no_number(cell):
         fields.wrong(column, said)
         return 0
     return int(cell)

@@ -381,7 +381,7 @@ def _after(errand: Errand, there: Mapping[Key, int]) -> dict[Key, int]:
             key = (place, line.product, line.lot)
             after[key] = after.get(key, 0) + change
             if after[key] < 0:
-                lot = f" of lot {line.lot}" if line.lot else ""
+                lot = f" of lot {line.lot}" if line.lot else " without a lot"
                 raise NotPossible(
                     "NOT_ENOUGH_GOODS",
                     f"{place} has {there.get(key, 0)} {line.product}{lot}, not {line.quantity}: "

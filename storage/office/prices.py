@@ -7,6 +7,7 @@ a machine; what it must obey stands in its planogram.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -405,8 +406,15 @@ def difference(before: PriceView | None, after: PriceView) -> str:
     old = None if before is None else before.price_minor
     return (
         f"price list {after.price_list}: {after.product} {after.currency} "
-        f"{_amount(old)} -> {_amount(after.price_minor)} from {after.from_ms}"
+        f"{_amount(old)} -> {_amount(after.price_minor)} from {moment_text(after.from_ms)}"
     )
+
+
+def moment_text(at_ms: int) -> str:
+    """Return a moment of milliseconds in RFC 3339, as files of prices have it."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
+    said = at.isoformat(timespec="milliseconds" if at_ms % 1_000 else "seconds")
+    return said.replace("+00:00", "Z")
 
 
 def _amount(minor: int | None) -> str:

@@ -10,11 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from storage.database import migrate
+from storage.fleet.lists import Wanted
 from tests.alipay_client.wire import Pair
 from tests.e2e.typed import BLOCK, ROOT, environment, flat
 from tests.support.fleet_calls import code_rests, registered
 from tests.support.patience import HANGS_AFTER_S
-from tests.support.site import PARTITIONS, a_site
+from tests.support.site import PARTITIONS, Site, a_site, found
 
 PAGE = (ROOT / "docs" / "admin.md").read_text()
 
@@ -50,6 +51,18 @@ class Desk:
         return flat(done.stdout)
 
 
+async def _pays(site: Site, amount: str) -> None:
+    """Have a payment at the page's machine arrive too late, so that it goes back."""
+    machine = await site.registry.get("VM-0017")  # type: ignore[arg-type]
+    assert machine is not None
+    await site.post(machine.notify_token, site.signed(total_fee=amount))
+
+    async def owed() -> bool | None:
+        return bool(await site.queries.refunds(Wanted(), limit=1)) or None
+
+    await found(owed)
+
+
 async def test_the_page_works_as_printed(tmp_path: Path) -> None:
     """Merchandise, prices and machines, from nothing; a block that is typed again is done once."""
     upgraded = tmp_path / "upgraded.db"
@@ -67,7 +80,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         rehearsed, tomorrow, waiting, rotated, posters, screens, *more = more
         import_of, imported, *goods = more
         refill, mistake, counted, visit, stock, lots, recall, locked, faults, tested, *day = goods
-        books, meters, differences, sales = day
+        paid, books, meters, differences, sales = day
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -164,6 +177,12 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert 2 == told.count('"dropped": true')
         assert 2 == told.count("commandstatusapplied")
         assert 2 == told.count("commandstatuscancelled")
+
+        await _pays(site, "4.50")
+        told = await desk.type(paid)
+        assert 3 == told.count('"tradeid": "2026011522001400000000000001"')
+        assert "refundcause" in told
+        assert '"minor": "450"' in told
 
         told = await desk.type(books)
         assert "id1*s-4711*" in told

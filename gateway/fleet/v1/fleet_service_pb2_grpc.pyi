@@ -74,8 +74,9 @@ class FleetServiceStub:
     """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
     is in a session the machine goes on with the planogram that they saw; the new one is in force when
     the session ends. A product is any text; one that the catalogue has is that product. One that it has
-    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. Goods of a column
-    that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
+    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
+    that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
+    (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
     ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
     capacity becomes the capacity.
     """
@@ -100,7 +101,8 @@ class FleetServiceStub:
     RotateCode: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RotateCodeRequest, _fleet_service_pb2.RotateCodeResponse]
     """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
     before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
-    stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
+    stopped and deleted first, then qr_payload is another one, to be printed. The answer does not wait for that and mostly has the
+    present code still: print what GetMachine has as soon as code_differs is empty. Needs the caller's name.
     """
     ReloadMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]
     """Loads a machine again from the database: the way out of a halt, and safe on a machine that works.
@@ -153,8 +155,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
     is in a session the machine goes on with the planogram that they saw; the new one is in force when
     the session ends. A product is any text; one that the catalogue has is that product. One that it has
-    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. Goods of a column
-    that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
+    archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
+    that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
+    (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
     ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
     capacity becomes the capacity.
     """
@@ -179,7 +182,8 @@ class FleetServiceAsyncStub(FleetServiceStub):
     RotateCode: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RotateCodeRequest, _fleet_service_pb2.RotateCodeResponse]  # type: ignore[assignment]
     """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
     before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
-    stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
+    stopped and deleted first, then qr_payload is another one, to be printed. The answer does not wait for that and mostly has the
+    present code still: print what GetMachine has as soon as code_differs is empty. Needs the caller's name.
     """
     ReloadMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]  # type: ignore[assignment]
     """Loads a machine again from the database: the way out of a halt, and safe on a machine that works.
@@ -259,8 +263,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
         is in a session the machine goes on with the planogram that they saw; the new one is in force when
         the session ends. A product is any text; one that the catalogue has is that product. One that it has
-        archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. Goods of a column
-        that gets another product, holds fewer or is gone go to REMOVED:<machine>, without their lots, and
+        archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
+        that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
+        (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
         ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
         capacity becomes the capacity.
         """
@@ -315,7 +320,8 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fleet_service_pb2.RotateCodeResponse, _abc.Awaitable[_fleet_service_pb2.RotateCodeResponse]]:
         """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
         before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
-        stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
+        stopped and deleted first, then qr_payload is another one, to be printed. The answer does not wait for that and mostly has the
+        present code still: print what GetMachine has as soon as code_differs is empty. Needs the caller's name.
         """
 
     @_abc_1.abstractmethod

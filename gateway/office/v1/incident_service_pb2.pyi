@@ -158,7 +158,9 @@ class GetMachineHealthResponse(_message.Message):
 
     @_builtins.property
     def usual_per_hour(self) -> _money_pb2.Money:
-        """What the machine usually sells in an hour, day and night alike."""
+        """What the machine usually sells in an hour, day and night alike. One that was registered today is taken as a day
+        old.
+        """
 
     @_builtins.property
     def cost_per_hour(self) -> _money_pb2.Money:

@@ -49,6 +49,13 @@ def test_there_and_back(name: str) -> None:
         assert (str(word), True) == (enums.word_of(descriptor, number), number > 0)
 
 
+def test_names_are_as_a_caller_writes_them() -> None:
+    """With what their enum puts before its words."""
+    descriptor = enums.descriptor_of(machine_pb2.Phase)
+    names = enums.names_of(descriptor)
+    assert names == machine_pb2.Phase.keys()[1:]
+
+
 def test_a_word_of_a_newer_version_is_shown_as_unspecified() -> None:
     """One row does not keep a list from being read."""
 

@@ -46,13 +46,42 @@ def test_what_is_no_file_is_refused(content: bytes, said: str) -> None:
 
 
 def test_columns_are_named_once() -> None:
-    """Without the spaces around them; semicolons are the usual mistake."""
+    """Without the spaces around them."""
     assert ["a", "b"] == csv_files.columns_of([" a", "b "])
     with pytest.raises(CallRefused):
         csv_files.columns_of(["a", " a"])
-    assert ("", "; its cells must be parted by commas") == tuple(
-        map(csv_files.parted_by, ("a", "a;b"))
-    )
+
+
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        ("A", "cannot have the column 'A': it may have a or b"),
+        ("a;b", "'a;b': it may have a or b; its cells must be parted by commas"),
+        ("a\tb", "'a\\tb': it may have a or b; its cells must be parted by commas"),
+    ],
+)
+def test_a_column_that_cannot_be_is_refused(column: str, says: str) -> None:
+    """With those that can be; semicolons and tabs are the usual mistake."""
+    refused = csv_files.not_known(column, "a or b")
+    assert refused.refusal.problems[0].description.endswith(says)
+
+
+def test_what_comes_twice_is_said_with_its_lines() -> None:
+    """A few of them."""
+    cells = [(2, "a"), (3, "b"), (5, "a"), *((number, "c") for number in range(10, 17))]
+    assert {
+        "a": "is in the file more than once, in lines 2, 5",
+        "c": "is in the file more than once, in lines 10, 11, 12, 13, 14 and 2 more",
+    } == csv_files.repeated(cells)
+
+
+@pytest.mark.parametrize(
+    ("cell", "hint"), [("8.50", True), ("8,5", True), ("-1.0", True), ("x", False), ("-1", False)]
+)
+def test_an_amount_with_decimals_is_told_its_unit(cell: str, *, hint: bool) -> None:
+    """Whoever writes 8.50 is to write 850, and not 9."""
+    assert hint == ("which is 850 for HKD 8.50" in csv_files.no_amount(cell))
+    assert "" == csv_files.no_amount("850")
 
 
 def test_a_text_of_a_file_has_one_form() -> None:

@@ -106,6 +106,18 @@ async def test_what_does_not_fit_stays_in_the_van(
     assert {VAN: 20, "COLUMN:VM-1/A1": 2} == await there(site)
 
 
+async def test_what_has_no_room_is_told_what_is_there(site: Site) -> None:
+    """And how many do not fit, or are not in it."""
+    with pytest.raises(
+        grpc.aio.AioRpcError, match="holds 2 of 10 cola by our books, and 9 more do"
+    ):
+        await site.goods.LoadColumn(load(quantity=9))
+    with pytest.raises(
+        grpc.aio.AioRpcError, match="holds 2 of 10 cola by our books, and 3 are not"
+    ):
+        await site.goods.UnloadColumn(unload(3, VAN))
+
+
 async def test_a_load_is_only_checked(site: Site) -> None:
     """It answers what would be in the column, and nothing moves."""
     answer = await site.goods.LoadColumn(load(validate_only=True, request_id=""))

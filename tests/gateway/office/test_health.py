@@ -7,7 +7,7 @@ import pytest
 
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column
-from gateway.office.health import TroubleKind, health
+from gateway.office.health import DAY_MS, TroubleKind, health, sales_count_from
 from storage.fleet.views import HaltView, MachineView
 from storage.office.incidents import Takings
 from storage.office.locks import LockView
@@ -125,3 +125,12 @@ def test_a_locked_column_is_a_trouble_of_its_own() -> None:
         (one.kind, one.column, one.detail, one.since_ms, one.cost_minor) for one in found.troubles
     ]
     assert 300 == found.cost_minor
+
+
+def test_the_first_sale_of_a_new_machine_is_no_habit() -> None:
+    """Its sales are those of a day at least, of a span that was wished or of its own age."""
+    now_ms, hour, day = 1_000 * DAY_MS, HOUR_MS, DAY_MS
+    for wished, registered, span in ((28 * day, 5, day), (28 * day, 36 * hour, 36 * hour)):
+        since = sales_count_from(now_ms - wished, now_ms - registered, now_ms)
+        assert span == now_ms - since
+    assert now_ms - 2 * day == sales_count_from(now_ms - 2 * day, 0, now_ms)

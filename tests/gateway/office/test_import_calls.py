@@ -130,7 +130,8 @@ async def test_a_serial_is_one_machines(site: Site) -> None:
     csv = b"machine_id,serial\nVM-1,S-1\nVM-2,S-1"
     rehearsed = wire.ImportMachinesRequest(csv=csv, validate_only=True)
     told = await site.machine_imports.ImportMachines(rehearsed)
-    twice, taken = "serial: is in the file more than once", "serial: is that of machine VM-1"
+    twice = "serial: is in the file more than once, in lines 2, 3"
+    taken = "serial: is that of machine VM-1"
     assert [[twice], [twice, taken]] == [list(one.problems) for one in told.lines]
     set_serial.profile.machine_id = "VM-2"
     refused = await refusal(site.profiles.UpdateMachineProfile(set_serial))

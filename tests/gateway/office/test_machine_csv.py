@@ -49,7 +49,7 @@ def test_every_problem_of_a_line_is_said_by_its_column() -> None:
         *("site", "from_day", f"policy {LIMIT}"),
     ] == [one.split(":")[0] for one in first]
     assert ("line: has 1 cells, and the first line has 12",) == second
-    assert third[-1] == fourth[-1] == "machine_id: is in the file more than once"
+    assert third[-1] == fourth[-1] == "machine_id: is in the file more than once, in lines 5, 6"
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_every_problem_of_a_line_is_said_by_its_column() -> None:
     [
         ("", "names no machine"),
         ("machine_id\n", "names no machine"),
-        ("machine_id,colour\nVM-1,red", "no column 'colour'"),
+        ("machine_id,colour\nVM-1,red", "cannot have the column 'colour'"),
         ("machine_id;model\nVM-1;x", "parted by commas"),
-        (f"machine_id,policy {GUARDS[0]}\nVM-1,1", "no column"),
+        (f"machine_id,policy {GUARDS[0]}\nVM-1,1", "cannot have the column"),
         ("machine_id,model,model\nVM-1,x,x", "more than once"),
         ("model\nx", "must have the column machine_id"),
         ("machine_id,site\nVM-1,pier", "must have site and from_day, or neither"),

@@ -64,8 +64,12 @@ def test_a_site_is_checked_whole() -> None:
         "site.contact.phone",
     ] == wrong(fields)
     fields = PlaceFields()
-    fields.site_content(place_pb2.Site(address_lines=["x"] * 7), ["type", "address_lines"])
+    paths = ["type", "type_word", "address_lines"]
+    fields.site_content(place_pb2.Site(address_lines=["x"] * 7), paths)
     assert ["site.type", "site.address_lines"] == wrong(fields)
+    said = fields.problems[0].description
+    assert said.startswith("must be one of SITE_TYPE_OFFICE, ")
+    assert said.endswith(", SITE_TYPE_OTHER")
 
 
 def test_no_position_is_none() -> None:

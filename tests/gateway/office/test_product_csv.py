@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.fleet.errors import CallRefused
 from gateway.office import product_csv
+from gateway.office.csv_files import no_amount
 from gateway.office.product_csv import read, written
 from storage.office.product_content import ProductContent
 from storage.office.product_rows import ProductView
@@ -122,7 +123,7 @@ def test_numbers_that_cannot_be_are_told_apart() -> None:
     for cell, said in (
         ("-5", "unit_cost_minor: must not be below 0, as -5 is"),
         ("1" * 20, "unit_cost_minor: must have 15 digits at most, and has 20"),
-        ("2.10", "unit_cost_minor: must be a whole number, not '2.10'"),
+        ("2.10", f"unit_cost_minor: {no_amount('2.10')}"),
         ("-", "unit_cost_minor: must be a whole number, not '-'"),
     ):
         assert (said,) == one_line(f"cola,,,,,,{cell},HKD").problems
@@ -171,7 +172,7 @@ def test_a_record_over_several_lines_is_named_by_its_first() -> None:
         (b"", "is empty"),
         (b"\n\n", "is empty"),
         (b"product;category\ncola;a", "parted by commas"),
-        (b"product,colour\n", "has no column 'colour'"),
+        (b"product,colour\n", "cannot have the column 'colour'"),
         (b"category\nx\n", "must have the column product"),
         (b"product,category,category\n", "more than once"),
         (b"product,unit_cost_minor\n", "or neither"),

@@ -93,7 +93,7 @@ async def test_what_is_in_force_anyway_is_not_added(db: Database, lists: Prices)
     assert [] == (await lists.set_prices("day", [tea], by(now_ms=12)))[1]
     assert [
         "price list day: made, name 'Daytime'",
-        "price list day: cola HKD none -> 500 from 10",
+        "price list day: cola HKD none -> 500 from 1970-01-01T00:00:00.010Z",
     ] == await details(db)
 
 

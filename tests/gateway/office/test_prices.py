@@ -5,10 +5,10 @@ from typing import Any
 import grpc
 import pytest
 
+from gateway.fleet.idempotence import LEASE_MS
 from gateway.fleet.views import timestamp
 from gateway.office.v1 import price_service_pb2 as wire
 from gateway.office.v1 import product_pb2, product_service_pb2
-from gateway.fleet.idempotence import LEASE_MS
 from storage.fleet.answers import Answers
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site

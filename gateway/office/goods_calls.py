@@ -160,7 +160,10 @@ class GoodsCalls(Acts):
             f"to {request.to}"
         )
         await self._audited(act, "UnloadColumn", request.machine_id, said)
-        return await self._done(request.machine_id, event, act)
+        done = await self._done(request.machine_id, event, act)
+        line = GoodsLine(product=request.product, lot=request.lot, quantity=request.quantity)
+        await self._followed(event.cause, request.to, line, request.machine_id, act, "UnloadColumn")
+        return done
 
     async def count(
         self, request: wire.CountColumnRequest, act: Act
@@ -232,6 +235,28 @@ class GoodsCalls(Acts):
             )
             with in_words():
                 await self.goods.may_be(part)
+
+    async def _followed(
+        self, cause: str, place: str, line: GoodsLine, machine_id: str, act: Act, action: str
+    ) -> str:
+        """Return where goods are that came out of a column to ``place``: if that is a visit's which
+        was closed while its machine decided, whoever closed it counted without them, and they
+        follow into the van. A visit that is closed later has them counted.
+        """
+        kind, _, visit = place.partition(":")
+        if kind != words.VISIT:
+            return place
+        errand = Errand(
+            cause=f"{cause}/closed",
+            from_place=place,
+            to_place="",
+            lines=[line],
+            visit=visit,
+            machine_id=machine_id,
+        )
+        deed = dataclasses.replace(deed_of(act, action, self.clock), claim=None)
+        with in_words():
+            return await self.goods.follow(errand, deed)
 
     async def _to_begin(
         self, machine_id: str, event: GoodsMoved, act: Act, *, common: bool = False

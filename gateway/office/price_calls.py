@@ -83,7 +83,8 @@ class PriceCalls:
         from_ms = None
         if request.HasField("from"):
             from_ms = fields.time_ms("from", getattr(request, "from"))
-            if not deed.now_ms <= from_ms <= deed.now_ms + AHEAD_MS_MAX:
+            to_come = deed.now_ms <= from_ms <= deed.now_ms + AHEAD_MS_MAX
+            if not (to_come or act.kept):  # what was set when it was to come is told again
                 fields.wrong("from", _TO_COME)
         fields.done()
         with in_words():

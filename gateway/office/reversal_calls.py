@@ -46,7 +46,7 @@ class ReversalCalls(GoodsCalls):
             raise refused(move_reversed(request.move_id))
         if act.validate_only:
             return _would_be(found.move, request.reason, act), found.home
-        return await self._the_rest(request, act), found.home
+        return await self._the_rest(request, act)
 
     async def _found(self, move_id: int) -> ReversalView:
         with in_words():
@@ -81,9 +81,11 @@ class ReversalCalls(GoodsCalls):
             await self._audited(act, "ReverseMove", found.move.machine_id, said)
         await self._done(found.move.machine_id, event, act, back, "ReverseMove")
 
-    async def _the_rest(self, request: wire.ReverseMoveRequest, act: Act) -> GoodsMoveView:
-        """Bring home what came out of a column, and return the move that took it out. Raises
-        CallRefused if it was somebody else's.
+    async def _the_rest(
+        self, request: wire.ReverseMoveRequest, act: Act
+    ) -> tuple[GoodsMoveView, str]:
+        """Bring home what came out of a column, and return the move that took it out and where the
+        goods are. Raises CallRefused if it was somebody else's.
         """
         found = await self._found(request.move_id)
         if found.by is None:
@@ -94,9 +96,15 @@ class ReversalCalls(GoodsCalls):
             )
             with in_words():
                 await self.goods.carry(back, deed_of(act, "ReverseMove", self.clock))
+        home = found.home
+        if found.column and not found.into:
+            (line,) = errand_back(found.move, request.reason).lines
+            home = await self._followed(
+                found.by.cause, home, line, found.move.machine_id, act, "ReverseMove"
+            )
         if found.by.actor != act.actor:
             raise refused(move_reversed(request.move_id))
-        return found.by
+        return found.by, home
 
 
 def _event(found: ReversalView, reason: str, act: Act) -> GoodsMoved:

@@ -7,6 +7,7 @@ nothing is told.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -32,7 +33,7 @@ from actors.machine.ledger import Account
 from actors.machine.state import FailureCause, RefundCause, VendStatus
 from storage.books.audit_rows import actor_of
 from storage.database.engine import Database
-from storage.fleet.answers import first_asked_at_ms
+from storage.fleet.answers import RequestInProgress, first_asked_at_ms
 from storage.office import deeds
 from storage.office.audit_figures import (
     AuditColumn,
@@ -94,6 +95,8 @@ class Within:
 
 
 EVER = Within()
+TRIES = 5
+"""A reset is tried so often if others reset the machine in the same moment."""
 
 
 class AuditData:
@@ -115,9 +118,12 @@ class AuditData:
         ``read``, and NotPossible (MACHINE_RETIRED).
         """
 
-        def plan(connection: Connection) -> DeedPlan[AuditReset]:
-            audit = _audit(connection, machine_id, lock=deed.locks)
+        def plan(connection: Connection, audit: MachineAudit) -> DeedPlan[AuditReset]:
+            machine_row(connection, machine_id, lock=deed.locks)
             deeds.check_in_fleet(connection, machine_id)
+            newest = _newest_reset(connection, machine_id)
+            if newest is not None and newest.number != audit.resets:
+                raise _OvertakenError
             made = AuditReset(
                 machine_id=machine_id,
                 number=audit.resets + 1,
@@ -153,7 +159,25 @@ class AuditData:
                 first_asked_at_ms(connection, deed.claim),
             )
 
-        return await deeds.do(self._db, deed, plan, again)
+        if deed.claim is not None and deed.claim.done:
+            return await deeds.do(self._db, deed, _never, again)
+        for _ in range(TRIES):
+            # All that the machine ever sold, read in one snapshot and before the transaction that
+            # writes: no commit of the machine waits for it.
+            audit = await self.read(machine_id)
+            try:
+                return await deeds.do(self._db, deed, partial(plan, audit=audit), again)
+            except _OvertakenError:
+                continue
+        raise RequestInProgress
+
+
+class _OvertakenError(Exception):
+    """Somebody else has reset the machine since its figures were read."""
+
+
+def _never(_: Connection) -> DeedPlan[AuditReset]:
+    raise AssertionError("a claim that is done plans nothing")
 
 
 def figures(connection: Connection, machine_id: str, within: Within = EVER) -> Figures:
@@ -256,8 +280,8 @@ def _moved(machine_id: str, within: Within) -> Select[Any]:
     )
 
 
-def _audit(connection: Connection, machine_id: str, *, lock: bool = False) -> MachineAudit:
-    machine = machine_row(connection, machine_id, lock=lock)
+def _audit(connection: Connection, machine_id: str) -> MachineAudit:
+    machine = machine_row(connection, machine_id)
     profile = connection.execute(
         select(machine_profiles.c.serial, machine_profiles.c.model).where(
             machine_profiles.c.machine_id == machine_id
@@ -286,7 +310,9 @@ def _audit(connection: Connection, machine_id: str, *, lock: bool = False) -> Ma
 def machine_row(connection: Connection, machine_id: str, *, lock: bool = False) -> Row[Any]:
     """Return a machine's row. Raises NotThere."""
     wanted = select(machines).where(machines.c.machine_id == machine_id)
-    row = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
+    # The weaker lock: no commit of the machine's journal waits for it.
+    locked = wanted.with_for_update(key_share=True) if lock else wanted
+    row = connection.execute(locked).one_or_none()
     if row is None:
         raise NotThere("machine", machine_id)
     return row

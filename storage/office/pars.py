@@ -104,7 +104,8 @@ class Pars:
 
 def _machine(connection: Connection, machine_id: str, *, lock: bool) -> None:
     known = select(machines.c.machine_id).where(machines.c.machine_id == machine_id)
-    if connection.scalar(known.with_for_update() if lock else known) is None:
+    # The weaker lock: no commit of the machine's journal waits for it.
+    if connection.scalar(known.with_for_update(key_share=True) if lock else known) is None:
         raise NotThere("machine", machine_id)
 
 

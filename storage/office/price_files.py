@@ -36,6 +36,7 @@ from storage.office.prices import (
     difference,
     followed,
     list_for,
+    now_of,
     parsed,
     price_of,
     price_view,
@@ -104,7 +105,7 @@ class PriceFiles:
         def plan(connection: Connection) -> DeedPlan[Imported]:
             there = list_for(connection, price_list, etag=etag, lock=deed.locks)
             check_open(there)
-            made = _outcomes(connection, price_list, lines, deed)
+            made = _outcomes(connection, there, lines, deed)
             problems = [(place, one.problem) for place, one in enumerate(made) if one.problem]
             if problems and not deed.only_check:
                 raise LinesRefused(problems)
@@ -123,7 +124,7 @@ class PriceFiles:
 
         def again(connection: Connection) -> Imported:
             there = list_for(connection, price_list, etag="", lock=False)
-            return there, _outcomes(connection, price_list, lines, deed)
+            return there, _outcomes(connection, there, lines, deed)
 
         return await deeds.do(self._db, deed, plan, again)
 
@@ -161,11 +162,12 @@ def file_page(
 
 
 def _outcomes(
-    connection: Connection, price_list: str, lines: Sequence[PriceLine], deed: Deed
+    connection: Connection, there: PriceListView, lines: Sequence[PriceLine], deed: Deed
 ) -> list[PriceOutcome]:
     """Return what each line comes to, in their order."""
+    price_list, begins_ms = there.price_list, now_of(there, deed.now_ms)
     wanted = [
-        price_of(price_list, one.price, deed.now_ms if one.from_ms is None else one.from_ms, deed)
+        price_of(price_list, one.price, begins_ms if one.from_ms is None else one.from_ms, deed)
         for one in lines
     ]
     kept = _kept(connection, price_list, wanted)

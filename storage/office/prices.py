@@ -42,6 +42,8 @@ from storage.office.deeds import (
 from storage.tables import price_lists, prices, products
 
 PRICE_LISTS_MAX = 1_000
+CLOCKS_DIFFER_MS = 60_000
+"""The clocks of two gateways differ by no more than this, or one of them is wrong."""
 _UNKNOWN_SHOWN_MAX = 10
 
 
@@ -166,11 +168,11 @@ class Prices:
         and return those that were added. What would be in force anyway is not added. Raises
         NotThere, EtagOutdated or NotPossible (PRICE_LIST_ARCHIVED, UNKNOWN_PRODUCTS).
         """
-        begins_ms = deed.now_ms if from_ms is None else from_ms
 
         def plan(connection: Connection) -> DeedPlan[tuple[PriceListView, list[PriceView]]]:
             there = list_for(connection, price_list, etag=etag, lock=deed.locks)
             check_open(there)
+            begins_ms = now_of(there, deed.now_ms) if from_ms is None else from_ms
             check_products(connection, [one.product for one in wanted])
             before = [price_at(connection, price_list, one, begins_ms) for one in wanted]
             added = [
@@ -189,8 +191,10 @@ class Prices:
             )
 
         def again(connection: Connection) -> tuple[PriceListView, list[PriceView]]:
+            there = _list(connection, price_list)
+            begins_ms = now_of(there, deed.now_ms) if from_ms is None else from_ms
             found = [price_at(connection, price_list, one, begins_ms) for one in wanted]
-            return _list(connection, price_list), [one for one in found if one is not None]
+            return there, [one for one in found if one is not None]
 
         return await deeds.do(self._db, deed, plan, again)
 
@@ -364,9 +368,18 @@ def list_for(connection: Connection, price_list: str, *, etag: str, lock: bool) 
     return there
 
 
+def now_of(view: PriceListView, now_ms: int) -> int:
+    """Return from when a price is in force that is to be so from now on: not before what another
+    gateway has set from now on just before, whose clock is a little ahead. Whoever comes later has
+    the last word.
+    """
+    ahead_ms = view.updated_at_ms - now_ms
+    return view.updated_at_ms if 0 < ahead_ms <= CLOCKS_DIFFER_MS else now_ms
+
+
 def next_of(view: PriceListView, now_ms: int) -> PriceListView:
     """Return the list with its next revision."""
-    return replace(view, revision=view.revision + 1, updated_at_ms=now_ms)
+    return replace(view, revision=view.revision + 1, updated_at_ms=now_of(view, now_ms))
 
 
 def written(view: PriceListView) -> Any:

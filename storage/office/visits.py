@@ -42,6 +42,8 @@ from storage.tables import goods_balances, goods_moves, machines, visits
 
 LINES_MAX = 1_000
 """The products of a visit, and what is left of it, are shown up to here."""
+ACCOUNTED_MAX = 400
+"""CloseVisit says of so many kinds of goods where they are, at most: 200 returned, 200 lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +98,9 @@ class Visits:
             by = actor_of(deed.actor).name
             # A retired one too: what is left in it is fetched.
             known = select(machines.c.machine_id).where(machines.c.machine_id == machine_id)
-            # Who opens one waits here for whoever opens another one there.
-            locked = known.with_for_update() if deed.locks else known
+            # Who opens one waits here for whoever opens another one there; no commit of the machine
+            # does, which needs the stronger lock to be free.
+            locked = known.with_for_update(key_share=True) if deed.locks else known
             if connection.scalar(locked) is None:
                 raise NotThere("machine", machine_id)
             there = visit_named(connection, visit, lock=deed.locks)
@@ -159,7 +162,7 @@ class Visits:
         def plan(connection: Connection) -> DeedPlan[VisitAccount]:
             there = _to_close(connection, visit, etag, lock=deed.locks)
             place = visit_place(visit)
-            left = _left(connection, visit, lock=deed.locks)
+            left = _left(connection, visit, lock=deed.locks, limit=ACCOUNTED_MAX + 1)
             _accounted(there, left, returned, lost)
             errands = [
                 Errand(
@@ -283,9 +286,11 @@ def _to_close(connection: Connection, visit: str, etag: str, *, lock: bool) -> V
     return there
 
 
-def _left(connection: Connection, visit: str, *, lock: bool) -> list[GoodsBalanceView]:
+def _left(
+    connection: Connection, visit: str, *, lock: bool, limit: int = LINES_MAX
+) -> list[GoodsBalanceView]:
     place = visit_place(visit)
-    query = balances_page(place, "", "", ("", "", ""), LINES_MAX)
+    query = balances_page(place, "", "", ("", "", ""), limit)
     rows = [GoodsBalanceView(**row._asdict()) for row in connection.execute(query)]
     if lock and rows:
         now = balances_at(connection, [row.key for row in rows], lock=True)
@@ -300,6 +305,13 @@ def _accounted(
     lost: Sequence[GoodsLine],
 ) -> None:
     """Raise NotPossible unless it was said of each of them where it is."""
+    if len(left) > ACCOUNTED_MAX:
+        raise NotPossible(
+            "VISIT_NOT_ACCOUNTED",
+            f"visit {there.visit} has more than {ACCOUNTED_MAX} kinds of goods, of which one call "
+            f"says where they are: TransferGoods brings some of them into {there.van} first",
+            visit=there.visit,
+        )
     open_: Counter[tuple[str, str]] = Counter()
     for row in left:
         open_[row.product, row.lot] += row.quantity

@@ -96,6 +96,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, upgraded_file: Path) -> 
 
 
 @pytest.fixture
+def on_server(fresh_postgres: Callable[[], str]) -> str:
+    """The URL of an upgraded database on PostgreSQL, for what only that has."""
+    return fresh_postgres()
+
+
+@pytest.fixture
 async def db(url: str) -> AsyncIterator[Database]:
     """The database, open."""
     database = await Database.open(StorageConfig(url=url))

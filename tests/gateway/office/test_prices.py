@@ -5,9 +5,11 @@ from typing import Any
 import grpc
 import pytest
 
+from gateway.fleet.idempotence import LEASE_MS
 from gateway.fleet.views import timestamp
 from gateway.office.v1 import price_service_pb2 as wire
 from gateway.office.v1 import product_pb2, product_service_pb2
+from storage.fleet.answers import Answers
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
@@ -70,6 +72,27 @@ async def test_one_request_id_sets_once(site: Site) -> None:
     other = wire.NewPrice(product="cola", currency="HKD", price_minor=1)
     code, reason, _ = await refusal(site.prices.SetPrices(setting(other, request_id="r-1")))
     assert (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED") == (code, reason)
+
+
+async def test_prices_that_are_set_are_answered_though_their_gateway_died(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the commit and the answer: by the time somebody may ask again their moment is
+    past, the product is archived and another price is in force; they were set all the same.
+    """
+    at_ms = site.clock.now_ms() + 1_000
+    with monkeypatch.context() as killed:
+        killed.setattr(Answers, "finish", _nothing)
+        first = await site.prices.SetPrices(setting(from_ms=at_ms, request_id="r-1"))
+    site.clock.ahead_ms += LEASE_MS
+    again = await site.prices.SetPrices(setting(from_ms=at_ms, request_id="r-1"))
+    assert [(one.product, one.price.minor) for one in first.prices] == [
+        (one.product, one.price.minor) for one in again.prices
+    ]
+
+
+async def _nothing(*_: object) -> None:
+    """What a process does that was killed."""
 
 
 @pytest.mark.parametrize(

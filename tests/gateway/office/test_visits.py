@@ -126,6 +126,41 @@ async def test_a_load_of_an_open_visit_goes_back_to_it(site: Site) -> None:
     assert 10 == (await there(site))[HERE]
 
 
+@pytest.mark.parametrize("act", ["reverse", "unload"])
+async def test_a_visit_that_is_closed_meanwhile_keeps_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Whoever closed it counted without what comes out of a column just then: nobody would see it
+    at the visit any more, so it is in the van. The same call again finds it there.
+    """
+    await site.goods.LoadColumn(from_here(6))
+    moves = await site.goods.ListGoodsMoves(
+        goods_service_pb2.ListGoodsMovesRequest(machine_id="VM-1", page_size=1)
+    )
+    command = site.links.command
+
+    async def closed_first(*about: Any, **more: Any) -> Any:
+        monkeypatch.setattr(site.links, "command", command)
+        await site.visits.CloseVisit(wire.CloseVisitRequest(visit="v-1", returned=goods(4)))
+        return await command(*about, **more)
+
+    monkeypatch.setattr(site.links, "command", closed_first)
+    for _ in range(2):
+        if act == "unload":
+            call = unload(6, HERE, lot="L1", visit="v-1", request_id="out")
+            assert 2 == (await site.goods.UnloadColumn(call)).column.quantity
+        else:
+            back = goods_service_pb2.ReverseMoveRequest(
+                move_id=moves.moves[0].id, reason="another one", request_id="out"
+            )
+            assert VAN == (await site.goods.ReverseMove(back)).place
+        assert {VAN: 20, "COLUMN:VM-1/A1": 2} == await there(site)
+    account = await site.visits.GetVisit(wire.GetVisitRequest(visit="v-1"))
+    assert [] == list(account.left)
+    (line,) = account.lines
+    assert (10, 10) == (line.taken, line.returned)
+
+
 async def test_two_people_visit_one_machine(site: Site) -> None:
     """One of them wins, the other hears who is there; when they are gone another visit begins."""
     _, reason, _ = await refusal(site.visits.OpenVisit(opening("v-2")))

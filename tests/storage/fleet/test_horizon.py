@@ -9,47 +9,17 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.util import await_
 
 from actors.machine.ids import MachineId
 from actors.placement import partition_of
 from actors.ports import StaleOwner, StoreError
 from storage.database.engine import Database, StorageConfig
-from storage.database.reader import T, Work
 from storage.fleet.horizon import Horizon
 from storage.fleet.queries import Queries
-from tests.storage.conftest import ON_POSTGRES
 from tests.storage.owner import Owner, paid
+from tests.storage.slow_commits import SlowCommit, on_postgres
 
 MACHINES = ("VM-1", "VM-2", "VM-3")
-
-
-def on_postgres(test: Any) -> Any:
-    """Mark a test as one that needs a PostgreSQL."""
-    for mark in ON_POSTGRES:
-        test = mark(test)
-    return test
-
-
-class SlowCommit(Database):
-    """A host's database whose transactions, once ``held``, have written all and do not commit."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.held, self.written, self.go_on = False, asyncio.Event(), asyncio.Event()
-
-    async def write(self, work: Work[T], *, proves: bool = True) -> T:
-        """Run the work, and wait before the COMMIT."""
-        if not self.held:
-            return await super().write(work, proves=proves)
-
-        def slow(connection: Connection) -> T:
-            done = work(connection)
-            self.written.set()
-            await_(self.go_on.wait())
-            return done
-
-        return await super().write(slow)
 
 
 @asynccontextmanager

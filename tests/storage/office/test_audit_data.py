@@ -1,5 +1,6 @@
 """What is exported of a machine is what its ledger says, since installation and since the reset."""
 
+import asyncio
 import random
 from dataclasses import replace
 
@@ -28,6 +29,7 @@ from storage.office.audit_figures import Figures, Tally
 from storage.office.deeds import Deed, NotPossible, NotThere
 from storage.tables import audit, audit_resets, balances, planogram_columns, vends
 from tests.storage.owner import START_MS, Owner, paid
+from tests.storage.slow_commits import held_beside, on_postgres
 
 
 def by(now_ms: int = START_MS + 10) -> Deed:
@@ -168,6 +170,29 @@ async def test_an_interval_begins_anew_and_the_whole_goes_on(db: Database) -> No
     assert 0 == (await data.read("VM-1")).interval.cash
     said = await db.read(lambda connection: list(connection.scalars(select(audit.c.detail))))
     assert "interval 1 begins; the one before had 1 sales of 500 HKD; new route" in said
+
+
+async def test_two_who_reset_in_one_moment_begin_two_intervals(db: Database) -> None:
+    """Each with what was sold until it: nothing stands in both."""
+    await (await Owner.of(db, "VM-1")).buy("VM-1")
+    data = AuditData(db)
+    both = await asyncio.gather(*(data.reset("VM-1", by(), reason=why) for why in ("a", "b")))
+    assert [1, 2] == sorted(one.number for one in both)
+    said = await db.read(lambda connection: list(connection.scalars(select(audit.c.detail))))
+    assert [0, 1] == sorted(int("had 1 sales" in one) for one in said if "interval" in one)
+
+
+@on_postgres
+async def test_no_sale_waits_for_a_reset(on_server: str) -> None:
+    """It goes through all that the machine ever sold."""
+    async with held_beside(on_server) as (owner, gateway):
+        data = AuditData(gateway)
+        resetting = asyncio.create_task(data.reset("VM-1", by(), reason="new route"))
+        await gateway.written.wait()
+        await owner.buy("VM-1")
+        gateway.go_on.set()
+        assert 1 == (await resetting).number
+        assert 1 == (await data.read("VM-1")).interval.paid.number
 
 
 async def asked(db: Database, now_ms: int) -> Claim:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from actors.machine.events import GoodsMoved
 from actors.machine.goods import FOUND, LOST, SUPPLIER, TEST, WASTE, GoodsKind, loading_place
 from storage.database.engine import Database
+from storage.office import goods as goods_storage
 from storage.office.deeds import Deed, NotPossible, NotThere
 from storage.office.goods import (
     Errand,
@@ -21,6 +22,7 @@ from storage.office.goods import (
 )
 from storage.office.product_content import ProductChange, ProductContent
 from storage.office.products import Products
+from storage.office.visits import Visits
 from storage.tables import audit, goods_lots
 from tests.storage.office.plans import goes_along
 from tests.storage.owner import Owner
@@ -195,6 +197,50 @@ async def test_what_was_believed_is_known_for_a_while(db: Database) -> None:
             await goods.believed("VM-1", column, product, 0)
     with pytest.raises(NotPossible, match="not 999 yet"):
         await goods.believed("VM-1", "A1", "cola", 999)
+
+
+async def test_a_count_is_too_late_whoever_moved_goods_since(
+    goods: Goods, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The office's moves for the machine are among those that are looked at, and hide none."""
+    owner = await Owner.of(db, "VM-1")
+    before = owner.states["VM-1"].version
+    monkeypatch.setattr(goods_storage, "SINCE_MAX", 2)
+    for number in range(1, 4):
+        await owner.buy("VM-1", number)
+        await goods.carry(
+            errand(f"o{number}", cola(1), to=f"LOADING:{number}", machine_id="VM-1"), by()
+        )
+    with pytest.raises(NotPossible, match="count again") as refused:
+        await goods.believed("VM-1", "A1", "cola", before)
+    assert "COUNT_TOO_OLD" == refused.value.reason
+    newest = owner.states["VM-1"].version
+    assert 2 == await goods.believed("VM-1", "A1", "cola", newest)
+
+
+async def in_stores(goods: Goods) -> tuple[int, int]:
+    """How many cola are in the warehouse and in the van."""
+    now = await there(goods)
+    return now.get((NORTH, "cola", "L1"), 0), now.get((VAN, "cola", "L1"), 0)
+
+
+async def test_what_comes_to_a_closed_visit_follows_into_its_van(
+    goods: Goods, db: Database
+) -> None:
+    """Once; to an open one it is left, and what somebody took from there stays where it is."""
+    await Owner.of(db, "VM-1")
+    visits = Visits(db)
+    await visits.open("v", "VM-1", VAN, by("OpenVisit"))
+    late = errand("late", cola(2), come_from="VISIT:v", to="", visit="v", machine_id="VM-1")
+    assert "VISIT:v" == await goods.follow(late, by())
+    await visits.close("v", [], [], by("CloseVisit"))
+    await goods.carry(errand("came", cola(2), to="VISIT:v", visit=""), by())
+    for _ in range(2):
+        assert VAN == await goods.follow(late, by())
+        assert (8, 2) == await in_stores(goods)
+    gone = errand("gone", cola(2), come_from="VISIT:v", to="", visit="v", machine_id="VM-1")
+    assert VAN == await goods.follow(gone, by())
+    assert (8, 2) == await in_stores(goods)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from storage.database.engine import Database
 from storage.office.deeds import Deed, EtagOutdated, NotPossible, NotThere
 from storage.office.pars import Pars
 from tests.storage.owner import Owner
+from tests.storage.slow_commits import held_beside, on_postgres
 
 BY = Deed(actor="ann", action="SetPars", now_ms=7)
 
@@ -37,3 +38,14 @@ async def test_pars_are_of_columns_of_the_planogram(db: Database) -> None:
     assert last.etag not in {first.etag, "0"}
     with pytest.raises(NotThere):
         await pars.get("VM-9")
+
+
+@on_postgres
+async def test_no_sale_waits_for_who_sets_pars(on_server: str) -> None:
+    """Whatever else that transaction waits for."""
+    async with held_beside(on_server) as (owner, gateway):
+        setting = asyncio.create_task(Pars(gateway).set("VM-1", {"A1": 5}, BY))
+        await gateway.written.wait()
+        await owner.buy("VM-1")
+        gateway.go_on.set()
+        assert [5] == [one.par for one in (await setting).pars]

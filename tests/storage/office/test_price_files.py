@@ -63,6 +63,14 @@ async def as_lines(files: PriceFiles, now_ms: int) -> list[PriceLine]:
     return [line(one.price_minor, one.from_ms, product=one.product) for one in found]
 
 
+async def test_a_file_that_comes_last_has_the_last_word(lists: Prices, files: PriceFiles) -> None:
+    """Also where its gateway's clock is a little behind."""
+    first = NewPrice(product="cola", currency="HKD", price_minor=500)
+    await lists.set_prices("day", [first], by(now_ms=1_000))
+    await files.take("day", [line(600)], by(now_ms=990))
+    assert 600 == (await lists.price("day", "cola", "HKD", 5_000)).price_minor
+
+
 async def test_a_file_adds_what_differs(
     db: Database, lists: Prices, files: PriceFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,19 @@ async def test_a_price_is_in_force_from_its_moment_on(lists: Prices) -> None:
     assert [None, 500, 500, 600, 600] == found
 
 
+async def test_who_sets_a_price_last_has_the_last_word(lists: Prices) -> None:
+    """Also where their gateway's clock is a little behind that of whoever set one just before; a
+    clock that was far ahead holds nobody up.
+    """
+    await lists.set_prices("day", [cola(500)], by(now_ms=1_000))
+    _, told = await lists.set_prices("day", [cola(600)], by(now_ms=990))
+    assert [(600, 1_000)] == [(one.price_minor, one.from_ms) for one in told]
+    assert 600 == await at(lists, 5_000)
+    await lists.set_prices("day", [cola(700)], by(now_ms=9_000_000))
+    _, told = await lists.set_prices("day", [cola(800)], by(now_ms=6_000))
+    assert [6_000] == [one.from_ms for one in told]
+
+
 async def test_prices_of_other_lists_products_and_currencies_stay(lists: Prices) -> None:
     """A price is of one list, product and currency."""
     await lists.create("night", "", by())

@@ -6,17 +6,18 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from actors.machine.goods import SUPPLIER
+from actors.machine.goods import FOUND, SUPPLIER
 from storage.database.engine import Database
 from storage.fleet.changes import etag_of
 from storage.office.deeds import AlreadyThere, Deed, EtagOutdated, NotPossible, NotThere
 from storage.office.goods import Errand, Goods, GoodsLine
 from storage.office.product_content import ProductContent
 from storage.office.products import Products
-from storage.office.visits import Visits, VisitsWanted, visits_page
+from storage.office.visits import ACCOUNTED_MAX, Visits, VisitsWanted, visits_page
 from storage.tables import audit
 from tests.storage.office.plans import goes_along
 from tests.storage.owner import Owner
+from tests.storage.slow_commits import held_beside, on_postgres
 
 VAN = "VAN:7"
 
@@ -96,6 +97,28 @@ async def test_a_visit_is_one_persons(db: Database) -> None:
     assert ["v"] == [one.visit for one in shown]
 
 
+async def test_what_nobody_can_account_for_keeps_its_visit_open(db: Database) -> None:
+    """More kinds of goods than one call may name: nothing of them is left behind unseen."""
+    await Owner.of(db, "VM-1")
+    await Visits(db).open("v", "VM-1", VAN, by())
+    lines = [
+        GoodsLine(product="cola", lot=f"L{number:03}", quantity=1)
+        for number in range(ACCOUNTED_MAX + 1)
+    ]
+    goods = Goods(db)
+    for start in (0, 200, 400):
+        some, cause = lines[start : start + 200], f"t{start}"
+        found = Errand(cause=cause, from_place=FOUND, to_place="VISIT:v", lines=some, visit="v")
+        await goods.carry(found, by())
+    with pytest.raises(NotPossible, match="TransferGoods brings some") as refused:
+        await Visits(db).close("v", lines[:ACCOUNTED_MAX], [], by())
+    assert "VISIT_NOT_ACCOUNTED" == refused.value.reason
+    home = Errand(cause="h", from_place="VISIT:v", to_place=VAN, lines=lines[-1:], visit="v")
+    await goods.carry(home, by())
+    await Visits(db).close("v", lines[:ACCOUNTED_MAX], [], by())
+    assert [] == await goods.balances(place="VISIT:v", after=("", "", ""), limit=1)
+
+
 async def test_the_reason_of_a_closing_is_said_once(db: Database) -> None:
     """In the audit log."""
     await Owner.of(db, "VM-1")
@@ -104,3 +127,16 @@ async def test_the_reason_of_a_closing_is_said_once(db: Database) -> None:
     await made.close("v", [], [], by(), reason="the end of the day")
     said = await db.read(lambda connection: connection.scalars(select(audit.c.detail)).all())
     assert 1 == sum(one.count("the end of the day") for one in said)
+
+
+@on_postgres
+async def test_no_sale_waits_for_who_opens_a_visit(on_server: str) -> None:
+    """Whatever else that transaction waits for: the machine's host saves all its machines at
+    once.
+    """
+    async with held_beside(on_server) as (owner, gateway):
+        opening = asyncio.create_task(Visits(gateway).open("v", "VM-1", VAN, by()))
+        await gateway.written.wait()
+        await owner.buy("VM-1")
+        gateway.go_on.set()
+        assert "v" == (await opening).visit

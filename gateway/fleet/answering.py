@@ -24,7 +24,7 @@ from gateway.fleet.errors import CallRefused, invalid
 from gateway.fleet.idempotence import Requests
 from gateway.fleet.refused_acts import RefusedActs
 from gateway.rpc import statuses
-from gateway.rpc.composed import KeyTwice, compose
+from gateway.rpc.composed import NotComposed, compose
 from gateway.rpc.counters import Counters
 from gateway.rpc.statuses import FieldProblem
 from storage.fleet.positions import InvalidPosition
@@ -112,7 +112,7 @@ def answered(
             response = await method(self, request, context)
         except CallRefused as error:
             refusal = error.refusal
-        except KeyTwice as error:
+        except NotComposed as error:
             problem = FieldProblem(field=error.field, description=error.said)
             refusal = invalid(problem).refusal
         except InvalidPosition:

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.fleet.errors import CallRefused, invalid
-from gateway.rpc.composed import composed
+from gateway.rpc.composed import MarksHeaped, composed
 from gateway.rpc.statuses import FieldProblem
 
 MARK = "\ufeff"
@@ -41,6 +41,8 @@ def taken_apart(content: bytes, *, bytes_max: int, lines_max: int) -> list[Recor
         text = composed(content.decode("utf-8").removeprefix(MARK))
     except UnicodeDecodeError as error:
         raise wrong(f"is not UTF-8 at byte {error.start}: save it as CSV UTF-8") from None
+    except MarksHeaped as error:
+        raise wrong(error.said) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise wrong(f"has a NUL character in line {line}: take it out, no text has one")

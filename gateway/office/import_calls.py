@@ -5,6 +5,7 @@ Flows in: a file and who sends it. Flows out: an import that is carried out by i
 CallRefused with what is wrong. Only a rehearsal returns lines with problems.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -65,7 +66,7 @@ class ImportCalls:
         if request.failures_max > FAILURES_MAX:
             fields.wrong("failures_max", f"must be at most {FAILURES_MAX}")
         fields.done()
-        read = machine_csv.read(request.csv)
+        read = await asyncio.to_thread(machine_csv.read, request.csv)  # The loop has customers.
         if act.kept:
             with in_words():
                 kept = await self.imports.get(id_for(act, self.new_id))

@@ -85,6 +85,13 @@ class PlaceFields(OfficeFields):
             self.wrong(field, f"must be one of {', '.join(enums.names_of(_SITE_TYPE))}")
         return SiteType(word) if word else SiteType.OTHER
 
+    def site_type_word(self, field: str, value: str) -> Self:
+        """Check the word of a type of site by which machines are chosen; empty is right."""
+        words = enums.words_of(_SITE_TYPE)
+        if value and value not in words:
+            self.wrong(field, f"must be one of {', '.join(words)}")
+        return self
+
     def maintenance(self, value: int) -> Maintenance:
         """Return whether a machine is to be in service."""
         word = enums.word_of(_MAINTENANCE, value)
@@ -141,9 +148,7 @@ class PlaceFields(OfficeFields):
                 self.machine_id(machine_id, field=f"{field}.machine_ids[{index}]")
         self.code(f"{field}.district", value.district, needed=False)
         self.code(f"{field}.site", value.site, needed=False)
-        words = enums.words_of(_SITE_TYPE)
-        if value.site_type and value.site_type not in words:
-            self.wrong(f"{field}.site_type", f"must be one of {', '.join(words)}")
+        self.site_type_word(f"{field}.site_type", value.site_type)
         self.line(f"{field}.model", value.model, most=MODEL_LENGTH_MAX)
         self.labels(f"{field}.labels", value.labels, most=SELECTED_LABELS_MAX)
         wanted = Selector(

@@ -5,6 +5,7 @@ or CallRefused with every problem of the request. A price that was forgotten is 
 it is refused.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,7 +97,8 @@ class PriceCalls:
         """ImportPrices. Only a rehearsal returns lines with problems."""
         deed = deed_of(act, "ImportPrices", self.clock)
         OfficeFields().product(request.price_list, field="price_list").etag(request.etag).done()
-        lines = price_csv.read(request.csv, now_ms=deed.now_ms)
+        # The loop has customers.
+        lines = await asyncio.to_thread(price_csv.read, request.csv, now_ms=deed.now_ms)
         problems = [(line, problem) for line in lines for problem in line.problems]
         if problems and not act.validate_only:
             raise import_refused([f"line {line.number}: {said}" for line, said in problems])

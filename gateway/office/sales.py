@@ -6,7 +6,7 @@ from gateway.fleet import enums
 from gateway.fleet.answering import Context, Parts, answered
 from gateway.fleet.views import timestamp
 from gateway.office.errors import in_words
-from gateway.office.fields import OfficeFields
+from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import sales_service_pb2 as wire
 from gateway.office.v1 import sales_service_pb2_grpc
 from gateway.process.texts import plain
@@ -16,7 +16,6 @@ from storage.insight.follower import Lag
 from storage.insight.sales import Beside, By, SalesBooks, SalesWanted
 
 _BY = enums.descriptor_of(wire.SalesBy)
-_BESIDE = enums.descriptor_of(wire.SalesBeside)
 
 
 class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
@@ -30,16 +29,20 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
     async def GetSales(
         self, request: wire.GetSalesRequest, context: Context
     ) -> wire.GetSalesResponse:
-        fields = OfficeFields()
+        fields = PlaceFields().code("district", request.district, needed=False)
         by = enums.word_of(_BY, request.by)
         if not by:
             fields.wrong("by", "must say by what, for example SALES_BY_DAY")
+        beside = fields.word("beside", wire.SalesBeside, request.beside)
+        fields.site_type_word("site_type", request.site_type)
+        for index, machine_id in enumerate(request.machine_ids[: asked.MACHINES_MAX]):
+            fields.machine_id(machine_id, field=f"machine_ids[{index}]")
         fields.done()
         wanted = SalesWanted(
             first=request.first_day,
             last=request.last_day,
             by=By(by),
-            beside=Beside(enums.word_of(_BESIDE, request.beside) or Beside.PERIOD_BEFORE),
+            beside=Beside(beside or Beside.PERIOD_BEFORE),
             machine_ids=tuple(request.machine_ids),
             district=request.district,
             site_type=request.site_type,
@@ -64,7 +67,7 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
     async def GetDaySales(
         self, request: wire.GetDaySalesRequest, context: Context
     ) -> wire.GetDaySalesResponse:
-        fields = OfficeFields()
+        fields = PlaceFields().code("district", request.district, needed=False)
         if not 0 <= request.hour <= 23:
             fields.wrong("hour", "must be 0 to 23")
         fields.done()

@@ -36,6 +36,7 @@ def test_a_record_has_the_number_of_its_line() -> None:
         (b"a\nb\nc\nd\n", "at most 2 lines"),
         (b'a\n"b"c\n', "line 2 is no CSV"),
         (b"a\n\0b\n", "NUL character in line 2"),
+        (("a" + "\u0301\u0327" * 20).encode(), "more than 30 marks upon one letter"),
     ],
 )
 def test_what_is_no_file_is_refused(content: bytes, said: str) -> None:

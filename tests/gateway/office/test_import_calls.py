@@ -1,7 +1,9 @@
 """A request about an import is checked before anything is asked of storage."""
 
 import sqlite3
+import threading
 from contextlib import closing
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -9,8 +11,16 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.fleet.idempotence import LEASE_MS
 from gateway.fleet.v1 import fleet_service_pb2
+from gateway.office import audit_data_calls, machine_csv, price_csv, product_csv
+from gateway.office.v1 import (
+    audit_data_service_pb2,
+    machine_profile_pb2,
+    machine_profile_service_pb2,
+    price_service_pb2,
+    product_service_pb2,
+    selector_pb2,
+)
 from gateway.office.v1 import machine_import_service_pb2 as wire
-from gateway.office.v1 import machine_profile_pb2, machine_profile_service_pb2, selector_pb2
 from storage.fleet.answers import Answers
 from tests.gateway.office.importing import a_file, a_pier, begun, looked_at, worker
 from tests.support.fleet_calls import refusal, registration
@@ -184,3 +194,30 @@ async def test_a_file_that_is_kept_is_answered_though_its_gateway_died(
     assert "IMPORT_REFUSED" == (await refusal(begun(site, a_file("VM-1"), request_id="r-2")))[1]
     site.clock.ahead_ms += LEASE_MS
     assert first == await begun(site, a_file("VM-1"), request_id="r-1")
+
+
+async def test_a_file_is_read_beside_the_loop(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand lines take about a second, in which machines wait for their approvals."""
+    readers = (machine_csv, product_csv, price_csv, audit_data_calls)
+    on: dict[ModuleType, threading.Thread] = {}
+
+    def watched(module: ModuleType) -> Any:
+        read = module.read
+
+        def call(*given: Any, **named: Any) -> Any:
+            on[module] = threading.current_thread()
+            return read(*given, **named)
+
+        return call
+
+    for module in readers:
+        monkeypatch.setattr(module, "read", watched(module))
+    for call in (
+        site.machine_imports.ImportMachines(wire.ImportMachinesRequest(csv=b"x")),
+        site.products.ImportProducts(product_service_pb2.ImportProductsRequest(csv=b"x")),
+        site.prices.ImportPrices(price_service_pb2.ImportPricesRequest(price_list="p", csv=b"x")),
+        site.audit_data.ImportReadout(audit_data_service_pb2.ImportReadoutRequest(eva_dts=b"x")),
+    ):
+        assert "INVALID_ARGUMENT" == (await refusal(call))[0].name
+    assert set(readers) == set(on)
+    assert threading.current_thread() not in on.values()

@@ -68,3 +68,20 @@ async def test_what_cannot_be_answered_is_refused(site: Site) -> None:
         (wire.GetDaySalesRequest(day=7), "NO_SUCH_DAYS"),
     ):
         assert reason == (await refusal(site.sales.GetDaySales(bad)))[1]
+
+
+async def test_what_no_place_is_called_is_refused(site: Site) -> None:
+    """PostgreSQL takes no NUL, and was said not to answer: repeat the call, for ever."""
+    asked = wire.GetSalesRequest(first_day=DAY, last_day=DAY, by=wire.SALES_BY_DAY)
+    for request in (
+        wire.GetSalesRequest(district="h\0k"),
+        wire.GetSalesRequest(site_type="STATI\0N"),
+        wire.GetSalesRequest(site_type="KIOSK"),
+        wire.GetSalesRequest(machine_ids=["VM-1", "VM\0"]),
+        wire.GetSalesRequest(beside=99),  # type: ignore[arg-type]  # as a program of a later version
+    ):
+        request.MergeFrom(asked)
+        told = await refusal(site.sales.GetSales(request))
+        assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == (told[0].name, told[1])
+    bad = wire.GetDaySalesRequest(day=DAY, hour=9, district="h\0k")
+    assert "INVALID_REQUEST" == (await refusal(site.sales.GetDaySales(bad)))[1]

@@ -5,6 +5,7 @@ details; each call is counted by its name and status.
 """
 
 import asyncio
+import dataclasses
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from gateway.fleet.caller import act_of
 from gateway.fleet.errors import CallRefused, invalid
 from gateway.fleet.idempotence import Requests
 from gateway.fleet.refused_acts import RefusedActs
+from gateway.process.texts import plain, plain_lines
 from gateway.rpc import statuses
 from gateway.rpc.composed import NotComposed, compose
 from gateway.rpc.counters import Counters
@@ -129,6 +131,18 @@ def answered(
             calls.count(method.__name__, "OK")
             return response
         calls.count(method.__name__, refusal.code.name)
-        return await statuses.abort(context, refusal)
+        return await statuses.abort(context, _as_shown(refusal))
 
     return call
+
+
+def _as_shown(refusal: statuses.Refusal) -> statuses.Refusal:
+    """Return the refusal as a terminal may show it, whatever the caller wrote that it repeats."""
+    return dataclasses.replace(
+        refusal,
+        message=plain_lines(refusal.message),
+        problems=tuple(
+            FieldProblem(field=plain(one.field), description=plain_lines(one.description))
+            for one in refusal.problems
+        ),
+    )

@@ -2,8 +2,6 @@
 all problems at once (AIP-134, without its wildcard: what is not named stays as it is).
 """
 
-from collections.abc import Iterable
-
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from actors.machine.policy import PolicyOverrides
@@ -25,14 +23,7 @@ _PREFIX = f"{_POLICY}."
 
 def machine_change(fields: Fields, machine: machine_pb2.Machine, mask: FieldMask) -> MachineChange:
     """Return the change, and note in ``fields`` what is wrong with it."""
-    paths = set(mask.paths)
-    if not paths:
-        fields.wrong("update_mask", f"must name what to change: {_listed(PATHS)}")
-    if unknown := paths - PATHS:
-        fields.wrong(
-            "update_mask",
-            f"cannot change {_listed(unknown)}: it may name {_listed(PATHS)}",
-        )
+    paths = fields.mask(mask.paths, sorted(PATHS))
     if "store_name" in paths:
         fields.text("store_name", machine.store_name, least=1, most=64)
     if "address" in paths:
@@ -58,7 +49,3 @@ def machine_change(fields: Fields, machine: machine_pb2.Machine, mask: FieldMask
 def sets_guards(mask: FieldMask) -> bool:
     """Return whether the mask names a limit that guards money, or all limits at once."""
     return not {_POLICY, *(f"{_PREFIX}{name}" for name in GUARDS)}.isdisjoint(mask.paths)
-
-
-def _listed(paths: Iterable[str]) -> str:
-    return ", ".join(sorted(paths))

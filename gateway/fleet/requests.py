@@ -29,6 +29,8 @@ ID_LENGTH_MAX = 128
 COLUMN_BYTES_MAX = 16
 ETAG_LENGTH_MAX = 64
 PLACE_LENGTH_MAX = 64
+PATHS_SHOWN, PATH_SHOWN_MAX = 5, 40
+"""What a refusal repeats of paths that no mask may name, and of each."""
 TIME_MS_MAX = 253_402_300_800_000
 """The end of the year 9999, where Timestamp ends."""
 
@@ -60,6 +62,21 @@ class Fields:
     def wrong(self, field: str, description: str) -> None:
         """Note one problem."""
         self.problems.append(FieldProblem(field=field, description=description))
+
+    def mask(
+        self, paths: Collection[str], known: Collection[str], *, words: str = ""
+    ) -> frozenset[str]:
+        """Return the paths of an update_mask, of those that are ``known``; ``words`` says which
+        these are.
+        """
+        may = words or ", ".join(known)
+        if not paths:
+            self.wrong("update_mask", f"must name what to change: {may}")
+        if unknown := sorted(set(paths).difference(known)):
+            shown = ", ".join(path[:PATH_SHOWN_MAX] for path in unknown[:PATHS_SHOWN])
+            more = f" and {len(unknown) - PATHS_SHOWN} more" * (len(unknown) > PATHS_SHOWN)
+            self.wrong("update_mask", f"cannot change {shown}{more}: it may name {may}")
+        return frozenset(paths)
 
     def done(self) -> None:
         """Raise CallRefused if anything was noted."""

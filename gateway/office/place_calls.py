@@ -45,7 +45,7 @@ class DistrictCalls:
         """UpdateDistrict."""
         given = request.district
         fields = PlaceFields().code("district.code", given.code)
-        paths = fields.mask(request.update_mask, DISTRICT_PATHS)
+        paths = fields.mask(request.update_mask.paths, DISTRICT_PATHS)
         if "name" in paths:
             fields.line("district.name", given.name, least=1, most=NAME_LENGTH_MAX)
         if "parent" in paths:
@@ -100,7 +100,7 @@ class SiteCalls:
     async def update(self, request: wire.UpdateSiteRequest, act: Act) -> SiteView:
         """UpdateSite."""
         fields = PlaceFields().code("site.code", request.site.code)
-        paths = fields.mask(request.update_mask, SITE_PATHS)
+        paths = fields.mask(request.update_mask.paths, SITE_PATHS)
         changes = fields.site_content(request.site, paths)
         fields.etag(request.etag).done()
         with in_words():

@@ -9,8 +9,6 @@ from datetime import date
 from functools import cache
 from typing import Any, Self
 
-from google.protobuf.field_mask_pb2 import FieldMask
-
 from gateway.fleet import enums
 from gateway.office.fields import OfficeFields
 from gateway.office.v1 import machine_profile_pb2, place_pb2, selector_pb2
@@ -48,17 +46,6 @@ class PlaceFields(OfficeFields):
         if (needed or value) and not _CODE.fullmatch(value):
             self.wrong(field, f"must be {CODE_WORDS}")
         return self
-
-    def mask(self, mask: FieldMask, known: Sequence[str]) -> Collection[str]:
-        """Return what is to be changed."""
-        if not mask.paths:
-            self.wrong("update_mask", f"must name what to change: {', '.join(known)}")
-        if unknown := sorted(set(mask.paths).difference(known)):
-            self.wrong(
-                "update_mask",
-                f"cannot change {', '.join(unknown)}: it may name {', '.join(known)}",
-            )
-        return frozenset(mask.paths)
 
     def day(self, value: str, *, field: str = "from_day") -> Self:
         """Check a day."""

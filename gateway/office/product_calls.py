@@ -121,14 +121,9 @@ def content_of(fields: OfficeFields, product: product_pb2.Product) -> ProductCon
 def change_of(fields: OfficeFields, product: product_pb2.Product, mask: FieldMask) -> ProductChange:
     """Return the change, and note in ``fields`` what is wrong with it."""
     single = {path.removeprefix(_NAME) for path in mask.paths if path.startswith(_NAME)}
-    paths = frozenset(path for path in mask.paths if not path.startswith(_NAME))
-    known = f"{', '.join(sorted(PATHS))} and names.<language>"
-    if not mask.paths:
-        fields.wrong("update_mask", f"must name what to change: {known}")
-    if unknown := paths.difference(PATHS):
-        fields.wrong(
-            "update_mask", f"cannot change {', '.join(sorted(unknown))}: it may name {known}"
-        )
+    known = [*sorted(PATHS), *(f"{_NAME}{language}" for language in single)]
+    words = f"{', '.join(sorted(PATHS))} and {_NAME}<language>"
+    paths = fields.mask(mask.paths, known, words=words).intersection(PATHS)
     _check(fields, product, paths)
     some = {language: product.names.get(language, "") for language in single}
     fields.names({language: name or "-" for language, name in some.items()}, field="product.names")

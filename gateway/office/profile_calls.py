@@ -35,7 +35,7 @@ class ProfileCalls:
         """UpdateMachineProfile."""
         given = request.profile
         fields = PlaceFields().machine_id(given.machine_id, field="profile.machine_id")
-        paths = fields.mask(request.update_mask, PATHS)
+        paths = fields.mask(request.update_mask.paths, PATHS)
         fields.etag(request.etag)
         changes: dict[str, Any] = {}
         if "serial" in paths:

@@ -97,6 +97,15 @@ def test_what_cannot_be_changed_is_named(path: str) -> None:
     assert all(known in problem.description for known in PATHS)
 
 
+def test_what_may_be_named_is_told_whatever_else_was() -> None:
+    """Long names and many of them do not push it out of the answer."""
+    fields = Fields()
+    fields.mask([f"{number}{'x' * 1_000}" for number in range(9)], ["address"])
+    (problem,) = fields.problems
+    assert problem.description.endswith(" and 4 more: it may name address")
+    assert len(problem.description) < 300
+
+
 def test_an_empty_mask_is_refused() -> None:
     """Somebody forgot to say what."""
     assert ["update_mask"] == _change(store_name="Hall")[1]

@@ -82,7 +82,9 @@ async def test_a_file_adds_what_differs(
     await lists.set_prices("day", [line(700).price], by(now_ms=8), from_ms=40)
     wanted = [line(700, 50), line(600, 30), line(600, 35), line(500), line(5, product="tea")]
     view, done = await files.take("day", wanted, by(now_ms=9))
-    assert ["", "500 -> 600 from 30", "", "", "none -> 5 from 9"] == [
+    epoch = "1970-01-01T00:00:00"
+    changed = f"500 -> 600 from {epoch}.030Z"
+    assert ["", changed, "", "", f"none -> 5 from {epoch}.009Z"] == [
         one.said.partition("HKD ")[2] for one in done
     ]
     assert (4, 4) == (view.revision, await count(db))

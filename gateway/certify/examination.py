@@ -94,7 +94,7 @@ async def _played(desk: Desk, rule: Rule) -> Judged:
     try:
         await rule.play(desk)
     except Unplayed as stopped:
-        return Judged(rule, untried(f"{stopped}."), begins, len(desk.moments))
+        return Judged(rule, untried(str(stopped)), begins, len(desk.moments))
     seen = Recording(desk.moments[begins:], desk.moments[:begins])
     verdict = _judged(rule, seen)
     return Judged(rule, verdict, begins, len(desk.moments))

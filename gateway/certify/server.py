@@ -25,6 +25,9 @@ OPTIONS = (
 )
 
 
+END_WITHIN_S = 2.0
+
+
 class NotListening(Exception):
     """The address cannot be listened on; its sentence says what to do."""
 
@@ -96,4 +99,6 @@ async def listening(desk: Desk, address: str, tls: Tls | None) -> AsyncIterator[
     try:
         yield port
     finally:
-        await server.stop(grace=0)
+        for call in desk.calls:
+            call.end(detail="the examination is over")
+        await server.stop(grace=END_WITHIN_S)

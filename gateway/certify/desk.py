@@ -88,6 +88,11 @@ class Call:
         self._lock = asyncio.Lock()
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
+    @property
+    def boot_id(self) -> str:
+        """Return the boot that speaks here; empty before its Hello."""
+        return "" if self.hello is None else self.hello.boot_id
+
     async def run(self) -> Ending | None:
         """Be there until one side ends it; return the examiner's ending, None if the machine went
         first.
@@ -127,7 +132,7 @@ class Call:
             )
             return
         if frame.seq == expected and not self.holding:
-            self._desk.saved[self.hello.boot_id] = frame.seq
+            self._desk.saved[self.boot_id] = frame.seq
         await self.say()
 
     async def say(self, **payload: Any) -> None:
@@ -239,26 +244,19 @@ class Desk:
 
     def saved_seq(self, call: Call) -> int:
         """Return the highest number of the call's boot that is saved."""
-        return self.saved.get(call.hello.boot_id, 0) if call.hello is not None else 0
+        return self.saved.get(call.boot_id, 0)
 
     def save_all(self, call: Call) -> None:
         """Save all of the call's boot that was heard in order."""
-        assert call.hello is not None
         numbers = {
             each.said_by_machine.seq
             for each in self.seen_since(0).heard()
-            if self.calls[each.stream - 1].hello is not None
-            and self.boot_of(each.stream) == call.hello.boot_id
+            if self.calls[each.stream - 1].boot_id == call.boot_id
         }
         seq = self.saved_seq(call)
         while seq + 1 in numbers:
             seq += 1
-        self.saved[call.hello.boot_id] = seq
-
-    def boot_of(self, stream: int) -> str:
-        """Return the boot that speaks on a stream."""
-        hello = self.calls[stream - 1].hello
-        return "" if hello is None else hello.boot_id
+        self.saved[call.boot_id] = seq
 
     # --- the plays' side ---
 

@@ -88,12 +88,14 @@ def cut_unheard(seen: Recording) -> RuleVerdict:
 
 
 def last_seq_goes_back(seen: Recording) -> RuleVerdict:
-    """The machine keeps the stream, gives no number twice and begins no new boot."""
-    welcome = last(seen.said("welcome"))
-    lost = seen.after(welcome).of(MomentKind.CLOSED)
-    if lost:
-        return broken("the machine hung up over a last_seq that is lower", welcome, *lost)
-    return kept("a last_seq that is lower changed nothing", welcome)
+    """Another boot comes back, at the latest when its next frame was refused."""
+    welcome = first(seen.said("welcome"))
+    later = seen.after(welcome).hellos()
+    if not later:
+        return broken("the boot goes on, though its numbers are of no use any more", welcome)
+    if _boot(later[0]) == _boot(seen.before(welcome).present_hello()):
+        return broken("the same boot came back", welcome, later[0])
+    return kept("another boot came back", welcome, later[0])
 
 
 def gap(seen: Recording) -> RuleVerdict:

@@ -12,6 +12,7 @@ from gateway.certify.desk import Call, Desk, Unplayed
 from gateway.certify.hands import HandAct
 from gateway.certify.selling import (
     approval,
+    begin_session,
     cancelled,
     chosen,
     deny,
@@ -72,15 +73,19 @@ async def cut_unheard(desk: Desk) -> None:
 
 
 async def last_seq_goes_back(desk: Desk) -> None:
-    """``last_seq`` of a Welcome is lower than what was acknowledged before."""
+    """The backend has forgotten the boot's frames, as after a restore; then somebody chooses."""
     call = await settle(desk)
-    request = await cancelled(desk, call)
-    await deny(
-        call, request.said_by_machine.vend_request.request_id, pb.VEND_DENIED_REASON_CANCELLED
-    )
+    call.end()
+    call = await desk.next_call()
+    desk.saved[call.boot_id] = 0
+    desk.session_id = ""
+    await desk.welcome(call)
     await desk.wait(desk.terms.slack_ms)
-    call = await desk.online(last_seq=0, session=resumed(desk))
-    await desk.wait(SHORT_MS)
+    if not call.over:
+        await begin_session(desk, call)
+        with contextlib.suppress(Unplayed):
+            await chosen(desk, call)
+    await _next_hello(desk)
 
 
 async def gap(desk: Desk) -> None:

@@ -202,11 +202,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "lower-last-seq",
-        "A last_seq that is lower than what was acknowledged changes nothing.",
+        "When last_seq is lower than what was acknowledged the firmware restarts in a new boot.",
         AFTER_A_CUT,
         streams.last_seq_goes_back,
         stream_plays.last_seq_goes_back,
-        CHANGE_MIND,
+        CHOOSE,
     ),
     Rule(
         "result-told-twice",

@@ -23,6 +23,8 @@ T = TypeVar("T")
 CURRENCY = "HKD"
 QR_PAYLOAD = "https://qr.example/examination"
 MOMENTS_MAX = 100_000
+STOCK = 120
+"""What the planogram says is in each column."""
 
 
 class Unplayed(Exception):
@@ -331,7 +333,7 @@ class Desk:
         """Tell the columns and their prices."""
         columns = [
             pb.PlanogramColumn(
-                column=name, product=f"Item {name}", price_minor=self.price_minor, stock=50
+                column=name, product=f"Item {name}", price_minor=self.price_minor, stock=STOCK
             )
             for name in self.terms.columns
         ]

@@ -13,7 +13,6 @@ from gateway.certify.moments import (
 from gateway.machines.translate import UNNUMBERED, BadFrame, from_wire
 from gateway.v1 import machine_pb2 as pb
 
-UNACKED_MAX = 32
 RESPONSE_LEAST_MS = 30_000
 
 
@@ -87,23 +86,6 @@ def numbers(seen: Recording) -> RuleVerdict:
                 known[seq] = each
                 count += 1
     return kept(f"{count} numbered frames came without a gap")
-
-
-def windows(seen: Recording) -> RuleVerdict:
-    """At most 32 numbered frames wait for an acknowledgement."""
-    acked: dict[str, int] = {}
-    boot_of: dict[int, str] = {}
-    most = 0
-    for each in seen.of(MomentKind.HEARD, MomentKind.SAID):
-        if each.payload == "hello":
-            boot_of[each.stream] = each.said_by_machine.hello.boot_id
-        boot = boot_of.get(each.stream, "")
-        acked[boot] = max(acked.get(boot, 0), each.said_by_us.ack)
-        waiting = each.said_by_machine.seq - acked[boot]
-        most = max(most, waiting)
-        if waiting > UNACKED_MAX:
-            return broken(f"{waiting} frames wait for an acknowledgement", each)
-    return kept(f"at most {most} frames waited for an acknowledgement")
 
 
 def acknowledgements(seen: Recording) -> RuleVerdict:

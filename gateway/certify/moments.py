@@ -32,6 +32,10 @@ class MomentKind(StrEnum):
     """The tester was asked for something."""
     COUNTED = "COUNTED"
     """Somebody counted how often motors have turned so far."""
+    TAPPED = "TAPPED"
+    """A connection whose HTTP/2 pings can be seen begins."""
+    PINGED = "PINGED"
+    """The machine sent an HTTP/2 ping; the text is ``pings.PingWatch``'s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +186,10 @@ class Recording(Sequence[MachineMoment]):
     def hellos(self) -> list[MachineMoment]:
         """Return the first frame of each stream, if it was a Hello."""
         return self.heard("hello")
+
+    def all_of(self, *kinds: MomentKind) -> list[MachineMoment]:
+        """Return the moments of these kinds, of the play and of what was before it."""
+        return [each for each in (*self._earlier, *self._moments) if each.kind in kinds]
 
     def present_hello(self) -> MachineMoment:
         """Return the last Hello of the play, or the last one before it. Raises NotSeen."""

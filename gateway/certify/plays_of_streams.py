@@ -23,6 +23,9 @@ from gateway.certify.selling import (
 from gateway.certify.times import (
     ACKS_DUE,
     BEAT_MS,
+    CASH_SALES,
+    HEARTBEAT_MS,
+    IDLE_MS,
     MOVE_FROM_MS,
     MOVE_UNTIL_MS,
     RETRY_AFTER_MS,
@@ -43,6 +46,28 @@ async def many_frames(desk: Desk) -> None:
             service_update=pb.ServiceUpdate(in_service=True, mode=pb.MODE_BOTH, qr_payload="qr")
         )
     await desk.wait(desk.terms.slack_ms)
+
+
+async def idle(desk: Desk) -> None:
+    """Nothing happens, and no heartbeat is due."""
+    await settle(desk)
+    await desk.online(heartbeat_interval_ms=2 * IDLE_MS)
+    await desk.wait(IDLE_MS)
+    await desk.online(heartbeat_interval_ms=HEARTBEAT_MS)
+
+
+async def many_sales(desk: Desk) -> None:
+    """More is sold for coins than may wait for an acknowledgement; then it is acknowledged."""
+    call = await settle(desk)
+    call.holding = True
+    before = len(desk.moments)
+    for _ in range(CASH_SALES):
+        await desk.act(HandAct.CASH, desk.terms.columns[0])
+    await desk.wait(desk.terms.slack_ms)
+    await call.release()
+    await desk.until(
+        lambda: len(desk.seen_since(before).heard("cash_sale")) >= CASH_SALES or None, SHORT_MS
+    )
 
 
 async def cut_unacknowledged(desk: Desk) -> None:
@@ -171,7 +196,7 @@ async def quiet(desk: Desk) -> None:
     await settle(desk)
     await desk.online(heartbeat_interval_ms=BEAT_MS)
     await desk.wait(4 * BEAT_MS + desk.terms.slack_ms)
-    await desk.online(heartbeat_interval_ms=5_000)
+    await desk.online(heartbeat_interval_ms=HEARTBEAT_MS)
 
 
 async def dead(desk: Desk) -> None:

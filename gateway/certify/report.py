@@ -120,6 +120,11 @@ def _row(moment: MachineMoment, *, cited: bool) -> dict[str, Any]:
     }
 
 
+def _since(text: str) -> str:
+    """Return how close a ping was to the one before."""
+    return f"{text} ms after the one before" if text.isdigit() else "after something was sent"
+
+
 def one_line(moment: MachineMoment) -> str:
     """Return a moment as one line."""
     if moment.frame is not None:
@@ -131,5 +136,7 @@ def one_line(moment: MachineMoment) -> str:
         MomentKind.ENDED: f"the examiner ends the stream: {moment.text}",
         MomentKind.HAND: f"at the machine: {moment.text}",
         MomentKind.COUNTED: f"motors have turned: {moment.text}",
+        MomentKind.TAPPED: "a connection begins, whose HTTP/2 pings can be seen",
+        MomentKind.PINGED: f"an HTTP/2 ping, {_since(moment.text)}",
     }
     return words.get(moment.kind, moment.text)

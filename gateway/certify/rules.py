@@ -381,6 +381,13 @@ RULES: tuple[Rule, ...] = (
         stream_plays.boot_superseded,
     ),
     Rule(
+        "pings",
+        "HTTP/2 pings come 10 s apart or more.",
+        CONNECTED,
+        streams.idle,
+        stream_plays.idle,
+    ),
+    Rule(
         "slow-welcome",
         "The machine waits for Welcome when thousands come at once.",
         CONNECTED,
@@ -394,6 +401,14 @@ RULES: tuple[Rule, ...] = (
         vends.never_answered,
         vend_plays.never_answered,
         CHOOSE,
+    ),
+    Rule(
+        "window",
+        "Of 40 sales for coins at most 32 wait for an acknowledgement, and all are told.",
+        NUMBERS,
+        streams.many_sales,
+        stream_plays.many_sales,
+        frozenset({HandAct.CASH}),
     ),
     Rule(
         "unknown-machine",
@@ -415,7 +430,6 @@ RULES: tuple[Rule, ...] = (
         NUMBERS,
         whole.numbers,
     ),
-    Rule("window", "At most 32 frames wait for an ack.", NUMBERS, whole.windows),
     Rule(
         "acknowledgements",
         "What the machine acknowledges was said on that stream.",

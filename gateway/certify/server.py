@@ -12,6 +12,8 @@ import grpc
 import grpc.aio
 
 from gateway.certify.desk import Desk, Ending
+from gateway.certify.moments import MomentKind
+from gateway.certify.pings import PingWatch, relayed
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.statuses import Refusal, to_status
 from gateway.rpc.tls import Tls
@@ -79,26 +81,38 @@ def status_of(ending: Ending) -> grpc.Status:
 
 @contextlib.asynccontextmanager
 async def listening(desk: Desk, address: str, tls: Tls | None) -> AsyncIterator[int]:
-    """Serve the desk at ``address`` ("host:port", 0 for any port); yield the port. Raises
-    NotListening.
+    """Serve the desk at ``address`` ("host:port", 0 for any port); yield the port. Without TLS its
+    HTTP/2 pings are seen too. Raises NotListening.
     """
+    host, _, port = address.rpartition(":")
     server = grpc.aio.server(options=OPTIONS)
     service_grpc.add_MachineServiceServicer_to_server(Examiner(desk), server)
-    try:
-        port = (
-            server.add_insecure_port(address)
-            if tls is None
-            else server.add_secure_port(address, server_credentials(tls))
-        )
-    except RuntimeError:
-        raise NotListening(
-            f"cannot listen on {address}: name another address with --listen, for example "
-            "0.0.0.0:7443, or end the program that has it"
-        ) from None
-    await server.start()
-    try:
-        yield port
-    finally:
-        for call in desk.calls:
-            call.end(detail="the examination is over")
-        await server.stop(grace=END_WITHIN_S)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            bound = (
+                server.add_insecure_port("127.0.0.1:0")
+                if tls is None
+                else server.add_secure_port(address, server_credentials(tls))
+            )
+            await server.start()
+            stack.push_async_callback(_ended, desk, server)
+            if tls is None:
+                relay = relayed(host.strip("[]"), int(port), bound, lambda: _watch(desk))
+                bound = await stack.enter_async_context(relay)
+        except (RuntimeError, OSError, ValueError):
+            raise NotListening(
+                f"cannot listen on {address}: name another address with --listen, for example "
+                "0.0.0.0:7443, or end the program that has it"
+            ) from None
+        yield bound
+
+
+def _watch(desk: Desk) -> PingWatch:
+    desk.record(MomentKind.TAPPED)
+    return PingWatch(lambda text: desk.record(MomentKind.PINGED, text=text), desk.now_ms)
+
+
+async def _ended(desk: Desk, server: grpc.aio.Server) -> None:
+    for call in desk.calls:
+        call.end(detail="the examination is over")
+    await server.stop(grace=END_WITHIN_S)

@@ -10,6 +10,11 @@ TRIES = 10
 RETRY_AFTER_MS = 6_000
 MOVE_FROM_MS, MOVE_UNTIL_MS = 1_000, 7_000
 SLOW_WELCOME_MS = 25_000
+PING_LEAST_MS = 10_000
+"""Pings that come closer end the connection."""
+IDLE_MS = 35_000
+"""For so long nothing happens where pings are what is examined."""
+CASH_SALES = 40
 ACKS_DUE = 16
 """After so many handled frames an acknowledgement is due."""
 

@@ -13,6 +13,7 @@ import grpc
 from gateway.certify.desk import Desk, ExamTerms
 from gateway.certify.examination import Examined, examine
 from gateway.certify.hands import Hands
+from gateway.certify.moments import MomentKind
 from gateway.certify.reference import ReferenceHands
 from gateway.certify.rules import chosen_rules
 from gateway.simulator.line import Ended, Line
@@ -53,11 +54,13 @@ class MemoryLine(Line):
 
     async def run(self, received: Callable[[Line, service_pb.ConnectResponse], None]) -> Ended:
         wire = MemoryWire()
+        self._desk.record(MomentKind.TAPPED)
         serving = asyncio.create_task(self._desk.serve(wire))
         tasks = [
             asyncio.create_task(self._up(wire)),
             asyncio.create_task(self._down(wire, received)),
             asyncio.create_task(self._gone.wait()),
+            asyncio.create_task(self.pings()),
         ]
         try:
             await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -75,6 +78,10 @@ class MemoryLine(Line):
             retry_after_ms=ending.retry_after_ms,
             reason=ending.reason,
         )
+
+    async def pings(self) -> None:
+        """Send HTTP/2 pings, of which a sound machine sends few."""
+        await asyncio.Event().wait()
 
     async def _up(self, wire: MemoryWire) -> None:
         while True:

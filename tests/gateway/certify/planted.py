@@ -3,6 +3,8 @@
 A bug takes the place of a method; it gets the sound one first, then what that would get.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.certify.moments import MomentKind
 from gateway.simulator.backoff import Backoff
 from gateway.simulator.commands import Command, Redial, Send
 from gateway.simulator.connection import Connection
@@ -18,9 +21,11 @@ from gateway.simulator.line import Ended
 from gateway.simulator.machine import Machine
 from gateway.simulator.machine_client import MachineClient
 from gateway.simulator.memory import Token, VendLine
+from gateway.simulator.outbox import MachineOutbox
 from gateway.simulator.vending import Request, Vending
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
+from tests.gateway.certify.examined import MemoryLine
 
 Sound = Callable[..., Any]
 Frame = service_pb.ConnectRequest
@@ -115,6 +120,25 @@ def ignores_strange_codes(
     """A code for nobody is not answered, and the backend holds the machine for its customer."""
     mine = self.request is not None and self.request.request_id == message.request_id
     return sound(self, message, now_ms) if mine else []
+
+
+@plants("window", MachineOutbox, "_number")
+def sends_without_bound(sound: Sound, self: MachineOutbox) -> tuple[Frame, ...]:
+    """Whatever waits gets a number and leaves."""
+    numbered: list[Frame] = []
+    while self._waiting:
+        unacked, self._unacked = self._unacked, deque[Frame]()
+        numbered += sound(self)
+        self._unacked = deque([*unacked, *self._unacked])
+    return tuple(numbered)
+
+
+@plants("pings", MemoryLine, "pings")
+async def pings_all_the_time(sound: Sound, self: MemoryLine) -> None:
+    """HTTP/2 pings come every five seconds."""
+    while True:
+        await asyncio.sleep(5)
+        self._desk.record(MomentKind.PINGED, text="5000")
 
 
 @plants("not-again", Machine, "_welcomed")

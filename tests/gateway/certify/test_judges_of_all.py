@@ -32,20 +32,12 @@ def ended(**payload: Any) -> Tale:
     return sound().heard(4, **payload)
 
 
-def many() -> Tale:
-    tale = sound().said(3, ack=3)
-    for seq in range(4, 4 + judges.UNACKED_MAX + 1):
-        tale.heard(seq, cash_sale=pb.CashSale(column="A1", price_minor=1))
-    return tale
-
-
 @pytest.mark.parametrize(
     "judge",
     [
         judges.hellos,
         judges.readers,
         judges.numbers,
-        judges.windows,
         judges.acknowledgements,
         judges.fields,
         judges.evidence,
@@ -69,7 +61,6 @@ def test_a_sound_conversation_passes(judge: Judge) -> None:
         (judges.numbers, Tale().connected().asked(2)),
         (judges.numbers, sound().asked(2, "r2")),
         (judges.numbers, Tale().connected().heard(1, heartbeat=pb.Heartbeat())),
-        (judges.windows, many()),
         (judges.acknowledgements, Tale().connected().heard(1, reader_enable=ENABLE, ack=2)),
         (judges.acknowledgements, sound().heard(4, fault=pb.Fault(code="EJB"), ack=1)),
         (judges.fields, sound().asked(4, "a name with blanks")),

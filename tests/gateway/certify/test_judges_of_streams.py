@@ -92,6 +92,32 @@ def test_the_first_stream_stands_until_the_second_is_welcome() -> None:
     assert RuleOutcome.FAIL is judges.move(early.seen).outcome
 
 
+def test_pings_are_apart() -> None:
+    """Ten seconds, where nothing was sent to the machine between them; through TLS nobody sees."""
+    tale = Tale().note(MomentKind.TAPPED).note(MomentKind.PINGED, text="first")
+    assert RuleOutcome.PASS is judges.idle(tale.note(MomentKind.PINGED, text="30001").seen).outcome
+    assert RuleOutcome.FAIL is judges.idle(tale.note(MomentKind.PINGED, text="5001").seen).outcome
+    assert RuleOutcome.NOT_TRIED is judges.idle(Tale().connected().seen).outcome
+
+
+def test_forty_sales_are_told_and_no_more_than_may_wait() -> None:
+    """Thirty-two without an acknowledgement, and in the end all."""
+    sale = pb.CashSale(column="A1", price_minor=500)
+
+    def told(*, most: int, all_of_them: bool = True) -> RuleOutcome:
+        tale = Tale().said(1, ack=4)
+        for seq in range(5, 5 + most):
+            tale.heard(seq, cash_sale=sale)
+        tale.said(2, ack=4 + most)
+        for seq in range(5 + most, 45 if all_of_them else 44):
+            tale.heard(seq, cash_sale=sale)
+        return judges.many_sales(tale.seen).outcome
+
+    assert RuleOutcome.PASS is told(most=32)
+    assert RuleOutcome.FAIL is told(most=33)
+    assert RuleOutcome.FAIL is told(most=32, all_of_them=False)
+
+
 def test_a_token_comes_back() -> None:
     """That of the last Welcome, and no other."""
     tale = Tale().connected().connected(stream=2, resume_token="t1")

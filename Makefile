@@ -21,7 +21,7 @@ help:
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make coverage  what share of the product the tests run through, and whether that is enough"
 	@echo "make proto  regenerate gateway/v1, gateway/fleet/v1 and gateway/office/v1 from protos/"
-	@echo "make docs-reference  write docs/api.md from the protos and docs/errors.md from the tables of errors"
+	@echo "make docs-reference  write docs/api.md, docs/errors.md and docs/frames/ from what they tell of"
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make abuse  strangers at each door, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
@@ -80,6 +80,7 @@ protos-check: .venv/.dev
 	$(BIN)/python protos/compatibility.py --check
 	$(BIN)/python docs/reference.py --check
 	$(BIN)/python docs/errors.py --check
+	$(BIN)/python docs/frames.py --check
 
 # Two side by side: each more collects all tests once more, which takes ten seconds of processor in a fresh clone. Those that start
 # processes are one group (tests/conftest.py), and so are those that share a PostgreSQL, and the worlds: what is in a group runs in one
@@ -117,6 +118,7 @@ proto: .venv/.dev
 docs-reference: .venv/.dev
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/errors.py
+	$(BIN)/python docs/frames.py
 
 # Refuses what would break machines in the field, like protos-check.
 protos-image: .venv/.dev

@@ -20,6 +20,7 @@ import typer
 from gateway.bench.command import bench
 from gateway.books.commands import archive, audit, audit_log, backup
 from gateway.books.host_commands import hosts, scale
+from gateway.certify.command import certify
 from gateway.insight.command import insight
 from gateway.office.asset_command import assets
 from gateway.office.poster_command import poster
@@ -52,7 +53,7 @@ app.add_typer(insight, name="insight")
 app.add_typer(ca, name="ca")
 app.add_typer(console, name="console")
 app.add_typer(assets, name="assets")
-for _one in (bench, audit, audit_log, backup, archive, scale, drain, poster):
+for _one in (bench, audit, audit_log, backup, archive, scale, drain, poster, certify):
     app.command()(_one)
 
 DESK = (

@@ -126,6 +126,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "actors.ports": "StoreError",
         "alipay_client.errors": "AlipayError",
         "gateway.books.database": "SchemaMismatch",
+        "gateway.certify.server": "NotListening",
         "gateway.demo.qr": "NoCode",
         "gateway.fleet.errors": "CallRefused",
         "gateway.links.hosts": "HostsFailed",

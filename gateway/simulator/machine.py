@@ -89,6 +89,8 @@ class Machine:
         """What the screen shows, for Hello."""
         self._told_tail: tuple[VendLine, ...] = ()
         self._told_loss = False
+        self._named: service_pb.ConnectRequest | None = None
+        """The unacknowledged frame that the last ProtocolError names."""
         self._began_ms: int | None = None
         """When the first stream was welcome."""
         self._handlers: dict[str, Callable[[service_pb.ConnectResponse, int], list[Command]]] = {
@@ -158,6 +160,8 @@ class Machine:
             return self._welcomed(frame, now_ms)
         if not self.online:
             return []  # nothing may come before Welcome
+        # The refusal of a frame may acknowledge it, and with that it leaves the outbox.
+        self._named = self.outbox.numbered(frame.protocol_error.seq)
         done, more = self.connection.heard(frame, now_ms)
         commands = [*self.vending.acknowledged(done), *self.orders.acknowledged(done), *more]
         if payload is not None:  # None: an acknowledgement only, or a payload of a newer backend
@@ -381,11 +385,11 @@ class Machine:
         """The backend will never take this frame. If its number was not used up, those behind it
         move up and are sent again.
         """
-        refused = self.outbox.numbered(error.seq)
+        refused = self._named
         if refused is None:
             return []
         commands = self.vending.refused(refused.vend_request.request_id)
-        if error.expected_seq == error.seq:
+        if error.expected_seq == error.seq and self.outbox.numbered(error.seq) is not None:
             self.outbox.take_back(error.seq)
             commands += self.vending.acknowledged([refused])
             commands += self.connection.send(self.outbox.from_seq(error.seq) or (), now_ms)

@@ -1,7 +1,11 @@
 """What docs/firmware.md shows is true."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -12,7 +16,10 @@ from gateway.simulator.board import CutPoint
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs" / "firmware.md").read_text()
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+PROTOS = DOCS.parent / "protos"
+TOOLS = Path(sys.executable).parent
+TEXT = (DOCS / "firmware.md").read_text()
 FRAMES = re.findall(r"^([<>]) (\{.*\})$", TEXT, re.MULTILINE)
 
 
@@ -24,6 +31,64 @@ def test_every_frame_is_one(side: str, text: str) -> None:
     )
 
     assert frame.WhichOneof("payload") is not None or "<" == side
+
+
+def fixtures() -> dict[str, list[dict[str, Any]]]:
+    """The conversations as files, each frame with its bytes."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted((DOCS / "frames").glob("*.json")):
+        binary = path.with_suffix(".bin").read_bytes()
+        told = json.loads(path.read_text())["frames"]
+        for each in told:
+            start = each["offset"] + 5
+            each["body"] = binary[start : start + each["bytes"] - 5]
+            assert binary[start - 5 : start] == b"\0" + len(each["body"]).to_bytes(4, "big")
+        assert len(binary) == told[-1]["offset"] + told[-1]["bytes"]
+        found[path.stem] = told
+    return found
+
+
+def test_bytes_and_json_say_the_same() -> None:
+    """Of each conversation, in Python."""
+    for told in fixtures().values():
+        for each in told:
+            frame = (
+                service_pb.ConnectRequest.FromString(each["body"])
+                if each["from"] == "machine"
+                else service_pb.ConnectResponse.FromString(each["body"])
+            )
+            assert each["frame"] == json_format.MessageToDict(frame)
+            assert each["message"] == frame.DESCRIPTOR.full_name
+
+
+def test_others_read_the_bytes_alike() -> None:
+    """The C++ of protoc reads and writes each frame, and the Go of buf the longest ones."""
+    found = fixtures()
+    assert {"pay-first", "purchase-first", "a-lower-last-seq", "an-approval-at-motor-on"} <= set(
+        found
+    )
+    for each in (each for told in found.values() for each in told):
+        text = protoc("--decode", each["message"], each["body"])
+        assert each["body"] == protoc("--encode", each["message"], text)
+    for speaker in ("machine", "backend"):
+        frames = (each for told in found.values() for each in told if each["from"] == speaker)
+        longest = max(frames, key=lambda each: len(each["body"]))
+        assert longest["frame"] == json.loads(buf(longest["message"], longest["body"]))
+
+
+def protoc(act: str, message: str, given: bytes) -> bytes:
+    """What protoc makes of it."""
+    call = [str(TOOLS / "protoc"), f"-I{PROTOS}", act, message, "gateway/v1/machine_service.proto"]
+    return subprocess.run(call, input=given, check=True, capture_output=True).stdout
+
+
+def buf(message: str, given: bytes) -> bytes:
+    """The JSON that buf makes of it."""
+    call = [str(TOOLS / "buf"), "convert", str(PROTOS), "--type", message]
+    source, target = "-#format=binpb", "-#format=json"
+    return subprocess.run(
+        [*call, "--from", source, "--to", target], input=given, check=True, capture_output=True
+    ).stdout
 
 
 def test_both_modes_are_shown() -> None:

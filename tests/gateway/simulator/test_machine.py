@@ -95,6 +95,20 @@ def test_a_frame_out_of_sequence_has_used_its_number() -> None:
     assert 2 == len(bench.machine.outbox)
 
 
+def test_a_refusal_may_acknowledge_its_frame() -> None:
+    """The gateway's complaint bears the ack of the request that it refuses: the customer is told at
+    once all the same.
+    """
+    bench = Bench()
+    bench.connect()
+    bench.do(bench.machine.select("A1", 0))
+
+    code = pb.PROTOCOL_ERROR_CODE_BAD_FIELD
+    bench.say(ack=2, protocol_error=pb.ProtocolError(code=code, seq=2, expected_seq=3))
+    assert not bench.machine.vending.busy
+    assert 0 == len(bench.machine.outbox)
+
+
 # --- moving ---
 
 

@@ -1,0 +1,107 @@
+"""One examination: from rule to rule, each played and judged.
+
+Flows in: the desk, the rules. Flows out: findings, one for each rule. A play that cannot go on
+makes its rule "not tried" with the reason, and the next one begins with a machine at rest.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.certify.desk import Desk, Unplayed
+from gateway.certify.hands import HandAct
+from gateway.certify.moments import (
+    MachineMoment,
+    NotSeen,
+    Recording,
+    RuleOutcome,
+    RuleVerdict,
+    untried,
+)
+from gateway.certify.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A rule, the verdict, and the moments of its play by number: after ``begins``, up to
+    ``ends``.
+    """
+
+    rule: Rule
+    verdict: RuleVerdict
+    begins: int
+    ends: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """All that is known at the end. ``machine_id`` and ``firmware`` as in its last Hello."""
+
+    findings: tuple[Judged, ...]
+    moments: tuple[MachineMoment, ...]
+    machine_id: str
+    firmware: str
+
+    def count(self, outcome: RuleOutcome) -> int:
+        """Return how many rules came out so."""
+        return sum(finding.verdict.outcome is outcome for finding in self.findings)
+
+    @property
+    def status(self) -> int:
+        """Return the exit status: 0 all passed, 1 some failed, 3 none failed and not all were
+        tried.
+        """
+        if self.count(RuleOutcome.FAIL):
+            return 1
+        return 3 if self.count(RuleOutcome.NOT_TRIED) else 0
+
+
+async def examine(
+    desk: Desk, rules: Sequence[Rule], found: Callable[[Judged], None] = lambda _: None
+) -> Examined:
+    """Play all rules that have a play, then judge those that hold in each frame. ``found`` hears of
+    each finding as it is made.
+    """
+    findings: list[Judged] = []
+
+    def note(finding: Judged) -> None:
+        findings.append(finding)
+        found(finding)
+
+    for rule in rules:
+        if rule.play is not None:
+            note(await _played(desk, rule))
+    for rule in rules:
+        if rule.play is None:
+            seen = desk.seen_since(0)
+            note(Judged(rule, _judged(rule, seen), 0, len(seen)))
+    hellos = desk.seen_since(0).hellos()
+    hello = hellos[-1].said_by_machine.hello if hellos else None
+    return Examined(
+        findings=tuple(findings),
+        moments=tuple(desk.moments),
+        machine_id=hello.machine_id if hello else "",
+        firmware=hello.firmware if hello else "",
+    )
+
+
+async def _played(desk: Desk, rule: Rule) -> Judged:
+    assert rule.play is not None
+    begins = len(desk.moments)
+    lacking = [act.value for act in HandAct if act in rule.needs - desk.hands.can]
+    if lacking:
+        why = f"nobody is there who could do this at the machine: {', '.join(lacking)}"
+        return Judged(rule, untried(why), begins, begins)
+    try:
+        await rule.play(desk)
+    except Unplayed as stopped:
+        return Judged(rule, untried(str(stopped)), begins, len(desk.moments))
+    seen = Recording(desk.moments[begins:], desk.moments[:begins])
+    verdict = _judged(rule, seen)
+    return Judged(rule, verdict, begins, len(desk.moments))
+
+
+def _judged(rule: Rule, seen: Recording) -> RuleVerdict:
+    try:
+        return rule.judge(seen)
+    except NotSeen:
+        return untried("the play did not come to the point where the rule shows itself")

@@ -1,0 +1,318 @@
+"""The judges of single vends. Pure: what was seen in, a verdict out.
+
+Each has the name of its play in ``plays_of_vends``. Where only the tester can tell (how often a
+motor turned), a verdict without a count is "not tried".
+"""
+
+from gateway.certify.moments import (
+    MachineMoment,
+    MomentKind,
+    Recording,
+    RuleVerdict,
+    broken,
+    first,
+    kept,
+    last,
+    refused_waiting,
+    same_words,
+    untried,
+)
+from gateway.certify.times import EARLY_MS
+from gateway.v1 import machine_pb2 as pb
+
+
+def _vend(seen: Recording) -> tuple[MachineMoment, str]:
+    """Return the last approval and its vend_id. Raises NotSeen."""
+    approved = last(seen.said("vend_approved"))
+    return approved, approved.said_by_us.vend_approved.vend_id
+
+
+def pay_first(seen: Recording) -> RuleVerdict:
+    """The request says what is on the screen, and the vend has one result."""
+    return _request_matches(seen) or _one_result(seen)
+
+
+def purchase_first(seen: Recording) -> RuleVerdict:
+    """The machine waits for the money, and then vends."""
+    request = first(seen.heard("vend_request"))
+    cancels = seen.cancels(request.said_by_machine.vend_request.request_id)
+    if cancels:
+        return broken("the machine gave the request up while there was time to pay", *cancels)
+    return _request_matches(seen) or _one_result(seen)
+
+
+def _request_matches(seen: Recording) -> RuleVerdict | None:
+    for each in seen.heard("vend_request"):
+        wish = each.said_by_machine.vend_request
+        if wish.price_minor <= 0 or not wish.planogram_version or not wish.request_id:
+            return broken(
+                "VendRequest needs a request_id, the price on the screen and the planogram version "
+                "that it is from",
+                each,
+            )
+    return None
+
+
+def _one_result(seen: Recording) -> RuleVerdict:
+    approved, vend_id = _vend(seen)
+    results = seen.results(vend_id)
+    if not results:
+        return broken(f"no result of vend {vend_id} came", approved)
+    numbers = {each.said_by_machine.seq for each in results}
+    if len(numbers) > 1:
+        return broken(f"vend {vend_id} has more than one result", *results)
+    return kept("the vend had one result", approved, *results)
+
+
+def price_changes(seen: Recording) -> RuleVerdict:
+    """The next choice is at the new price."""
+    told = last(seen.said("planogram_update")).said_by_us.planogram_update
+    again = last(seen.heard("vend_request"))
+    wish = again.said_by_machine.vend_request
+    wanted = (told.columns[0].price_minor, told.planogram_version)
+    if (wish.price_minor, wish.planogram_version) != wanted:
+        return broken(
+            f"the next choice was at {wish.price_minor} of planogram {wish.planogram_version}, "
+            f"not at {wanted[0]} of {wanted[1]}",
+            again,
+        )
+    return kept("the next choice was at the new price, from the new planogram", again)
+
+
+def approved_twice_at_once(seen: Recording) -> RuleVerdict:
+    """The motor turns once."""
+    return _still(seen, turns=1) or _one_result(seen)
+
+
+def approved_again(seen: Recording) -> RuleVerdict:
+    """The motor is still, and the result is told again."""
+    approved, vend_id = _vend(seen)
+    before, again = seen.before(approved).results(vend_id), seen.after(approved).results(vend_id)
+    if not again:
+        return broken("the result was acknowledged, and it was not told again", approved)
+    if _ending(last(before)) != _ending(again[0]):
+        return broken("the repeated approval has another result", before[-1], again[0])
+    return _still(seen, turns=0) or kept("the result was told again", again[0])
+
+
+def _ending(moment: MachineMoment) -> tuple[str, int, bytes]:
+    frame = moment.said_by_machine
+    succeeded = frame.HasField("vend_success")
+    told = frame.vend_success.evidence if succeeded else frame.vend_failure.evidence
+    return moment.payload, frame.vend_failure.cause, told.SerializeToString(deterministic=True)
+
+
+def _still(seen: Recording, *, turns: int) -> RuleVerdict | None:
+    """The motors turned so often between the two counts. None: they did."""
+    turned = seen.turned()
+    counts = seen.of(MomentKind.COUNTED)
+    if turned is None:
+        return untried("nobody counted the turns of the motors", *counts)
+    if turned != turns:
+        return broken(f"motors turned {turned} times, not {turns}", *counts)
+    return None
+
+
+def id_given_twice(seen: Recording) -> RuleVerdict:
+    """VendFailure(NOT_WAITING) for the new request, and the motor is still."""
+    return (
+        _not_waiting(seen)
+        or _still(seen, turns=0)
+        or kept("the known vend_id was refused for another request", *_told(seen))
+    )
+
+
+def late(seen: Recording) -> RuleVerdict:
+    """VendFailure(NOT_WAITING), whatever made the approval late."""
+    return _not_waiting(seen) or kept("the late approval was answered, not obeyed", *_told(seen))
+
+
+def _told(seen: Recording) -> list[MachineMoment]:
+    approved, vend_id = _vend(seen)
+    return seen.after(approved).results(vend_id)[:1]
+
+
+def _not_waiting(seen: Recording) -> RuleVerdict | None:
+    approved, _ = _vend(seen)
+    answers = _told(seen)
+    if not answers:
+        return broken("the approval has no answer; VendFailure(NOT_WAITING) is due", approved)
+    if not refused_waiting(answers[0]):
+        return broken(
+            "the answer is not VendFailure(NOT_WAITING) with motor NOT_RUN", approved, answers[0]
+        )
+    return None
+
+
+def never_answered(seen: Recording) -> RuleVerdict:
+    """VendCancel after the declared time, and not before."""
+    request = last(seen.heard("vend_request"))
+    hello = seen.present_hello()
+    cancels = seen.cancels(request.said_by_machine.vend_request.request_id)
+    if not cancels:
+        return broken("the request was never given up by VendCancel", request)
+    waited_ms = cancels[0].at_ms - request.at_ms
+    declared_ms = hello.said_by_machine.hello.capabilities.response_time_ms
+    if waited_ms < declared_ms - EARLY_MS:
+        return broken(
+            f"the request was given up after {waited_ms} ms; Hello declares {declared_ms}",
+            request,
+            cancels[0],
+        )
+    return kept(f"the request was given up after {waited_ms} ms", request, cancels[0])
+
+
+def strange_code(seen: Recording) -> RuleVerdict:
+    """VendCancel with that id."""
+    shown = last(seen.said("show_qr"))
+    cancels = seen.cancels(shown.said_by_us.show_qr.request_id)
+    if not cancels:
+        return broken("a code for a request that nobody waits for needs VendCancel", shown)
+    return kept("the request was cancelled, so that the machine is free", shown, cancels[0])
+
+
+def session_ends_in_vend(seen: Recording) -> RuleVerdict:
+    """The result is told all the same, once."""
+    return _one_result(seen)
+
+
+def out_of_service(seen: Recording) -> RuleVerdict:
+    """The running vend ends, and no choice follows."""
+    updates = seen.said("service_update")
+    closed = first([each for each in updates if not each.said_by_us.service_update.in_service])
+    asked = seen.after(closed).heard("vend_request")
+    if asked:
+        return broken("a choice was sent while the machine was out of service", closed, *asked)
+    return _one_result(seen)
+
+
+def newer_backend(seen: Recording) -> RuleVerdict:
+    """Both are survived, and acknowledged."""
+    lost = seen.of(MomentKind.CLOSED)
+    if lost:
+        return broken("the machine hung up over something that it does not know", *lost)
+    unknown = next(
+        (each for each in seen.said() if not each.payload and each.said_by_us.ByteSize() > 6), None
+    )
+    requests = seen.heard("vend_request")
+    if len(requests) < 2:
+        return broken("after a denial for an unknown reason nobody could choose again", *requests)
+    if unknown is not None and requests[0].said_by_machine.ack < unknown.said_by_us.seq:
+        return broken("a payload of later was not acknowledged", unknown, requests[0])
+    return _one_result(seen)
+
+
+def ordinary(seen: Recording) -> RuleVerdict:
+    """The vend has one result, whatever was strange around it."""
+    _, vend_id = _vend(seen)
+    if any(refused_waiting(each) for each in seen.results(vend_id)):
+        return broken("an approval in time was refused as late", *seen.results(vend_id))
+    return _one_result(seen)
+
+
+def slow_network(seen: Recording) -> RuleVerdict:
+    """The vend has one result on the same stream."""
+    lost = seen.of(MomentKind.CLOSED)
+    if lost:
+        return broken("the machine hung up although frames kept coming, two seconds late", *lost)
+    return ordinary(seen)
+
+
+def cut_in_vend(seen: Recording) -> RuleVerdict:
+    """The same boot says in its tail that the vend is under way, and tells the result."""
+    approved, vend_id = _vend(seen)
+    hellos = seen.after(approved).hellos()
+    if not hellos:
+        return untried("the machine did not come back", approved)
+    told = any(vend_id == entry.vend_id for entry in hellos[0].said_by_machine.hello.journal_tail)
+    if not told and not seen.before(hellos[0]).results(vend_id):
+        return broken("the vend under way is not in the journal tail of Hello", hellos[0])
+    turned = seen.turned()
+    if turned is not None and turned != 1:
+        return broken(f"motors turned {turned} times, not once", *seen.of(MomentKind.COUNTED))
+    return ordinary(seen)
+
+
+def power_cut_with_result(seen: Recording) -> RuleVerdict:
+    """The tail says what was told before; once welcome it is settled."""
+    _, vend_id = _vend(seen)
+    told = first(seen.results(vend_id))
+    hellos = seen.after(told).hellos()
+    entries = [_entry(each, vend_id) for each in hellos]
+    if not entries or entries[0] is None:
+        return broken("the journal tail after the power cut does not name the vend", *hellos[:1])
+    stage = (
+        pb.JOURNAL_STAGE_SUCCEEDED if told.payload == "vend_success" else pb.JOURNAL_STAGE_FAILED
+    )
+    if entries[0].stage != stage:
+        return broken(
+            f"the tail says {pb.JournalStage.Name(entries[0].stage)}, the result said "
+            f"{pb.JournalStage.Name(stage)}",
+            told,
+            hellos[0],
+        )
+    if len(entries) > 1 and entries[-1] is not None:
+        return broken("the vend is in the tail still, after a Welcome settled it", hellos[-1])
+    return kept("the journal told the result, until Welcome settled it", told, *hellos)
+
+
+def _entry(hello: MachineMoment, vend_id: str) -> pb.JournalEntry | None:
+    tail = hello.said_by_machine.hello.journal_tail
+    return next((entry for entry in tail if entry.vend_id == vend_id), None)
+
+
+def power_cut_with_motor_on(seen: Recording) -> RuleVerdict:
+    """What the tail says and what the repeated approval brings agree, and the motor is still."""
+    repeat, vend_id = _vend(seen)
+    hello = last(seen.before(repeat).hellos())
+    entry = _entry(hello, vend_id)
+    if entry is None:
+        return broken("the approved vend is not in the journal tail after the power cut", hello)
+    answers = seen.after(repeat).results(vend_id)
+    turned = seen.turned()
+    if turned:
+        return broken("a known vend turned the motor again after the boot", repeat, *answers)
+    wrong = _contradicts(entry, answers)
+    if wrong:
+        return broken(wrong, hello, repeat, *answers)
+    if turned is None:
+        return untried("nobody counted the turns of the motors", *seen.of(MomentKind.COUNTED))
+    stage = pb.JournalStage.Name(entry.stage)
+    return kept(f"the tail says {stage}, and the repeated approval moved nothing", hello, repeat)
+
+
+def _contradicts(entry: pb.JournalEntry, answers: list[MachineMoment]) -> str:
+    """Return in which way answers to a repeated approval contradict the tail; empty: they do
+    not.
+    """
+    if entry.stage == pb.JOURNAL_STAGE_MOTOR_ON and answers:
+        return "the tail says MOTOR_ON: nobody knows, and yet a result was told"
+    succeeded = any(each.payload == "vend_success" for each in answers)
+    if succeeded and entry.stage != pb.JOURNAL_STAGE_SUCCEEDED:
+        return "success was told of a vend that the tail does not say succeeded"
+    if not answers and entry.stage == pb.JOURNAL_STAGE_ACCEPTED:
+        return "the tail says ACCEPTED: the repeated approval needs VendFailure(NOT_STARTED)"
+    return ""
+
+
+def flash_erased(seen: Recording) -> RuleVerdict:
+    """``journal_lost`` is said in each Hello until a Welcome came, and not after it."""
+    began = first(seen.of(MomentKind.HAND))
+    welcomed = first(seen.after(began).said("welcome"))
+    before = seen.after(began).before(welcomed).hellos()
+    for each in before:
+        if not each.said_by_machine.hello.journal_lost:
+            return broken("no Welcome had come, and Hello does not say journal_lost", each)
+    after = seen.after(welcomed).hellos()
+    if after and after[-1].said_by_machine.hello.journal_lost:
+        return broken("Welcome came, and Hello says journal_lost still", after[-1])
+    return kept("journal_lost was said until Welcome came", *before, *after[-1:])
+
+
+def result_twice(seen: Recording) -> RuleVerdict:
+    """What Welcome says is saved is not told again, and the session goes on."""
+    _, vend_id = _vend(seen)
+    results = seen.results(vend_id)
+    if len(results) < 2 or all(same_words(results[0], each) for each in results):
+        return kept("the result was told under one number", *results)
+    return broken("the result was told under two numbers", *results)

@@ -1,0 +1,275 @@
+"""Bugs of firmware, planted into the reference machine, each with the rule that must find it.
+
+A bug takes the place of a method; it gets the sound one first, then what that would get.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from gateway.certify.moments import MomentKind
+from gateway.simulator.backoff import Backoff
+from gateway.simulator.commands import Command, Redial, Send
+from gateway.simulator.connection import Connection
+from gateway.simulator.journal import Journal
+from gateway.simulator.line import Ended
+from gateway.simulator.machine import Machine
+from gateway.simulator.machine_client import MachineClient
+from gateway.simulator.memory import Token, VendLine
+from gateway.simulator.outbox import MachineOutbox
+from gateway.simulator.vending import Request, Vending
+from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
+from tests.gateway.certify.examined import MemoryLine
+
+Sound = Callable[..., Any]
+Frame = service_pb.ConnectRequest
+DECADES_AHEAD_MS = 4_000_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """``rule`` must fail, and no other."""
+
+    rule: str
+    of: type
+    methods: tuple[str, ...]
+    bug: Callable[..., Any]
+
+    def plant(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put the bug in."""
+        for method in self.methods:
+            sound, bug = getattr(self.of, method), self.bug
+
+            def instead(*args: Any, sound: Any = sound, bug: Any = bug, **named: Any) -> Any:
+                return bug(sound, *args, **named)
+
+            monkeypatch.setattr(self.of, method, instead)
+
+
+BUGS: dict[str, Planted] = {}
+
+
+def plants(rule: str, of: type, *methods: str) -> Callable[[Callable[..., Any]], None]:
+    """Put the function below on the list, under its name."""
+
+    def listed(bug: Callable[..., Any]) -> None:
+        BUGS[bug.__name__] = Planted(rule, of, methods, bug)
+
+    return listed
+
+
+@plants("repeated-after-result", Vending, "approved")
+def turns_again(
+    sound: Sound, self: Vending, message: pb.VendApproved, now_ms: int
+) -> list[Command]:
+    """A vend that is settled is forgotten, so that its repeated approval is a new one."""
+    known = self.memory._settled.get(message.vend_id)
+    if known is not None and known.ended and known.request_id == message.request_id:
+        del self.memory._settled[message.vend_id]
+        self.request = Request(
+            request_id=message.request_id, column=message.column, price_minor=0, asked_at_ms=now_ms
+        )
+    return sound(self, message, now_ms)  # type: ignore[no-any-return]
+
+
+@plants("known-id-other-request", Vending, "_used_before")
+def gives_the_old_result(
+    sound: Sound, self: Vending, message: pb.VendApproved, now_ms: int
+) -> list[Command]:
+    """A known vend_id is answered by what it came to, whoever asks."""
+    known = self.memory.known(message.vend_id)
+    assert known is not None
+    return self._repeat(known, now_ms)
+
+
+@plants("late-after-cancel", Vending, "approved")
+def obeys_after_cancel(
+    sound: Sound, self: Vending, message: pb.VendApproved, now_ms: int
+) -> list[Command]:
+    """An approval that crosses with the cancellation is obeyed."""
+    if self.request is not None:
+        self.request = replace(self.request, given_up_at_ms=None)
+    return sound(self, message, now_ms)  # type: ignore[no-any-return]
+
+
+def _copy(message: pb.VendApproved, valid_for_ms: int) -> pb.VendApproved:
+    copy = pb.VendApproved()
+    copy.CopyFrom(message)
+    copy.valid_for_ms = valid_for_ms
+    return copy
+
+
+@plants("valid-for", Vending, "approved")
+def holds_for_ever(
+    sound: Sound, self: Vending, message: pb.VendApproved, now_ms: int
+) -> list[Command]:
+    """``valid_for_ms`` is not looked at."""
+    return sound(self, _copy(message, 30_000), now_ms)  # type: ignore[no-any-return]
+
+
+@plants("strange-code", Vending, "show_qr")
+def ignores_strange_codes(
+    sound: Sound, self: Vending, message: pb.ShowQr, now_ms: int
+) -> list[Command]:
+    """A code for nobody is not answered, and the backend holds the machine for its customer."""
+    mine = self.request is not None and self.request.request_id == message.request_id
+    return sound(self, message, now_ms) if mine else []
+
+
+@plants("window", MachineOutbox, "_number")
+def sends_without_bound(sound: Sound, self: MachineOutbox) -> tuple[Frame, ...]:
+    """Whatever waits gets a number and leaves."""
+    numbered: list[Frame] = []
+    while self._waiting:
+        unacked, self._unacked = self._unacked, deque[Frame]()
+        numbered += sound(self)
+        self._unacked = deque([*unacked, *self._unacked])
+    return tuple(numbered)
+
+
+@plants("pings", MemoryLine, "pings")
+async def pings_all_the_time(sound: Sound, self: MemoryLine) -> None:
+    """HTTP/2 pings come every five seconds."""
+    while True:
+        await asyncio.sleep(5)
+        self._desk.record(MomentKind.PINGED, text="5000")
+
+
+@plants("not-again", Machine, "_welcomed")
+def sends_all_again(
+    sound: Sound, self: Machine, frame: service_pb.ConnectResponse, now_ms: int
+) -> list[Command]:
+    """The outbox is sent before ``last_seq`` is looked at."""
+    everything = self.outbox.unacked
+    commands: list[Command] = sound(self, frame, now_ms)
+    return commands + self.connection.send(everything, now_ms)
+
+
+@plants("resend", Machine, "_welcomed")
+def sends_the_newest(
+    sound: Sound, self: Machine, frame: service_pb.ConnectResponse, now_ms: int
+) -> list[Command]:
+    """Of what was not acknowledged only the last frame is sent again."""
+    commands: list[Command] = sound(self, frame, now_ms)
+    again = [each for each in commands if isinstance(each, Send)]
+    return [each for each in commands if each not in again[:-1]]
+
+
+class _Highest(Random):
+    def randint(self, a: int, b: int) -> int:
+        return b
+
+
+@plants("back-off", Backoff, "after")
+def waits_without_jitter(sound: Sound, self: Backoff, code: Any) -> Any:
+    """All machines wait equally long."""
+    self._rng = _Highest()
+    return sound(self, code)
+
+
+@plants("move-in-vend", Connection, "tick", "next_tick_at_ms")
+def moves_in_a_vend(sound: Sound, self: Connection, *args: int, busy: bool) -> Any:
+    """The machine moves when it is asked, whoever stands before it."""
+    return sound(self, *args, busy=False)
+
+
+@plants("journal-result", Machine, "hello")
+def tells_open_vends_alone(sound: Sound, self: Machine) -> Frame:
+    """Vends that have ended are not in the tail, though nobody acknowledged how."""
+    frame: Frame = sound(self)
+    tail = [each for each in frame.hello.journal_tail if each.stage <= pb.JOURNAL_STAGE_MOTOR_ON]
+    del frame.hello.journal_tail[:]
+    frame.hello.journal_tail.extend(tail)
+    return frame
+
+
+@plants("journal-motor-on", Journal, "append")
+def writes_results_alone(sound: Sound, self: Journal, line: object) -> None:
+    """The journal is written when all is over, not before the motor turns."""
+    if not isinstance(line, VendLine) or line.ended:
+        sound(self, line)
+
+
+@plants("resume-token", Journal, "append")
+def keeps_tokens_in_memory(sound: Sound, self: Journal, line: object) -> None:
+    """The token is not on flash."""
+    if not isinstance(line, Token):
+        sound(self, line)
+
+
+@plants("journal-lost", Machine, "hello")
+def says_its_loss_once(sound: Sound, self: Machine) -> Frame:
+    """``journal_lost`` is taken back before any Welcome came."""
+    frame: Frame = sound(self)
+    self.vending.memory.lost = False
+    return frame
+
+
+@plants("price-change", Machine, "_take_planogram")
+def keeps_its_prices(sound: Sound, self: Machine, update: pb.PlanogramUpdate) -> list[Command]:
+    """A second planogram changes nothing on the screen."""
+    return [] if self.columns else sound(self, update)
+
+
+@plants("newer-backend", Machine, "received")
+def hangs_up_over_news(
+    sound: Sound, self: Machine, frame: service_pb.ConnectResponse, now_ms: int
+) -> list[Command]:
+    """A payload that it does not know ends the stream."""
+    known = service_pb.ConnectResponse()
+    known.CopyFrom(frame)
+    known.DiscardUnknownFields()
+    if known.ByteSize() < frame.ByteSize():
+        return [Redial("what is this?")]
+    return sound(self, frame, now_ms)  # type: ignore[no-any-return]
+
+
+@plants("bounds", Machine, "hello")
+def boasts(sound: Sound, self: Machine) -> Frame:
+    """The firmware's name is longer than its bound."""
+    frame: Frame = sound(self)
+    frame.hello.firmware = "the best firmware there is, " * 3
+    return frame
+
+
+@plants("wrong-clock", Machine, "received")
+def believes_the_wall(
+    sound: Sound, self: Machine, frame: service_pb.ConnectResponse, now_ms: int
+) -> list[Command]:
+    """The backend's clock is taken for the machine's own, so that approvals are long over."""
+    if frame.HasField("welcome"):
+        self.manifest = "x" if frame.welcome.server_time_ms > DECADES_AHEAD_MS else ""
+    if frame.HasField("vend_approved") and self.manifest:
+        frame.vend_approved.valid_for_ms = 0
+    return sound(self, frame, now_ms)  # type: ignore[no-any-return]
+
+
+@plants("evidence", Vending, "_report")
+def reports_no_drop(sound: Sound, self: Vending, line: VendLine, now_ms: int) -> list[Command]:
+    """Success is told with a sensor that saw nothing."""
+    succeeded = line.stage == pb.JOURNAL_STAGE_SUCCEEDED
+    told = replace(line, drop=pb.DROP_EVIDENCE_NOT_SEEN) if succeeded else line
+    return sound(self, told, now_ms)  # type: ignore[no-any-return]
+
+
+@plants("heartbeat", Connection, "welcomed")
+def beats_too_seldom(
+    sound: Sound, self: Connection, frame: service_pb.ConnectResponse, now_ms: int
+) -> Any:
+    """Heartbeats come at twice the interval."""
+    done = sound(self, frame, now_ms)
+    self._heartbeat_ms *= 2
+    return done
+
+
+@plants("retry-info", MachineClient, "_talk")
+async def comes_when_it_likes(sound: Sound, self: MachineClient) -> Ended:
+    """RetryInfo is not read."""
+    ended: Ended = await sound(self)
+    return replace(ended, retry_after_ms=0)

@@ -1,0 +1,133 @@
+"""The examiner's end of the streams, with a machine played by hand."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from gateway.certify import desk as desk_module
+from gateway.certify.desk import Call, Desk, ExamTerms, Unplayed
+from gateway.certify.hands import HandAct, NoHands
+from gateway.certify.moments import MomentKind
+from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
+from tests.gateway.certify.examined import MemoryWire
+
+pytestmark = pytest.mark.virtual_time
+
+
+def new_desk() -> Desk:
+    loop = asyncio.get_running_loop()
+    return Desk(
+        terms=ExamTerms(mark="x"), hands=NoHands(), now_ms=lambda: round(loop.time() * 1_000)
+    )
+
+
+class Machine:
+    """Says what it is told to say."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.wire = MemoryWire()
+        self.serving = asyncio.create_task(desk.serve(self.wire))
+
+    def say(self, seq: int = 0, **payload: Any) -> None:
+        self.wire.up.put_nowait(service_pb.ConnectRequest(seq=seq, **payload))
+
+    def hello(self, boot_id: str = "b1") -> None:
+        self.say(hello=pb.Hello(machine_id="VM-0001", boot_id=boot_id))
+
+    async def hear(self, payload: str | None) -> service_pb.ConnectResponse:
+        while True:
+            frame = await self.wire.down.get()
+            if frame.WhichOneof("payload") == payload:
+                return frame
+
+
+async def welcomed(desk: Desk) -> tuple[Machine, Call]:
+    machine = Machine(desk)
+    machine.hello()
+    call = await desk.online()
+    await machine.hear("planogram_update")
+    return machine, call
+
+
+async def test_frames_are_saved_in_order() -> None:
+    """Left alone the desk acknowledges, and complains of a gap."""
+    desk = new_desk()
+    machine, _ = await welcomed(desk)
+
+    machine.say(1, reader_enable=pb.ReaderEnable())
+    assert 1 == (await machine.hear(None)).ack
+    machine.say(3, fault=pb.Fault(code="EJB"))
+    assert 2 == (await machine.hear("protocol_error")).protocol_error.expected_seq
+    assert 1 == desk.saved["b1"]
+
+
+async def test_what_is_held_is_heard_and_not_saved() -> None:
+    """And ``release`` saves it."""
+    desk = new_desk()
+    machine, call = await welcomed(desk)
+
+    call.holding = True
+    machine.say(1, reader_enable=pb.ReaderEnable())
+    assert 0 == (await machine.hear(None)).ack
+    await call.release()
+    assert 1 == (await machine.hear(None)).ack
+
+
+async def test_a_newer_stream_takes_over() -> None:
+    """The older one ends with ABORTED, and the numbers of the boot go on."""
+    desk = new_desk()
+    machine, _ = await welcomed(desk)
+    machine.say(1, reader_enable=pb.ReaderEnable())
+    await machine.hear(None)
+    second = Machine(desk)
+    second.hello()
+    await desk.until(lambda: len(desk.seen_since(0).hellos()) == 2 or None, 1_000)
+    await desk.online()
+
+    assert 1 == (await second.hear("welcome")).welcome.last_seq
+    ending = await machine.serving
+    assert ending is not None
+    assert grpc.StatusCode.ABORTED is ending.code
+
+
+async def test_a_silent_desk_answers_nothing() -> None:
+    """As a dead connection does."""
+    desk = new_desk()
+    machine, call = await welcomed(desk)
+
+    call.silent = True
+    machine.say(heartbeat=pb.Heartbeat())
+    await desk.wait(1_000)
+    assert machine.wire.down.empty()
+
+
+async def test_who_hangs_up_is_written_down() -> None:
+    """And who never calls is told of."""
+    desk = new_desk()
+    machine, call = await welcomed(desk)
+
+    machine.wire.up.put_nowait(None)
+    assert await machine.serving is None
+    assert call.over
+    assert MomentKind.CLOSED is desk.moments[-1].kind
+    with pytest.raises(Unplayed, match="no stream with a Hello came within 5 s"):
+        await desk.next_call(5_000)
+
+
+async def test_what_nobody_can_do_ends_the_play() -> None:
+    """With the act in its sentence."""
+    with pytest.raises(Unplayed, match="select A1"):
+        await new_desk().act(HandAct.SELECT, "A1")
+
+
+async def test_a_flood_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recording is bounded."""
+    monkeypatch.setattr(desk_module, "MOMENTS_MAX", 2)
+    desk = new_desk()
+    desk.record(MomentKind.HAND)
+    desk.record(MomentKind.HAND)
+    with pytest.raises(Unplayed, match="floods"):
+        desk.record(MomentKind.HAND)

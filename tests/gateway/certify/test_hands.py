@@ -1,0 +1,65 @@
+"""Who presses the buttons."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.certify.hands import AskedHands, HandAct, NoHands, ProgramHands
+
+PROGRAM = """
+import sys
+if sys.argv[1] == "turns":
+    print(7)
+elif sys.argv[1:] != ["select", "A1"]:
+    sys.exit(3)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    path = tmp_path / "hand.py"
+    path.write_text(PROGRAM)
+    return f"{sys.executable} {path}"
+
+
+async def test_a_program_does_what_it_can(program: str) -> None:
+    """Its status says whether it was done."""
+    hands = ProgramHands(program)
+
+    assert await hands.do(HandAct.SELECT, "A1")
+    assert not await hands.do(HandAct.CANCEL)
+    assert 7 == await hands.turns()
+
+
+async def test_a_relay_cuts_the_power_alone(program: str) -> None:
+    """What has a program of its own is not asked of the other, nor of anybody."""
+    hands = ProgramHands(power_cut=f"{program} select A1")
+
+    assert {HandAct.POWER_CUT} == hands.can
+    assert await hands.do(HandAct.POWER_CUT)
+    assert not await hands.do(HandAct.SELECT, "A1")
+    assert await hands.turns() is None
+
+
+async def test_a_program_that_is_none_has_failed() -> None:
+    """The examiner goes on without it."""
+    assert not await ProgramHands("/no/such/program").do(HandAct.SELECT, "A1")
+
+
+async def test_a_tester_is_asked() -> None:
+    """One line for each act; a number that is none is not counted."""
+    said: list[str] = []
+    answers = iter(["4\n", "\n"])
+    hands = AskedHands(said.append, lambda: next(answers))
+
+    assert await hands.do(HandAct.SELECT, "B2")
+    assert [">> press the button of column B2"] == said
+    assert 4 == await hands.turns()
+    assert await hands.turns() is None
+
+
+async def test_nobody_does_nothing() -> None:
+    """And so it is said."""
+    assert not await NoHands().do(HandAct.SELECT)
+    assert await NoHands().turns() is None

@@ -1,0 +1,90 @@
+"""What holds in every frame."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.certify import judges_of_all as judges
+from gateway.certify.moments import Recording, RuleOutcome, RuleVerdict
+from gateway.v1 import machine_pb2 as pb
+from tests.gateway.certify.told import Tale
+
+Judge = Callable[[Recording], RuleVerdict]
+ENABLE = pb.ReaderEnable()
+NOT_SEEN = pb.Evidence(drop=pb.DROP_EVIDENCE_NOT_SEEN)
+STOPPED = pb.Evidence(motor=pb.MOTOR_EVIDENCE_JAMMED)
+SEEN_TO_FALL = pb.Evidence(drop=pb.DROP_EVIDENCE_SEEN)
+
+
+def sound() -> Tale:
+    tale = Tale().connected().heard(1, reader_enable=ENABLE, ack=1).asked(ack=1)
+    return tale.approved().succeeded(ack=2)
+
+
+def too_early() -> Tale:
+    able = pb.Capabilities(response_time_ms=40_000)
+    tale = sound().heard(hello=pb.Hello(capabilities=able), stream=2)
+    return tale.heard(heartbeat=pb.Heartbeat(), stream=2)
+
+
+def ended(**payload: Any) -> Tale:
+    return sound().heard(4, **payload)
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        judges.hellos,
+        judges.readers,
+        judges.numbers,
+        judges.acknowledgements,
+        judges.fields,
+        judges.evidence,
+        judges.requests,
+    ],
+)
+def test_a_sound_conversation_passes(judge: Judge) -> None:
+    """None of them finds anything in what is as it should be."""
+    assert RuleOutcome.PASS is judge(sound().seen).outcome
+
+
+@pytest.mark.parametrize(
+    ("judge", "tale"),
+    [
+        (judges.hellos, Tale().heard(1, reader_enable=ENABLE)),
+        (judges.hellos, Tale().heard(1, hello=pb.Hello())),
+        (judges.hellos, Tale().heard(hello=pb.Hello(machine_id="VM-0001"))),
+        (judges.hellos, sound().heard(hello=pb.Hello())),
+        (judges.hellos, too_early()),
+        (judges.readers, Tale().connected().asked(1)),
+        (judges.numbers, Tale().connected().asked(2)),
+        (judges.numbers, sound().asked(2, "r2")),
+        (judges.numbers, Tale().connected().heard(1, heartbeat=pb.Heartbeat())),
+        (judges.acknowledgements, Tale().connected().heard(1, reader_enable=ENABLE, ack=2)),
+        (judges.acknowledgements, sound().heard(4, fault=pb.Fault(code="EJB"), ack=1)),
+        (judges.fields, sound().asked(4, "a name with blanks")),
+        (judges.fields, sound().heard(4, fault=pb.Fault(code="x" * 17))),
+        (judges.evidence, ended(vend_success=pb.VendSuccess(vend_id="v", evidence=NOT_SEEN))),
+        (judges.evidence, ended(vend_success=pb.VendSuccess(vend_id="v", evidence=STOPPED))),
+        (
+            judges.evidence,
+            ended(vend_failure=pb.VendFailure(vend_id="v", evidence=SEEN_TO_FALL)),
+        ),
+        (judges.requests, sound().asked(4, "r1")),
+    ],
+)
+def test_what_breaks_a_rule_fails_it(judge: Judge, tale: Tale) -> None:
+    """And the verdict names the frame."""
+    verdict = judge(tale.seen)
+
+    assert RuleOutcome.FAIL is verdict.outcome
+    assert len(tale.moments) == verdict.at[-1]
+
+
+@pytest.mark.parametrize(
+    "judge", [judges.hellos, judges.readers, judges.fields, judges.evidence, judges.requests]
+)
+def test_of_nothing_nobody_knows(judge: Judge) -> None:
+    """Where no such frame came, the rule was not tried."""
+    assert RuleOutcome.NOT_TRIED is judge(Recording([])).outcome

@@ -1,0 +1,142 @@
+"""The judges of streams and waits, on recordings by hand."""
+
+from random import Random
+
+import pytest
+
+from gateway.certify import judges_of_streams as judges
+from gateway.certify.moments import MomentKind, RuleOutcome, RuleVerdict
+from gateway.certify.times import INITIAL_MS, MAX_MS, TRIES
+from gateway.v1 import machine_pb2 as pb
+from tests.gateway.certify.told import Tale
+
+
+def waits(*waits_ms: int) -> RuleVerdict:
+    tale = Tale()
+    for stream, wait_ms in enumerate(waits_ms, start=1):
+        tale.note(MomentKind.ENDED, stream=stream, text="UNAVAILABLE")
+        tale.at_ms += wait_ms - 1_000
+        tale.note(MomentKind.OPENED, stream=stream + 1)
+    return judges.away(tale.seen)
+
+
+def ranges() -> list[int]:
+    return [min(MAX_MS, INITIAL_MS * 2**number) for number in range(TRIES)]
+
+
+def test_waits_that_are_drawn_pass() -> None:
+    """A sound machine passes in each of two thousand runs."""
+    rng = Random(1)
+    dial_ms = 40
+    for _ in range(2_000):
+        drawn = [rng.randint(0, range_ms) + dial_ms for range_ms in ranges()]
+        assert RuleOutcome.PASS is waits(*drawn).outcome, drawn
+
+
+@pytest.mark.parametrize(
+    "waits_ms",
+    [
+        ranges(),
+        [range_ms // 2 for range_ms in ranges()],
+        [50] * TRIES,
+        [INITIAL_MS] * (TRIES - 1) + [9_000],
+        [60_000] * TRIES,
+    ],
+    ids=["none", "half", "hammering", "beyond", "far beyond"],
+)
+def test_waits_without_jitter_or_patience_fail(waits_ms: list[int]) -> None:
+    """Neither a fixed share of the range nor none at all."""
+    assert RuleOutcome.FAIL is waits(*waits_ms).outcome
+
+
+def test_who_comes_too_seldom_is_not_judged() -> None:
+    """A few waits say nothing of chance."""
+    assert RuleOutcome.NOT_TRIED is waits(10, 20).outcome
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "outcome"),
+    [(1_000, RuleOutcome.FAIL), (3_000, RuleOutcome.PASS), (9_000, RuleOutcome.FAIL)],
+)
+def test_who_is_taken_over_waits_half_to_all(waited_ms: int, outcome: RuleOutcome) -> None:
+    """Else two machines of one name end each other for ever."""
+    tale = Tale().note(MomentKind.ENDED, text="ABORTED")
+    tale.at_ms += waited_ms - 1_000
+    assert outcome is judges.taken_over(tale.note(MomentKind.OPENED, stream=2).seen).outcome
+
+
+def test_a_gap_is_filled_in_order_and_once() -> None:
+    """From the number on that is expected."""
+    error = pb.ProtocolError(code=pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER, seq=3, expected_seq=2)
+
+    def told(*numbers: int) -> RuleOutcome:
+        tale = Tale().connected().said(2, protocol_error=error)
+        for seq in numbers:
+            tale.asked(seq)
+        return judges.gap(tale.seen).outcome
+
+    assert RuleOutcome.PASS is told(2, 3)
+    assert RuleOutcome.FAIL is told(3)
+    assert RuleOutcome.FAIL is told(3, 2)
+    assert RuleOutcome.FAIL is told(2, 3, 2, 3)
+
+
+def test_the_first_stream_stands_until_the_second_is_welcome() -> None:
+    """Who closes it before is without a stream."""
+    asked = Tale().connected().said(2, move_request=pb.MoveRequest(not_after_ms=7_000))
+    asked.note(MomentKind.OPENED, stream=2).connected(stream=2)
+    assert RuleOutcome.FAIL is judges.move(asked.seen).outcome
+    assert RuleOutcome.PASS is judges.move(asked.note(MomentKind.CLOSED).seen).outcome
+    early = Tale().connected().said(2, move_request=pb.MoveRequest(not_after_ms=7_000))
+    early.note(MomentKind.OPENED, stream=2).note(MomentKind.CLOSED).connected(stream=2)
+    assert RuleOutcome.FAIL is judges.move(early.seen).outcome
+
+
+def test_pings_are_apart() -> None:
+    """Ten seconds, where nothing was sent to the machine between them; through TLS nobody sees."""
+    tale = Tale().note(MomentKind.TAPPED).note(MomentKind.PINGED, text="first")
+    assert RuleOutcome.PASS is judges.idle(tale.note(MomentKind.PINGED, text="30001").seen).outcome
+    assert RuleOutcome.FAIL is judges.idle(tale.note(MomentKind.PINGED, text="5001").seen).outcome
+    assert RuleOutcome.NOT_TRIED is judges.idle(Tale().connected().seen).outcome
+
+
+def test_forty_sales_are_told_and_no_more_than_may_wait() -> None:
+    """Thirty-two without an acknowledgement, and in the end all."""
+    sale = pb.CashSale(column="A1", price_minor=500)
+
+    def told(*, most: int, all_of_them: bool = True) -> RuleOutcome:
+        tale = Tale().said(1, ack=4)
+        for seq in range(5, 5 + most):
+            tale.heard(seq, cash_sale=sale)
+        tale.said(2, ack=4 + most)
+        for seq in range(5 + most, 45 if all_of_them else 44):
+            tale.heard(seq, cash_sale=sale)
+        return judges.many_sales(tale.seen).outcome
+
+    assert RuleOutcome.PASS is told(most=32)
+    assert RuleOutcome.FAIL is told(most=33)
+    assert RuleOutcome.FAIL is told(most=32, all_of_them=False)
+
+
+def test_a_token_comes_back() -> None:
+    """That of the last Welcome, and no other."""
+    tale = Tale().connected().connected(stream=2, resume_token="t1")
+    assert RuleOutcome.PASS is judges.tokens(tale.seen).outcome
+    assert (
+        RuleOutcome.FAIL is judges.tokens(tale.connected(stream=3, resume_token="t1").seen).outcome
+    )
+
+
+def test_a_reboot_is_done_once_and_said_by_the_next_boot() -> None:
+    """Two boots, and APPLIED in the boot that was told, are wrong."""
+    order = pb.Command(command_id="c", reboot=pb.Reboot())
+    done = pb.CommandResult(command_id="c", outcome=pb.COMMAND_OUTCOME_APPLIED)
+
+    def told() -> Tale:
+        return Tale().connected().said(2, command=order)
+
+    good = told().connected("b2", stream=2).heard(1, stream=2, command_result=done)
+    assert RuleOutcome.PASS is judges.reboot(good.seen).outcome
+    assert RuleOutcome.FAIL is judges.reboot(good.connected("b3", stream=3).seen).outcome
+    lie = told().heard(2, command_result=done).connected("b2", stream=2)
+    assert RuleOutcome.FAIL is judges.reboot(lie.seen).outcome

@@ -1,0 +1,97 @@
+"""The judges of single vends, on recordings by hand."""
+
+import pytest
+
+from gateway.certify import judges_of_vends as judges
+from gateway.certify.moments import MomentKind, NotSeen, RuleOutcome
+from gateway.v1 import machine_pb2 as pb
+from tests.gateway.certify.told import Tale
+
+TURNED = [(MomentKind.COUNTED, "4"), (MomentKind.COUNTED, "5")]
+
+
+def vend() -> Tale:
+    return Tale().connected().asked().approved()
+
+
+def test_a_vend_has_one_result() -> None:
+    """None and two are both wrong; the same frame once more is not."""
+    assert RuleOutcome.FAIL is judges.pay_first(vend().seen).outcome
+    assert RuleOutcome.PASS is judges.pay_first(vend().succeeded().succeeded().seen).outcome
+    assert RuleOutcome.FAIL is judges.pay_first(vend().succeeded().succeeded(4).seen).outcome
+
+
+def test_a_request_without_a_price_is_none() -> None:
+    """What is on the screen is what the customer agreed to."""
+    tale = Tale().connected().heard(2, vend_request=pb.VendRequest(request_id="r", column="A1"))
+    assert RuleOutcome.FAIL is judges.pay_first(tale.approved().succeeded().seen).outcome
+
+
+def test_whoever_has_to_pay_has_time() -> None:
+    """A cancellation before the money came is a failure."""
+    tale = Tale().connected().asked().heard(3, vend_cancel=pb.VendCancel(request_id="r1"))
+    assert RuleOutcome.FAIL is judges.purchase_first(tale.seen).outcome
+    assert RuleOutcome.PASS is judges.purchase_first(vend().succeeded().seen).outcome
+
+
+def test_a_late_approval_is_answered_and_not_obeyed() -> None:
+    """Nothing but VendFailure(NOT_WAITING) with the motor still will do."""
+    assert RuleOutcome.PASS is judges.late(vend().refused().seen).outcome
+    assert RuleOutcome.FAIL is judges.late(vend().succeeded().seen).outcome
+    assert RuleOutcome.FAIL is judges.late(vend().seen).outcome
+    with pytest.raises(NotSeen):
+        judges.late(Tale().connected().seen)
+
+
+def test_a_motor_is_still_only_if_somebody_counted() -> None:
+    """Without a count nobody knows; with one it must not have turned."""
+    tale = vend().succeeded().approved().succeeded(4)
+    assert RuleOutcome.NOT_TRIED is judges.approved_again(tale.seen).outcome
+    for kind, text in TURNED:
+        tale.note(kind, text=text)
+    assert RuleOutcome.FAIL is judges.approved_again(tale.seen).outcome
+
+
+def test_a_repeated_approval_has_the_same_result() -> None:
+    """No answer, and another one, are wrong."""
+    assert RuleOutcome.FAIL is judges.approved_again(vend().succeeded().approved().seen).outcome
+    other = vend().succeeded().approved().refused(4)
+    assert RuleOutcome.FAIL is judges.approved_again(other.seen).outcome
+
+
+@pytest.mark.parametrize(
+    ("stage", "result", "outcome"),
+    [
+        (pb.JOURNAL_STAGE_MOTOR_ON, False, RuleOutcome.PASS),
+        (pb.JOURNAL_STAGE_MOTOR_ON, True, RuleOutcome.FAIL),
+        (pb.JOURNAL_STAGE_ACCEPTED, False, RuleOutcome.FAIL),
+        (pb.JOURNAL_STAGE_SUCCEEDED, True, RuleOutcome.PASS),
+        (pb.JOURNAL_STAGE_FAILED, True, RuleOutcome.FAIL),
+    ],
+)
+def test_the_tail_and_what_is_told_agree(
+    stage: pb.JournalStage.ValueType, result: bool, outcome: RuleOutcome
+) -> None:
+    """After a power cut with the motor on, what a repeated approval brings is in the tail."""
+    tail = [pb.JournalEntry(vend_id="v1", stage=stage)]
+    tale = vend().note(MomentKind.COUNTED, text="1").connected("b2", stream=2, journal_tail=tail)
+    tale.approved(stream=2)
+    if result:
+        tale.succeeded(1, stream=2)
+    tale.note(MomentKind.COUNTED, text="1")
+    assert outcome is judges.power_cut_with_motor_on(tale.seen).outcome
+
+
+def test_a_vend_without_a_line_is_a_failure() -> None:
+    """An approval that the tail leaves out never came, as the backend sees it."""
+    tale = vend().connected("b2", stream=2).approved(stream=2)
+    assert RuleOutcome.FAIL is judges.power_cut_with_motor_on(tale.seen).outcome
+
+
+def test_a_settled_vend_leaves_the_tail() -> None:
+    """A Welcome to its line settles it."""
+    tail = [pb.JournalEntry(vend_id="v1", stage=pb.JOURNAL_STAGE_SUCCEEDED)]
+    once = vend().succeeded().connected("b2", stream=2, journal_tail=tail)
+    assert RuleOutcome.PASS is judges.power_cut_with_result(once.seen).outcome
+    again = once.connected("b2", stream=3, journal_tail=tail)
+    assert RuleOutcome.FAIL is judges.power_cut_with_result(again.seen).outcome

@@ -1,0 +1,43 @@
+"""The plays of streams: what each does to a machine."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.certify import plays_of_streams
+from gateway.certify.moments import MomentKind, Recording
+from gateway.certify.rules import RULES
+from gateway.certify.times import MOVE_UNTIL_MS, TRIES
+from tests.gateway.certify.examined import examined
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_the_gateway_is_away_for_some_tries(tmp_path: Path) -> None:
+    """None of which is welcomed."""
+    examination = await examined(tmp_path, "back-off")
+
+    seen = Recording(examination.moments)
+    assert TRIES + 1 == len(seen.of(MomentKind.ENDED))
+    assert 2 == len(seen.said("welcome"))
+
+
+async def test_a_request_is_open_when_the_machine_is_to_move(tmp_path: Path) -> None:
+    """For longer than a machine at rest would have waited."""
+    examination = await examined(tmp_path, "move-in-vend")
+
+    seen = Recording(examination.moments)
+    asked = seen.said("move_request")[0]
+    answered = seen.after(asked).said("vend_denied")[0]
+    assert answered.at_ms - asked.at_ms > MOVE_UNTIL_MS / 2
+
+
+def test_each_play_is_played() -> None:
+    """By a rule."""
+    played = {rule.play for rule in RULES if rule.play is not None}
+    own = {
+        value
+        for name, value in vars(plays_of_streams).items()
+        if getattr(value, "__module__", "") == plays_of_streams.__name__ and name[0] != "_"
+    }
+    assert set() == {each.__name__ for each in own - played}

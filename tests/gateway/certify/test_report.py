@@ -1,0 +1,65 @@
+"""The report, for programs and for people."""
+
+import datetime as dt
+import json
+import re
+
+from gateway.certify.examination import Examined, Judged
+from gateway.certify.moments import MomentKind, broken, kept, untried
+from gateway.certify.report import as_html, as_json
+from gateway.certify.rules import chosen_rules
+from gateway.v1 import machine_pb2 as pb
+from tests.gateway.certify.told import Tale
+
+BEGAN = dt.datetime(2026, 11, 30, 3, 0, tzinfo=dt.UTC)
+
+
+def report() -> Examined:
+    tale = (
+        Tale().connected(firmware="<b>bold</b> 1.0").asked().note(MomentKind.HAND, text="select A1")
+    )
+    rules = {rule.name: rule for rule in chosen_rules(["pay-first", "resend", "numbers"])}
+    return Examined(
+        findings=(
+            Judged(rules["pay-first"], kept("it did", tale.moments[2]), 0, 4),
+            Judged(rules["resend"], untried("nobody was there"), 4, 4),
+            Judged(rules["numbers"], broken("<script>1</script>", tale.moments[2]), 0, 4),
+        ),
+        moments=tuple(tale.moments),
+        machine_id="VM-0001",
+        firmware="<b>bold</b> 1.0",
+    )
+
+
+def test_programs_read_all_of_it() -> None:
+    """Each verdict with its rule, its place in the document and its moments."""
+    told = json.loads(as_json(report(), began=BEGAN))
+
+    assert "FAIL" == told["outcome"]
+    assert {"PASS": 1, "FAIL": 1, "NOT_TRIED": 1} == told["counts"]
+    assert "docs/firmware.md#4-selling" == told["rules"][0]["see"]
+    assert [3] == told["rules"][0]["rests_on"]
+    assert {"requestId": "r1", "column": "A1"}.items() <= told["moments"][2]["frame"][
+        "vendRequest"
+    ].items()
+
+
+def test_people_get_one_file_that_loads_nothing() -> None:
+    """No script, no address, and what a machine says is text."""
+    html = as_html(report(), began=BEGAN)
+
+    assert "<script" not in html
+    assert "<b>" not in html
+    assert "&lt;b&gt;bold&lt;/b&gt; 1.0" in html
+    assert [] == re.findall(r"(?:src|href)=|url\(|@import", html)
+    assert 1 == html.count('<details id="numbers" open>')
+
+
+def test_an_unknown_number_of_an_enum_is_shown() -> None:
+    """Firmware of later says what nobody here knows."""
+    tale = Tale().said(1, welcome=pb.Welcome())
+    tale.moments[0].said_by_us.welcome.MergeFromString(bytes([0x40, 77]))
+    examined = Examined(findings=(), moments=tuple(tale.moments), machine_id="", firmware="")
+    assert (
+        77 == json.loads(as_json(examined, began=BEGAN))["moments"][0]["frame"]["welcome"]["mode"]
+    )

@@ -1,0 +1,101 @@
+"""The examiner over real gRPC, with the reference machine's own line."""
+
+import asyncio
+import time
+
+import grpc
+import pytest
+
+from gateway.certify.desk import Desk, Ending, ExamTerms
+from gateway.certify.hands import NoHands
+from gateway.certify.moments import MomentKind
+from gateway.certify.server import NotListening, listening, status_of
+from gateway.rpc.tls import Tls
+from gateway.simulator.line import ClientTls, Line
+from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
+from tests.support.certificates import Authority
+from tests.support.patience import HANGS_AFTER_S
+
+HELLO = service_pb.ConnectRequest(hello=pb.Hello(machine_id="VM-0001", boot_id="b1"))
+
+
+def new_desk() -> Desk:
+    return Desk(
+        terms=ExamTerms(mark="x"), hands=NoHands(), now_ms=lambda: time.monotonic_ns() // 1_000_000
+    )
+
+
+async def test_a_stream_ends_with_the_details_of_the_product() -> None:
+    """Frames cross, and a machine finds RetryInfo and reason where it looks for them."""
+    desk = new_desk()
+    async with listening(desk, "127.0.0.1:0", None) as port, asyncio.timeout(HANGS_AFTER_S):
+        line = Line(f"127.0.0.1:{port}", None)
+        line.send(HELLO)
+        frames: list[service_pb.ConnectResponse] = []
+        running = asyncio.create_task(line.run(lambda _, frame: frames.append(frame)))
+        call = await desk.online()
+        while len(frames) < 2:
+            await asyncio.sleep(0.002)
+        call.end(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, "later", reason="TOO_MUCH", retry_after_ms=7_000
+        )
+        ended = await running
+
+    assert ["welcome", "planogram_update"] == [each.WhichOneof("payload") for each in frames[:2]]
+    assert grpc.StatusCode.RESOURCE_EXHAUSTED is ended.code
+    assert (7_000, "TOO_MUCH") == (ended.retry_after_ms, ended.reason)
+
+
+async def test_who_hangs_up_is_seen() -> None:
+    """A cancelled call closes its stream."""
+    desk = new_desk()
+    async with listening(desk, "127.0.0.1:0", None) as port, asyncio.timeout(HANGS_AFTER_S):
+        line = Line(f"127.0.0.1:{port}", None)
+        line.send(HELLO)
+        running = asyncio.create_task(line.run(lambda _, __: None))
+        await desk.online()
+        line.hang_up()
+        await running
+        await desk.until(lambda: desk.seen_since(0).of(MomentKind.CLOSED) or None, 60_000)
+
+    assert MomentKind.CLOSED in {each.kind for each in desk.moments}
+
+
+async def test_a_machine_shows_its_certificate() -> None:
+    """Over TLS; pings are not seen there, and who has no certificate does not get in."""
+    desk, ca = new_desk(), Authority()
+    own, server = ca.machine("VM-0001"), ca.server()
+    tls = Tls(
+        certificate=server.certificate, private_key=server.private_key, client_ca=ca.certificate
+    )
+    async with listening(desk, "127.0.0.1:0", tls) as port, asyncio.timeout(HANGS_AFTER_S):
+        stranger = Line(f"localhost:{port}", ClientTls(ca=ca.certificate))
+        stranger.send(HELLO)
+        assert grpc.StatusCode.UNAVAILABLE is (await stranger.run(lambda _, __: None)).code
+        shown = ClientTls(
+            ca=ca.certificate, certificate=own.certificate, private_key=own.private_key
+        )
+        line = Line(f"localhost:{port}", shown)
+        line.send(HELLO)
+        running = asyncio.create_task(line.run(lambda _, __: None))
+        await desk.online()
+        line.hang_up()
+        await running
+
+    assert 1 == len(desk.seen_since(0).hellos())
+    assert [] == desk.seen_since(0).of(MomentKind.TAPPED)
+
+
+async def test_an_address_that_is_taken_is_told() -> None:
+    """With what to do."""
+    async with listening(new_desk(), "127.0.0.1:0", None) as port:
+        with pytest.raises(NotListening, match="--listen"):
+            async with listening(new_desk(), f"127.0.0.1:{port}", None):
+                pass
+
+
+def test_a_status_has_a_reason() -> None:
+    """Also where the play names none."""
+    status = status_of(Ending(code=grpc.StatusCode.UNAVAILABLE, detail="away"))
+    assert (grpc.StatusCode.UNAVAILABLE, "away") == (status.code, status.details)

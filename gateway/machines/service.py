@@ -85,7 +85,7 @@ class EdgeStats:
 class MachineService:
     """The servicer. ``start`` before and ``stop`` after the server; streams belong to this gateway
     alone. ``answered`` is told what each request for goods was answered first, and after how many
-    seconds.
+    seconds; ``came`` the machine, the serial number of its certificate and the address of a Hello.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class MachineService:
         tokens: Callable[[], str] = new_token,
         answered: Callable[[str, float], None] = lambda _answer, _seconds: None,
         screens: ScreenPort = NO_SCREENS,
+        came: Callable[[str, str, str], None] = lambda _machine, _serial, _address: None,
     ) -> None:
         self.limits = limits or EdgeLimits()
         self._links = links
@@ -118,6 +119,7 @@ class MachineService:
         # The serial number of the certificate that each stream came with.
         self._serials: dict[Stream, str] = {}
         self._screens = screens
+        self._came = came
         self._handlers: dict[Stream, asyncio.Task[Any]] = {}
         self._writers: dict[Stream, asyncio.Task[None]] = {}
         self._by_machine: dict[MachineId, Stream] = {}
@@ -230,6 +232,8 @@ class MachineService:
         try:
             greeting = await stream.hello()
             if greeting is not None and await self._is_heard(stream, greeting, certified):
+                if serial:
+                    self._came(greeting.machine_id, serial, context.peer())
                 self._take_in(stream, greeting)
                 await stream.read()
             stream.finish()

@@ -53,11 +53,16 @@ from gateway.serving.listeners import (
     CONNECTIONS_MAX,
     Listener,
     build_admin_server,
+    build_enrolment_server,
     build_machine_server,
 )
 from gateway.serving.metrics import Snapshot
 from gateway.serving.unix_socket import Socket
+from gateway.trust.authority_files import issuer_from
+from gateway.trust.certificate_calls import CertificateCalls
 from gateway.trust.door import AdminDoor, roles_of
+from gateway.trust.doubles import Doubles
+from gateway.trust.enrolling import Enrolling
 from gateway.trust.people import people_of
 from gateway.web.app import ConsoleParts
 from gateway.web.asking import LocalCalls
@@ -77,6 +82,8 @@ from storage.machines.inbox import Inbox
 from storage.machines.payers import Payers
 from storage.machines.store import SqlMachineStore
 from storage.office.assets import Assets
+from storage.office.certificates import Certificates
+from storage.office.enrolment_tokens import EnrolmentTokens
 from storage.office.screens import Screens
 
 
@@ -96,6 +103,9 @@ class Gateway:
     fleet: Parts
     office: OfficeParts
     door: AdminDoor
+    doubles: Doubles
+    certificates: CertificateCalls | None
+    """Machines' first and next ones; None: nobody gives them any here."""
     ingress: NotifyIngress
     payer_sweep: PayerSweep
     follower: Follower
@@ -118,7 +128,23 @@ class Gateway:
     ) -> Listener:
         """Bind the machines' listener. Raises ListenRefused."""
         return build_machine_server(
-            self.machines, address=address, tls=tls, connections_max=connections_max
+            self.machines,
+            address=address,
+            tls=tls,
+            renewal=None if self.certificates is None else self.certificates.renewal(),
+            connections_max=connections_max,
+        )
+
+    def enrolment_listener(
+        self, address: str, tls: Tls | None, *, connections_max: int = CONNECTIONS_MAX
+    ) -> Listener:
+        """Bind the listener for machines without a certificate. Raises ListenRefused."""
+        assert self.certificates is not None
+        return build_enrolment_server(
+            self.certificates.enrolment(),
+            address=address,
+            tls=tls,
+            connections_max=connections_max,
         )
 
     def admin_listener(
@@ -174,6 +200,7 @@ def assemble(
     denied = Denylist()
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     screens = _screens(made, database, clock, monotonic, screens_url)
+    doubles = _doubles(database, clock)
     machines = MachineService(
         links,
         gateway_id=gateway_id,
@@ -188,6 +215,7 @@ def assemble(
         tokens=tokens,
         answered=metrics.vend_answered,
         screens=screens.desk or NO_SCREENS,
+        came=doubles.came,
     )
     ingress = NotifyIngress(
         registry=registry,
@@ -239,7 +267,9 @@ def assemble(
         close_denied=close_denied,
         asset_folder=screens.folder,
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
+        enrolment="" if made.enrolment is None else made.enrolment.public_address,
     )
+    doubles.found = office.denying.wake
     return Gateway(
         registry=registry,
         queries=queries,
@@ -249,6 +279,8 @@ def assemble(
         fleet=fleet,
         office=office,
         door=door,
+        doubles=doubles,
+        certificates=_certificates(made, database, clock, monotonic, office, denied),
         screen_desk=screens.desk,
         files_app=screens.files,
         ingress=ingress,
@@ -270,6 +302,42 @@ def assemble(
         console=_console(made, database, office, door, clock) if made.console.enabled else None,
         metrics=metrics,
         stopping=stopping,
+    )
+
+
+def _doubles(database: Database, clock: Clock) -> Doubles:
+    certificates = Certificates(database)
+    return Doubles(
+        ask=lambda came, now_ms: certificates.came(came, now_ms=now_ms),
+        clock=clock,
+        found=lambda: None,
+    )
+
+
+def _certificates(
+    made: Configs,
+    database: Database,
+    clock: Clock,
+    monotonic: Callable[[], float],
+    office: OfficeParts,
+    denied: Denylist,
+) -> CertificateCalls | None:
+    config = made.enrolment
+    if config is None:
+        return None
+    return CertificateCalls(
+        enrolling=Enrolling(
+            tokens=EnrolmentTokens(database),
+            certificates=Certificates(database),
+            issuer=issuer_from(config.ca_certificate, config.ca_private_key),
+            days=config.days,
+            clock=clock,
+            denied=office.denying.wake,
+        ),
+        denied=denied,
+        monotonic=monotonic,
+        spiffe_domain=made.spiffe_domain,
+        gateway=config.gateway,
     )
 
 
@@ -355,6 +423,7 @@ def _figures(
         "machines": made.machines_tls,
         "admin": made.admin_tls,
         "console": made.console_tls,
+        "enrolment": None if made.enrolment is None else made.enrolment.tls,
     }
 
     async def present(open_items: Sequence[GaugeView] | None) -> Snapshot:

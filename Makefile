@@ -48,7 +48,7 @@ help:
 # --- use ---------------------------------------------------------------------------------------------------------------------------
 
 demo: .venv/.runtime
-	@$(BIN)/vendgate demo --seed $(SEED)
+	@$(BIN)/vendgate demo --seed $(SEED)$(if $(TLS), --tls)
 
 # PostgreSQL and HAProxy are not Python's: where they are missing a sentence says what to install.
 cluster: .venv/.dev

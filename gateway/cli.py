@@ -371,6 +371,7 @@ def demo(
         bool, typer.Option("--no-ray", help="Keep machines in the gateway's own process.")
     ] = False,
     machines: Annotated[int, typer.Option(min=1, max=200, help="How many machines.")] = 12,
+    tls: Annotated[bool, typer.Option("--tls", help="Everybody proves who they are.")] = False,
     keep: Annotated[
         Path | None, typer.Option(file_okay=False, help="A folder in which everything is left.")
     ] = None,
@@ -387,6 +388,7 @@ def demo(
                 ray=not no_ray,
                 machines=machines,
                 keep=keep,
+                tls=tls,
             )
         )
 

@@ -25,8 +25,7 @@ from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
 from gateway.serving import unix_socket
 from gateway.serving.unix_socket import Socket
-from gateway.trust import certificate_calls
-from gateway.v1 import certificate_service_pb2, machine_service_pb2
+from gateway.v1 import enrolment_service_pb2, machine_service_pb2, renewal_service_pb2
 
 Options = Sequence[tuple[str, Any]]
 
@@ -121,9 +120,10 @@ def build_machine_server(
     server.add_generic_rpc_handlers((service.handlers(), *(() if renewal is None else (renewal,))))
     return _listener(
         server,
-        files=(machine_service_pb2.DESCRIPTOR,),
-        # Not its file: it holds the other one's service, too.
-        more=() if renewal is None else (certificate_calls.RENEWAL.full_name,),
+        files=(
+            machine_service_pb2.DESCRIPTOR,
+            *(() if renewal is None else (renewal_service_pb2.DESCRIPTOR,)),
+        ),
         address=address,
         tls=tls,
         audience="machines",
@@ -144,7 +144,7 @@ def build_enrolment_server(
     server.add_generic_rpc_handlers((enrolment,))
     return _listener(
         server,
-        files=(certificate_service_pb2.DESCRIPTOR,),
+        files=(enrolment_service_pb2.DESCRIPTOR,),
         address=address,
         tls=tls,
         audience="enrolment",
@@ -214,7 +214,6 @@ def _listener(
     address: str,
     tls: Tls | None,
     audience: str,
-    more: tuple[str, ...] = (),
 ) -> Listener:
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
@@ -226,7 +225,7 @@ def _listener(
         where = Address.parse(address)
         setting = f"{'admin' if audience == 'administrators' else audience}.listen"
         raise cannot_listen(where, setting=setting, error=why_not(where)) from None
-    return Listener(server=server, port=port, services=(*names, *more), health=servicer)
+    return Listener(server=server, port=port, services=names, health=servicer)
 
 
 def _bind(server: grpc.aio.Server, *, address: str, tls: Tls | None, audience: str) -> int:

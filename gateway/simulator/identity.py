@@ -19,8 +19,9 @@ import structlog
 from gateway.simulator.backoff import Backoff
 from gateway.simulator.credentials import Credentials, CredentialStore
 from gateway.simulator.line import ClientTls, Ended, channel_to, ended_by
-from gateway.v1 import certificate_service_pb2 as wire
-from gateway.v1 import certificate_service_pb2_grpc as wire_grpc
+from gateway.v1 import certificate_pb2, enrolment_service_pb2, renewal_service_pb2
+from gateway.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
+from gateway.v1.renewal_service_pb2_grpc import RenewalServiceStub
 
 log = structlog.get_logger()
 
@@ -91,12 +92,16 @@ class Certified:
                 detail="this machine has no certificate and no token: give it a token",
             )
         request = self._store.request()
-        asked = wire.EnrolRequest(token=self._enrolment.token, certificate_request=request.csr)
+        asked = enrolment_service_pb2.EnrolRequest(
+            token=self._enrolment.token, certificate_request=request.csr
+        )
         tls = ClientTls(ca=self._ca) if self._ca else None
         try:
             async with channel_to(self._enrolment.address, tls) as channel:
-                stub = wire_grpc.EnrolmentServiceStub(channel)
-                answer: wire.EnrolResponse = await stub.Enrol(asked, timeout=ANSWER_WITHIN_S)
+                stub = EnrolmentServiceStub(channel)
+                answer: enrolment_service_pb2.EnrolResponse = await stub.Enrol(
+                    asked, timeout=ANSWER_WITHIN_S
+                )
         except grpc.aio.AioRpcError as error:
             return ended_by(error)
         if answer.machine_id != self._machine_id:
@@ -112,11 +117,13 @@ class Certified:
         """Exchange the present certificate for the next one; return how it failed, if it did."""
         assert self.present is not None
         request = self._store.request()
-        asked = wire.RenewRequest(certificate_request=request.csr)
+        asked = renewal_service_pb2.RenewRequest(certificate_request=request.csr)
         try:
             async with channel_to(self.gateway, self.tls()) as channel:
-                stub = wire_grpc.RenewalServiceStub(channel)
-                answer: wire.RenewResponse = await stub.Renew(asked, timeout=ANSWER_WITHIN_S)
+                stub = RenewalServiceStub(channel)
+                answer: renewal_service_pb2.RenewResponse = await stub.Renew(
+                    asked, timeout=ANSWER_WITHIN_S
+                )
         except grpc.aio.AioRpcError as error:
             return ended_by(error)
         self._take(request.private_key, answer.issued, self.present.gateway)
@@ -163,7 +170,9 @@ class Certified:
             return LOOK_AGAIN_S
         return self.present.renew_at_ms / 1_000 - (self._clock() + self._behind_ms / 1_000)
 
-    def _take(self, private_key: str, issued: wire.IssuedCertificate, gateway: str) -> None:
+    def _take(
+        self, private_key: str, issued: certificate_pb2.IssuedCertificate, gateway: str
+    ) -> None:
         made = Credentials(
             private_key=private_key,
             chain=issued.certificate_chain,

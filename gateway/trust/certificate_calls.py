@@ -25,7 +25,9 @@ from gateway.rpc.peers import peer_of
 from gateway.rpc.statuses import Refusal
 from gateway.trust import refusals
 from gateway.trust.enrolling import Enrolling, Issued
-from gateway.v1 import certificate_service_pb2 as wire
+from gateway.v1 import certificate_pb2, enrolment_service_pb2, renewal_service_pb2
+from gateway.v1.enrolment_service_pb2 import EnrolRequest, EnrolResponse
+from gateway.v1.renewal_service_pb2 import RenewRequest, RenewResponse
 
 _log = structlog.get_logger()
 
@@ -34,8 +36,8 @@ ONE_PER_MINUTE = 60
 ALL_PER_S = 20
 """So many calls one address, or one machine, and so many all together have answered."""
 REMEMBERED_MAX = 4_096
-ENROLMENT = wire.DESCRIPTOR.services_by_name["EnrolmentService"]
-RENEWAL = wire.DESCRIPTOR.services_by_name["RenewalService"]
+ENROLMENT = enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"]
+RENEWAL = renewal_service_pb2.DESCRIPTOR.services_by_name["RenewalService"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,8 +86,8 @@ class CertificateCalls:
         """Return the table of the listener for machines without a certificate."""
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
             self.enrol,
-            request_deserializer=wire.EnrolRequest.FromString,
-            response_serializer=wire.EnrolResponse.SerializeToString,
+            request_deserializer=EnrolRequest.FromString,
+            response_serializer=EnrolResponse.SerializeToString,
         )
         return grpc.method_handlers_generic_handler(ENROLMENT.full_name, {"Enrol": method})
 
@@ -93,23 +95,23 @@ class CertificateCalls:
         """Return what is served beside MachineService."""
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
             self.renew,
-            request_deserializer=wire.RenewRequest.FromString,
-            response_serializer=wire.RenewResponse.SerializeToString,
+            request_deserializer=RenewRequest.FromString,
+            response_serializer=RenewResponse.SerializeToString,
         )
         return grpc.method_handlers_generic_handler(RENEWAL.full_name, {"Renew": method})
 
-    async def enrol(self, request: wire.EnrolRequest, context: Context) -> wire.EnrolResponse:
+    async def enrol(self, request: EnrolRequest, context: Context) -> EnrolResponse:
         """Enrol."""
         if not self._strangers.take(address_of(context.peer())):
             await _refuse(context, refusals.TOO_MANY_ATTEMPTS)
         made = await _answered(
             context, self.enrolling.enrol(request.token, request.certificate_request)
         )
-        return wire.EnrolResponse(
+        return EnrolResponse(
             machine_id=made.machine_id, issued=self._issued(made), gateway=self.gateway
         )
 
-    async def renew(self, request: wire.RenewRequest, context: Context) -> wire.RenewResponse:
+    async def renew(self, request: RenewRequest, context: Context) -> RenewResponse:
         """Renew."""
         auth, now_ms = context.auth_context(), self.enrolling.clock.now_ms()
         try:
@@ -129,10 +131,10 @@ class CertificateCalls:
         renewing = self.enrolling.renew(
             machine_id, peer, request.certificate_request, address=context.peer()
         )
-        return wire.RenewResponse(issued=self._issued(await _answered(context, renewing)))
+        return RenewResponse(issued=self._issued(await _answered(context, renewing)))
 
-    def _issued(self, made: Issued) -> wire.IssuedCertificate:
-        return wire.IssuedCertificate(
+    def _issued(self, made: Issued) -> certificate_pb2.IssuedCertificate:
+        return certificate_pb2.IssuedCertificate(
             certificate_chain=made.chain,
             renew_at_ms=made.renew_at_ms,
             expires_at_ms=made.expires_at_ms,

@@ -16,8 +16,10 @@ from gateway.trust.authority import Profile, Root
 from gateway.trust.certificate_calls import CertificateCalls
 from gateway.trust.enrolling import Enrolling
 from gateway.trust.enrolment_tokens import EnrolmentToken
-from gateway.v1 import certificate_service_pb2 as wire
-from gateway.v1.certificate_service_pb2_grpc import EnrolmentServiceStub, RenewalServiceStub
+from gateway.v1.enrolment_service_pb2 import EnrolRequest, EnrolResponse
+from gateway.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
+from gateway.v1.renewal_service_pb2 import RenewRequest, RenewResponse
+from gateway.v1.renewal_service_pb2_grpc import RenewalServiceStub
 from storage.office.certificates import Certificates
 from storage.office.deeds import Deed
 from storage.office.enrolment_tokens import EnrolmentTokens, TokenView
@@ -53,24 +55,23 @@ class Enroller:
         await EnrolmentTokens(self.site.database).issue(view, made.secret, "", deed, by="ann")
         return made.text()
 
-    async def enrol(self, token: str, request: str) -> wire.EnrolResponse:
+    async def enrol(self, token: str, request: str) -> EnrolResponse:
         """Ask at the listener for machines without a certificate."""
-        async with self._channel(self.enrolment, None) as channel:
+        async with self.channel(self.enrolment, None) as channel:
             stub: Any = EnrolmentServiceStub(channel)
-            asked = wire.EnrolRequest(token=token, certificate_request=request)
-            answer: wire.EnrolResponse = await stub.Enrol(asked)
+            asked = EnrolRequest(token=token, certificate_request=request)
+            answer: EnrolResponse = await stub.Enrol(asked)
             return answer
 
-    async def renew(self, shown: Issued | None, request: str) -> wire.RenewResponse:
+    async def renew(self, shown: Issued | None, request: str) -> RenewResponse:
         """Ask at the machines' listener, with a certificate."""
-        async with self._channel(self.machines, shown) as channel:
+        async with self.channel(self.machines, shown) as channel:
             stub: Any = RenewalServiceStub(channel)
-            answer: wire.RenewResponse = await stub.Renew(
-                wire.RenewRequest(certificate_request=request)
-            )
+            answer: RenewResponse = await stub.Renew(RenewRequest(certificate_request=request))
             return answer
 
-    def _channel(self, port: int, shown: Issued | None) -> grpc.aio.Channel:
+    def channel(self, port: int, shown: Issued | None) -> grpc.aio.Channel:
+        """Return a connection, with or without a certificate."""
         return grpc.aio.secure_channel(f"localhost:{port}", credentials(shown))
 
 

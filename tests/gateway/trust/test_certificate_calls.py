@@ -137,6 +137,26 @@ async def test_whoever_is_denied_renews_nothing(enroller: Enroller) -> None:
         assert "DENIED" == (await refusal(enroller.renew(shown, csr())))[1]
 
 
+async def test_a_certificate_that_ended_renews_nothing(enroller: Enroller) -> None:
+    """By the gateway's clock, though the connection began before."""
+    shown = await first(enroller)
+    enroller.site.clock.ahead_ms = (DAYS + 1) * DAY_MS
+    assert "NO_CERTIFICATE" == (await refusal(enroller.renew(shown, csr())))[1]
+
+
+async def test_each_listener_answers_its_own_calls_alone(enroller: Enroller) -> None:
+    """Whoever proves nothing reaches no machine's stream, whatever they call."""
+    shown = await first(enroller)
+    doors = ((enroller.enrolment, None, "Connect"), (enroller.enrolment, None, "Renew"))
+    for port, proof, name in (*doors, (enroller.machines, shown, "Enrol")):
+        service = {"Connect": "Machine", "Renew": "Renewal", "Enrol": "Enrolment"}[name]
+        async with enroller.channel(port, proof) as channel:
+            call: Any = channel.unary_unary(f"/gateway.v1.{service}Service/{name}")
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await call(b"")
+        assert grpc.StatusCode.UNIMPLEMENTED is error.value.code(), name
+
+
 async def test_an_old_generation_renews_nothing_and_denies_both(enroller: Enroller) -> None:
     """A thief who waited for too long: the machine has gone on."""
     old = await first(enroller)

@@ -79,6 +79,7 @@ from gateway.office.visits import VisitService
 from gateway.process.sections import Posters
 from gateway.process.sections import Screens as ScreensSection
 from gateway.rpc.denylist import Denylist
+from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
 from gateway.trust.denying import Denying
 from storage.database.engine import Database
@@ -158,6 +159,7 @@ class OfficeParts:
     posters: PosterCalls
     denials: Denials
     denying: Denying
+    offenders: Offenders | None
     enrolling: TokenCalls
     certificates: Certificates
     showing: ScreenCalls
@@ -176,12 +178,13 @@ class OfficeParts:
         asset_folder: AssetFolder | None = None,
         screens_changed: Callable[[], None] = lambda: None,
         enrolment: str = "",
+        offenders: Offenders | None = None,
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
         others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
         and ``close_denied`` closes what is open of those who are; ``asset_folder`` has what
         machines show, and ``screens_changed`` is told when they may have to show something else;
-        ``enrolment`` is where machines are enrolled.
+        ``enrolment`` is where machines are enrolled; ``offenders`` are those at their bounds.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -230,6 +233,7 @@ class OfficeParts:
                 clock=fleet.acts.clock,
             ),
             denials=denials,
+            offenders=offenders,
             denying=Denying(denied=denied or Denylist(), names=denials.names, changed=close_denied),
             enrolling=TokenCalls(
                 tokens=EnrolmentTokens(database), clock=fleet.acts.clock, address=enrolment
@@ -380,7 +384,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         PosterService(parts.fleet, parts.posters), server
     )
     denial_service_pb2_grpc.add_DenialServiceServicer_to_server(
-        DenialService(parts.fleet, parts.denials, parts.denying.wake), server
+        DenialService(parts.fleet, parts.denials, parts.denying.wake, parts.offenders), server
     )
     machine_certificate_service_pb2_grpc.add_MachineCertificateServiceServicer_to_server(
         MachineCertificateService(parts.fleet, parts.enrolling, parts.certificates), server

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
 
@@ -34,6 +35,7 @@ from gateway.process.configs import Configs
 from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.denylist import Denylist
+from gateway.rpc.offenders import Offenders, Principal
 from gateway.rpc.tls import Tls
 from gateway.screens.desk import ScreenDesk
 from gateway.screens.files import AssetFiles
@@ -200,7 +202,7 @@ def assemble(
     denied = Denylist()
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     screens = _screens(made, database, clock, monotonic, screens_url)
-    doubles = _doubles(database, clock)
+    doubles, offenders = _doubles(database, clock), Offenders(clock=clock)
     machines = MachineService(
         links,
         gateway_id=gateway_id,
@@ -216,6 +218,7 @@ def assemble(
         answered=metrics.vend_answered,
         screens=screens.desk or NO_SCREENS,
         came=doubles.came,
+        offends=partial(offenders.note, Principal.MACHINE),
     )
     ingress = NotifyIngress(
         registry=registry,
@@ -253,6 +256,7 @@ def assemble(
         calls=metrics.admin_calls,
         clock=clock,
         denied=denied,
+        offenders=offenders,
     )
 
     def close_denied() -> None:
@@ -268,6 +272,7 @@ def assemble(
         asset_folder=screens.folder,
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
         enrolment="" if made.enrolment is None else made.enrolment.public_address,
+        offenders=offenders,
     )
     doubles.found = office.denying.wake
     return Gateway(
@@ -280,7 +285,7 @@ def assemble(
         office=office,
         door=door,
         doubles=doubles,
-        certificates=_certificates(made, database, clock, monotonic, office, denied),
+        certificates=_certificates(made, database, clock, monotonic, office, denied, offenders),
         screen_desk=screens.desk,
         files_app=screens.files,
         ingress=ingress,
@@ -296,7 +301,7 @@ def assemble(
             metrics=metrics,
             queries=queries,
             clock=clock,
-            present=_figures(made, database, links, machines, clock, skew),
+            present=_figures(made, database, links, machines, clock, skew, offenders),
             others=(drain_route(drain, made.payer_salt),),
         ),
         console=_console(made, database, office, door, clock) if made.console.enabled else None,
@@ -321,6 +326,7 @@ def _certificates(
     monotonic: Callable[[], float],
     office: OfficeParts,
     denied: Denylist,
+    offenders: Offenders,
 ) -> CertificateCalls | None:
     config = made.enrolment
     if config is None:
@@ -338,6 +344,7 @@ def _certificates(
         monotonic=monotonic,
         spiffe_domain=made.spiffe_domain,
         gateway=config.gateway,
+        offenders=offenders,
     )
 
 
@@ -418,6 +425,7 @@ def _figures(
     machines: MachineService,
     clock: Clock,
     skew: Skew,
+    offenders: Offenders,
 ) -> Callable[[Sequence[GaugeView] | None], Awaitable[Snapshot]]:
     listeners = {
         "machines": made.machines_tls,
@@ -437,6 +445,7 @@ def _figures(
             hosts=hosts,
             edge=machines.stats(),
             clock_ahead_ms=skew.ahead_ms(),
+            offenders=offenders.recent(),
             certificates={
                 (listener, file): days
                 for listener, tls in listeners.items()

@@ -21,6 +21,7 @@ from gateway.fleet.errors import CallRefused
 from gateway.machines.token_bucket import TokenBucket
 from gateway.rpc import identity, statuses
 from gateway.rpc.denylist import Denylist
+from gateway.rpc.offenders import Offenders, Principal
 from gateway.rpc.peers import peer_of
 from gateway.rpc.statuses import Refusal
 from gateway.trust import refusals
@@ -74,6 +75,7 @@ class CertificateCalls:
     monotonic: Callable[[], float]
     spiffe_domain: str = ""
     gateway: str = ""
+    offenders: Offenders
     _strangers: Attempts = field(init=False)
     _machines: Attempts = field(init=False)
 
@@ -102,7 +104,9 @@ class CertificateCalls:
 
     async def enrol(self, request: EnrolRequest, context: Context) -> EnrolResponse:
         """Enrol."""
-        if not self._strangers.take(address_of(context.peer())):
+        address = address_of(context.peer())
+        if not self._strangers.take(address):
+            self._offends(Principal.ADDRESS, address)
             await _refuse(context, refusals.TOO_MANY_ATTEMPTS)
         made = await _answered(
             context, self.enrolling.enrol(request.token, request.certificate_request)
@@ -127,11 +131,15 @@ class CertificateCalls:
         if (peer.not_after_ms or math.inf) <= now_ms:
             await _refuse(context, refusals.NO_CERTIFICATE)
         if not self._machines.take(machine_id):
+            self._offends(Principal.MACHINE, machine_id)
             await _refuse(context, refusals.TOO_MANY_ATTEMPTS)
         renewing = self.enrolling.renew(
             machine_id, peer, request.certificate_request, address=context.peer()
         )
         return RenewResponse(issued=self._issued(await _answered(context, renewing)))
+
+    def _offends(self, principal: Principal, name: str) -> None:
+        self.offenders.note(principal, name, refusals.TOO_MANY_ATTEMPTS.reason)
 
     def _issued(self, made: Issued) -> certificate_pb2.IssuedCertificate:
         return certificate_pb2.IssuedCertificate(

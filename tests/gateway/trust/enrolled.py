@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.rpc.offenders import Offenders
 from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_enrolment_server, build_machine_server
 from gateway.trust.authority import Profile, Root
@@ -102,6 +103,7 @@ async def enrolling(site: Site) -> AsyncIterator[Enroller]:
         monotonic=lambda: seconds[0],
         spiffe_domain=DOMAIN,
         gateway="gw.example:7443",
+        offenders=Offenders(clock=site.clock),
     )
     plain = Tls(certificate=server.certificate, private_key=server.private_key)
     asks = Tls(

@@ -207,6 +207,12 @@ async def test_strangers_are_answered_a_few_times_and_then_nothing_is_looked_up(
     for _ in range(ONE_PER_MINUTE):
         enroller.calls._strangers.take("127.0.0.1")
     assert "TOO_MANY_ATTEMPTS" == (await refusal(enroller.enrol(WRONG, csr())))[1]
+    (offender,) = enroller.calls.offenders.listed()
+    assert ("ADDRESS", "127.0.0.1", "TOO_MANY_ATTEMPTS") == (
+        offender.principal,
+        offender.name,
+        offender.reason,
+    )
     enroller.seconds[0] += 1.0
     assert "ENROLMENT_TOKEN_WRONG" == (await refusal(enroller.enrol(WRONG, csr())))[1]
 

@@ -60,11 +60,10 @@ from gateway.serving.listeners import (
 )
 from gateway.serving.metrics import Snapshot
 from gateway.serving.unix_socket import Socket
-from gateway.trust.authority_files import issuer_from
 from gateway.trust.certificate_calls import CertificateCalls
 from gateway.trust.door import AdminDoor, roles_of
 from gateway.trust.doubles import Doubles
-from gateway.trust.enrolling import Enrolling
+from gateway.trust.enrolling import Enrolling, issuer_of
 from gateway.trust.people import people_of
 from gateway.web.app import ConsoleParts
 from gateway.web.asking import LocalCalls
@@ -335,7 +334,7 @@ def _certificates(
         enrolling=Enrolling(
             tokens=EnrolmentTokens(database),
             certificates=Certificates(database),
-            issuer=issuer_from(config.ca_certificate, config.ca_private_key),
+            issuer=issuer_of(config, made.spiffe_domain),
             days=config.days,
             clock=clock,
             denied=office.denying.wake,

@@ -73,6 +73,11 @@ class Issuer(Protocol):
         """The trust domain of what it issues."""
         ...
 
+    @property
+    def until(self) -> dt.datetime:
+        """When its CA ends: nothing that it issues lasts longer."""
+        ...
+
     def issue(self, wanted: Leaf, *, now: dt.datetime) -> tuple[x509.Certificate, ...]:
         """Return the certificate and those above it, without the root. Raises CannotIssue."""
         ...
@@ -92,6 +97,11 @@ class KeyIssuer:
     def domain(self) -> str:
         """The trust domain of its CA. Raises CannotIssue for another's CA."""
         return domain_of(self.certificate)
+
+    @property
+    def until(self) -> dt.datetime:
+        """When its CA ends."""
+        return self.certificate.not_valid_after_utc
 
     def issue(self, wanted: Leaf, *, now: dt.datetime) -> tuple[x509.Certificate, ...]:
         """Return the certificate and the CA's own. Raises CannotIssue."""

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives import serialization
 
 from actors.ports import Clock
 from gateway.fleet.errors import CallRefused
+from gateway.process.enrolment import EnrolmentConfig
 from gateway.rpc import statuses
 from gateway.rpc.peers import Peer
 from gateway.trust import refusals
-from gateway.trust.authority import EARLIER, CannotIssue, Issuer, Leaf, Profile
+from gateway.trust.authority import EARLIER, CannotIssue, Issuer, KeyIssuer, Leaf, Profile
+from gateway.trust.authority_files import issuer_from
 from gateway.trust.enrolment_tokens import EnrolmentToken
 from gateway.trust.requests import Requested, requested
 from storage.office.certificates import Came, Certificate, Certificates, NotInFleet, TooMany
@@ -120,10 +122,12 @@ class Enrolling:
             raise CallRefused(refusals.REQUEST_WRONG.about(why=str(error))) from None
 
     async def _issue(self, asked: Requested, machine_id: str, now_ms: int) -> Certificate:
-        leaf = Leaf(
-            profile=Profile.MACHINE, name=machine_id, public_key=asked.public_key, days=self.days
-        )
         now = _UNIX + dt.timedelta(milliseconds=now_ms)
+        # At the end of a CA's life shorter ones, rather than none.
+        days = min(self.days, (self.issuer.until - now).days)
+        leaf = Leaf(
+            profile=Profile.MACHINE, name=machine_id, public_key=asked.public_key, days=days
+        )
         try:
             # A key in hardware, or another program's CA, takes its time.
             chain = await asyncio.to_thread(self.issuer.issue, leaf, now=now)
@@ -139,6 +143,24 @@ class Enrolling:
             issued_at_ms=now_ms,
             not_after_ms=_ms(chain[0].not_valid_after_utc),
         )
+
+
+def issuer_of(config: EnrolmentConfig, spiffe_domain: str) -> KeyIssuer:
+    """Return the CA of the settings. Raises CannotIssue with what is wrong with them."""
+    try:
+        issuer = issuer_from(config.ca_certificate, config.ca_private_key)
+        domain = issuer.domain
+    except CannotIssue as error:
+        raise CannotIssue(
+            f"enrolment.ca_certificate_file and enrolment.ca_private_key_file: {error}"
+        ) from None
+    if spiffe_domain not in {"", domain}:
+        raise CannotIssue(
+            f"machines.spiffe_domain is {spiffe_domain}, and the CA of "
+            f"enrolment.ca_certificate_file issues for {domain}: no machine could connect with "
+            "what it is given; let both be the same"
+        )
+    return issuer
 
 
 def issued(machine_id: str, chain: str) -> Issued:

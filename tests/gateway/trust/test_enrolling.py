@@ -3,6 +3,7 @@ a gateway with SQL, hosts and the pretend Alipay, over real TLS.
 """
 
 import asyncio
+import datetime as dt
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,18 +14,24 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from actors.machine.policy import Policy
+from gateway.fleet.errors import CallRefused
 from gateway.fleet.v1 import session_service_pb2, work_item_pb2, work_item_service_pb2
 from gateway.fleet.v1 import trade_service_pb2 as trades
+from gateway.process.enrolment import EnrolmentConfig
 from gateway.simulator.happenings import VendEnded
 from gateway.simulator.identity import EnrolledAt
 from gateway.simulator.line import ClientTls
 from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig, MachineClient
+from gateway.trust.authority import CannotIssue, KeyIssuer
+from gateway.trust.enrolling import issuer_of
 from storage.office.certificates import Certificates
 from tests.alipay_client.wire import Pair
-from tests.gateway.trust.enrolled import SERVERS, Enroller, enrolling
+from tests.gateway.trust.enrolled import DOMAIN, ISSUER, SERVERS, Enroller, enrolling
+from tests.support.csr import csr
 from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.site import Site, a_site, found
 
@@ -204,6 +211,39 @@ async def test_a_thief_who_renews_first_is_found_by_the_machine(field: Field) ->
             thief.plug()
             await until(lambda: thief.refusal is not None)
     assert [(2, True, True), (1, True, True)] == await generations(field)
+
+
+def _config(issuer: KeyIssuer, key: bytes | None = None) -> EnrolmentConfig:
+    own = issuer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return EnrolmentConfig(
+        ca_certificate=issuer.certificate.public_bytes(Encoding.PEM),
+        ca_private_key=key or own,
+        days=30,
+        listen="",
+        public_address="",
+    )
+
+
+def test_a_ca_that_cannot_serve_is_told_at_the_start() -> None:
+    """And not by machines in the field, one after the other."""
+    assert (
+        DOMAIN == issuer_of(_config(ISSUER), DOMAIN).domain == issuer_of(_config(ISSUER), "").domain
+    )
+    with pytest.raises(CannotIssue, match=r"machines\.spiffe_domain is other\.example"):
+        issuer_of(_config(ISSUER), "other.example")
+    with pytest.raises(CannotIssue, match=r"enrolment\.ca_certificate_file and .* does not belong"):
+        issuer_of(_config(ISSUER, SERVERS.server().private_key), "")
+
+
+async def test_a_ca_that_ends_soon_issues_for_a_shorter_time(field: Field) -> None:
+    """Machines renew more and more often, and it alarms meanwhile."""
+    calls = field.enroller.calls.enrolling
+    later_ms = int((ISSUER.until - dt.timedelta(days=5, hours=1)).timestamp() * 1_000)
+    made = await calls._issue(calls._requested(csr(), "VM-1"), "VM-1", later_ms)
+    assert 5 * 86_400_000 == made.not_after_ms - made.issued_at_ms
+    with pytest.raises(CallRefused) as refused:
+        await calls._issue(calls._requested(csr(), "VM-1"), "VM-1", later_ms + 5 * 86_400_000)
+    assert "CANNOT_ISSUE" == refused.value.refusal.reason
 
 
 @pytest.mark.parametrize("token", ["", "0000-0000-0000-0000-0000-0000-0000"])

@@ -11,7 +11,7 @@ SECONDS ?= 300
 # Each of the demo's and of the tests' processes would compile the whole of it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check clean
+.PHONY: help demo cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check sbom clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
@@ -26,6 +26,7 @@ help:
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make abuse  strangers at each door, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
 	@echo "make bench  what a vend costs, beside a raw echo, into docs/performance (a quarter of an hour or more, on an otherwise idle computer)"
+	@echo "make sbom   what an image holds, as CycloneDX, into dist/vendgate.cdx.json"
 	@echo "make bench-check  the quick part of it (minutes): says what got slower since docs/performance/recorded.json"
 
 # --- set up ------------------------------------------------------------------------------------------------------------------------
@@ -48,7 +49,7 @@ help:
 # --- use ---------------------------------------------------------------------------------------------------------------------------
 
 demo: .venv/.runtime
-	@$(BIN)/vendgate demo --seed $(SEED)
+	@$(BIN)/vendgate demo --seed $(SEED)$(if $(TLS), --tls)
 
 # PostgreSQL and HAProxy are not Python's: where they are missing a sentence says what to install.
 cluster: .venv/.dev
@@ -130,6 +131,18 @@ lock: .venv/.dev
 	$(BIN)/uv pip compile pyproject.toml --group dev --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/dev.txt
 	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --extra postgres --extra cluster --extra speed --extra poster --extra trace --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/image.txt
+	echo cyclonedx-bom==7.5.0 | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/sbom.txt
+
+# What writes the list has an environment of its own: nothing of it runs in the product.
+.tools/sbom/.done: deploy/locks/sbom.txt
+	@$(PYTHON) -m venv .tools/sbom
+	@.tools/sbom/bin/python deploy/install.py "installing what writes the list of parts" deploy/locks/sbom.txt
+	@touch $@
+
+# Of the packages that an image is made of, with their hashes. The same lock gives the same bytes.
+sbom: .tools/sbom/.done
+	@mkdir -p dist
+	.tools/sbom/bin/cyclonedx-py requirements deploy/locks/image.txt --pyproject pyproject.toml --output-reproducible --validate --of JSON -o dist/vendgate.cdx.json
 
 clean:
 	rm -rf .venv .tools run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

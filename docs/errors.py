@@ -11,11 +11,13 @@ from types import ModuleType
 from gateway.fleet import errors as fleet_errors
 from gateway.rpc import statuses
 from gateway.rpc.statuses import Refusal
+from gateway.trust import refusals as trust_refusals
 
 PAGE = Path(__file__).resolve().parent / "errors.md"
 HEAD = f"""# Errors
 
-Made from `gateway/rpc/statuses.py` and `gateway/fleet/errors.py` by `make docs-reference`.
+Made from `gateway/rpc/statuses.py`, `gateway/trust/refusals.py` and `gateway/fleet/errors.py`
+by `make docs-reference`.
 Edit them, not this page.
 
 Every refusal is a gRPC status with details of `google.rpc` in its trailing metadata.
@@ -27,6 +29,10 @@ The message is a sentence that says what to do next; what stands in braces in it
 STREAMS = """## How a machine's stream ends
 
 A stream may end with OK, too: the machine half-closed it.
+"""
+CERTIFICATES = """## How a machine gets no certificate
+
+`Enrol` and `Renew` are refused so, and with those above that are about certificates.
 """
 CALLS = """## How an administrator's call is refused
 
@@ -43,7 +49,15 @@ def refusals(module: ModuleType) -> list[Refusal]:
 
 def page() -> str:
     """Return the whole page."""
-    lines = [HEAD, STREAMS, *_entries(statuses), CALLS, *_entries(fleet_errors)]
+    lines = [
+        HEAD,
+        STREAMS,
+        *_entries(statuses),
+        CERTIFICATES,
+        *_entries(trust_refusals),
+        CALLS,
+        *_entries(fleet_errors),
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -31,6 +31,7 @@ from gateway.process.signals import early_signals
 from gateway.process.texts import help_of
 from gateway.serving.drain_command import drain
 from gateway.trust.commands import ca
+from gateway.trust.token_command import trust
 from gateway.web.command import console
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
 app.add_typer(insight, name="insight")
 app.add_typer(ca, name="ca")
+app.add_typer(trust, name="trust")
 app.add_typer(console, name="console")
 app.add_typer(assets, name="assets")
 for _one in (bench, audit, audit_log, backup, archive, scale, drain, poster, certify):
@@ -280,6 +282,12 @@ def machines(
     key: Annotated[
         Path | None, typer.Option(help="Its private key; may hold {machine_id}.")
     ] = None,
+    enrol: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where it gets its certificates by itself.")
+    ] = "",
+    token_file: Annotated[
+        Path | None, typer.Option(help="Its token for that; may hold {machine_id}.")
+    ] = None,
     screen_port: Annotated[
         int | None,
         typer.Option(min=1, max=65_535, help="Serve the page of the first machine's screen there."),
@@ -302,6 +310,8 @@ def machines(
             ca=ca,
             cert=cert,
             key=key,
+            enrol=enrol,
+            token_file=token_file,
             screen_port=screen_port,
         )
 
@@ -362,6 +372,7 @@ def demo(
         bool, typer.Option("--no-ray", help="Keep machines in the gateway's own process.")
     ] = False,
     machines: Annotated[int, typer.Option(min=1, max=200, help="How many machines.")] = 12,
+    tls: Annotated[bool, typer.Option("--tls", help="Everybody proves who they are.")] = False,
     keep: Annotated[
         Path | None, typer.Option(file_okay=False, help="A folder in which everything is left.")
     ] = None,
@@ -378,6 +389,7 @@ def demo(
                 ray=not no_ray,
                 machines=machines,
                 keep=keep,
+                tls=tls,
             )
         )
 
@@ -447,6 +459,7 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
         f"  health          {addresses.health}   (/healthz, /readyz, /metrics)\n"
         f"  console         {addresses.console or 'off'}"
         f"{'   (vendgate console login prints a link)' if addresses.console else ''}\n"
+        f"  enrolment       {addresses.enrolment or 'off'}\n"
         f"  Alipay reaches  {addresses.public_url}\n"
         "  hosts           "
         f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
@@ -482,7 +495,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 for _command in (
     one
-    for part in (app, assets, db, config, simulate, hosts, ca, console)
+    for part in (app, assets, db, config, simulate, hosts, ca, trust, console)
     for one in part.registered_commands
 ):
     _command.help, _command.short_help = help_of(_command.callback)

@@ -1,6 +1,6 @@
 """How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``,
 ``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``, ``clock:<process>.<since>``,
-``loading:<place>``, ``code:<machine>.<since>``, ``readout:<row>``.
+``loading:<place>``, ``code:<machine>.<since>``, ``readout:<row>``, ``doubled:<machine>.<since>``.
 
 A difference that comes with other money is another item: whoever closed the first has not seen the
 second.
@@ -9,6 +9,7 @@ second.
 from sqlalchemy import ColumnElement, String, cast, exists, literal
 
 from storage.tables import (
+    doubled_machines,
     goods_balances,
     inbox,
     machine_alarms,
@@ -48,6 +49,12 @@ CLOCK_ITEM: ColumnElement[str] = (
 # An act's place, product and lot are one.
 LOADING_ITEM: ColumnElement[str] = literal("loading:") + goods_balances.c.place
 READOUT_ITEM: ColumnElement[str] = literal("readout:") + cast(readout_differences.c.id, String)
+DOUBLED_ITEM: ColumnElement[str] = (
+    literal("doubled:")
+    + doubled_machines.c.machine_id
+    + literal(".")
+    + cast(doubled_machines.c.found_at_ms, String)
+)
 
 
 def not_closed(item_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -19,14 +19,22 @@ INTERRUPTED = 130
 
 
 def demo(
-    *, sales: int, seed: int, as_json: bool, ray: bool, machines: int, keep: Path | None
+    *,
+    sales: int,
+    seed: int,
+    as_json: bool,
+    ray: bool,
+    machines: int,
+    keep: Path | None,
+    tls: bool = False,
 ) -> int:
     """Run the demo and return the exit status: 0 if all money is where it should be."""
     console = None if as_json else Terminal()
     try:
         report = asyncio.run(
             play(
-                Demo(sales=sales, seed=seed, ray=ray, machines=machines, keep=keep), console=console
+                Demo(sales=sales, seed=seed, ray=ray, machines=machines, keep=keep, tls=tls),
+                console=console,
             )
         )
     except ChildFailed as failure:

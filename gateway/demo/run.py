@@ -8,6 +8,7 @@ operator's read-only copy, asks both books at the end, and ends everybody.
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import shutil
 import signal
@@ -26,6 +27,7 @@ from rich.live import Live
 from gateway.demo import books, stage
 from gateway.demo.children import Child, ChildFailed, Children, NoAnswer
 from gateway.demo.folder import own_folder
+from gateway.demo.identities import Identities
 from gateway.demo.interruptions import Interruptions
 from gateway.demo.progress import shown
 from gateway.demo.report import Report
@@ -75,6 +77,8 @@ class Demo:
     seed: int = 1
     ray: bool = True
     machines: int = MACHINES
+    tls: bool = False
+    """Everybody proves who they are: machines enrol with tokens, the owner has a certificate."""
     keep: Path | None = None
     """A folder to leave everything in; None: a temporary one that is removed if all went well."""
 
@@ -92,6 +96,7 @@ class Stage:
         *,
         fleet_folder: Path,
         screen_url: str,
+        identities: Identities | None = None,
     ) -> None:
         self.demo = demo
         self.control_url: str = alipay.ready["url"]
@@ -105,6 +110,7 @@ class Stage:
         self._console: str = gateway.ready["console"]
         self.console_link = ""
         self.screen_url = screen_url
+        self._identities = identities
         self._began = time.monotonic()
         self._events: deque[EventView] = deque(maxlen=EVENTS_SHOWN)
         self._position = 0
@@ -163,6 +169,8 @@ class Stage:
             vendgate=vendgate_in_shell(),
             processes={"hosts": await self.host_pids()},
             screen_url=self.screen_url,
+            grpcurl="-plaintext" if self._identities is None else self._identities.grpcurl(),
+            qr_options="" if self._identities is None else self._identities.qr(),
             stopping=stopping,
         )
 
@@ -309,7 +317,9 @@ async def _play(
     async with shown(console, "starting the pretend Alipay"):
         alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
     pages = {"console": {"enabled": True, "listen": f"127.0.0.1:{ports.console}"}}
-    settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray, others=pages)
+    identities = Identities.made(folder, now=dt.datetime.now(dt.UTC)) if demo.tls else None
+    others = pages if identities is None else {**pages, **identities.tables(ports)}
+    settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray, others=others)
     what = "starting Ray (up to half a minute) and the gateway"
     what = what if demo.ray else "starting the gateway"
     async with shown(console, what, log=folder / "gateway.log"):
@@ -321,15 +331,19 @@ async def _play(
     if console is None:
         print(json.dumps(pids), file=sys.stderr, flush=True)
     machine_ids = stage.machine_names(demo.machines)
-    async with grpc.aio.insecure_channel(gateway.ready["admin"], options=stage.DIRECT) as channel:
+    async with _administrator(gateway.ready["admin"], identities) as channel:
         async with (
             shown(console, f"taking {len(machine_ids)} machines into the fleet"),
             answer_within(REGISTER_TIMEOUT_S, "the gateway"),
         ):
             await stage.register(channel, machine_ids)
             await stage.show_pictures(channel)
+            if identities is not None:
+                await identities.make_tokens(channel, machine_ids)
         fleet = await children.start(
-            "machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids, ports.screen)
+            "machines",
+            *_fleet_arguments(demo, folder, alipay, gateway, machine_ids, ports.screen),
+            *(() if identities is None else identities.fleet_arguments(ports)),
         )
         async with answer_within(ANSWER_TIMEOUT_S, "the database"):
             database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
@@ -342,6 +356,7 @@ async def _play(
                 database,
                 fleet_folder=folder / FLEET_FOLDER,
                 screen_url=f"http://127.0.0.1:{ports.screen}/",
+                identities=identities,
             )
             async with answer_within(ANSWER_TIMEOUT_S, "the database"):
                 await running.let_a_visitor_in()
@@ -349,6 +364,12 @@ async def _play(
             return await _watch(running, interruptions, console)
         finally:
             await database.close()
+
+
+def _administrator(address: str, identities: Identities | None) -> grpc.aio.Channel:
+    if identities is None:
+        return grpc.aio.insecure_channel(address, options=stage.DIRECT)
+    return identities.channel(address, stage.DIRECT)
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ and what has no room is counted. Only of a newest event that is longer than all 
 left out, and three dots say so.
 """
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,14 @@ class Scene:
     console_link: str = ""
     screen_url: str = ""
     """The page of the first machine's screen."""
+    grpcurl: str = "-plaintext"
+    """How grpcurl calls the administrators' address."""
+    qr_options: str = ""
+    """The same for ``vendgate qr``."""
+
+
+_WORD = re.compile(r"(?:'[^']*'|[^ ])+")
+"""Of a command, as a shell reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +104,14 @@ def _title(scene: Scene, width: int) -> Text:
 
 def _addresses(scene: Scene, width: int) -> list[Text]:
     first = scene.machines[0].machine_id if scene.machines else "VM-0001"
-    qr = f"{scene.vendgate} qr {first} --admin {scene.admin_address}"
+    qr = f"{scene.vendgate} qr {first} --admin {scene.admin_address}{scene.qr_options}"
     rows = [("pay by hand", scene.control_url), ("a QR code", qr)]
     if scene.console_link:
         rows.append(("console", scene.console_link))
     if scene.screen_url:
         rows.insert(1, ("a screen", scene.screen_url))
     told = [line for name, value in rows for line in _wrapped(value, width, indent=f"{name:<13}")]
-    return [*map(Text, told), *_commands(grpcurl_lines(scene.admin_address)[:1], width)]
+    return [*map(Text, told), *_commands(_grpcurl(scene)[:1], width)]
 
 
 def _extras(scene: Scene, width: int) -> list[Text]:
@@ -113,7 +122,7 @@ def _extras(scene: Scene, width: int) -> list[Text]:
         f"{named} (kill one and look: another takes over)", width, indent=f"{'processes':<13}"
     )
     return [
-        *_commands(grpcurl_lines(scene.admin_address)[1:], width),
+        *_commands(_grpcurl(scene)[1:], width),
         *(map(Text, killing if named else [])),
     ]
 
@@ -125,11 +134,18 @@ def _commands(commands: Sequence[str], width: int) -> list[Text]:
 
 
 def _continued(command: str, width: int) -> list[str]:
-    """Return a command that can be pasted, on two lines if it is too long for one."""
-    if len(command) <= width:
-        return [f"  {command}"]
-    cut = command.rfind(" ", 0, command.rfind(" "))
-    return [f"  {command[:cut]} \\", f"      {command[cut + 1 :]}"]
+    """Return a command that can be pasted, on as many lines as it needs. A word is never cut: it is
+    better too long than wrong.
+    """
+    told, words = [" "], _WORD.findall(command)
+    for number, word in enumerate(words, start=1):
+        # Only the last line needs no room for the sign that it goes on.
+        room = width + 2 if number == len(words) else width
+        if len(told[-1]) + 1 + len(word) > room and told[-1].strip():
+            told[-1] += " \\"
+            told.append("     ")
+        told[-1] += f" {word}"
+    return told
 
 
 def _amount(minor: int) -> str:
@@ -239,10 +255,14 @@ def _wrapped(text: str, width: int, *, indent: str, then: str | None = None) -> 
     ) or [indent.rstrip()]
 
 
-def grpcurl_lines(admin_address: str) -> Sequence[str]:
+def _grpcurl(scene: Scene) -> Sequence[str]:
+    return grpcurl_lines(scene.admin_address, scene.grpcurl)
+
+
+def grpcurl_lines(admin_address: str, options: str = "-plaintext") -> Sequence[str]:
     """Return lines that can be pasted into another terminal while the demo runs."""
-    call, services = f"grpcurl -plaintext {admin_address}", "gateway.fleet.v1"
-    of_one = f'grpcurl -plaintext -d \'{{"machine_id":"VM-0001"}}\' {admin_address}'
+    call, services = f"grpcurl {options} {admin_address}", "gateway.fleet.v1"
+    of_one = f'grpcurl {options} -d \'{{"machine_id":"VM-0001"}}\' {admin_address}'
     return (
         f"{call} {services}.FleetService/ListMachines",
         f"{of_one} {services}.FleetService/GetMachine",

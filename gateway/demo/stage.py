@@ -88,15 +88,17 @@ class Ports:
     """The page of a machine's screen."""
     files: int = 0
     """What machines show."""
+    enrolment: int = 0
+    """Where machines get their first certificates."""
 
 
 def free_ports() -> Ports:
     """Return ports that nobody listens on now."""
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(8)]
+        sockets = [held.enter_context(socket.socket()) for _ in range(9)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
-        machines, admin, http, health, alipay, console, screen, files = (
+        machines, admin, http, health, alipay, console, screen, files, enrolment = (
             one.getsockname()[1] for one in sockets
         )
     return Ports(
@@ -108,6 +110,7 @@ def free_ports() -> Ports:
         console=console,
         screen=screen,
         files=files,
+        enrolment=enrolment,
     )
 
 

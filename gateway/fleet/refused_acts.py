@@ -68,13 +68,13 @@ class RefusedActs:
         act: Act,
         refusal: Refusal,
         now_ms: int,
-    ) -> None:
-        """Write the row, if there is to be one and there is room for it."""
+    ) -> bool:
+        """Write the row, if there is to be one; return whether there was room for it."""
         if refusal.code in _MAY_BE_DONE or refusal.reason in _WRITTEN_ALREADY:
-            return
+            return True
         if not self._has_room(act.person or act.actor, now_ms // MINUTE_MS):
             self._left_out += 1
-            return
+            return False
         left_out, self._left_out = self._left_out, 0
         said = f"{refusal.reason}: {refusal.message}"
         if left_out:
@@ -91,6 +91,7 @@ class RefusedActs:
         except StoreError as error:
             self._left_out += left_out + 1
             _log.warning("a refusal is not in the audit log", error=str(error))
+        return True
 
     def _has_room(self, caller: str, minute: int) -> bool:
         if minute != self._minute:

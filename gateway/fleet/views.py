@@ -88,6 +88,11 @@ _NEXT_STEPS = {
         "that time; mend what is wrong here (SettleVend, RefundVend, CountColumn); then "
         "CloseWorkItem with what was found out"
     ),
+    views.WorkItemKind.MACHINE_DOUBLED: (
+        "find out how its key got away (ListMachineCertificates shows its certificates); have a "
+        "technician enrol it anew with the token of CreateEnrolmentToken, which lets it sell "
+        "again; then CloseWorkItem"
+    ),
 }
 
 

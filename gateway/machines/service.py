@@ -85,7 +85,8 @@ class EdgeStats:
 class MachineService:
     """The servicer. ``start`` before and ``stop`` after the server; streams belong to this gateway
     alone. ``answered`` is told what each request for goods was answered first, and after how many
-    seconds.
+    seconds; ``came`` the machine, the serial number of its certificate and the address of a Hello;
+    ``offends`` a machine that was held to a bound, and why.
     """
 
     def __init__(
@@ -104,6 +105,8 @@ class MachineService:
         tokens: Callable[[], str] = new_token,
         answered: Callable[[str, float], None] = lambda _answer, _seconds: None,
         screens: ScreenPort = NO_SCREENS,
+        came: Callable[[str, str, str], None] = lambda _machine, _serial, _address: None,
+        offends: Callable[[str, str], None] = lambda _machine, _reason: None,
     ) -> None:
         self.limits = limits or EdgeLimits()
         self._links = links
@@ -118,6 +121,7 @@ class MachineService:
         # The serial number of the certificate that each stream came with.
         self._serials: dict[Stream, str] = {}
         self._screens = screens
+        self._came, self._offends = came, offends
         self._handlers: dict[Stream, asyncio.Task[Any]] = {}
         self._writers: dict[Stream, asyncio.Task[None]] = {}
         self._by_machine: dict[MachineId, Stream] = {}
@@ -230,6 +234,8 @@ class MachineService:
         try:
             greeting = await stream.hello()
             if greeting is not None and await self._is_heard(stream, greeting, certified):
+                if serial:
+                    self._came(greeting.machine_id, serial, context.peer())
                 self._take_in(stream, greeting)
                 await stream.read()
             stream.finish()
@@ -295,6 +301,8 @@ class MachineService:
         self._looks.forget(stream)
         reason = stream.ending.reason if stream.ending is not None else statuses.GONE
         self._ended[reason] += 1
+        if reason in statuses.AT_A_BOUND:
+            self._offends(stream.machine_id, reason)
         self._frames_received += stream.received
         self._frames_written += stream.written
         self._turns.over(stream)

@@ -20,12 +20,14 @@ from gateway.office.fields import OfficeFields
 from gateway.office.v1 import denial_pb2, denial_service_pb2_grpc
 from gateway.office.v1 import denial_service_pb2 as wire
 from gateway.process.texts import plain
+from gateway.rpc.offenders import Offender, Offenders
 from gateway.rpc.roles import Role, may, words
 from gateway.rpc.statuses import Refusal
 from storage.office.denials import MACHINE, Denials, DenialView
 
 NAME_LENGTH_MAX = 200
 _KIND = enums.descriptor_of(denial_pb2.DenialKind)
+_PRINCIPAL = enums.descriptor_of(denial_pb2.Principal)
 _SERIAL = re.compile(r"[1-9a-f][0-9a-f]{0,39}")
 
 
@@ -101,9 +103,16 @@ def _checked(request: wire.DenyAccessRequest | wire.AllowAccessRequest, act: Act
 class DenialService(denial_service_pb2_grpc.DenialServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, denials: Denials, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        denials: Denials,
+        changed: Callable[[], None],
+        offenders: Offenders | None = None,
+    ) -> None:
         self.parts = parts
         self._denials = denials
+        self._offenders = offenders
         self._calls = DenialCalls(denials=denials, clock=parts.acts.clock, changed=changed)
 
     @answered
@@ -138,6 +147,24 @@ class DenialService(denial_service_pb2_grpc.DenialServiceServicer):
         return wire.ListDenialsResponse(
             denials=map(denial, page.rows), next_page_token=page.next_page_token
         )
+
+    @answered
+    async def ListOffenders(
+        self, request: wire.ListOffendersRequest, context: Context
+    ) -> wire.ListOffendersResponse:
+        listed = self._offenders.listed() if self._offenders is not None else ()
+        return wire.ListOffendersResponse(offenders=map(_offender, listed))
+
+
+def _offender(one: Offender) -> denial_pb2.Offender:
+    return denial_pb2.Offender(
+        principal=enums.number_of(_PRINCIPAL, one.principal),  # type: ignore[arg-type]  # of this very enum
+        name=plain(one.name),
+        reason=one.reason,
+        times=one.times,
+        first_at=timestamp(one.first_at_ms),
+        last_at=timestamp(one.last_at_ms),
+    )
 
 
 def denial(view: DenialView) -> denial_pb2.Denial:

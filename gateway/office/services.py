@@ -21,6 +21,7 @@ from gateway.office.import_calls import ImportCalls
 from gateway.office.import_worker import ImportWorker
 from gateway.office.incidents import IncidentService
 from gateway.office.line_acts import LineActs
+from gateway.office.machine_certificates import MachineCertificateService, TokenCalls
 from gateway.office.machine_imports import MachineImportService
 from gateway.office.places import PlaceService
 from gateway.office.planograms import PlanogramService
@@ -47,6 +48,8 @@ from gateway.office.v1 import (
     goods_service_pb2_grpc,
     incident_service_pb2,
     incident_service_pb2_grpc,
+    machine_certificate_service_pb2,
+    machine_certificate_service_pb2_grpc,
     machine_import_service_pb2,
     machine_import_service_pb2_grpc,
     machine_profile_service_pb2,
@@ -76,16 +79,19 @@ from gateway.office.visits import VisitService
 from gateway.process.sections import Posters
 from gateway.process.sections import Screens as ScreensSection
 from gateway.rpc.denylist import Denylist
+from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
 from gateway.trust.denying import Denying
 from storage.database.engine import Database
 from storage.insight.sales import SalesBooks
 from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
+from storage.office.certificates import Certificates
 from storage.office.commands import Commands
 from storage.office.convergence import Convergence
 from storage.office.denials import Denials
 from storage.office.districts import Districts
+from storage.office.enrolment_tokens import EnrolmentTokens
 from storage.office.goods import Goods
 from storage.office.imports import ImportKind, Imports
 from storage.office.incidents import Incidents
@@ -153,6 +159,9 @@ class OfficeParts:
     posters: PosterCalls
     denials: Denials
     denying: Denying
+    offenders: Offenders | None
+    enrolling: TokenCalls
+    certificates: Certificates
     showing: ScreenCalls
     screens: Screens
     sales: SalesBooks
@@ -168,11 +177,14 @@ class OfficeParts:
         close_denied: Callable[[], None] = lambda: None,
         asset_folder: AssetFolder | None = None,
         screens_changed: Callable[[], None] = lambda: None,
+        enrolment: str = "",
+        offenders: Offenders | None = None,
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
         others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
         and ``close_denied`` closes what is open of those who are; ``asset_folder`` has what
-        machines show, and ``screens_changed`` is told when they may have to show something else.
+        machines show, and ``screens_changed`` is told when they may have to show something else;
+        ``enrolment`` is where machines are enrolled; ``offenders`` are those at their bounds.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -221,7 +233,12 @@ class OfficeParts:
                 clock=fleet.acts.clock,
             ),
             denials=denials,
+            offenders=offenders,
             denying=Denying(denied=denied or Denylist(), names=denials.names, changed=close_denied),
+            enrolling=TokenCalls(
+                tokens=EnrolmentTokens(database), clock=fleet.acts.clock, address=enrolment
+            ),
+            certificates=Certificates(database),
             showing=ScreenCalls(
                 assets=Assets(database),
                 playlists=Playlists(database),
@@ -264,6 +281,7 @@ FILES = (
             command_service_pb2,
             poster_service_pb2,
             denial_service_pb2,
+            machine_certificate_service_pb2,
             screen_service_pb2,
             sales_service_pb2,
         )
@@ -366,7 +384,10 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         PosterService(parts.fleet, parts.posters), server
     )
     denial_service_pb2_grpc.add_DenialServiceServicer_to_server(
-        DenialService(parts.fleet, parts.denials, parts.denying.wake), server
+        DenialService(parts.fleet, parts.denials, parts.denying.wake, parts.offenders), server
+    )
+    machine_certificate_service_pb2_grpc.add_MachineCertificateServiceServicer_to_server(
+        MachineCertificateService(parts.fleet, parts.enrolling, parts.certificates), server
     )
     screen_service_pb2_grpc.add_ScreenServiceServicer_to_server(
         ScreenService(parts.fleet, parts.showing, parts.screens), server

@@ -24,6 +24,7 @@ from alipay_client.keys import Keys, load_keys
 from alipay_client.notify import READ_OTHERWISE
 from gateway.process import certificates, tracing
 from gateway.process.addresses import share_port
+from gateway.process.enrolment import EnrolmentConfig, enrolment
 from gateway.process.files import Problems
 from gateway.process.people import asks_for_proof, people
 from gateway.process.places import why_no_folder, why_no_log
@@ -67,6 +68,7 @@ class Configs:
     roles: RolesOf = RolesOf()
     console: ConsolePages = ConsolePages()
     console_tls: Tls | None = None
+    enrolment: EnrolmentConfig | None = None
     spiffe_domain: str = ""
     edge_limits: EdgeLimits = EdgeLimits()
     notify_limits: NotifyLimits = NotifyLimits()
@@ -91,6 +93,7 @@ def configs(settings: Settings) -> Configs:
     machines_tls = _tls("machines", settings.machines, problems)
     admin_tls = _tls("admin", settings.admin, problems)
     console_tls = _tls("console", settings.console, problems) if settings.console.enabled else None
+    enrolling = enrolment(settings.enrolment, machines_tls, problems)
     policy = _policy(settings, problems)
     roles = people(
         settings.admin,
@@ -126,6 +129,7 @@ def configs(settings: Settings) -> Configs:
         roles=roles,
         console=settings.console,
         console_tls=console_tls,
+        enrolment=enrolling,
         spiffe_domain=settings.machines.spiffe_domain,
         edge_limits=EdgeLimits(**settings.limits.model_dump()),
         notify_limits=NotifyLimits(
@@ -150,6 +154,7 @@ def certificate_problems(made: Configs, *, now_ms: int) -> list[str]:
             ("machines", made.machines_tls),
             ("admin", made.admin_tls),
             ("console", made.console_tls),
+            ("enrolment", None if made.enrolment is None else made.enrolment.tls),
         )
         if tls is not None
         for sentence in certificates.judged(name, tls, now_ms=now_ms)
@@ -466,8 +471,8 @@ def _clashes(settings: Settings) -> Iterator[str]:
     }
     if settings.console.enabled:
         named["console"] = settings.console.address
-    if settings.screens.address is not None:
-        named["screens"] = settings.screens.address
+    if settings.enrolment.enabled:
+        named["enrolment"] = settings.enrolment.address
     for (name, address), (other, place) in combinations(named.items(), 2):
         if address.port == place.port != 0 and share_port(address.host, place.host):
             yield (

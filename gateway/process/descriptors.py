@@ -26,6 +26,7 @@ class Shares:
     console: int
     machines: int
     screens: int = 0
+    enrolment: int = 0
 
 
 def raise_limit() -> int:
@@ -43,11 +44,16 @@ def raise_limit() -> int:
 
 
 def shared_out(
-    limit: int, *, machines_wanted: int, pages: bool = False, screens: bool = False
+    limit: int,
+    *,
+    machines_wanted: int,
+    pages: bool = False,
+    screens: bool = False,
+    enrolment: bool = False,
 ) -> Shares:
     """Share ``limit`` descriptors out. The money's door comes first, then those who look after it;
     machines get the rest, as many as are wanted. ``pages``: the console is on; ``screens``: files
-    for them are served too.
+    for them are served too; ``enrolment``: some come for their first certificate.
     """
     own = min(_OWN, limit // 4)
     http = max(1, min(1_024, limit // 4))
@@ -55,7 +61,8 @@ def shared_out(
     admin = max(1, min(256, limit // 16))
     console = max(1, min(64, limit // 16)) if pages else 0
     files = max(1, min(256, limit // 16)) if screens else 0
-    rest = max(1, limit - own - http - health - admin - console - files)
+    strangers = max(1, min(64, limit // 16)) if enrolment else 0
+    rest = max(1, limit - own - http - health - admin - console - files - strangers)
     return Shares(
         limit=limit,
         http=http,
@@ -64,4 +71,5 @@ def shared_out(
         console=console,
         machines=min(machines_wanted, rest),
         screens=files,
+        enrolment=strangers,
     )

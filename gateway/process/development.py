@@ -101,9 +101,12 @@ def make_keys(folder: Path) -> KeyFiles:
     )
 
 
-def make_installation(folder: Path, *, machines: str = "", admin: str = "") -> tuple[Path, bool]:
+def make_installation(
+    folder: Path, *, machines: str = "", admin: str = "", tables: str = ""
+) -> tuple[Path, bool]:
     """Make keys, salt and configuration; return the configuration's path and whether it is new.
-    ``machines`` and ``admin`` are further lines for those tables. Raises OSError.
+    ``machines`` and ``admin`` are further lines for those tables, ``tables`` further ones. Raises
+    OSError.
     """
     make_keys(folder)
     salt = folder / _SALT_FILE
@@ -120,7 +123,8 @@ def make_installation(folder: Path, *, machines: str = "", admin: str = "") -> t
             partner=PARTNER,
             machines=machines,
             admin=admin,
-        ),
+        )
+        + tables,
         encoding="utf-8",
     )
     return config, True

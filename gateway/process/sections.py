@@ -226,6 +226,25 @@ class ConsolePages(ListenerSettings):
         return frozenset(name.lower() for name in (*own, *self.names))
 
 
+class Enrolment(ListenerSettings):
+    """Machines' certificates, made here; off unless ``enabled``. ``listen`` is for machines that
+    have none yet; ``ca_*`` is the CA that issues them; ``gateway`` is told to machines as the
+    address of [machines], and ``public_address`` is where ``listen`` is reached.
+    """
+
+    enabled: bool = False
+    listen: Listen = "127.0.0.1:7446"
+    ca_certificate_file: File | None = None
+    ca_private_key_file: File | None = None
+    certificate_days: int = Field(default=30, ge=1, le=90)
+    gateway: Annotated[
+        str, Field(max_length=200, pattern=r"^([A-Za-z0-9.\[\]:_-]+:[0-9]{1,5})?$")
+    ] = ""
+    public_address: Annotated[
+        str, Field(max_length=200, pattern=r"^([A-Za-z0-9.\[\]:_-]+:[0-9]{1,5})?$")
+    ] = ""
+
+
 class Health(Section):
     """The server for health and metrics, which only operators need to reach."""
 

@@ -33,6 +33,7 @@ from gateway.process.sections import (
     Alipay,
     ConsolePages,
     Database,
+    Enrolment,
     File,
     FleetPolicy,
     Health,
@@ -107,6 +108,7 @@ class Settings(BaseSettings):
     posters: Posters = Posters()
     trace: Trace = Trace()
     screens: Screens = Screens()
+    enrolment: Enrolment = Enrolment()
     payer_salt: SecretStr = SecretStr("")
     payer_salt_file: File | None = None
     payer_unused_days: int = Field(default=UNUSED_DAYS, ge=1, le=3_650)

@@ -274,6 +274,11 @@ STREAM_ENDS = tuple(
 )
 """Every reason for which a machine's stream may end."""
 
+AT_A_BOUND = frozenset(
+    one.reason
+    for one in (BAD_FRAMES, FLOOD, TOO_MANY_HELLOS, SLOW_READER, TOO_MANY_OF_MACHINE, TAKEOVERS)
+)
+"""The reasons for which a machine has to blame itself alone: it asked for more than it is given."""
 _BY_CLOSE_REASON = {
     CloseReason.SUPERSEDED: SUPERSEDED,
     CloseReason.UNKNOWN_MACHINE: UNKNOWN_MACHINE,

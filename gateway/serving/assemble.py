@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
 
@@ -34,6 +35,7 @@ from gateway.process.configs import Configs
 from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.denylist import Denylist
+from gateway.rpc.offenders import Offenders, Principal
 from gateway.rpc.tls import Tls
 from gateway.screens.desk import ScreenDesk
 from gateway.screens.files import AssetFiles
@@ -53,11 +55,15 @@ from gateway.serving.listeners import (
     CONNECTIONS_MAX,
     Listener,
     build_admin_server,
+    build_enrolment_server,
     build_machine_server,
 )
 from gateway.serving.metrics import Snapshot
 from gateway.serving.unix_socket import Socket
+from gateway.trust.certificate_calls import CertificateCalls
 from gateway.trust.door import AdminDoor, roles_of
+from gateway.trust.doubles import Doubles
+from gateway.trust.enrolling import Enrolling, issuer_of
 from gateway.trust.people import people_of
 from gateway.web.app import ConsoleParts
 from gateway.web.asking import LocalCalls
@@ -77,6 +83,8 @@ from storage.machines.inbox import Inbox
 from storage.machines.payers import Payers
 from storage.machines.store import SqlMachineStore
 from storage.office.assets import Assets
+from storage.office.certificates import Certificates
+from storage.office.enrolment_tokens import EnrolmentTokens
 from storage.office.screens import Screens
 
 
@@ -96,6 +104,9 @@ class Gateway:
     fleet: Parts
     office: OfficeParts
     door: AdminDoor
+    doubles: Doubles
+    certificates: CertificateCalls | None
+    """Machines' first and next ones; None: nobody gives them any here."""
     ingress: NotifyIngress
     payer_sweep: PayerSweep
     follower: Follower
@@ -118,7 +129,23 @@ class Gateway:
     ) -> Listener:
         """Bind the machines' listener. Raises ListenRefused."""
         return build_machine_server(
-            self.machines, address=address, tls=tls, connections_max=connections_max
+            self.machines,
+            address=address,
+            tls=tls,
+            renewal=None if self.certificates is None else self.certificates.renewal(),
+            connections_max=connections_max,
+        )
+
+    def enrolment_listener(
+        self, address: str, tls: Tls | None, *, connections_max: int = CONNECTIONS_MAX
+    ) -> Listener:
+        """Bind the listener for machines without a certificate. Raises ListenRefused."""
+        assert self.certificates is not None
+        return build_enrolment_server(
+            self.certificates.enrolment(),
+            address=address,
+            tls=tls,
+            connections_max=connections_max,
         )
 
     def admin_listener(
@@ -174,6 +201,7 @@ def assemble(
     denied = Denylist()
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     screens = _screens(made, database, clock, monotonic, screens_url)
+    doubles, offenders = _doubles(database, clock), Offenders(clock=clock)
     machines = MachineService(
         links,
         gateway_id=gateway_id,
@@ -188,6 +216,8 @@ def assemble(
         tokens=tokens,
         answered=metrics.vend_answered,
         screens=screens.desk or NO_SCREENS,
+        came=doubles.came,
+        offends=partial(offenders.note, Principal.MACHINE),
     )
     ingress = NotifyIngress(
         registry=registry,
@@ -225,6 +255,7 @@ def assemble(
         calls=metrics.admin_calls,
         clock=clock,
         denied=denied,
+        offenders=offenders,
     )
 
     def close_denied() -> None:
@@ -239,7 +270,10 @@ def assemble(
         close_denied=close_denied,
         asset_folder=screens.folder,
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
+        enrolment="" if made.enrolment is None else made.enrolment.public_address,
+        offenders=offenders,
     )
+    doubles.found = office.denying.wake
     return Gateway(
         registry=registry,
         queries=queries,
@@ -249,6 +283,8 @@ def assemble(
         fleet=fleet,
         office=office,
         door=door,
+        doubles=doubles,
+        certificates=_certificates(made, database, clock, monotonic, office, denied, offenders),
         screen_desk=screens.desk,
         files_app=screens.files,
         ingress=ingress,
@@ -264,12 +300,50 @@ def assemble(
             metrics=metrics,
             queries=queries,
             clock=clock,
-            present=_figures(made, database, links, machines, clock, skew),
+            present=_figures(made, database, links, machines, clock, skew, offenders),
             others=(drain_route(drain, made.payer_salt),),
         ),
         console=_console(made, database, office, door, clock) if made.console.enabled else None,
         metrics=metrics,
         stopping=stopping,
+    )
+
+
+def _doubles(database: Database, clock: Clock) -> Doubles:
+    certificates = Certificates(database)
+    return Doubles(
+        ask=lambda came, now_ms: certificates.came(came, now_ms=now_ms),
+        clock=clock,
+        found=lambda: None,
+    )
+
+
+def _certificates(
+    made: Configs,
+    database: Database,
+    clock: Clock,
+    monotonic: Callable[[], float],
+    office: OfficeParts,
+    denied: Denylist,
+    offenders: Offenders,
+) -> CertificateCalls | None:
+    config = made.enrolment
+    if config is None:
+        return None
+    return CertificateCalls(
+        enrolling=Enrolling(
+            tokens=EnrolmentTokens(database),
+            certificates=Certificates(database),
+            issuer=issuer_of(config, made.spiffe_domain),
+            days=config.days,
+            clock=clock,
+            denied=office.denying.wake,
+        ),
+        denied=denied,
+        monotonic=monotonic,
+        spiffe_domain=made.spiffe_domain,
+        gateway=config.gateway,
+        offenders=offenders,
     )
 
 
@@ -350,11 +424,13 @@ def _figures(
     machines: MachineService,
     clock: Clock,
     skew: Skew,
+    offenders: Offenders,
 ) -> Callable[[Sequence[GaugeView] | None], Awaitable[Snapshot]]:
     listeners = {
         "machines": made.machines_tls,
         "admin": made.admin_tls,
         "console": made.console_tls,
+        "enrolment": None if made.enrolment is None else made.enrolment.tls,
     }
 
     async def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
@@ -368,6 +444,7 @@ def _figures(
             hosts=hosts,
             edge=machines.stats(),
             clock_ahead_ms=skew.ahead_ms(),
+            offenders=offenders.recent(),
             certificates={
                 (listener, file): days
                 for listener, tls in listeners.items()

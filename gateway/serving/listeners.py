@@ -1,4 +1,5 @@
-"""The two gRPC listeners: one for machines, one for administrators. Each has its own port, its own
+"""The gRPC listeners: one for machines, one for administrators, one for machines without a
+certificate. Each has its own port, its own
 TLS, its own health and reflection.
 
 Flows in: services, an address, limits. Flows out: a ``Listener`` that is bound and not yet serving.
@@ -24,7 +25,7 @@ from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
 from gateway.serving import unix_socket
 from gateway.serving.unix_socket import Socket
-from gateway.v1 import machine_service_pb2
+from gateway.v1 import enrolment_service_pb2, machine_service_pb2, renewal_service_pb2
 
 Options = Sequence[tuple[str, Any]]
 
@@ -52,6 +53,17 @@ _ADMIN: Options = (
     ("grpc.max_concurrent_streams", 100),
     # A client that comes back after a while opens another connection without being asked.
     ("grpc.max_connection_idle_ms", 300_000),
+)
+
+_ENROLMENT: Options = (
+    ("grpc.max_receive_message_length", 16_384),
+    ("grpc.max_metadata_size", 8_192),
+    ("grpc.absolute_max_metadata_size", 8_192),
+    ("grpc.max_concurrent_streams", 4),
+    # One call is all that anybody wants here; who holds a connection for it takes another's place.
+    ("grpc.max_connection_idle_ms", 5_000),
+    ("grpc.max_connection_age_ms", 20_000),
+    ("grpc.max_connection_age_grace_ms", 5_000),
 )
 
 
@@ -87,13 +99,15 @@ def build_machine_server(
     *,
     address: str,
     tls: Tls | None = None,
+    renewal: grpc.GenericRpcHandler | None = None,
     connections_max: int = CONNECTIONS_MAX,
 ) -> Listener:
     """Bind the machines' listener to ``address`` ("host:port", port 0 for any). Raises
     ListenRefused.
 
     With ``tls`` every machine must show a certificate of its ``client_ca``. A connection beyond
-    ``connections_max`` is closed as soon as it is accepted.
+    ``connections_max`` is closed as soon as it is accepted. ``renewal`` renews certificates; None:
+    nobody does here.
     """
     if tls is not None and not tls.client_ca:
         raise ListenRefused(
@@ -103,13 +117,37 @@ def build_machine_server(
     server = grpc.aio.server(
         options=(*_COMMON, *_at_most(connections_max), *_machine_options(service.limits))
     )
-    server.add_generic_rpc_handlers((service.handlers(),))
+    server.add_generic_rpc_handlers((service.handlers(), *(() if renewal is None else (renewal,))))
     return _listener(
         server,
-        files=(machine_service_pb2.DESCRIPTOR,),
+        files=(
+            machine_service_pb2.DESCRIPTOR,
+            *(() if renewal is None else (renewal_service_pb2.DESCRIPTOR,)),
+        ),
         address=address,
         tls=tls,
         audience="machines",
+    )
+
+
+def build_enrolment_server(
+    enrolment: grpc.GenericRpcHandler,
+    *,
+    address: str,
+    tls: Tls | None = None,
+    connections_max: int = CONNECTIONS_MAX,
+) -> Listener:
+    """Bind the listener for machines that have no certificate yet. Whoever comes proves nothing, so
+    that it shares neither connections nor anything else with those who sell. Raises ListenRefused.
+    """
+    server = grpc.aio.server(options=(*_COMMON, *_at_most(connections_max), *_ENROLMENT))
+    server.add_generic_rpc_handlers((enrolment,))
+    return _listener(
+        server,
+        files=(enrolment_service_pb2.DESCRIPTOR,),
+        address=address,
+        tls=tls,
+        audience="enrolment",
     )
 
 

@@ -22,6 +22,7 @@ from gateway.links.linked import LinkStats
 from gateway.machines.allowances import HOW_HELD_BACK
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
+from gateway.rpc.offenders import Principal
 from gateway.rpc.statuses import STREAM_ENDS
 from storage.fleet.views import GaugeView
 
@@ -76,6 +77,8 @@ class Snapshot:
     hosts: Sequence[Sequence[Figure] | None] = ()
     """What each host tells, in the order of the layout; None: it did not answer."""
     edge: EdgeStats | None = None
+    offenders: Mapping[Principal, int] = field(default_factory=dict)
+    """How many were held to a bound within five minutes, by what they are."""
     clock_ahead_ms: int | None = None
     """Of Alipay's clock; None: nothing was heard of it."""
     certificates: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -108,6 +111,7 @@ class _Present(Collector):
             )
         if snapshot.edge is not None:
             yield from _edge(snapshot.edge)
+        yield _offenders(snapshot.offenders)
         yield from _links(snapshot.links)
         yield from _hosts(snapshot.hosts)
         yield _certificates(snapshot.certificates)
@@ -162,6 +166,17 @@ def _edge(edge: EdgeStats) -> Iterator[Metric]:
     for how, count in {**dict.fromkeys(HOW_HELD_BACK, 0), **edge.held_back}.items():
         held_back.add_metric((how,), count)
     yield held_back
+
+
+def _offenders(recent: Mapping[Principal, int]) -> Metric:
+    offenders = GaugeMetricFamily(
+        "vendgate_offenders",
+        "Those who were held to a bound within five minutes; ListOffenders names them.",
+        labels=("principal",),
+    )
+    for principal in Principal:
+        offenders.add_metric((principal.lower(),), recent.get(principal, 0))
+    return offenders
 
 
 def _takeovers(edge: EdgeStats) -> Metric:

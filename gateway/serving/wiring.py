@@ -65,7 +65,8 @@ class GatewayLost(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
     """Where the gateway listens, with the ports that the system chose, and the processes in which
-    machines live. ``console`` is the address of the pages, empty if they are off.
+    machines live. ``console`` is the address of the pages, and ``enrolment`` of machines
+    without a certificate; each is empty if it is off.
     """
 
     machines: str
@@ -73,6 +74,7 @@ class Addresses:
     http: str
     health: str
     console: str
+    enrolment: str
     public_url: str
     gateway_id: str
     pid: int
@@ -160,6 +162,7 @@ async def run_gateway(
         await _serve_http(stack, gateway, listener, health, files, shares)
         pages = await _serve_console(stack, gateway, settings, made, shares)
         machines, admin = await _listen(stack, gateway, settings, made, shares)
+        enrolment = await _listen_to_new(stack, gateway, made, shares)
         # Ready; and the end.
         await _attached(links, stop)
         ready(
@@ -169,6 +172,7 @@ async def run_gateway(
                 http=_at(settings.http.listen, http_server.port_of(listener)),
                 health=_at(settings.health.listen, http_server.port_of(health)),
                 console=pages,
+                enrolment=enrolment,
                 public_url=settings.public_url,
                 gateway_id=gateway_id,
                 pid=os.getpid(),
@@ -228,6 +232,7 @@ def _shares(settings: Settings) -> Shares:
         machines_wanted=2 * streams,
         pages=settings.console.enabled,
         screens=settings.screens.listen is not None,
+        enrolment=settings.enrolment.enabled,
     )
     log.info("descriptors are shared out", **asdict(shares))
     return shares
@@ -299,6 +304,7 @@ def _begin_work(stack: AsyncExitStack, gateway: Gateway) -> None:
     works = [
         *(office.importing.run(), office.applying.run(), office.recalling.run()),
         office.denying.run(),
+        gateway.doubles.run(),
         gateway.follower.run(),
     ]
     if gateway.screen_desk is not None:
@@ -342,6 +348,21 @@ async def _listen(
     await admin.start()
     gateway.drain.listeners = (machines, admin)
     return machines, admin
+
+
+async def _listen_to_new(
+    stack: AsyncExitStack, gateway: Gateway, made: Configs, shares: Shares
+) -> str:
+    """Serve machines that come for their first certificate, and return the address; empty if it is
+    off.
+    """
+    if made.enrolment is None:
+        return ""
+    listen = made.enrolment.listen
+    new = gateway.enrolment_listener(listen, made.enrolment.tls, connections_max=shares.enrolment)
+    stack.push_async_callback(new.stop, grace_s=0)
+    await new.start()
+    return _at(listen, new.port)
 
 
 def _socket(admin: Admin) -> Socket | None:

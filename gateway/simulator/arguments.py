@@ -30,6 +30,26 @@ def machine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key", help="PEM file of the machine's private key; {machine_id} is replaced"
     )
+    parser.add_argument(
+        "--enrol",
+        default="",
+        help="host:port where the machine gets its first certificate, instead of --cert and --key",
+    )
+    parser.add_argument(
+        "--token-file", help="file with the token for that; {machine_id} is replaced"
+    )
+
+
+def token_of(machine_id: str, path: str | Path | None) -> str:
+    """Read the token of a machine from its file, in whose path ``{machine_id}`` is replaced; empty
+    without a file: a machine that was enrolled needs none.
+    """
+    if not path:
+        return ""
+    try:
+        return Path(str(path).replace("{machine_id}", machine_id)).read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def log_to_stderr() -> None:

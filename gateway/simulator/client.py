@@ -10,8 +10,9 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 
-from gateway.simulator.arguments import log_to_stderr, machine_arguments
+from gateway.simulator.arguments import log_to_stderr, machine_arguments, token_of
 from gateway.simulator.console import sit
+from gateway.simulator.identity import EnrolledAt
 from gateway.simulator.line import read_tls
 from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig
@@ -62,6 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         identity=Identity(machine_id=options.machine),
         state_dir=options.state_dir,
         tls=read_tls(options.machine, ca=options.ca, cert=options.cert, key=options.key),
+        enrolment=(
+            EnrolledAt(address=options.enrol, token=token_of(options.machine, options.token_file))
+            if options.enrol
+            else None
+        ),
         motor_ms=options.motor_ms,
         screen_port=options.screen_port,
     )

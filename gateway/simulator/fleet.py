@@ -26,10 +26,11 @@ from random import Random
 import structlog
 
 from gateway.simulator import scripts
-from gateway.simulator.arguments import log_to_stderr, machine_arguments
+from gateway.simulator.arguments import log_to_stderr, machine_arguments, token_of
 from gateway.simulator.backoff import INITIAL_MS, REFUSAL_WAITS_MS
 from gateway.simulator.billboard import Billboard
 from gateway.simulator.customer import Patience, Seen
+from gateway.simulator.identity import EnrolledAt
 from gateway.simulator.line import read_tls
 from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig, MachineClient
@@ -49,7 +50,8 @@ class FleetConfig:
     """Machines and the people in front of them. ``pace``: seconds between two customers of one
     machine, on average.
 
-    ``cert`` and ``key`` may hold ``{machine_id}``. ``kinds`` empty: customers of every kind.
+    ``cert``, ``key`` and ``token_file`` may hold ``{machine_id}``. ``kinds`` empty: customers of
+    every kind.
     """
 
     gateway: str
@@ -61,6 +63,9 @@ class FleetConfig:
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+    enrol: str = ""
+    """Where machines get their certificates by themselves; empty: they have ``cert``, ``key``."""
+    token_file: Path | None = None
     customers_max: int | None = None
     kinds: tuple[str, ...] = ()
     report: bool = False
@@ -120,6 +125,11 @@ class Fleet:
             identity=Identity(machine_id=machine_id),
             state_dir=config.state_dir,
             tls=read_tls(machine_id, ca=config.ca, cert=config.cert, key=config.key),
+            enrolment=(
+                EnrolledAt(address=config.enrol, token=token_of(machine_id, config.token_file))
+                if config.enrol
+                else None
+            ),
             motor_ms=config.motor_ms,
             faults=config.faults,
             refills=config.refills,
@@ -350,6 +360,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ca=options.ca,
         cert=options.cert,
         key=options.key,
+        enrol=options.enrol,
+        token_file=options.token_file,
         customers_max=options.customers,
         kinds=tuple(filter(None, options.kinds.split(","))),
         report=not options.quiet,

@@ -111,7 +111,7 @@ class Line:
     async def run(self, received: Callable[["Line", service_pb.ConnectResponse], None]) -> Ended:
         """Dial, hand each frame to ``received``, return how it ended."""
         async with contextlib.AsyncExitStack() as stack:
-            channel = await stack.enter_async_context(_channel(self._target, self._tls))
+            channel = await stack.enter_async_context(channel_to(self._target, self._tls))
             call: _Call = service_grpc.MachineServiceStub(channel).Connect()
             stack.callback(call.cancel)  # a call that is only let go of would never end
             self._call = call
@@ -131,12 +131,7 @@ class Line:
             ):
                 received(self, frame)
         except grpc.aio.AioRpcError as error:
-            return Ended(
-                code=error.code(),
-                detail=error.details() or "",
-                retry_after_ms=_retry_after_ms(error.trailing_metadata()),
-                reason=reason_of(error.trailing_metadata()),
-            )
+            return ended_by(error)
         except asyncio.CancelledError:
             if not self._hung_up:
                 raise
@@ -163,7 +158,8 @@ def _options(target: str) -> tuple[tuple[str, int], ...]:
     return (*OPTIONS, ("grpc.enable_http_proxy", 0)) if is_local else OPTIONS
 
 
-def _channel(target: str, tls: ClientTls | None) -> grpc.aio.Channel:
+def channel_to(target: str, tls: ClientTls | None) -> grpc.aio.Channel:
+    """Return a channel of its own to an address; without ``tls`` it is plaintext."""
     options = _options(target)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
@@ -173,6 +169,16 @@ def _channel(target: str, tls: ClientTls | None) -> grpc.aio.Channel:
         certificate_chain=tls.certificate or None,
     )
     return grpc.aio.secure_channel(target, credentials, options=options)
+
+
+def ended_by(error: grpc.aio.AioRpcError) -> Ended:
+    """Return how a call ended that gRPC says has failed."""
+    return Ended(
+        code=error.code(),
+        detail=error.details() or "",
+        retry_after_ms=_retry_after_ms(error.trailing_metadata()),
+        reason=reason_of(error.trailing_metadata()),
+    )
 
 
 def _retry_after_ms(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:

@@ -18,6 +18,7 @@ import grpc
 from gateway.simulator.backoff import INITIAL_MS, MAX_MS, REFUSAL_WAITS_MS, Backoff
 from gateway.simulator.board import Board
 from gateway.simulator.fetching import fetch
+from gateway.simulator.identity import Certified, EnrolledAt
 from gateway.simulator.line import ClientTls, Ended, Line
 from gateway.simulator.machine import Identity
 from gateway.simulator.screen_keeper import ScreenKeeper
@@ -37,6 +38,8 @@ class ClientConfig:
     identity: Identity
     state_dir: Path
     tls: ClientTls | None = None
+    enrolment: EnrolledAt | None = None
+    """Where it gets its certificates, of which ``tls`` holds the CA alone then."""
     motor_ms: int = 200
     welcome_within_ms: int = 40_000
     reconnect_initial_ms: int = INITIAL_MS
@@ -70,6 +73,8 @@ class MachineClient(Board):
         self.refusal: Ended | None = None
         """Set when the machine has stopped calling because only a person can help."""
         self.welcomes = 0
+        self.certified = self._new_certified()
+        """What it shows, if it gets its certificates by itself."""
         self.keeper: ScreenKeeper | None = None
         """What its screen shows between customers, if ``run`` serves a page."""
         self.screen_url = ""
@@ -77,6 +82,7 @@ class MachineClient(Board):
         self._line: Line | None = None
         self._lines: set[Line] = set()
         self._successor: asyncio.Task[Ended] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._plugged = True
         self._fresh = True
@@ -92,12 +98,14 @@ class MachineClient(Board):
         self.power_on()
         try:
             async with self._screen():
-                await self._stay_connected()
+                if await self._enrolled():
+                    await self._stay_connected()
         finally:
             self._stopping = True
-            if self._successor is not None:
-                self._successor.cancel()
-                await asyncio.wait([self._successor])
+            for task in (self._successor, self._renewing):
+                if task is not None:
+                    task.cancel()
+                    await asyncio.wait([task])
             self._end()
         if self._broken is not None:
             raise self._broken
@@ -121,6 +129,40 @@ class MachineClient(Board):
                 except OSError as error:
                     self._log.error("the screen's page cannot be served", error=str(error))
             yield
+
+    async def _enrolled(self) -> bool:
+        """Have a certificate, if it gets them by itself; False: a person has to help. Renew it for
+        as long as the machine is on.
+        """
+        if self.certified is None:
+            return True
+        while not self._stopping and self.certified.present is None:
+            ended = await self.certified.enrol()
+            if ended is None:
+                break
+            wait_ms = self._backoff.after(ended.code)
+            if wait_ms is None:
+                self.refusal = ended
+                self._log.error("no certificate; a person has to look", detail=ended.detail)
+                return False
+            self._log.info("not enrolled yet", detail=ended.detail, again_in_ms=wait_ms)
+            await self._pause(wait_ms + ended.retry_after_ms)
+        self._renewing = asyncio.create_task(self.certified.keep(), name="certificate-renewal")
+        return True
+
+    def _new_certified(self) -> Certified | None:
+        config = self.config
+        if config.enrolment is None:
+            return None
+        return Certified(
+            config.enrolment,
+            machine_id=config.identity.machine_id,
+            folder=config.state_dir / config.identity.machine_id,
+            gateway=config.gateway,
+            ca=b"" if config.tls is None else config.tls.ca,
+            rng=self._rng,
+            clock=self._clock,
+        )
 
     def _new_keeper(self) -> ScreenKeeper:
         return ScreenKeeper(
@@ -218,6 +260,8 @@ class MachineClient(Board):
 
     def _new_line(self) -> Line:
         """Return the line for one call."""
+        if self.certified is not None:
+            return Line(self.certified.gateway, self.certified.tls())
         return Line(self.config.gateway, self.config.tls)
 
     async def _follow(self) -> Ended:
@@ -253,6 +297,8 @@ class MachineClient(Board):
             self.keeper.received(frame)
         if frame.HasField("welcome") and machine.online:
             self.welcomes += 1
+            if self.certified is not None:
+                self.certified.heard_time(frame.welcome.server_time_ms)
             self._backoff.welcomed(machine.connection.reconnect)
 
     def _not_welcome(self, line: Line) -> None:

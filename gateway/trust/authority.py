@@ -68,6 +68,16 @@ class Leaf:
 class Issuer(Protocol):
     """What signs certificates of one profile, wherever its key is."""
 
+    @property
+    def domain(self) -> str:
+        """The trust domain of what it issues."""
+        ...
+
+    @property
+    def until(self) -> dt.datetime:
+        """When its CA ends: nothing that it issues lasts longer."""
+        ...
+
     def issue(self, wanted: Leaf, *, now: dt.datetime) -> tuple[x509.Certificate, ...]:
         """Return the certificate and those above it, without the root. Raises CannotIssue."""
         ...
@@ -83,6 +93,16 @@ class KeyIssuer:
     key: ec.EllipticCurvePrivateKey
     serial: Callable[[], int] = x509.random_serial_number
 
+    @property
+    def domain(self) -> str:
+        """The trust domain of its CA. Raises CannotIssue for another's CA."""
+        return domain_of(self.certificate)
+
+    @property
+    def until(self) -> dt.datetime:
+        """When its CA ends."""
+        return self.certificate.not_valid_after_utc
+
     def issue(self, wanted: Leaf, *, now: dt.datetime) -> tuple[x509.Certificate, ...]:
         """Return the certificate and the CA's own. Raises CannotIssue."""
         ends = now + dt.timedelta(days=wanted.days)
@@ -96,7 +116,7 @@ class KeyIssuer:
             _subject(wanted), self.certificate.subject, wanted.public_key, self.serial()
         )
         builder = builder.not_valid_before(now - EARLIER).not_valid_after(ends)
-        if names := _names(wanted, domain_of(self.certificate)):
+        if names := _names(wanted, self.domain):
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         builder = (
             builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

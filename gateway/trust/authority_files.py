@@ -55,17 +55,25 @@ def issuer_of(folder: Path, profile: Profile) -> KeyIssuer:
     """Return the CA that issues for the profile. Raises CannotIssue or OSError."""
     certificate, key = folder / f"{stem(profile)}.pem", folder / f"{stem(profile)}_key.pem"
     try:
-        read = serialization.load_pem_private_key(key.read_bytes(), password=None)
-        issuing = x509.load_pem_x509_certificate(certificate.read_bytes())
+        return issuer_from(certificate.read_bytes(), key.read_bytes())
     except FileNotFoundError as error:
         raise CannotIssue(
             f"{error.filename} is not there: name the folder that 'vendgate ca init' made"
         ) from None
+    except CannotIssue as error:
+        raise CannotIssue(f"{certificate} and {key}: {error}") from None
+
+
+def issuer_from(certificate: bytes, key: bytes) -> KeyIssuer:
+    """Return the CA of these two PEM texts. Raises CannotIssue."""
+    try:
+        read = serialization.load_pem_private_key(key, password=None)
+        issuing = x509.load_pem_x509_certificate(certificate)
     except (ValueError, TypeError):
-        raise CannotIssue(f"{certificate} and {key} cannot be read as PEM") from None
+        raise CannotIssue("they cannot be read as PEM") from None
     fits = issuing.public_key() == read.public_key()
     if not isinstance(read, ec.EllipticCurvePrivateKey) or not fits:
-        raise CannotIssue(f"{key} does not belong to {certificate}")
+        raise CannotIssue("the key does not belong to the certificate, or is not on a curve")
     return KeyIssuer(certificate=issuing, key=read)
 
 

@@ -26,6 +26,7 @@ from gateway.rpc import callers, reflection, statuses
 from gateway.rpc.callers import Caller
 from gateway.rpc.counters import AdminCalls
 from gateway.rpc.denylist import Denylist
+from gateway.rpc.offenders import Offenders, Principal
 from gateway.rpc.roles import Role, may, words
 from gateway.rpc.statuses import Refusal
 from gateway.trust.people import People
@@ -73,7 +74,9 @@ class AdminDoor(grpc.aio.ServerInterceptor):
         calls: AdminCalls,
         clock: Clock,
         denied: Denylist | None = None,
+        offenders: Offenders | None = None,
     ) -> None:
+        self._offenders = offenders
         self._denied = denied or Denylist()
         # The calls that are being answered, each with the time that the proof of its caller has.
         self._open: dict[asyncio.Timeout, Caller] = {}
@@ -192,7 +195,7 @@ class AdminDoor(grpc.aio.ServerInterceptor):
             claimed=claimed,
             proven=caller.name[: callers_named.LENGTH_MAX],
         )
-        await self._refused.note(
+        has_room = await self._refused.note(
             self._registry,
             action=method,
             machine_id=machine_of(request) if isinstance(request, Message) else "",
@@ -200,6 +203,9 @@ class AdminDoor(grpc.aio.ServerInterceptor):
             refusal=refusal,
             now_ms=self._clock.now_ms(),
         )
+        if not has_room and self._offenders is not None:
+            kind = Principal.PERSON if caller.person else Principal.ADDRESS
+            self._offenders.note(kind, act.person, refusal.reason)
 
 
 def _words(caller: Caller) -> str:

@@ -21,6 +21,17 @@ private_key_file = "{CERTIFICATES}/gateway_key.pem"
 client_ca_file = "{CA}/{{ca}}.pem"
 """
 
+_ENROLMENT = f"""
+[enrolment]
+# Machines without a certificate get theirs here, for a token of 'vendgate trust token'.
+enabled = true
+listen = "127.0.0.1:7446"
+certificate_file = "{CERTIFICATES}/gateway.pem"
+private_key_file = "{CERTIFICATES}/gateway_key.pem"
+ca_certificate_file = "{CA}/{authority_files.stem(Profile.MACHINE)}.pem"
+ca_private_key_file = "{CA}/{authority_files.stem(Profile.MACHINE)}_key.pem"
+"""
+
 
 def make(folder: Path, *, now: dt.datetime) -> tuple[Path, bool]:
     """Make the folder's content; return the configuration's path and whether it is new. A
@@ -40,6 +51,7 @@ def make(folder: Path, *, now: dt.datetime) -> tuple[Path, bool]:
         folder,
         machines=f'{machines}spiffe_domain = "{DOMAIN}"',
         admin=f'{admin}roles = {{ {OWNER} = "owner" }}',
+        tables=_ENROLMENT,
     )
 
 
@@ -49,6 +61,10 @@ def next_steps(folder: Path) -> str:
     return (
         f"  vendgate simulate machines --gateway localhost:7443 --ca {root} "
         f"--cert '{tls}/{{machine_id}}.pem' --key '{tls}/{{machine_id}}_key.pem'\n"
+        f"  vendgate trust token VM-0004 --config {folder / development.CONFIG_FILE}   "
+        "# of one that is registered; its token goes into a file\n"
+        f"  vendgate simulate machines --machine VM-0004 --gateway localhost:7443 --ca {root} "
+        "--enrol localhost:7446 --token-file FILE\n"
         f"  grpcurl -cacert {root} -cert {tls}/{OWNER}.pem -key {tls}/{OWNER}_key.pem "
         "localhost:7444 list"
     )

@@ -26,6 +26,7 @@ CLOSABLE = frozenset(
         WorkItemKind.MACHINE_ALARM,
         WorkItemKind.CLOCK_WRONG,
         WorkItemKind.READOUT_DIFFERENCE,
+        WorkItemKind.MACHINE_DOUBLED,
     }
 )
 """Nothing is due from us about these: a person looks, mends what is elsewhere, and says so."""

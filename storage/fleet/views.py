@@ -169,6 +169,7 @@ class WorkItemKind(StrEnum):
     LOADING_UNFINISHED = "LOADING_UNFINISHED"
     CODE_REFUSED = "CODE_REFUSED"
     READOUT_DIFFERENCE = "READOUT_DIFFERENCE"
+    MACHINE_DOUBLED = "MACHINE_DOUBLED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

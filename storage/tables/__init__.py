@@ -74,7 +74,12 @@ from storage.tables.screens import (
     screen_plans,
 )
 from storage.tables.transfers import as_read, kept_transfers, transfers
-from storage.tables.trust import denials
+from storage.tables.trust import (
+    denials,
+    doubled_machines,
+    enrolment_tokens,
+    machine_certificates,
+)
 
 __all__ = [
     "IS_CONFLICT",
@@ -93,6 +98,8 @@ __all__ = [
     "denials",
     "district_paths",
     "districts",
+    "doubled_machines",
+    "enrolment_tokens",
     "followers",
     "funnel_days",
     "goods_balances",
@@ -107,6 +114,7 @@ __all__ = [
     "layout",
     "limit_proposals",
     "machine_alarms",
+    "machine_certificates",
     "machine_commands",
     "machine_exposures",
     "machine_halts",

@@ -1,6 +1,18 @@
-"""Who is denied: what every gateway reads from time to time, and holds in memory."""
+"""Who is denied, and which certificates machines have: what every gateway reads, and what came of
+the tokens with which machines are enrolled.
+"""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from storage.tables.base import metadata
 
@@ -13,4 +25,42 @@ denials = Table(
     Column("denied_at_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     CheckConstraint("kind IN ('CERTIFICATE', 'MACHINE', 'PERSON')", name="kind_known"),
+)
+
+enrolment_tokens = Table(
+    "enrolment_tokens",
+    metadata,
+    # A machine has one token at most; a newer one takes its place.
+    Column("machine_id", String(32), primary_key=True),
+    Column("token_id", String(16), nullable=False, unique=True),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("issued_by", String(160), nullable=False),
+    Column("issued_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("wrong_tries", Integer, nullable=False),
+    Column("serial", String(40)),  # of the certificate that it was used for
+)
+
+machine_certificates = Table(
+    "machine_certificates",
+    metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("request_sha256", String(64), nullable=False),  # empty: somebody issued it by hand
+    Column("chain", Text, nullable=False),
+    Column("issued_at_ms", BigInteger, nullable=False),
+    Column("not_after_ms", BigInteger, nullable=False),
+    Column("used_at_ms", BigInteger),  # when the machine first came with it
+    UniqueConstraint("machine_id", "generation"),
+)
+
+doubled_machines = Table(
+    "doubled_machines",
+    metadata,
+    Column("machine_id", String(32), primary_key=True),
+    Column("found_at_ms", BigInteger, primary_key=True),
+    Column("serial", String(40), nullable=False),
+    Column("said", Text, nullable=False),
+    Index(None, "found_at_ms"),
 )

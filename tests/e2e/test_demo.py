@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,12 +48,24 @@ def processes_naming(folder: Path) -> list[str]:
 
 
 def test_the_books_agree_after_so_many_sales(tmp_path: Path) -> None:
-    """Status 0 and one JSON object whose money adds up; no process is left. A proxy that the
-    environment names is not asked, and the folder may have any name.
+    """Status 0 and one JSON object whose money adds up; no process is left. Each machine comes from
+    its box with a token and without a certificate. A proxy that the environment names is not asked,
+    and the folder may have any name.
     """
     folder = tmp_path / "a demo 😀"
     done = subprocess.run(
-        [*DEMO, "--sales", "20", "--seed", "7", "--json", "--no-ray", "--keep", str(folder)],
+        [
+            *DEMO,
+            "--sales",
+            "20",
+            "--seed",
+            "7",
+            "--json",
+            "--no-ray",
+            "--tls",
+            "--keep",
+            str(folder),
+        ],
         cwd=ROOT,
         env={**os.environ, "http_proxy": NOBODY, "https_proxy": NOBODY, "all_proxy": NOBODY},
         capture_output=True,
@@ -69,6 +83,13 @@ def test_the_books_agree_after_so_many_sales(tmp_path: Path) -> None:
     # alone, so that no reader is needed.
     for name in ("alipay", "gateway", "machines"):
         assert 1 == len((folder / f"{name}.out").read_text().splitlines())
+    with closing(sqlite3.connect(folder / "vendgate.db")) as books:
+        asked = "SELECT count(*) FROM audit WHERE action = 'MachineEnrolled'"
+        assert 12 == books.execute(asked).fetchone()[0]
+        asked = "SELECT count(*) FROM machine_certificates WHERE used_at_ms IS NOT NULL"
+        assert 12 == books.execute(asked).fetchone()[0]
+    for identity in (folder / "machines").glob("*/identity.json"):
+        assert 0o600 == identity.stat().st_mode & 0o777
     assert "customer left" in (folder / "machines.log").read_text()
     assert (
         report["money_in"]

@@ -3,7 +3,7 @@ that tests move.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -140,6 +140,7 @@ async def running_edge(
     tls: Tls | None = None,
     registered: Look | None = None,
     denied: Denylist | None = None,
+    offends: Callable[[str, str], None] = lambda _machine, _reason: None,
 ) -> AsyncIterator[Edge]:
     """Start everything; end it in order."""
     link, clock, spans = ScriptedLink(), FixedClock(), Spans()
@@ -153,6 +154,7 @@ async def running_edge(
         limits=limits,
         registered=registered,
         denied=denied,
+        offends=offends,
         monotonic=spans,
         random=lambda: 0.5,
     )

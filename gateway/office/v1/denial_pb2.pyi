@@ -44,6 +44,69 @@ DENIAL_KIND_PERSON: DenialKind.ValueType  # 3
 """A person, by the name in their certificate or token, as ListAuditRecords has it in "proven"."""
 Global___DenialKind: _TypeAlias = DenialKind  # noqa: Y015
 
+class _Principal:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PrincipalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Principal.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRINCIPAL_UNSPECIFIED: _Principal.ValueType  # 0
+    PRINCIPAL_MACHINE: _Principal.ValueType  # 1
+    PRINCIPAL_PERSON: _Principal.ValueType  # 2
+    """As ListAuditRecords has it in "proven"."""
+    PRINCIPAL_ADDRESS: _Principal.ValueType  # 3
+    """An IPv4 address, or the first 64 bits of an IPv6 address."""
+
+class Principal(_Principal, metaclass=_PrincipalEnumTypeWrapper):
+    """To whom a bound belongs."""
+
+PRINCIPAL_UNSPECIFIED: Principal.ValueType  # 0
+PRINCIPAL_MACHINE: Principal.ValueType  # 1
+PRINCIPAL_PERSON: Principal.ValueType  # 2
+"""As ListAuditRecords has it in "proven"."""
+PRINCIPAL_ADDRESS: Principal.ValueType  # 3
+"""An IPv4 address, or the first 64 bits of an IPv6 address."""
+Global___Principal: _TypeAlias = Principal  # noqa: Y015
+
+@_typing.final
+class Offender(_message.Message):
+    """Somebody who asked a gateway for more than they are given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    FIRST_AT_FIELD_NUMBER: _builtins.int
+    LAST_AT_FIELD_NUMBER: _builtins.int
+    principal: Global___Principal.ValueType
+    name: _builtins.str
+    reason: _builtins.str
+    """The reason that they were told, such as TOO_MANY_HELLOS."""
+    times: _builtins.int
+    @_builtins.property
+    def first_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def last_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        principal: Global___Principal.ValueType = ...,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        times: _builtins.int = ...,
+        first_at: _timestamp_pb2.Timestamp | None = ...,
+        last_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_at", b"first_at", "last_at", b"last_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_at", b"first_at", "last_at", b"last_at", "name", b"name", "principal", b"principal", "reason", b"reason", "times", b"times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Offender: _TypeAlias = Offender  # noqa: Y015
+
 @_typing.final
 class Denial(_message.Message):
     """One denial that is in force."""

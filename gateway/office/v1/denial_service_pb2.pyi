@@ -128,6 +128,41 @@ class AllowAccessResponse(_message.Message):
 Global___AllowAccessResponse: _TypeAlias = AllowAccessResponse  # noqa: Y015
 
 @_typing.final
+class ListOffendersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOffendersRequest: _TypeAlias = ListOffendersRequest  # noqa: Y015
+
+@_typing.final
+class ListOffendersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFENDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offenders(self) -> _containers.RepeatedCompositeFieldContainer[_denial_pb2.Offender]: ...
+    def __init__(
+        self,
+        *,
+        offenders: _abc.Iterable[_denial_pb2.Offender] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offenders", b"offenders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOffendersResponse: _TypeAlias = ListOffendersResponse  # noqa: Y015
+
+@_typing.final
 class ListDenialsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -50,6 +50,11 @@ class DenialServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_denial__service__pb2.ListDenialsRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_denial__service__pb2.ListDenialsResponse.FromString,
                 _registered_method=True)
+        self.ListOffenders = channel.unary_unary(
+                '/gateway.office.v1.DenialService/ListOffenders',
+                request_serializer=gateway_dot_office_dot_v1_dot_denial__service__pb2.ListOffendersRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_denial__service__pb2.ListOffendersResponse.FromString,
+                _registered_method=True)
 
 
 class DenialServiceServicer(object):
@@ -80,6 +85,13 @@ class DenialServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOffenders(self, request, context):
+        """Who was held to a bound within the last hour, at the gateway that answers, the newest first; 500 at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DenialServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +109,11 @@ def add_DenialServiceServicer_to_server(servicer, server):
                     servicer.ListDenials,
                     request_deserializer=gateway_dot_office_dot_v1_dot_denial__service__pb2.ListDenialsRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_denial__service__pb2.ListDenialsResponse.SerializeToString,
+            ),
+            'ListOffenders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOffenders,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_denial__service__pb2.ListOffendersRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_denial__service__pb2.ListOffendersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +198,33 @@ class DenialService(object):
             '/gateway.office.v1.DenialService/ListDenials',
             gateway_dot_office_dot_v1_dot_denial__service__pb2.ListDenialsRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_denial__service__pb2.ListDenialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOffenders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.DenialService/ListOffenders',
+            gateway_dot_office_dot_v1_dot_denial__service__pb2.ListOffendersRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_denial__service__pb2.ListOffendersResponse.FromString,
             options,
             channel_credentials,
             insecure,

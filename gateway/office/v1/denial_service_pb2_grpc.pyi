@@ -43,6 +43,8 @@ class DenialServiceStub:
     """Ends a denial. Who may deny it may end it."""
     ListDenials: _grpc.UnaryUnaryMultiCallable[_denial_service_pb2.ListDenialsRequest, _denial_service_pb2.ListDenialsResponse]
     """Denials that are in force, by kind and name."""
+    ListOffenders: _grpc.UnaryUnaryMultiCallable[_denial_service_pb2.ListOffendersRequest, _denial_service_pb2.ListOffendersResponse]
+    """Who was held to a bound within the last hour, at the gateway that answers, the newest first; 500 at most."""
 
 @_typing.type_check_only
 class DenialServiceAsyncStub(DenialServiceStub):
@@ -59,6 +61,8 @@ class DenialServiceAsyncStub(DenialServiceStub):
     """Ends a denial. Who may deny it may end it."""
     ListDenials: _aio.UnaryUnaryMultiCallable[_denial_service_pb2.ListDenialsRequest, _denial_service_pb2.ListDenialsResponse]  # type: ignore[assignment]
     """Denials that are in force, by kind and name."""
+    ListOffenders: _aio.UnaryUnaryMultiCallable[_denial_service_pb2.ListOffendersRequest, _denial_service_pb2.ListOffendersResponse]  # type: ignore[assignment]
+    """Who was held to a bound within the last hour, at the gateway that answers, the newest first; 500 at most."""
 
 class DenialServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who may not connect or call any more. See FleetService for what all services share."""
@@ -90,5 +94,13 @@ class DenialServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_denial_service_pb2.ListDenialsResponse, _abc.Awaitable[_denial_service_pb2.ListDenialsResponse]]:
         """Denials that are in force, by kind and name."""
+
+    @_abc_1.abstractmethod
+    def ListOffenders(
+        self,
+        request: _denial_service_pb2.ListOffendersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_denial_service_pb2.ListOffendersResponse, _abc.Awaitable[_denial_service_pb2.ListOffendersResponse]]:
+        """Who was held to a bound within the last hour, at the gateway that answers, the newest first; 500 at most."""
 
 def add_DenialServiceServicer_to_server(servicer: DenialServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -214,3 +214,17 @@ def test_the_consoles_link_is_whole(width: int, height: int) -> None:
     assert height >= len(lines)
     shown = [line for line in lines if re.match(r"VM-00\d\d  ", line)]
     assert 12 == len(shown) or f"and {12 - len(shown)} more" in lines
+
+
+PROVEN = (
+    "-cacert '/tmp/a demo/tls/root.pem' -cert /tmp/d/tls/owner.pem -key /tmp/d/tls/owner_key.pem"
+)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_long_commands_can_be_pasted_too(width: int) -> None:
+    """On as many lines as they need, none too wide, no word cut, whatever a folder is called."""
+    shown = replace(scene(), grpcurl=PROVEN)
+    lines = drawn(shown, width, 60)
+    assert list(grpcurl_lines(ADMIN, PROVEN)) == commands(lines)
+    assert [] == [line for line in lines if len(line) > width]

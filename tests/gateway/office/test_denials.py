@@ -11,6 +11,7 @@ from gateway.office.denials import DenialCalls
 from gateway.office.v1 import denial_pb2
 from gateway.office.v1 import denial_service_pb2 as wire
 from gateway.office.v1.denial_service_pb2_grpc import DenialServiceStub
+from gateway.rpc.offenders import Principal
 from gateway.rpc.roles import Role
 from storage.office.denials import Denials
 from tests.support.fleet_calls import refusal
@@ -46,6 +47,20 @@ async def test_denied_listed_and_allowed(site: Site) -> None:
     assert not denying.denied.machine("VM-1")
     code, reason, _ = await refusal(calls.AllowAccess(ended, metadata=ANN))
     assert (grpc.StatusCode.NOT_FOUND, "DENIAL_NOT_FOUND") == (code, reason)
+
+
+async def test_those_at_their_bound_are_listed(site: Site) -> None:
+    """The newest first, as this gateway heard of them."""
+    offenders = site.gateway.office.offenders
+    assert offenders is not None
+    for name in ("VM-1", "VM-2", "VM-1"):
+        offenders.note(Principal.MACHINE, name, "FLOOD")
+    calls: Any = DenialServiceStub(site.channel)
+    listed = (await calls.ListOffenders(wire.ListOffendersRequest())).offenders
+    assert [("VM-1", 2), ("VM-2", 1)] == [(one.name, one.times) for one in listed]
+    assert denial_pb2.PRINCIPAL_MACHINE == listed[0].principal
+    figures = (await site.http.get("/metrics")).text
+    assert 'vendgate_offenders{principal="machine"} 2.0' in figures
 
 
 @pytest.mark.parametrize(

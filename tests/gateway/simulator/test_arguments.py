@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.simulator.arguments import log_to_stderr, machine_arguments
+from gateway.simulator.arguments import log_to_stderr, machine_arguments, token_of
 
 
 def test_a_folder_is_all_that_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,6 +24,8 @@ def test_a_folder_is_all_that_must_be_named(capsys: pytest.CaptureFixture[str]) 
         "ca": None,
         "cert": None,
         "key": None,
+        "enrol": "",
+        "token_file": None,
     } == vars(told)
     with pytest.raises(SystemExit):
         parser.parse_args([])
@@ -42,3 +44,14 @@ def test_logs_leave_stdout_to_the_screen(capsys: pytest.CaptureFixture[str]) -> 
 
     assert "" == written.out
     assert "a machine speaks" in written.err
+
+
+def test_a_token_may_be_gone(tmp_path: Path) -> None:
+    """A machine that was enrolled needs none; each machine has its own."""
+    (tmp_path / "VM-1.token").write_text("ABCD\n")
+    path = tmp_path / "{machine_id}.token"
+    assert ["ABCD", "", ""] == [
+        token_of("VM-1", path),
+        token_of("VM-2", path),
+        token_of("VM-1", None),
+    ]

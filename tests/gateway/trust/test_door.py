@@ -18,6 +18,7 @@ from gateway.rpc import callers
 from gateway.rpc.callers import Caller
 from gateway.rpc.counters import AdminCalls
 from gateway.rpc.denylist import Denylist
+from gateway.rpc.offenders import Offenders
 from gateway.rpc.roles import Role, RolesOf
 from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
@@ -111,8 +112,10 @@ class Entry:
     clock: Clock = field(default_factory=Clock)
     calls: AdminCalls = field(default_factory=AdminCalls)
     denied: Denylist = field(default_factory=Denylist)
+    offenders: Offenders = field(init=False)
 
     def __post_init__(self) -> None:
+        self.offenders = Offenders(clock=self.clock)
         tokens = Tokens(rules=RULES, keys=KeySet(_keys, monotonic=lambda: 0.0))
         self.door = AdminDoor(
             people=People(rules=self.rules, clock=self.clock, tokens=tokens),
@@ -121,6 +124,7 @@ class Entry:
             calls=self.calls,
             clock=self.clock,
             denied=self.denied,
+            offenders=self.offenders,
         )
 
     async def call(
@@ -245,6 +249,12 @@ async def test_a_flood_of_refusals_does_not_fill_the_books() -> None:
         )
         await entry.call(path, context)
     assert 5 == len(entry.books.rows)
+    (offender,) = entry.offenders.listed()
+    assert ("ADDRESS", "ipv4:1.1.1.1", 95) == (
+        offender.principal,
+        offender.name,
+        offender.times,
+    )
     for number in range(100):
         await entry.call(path, FakeContext(address=f"ipv4:1.1.2.{number}:1"))
     assert REFUSALS_MAX == len(entry.books.rows)

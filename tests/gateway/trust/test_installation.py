@@ -22,6 +22,7 @@ def test_its_settings_are_accepted_whole(tmp_path: Path) -> None:
     assert made.machines_tls is not None
     assert made.admin_tls is not None
     assert made.machines_tls.client_ca != made.admin_tls.client_ca
+    assert made.enrolment is not None
     assert {"owner": frozenset({Role.OWNER})} == made.roles.names
     assert frozenset() == made.roles.unproven
     assert [] == certificate_problems(made, now_ms=int(NOW.timestamp()) * 1_000)
@@ -42,5 +43,5 @@ def test_the_command_says_how_to_call(tmp_path: Path) -> None:
     assert "--cert '" in result.output
     words = result.output.replace("'", " ").replace("{machine_id}", "VM-0001").split()
     named = [Path(word) for word in words if word.endswith(".pem")]
-    assert 6 == len(named)
+    assert 7 == len(named)
     assert all(path.is_file() for path in named)

@@ -32,6 +32,7 @@ from storage.tables import audit, work_item_closings
 from tests.storage.fleet.unfinished import cut_off_between_van_and_column
 from tests.storage.fleet.waiting import LATER_MS, in_review, items, late
 from tests.storage.notifications import other, received
+from tests.storage.office.enrolled import doubled
 from tests.storage.office.read_out import by, one_sale_too_many
 from tests.storage.owner import START_MS, Owner, refund_of
 from tests.storage.reconciliation.differences import NEWER, NOW_MS, RUN, difference, standing
@@ -79,6 +80,7 @@ async def _one_of_each(db: Database) -> dict[WorkItemKind, str]:
     await Reconciliation(db).record(RUN, [difference("t7")], now_ms=NOW_MS)
     await WrongClocks(db).told("a/1", ahead_ms=90_000, at_ms=NOW_MS)
     await Readouts(db).keep([one_sale_too_many()], by())
+    await doubled(db)
     return {item.kind: item.item_id for item in await items(db)}
 
 

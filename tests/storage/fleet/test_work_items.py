@@ -421,6 +421,7 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
         GaugeView(name="work_items", status="LOADING_UNFINISHED", count=0, oldest_at_ms=None),
         GaugeView(name="work_items", status="CODE_REFUSED", count=0, oldest_at_ms=None),
         GaugeView(name="work_items", status="READOUT_DIFFERENCE", count=0, oldest_at_ms=None),
+        GaugeView(name="work_items", status="MACHINE_DOUBLED", count=0, oldest_at_ms=None),
     ] == gauges
 
 

@@ -1,0 +1,69 @@
+"""Finds machines of which there are two, by the generations of the certificates they come with.
+
+Flows in: each certificate with which a machine said Hello. Flows out: denials and a work item, in
+SQL, and a word to whoever closes streams. No Hello waits for it: what came is asked in bulk, one
+look at a time, behind the stream.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+
+import structlog
+
+from actors.ports import Clock, StoreError
+from storage.office.certificates import Came
+
+_log = structlog.get_logger()
+
+ASKED_AT_ONCE = 500
+WAITING_MAX = 40_000
+"""More than a gateway has streams; beyond it the one that has waited longest is let go."""
+AGAIN_AFTER_S = 2.0
+
+Ask = Callable[[Collection[Came], int], Awaitable[list[str]]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Doubles:
+    """``ask`` notes in SQL who came and returns the machines that are doubled; ``found`` is told
+    that some are.
+    """
+
+    ask: Ask
+    clock: Clock
+    found: Callable[[], None]
+    _waiting: dict[str, Came] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def came(self, machine_id: str, serial: str, address: str) -> None:
+        """A machine said Hello with this certificate."""
+        self._waiting[serial] = Came(machine_id=machine_id, serial=serial, address=address)
+        if len(self._waiting) > WAITING_MAX:
+            self._waiting.pop(next(iter(self._waiting)))
+            _log.warning("more certificates wait to be looked at than may", waiting=WAITING_MAX)
+        self._wake.set()
+
+    async def look(self) -> None:
+        """Ask about those that came, until none waits. Raises StoreError, and then they wait on."""
+        while self._waiting:
+            asked = dict(list(self._waiting.items())[:ASKED_AT_ONCE])
+            doubled = await self.ask(tuple(asked.values()), self.clock.now_ms())
+            for serial, one in asked.items():
+                if self._waiting.get(serial) is one:
+                    del self._waiting[serial]
+            if doubled:
+                _log.error("two have keys of one machine, both are denied", machines=doubled)
+                self.found()
+
+    async def run(self) -> None:
+        """Look whenever a machine has come."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.look()
+            except StoreError as error:
+                _log.warning("who came cannot be looked at, they wait", error=str(error))
+                self._wake.set()
+                await asyncio.sleep(AGAIN_AFTER_S)

@@ -1,0 +1,84 @@
+"""What of a machine's certificate request is believed."""
+
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.trust.authority import CannotIssue
+from gateway.trust.requests import LENGTH_MAX, requested
+from tests.support.csr import URI, csr, subject
+
+
+def refused(pem: str) -> str:
+    with pytest.raises(CannotIssue) as error:
+        requested(pem, "VM-1", "vending.example")
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        csr(),
+        csr(subject("VM-1")),
+        csr(x509.Name([]), x509.SubjectAlternativeName([URI])),
+        csr(x509.Name([]), x509.BasicConstraints(ca=False, path_length=None)),
+        csr(key=ec.generate_private_key(ec.SECP384R1())),
+        csr(key=rsa.generate_private_key(65_537, 2_048)),
+    ],
+)
+def test_a_request_names_nothing_or_the_machine(asked: str) -> None:
+    """Whichever tool made it."""
+    assert 64 == len(requested(asked, "VM-1", "vending.example").sha256)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("", "1 to 8192"),
+        ("-" * (LENGTH_MAX + 1), "1 to 8192"),
+        ("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END", "no certificate request"),
+        ("\N{SNOWMAN}", "no certificate request"),
+        (csr(subject("VM-2")), "common name VM-1"),
+        (csr(subject("VM-1", "VM-1")), "common name VM-1"),
+        (csr(x509.Name([]), x509.SubjectAlternativeName([])), "must name nothing"),
+        (
+            csr(x509.Name([]), x509.SubjectAlternativeName([URI, x509.DNSName("gw.example")])),
+            "must name nothing",
+        ),
+        (
+            csr(
+                x509.Name([]),
+                x509.SubjectAlternativeName(
+                    [x509.UniformResourceIdentifier("spiffe://vending.example/machine/VM-2")]
+                ),
+            ),
+            "must name nothing",
+        ),
+        (csr(x509.Name([]), x509.BasicConstraints(ca=True, path_length=0)), "basicConstraints"),
+        (csr(key=ec.generate_private_key(ec.SECP192R1())), "P-256"),
+        (csr(key=rsa.generate_private_key(65_537, 1_024)), "RSA of 2048"),
+    ],
+)
+def test_whatever_names_anybody_else_is_refused(asked: str, said: str) -> None:
+    """It is not corrected: whoever made it believes that it would be granted."""
+    assert said in refused(asked)
+
+
+def test_a_request_that_its_key_did_not_sign_is_refused() -> None:
+    """Whoever has only somebody's public key gets no certificate for it."""
+    read = x509.load_pem_x509_csr(csr().encode())
+    der: Any = bytearray(read.public_bytes(Encoding.DER))
+    der[-1] ^= 1
+    spoilt = x509.load_der_x509_csr(bytes(der))
+    assert "not signed" in refused(spoilt.public_bytes(Encoding.PEM).decode())
+
+
+def test_the_same_request_has_the_same_name() -> None:
+    """However its lines are broken; another one of the same key has another."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    one = csr(key=key)
+    names = [requested(text, "VM-1", "d").sha256 for text in (one, f"\n{one}\n", csr(key=key))]
+    assert names[0] == names[1] != names[2]

@@ -79,9 +79,6 @@ protos-check: .venv/.dev
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python protos/compatibility.py --check
-	$(BIN)/python docs/reference.py --check
-	$(BIN)/python docs/errors.py --check
-	$(BIN)/python docs/frames.py --check
 
 # Two side by side: each more collects all tests once more, which takes ten seconds of processor in a fresh clone. Those that start
 # processes are one group (tests/conftest.py), and so are those that share a PostgreSQL, and the worlds: what is in a group runs in one

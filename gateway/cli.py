@@ -26,7 +26,7 @@ from gateway.office.asset_command import assets
 from gateway.office.poster_command import poster
 from gateway.process import settings as settings_module
 from gateway.process.endings import ConfigFile, sentences
-from gateway.process.settings import SettingsRefused
+from gateway.process.refusals import SettingsRefused
 from gateway.process.signals import early_signals
 from gateway.process.texts import help_of
 from gateway.serving.drain_command import drain

@@ -12,11 +12,11 @@ from typing import NoReturn
 import pytest
 import structlog
 
-from tests.support import compiled, keys_once
+from tests.support import compiled, costs, keys_once
 from tests.support.virtual_time import VirtualTimeLoop
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Forget the proxies of whoever runs the tests: all that is called here is on this computer,
     and nothing of it could be reached by way of them. And hear SIGHUP, which ``nohup`` has every
     child ignore: some are to be ended by it. And look for garbage seldom: to load the tests makes
@@ -26,6 +26,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
+    config.pluginmanager.register(costs.Costs(), "costs")
 
 
 def pytest_asyncio_loop_factories(

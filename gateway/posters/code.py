@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 
-import segno
-
 from gateway.posters.refusals import PosterRefused
 
 QUIET = 4
@@ -39,6 +37,8 @@ class Modules:
 
 def modules_of(payload: str) -> Modules:
     """Return the code of a text. Raises PosterRefused if the text is too long for one."""
+    import segno  # with its ways to write files it takes a twentieth of the command line's start
+
     try:
         code = segno.make(payload, error="h", boost_error=False, micro=False)
         if int(code.version) < VERSION_MIN:

@@ -28,6 +28,7 @@ from gateway.process.enrolment import EnrolmentConfig, enrolment
 from gateway.process.files import Problems
 from gateway.process.people import asks_for_proof, people
 from gateway.process.places import why_no_folder, why_no_log
+from gateway.process.refusals import SettingsRefused
 from gateway.process.sections import (
     Admin,
     ConsolePages,
@@ -36,7 +37,7 @@ from gateway.process.sections import (
     Screens,
     Trace,
 )
-from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
+from gateway.process.settings import UNUSED_DAYS, Settings
 from gateway.process.texts import without_passwords
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.roles import RolesOf

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.process.settings import SettingsRefused
+from gateway.process.refusals import SettingsRefused
 from gateway.process.signals import Interruption, interrupted_alike
 from gateway.process.texts import plain_lines, without_passwords
 

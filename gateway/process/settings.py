@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from gateway.process.files import content_of, decoded
+from gateway.process.refusals import SettingsRefused
 from gateway.process.sections import (
     Address,
     Admin,
@@ -73,14 +74,6 @@ each holds.
 
 
 _BARE_LOGIN = re.compile(r"^([^\s/:@]+):.*@")
-
-
-class SettingsRefused(Exception):
-    """The settings cannot be used. ``problems`` are sentences that say what to change."""
-
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 class Settings(BaseSettings):

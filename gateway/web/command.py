@@ -10,7 +10,7 @@ import typer
 
 from gateway.process import settings as settings_module
 from gateway.process.endings import ConfigFile, sentences
-from gateway.process.settings import SettingsRefused
+from gateway.process.refusals import SettingsRefused
 
 console = typer.Typer(no_args_is_help=True, help="The pages for people.")
 

@@ -60,6 +60,7 @@ def test_every_measurement_has_its_figure(tmp_path: Path) -> None:
         assert found[name]["value"] > 0, name
 
 
+@pytest.mark.slow
 def test_an_interrupted_bench_leaves_nothing(tmp_path: Path) -> None:
     """Ctrl-C ends all its processes in order and removes its folder."""
     bench = subprocess.Popen(

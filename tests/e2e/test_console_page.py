@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
 from gateway.process.sections import Address
 from gateway.rpc.limits import HttpLimits
@@ -18,7 +18,7 @@ from storage.database import migrate
 from storage.fleet.logins import Logins
 from tests.alipay_client.wire import Pair
 from tests.gateway.web.signed_in import console_of
-from tests.support.browser import browser, needs_browser, shot
+from tests.support.browser import needs_browser, shot
 from tests.support.fleet_calls import registered
 from tests.support.site import PARTITIONS, Site, a_site
 
@@ -44,14 +44,14 @@ class Looking:
 
 
 @asynccontextmanager
-async def looking(folder: Path) -> AsyncIterator[Looking]:
+async def looking(folder: Path, chromium: Browser) -> AsyncIterator[Looking]:
     """Sign somebody in at a console that is served on this computer."""
     migrate.upgrade(f"sqlite:///{folder / 'upgraded.db'}", partition_count=PARTITIONS)
     pair = Pair(
         merchant=rsa.generate_private_key(65_537, 2_048),
         alipay=rsa.generate_private_key(65_537, 2_048),
     )
-    async with a_site(folder, folder / "upgraded.db", pair) as site, browser() as chromium:
+    async with a_site(folder, folder / "upgraded.db", pair) as site:
         listener = http_server.bind(Address(host="127.0.0.1", port=0), setting="console.listen")
         host = f"127.0.0.1:{http_server.port_of(listener)}"
         app = build_console_app(console_of(site), hosts=frozenset({host}))
@@ -70,11 +70,11 @@ async def looking(folder: Path) -> AsyncIterator[Looking]:
             await context.close()
 
 
-async def test_every_page_fits_every_screen(tmp_path: Path) -> None:
+async def test_every_page_fits_every_screen(tmp_path: Path, chromium: Browser) -> None:
     """Nothing is wider than the screen, everything has a name, what people wrote is text, and no
     request leaves this computer.
     """
-    async with looking(tmp_path) as seen:
+    async with looking(tmp_path, chromium) as seen:
         await registered(seen.site, store_name=HOSTILE)
         for path in PAGES:
             for width in WIDTHS:
@@ -91,9 +91,9 @@ async def test_every_page_fits_every_screen(tmp_path: Path) -> None:
     assert [] == [url for url in seen.asked if not url.startswith(seen.url)]
 
 
-async def test_a_form_is_sent_without_a_script(tmp_path: Path) -> None:
+async def test_a_form_is_sent_without_a_script(tmp_path: Path, chromium: Browser) -> None:
     """By a browser that says where it comes from; the page says that it is done."""
-    async with looking(tmp_path) as seen:
+    async with looking(tmp_path, chromium) as seen:
         await registered(seen.site)
         await seen.page.goto(f"{seen.url}/machines/VM-1")
         await seen.page.get_by_label("Disable: reason").fill("its door is open")

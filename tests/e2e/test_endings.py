@@ -112,6 +112,7 @@ async def test_a_signal_leaves_no_process(tmp_path: Path, how: signal.Signals) -
         assert it.process.wait() in ({-how} if how is signal.SIGKILL else {0, 130})
 
 
+@pytest.mark.slow
 async def test_a_signal_to_everybody_at_once_ends_it(tmp_path: Path) -> None:
     """SIGTERM to the demo and to its children: their end is no reason to wait for them."""
     async with running(tmp_path, demo(tmp_path), until=selling(tmp_path)) as it:
@@ -136,12 +137,9 @@ async def test_a_child_that_dies_ends_it_with_a_sentence(tmp_path: Path) -> None
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "below",
-    [
-        pytest.param((), marks=pytest.mark.slow, id="by itself"),
-        pytest.param(LIKE_MAKE, id="below make"),
-    ],
+    "below", [pytest.param((), id="by itself"), pytest.param(LIKE_MAKE, id="below make")]
 )
 async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, below: Sequence[str]) -> None:
     """With its screen in a terminal whose window is closed, and nobody to draw for, everything

@@ -23,7 +23,7 @@ from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.simulator.backend import QR
 from tests.gateway.simulator.scripted import LoopbackMachine
 from tests.gateway.simulator.showing import END_MS
-from tests.support.browser import browser, codes_in, needs_browser, shot
+from tests.support.browser import codes_in, needs_browser, shot
 from tests.support.patience import HANGS_AFTER_S, until
 
 pytestmark = needs_browser
@@ -132,11 +132,11 @@ async def choose(stand: Stand, column: str = "A1") -> None:
     await stand.page.click(f"button[data-column={column}]")
 
 
-async def test_a_sale_in_front_of_the_screen(tmp_path: Path) -> None:
+async def test_a_sale_in_front_of_the_screen(tmp_path: Path, chromium: Browser) -> None:
     """From the touch to the thanks: the code that a phone reads is the machine's, the amount is the
     price, and it is there soon after the choice.
     """
-    async with browser() as chromium, standing(tmp_path, chromium) as stand:
+    async with standing(tmp_path, chromium) as stand:
         await shot(stand.page, "idle")
         await choose(stand)
         await stand.view("PAY")
@@ -162,14 +162,11 @@ async def test_a_sale_in_front_of_the_screen(tmp_path: Path) -> None:
         assert all(one.startswith(stand.url) for one in stand.asked)
 
 
-async def test_a_lying_screen_shows_everything_too(tmp_path: Path) -> None:
+async def test_a_lying_screen_shows_everything_too(tmp_path: Path, chromium: Browser) -> None:
     """Funds, products and the code for more of them, on a screen that is wider than high."""
-    async with (
-        browser() as chromium,
-        standing(
-            tmp_path, chromium, width=1280, height=800, mode=pb.MODE_AUTHORIZATION_FIRST
-        ) as stand,
-    ):
+    async with standing(
+        tmp_path, chromium, width=1280, height=800, mode=pb.MODE_AUTHORIZATION_FIRST
+    ) as stand:
         assert [QR] == codes_in(await shot(stand.page, "idle_pay_first"))
         await pay(stand.machine, 1_000)
         await stand.view("CHOOSE")
@@ -183,9 +180,9 @@ async def test_a_lying_screen_shows_everything_too(tmp_path: Path) -> None:
         await stand.view("REFUNDING")
 
 
-async def test_names_are_texts(tmp_path: Path) -> None:
+async def test_names_are_texts(tmp_path: Path, chromium: Browser) -> None:
     """Markup in a product's name is shown, not obeyed."""
-    async with browser() as chromium, standing(tmp_path, chromium) as stand:
+    async with standing(tmp_path, chromium) as stand:
         rename(stand.machine, HOSTILE)
         await stand.page.click("main")
         await stand.says("document.body.innerText.includes('onerror')")
@@ -196,9 +193,9 @@ async def test_names_are_texts(tmp_path: Path) -> None:
         assert "Vending machine" == await stand.page.title()
 
 
-async def test_without_the_net_no_code_and_no_error_page(tmp_path: Path) -> None:
+async def test_without_the_net_no_code_and_no_error_page(tmp_path: Path, chromium: Browser) -> None:
     """The page says that nobody can pay by phone, and comes back by itself."""
-    async with browser() as chromium, standing(tmp_path, chromium) as stand:
+    async with standing(tmp_path, chromium) as stand:
         await choose(stand)
         await stand.view("PAY")
         stand.machine.unplug()
@@ -209,31 +206,32 @@ async def test_without_the_net_no_code_and_no_error_page(tmp_path: Path) -> None
         assert [] == stand.complaints
 
 
-async def test_the_client_is_killed_and_comes_back(tmp_path: Path) -> None:
+async def test_the_client_is_killed_and_comes_back(tmp_path: Path, chromium: Browser) -> None:
     """Nothing that could not be honoured stands there meanwhile; the page is never loaded anew."""
-    async with browser() as chromium:
-        machine = LoopbackMachine(tmp_path, wait_ms=25_000)
-        page = await chromium.new_page()
-        async with screen_served(machine, port=0, now_ms=machine._now_ms) as url:
-            stand = Stand(machine, page, url)
-            await page.goto(url)
-            await stand.view("IDLE")
-            await page.evaluate("window.sameAsBefore = true")
-            await choose(stand)
-            await stand.view("PAY")
-            assert [QR] == codes_in(await shot(page, "pay_lying"))
-        await stand.view("WAITING")
-        assert [] == codes_in(await shot(page, "client_gone"))
-        port = int(url.rstrip("/").rpartition(":")[2])
-        async with screen_served(machine, port=port, now_ms=machine._now_ms):
-            await stand.view("PAY")
-            assert [QR] == codes_in(await shot(page, "client_back"))
-            assert await page.evaluate("window.sameAsBefore")
-        await page.close()
-        machine.stop()
+    machine = LoopbackMachine(tmp_path, wait_ms=25_000)
+    page = await chromium.new_page()
+    async with screen_served(machine, port=0, now_ms=machine._now_ms) as url:
+        stand = Stand(machine, page, url)
+        await page.goto(url)
+        await stand.view("IDLE")
+        await page.evaluate("window.sameAsBefore = true")
+        await choose(stand)
+        await stand.view("PAY")
+        assert [QR] == codes_in(await shot(page, "pay_lying"))
+    await stand.view("WAITING")
+    assert [] == codes_in(await shot(page, "client_gone"))
+    port = int(url.rstrip("/").rpartition(":")[2])
+    async with screen_served(machine, port=port, now_ms=machine._now_ms):
+        await stand.view("PAY")
+        assert [QR] == codes_in(await shot(page, "client_back"))
+        assert await page.evaluate("window.sameAsBefore")
+    await page.close()
+    machine.stop()
 
 
-async def test_payment_interrupts_marketing_and_the_net_does_not(tmp_path: Path) -> None:
+async def test_payment_interrupts_marketing_and_the_net_does_not(
+    tmp_path: Path, chromium: Browser
+) -> None:
     """Pictures go on for days without the net; a payment is before them at once; what is recalled,
     or has ended, goes; each play is counted.
     """
@@ -251,10 +249,7 @@ async def test_payment_interrupts_marketing_and_the_net_does_not(tmp_path: Path)
     keeper.disk.show(read(content, name), content)
     welcome = pb.Welcome(server_time_ms=END_MS - 3 * DAY_MS)
     keeper.received(service_pb.ConnectResponse(welcome=welcome))
-    async with (
-        browser() as chromium,
-        screen_served(machine, port=0, now_ms=machine._now_ms, shows=keeper) as url,
-    ):
+    async with screen_served(machine, port=0, now_ms=machine._now_ms, shows=keeper) as url:
         page = await chromium.new_page(viewport={"width": 540, "height": 960})
         stand = Stand(machine, page, url)
         await page.goto(url)
@@ -291,10 +286,10 @@ async def test_payment_interrupts_marketing_and_the_net_does_not(tmp_path: Path)
     ],
 )
 async def test_other_views(
-    tmp_path: Path, act: Callable[[LoopbackMachine], None], view: str
+    tmp_path: Path, chromium: Browser, act: Callable[[LoopbackMachine], None], view: str
 ) -> None:
     """An open door and a cut."""
-    async with browser() as chromium, standing(tmp_path, chromium) as stand:
+    async with standing(tmp_path, chromium) as stand:
         act(stand.machine)
         await stand.view(view)
         assert [] == codes_in(await shot(stand.page, view.lower()))

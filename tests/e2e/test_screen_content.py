@@ -11,7 +11,7 @@ from random import Random
 import grpc.aio
 import pytest
 from google.protobuf.json_format import ParseDict
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
 from gateway.demo import stage
 from gateway.demo.pictures import gradient
@@ -19,7 +19,7 @@ from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.office.v1 import screen_service_pb2_grpc
 from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig, MachineClient
-from tests.support.browser import browser, needs_browser, shot
+from tests.support.browser import needs_browser, shot
 from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.system import System
 
@@ -64,12 +64,14 @@ async def shows(page: Page, sha256: str) -> None:
     )
 
 
-async def test_from_the_plan_to_the_screen_and_off_it_again(tmp_path: Path) -> None:
+async def test_from_the_plan_to_the_screen_and_off_it_again(
+    tmp_path: Path, chromium: Browser
+) -> None:
     """Two pictures by turns; a damaged file is mended after a restart, what was shown is counted,
     and a recall ends with the one that is left.
     """
     folder = tmp_path / "machines"
-    async with System(tmp_path, ray=False, machines=0, seed=1) as system, browser() as chromium:
+    async with System(tmp_path, ray=False, machines=0, seed=1) as system:
         address = f"127.0.0.1:{system.ports.admin}"
         async with grpc.aio.insecure_channel(address, options=stage.DIRECT) as channel:
             await stage.register(channel, (ID,))
@@ -135,3 +137,4 @@ async def test_from_the_plan_to_the_screen_and_off_it_again(tmp_path: Path) -> N
                 await shows(page, names[1])
                 assert 1 == await page.locator("#show img").count()
                 assert mended.place(names[0]) is None
+            await page.close()

@@ -28,6 +28,18 @@ ON_POSTGRES = [
 ]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to ``make soak`` what is ``slow_on_postgres``: there it repeats SQL that other tests of
+    its file send to both.
+    """
+    for item in items:
+        if item.get_closest_marker("slow_on_postgres") is None:
+            continue
+        if item.get_closest_marker("xdist_group") is not None:  # ON_POSTGRES
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def upgraded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the schema and 8 partitions, to be copied."""

@@ -1,6 +1,9 @@
 """A real browser for tests: the Chromium of this computer, without a window.
 
 A test that wants one is marked ``browser`` and is skipped, with the reason, where no Chromium is.
+One serves all tests of a process (``chromium`` in ``tests/e2e/conftest.py``), which is why they run
+on one loop and in one worker: to start it takes longer than most of them. Each has pages of its
+own, which share nothing.
 """
 
 import io
@@ -22,6 +25,8 @@ SHOTS_VARIABLE = "VENDGATE_TEST_SCREENSHOTS"
 needs_browser = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("browser"),
 ]
 
 

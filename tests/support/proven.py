@@ -11,7 +11,7 @@ from collections.abc import Collection
 from contextvars import ContextVar
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from storage import codec
@@ -33,6 +33,12 @@ _ENGINE = create_engine(
     json_serializer=codec.as_is,
     json_deserializer=codec.as_is,
 )
+
+
+def path_of(url: str) -> Path | None:
+    """Return the file that a database's URL names, None if it is no SQLite."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == dialects.SQLITE else None
 
 
 def prove_file(

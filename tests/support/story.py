@@ -4,7 +4,9 @@ Every decision is checked against the invariants and the published moves, and ad
 beside the state, so that a test that only tells a story also proves its money.
 """
 
+import copy
 from collections import Counter
+from typing import Self
 
 from actors.machine import (
     Decision,
@@ -74,6 +76,15 @@ class Story:
         self._streams = 0
         self._trades = 0
         self._requests = 0
+
+    def branch(self) -> Self:
+        """Return another story that was the same until now."""
+        other = copy.copy(self)
+        other.decisions = self.decisions.copy()
+        other.history = self.history.branch()
+        other.accounts = self.accounts.copy()
+        other.asked = self.asked.copy()
+        return other
 
     # --- telling ---
 

@@ -5,11 +5,12 @@ Flows in: the published table, and records as decisions leave them. Flows out: w
 is a path in the published graph.
 """
 
+import copy
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_never
+from typing import Self, assert_never
 
 from actors.machine import MachineState
 from actors.machine.command import Command
@@ -104,6 +105,12 @@ class History:
             {(kind, name): status for kind, name, status in map(of_record, _things(state))}
         )
         self.transitions: list[Transition] = []
+
+    def branch(self) -> Self:
+        """Return another history that was the same until now."""
+        other = copy.copy(self)
+        other._now, other.transitions = self._now.copy(), self.transitions.copy()
+        return other
 
     def goes_on(self, *records: Record) -> None:
         """Take what was written next; fail if no path of published transitions leads there."""

@@ -16,17 +16,23 @@ T = TypeVar("T")
 WALL_START_MS = 1_700_000_000_000
 """What the wall clock shows when the loop's clock shows zero."""
 
+LOOK_EACH = 16
+"""Of so many rounds of the loop that need not wait, one looks at the files."""
+
 
 class Stuck(Exception):
     """Every task waits and no timer is set: without the outside world nothing will ever happen."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Looks at the real files first; when none is ready, the wait itself moves the clock."""
+    """Looks at the real files first; when none is ready, the wait itself moves the clock. While
+    callbacks wait, it looks seldom: each look is a system call, and nobody waits for its result.
+    """
 
     def __init__(self, loop: "VirtualTimeLoop") -> None:
         super().__init__()
         self._loop = loop
+        self._busy_rounds = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready, after moving the clock if nothing is."""
@@ -35,7 +41,10 @@ class _JumpingSelector(selectors.DefaultSelector):
             if not ready:
                 raise Stuck("every task waits and no timer is set")
             return ready
-        ready = super().select(0 if timeout <= 0 else min(timeout, self._loop.patience_s))
+        if timeout <= 0:
+            self._busy_rounds += 1
+            return [] if self._busy_rounds % LOOK_EACH else super().select(0)
+        ready = super().select(min(timeout, self._loop.patience_s))
         if not ready and timeout > 0:
             self._loop.now_s += timeout
         return ready

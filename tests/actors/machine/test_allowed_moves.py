@@ -23,14 +23,15 @@ from tests.support.transitions import BEGINS, History, Transition, leads, of_rec
 DEPTH = 2
 LATER_MS = (0, 61_000, 2_000_000)
 POLICIES = (
-    Policy(),
     Policy(
         doubt_review_above_minor=100,
         refund_unresolved_ms=60_000,
         refund_unresolved_tries=1,
         refund_waiting_ms=60_000,
     ),
+    Policy(),
 )
+"""A state that both lead to goes on under the first one, which is the less patient."""
 
 
 def refund_asked_after() -> Story:
@@ -59,16 +60,16 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
 
 def walk(written: list[Record]) -> Iterator[list[Transition]]:
     """Let everything happen in every state that can be told apart from those before, a few events
-    deep; yield each decision's moves.
+    deep, each path under one policy; yield each decision's moves.
     """
     known: set[object] = set()
-    here: list[tuple[MachineState, int]] = []
-    for make in (*STATES, refund_asked_after):
+    here: list[tuple[MachineState, int, Policy]] = []
+    for make, policy in itertools.product((*STATES, refund_asked_after), POLICIES):
         story = make()
-        here.append((story.state, story.now_ms))
+        here.append((story.state, story.now_ms, policy))
     for _ in range(DEPTH):
-        there: list[tuple[MachineState, int]] = []
-        for (state, now_ms), policy in itertools.product(here, POLICIES):
+        there: list[tuple[MachineState, int, Policy]] = []
+        for state, now_ms, policy in here:
             teller = Story(state, policy)
             for later_ms in LATER_MS:
                 teller.now_ms = now_ms + later_ms
@@ -81,7 +82,7 @@ def walk(written: list[Record]) -> Iterator[list[Transition]]:
                     yield history.transitions
                     if (shape := _shape(after)) not in known:
                         known.add(shape)
-                        there.append((after, teller.now_ms))
+                        there.append((after, teller.now_ms, policy))
         here = there
 
 

@@ -9,7 +9,7 @@ import pytest
 from actors.ports import StoreError
 from gateway.books.database import upgrade
 from gateway.links.host_services import open_host_services
-from gateway.process.settings import SettingsRefused
+from gateway.process.refusals import SettingsRefused
 from storage.database.engine import StorageConfig
 from tests.alipay_client.wire import Pair
 from tests.support import installed

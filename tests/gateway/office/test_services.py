@@ -41,10 +41,7 @@ NEED_MORE = {
 """These need money that is open, or a fault: they are done twice elsewhere in tests/gateway."""
 SAID_ONCE = {"CreateEnrolmentToken": ("token", "payload")}
 """What is kept nowhere, so that whoever asks again does not hear it."""
-BY_THEMSELVES = tuple(
-    f'INSERT INTO "{table}"'
-    for table in ("holders", "installation", "journal", "machine_states", "partitions")
-)
+BY_THEMSELVES = {"holders", "installation", "journal", "machine_states", "partitions"}
 """What hosts and machines write also while nobody asks for anything, and the seal of the audit log,
 in which refusals stand too.
 """
@@ -324,14 +321,19 @@ async def _ask(site: Site, name: str, content: dict[str, Any]) -> Message:
     return await call(request, metadata=(("x-actor", "ann"),))
 
 
-def _all_that_is_saved(site: Site) -> list[str]:
-    """Return what people and their acts have left; who was refused stands in the audit log."""
-    with closing(sqlite3.connect(site.path)) as other:
+def _all_that_is_saved(site: Site) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return the rows that people and their acts have left, each with its table; who was refused
+    stands in the audit log.
+    """
+    with closing(sqlite3.connect(site.path, isolation_level=None)) as other:
+        other.execute("BEGIN")  # one moment of all tables
+        names = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
         return [
-            line
-            for line in other.iterdump()
-            if not line.startswith(BY_THEMSELVES)
-            and not (line.startswith('INSERT INTO "audit"') and "'REFUSED'" in line)
+            (table, row)
+            for (table,) in other.execute(names).fetchall()
+            if table not in BY_THEMSELVES
+            for row in other.execute(f'SELECT * FROM "{table}"')
+            if not (table == "audit" and "REFUSED" in row)
         ]
 
 

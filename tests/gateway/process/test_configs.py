@@ -11,8 +11,8 @@ import pytest
 
 from alipay_client.config import PRODUCTION_BACKUP_URL, PRODUCTION_URL, SANDBOX_URL
 from gateway.process import configs, settings
+from gateway.process.refusals import SettingsRefused
 from gateway.process.sections import ConsolePages
-from gateway.process.settings import SettingsRefused
 from tests.alipay_client.wire import Pair, public_pem
 from tests.support import installed
 

@@ -10,7 +10,7 @@ import typer
 
 from actors.ports import StoreError
 from gateway.process.endings import sentences
-from gateway.process.settings import SettingsRefused
+from gateway.process.refusals import SettingsRefused
 from tests.support.patience import HANGS_AFTER_S
 
 ROOT = Path(__file__).parents[3]

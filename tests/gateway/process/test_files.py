@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.process.files import Problems, decoded
-from gateway.process.settings import SettingsRefused, load
+from gateway.process.refusals import SettingsRefused
+from gateway.process.settings import load
 
 PEM = "-----BEGIN X-----\nAAAA\n-----END X-----"
 

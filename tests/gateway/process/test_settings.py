@@ -8,8 +8,8 @@ import pytest
 from actors.machine.policy import Policy
 from alipay_client.config import SignType
 from gateway.process import settings
+from gateway.process.refusals import SettingsRefused
 from gateway.process.sections import Address, FleetPolicy, Limits
-from gateway.process.settings import SettingsRefused
 from gateway.rpc.limits import EdgeLimits
 
 

@@ -239,6 +239,7 @@ async def test_a_run_that_goes_on_waits_for_acts_too(
     assert 30 == waited[0]
 
 
+@pytest.mark.slow_on_postgres
 async def test_two_runs_do_not_write_one_folder(books: Database, tmp_path: Path) -> None:
     """The second one says so; what it left alone is there for the next."""
     folder = tmp_path / "archive"
@@ -247,6 +248,7 @@ async def test_two_runs_do_not_write_one_folder(books: Database, tmp_path: Path)
     assert ["2026-01", "2026-02"] == await archived(books, folder)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_dry_run_tells_and_writes_nothing(books: Database, tmp_path: Path) -> None:
     """How much each month holds, and what keeps more of it here."""
     folder = tmp_path / "archive"
@@ -263,6 +265,7 @@ async def test_a_dry_run_tells_and_writes_nothing(books: Database, tmp_path: Pat
     assert _planned(february) == await _gone(books, rows)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_dry_run_behind_an_archive_tells_what_goes(books: Database, tmp_path: Path) -> None:
     """With what was kept of the month before and goes with this one."""
     folder = tmp_path / "archive"
@@ -292,6 +295,7 @@ async def refused(db: Database, wanted: Order, sentence: str) -> None:
     assert rows == await counted(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_cannot_be_archived_is_a_sentence(books: Database, tmp_path: Path) -> None:
     """A month that is not over or none at all, and a folder that holds something else."""
     folder = tmp_path / "archive"
@@ -310,6 +314,7 @@ async def test_what_cannot_be_archived_is_a_sentence(books: Database, tmp_path: 
     await refused(books, order(folder), "holds holiday.jpg, which no archive wrote")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_full_disk_is_a_sentence(
     books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,6 +379,7 @@ async def test_a_day_that_is_not_reconciled_stays(books: Database, tmp_path: Pat
     await refused(books, order(folder), "2026-01-15 is not reconciled")
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     ("day", "hours"),
     [("2026-01-20", -6), ("2026-01-20", 2), ("2026-01-20", 12), ("2026-03-01", -3)],
@@ -407,6 +413,7 @@ async def test_a_day_with_payments_and_without_a_file_stays(
     await refused(books, order(tmp_path / "archive"), f"{day} is not reconciled")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_file_that_was_compared_before_its_day_was_over_is_none(
     books: Database, tmp_path: Path
 ) -> None:
@@ -429,6 +436,7 @@ async def test_a_file_that_was_compared_before_its_day_was_over_is_none(
     assert 2 == len(await dry_run(books, order(tmp_path / "archive")))
 
 
+@pytest.mark.slow_on_postgres
 async def test_another_folder_or_a_changed_month_is_refused(
     books: Database, tmp_path: Path
 ) -> None:
@@ -452,6 +460,7 @@ async def test_archived_lines_alone_may_be_deleted(books: Database, tmp_path: Pa
         )
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_payment_that_is_told_again_a_year_later_moves_nothing(
     books: Database, tmp_path: Path
 ) -> None:
@@ -480,6 +489,7 @@ async def test_a_payment_that_is_told_again_a_year_later_moves_nothing(
     await is_sound(books, tmp_path / "archive")
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_end_of_a_trade_a_year_later_writes_no_line(
     books: Database, tmp_path: Path
 ) -> None:

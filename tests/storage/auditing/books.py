@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from actors.machine.command import (
     CommandAnswered,
     CommandKind,
@@ -35,13 +33,12 @@ from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId
 from actors.machine.state import FailureCause
 from actors.machine.values import replace
 from storage.auditing import Audit, prove
-from storage.database import dialects
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
 from tests.storage.unlocked import SAID_OTHERWISE, speak_of_transfers
-from tests.support.proven import prove_file
+from tests.support.proven import path_of, prove_file
 
 MACHINES = ("VM-1", "VM-2", "VM-3", "VM-4")
 NOW_MS = START_MS + 3_600_000
@@ -226,8 +223,8 @@ def damage(path: Path, *statements: str) -> None:
 
 async def audited(url: str, *, now_ms: int = NOW_MS) -> Audit:
     """Audit a database that is opened for reading only."""
-    if (file := make_url(url)).get_backend_name() == dialects.SQLITE:
-        return prove_file(Path(file.database or ""), now_ms=now_ms)
+    if (path := path_of(url)) is not None:
+        return prove_file(path, now_ms=now_ms)
     database = await Database.open(StorageConfig(url=url, readers=1, read_only=True))
     try:
         return await prove(database, now_ms=now_ms)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from storage.auditing import Audit
 from tests.storage.auditing.books import audited, broken
 
 SEALED_BY = {
@@ -37,6 +38,15 @@ class Damage:
         chain = SEALED_BY.get(changed[1])
         return {self.check, *self.companions, *([chain] if chain else [])}
 
+    def must_be_in(self, audit: Audit) -> None:
+        """Fail unless its check, and no other than those that must, tells of it."""
+        assert self.seen_by == set(broken(audit)), audit.sentences
+        assert [
+            said
+            for said in audit.sentences
+            if said.startswith(f"{self.check}: ") and self.sentence in said
+        ], audit.sentences
+
 
 def names(damages: Sequence[Damage]) -> list[str]:
     """Name each by its check and its place."""
@@ -44,13 +54,5 @@ def names(damages: Sequence[Damage]) -> list[str]:
 
 
 async def seen(spoilt: Callable[..., str], one: Damage) -> None:
-    """Do it to sound books, and expect that its check, and no other than those that must, tells of
-    it.
-    """
-    audit = await audited(spoilt(one.sql))
-    assert one.seen_by == set(broken(audit)), audit.sentences
-    assert [
-        said
-        for said in audit.sentences
-        if said.startswith(f"{one.check}: ") and one.sentence in said
-    ], audit.sentences
+    """Do it to sound books, and expect that the audit tells of it."""
+    one.must_be_in(await audited(spoilt(one.sql)))

@@ -258,6 +258,7 @@ async def test_another_program_verifies_the_chains(sound: Database) -> None:
     assert [] == [pair for pair in (*pairs, *acts) if pair[0] != pair[1]]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(("statements", "sentence"), ATTACKS.values(), ids=ATTACKS)
 async def test_the_first_row_that_was_touched_is_named(
     sound: Database, statements: list[str], sentence: str
@@ -268,6 +269,7 @@ async def test_the_first_row_that_was_touched_is_named(
     assert sentence in said
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     "change",
     [

@@ -29,6 +29,7 @@ TRANSCRIPTS = {
 }
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("name", TRANSCRIPTS)
 async def test_every_transcript_leaves_clean_books(
     db: Database, name: str, monkeypatch: pytest.MonkeyPatch

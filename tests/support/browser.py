@@ -55,3 +55,18 @@ def codes_in(picture: bytes) -> Sequence[str]:
     """Return the texts of the QR codes in a picture, as a phone reads them."""
     with Image.open(io.BytesIO(picture)) as image:
         return [found.text for found in zxingcpp.read_barcodes(image.convert("RGB"))]
+
+
+_AXE = Path(__file__).with_name("axe") / "axe.min.js"
+_AXE_RUN = """
+async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+  .filter(one => ["serious", "critical"].includes(one.impact))
+  .flatMap(one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 200)}`))"""
+
+
+async def barriers(page: Page) -> Sequence[str]:
+    """Return what keeps somebody from using a page who sees, hears or moves otherwise: what
+    axe-core finds that is serious. The page must be one that may run scripts.
+    """
+    await page.evaluate(_AXE.read_text("utf-8"))
+    return [str(one) for one in await page.evaluate(_AXE_RUN)]

@@ -277,7 +277,9 @@ def _console(
     made: Configs, database: Database, office: OfficeParts, door: AdminDoor, clock: Clock
 ) -> ConsoleParts:
     return ConsoleParts(
-        asking=LocalCalls(lambda to: services.add_services(office, to), guard=door.guarded),
+        asking=LocalCalls(
+            lambda to: services.add_services(office, to), guard=door.guarded, allowed=door.allowed
+        ),
         people=Visitors(
             logins=Logins(database),
             clock=clock,

@@ -5,7 +5,7 @@ forms that end them.
 from collections.abc import Iterable
 
 from gateway.fleet.v1 import session_pb2, trade_pb2, work_item_pb2
-from gateway.web.tables import Age, Form, Link, Table, moment, money
+from gateway.web.tables import ACT, Age, Form, Link, Table, moment, money
 from gateway.web.words import code, said
 from storage.fleet.closings import CLOSABLE
 from storage.fleet.views import WorkItemKind
@@ -33,7 +33,7 @@ def work_items(items: Iterable[work_item_pb2.WorkItem], title: str = "Work items
     return Table(
         name="work-items",
         title=title,
-        heads=("Kind", "Machine", "Waits for", "Amount", "Why", "What to do", "Act"),
+        heads=("Kind", "Machine", "Waits for", "Amount", "Why", "What to do", ACT),
         rows=[
             (
                 said(work_item_pb2.WorkItemKind, item.kind),
@@ -82,7 +82,7 @@ def refunds(of: Iterable[trade_pb2.Refund], *, now_ms: int, title: str = "Open r
     return Table(
         name="refunds",
         title=title,
-        heads=("Refund", "Machine", "Amount", "Status", "Cause", "Due", "Open for", "Error", "Act"),
+        heads=("Refund", "Machine", "Amount", "Status", "Cause", "Due", "Open for", "Error", ACT),
         rows=[
             (
                 one.refund_id,

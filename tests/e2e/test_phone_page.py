@@ -11,7 +11,7 @@ from gateway.process.sections import Address
 from gateway.rpc.limits import HttpLimits
 from gateway.serving import http_server
 from tests.alipay_client.simulator.merchant import World, world
-from tests.support.browser import barriers, browser, needs_browser, shot
+from tests.support.browser import barriers, browser, kept, needs_browser
 from tests.support.patience import HANGS_AFTER_S
 
 pytestmark = needs_browser
@@ -30,7 +30,7 @@ async def _phone(chromium: Browser, asked: list[str], *, scripts: bool) -> Page:
 
 
 async def _fits(page: Page, name: str) -> None:
-    await shot(page, f"phone-{name}")
+    await kept(page, f"phone-{name}")
     assert WIDTH >= await page.evaluate(WIDE)
 
 

@@ -45,6 +45,14 @@ async def shot(page: Page, name: str) -> bytes:
     return picture
 
 
+async def kept(page: Page, name: str) -> None:
+    """Leave a picture of the whole page, also of what is below the screen, if somebody wants to
+    look at it; it costs nothing where nobody does.
+    """
+    if os.environ.get(SHOTS_VARIABLE):
+        _leave(name, await page.screenshot(animations="disabled", full_page=True))
+
+
 def _leave(name: str, picture: bytes) -> None:
     if folder := os.environ.get(SHOTS_VARIABLE):
         Path(folder).mkdir(parents=True, exist_ok=True)

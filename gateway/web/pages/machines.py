@@ -6,7 +6,7 @@ from typing import Any
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.office.v1 import sales_service_pb2
 from gateway.web import sales
-from gateway.web.tables import Table, moment, money
+from gateway.web.tables import Instant, Table, moment, money
 from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.waiting import machine_link
 from gateway.web.words import code, said
@@ -25,7 +25,7 @@ STATES = {
     "VEND_IN_DOUBT": "in doubt",
 }
 HEADS = (
-    *("Machine", "Store", "State", "Connected or away since"),
+    *("Machine", "Store", "State", "In this state since"),
     *("Funds", "Open refunds", "Sold in 7 days", "In the 7 before", "Last fault", "Firmware"),
 )
 
@@ -40,6 +40,15 @@ def state_of(machine: machine_pb2.Machine) -> str:
     return STATES.get(phase, said(machine_pb2.Phase, machine.phase))
 
 
+def _since(machine: machine_pb2.Machine) -> Instant | None:
+    """Return since when it is in its state; None where only its page can tell."""
+    if machine.HasField("halted"):
+        return moment(machine.halted.since)
+    if machine.HasField("retired_at"):
+        return moment(machine.retired_at)
+    return None if machine.online else moment(machine.connection_changed_at)
+
+
 def row(machine: machine_pb2.Machine, sold: Mapping[Any, Any]) -> tuple[Any, ...]:
     """Return a machine's row under HEADS. ``sold``: by machine and currency."""
     line = sold.get((machine.machine_id, machine.currency))
@@ -47,7 +56,7 @@ def row(machine: machine_pb2.Machine, sold: Mapping[Any, Any]) -> tuple[Any, ...
         machine_link(machine.machine_id),
         machine.store_name,
         state_of(machine),
-        moment(machine.connection_changed_at),
+        _since(machine),
         money(machine.funds) if machine.funds.minor else None,
         machine.open_refund_count or None,
         money(line.now.sales) if line else None,

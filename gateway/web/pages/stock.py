@@ -10,7 +10,7 @@ from gateway.office.v1 import (
     stock_service_pb2,
 )
 from gateway.web.charts import bars
-from gateway.web.tables import Table
+from gateway.web.tables import Table, grouped
 from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.waiting import machine_link
 
@@ -52,7 +52,10 @@ async def stock(looking: Looking) -> ConsolePage:
             "bars": []
             if isinstance(picked, Missing)
             else bars(
-                [(one.product, one.quantity, str(one.quantity)) for one in picked.totals[:BARS_MAX]]
+                [
+                    (one.product, one.quantity, grouped(one.quantity))
+                    for one in picked.totals[:BARS_MAX]
+                ]
             ),
             "is_all": not any(words.values()),
         },

@@ -125,3 +125,11 @@ def test_a_locked_column_is_a_trouble_of_its_own() -> None:
         (one.kind, one.column, one.detail, one.since_ms, one.cost_minor) for one in found.troubles
     ]
     assert 300 == found.cost_minor
+
+
+def test_it_is_told_since_when_somebody_disabled_it() -> None:
+    """If the audit log knows it."""
+    disabled = replace(a_machine_view(), enabled=False)
+    for at_ms in (7_000, None):
+        (one,) = health(disabled, [], [], TAKINGS, at_ms).troubles
+        assert (TroubleKind.DISABLED, at_ms) == (one.kind, one.since_ms)

@@ -130,3 +130,33 @@ def vends(of: Iterable[session_pb2.Vend], title: str = "Last vends") -> Table:
         ],
         empty="Nobody has chosen anything yet.",
     )
+
+
+def reconciliations(
+    of: Iterable[trade_pb2.Reconciliation], title: str = "Last reconciliation"
+) -> Table:
+    """Return Alipay's daily files that were held against the ledger."""
+    return Table(
+        name="reconciliations",
+        title=title,
+        heads=("Day", "File", "Read", "Payments and refunds", "Differences that wait", "Day over"),
+        rows=[
+            (
+                one.day,
+                one.file_name,
+                moment(one.read_at),
+                one.row_count,
+                one.open_difference_count,
+                _is_over(one),
+            )
+            for one in of
+        ],
+        empty="No daily file of Alipay was read yet: vendgate reconcile reads it.",
+        note="Days are those of GMT+8. Before a day is over nobody looks for what is missing at "
+        "Alipay: read its file again then.",
+    )
+
+
+def _is_over(one: trade_pb2.Reconciliation) -> str:
+    over = "yes" if one.day_was_over else "not when it was read"
+    return f"{over}; a restore has lost sales of it" if one.restored else over

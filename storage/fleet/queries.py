@@ -37,6 +37,7 @@ from storage.fleet.views import (
     EventView,
     GaugeView,
     MachineView,
+    ReconciliationView,
     RefundView,
     SessionView,
     TallyView,
@@ -217,6 +218,10 @@ class Queries:
     async def balances(self, machine_id: str = "") -> list[BalanceView]:
         """Return all money by currency, of one machine or of all."""
         return await self._db.read(lambda connection: read_balances(connection, machine_id))
+
+    async def reconciliations(self, *, before: int = 0, limit: int) -> list[ReconciliationView]:
+        """Return the daily files that were read before that position, newest first; 0: all."""
+        return await self._list(lists.reconciliations(before).limit(limit), shapes.reconciliation)
 
     async def events_after(self, position: int, *, upto: int, limit: int) -> list[EventView]:
         """Return what was saved behind ``position`` and up to ``upto``, oldest first."""

@@ -22,13 +22,15 @@ from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.words import code, said
 
 ITEMS = 50
+READ = 1
+"""Of Alipay's daily files the last one; Money has more."""
 RED_MAX = 5
 """Of so many machines that do not sell it is told what that costs."""
 
 
 async def today(looking: Looking) -> ConsolePage:
     """Return the page."""
-    red, items, refunds = await looking.all(
+    red, items, refunds, read = await looking.all(
         fleet_service_pb2.ListMachinesRequest(
             phases=[machine_pb2.PHASE_INACTIVE, machine_pb2.PHASE_DISABLED], page_size=RED_MAX
         ),
@@ -36,6 +38,7 @@ async def today(looking: Looking) -> ConsolePage:
             page_size=ITEMS, page_token=looking.token("items")
         ),
         trade_service_pb2.ListRefundsRequest(open=True, page_size=ITEMS),
+        trade_service_pb2.ListReconciliationsRequest(page_size=READ),
     )
     day, not_selling = await asyncio.gather(sold_today(looking), _red(looking, red.machines))
     ages = _ages([one.due_at.ToMilliseconds() for one in refunds.refunds], looking.now_ms)
@@ -48,6 +51,7 @@ async def today(looking: Looking) -> ConsolePage:
             waiting.work_items(items.work_items),
             waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
             _by_age(ages, is_part=bool(refunds.next_page_token)),
+            waiting.reconciliations(read.reconciliations),
         ),
         values={
             "sold": day,

@@ -173,7 +173,7 @@ def assemble(
     registry, queries = Registry(database, made.policy), Queries(database)
     denied = Denylist()
     store = SqlMachineStore(database, notify_base_url=made.public_url)
-    screens = _screens(made, database, clock, monotonic, screens_url)
+    screens = _screens(made, database, clock, monotonic, screens_url, denied)
     machines = MachineService(
         links,
         gateway_id=gateway_id,
@@ -305,6 +305,7 @@ def _screens(
     clock: Clock,
     monotonic: Callable[[], float],
     url: str,
+    denied: Denylist,
 ) -> _Screens:
     """Return what keeps the screens."""
     folder = AssetFolder(made.screens.folder)
@@ -321,6 +322,7 @@ def _screens(
         screens=screens,
         key=key,
         now_s=lambda: clock.now_ms() // 1_000,
+        denied=denied,
     )
     return _Screens(folder=folder, desk=desk, files=files.app())
 

@@ -53,6 +53,7 @@ from storage.tables import (
     inbox,
     journal,
     machine_commands,
+    machine_screens,
     machine_states,
     machines,
     planogram_waits,
@@ -351,6 +352,21 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
         planogram_waits.outerjoin(
             machine_states, machine_states.c.machine_id == planogram_waits.c.machine_id
         )
+    )
+    .group_by("link"),
+    select(
+        literal("screens_waiting"),
+        case((machine_states.c.online.is_(True), "online"), else_="offline").label("link"),
+        func.count(),
+        func.min(machine_screens.c.wanted_at_ms),
+    )
+    .select_from(
+        machine_screens.join(
+            machines, machines.c.machine_id == machine_screens.c.machine_id
+        ).outerjoin(machine_states, machine_states.c.machine_id == machine_screens.c.machine_id)
+    )
+    .where(
+        machine_screens.c.wanted != machine_screens.c.applied, machines.c.retired_at_ms.is_(None)
     )
     .group_by("link"),
     select(

@@ -5,7 +5,6 @@ Plain HTML; the one script reads the part that changes once a second. Without it
 """
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 from alipay_client.simulator import gmt8, views
@@ -13,7 +12,7 @@ from alipay_client.simulator.amounts import to_text
 from alipay_client.simulator.config import Faults, Quirks
 from alipay_client.simulator.context import Context
 from alipay_client.simulator.legend import explained
-from alipay_client.simulator.phone import left_off
+from alipay_client.simulator.phone import as_text, left_off
 from alipay_client.simulator.reader import TradeList
 
 _STYLE = """body{font:15px/1.4 system-ui,sans-serif;margin:1em auto;max-width:76em;padding:0 1em}
@@ -27,13 +26,13 @@ code{font-size:13px;overflow-wrap:anywhere}.said{background:#eef;padding:.5em 1e
 
 def render(context: Context, trades: TradeList, said: str = "") -> str:
     """Return the whole page; ``said`` is what the last button did."""
-    note = f'<p class="said" role="status">{escape(said)}</p>' if said else ""
+    note = f'<p class="said" role="status">{as_text(said)}</p>' if said else ""
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         'content="width=device-width, initial-scale=1"><title>Counter · Pretend Alipay</title>'
         f'<link rel="icon" href="data:,"><style>{_STYLE}</style>'
         '<script src="/page.js" defer></script></head><body><main><h1>Counter</h1>'
-        f'<p><a href="/">To the phone</a>. Merchant {escape(context.config.partner)}. No real '
+        f'<p><a href="/">To the phone</a>. Merchant {as_text(context.config.partner)}. No real '
         f'money moves here.</p>{note}<div id="live" data-from="/counter/live">'
         f"{live(context, trades)}</div>{_switches(context)}{_turned(context)}</main></body></html>"
     )
@@ -62,20 +61,20 @@ def _book(found: TradeList) -> str:
         "<th>Status</th><th>Refunds</th><th>Notifications</th></tr>"
     )
     table = _table("Book", heads + rows)
-    return f"<h2>Book</h2><p>{escape(totals)}</p>{table}{left_off(view)}"
+    return f"<h2>Book</h2><p>{as_text(totals)}</p>{table}{left_off(view)}"
 
 
 def _trade(trade: Mapping[str, Any]) -> str:
     currency = trade["currency"]
     refunds = "<br>".join(
         (
-            f"{to_text(item['amount_minor'], currency)} {item['state']} {escape(item['error'])} "
-            f"<code>{escape(item['refund_id'])}</code>"
+            f"{to_text(item['amount_minor'], currency)} {item['state']} {as_text(item['error'])} "
+            f"<code>{as_text(item['refund_id'])}</code>"
         )
         for item in trade["refunds"]
     )
     told = "<br>".join(
-        f"{escape(item['cause'].split(':')[0])}: {item['state']}, sent {item['attempts']}"
+        f"{as_text(item['cause'].split(':')[0])}: {item['state']}, sent {item['attempts']}"
         for item in trade["notifications"]
     )
     again = (
@@ -83,9 +82,9 @@ def _trade(trade: Mapping[str, Any]) -> str:
         f'value="{trade["trade_no"]}">Send again</button></form>'
     )
     return (
-        f"<tr><td><code>{trade['trade_no']}</code><br>{gmt8.text(trade['paid_at_ms'])}</td><td>{escape(trade['store_id'])}</td>"
-        f"<td>{escape(trade['buyer'])}</td><td>{to_text(trade['paid_minor'], currency)} "
-        f"{escape(currency)}</td>"
+        f"<tr><td><code>{trade['trade_no']}</code><br>{gmt8.text(trade['paid_at_ms'])}</td><td>{as_text(trade['store_id'])}</td>"
+        f"<td>{as_text(trade['buyer'])}</td><td>{to_text(trade['paid_minor'], currency)} "
+        f"{as_text(currency)}</td>"
         f"<td>{trade['status']}</td><td>{refunds}</td><td>{told}{again}</td></tr>"
     )
 
@@ -102,8 +101,8 @@ def _switches(context: Context) -> str:
 
 def _group(group: Faults | Quirks) -> str:
     return "".join(
-        f"<label>{_input(name, value, choices)}<code>{escape(name)}</code>"
-        f"<span>{escape(words)}</span></label>"
+        f"<label>{_input(name, value, choices)}<code>{as_text(name)}</code>"
+        f"<span>{as_text(words)}</span></label>"
         for name, value, words, choices in explained(group)
     )
 
@@ -114,11 +113,11 @@ def _input(name: str, value: object, choices: Sequence[str]) -> str:
         text, choices = text.lower(), ("false", "true")
     if choices:
         options = "".join(
-            f"<option{' selected' if item == text else ''}>{escape(item)}</option>"
+            f"<option{' selected' if item == text else ''}>{as_text(item)}</option>"
             for item in choices
         )
         return f'<select name="{name}">{options}</select>'
-    return f'<input name="{name}" value="{escape(text)}">'
+    return f'<input name="{name}" value="{as_text(text)}">'
 
 
 def read_switches(current: Mapping[str, object], form: Mapping[str, str]) -> dict[str, object]:
@@ -141,7 +140,7 @@ def read_switches(current: Mapping[str, object], form: Mapping[str, str]) -> dic
 
 def _turned(context: Context) -> str:
     rows = "".join(
-        f"<tr><td>{gmt8.text(item.at_ms)}</td><td>{escape(item.service)}</td><td>{item.code}</td><td>{escape(item.reason)}</td></tr>"
+        f"<tr><td>{gmt8.text(item.at_ms)}</td><td>{as_text(item.service)}</td><td>{item.code}</td><td>{as_text(item.reason)}</td></tr>"
         for item in reversed(context.turned_away)
     )
     table = _table("Calls turned away", rows)

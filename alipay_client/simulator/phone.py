@@ -51,12 +51,12 @@ def _card(context: Context, code: Mapping[str, str]) -> str:
     shown = context.screens.of(code["qrcode"])
     is_active = code["status"] == CodeStatus.ACTIVE.value
     kind = "asks" if shown is not None and shown.amount else ""
-    status = "" if is_active else f'<p class="bad">This code is {escape(code["status"])}.</p>'
-    href = escape(f"/scan?{urlencode({'text': code['qrcode']})}")
+    status = "" if is_active else f'<p class="bad">This code is {as_text(code["status"])}.</p>'
+    href = as_text(f"/scan?{urlencode({'text': code['qrcode']})}")
     return (
         f'<li class="{kind if is_active else "dead"}"><a href="{href}">'
         f'<img alt="" src="{_picture_of(code["qrcode"])}">'
-        f"<div><strong>{escape(code['store_id'])}</strong> {escape(code['store_name'])}"
+        f"<div><strong>{as_text(code['store_id'])}</strong> {as_text(code['store_name'])}"
         f"<p>{_screen(context, shown, code['currency'])}</p>{status}</div></a></li>"
     )
 
@@ -69,17 +69,17 @@ def sheet(context: Context, code: Code, said: str = "", buyer: str = BUYER) -> s
     amount = "5.00" if exponent(code.trans_currency) else "500"
     if shown is not None and shown.amount:
         amount = shown.amount
-    href = escape(f"/scan/live?{urlencode({'text': code.qrcode})}")
+    href = as_text(f"/scan/live?{urlencode({'text': code.qrcode})}")
     body = (
-        f'<div class="sheet"><img class="code" alt="QR code of {escape(code.store_id)}" '
-        f'src="{_picture_of(code.qrcode)}"><p class="who">{escape(code.store_id)} '
-        f"{escape(code.store_name)}</p>{_live(href, screen(context, code))}</div>"
+        f'<div class="sheet"><img class="code" alt="QR code of {as_text(code.store_id)}" '
+        f'src="{_picture_of(code.qrcode)}"><p class="who">{as_text(code.store_id)} '
+        f"{as_text(code.store_name)}</p>{_live(href, screen(context, code))}</div>"
         '<form method="post" action="/pay"><input type="hidden" name="qrcode" '
-        f'value="{escape(code.qrcode)}"><label for="amount">Amount, '
-        f'{escape(code.trans_currency)}</label><input id="amount" name="amount" '
-        f'inputmode="decimal" value="{escape(amount)}"><label for="buyer">Who pays</label>'
-        f'<input id="buyer" name="buyer" value="{escape(buyer)}"><button>Pay</button></form>'
-        f'<p class="soft"><code>{escape(code.qrcode)}</code></p>'
+        f'value="{as_text(code.qrcode)}"><label for="amount">Amount, '
+        f'{as_text(code.trans_currency)}</label><input id="amount" name="amount" '
+        f'inputmode="decimal" value="{as_text(amount)}"><label for="buyer">Who pays</label>'
+        f'<input id="buyer" name="buyer" value="{as_text(buyer)}"><button>Pay</button></form>'
+        f'<p class="soft"><code>{as_text(code.qrcode)}</code></p>'
     )
     return _page(context, "/", f"Pay {code.store_id}", body, said)
 
@@ -94,10 +94,10 @@ def screen(context: Context, code: Code) -> str:
 def _screen(context: Context, shown: Shown | None, currency: str) -> str:
     if shown is None:
         return "The machine says nothing."
-    asks = f"<br>asks for <strong>{escape(shown.amount)} {escape(currency)}</strong>"
+    asks = f"<br>asks for <strong>{as_text(shown.amount)} {as_text(currency)}</strong>"
     left_ms = None if shown.until_ms is None else max(0, shown.until_ms - context.now_ms())
     left = "" if left_ms is None else f", {left_ms // 1000} s left"
-    return f"{escape(shown.text)}{asks if shown.amount else ''}{left}"
+    return f"{as_text(shown.text)}{asks if shown.amount else ''}{left}"
 
 
 def receipt(
@@ -111,8 +111,8 @@ def receipt(
     again = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
     body = (
         f'{_live(f"{path}/live", steps(trade, refunds, told), "polite")}<p class="soft">Trade '
-        f'<code>{escape(trade.trade_no)}</code></p><p><a href="/scan?'
-        f'{escape(urlencode({"text": trade.qrcode, "buyer": trade.buyer}))}">Pay this machine '
+        f'<code>{as_text(trade.trade_no)}</code></p><p><a href="/scan?'
+        f'{as_text(urlencode({"text": trade.qrcode, "buyer": trade.buyer}))}">Pay this machine '
         "again</a></p>"
     )
     return _page(context, "/payments", "Paid", body, head=again)
@@ -127,8 +127,8 @@ def steps(trade: Trade, refunds: Sequence[RefundEntry], told: Sequence[Notificat
     rows = "".join(map(_returned, refunds))
     return (
         f'<p class="big">{_money(trade.paid_minor, trade.currency)}</p>'
-        f'<p class="sheet">Paid to <strong>{escape(trade.store_id)}</strong> by '
-        f"{escape(trade.buyer)}, {gmt8.text(trade.paid_at_ms)}</p>"
+        f'<p class="sheet">Paid to <strong>{as_text(trade.store_id)}</strong> by '
+        f"{as_text(trade.buyer)}, {gmt8.text(trade.paid_at_ms)}</p>"
         f'<ul class="steps"><li>{news}</li>{rows}</ul><p>{spent if refunds else ""}</p>'
     )
 
@@ -138,11 +138,11 @@ def _returned(refund: RefundEntry) -> str:
         RefundStatus.SUCCEEDED: ("good", "Came back to you"),
         RefundStatus.FAILED: ("bad", "Did not come back"),
     }.get(refund.state, ("", "On its way back to you"))
-    why = f" ({escape(refund.error)})" if refund.error else ""
+    why = f" ({as_text(refund.error)})" if refund.error else ""
     amount = _money(refund.amount_minor, refund.currency)
     return (
         f'<li class="{kind}"><span class="amount">{amount}</span>{words}{why}'
-        f'<p class="soft"><code>{escape(refund.refund_id)}</code></p></li>'
+        f'<p class="soft"><code>{as_text(refund.refund_id)}</code></p></li>'
     )
 
 
@@ -173,8 +173,8 @@ def _payment(trade: Mapping[str, Any]) -> str:
     ]
     return (
         f'<li><a href="/payments/{quote(trade["trade_no"])}"><div><span class="amount">'
-        f"{_money(trade['paid_minor'], currency)}</span><strong>{escape(trade['store_id'])}"
-        f'</strong> by {escape(trade["buyer"])}{"".join(lines)}<p class="soft">'
+        f"{_money(trade['paid_minor'], currency)}</span><strong>{as_text(trade['store_id'])}"
+        f'</strong> by {as_text(trade["buyer"])}{"".join(lines)}<p class="soft">'
         f"{gmt8.text(trade['paid_at_ms'])}</p></div></a></li>"
     )
 
@@ -194,17 +194,17 @@ def left_off(view: Mapping[str, Any]) -> str:
 def _page(
     context: Context, path: str, title: str, body: str, said: str = "", head: str = ""
 ) -> str:
-    note = f'<p class="said" role="status">{escape(said)}</p>' if said else ""
+    note = f'<p class="said" role="status">{as_text(said)}</p>' if said else ""
     tabs = "".join(
         f'<a href="{href}"{" aria-current=page" if href == path else ""}>{name}</a>'
         for href, name in _TABS
     )
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-        f'content="width=device-width, initial-scale=1"><title>{escape(title)} · Pretend Alipay'
+        f'content="width=device-width, initial-scale=1"><title>{as_text(title)} · Pretend Alipay'
         f'</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/phone.css">'
         f'<script src="/page.js" defer></script>{head}</head><body><div class="phone"><header>'
-        f"<h1>Pretend Alipay</h1><p>Merchant {escape(context.config.partner)}. No real money "
+        f"<h1>Pretend Alipay</h1><p>Merchant {as_text(context.config.partner)}. No real money "
         f"moves here.</p></header><main>{note}{body}</main><nav aria-label=Pages>{tabs}</nav>"
         "</div></body></html>"
     )
@@ -215,8 +215,15 @@ def _live(href: str, content: str, tone: str = "off") -> str:
 
 
 def _money(minor: int, currency: str) -> str:
-    return f"{to_text(minor, currency)} {escape(currency)}"
+    return f"{to_text(minor, currency)} {as_text(currency)}"
 
 
 def _picture_of(qrcode: str) -> str:
-    return escape(f"/code.svg?{urlencode({'text': qrcode})}")
+    return as_text(f"/code.svg?{urlencode({'text': qrcode})}")
+
+
+def as_text(text: str) -> str:
+    """Return what somebody wrote as it stands in a page: no markup, and nothing that turns a line
+    around or is not seen.
+    """
+    return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text))

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from alipay_client.simulator import files, gmt8, page, payments, screens
+from alipay_client.simulator import files, gmt8, page, payments, phone, screens
 from alipay_client.simulator.app import SimulatedAlipay
-from alipay_client.simulator.model import Declined
+from alipay_client.simulator.book import NotificationEntry
+from alipay_client.simulator.model import Code, Declined, RefundEntry, Trade
 from alipay_client.simulator.reader import CodeList, TradeList
 from alipay_client.simulator.screens import Shown
 from alipay_client.simulator.wire import CODECS, NoAnswer
@@ -60,7 +61,16 @@ def application(alipay: SimulatedAlipay) -> Starlette:
         Route("/gateway.do", site.gateway, methods=["GET", "POST"]),
         Route("/", _guarded(site.show), methods=["GET"]),
         Route("/live", _guarded(site.live), methods=["GET"]),
+        Route("/scan", _guarded(site.scan), methods=["GET"]),
+        Route("/scan/live", _guarded(site.scan_live), methods=["GET"]),
+        Route("/payments", _guarded(site.payments), methods=["GET"]),
+        Route("/payments/live", _guarded(site.payments_live), methods=["GET"]),
+        Route("/payments/{trade_no}", _guarded(site.receipt), methods=["GET"]),
+        Route("/payments/{trade_no}/live", _guarded(site.receipt_live), methods=["GET"]),
+        Route("/counter", _guarded(site.counter), methods=["GET"]),
+        Route("/counter/live", _guarded(site.counter_live), methods=["GET"]),
         Route("/page.js", _guarded(site.script), methods=["GET"]),
+        Route("/phone.css", _guarded(site.style), methods=["GET"]),
         Route("/code.svg", _guarded(site.picture), methods=["GET"]),
         Route("/pay", _guarded(site.pay_form), methods=["POST"]),
         Route("/faults", _guarded(site.faults_form), methods=["POST"]),
@@ -200,35 +210,72 @@ class _Site:
         return JSONResponse({"status": trade.status.value})
 
     async def show(self, request: Request) -> Response:
-        said = request.query_params.get("said", "")[:200]
-        return HTMLResponse(page.render(self._context, *await self._shown(), said))
+        return HTMLResponse(phone.scanner(self._context, await self._codes(), _said(request)))
 
     async def live(self, _request: Request) -> Response:
-        return HTMLResponse(page.live(self._context, *await self._shown()))
+        return HTMLResponse(phone.codes(self._context, await self._codes()))
 
-    async def _shown(self) -> tuple[CodeList, TradeList]:
-        codes = await self._alipay.reader.codes(page.CODES_MAX)
-        return codes, await self._alipay.reader.trades(page.TRADES_MAX)
+    async def _codes(self) -> CodeList:
+        return await self._alipay.reader.codes(phone.CODES_MAX)
+
+    async def scan(self, request: Request) -> Response:
+        code = self._context.book.code(request.query_params.get("text", ""))
+        if code is None:
+            return _back("/", "Nobody has this code")
+        buyer = request.query_params.get("buyer", phone.BUYER)[:_NUMBER_MAX]
+        return HTMLResponse(phone.sheet(self._context, code, _said(request), buyer))
+
+    async def scan_live(self, request: Request) -> Response:
+        return HTMLResponse(phone.screen(self._context, self._code(request)))
+
+    async def payments(self, _request: Request) -> Response:
+        return HTMLResponse(phone.payments(self._context, await self._trades(phone.TRADES_MAX)))
+
+    async def payments_live(self, _request: Request) -> Response:
+        return HTMLResponse(phone.paid(await self._trades(phone.TRADES_MAX)))
+
+    async def _trades(self, limit: int) -> TradeList:
+        return await self._alipay.reader.trades(limit)
+
+    async def receipt(self, request: Request) -> Response:
+        return HTMLResponse(phone.receipt(self._context, *self._payment(request)))
+
+    async def receipt_live(self, request: Request) -> Response:
+        return HTMLResponse(phone.steps(*self._payment(request)))
+
+    def _payment(
+        self, request: Request
+    ) -> tuple[Trade, list[RefundEntry], list[NotificationEntry]]:
+        book, trade = self._context.book, self._trade(request.path_params["trade_no"])
+        return trade, book.refunds_of(trade.trade_no), book.notifications_of(trade.trade_no)
+
+    async def counter(self, request: Request) -> Response:
+        trades = await self._trades(phone.TRADES_MAX)
+        return HTMLResponse(page.render(self._context, trades, _said(request)))
+
+    async def counter_live(self, _request: Request) -> Response:
+        return HTMLResponse(page.live(self._context, await self._trades(phone.TRADES_MAX)))
 
     async def script(self, _request: Request) -> Response:
-        return Response(page.SCRIPT, headers={"content-type": "text/javascript; charset=utf-8"})
+        return Response(phone.SCRIPT, headers={"content-type": "text/javascript; charset=utf-8"})
+
+    async def style(self, _request: Request) -> Response:
+        return Response(phone.STYLE, headers={"content-type": "text/css; charset=utf-8"})
 
     async def picture(self, request: Request) -> Response:
-        qrcode = request.query_params.get("text", "")
-        if self._context.book.code(qrcode) is None:
-            raise Declined("CODE_UNKNOWN", "there is no such code")
+        qrcode = self._code(request).qrcode
         headers = {"content-type": "image/svg+xml", "cache-control": "max-age=3600"}
-        return Response(page.picture(qrcode), headers=headers)
+        return Response(phone.picture(qrcode), headers=headers)
 
     async def pay_form(self, request: Request) -> Response:
         form = await self._form(request)
+        qrcode, buyer = form.get("qrcode", ""), form.get("buyer", phone.BUYER)
         try:
-            trade = self._alipay.pay(
-                form.get("qrcode", ""), form.get("amount", ""), form.get("buyer", "alice")
-            )
+            trade = self._alipay.pay(qrcode, form.get("amount", ""), buyer)
         except Declined as declined:
-            return _back(f"{declined.code} {declined.detail}")
-        return _back(f"Paid: trade {trade.trade_no}")
+            said = f"{declined.code} {declined.detail}"
+            return _back("/scan", said, text=qrcode, buyer=buyer)
+        return RedirectResponse(f"/payments/{trade.trade_no}", 303)
 
     async def faults_form(self, request: Request) -> Response:
         try:
@@ -236,14 +283,20 @@ class _Site:
                 page.read_switches(self._context.switches(), await self._form(request))
             )
         except ValueError as error:
-            return _back(str(error))
-        return _back("Switched")
+            return _back("/counter", str(error))
+        return _back("/counter", "Switched")
 
     async def redeliver_form(self, request: Request) -> Response:
         trade_no = (await self._form(request)).get("trade_no", "")
-        return _back(f"Due again: {self._alipay.courier.redeliver(trade_no)}")
+        return _back("/counter", f"Due again: {self._alipay.courier.redeliver(trade_no)}")
 
-    def _trade(self, trade_no: str) -> Any:
+    def _code(self, request: Request) -> Code:
+        code = self._context.book.code(request.query_params.get("text", ""))
+        if code is None:
+            raise Declined("CODE_UNKNOWN", "there is no such code")
+        return code
+
+    def _trade(self, trade_no: str) -> Trade:
         trade = self._context.book.trade(trade_no)
         if trade is None:
             raise Declined("TRADE_UNKNOWN", "there is no such trade")
@@ -313,5 +366,9 @@ def _day(text: str) -> int:
         raise _BadRequest("the day is written YYYYMMDD") from error
 
 
-def _back(said: str) -> Response:
-    return RedirectResponse(f"/?{httpx.QueryParams(said=said)}", 303)
+def _said(request: Request) -> str:
+    return request.query_params.get("said", "")[:200]
+
+
+def _back(path: str, said: str, **words: str) -> Response:
+    return RedirectResponse(f"{path}?{httpx.QueryParams(said=said, **words)}", 303)

@@ -16,6 +16,7 @@ from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from gateway.demo.report import Report
+from gateway.process.texts import plain
 from storage.fleet.views import EventView, MachineView
 
 PHASE_STYLE = {
@@ -202,7 +203,7 @@ def _machines(machines: Sequence[MachineView], width: int, height: int) -> list[
     columns = []
     left = width
     for name, least, value in _COLUMNS:
-        cells = [value(machine) for machine in shown]
+        cells = [plain(value(machine)) for machine in shown]
         needed = max(least, *map(len, (name, *cells)))
         if needed <= left:
             columns.append((name, needed, cells))
@@ -230,7 +231,9 @@ def _events(events: Sequence[EventView], width: int, height: int) -> list[Text]:
     for event in reversed(events):
         block = [
             Text(line)
-            for line in _wrapped(event.text, width, indent=f"{event.machine_id} ", then=_INDENT)
+            for line in _wrapped(
+                plain(event.text), width, indent=f"{event.machine_id} ", then=_INDENT
+            )
         ]
         block[0].stylize("bold", 0, len(event.machine_id))
         if len(told) + len(block) > height:

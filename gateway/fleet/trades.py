@@ -131,3 +131,17 @@ class TradeService(trade_service_pb2_grpc.TradeServiceServicer):
             await self.parts.acts.machine(request.machine_id)
         balances = await self.parts.queries.balances(machine_id=request.machine_id)
         return wire.GetBalancesResponse(balances=map(views.balance, balances))
+
+    @answered
+    async def ListReconciliations(
+        self, request: wire.ListReconciliationsRequest, context: Context
+    ) -> wire.ListReconciliationsResponse:
+        asked = Fields().done_page(request, "reconciliations")
+        rows = await self.parts.queries.reconciliations(
+            before=pages.number(asked), limit=asked.rows
+        )
+        page = pages.page(rows, asked, lambda row: str(row.position))
+        return wire.ListReconciliationsResponse(
+            reconciliations=map(views.reconciliation, page.rows),
+            next_page_token=page.next_page_token,
+        )

@@ -249,6 +249,11 @@ def balance(view: views.BalanceView) -> trade_pb2.Balance:
     return message(trade_pb2.Balance, view)
 
 
+def reconciliation(view: views.ReconciliationView) -> trade_pb2.Reconciliation:
+    """Return one of Alipay's daily files that was held against the ledger."""
+    return message(trade_pb2.Reconciliation, view)
+
+
 def work_item(view: views.WorkItemView, now_ms: int) -> work_item_pb2.WorkItem:
     """Return something that waits for a person, with what ends it."""
     age_seconds = max(0, now_ms - view.since_at_ms) // 1_000

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway.process.endings import sentences
+from gateway.process.texts import plain
 
 ANSWER_TIMEOUT_S = 60
 
@@ -44,7 +45,8 @@ def add(
     """Bring files to the gateway, and print the hash of each. Again: the same answer."""
     with sentences():
         for path in file:
-            print(f"{added(path, admin, by=by, pem=(ca, cert, key))}  {path}", flush=True)
+            sha256 = added(path, admin, by=by, pem=(ca, cert, key))
+            print(f"{sha256}  {plain(str(path))}", flush=True)
 
 
 def added(path: Path, admin: str, *, by: str, pem: tuple[Path | None, ...]) -> str:

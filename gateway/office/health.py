@@ -60,10 +60,11 @@ def health(
     incidents: Iterable[IncidentView],
     locks: Iterable[LockView],
     takings: Takings,
+    disabled_at_ms: int | None = None,
 ) -> MachineHealth:
-    """Return how the machine is."""
+    """Return how the machine is. ``disabled_at_ms``: when somebody disabled it last."""
     usual = _hourly(sum(takings.by_column.values()), takings)
-    whole = list(_of_all(machine, usual))
+    whole = list(_of_all(machine, usual, disabled_at_ms))
     some = [
         *_sold_out(machine, takings),
         *_locked(locks, takings),
@@ -90,7 +91,7 @@ def _hourly(minor: int, takings: Takings) -> int:
     return round(minor * HOUR_MS / takings.span_ms)
 
 
-def _of_all(machine: MachineView, usual: int) -> Iterable[Trouble]:
+def _of_all(machine: MachineView, usual: int, disabled_at_ms: int | None) -> Iterable[Trouble]:
     halt = machine.halt
     if halt is not None:
         yield Trouble(
@@ -100,7 +101,7 @@ def _of_all(machine: MachineView, usual: int) -> Iterable[Trouble]:
             cost_minor=usual,
         )
     if not machine.enabled:
-        yield Trouble(kind=TroubleKind.DISABLED, cost_minor=usual)
+        yield Trouble(kind=TroubleKind.DISABLED, since_ms=disabled_at_ms, cost_minor=usual)
     elif machine.code_status != "ACTIVE":
         yield Trouble(
             kind=TroubleKind.NO_CODE,

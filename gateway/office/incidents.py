@@ -139,4 +139,8 @@ class IncidentService(incident_service_pb2_grpc.IncidentServiceServicer):
             since_ms=sales_count_from(since_ms, machine.registered_at_ms, now_ms),
             now_ms=now_ms,
         )
-        return views.health(health(machine, told, locks, takings), machine.currency)
+        disabled_at_ms = (
+            None if machine.enabled else await self._incidents.disabled_at_ms(request.machine_id)
+        )
+        found = health(machine, told, locks, takings, disabled_at_ms)
+        return views.health(found, machine.currency)

@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from actors.ports import Clock
 from gateway.fleet.act import Act
-from gateway.fleet.errors import not_possible
+from gateway.fleet.errors import CallRefused, not_possible
 from gateway.office.errors import deed_of, in_words
 from gateway.office.place_fields import NAME_LENGTH_MAX, PlaceFields
 from gateway.office.v1 import screen_pb2
@@ -20,6 +22,8 @@ from gateway.screens.pictures import NotShowable, found_in
 from storage.office.assets import Assets, AssetView
 from storage.office.playlists import PlaylistContent, PlaylistItem, Playlists, PlaylistView
 from storage.office.screen_plans import PlanContent, PlanView, ScreenPlans
+
+log = structlog.get_logger()
 
 ITEMS_MAX = 64
 DURATION_MS = (1_000, 600_000)
@@ -48,24 +52,40 @@ class ScreenCalls:
         fields = PlaceFields().line("name", request.name, most=NAME_LENGTH_MAX)
         fields.done()
         try:
-            found = found_in(request.content)
+            found = await asyncio.to_thread(found_in, request.content)
         except NotShowable as error:
             fields.wrong("content", str(error))
             fields.done()
             raise
-        if not act.validate_only:
-            try:
-                await asyncio.to_thread(self.folder.put, request.content)
-            except OSError as error:
-                why = error.strerror or type(error).__name__
-                raise not_possible(
-                    "FOLDER_REFUSES",
-                    f"the folder of [screens] takes no file ({why}): see that this gateway may "
-                    "write there and that there is room, then try again",
-                    asset=found.sha256,
-                ) from None
-        with in_words():
-            return await self.assets.add(found, request.name, deed_of(act, "AddAsset", self.clock))
+        is_new = not act.validate_only and await self._put(request.content, found.sha256)
+        try:
+            with in_words():
+                deed = deed_of(act, "AddAsset", self.clock)
+                return await self.assets.add(found, request.name, deed)
+        except CallRefused:
+            # A definite no: no row will ever name it. What is only not known stays.
+            if is_new:
+                await asyncio.to_thread(self._drop, found.sha256)
+            raise
+
+    async def _put(self, content: bytes, sha256: str) -> bool:
+        """Keep a file before a row names it; return whether it was not there before."""
+        try:
+            return await asyncio.to_thread(self.folder.put, content)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise not_possible(
+                "FOLDER_REFUSES",
+                f"the folder of [screens] takes no file ({why}): see that this gateway may "
+                "write there and that there is room, then try again",
+                asset=sha256,
+            ) from None
+
+    def _drop(self, sha256: str) -> None:
+        try:
+            self.folder.drop(sha256)
+        except OSError as error:
+            log.warning("a file that is no asset stays in the folder", error=str(error))
 
     async def recall_asset(self, request: wire.RecallAssetRequest, act: Act) -> AssetView:
         """RecallAsset."""

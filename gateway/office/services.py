@@ -110,6 +110,7 @@ from storage.office.reversals import Reversals
 from storage.office.screen_plans import ScreenPlans
 from storage.office.screens import Screens
 from storage.office.selectors import Selectors
+from storage.office.shrinkage import Shrinkage
 from storage.office.sites import Sites
 from storage.office.stays import Stays
 from storage.office.stock_lists import StockLists
@@ -138,6 +139,7 @@ class OfficeParts:
     visits: Visits
     pars: Pars
     stock_lists: StockLists
+    shrinkage: Shrinkage
     districts: Districts
     sites: Sites
     profiles: Profiles
@@ -202,6 +204,7 @@ class OfficeParts:
             visits=Visits(database),
             pars=pars,
             stock_lists=StockLists(database),
+            shrinkage=Shrinkage(database),
             districts=Districts(database),
             sites=Sites(database),
             profiles=profiles,
@@ -313,7 +316,8 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         VisitService(parts.fleet, parts.visits), server
     )
     stock_service_pb2_grpc.add_StockServiceServicer_to_server(
-        StockService(parts.fleet, parts.pars, parts.stock_lists, parts.selectors), server
+        StockService(parts.fleet, parts.pars, parts.stock_lists, parts.selectors, parts.shrinkage),
+        server,
     )
     place_service_pb2_grpc.add_PlaceServiceServicer_to_server(
         PlaceService(parts.fleet, parts.districts, parts.sites), server

@@ -12,6 +12,7 @@ from gateway.office.v1 import stock_service_pb2 as wire
 from gateway.office.v1 import stock_service_pb2_grpc
 from storage.office.pars import Pars, ParsView
 from storage.office.selectors import Selectors
+from storage.office.shrinkage import Shrinkage
 from storage.office.stock_lists import StockLists
 from storage.office.supply import HOUR_MS
 
@@ -21,11 +22,19 @@ MACHINES_MAX = 50
 class StockService(stock_service_pb2_grpc.StockServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, pars: Pars, lists: StockLists, selectors: Selectors) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        pars: Pars,
+        lists: StockLists,
+        selectors: Selectors,
+        shrinkage: Shrinkage,
+    ) -> None:
         self.parts = parts
         self._pars = pars
         self._lists = lists
         self._selectors = selectors
+        self._shrinkage = shrinkage
         self._clock = parts.acts.clock
         self._calls = StockCalls(pars=pars, clock=parts.acts.clock)
 
@@ -64,6 +73,25 @@ class StockService(stock_service_pb2_grpc.StockServiceServicer):
         lines = await self._lists.lines(held.machine_ids, since_ms=since_ms, now_ms=now_ms)
         return wire.ListLowStockResponse(
             lines=[stock_views.line(line) for line in lines if line.is_low(below, within)],
+            next_page_token=pages.next_token(asked, held.position),
+        )
+
+    @answered
+    async def ListShrinkage(
+        self, request: wire.ListShrinkageRequest, context: Context
+    ) -> wire.ListShrinkageResponse:
+        now_ms = self._clock.now_ms()
+        fields = PlaceFields()
+        selector = fields.selector(request.selector)
+        since_ms = stock_calls.since_ms(fields, request.days, now_ms, field="days")
+        asked = fields.done_page(request, "shrinkage", selector, request.days, most=MACHINES_MAX)
+        with in_words():
+            held = await self._selectors.page(
+                selector, now_ms, position=asked.position, limit=asked.limit
+            )
+        lines = await self._shrinkage.lines(held.machine_ids, since_ms=since_ms)
+        return wire.ListShrinkageResponse(
+            lines=map(stock_views.shrinkage, lines),
             next_page_token=pages.next_token(asked, held.position),
         )
 

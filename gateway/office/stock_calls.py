@@ -43,10 +43,12 @@ class StockCalls:
             return await self.pars.set(request.machine_id, wanted, deed, etag=request.etag)
 
 
-def since_ms(fields: PlaceFields, sales_days: int, now_ms: int) -> int:
-    """Return since when sales count."""
+def since_ms(
+    fields: PlaceFields, sales_days: int, now_ms: int, *, field: str = "sales_days"
+) -> int:
+    """Return since when sales, or what ``field`` is of, count."""
     if not 0 <= sales_days <= SALES_DAYS_MAX:
-        fields.wrong("sales_days", f"must be 1 to {SALES_DAYS_MAX}, or 0 for {SALES_DAYS}")
+        fields.wrong(field, f"must be 1 to {SALES_DAYS_MAX}, or 0 for {SALES_DAYS}")
     return now_ms - (sales_days or SALES_DAYS) * DAY_MS
 
 

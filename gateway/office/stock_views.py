@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from gateway.fleet.views import timestamp
 from gateway.office.v1 import stock_pb2
 from gateway.process.texts import plain
+from gateway.v1 import money_pb2
 from storage.office.pars import ParView
+from storage.office.shrinkage import ShrinkageLine
 from storage.office.stock_lists import StockLine
 from storage.office.supply import HOUR_MS
 
@@ -32,6 +35,19 @@ def line(view: StockLine) -> stock_pb2.StockLine:
         expected=view.expected,
         bring=view.bring,
         take_out=view.take_out,
+    )
+
+
+def shrinkage(view: ShrinkageLine) -> stock_pb2.ShrinkageLine:
+    """Return what counts found of one product in one machine."""
+    cost = view.cost_minor
+    return stock_pb2.ShrinkageLine(
+        machine_id=view.machine_id,
+        product=plain(view.product),
+        lost=view.lost,
+        found=view.found,
+        cost=None if cost is None else money_pb2.Money(minor=cost, currency=view.currency),
+        counted_at=timestamp(view.counted_at_ms),
     )
 
 

@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from actors.ports import StoreError
+from gateway.rpc.denylist import Denylist
 from gateway.screens.folder import AssetFolder, is_hash
 from gateway.screens.tokens import machine_of
 from storage.office.assets import Assets
@@ -35,12 +36,14 @@ class AssetFiles:
         screens: Screens,
         key: bytes,
         now_s: Callable[[], int],
+        denied: Denylist,
     ) -> None:
         self._folder = folder
         self._assets = assets
         self._screens = screens
         self._key = key
         self._now_s = now_s
+        self._denied = denied
 
     def app(self) -> Starlette:
         """Return the app."""
@@ -48,10 +51,12 @@ class AssetFiles:
 
     async def _give(self, request: Request) -> Response:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
-        good = machine_of(token, now_s=self._now_s(), key=self._key) is not None
-        if kind.lower() != "bearer" or not good:
+        machine_id = machine_of(token, now_s=self._now_s(), key=self._key)
+        if kind.lower() != "bearer" or machine_id is None:
             said = "show the token of your last ScreenUpdate as Authorization: Bearer <token>"
             return _refused(401, said)
+        if self._denied.machine(machine_id):
+            return _refused(403, "this machine is denied: its operator knows why")
         sha256 = request.path_params["sha256"]
         if not is_hash(sha256):
             return _nowhere()  # PostgreSQL takes no text with a zero in it.

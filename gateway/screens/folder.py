@@ -25,12 +25,13 @@ class AssetFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, content: bytes) -> str:
-        """Keep a file, and return its hash. Raises OSError; then nothing is there."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        place = self._folder / sha256
+    def put(self, content: bytes) -> bool:
+        """Keep a file; return whether it was not there before. Raises OSError; then nothing is
+        there.
+        """
+        place = self._folder / hashlib.sha256(content).hexdigest()
         if place.is_file() and place.read_bytes() == content:
-            return sha256
+            return False
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
             try:
@@ -46,7 +47,12 @@ class AssetFolder:
             os.fsync(handle)
         finally:
             os.close(handle)
-        return sha256
+        return True
+
+    def drop(self, sha256: str) -> None:
+        """Forget a file that nothing names. Raises OSError."""
+        if (place := self.find(sha256)) is not None:
+            place.unlink(missing_ok=True)
 
     def find(self, sha256: str) -> Path | None:
         """Return where a file is; None if it is not there."""

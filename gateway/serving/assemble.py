@@ -200,7 +200,7 @@ def assemble(
     registry, queries = Registry(database, made.policy), Queries(database)
     denied = Denylist()
     store = SqlMachineStore(database, notify_base_url=made.public_url)
-    screens = _screens(made, database, clock, monotonic, screens_url)
+    screens = _screens(made, database, clock, monotonic, screens_url, denied)
     doubles, offenders = _doubles(database, clock), Offenders(clock=clock)
     machines = MachineService(
         links,
@@ -351,7 +351,9 @@ def _console(
     made: Configs, database: Database, office: OfficeParts, door: AdminDoor, clock: Clock
 ) -> ConsoleParts:
     return ConsoleParts(
-        asking=LocalCalls(lambda to: services.add_services(office, to), guard=door.guarded),
+        asking=LocalCalls(
+            lambda to: services.add_services(office, to), guard=door.guarded, allowed=door.allowed
+        ),
         people=Visitors(
             logins=Logins(database),
             clock=clock,
@@ -377,6 +379,7 @@ def _screens(
     clock: Clock,
     monotonic: Callable[[], float],
     url: str,
+    denied: Denylist,
 ) -> _Screens:
     """Return what keeps the screens."""
     folder = AssetFolder(made.screens.folder)
@@ -393,6 +396,7 @@ def _screens(
         screens=screens,
         key=key,
         now_s=lambda: clock.now_ms() // 1_000,
+        denied=denied,
     )
     return _Screens(folder=folder, desk=desk, files=files.app())
 

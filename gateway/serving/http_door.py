@@ -61,6 +61,8 @@ class HttpConnection(H11Protocol):
         self.app_state = {"certified": {} if secured is None else certified_by(secured)}
         super().connection_made(transport)
         self._door.opened(self)
+        # Where a page counts by address, it counts as this door does.
+        self.app_state["address"] = self.address
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give its place up."""

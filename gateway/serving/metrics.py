@@ -47,6 +47,8 @@ _OPEN_ITEMS = {
     "ListLockedColumns with not_obeyed shows them.",
     "planograms_waiting": "Machines that have not acknowledged the planogram that they shall have, "
     "by whether they are online; ListConvergence shows them.",
+    "screens_waiting": "Machines whose screens do not show the manifest that they shall, by "
+    "whether they are online; ListScreens with not_converged shows them.",
     "machine_commands_open": "Commands to machines that are queued or sent and have not ended, by "
     "status; ListCommands shows them.",
     "sales_untold": "Lines of the books that the follower of sales has not reached yet.",

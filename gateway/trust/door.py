@@ -124,6 +124,24 @@ class AdminDoor(grpc.aio.ServerInterceptor):
 
         return call
 
+    async def allowed(self, context: Context, paths: Iterable[str]) -> frozenset[str]:
+        """Return which of these calls, by their paths, the caller may make. Nothing is noted of it:
+        nobody has tried anything.
+        """
+
+        def may_make(path: str, caller: Caller) -> bool:
+            try:
+                self._require(path, caller)
+            except CallRefused:
+                return False
+            return True
+
+        try:
+            caller = await self._admitted(context)
+        except CallRefused:
+            return frozenset()
+        return frozenset(path for path in paths if may_make(path, caller))
+
     async def _admitted(self, context: Context) -> Caller:
         return await self._people.caller(
             context.auth_context(),

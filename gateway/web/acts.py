@@ -80,6 +80,15 @@ def _refill(of: Fields) -> Message:
     )
 
 
+CALLS: Mapping[str, type[Message]] = {
+    "close-work-item": work_item_service_pb2.CloseWorkItemRequest,
+    "retry-refund": trade_service_pb2.RetryRefundRequest,
+    "settle-vend": session_service_pb2.SettleVendRequest,
+    "disable-machine": fleet_service_pb2.DisableMachineRequest,
+    "enable-machine": fleet_service_pb2.EnableMachineRequest,
+    "refill": goods_service_pb2.LoadColumnRequest,
+}
+"""Which call each act makes: who may not make it is shown no form of it."""
 ACTS: Mapping[str, Callable[[Fields], Message]] = {
     "close-work-item": _close_work_item,
     "retry-refund": _retry_refund,

@@ -30,6 +30,7 @@ from gateway.web.pages.today import today
 from gateway.web.people import Present, Visitors, is_ours
 from gateway.web.shown import Templates, static_files
 from gateway.web.tables import Instant, csv
+from gateway.web.turnstile import TooMany, Turnstile
 from gateway.web.view import ConsolePage, Looking
 
 PAGES: Mapping[str, Callable[[Looking], Awaitable[ConsolePage]]] = {
@@ -54,6 +55,10 @@ _STATUS = {
 }
 _REFUSED_STATUS = 409
 """Of any other refusal: the state of things is against it."""
+NO_TABLE = "This page has no such table."
+CROWDED = (
+    "You ask for more pages at once than are drawn for one person: wait for them, then try again."
+)
 AWAY = "The database does not answer. Machines go on as far as they can: load this page again."
 
 
@@ -74,26 +79,33 @@ def build_console_app(
     console: ConsoleParts, *, hosts: frozenset[str], limits: DoorLimits | None = None
 ) -> ASGIApp:
     """Return the whole console behind its door."""
+    limits = limits or DoorLimits()
+    turnstile = Turnstile(limits.of_one_person_max)
     routes = [
-        *(Route(path, _page(console, look), methods=["GET"]) for path, look in PAGES.items()),
-        Route("/acts/{act}", _acting(console), methods=["POST"]),
+        *(
+            Route(path, _page(console, look, turnstile), methods=["GET"])
+            for path, look in PAGES.items()
+        ),
+        Route("/acts/{act}", _acting(console, turnstile, limits.body_within_s), methods=["POST"]),
         Route("/login", _asks_to_sign_in(console), methods=["GET"]),
         Route("/login/{link}", _link(console), methods=["GET"]),
         Route("/login/{link}", _signing_in(console), methods=["POST"]),
-        Route("/logout", _signing_out(console), methods=["POST"]),
+        Route("/logout", _signing_out(console, turnstile, limits.body_within_s), methods=["POST"]),
         *_static(),
     ]
     not_there = _not_there(console)
     app = Starlette(routes=routes, exception_handlers={404: not_there, 405: not_there})
-    return ConsoleDoor(app, hosts=hosts, limits=limits or DoorLimits())
+    return ConsoleDoor(app, hosts=hosts, limits=limits)
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 OfSomebody = Callable[[Request, Present], Awaitable[Response]]
 
 
-def _signed_in(console: ConsoleParts, answer: OfSomebody) -> Endpoint:
-    """Let in who is signed in; the others are shown how to sign in."""
+def _signed_in(console: ConsoleParts, turnstile: Turnstile, answer: OfSomebody) -> Endpoint:
+    """Let in who is signed in; the others are shown how to sign in. Nobody takes all places,
+    however many sessions they have.
+    """
 
     async def endpoint(request: Request) -> Response:
         certified = getattr(request.state, "certified", {})
@@ -101,16 +113,21 @@ def _signed_in(console: ConsoleParts, answer: OfSomebody) -> Endpoint:
             present = await console.people.present(request.cookies, certified)
             if present is None:
                 return RedirectResponse("/login", status_code=303)
-            return await answer(request, present)
+            with turnstile.place(present.person.name):
+                return await answer(request, present)
         except StoreError:
             return _said(console, None, 503, AWAY)
+        except TooMany:
+            return _said(console, None, 429, CROWDED)
         except FormRefused as refused:
             return _said(console, None, 400, str(refused))
 
     return endpoint
 
 
-def _page(console: ConsoleParts, look: Callable[[Looking], Awaitable[ConsolePage]]) -> Endpoint:
+def _page(
+    console: ConsoleParts, look: Callable[[Looking], Awaitable[ConsolePage]], turnstile: Turnstile
+) -> Endpoint:
     async def answer(request: Request, present: Present) -> Response:
         position = await console.position()
         looking = Looking(
@@ -128,9 +145,11 @@ def _page(console: ConsoleParts, look: Callable[[Looking], Awaitable[ConsolePage
             return _said(console, present, status, str(refused))
         if name := looking.word("csv"):
             return _csv(console, present, view, name)
+        acts_allowed = await console.asking.may(present.person, acts.CALLS)
+        view = view.with_acts(acts_allowed)
         return _shown(console, request, present, view, position, looking.now_ms)
 
-    return _signed_in(console, answer)
+    return _signed_in(console, turnstile, answer)
 
 
 def _shown(
@@ -142,30 +161,43 @@ def _shown(
     now_ms: int,
 ) -> Response:
     words = {name: value for name, value in request.query_params.items() if name != "done"}
-    here = request.url.path + (f"?{urlencode(words)}" if words else "")
     values = {
         **view.values,
         "title": view.title,
+        "forms": view.forms,
         "tables": {one.name: one for one in view.tables},
         "csv": {
             one.name: f"{request.url.path}?{urlencode({**words, 'csv': one.name})}"
             for one in view.tables
         },
+        "alone": {
+            one.name: f"{request.url.path}?{urlencode({**words, 'table': one.name})}"
+            for one in view.tables
+        },
         "more": {name: f"{request.url.path}?{urlencode(then)}" for name, then in view.more.items()},
         "present": present,
         "path": request.url.path,
-        "here": here,
+        "here": _address(request, words),
         "done": acts.DONE.get(request.query_params.get("done", ""), ""),
         "position": position,
         "now": Instant(now_ms),
     }
-    return HTMLResponse(console.look.html(view.template, values))
+    if not (alone := words.pop("table", "")):
+        return HTMLResponse(console.look.html(view.template, values))
+    if view.table(alone) is None:
+        return _said(console, present, 404, NO_TABLE)
+    values |= {"of": alone, "whole": _address(request, words)}
+    return HTMLResponse(console.look.html("table.html", values))
+
+
+def _address(request: Request, words: Mapping[str, str]) -> str:
+    return request.url.path + (f"?{urlencode(words)}" if words else "")
 
 
 def _csv(console: ConsoleParts, present: Present, view: ConsolePage, name: str) -> Response:
     table = view.table(name)
     if table is None:
-        return _said(console, present, 404, "This page has no such table.")
+        return _said(console, present, 404, NO_TABLE)
     return Response(
         csv(table),
         media_type="text/csv; charset=utf-8",
@@ -173,10 +205,10 @@ def _csv(console: ConsoleParts, present: Present, view: ConsolePage, name: str) 
     )
 
 
-def _acting(console: ConsoleParts) -> Endpoint:
+def _acting(console: ConsoleParts, turnstile: Turnstile, within_s: float) -> Endpoint:
     async def answer(request: Request, present: Present) -> Response:
         act = request.path_params["act"]
-        form = await form_of(request)
+        form = await form_of(request, within_s=within_s)
         if not is_ours(present, form):
             raise FormRefused("This form is of another login: load its page again and repeat it.")
         try:
@@ -186,7 +218,7 @@ def _acting(console: ConsoleParts) -> Endpoint:
             return _said(console, present, status, str(refused), back=_back(form))
         return RedirectResponse(_with_done(_back(form), act), status_code=303)
 
-    return _signed_in(console, answer)
+    return _signed_in(console, turnstile, answer)
 
 
 def _back(form: Mapping[str, str]) -> str:
@@ -251,9 +283,9 @@ def _signing_in(console: ConsoleParts) -> Endpoint:
     return endpoint
 
 
-def _signing_out(console: ConsoleParts) -> Endpoint:
+def _signing_out(console: ConsoleParts, turnstile: Turnstile, within_s: float) -> Endpoint:
     async def answer(request: Request, present: Present) -> Response:
-        if not is_ours(present, await form_of(request)):
+        if not is_ours(present, await form_of(request, within_s=within_s)):
             raise FormRefused("This form is of another login: load its page again.")
         if present.session:
             await console.people.sign_out(present.session)
@@ -263,7 +295,7 @@ def _signing_out(console: ConsoleParts) -> Endpoint:
         )
         return response
 
-    return _signed_in(console, answer)
+    return _signed_in(console, turnstile, answer)
 
 
 def _said(
@@ -294,4 +326,4 @@ def _static() -> list[Route]:
     return [
         Route(f"/static/{name}", serving(content, kind), methods=["GET"])
         for name, (content, kind) in static_files().items()
-    ]
+    ] + [Route("/favicon.ico", serving(*static_files()["console.svg"]), methods=["GET"])]

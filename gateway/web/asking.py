@@ -5,7 +5,7 @@ gRPC serves, so that a page says what grpcurl says; or Refused. Which call is me
 type of the request: each method has one of its own.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
@@ -24,6 +24,8 @@ _DETAILS = "grpc-status-details-bin"
 Handler = Callable[[Message, Any], Awaitable[Message]]
 Guard = Callable[[str, Handler], Handler]
 """Puts the administrators' door before the handler of a path."""
+Allowed = Callable[[Any, Iterable[str]], Awaitable[frozenset[str]]]
+"""Which of some paths a caller may have answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +57,23 @@ class Refused(Exception):
 
 class LocalCalls:
     """All services of administrators, without a socket between. ``guard`` lets everybody make
-    those calls only that their role allows, here as there.
+    those calls only that their role allows, here as there; ``allowed`` says beforehand which.
     """
 
-    def __init__(self, add_services: Callable[[grpc.aio.Server], None], *, guard: Guard) -> None:
+    def __init__(
+        self,
+        add_services: Callable[[grpc.aio.Server], None],
+        *,
+        guard: Guard,
+        allowed: Allowed,
+    ) -> None:
         handlers = _Collected()
         add_services(cast("grpc.aio.Server", handlers))
-        self._handlers: dict[str, Handler] = {
-            method.input_type.full_name: guard(
-                f"/{service.full_name}/{method.name}",
-                handlers.found[service.full_name, method.name],
+        self._allowed = allowed
+        self._calls: dict[str, tuple[str, Handler]] = {
+            method.input_type.full_name: (
+                path := f"/{service.full_name}/{method.name}",
+                guard(path, handlers.found[service.full_name, method.name]),
             )
             for file in services.FILES
             for service in file.services_by_name.values()
@@ -74,8 +83,14 @@ class LocalCalls:
 
     async def ask(self, person: Person, request: Message) -> Any:
         """Return the response. Raises Refused."""
-        handler = self._handlers[request.DESCRIPTOR.full_name]
+        _, handler = self._calls[request.DESCRIPTOR.full_name]
         return await handler(request, _Here(person))
+
+    async def may(self, person: Person, requests: Mapping[str, type[Message]]) -> frozenset[str]:
+        """Return the names of those requests that the person may make."""
+        paths = {name: self._calls[of.DESCRIPTOR.full_name][0] for name, of in requests.items()}
+        allowed = await self._allowed(_Here(person), paths.values())
+        return frozenset(name for name, path in paths.items() if path in allowed)
 
 
 class _Collected:

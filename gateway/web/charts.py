@@ -205,3 +205,25 @@ def band(now: int, low: int, middle: int, high: int) -> Band:
     most = max(now, high, 1)
     now, low, middle, high = (max(0, one) * BAR_LENGTH // most for one in (now, low, middle, high))
     return Band(now=now, low=low, middle=middle, high=high)
+
+
+SPARK_STEP = 3
+SPARK_HEIGHT = 22
+SPARK_WIDTH = 28 * SPARK_STEP
+
+
+def spark(of: Sequence[int | None]) -> str:
+    """Return the path of a small picture: a stroke for each day, from the ground up, none where
+    nothing is known. What is there is seen, however little it is.
+    """
+    most = max((one for one in of if one is not None), default=0)
+    strokes = (
+        f"M{place * SPARK_STEP + 1} {SPARK_HEIGHT}v-{_spark_height(one, most)}"
+        for place, one in enumerate(of)
+        if one is not None
+    )
+    return "".join(strokes)
+
+
+def _spark_height(one: int, most: int) -> int:
+    return max(1, one * SPARK_HEIGHT // most) if most > 0 else 1

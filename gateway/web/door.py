@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.web.turnstile import Turnstile
+
 log = structlog.get_logger()
 
 HEADERS = {
@@ -46,10 +48,16 @@ class FormRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorLimits:
-    """How many requests are answered at the same time, and how long one may take."""
+    """How many requests are answered at the same time, of one address, and of one person who is
+    signed in; and how long one may take, and the body of a form.
+    """
 
     in_flight_max: int = 16
+    of_one_address_max: int = 10
+    """Of all people too who come through one proxy."""
+    of_one_person_max: int = 6
     within_s: float = 30.0
+    body_within_s: float = 5.0
 
 
 class ConsoleDoor:
@@ -62,6 +70,7 @@ class ConsoleDoor:
         self._hosts = frozenset(hosts)
         self._limits = limits
         self._in_flight = 0
+        self._turnstile = Turnstile(limits.of_one_address_max)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -78,8 +87,9 @@ class ConsoleDoor:
             return
         self._in_flight += 1
         try:
-            async with asyncio.timeout(self._limits.within_s):
-                await self._pages(scope, receive, out)
+            with self._turnstile.place(_address_of(scope)):
+                async with asyncio.timeout(self._limits.within_s):
+                    await self._pages(scope, receive, out)
         except TimeoutError:
             log.warning("a page of the console took too long", path=scope["path"])
             raise  # its connection ends, whatever of the answer is out
@@ -99,7 +109,17 @@ class ConsoleDoor:
             return _says(403, "Forms are taken from the console's own pages only.")
         if self._in_flight >= self._limits.in_flight_max:
             return _says(503, "Too many people look at once: try again.", {"retry-after": "2"})
+        if self._turnstile.is_full(_address_of(scope)):
+            return _says(
+                429, "Too many pages are drawn for your address: try again.", {"retry-after": "2"}
+            )
         return None
+
+
+def _address_of(scope: Scope) -> str:
+    """Return what the requests of one address are counted under, as the listener tells it."""
+    told = scope.get("state", {}).get("address") or (scope.get("client") or ("",))[0]
+    return str(told)
 
 
 def _of_our_own(host: str, headers: Headers) -> bool:
@@ -124,16 +144,16 @@ def _says(status: int, sentence: str, headers: Mapping[str, str] | None = None) 
     return PlainTextResponse(f"{sentence}\n", status_code=status, headers=headers)
 
 
-async def form_of(request: Request) -> dict[str, str]:
-    """Return the fields of a form. Raises FormRefused."""
+async def form_of(request: Request, *, within_s: float) -> dict[str, str]:
+    """Return the fields of a form, all of which must be here within so long. Raises FormRefused."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise FormRefused("A form is sent as application/x-www-form-urlencoded.")
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > FORM_BYTES_MAX:
-            raise FormRefused(f"A form has at most {FORM_BYTES_MAX} bytes: write less.")
+    try:
+        async with asyncio.timeout(within_s):
+            body = await _body_of(request)
+    except TimeoutError:
+        raise FormRefused("The form did not come whole in time: send it again.") from None
     try:
         fields = parse_qsl(
             body.decode("ascii"),
@@ -146,3 +166,12 @@ async def form_of(request: Request) -> dict[str, str]:
     if len(dict(fields)) != len(fields):
         raise FormRefused("A field comes twice: load the page again.")
     return dict(fields)
+
+
+async def _body_of(request: Request) -> bytes:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > FORM_BYTES_MAX:
+            raise FormRefused(f"A form has at most {FORM_BYTES_MAX} bytes: write less.")
+    return body

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.office.v1 import sales_service_pb2 as wire
 from gateway.web.charts import HOURS, Bar, Heat, bars, heat
-from gateway.web.tables import Amount, Cell, Instant, Table, moment, money
+from gateway.web.tables import Amount, Cell, Instant, Table, grouped, moment, money
 from gateway.web.view import Missing
 from storage.insight import days
 
@@ -92,7 +92,7 @@ def best(answer: Told) -> dict[str, list[Bar]]:
     for line in sorted(_lines(answer), key=lambda one: (-one.now.sales.minor, one.key)):
         if line.now.sales.minor > 0:
             amount = Amount(line.now.sales.minor, _currency(line))
-            said = f"{line.now.units} items, {amount}"
+            said = f"{grouped(line.now.units)} items, {amount}"
             of.setdefault(amount.currency, []).append((line.key, amount.minor, said))
     return {currency: bars(of[currency][:BARS_MAX]) for currency in sorted(of)}
 
@@ -108,7 +108,7 @@ def by_weekday_hour(answer: Told) -> tuple[Table, Mapping[str, Sequence[Heat]]]:
         amount = Amount(line.now.sales.minor, line.now.sales.currency)
         name = WEEKDAYS[weekday - 1]
         rows.append((name, f"{hour:02}:00", line.now.units, amount))
-        said = f"{name} {hour:02}:00: {line.now.units} items, {amount}"
+        said = f"{name} {hour:02}:00: {grouped(line.now.units)} items, {amount}"
         cells.setdefault(amount.currency, {})[weekday, hour] = (amount.minor, said)
     table = Table(
         name="week",

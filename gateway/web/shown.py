@@ -15,7 +15,7 @@ from markupsafe import Markup
 from gateway.process.texts import plain
 from gateway.web import charts
 from gateway.web.people import new_secret
-from gateway.web.tables import Instant
+from gateway.web.tables import Instant, grouped
 
 HERE = Path(__file__).parent
 NAVIGATION = (
@@ -74,6 +74,7 @@ class Templates:
             moment=clock_of(ZoneInfo(zone)),
             kind=lambda value: type(value).__name__,
             short=charts.short,
+            grouped=grouped,
         )
         self._templates.globals.update(
             navigation=NAVIGATION,
@@ -82,6 +83,8 @@ class Templates:
             map_width=charts.MAP_WIDTH,
             map_height=charts.MAP_HEIGHT,
             column_height=charts.COLUMN_HEIGHT,
+            spark_width=charts.SPARK_WIDTH,
+            spark_height=charts.SPARK_HEIGHT,
             request_id=request_ids,
         )
 

@@ -6,8 +6,8 @@ text, whatever stands in it: what turns a line around or is not seen is replaced
 takes no cell for a formula.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,6 +15,14 @@ from alipay_client.currencies import exponent
 from gateway.office.csv_files import MARK, guarded, line
 from gateway.process.texts import plain
 from gateway.v1 import money_pb2
+
+ACT = "Act"
+"""The head of a column of forms, which no spreadsheet gets."""
+
+
+def grouped(number: int) -> str:
+    """Return a figure for people, in groups of three: ``12,345``."""
+    return f"{number:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,9 @@ class Amount:
         return f"-{written}" if self.minor < 0 else written
 
     def __str__(self) -> str:
-        return f"{self.decimal} {self.currency}"
+        sign, digits = ("-", self.decimal[1:]) if self.minor < 0 else ("", self.decimal)
+        whole, point, rest = digits.partition(".")
+        return f"{sign}{grouped(int(whole))}{point}{rest} {self.currency}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,15 @@ class Form:
     choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-Cell = str | int | Amount | Instant | Age | Link | Form | None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spark:
+    """A small picture of some days (``gateway.web.charts.spark``), and the same in words."""
+
+    path: str
+    said: str
+
+
+Cell = str | int | Amount | Instant | Age | Link | Form | Spark | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +119,29 @@ class Table:
         ]
 
 
+def with_acts(table: Table, allowed: Collection[str]) -> Table:
+    """Return the table with those forms only that somebody may use; without any, also without
+    their column.
+    """
+    if ACT not in table.heads:
+        return table
+    place = table.heads.index(ACT)
+    forms = [
+        form if isinstance(form := row[place], Form) and form.act in allowed else None
+        for row in table.rows
+    ]
+    if any(forms):
+        rows = [
+            (*row[:place], form, *row[place + 1 :])
+            for row, form in zip(table.rows, forms, strict=True)
+        ]
+        return replace(table, rows=rows)
+    heads = (*table.heads[:place], *table.heads[place + 1 :])
+    return replace(
+        table, heads=heads, rows=[(*row[:place], *row[place + 1 :]) for row in table.rows]
+    )
+
+
 def money(of: money_pb2.Money) -> Amount | None:
     """Return the amount of a message; None if it was not given."""
     return Amount(of.minor, of.currency) if of.currency else None
@@ -114,12 +155,12 @@ def moment(of: Timestamp) -> Instant | None:
 
 def csv(table: Table) -> str:
     """Return the table for a spreadsheet. An amount has its currency in a column of its own, a
-    moment stands in UTC, and forms are left out.
+    moment stands in UTC, and forms and pictures are left out.
     """
     places = [
         place
-        for place in range(len(table.heads))
-        if not any(isinstance(row[place], Form) for row in table.rows)
+        for place, head in enumerate(table.heads)
+        if head != ACT and not any(isinstance(row[place], Spark) for row in table.rows)
     ]
     rows = [[row[place] for place in places] for row in table.rows]
     amounts = [

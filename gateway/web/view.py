@@ -7,15 +7,15 @@ the sentence of the refusal.
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from google.protobuf.message import Message
 
 from gateway.web.asking import LocalCalls, Person, Refused
-from gateway.web.tables import Table
+from gateway.web.tables import Form, Table, with_acts
 
 ROWS_MAX = 2_000
 """No table and no picture has more."""
@@ -76,14 +76,24 @@ class Missing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsolePage:
     """One page. ``tables`` are those that can be had as CSV, by their names; ``values`` are the
-    template's own. ``more``: the words of the query that show what follows, by table.
+    template's own, ``forms`` those outside tables. ``more``: the words of the query that show what
+    follows, by table.
     """
 
     title: str
     template: str
     tables: Sequence[Table] = ()
     values: Mapping[str, object] = field(default_factory=dict)
+    forms: Sequence[Form] = ()
     more: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def with_acts(self, allowed: Collection[str]) -> "ConsolePage":
+        """Return the page with those forms only that somebody may use."""
+        return replace(
+            self,
+            tables=[with_acts(one, allowed) for one in self.tables],
+            forms=[one for one in self.forms if one.act in allowed],
+        )
 
     def table(self, name: str) -> Table | None:
         """Return a table; None if the page has none of that name."""

@@ -5,7 +5,7 @@ forms that end them.
 from collections.abc import Iterable
 
 from gateway.fleet.v1 import session_pb2, trade_pb2, work_item_pb2
-from gateway.web.tables import Age, Form, Link, Table, moment, money
+from gateway.web.tables import ACT, Age, Form, Link, Table, moment, money
 from gateway.web.words import code, said
 from storage.fleet.closings import CLOSABLE
 from storage.fleet.views import WorkItemKind
@@ -33,7 +33,7 @@ def work_items(items: Iterable[work_item_pb2.WorkItem], title: str = "Work items
     return Table(
         name="work-items",
         title=title,
-        heads=("Kind", "Machine", "Waits for", "Amount", "Why", "What to do", "Act"),
+        heads=("Kind", "Machine", "Waits for", "Amount", "Why", "What to do", ACT),
         rows=[
             (
                 said(work_item_pb2.WorkItemKind, item.kind),
@@ -82,7 +82,7 @@ def refunds(of: Iterable[trade_pb2.Refund], *, now_ms: int, title: str = "Open r
     return Table(
         name="refunds",
         title=title,
-        heads=("Refund", "Machine", "Amount", "Status", "Cause", "Due", "Open for", "Error", "Act"),
+        heads=("Refund", "Machine", "Amount", "Status", "Cause", "Due", "Open for", "Error", ACT),
         rows=[
             (
                 one.refund_id,
@@ -130,3 +130,33 @@ def vends(of: Iterable[session_pb2.Vend], title: str = "Last vends") -> Table:
         ],
         empty="Nobody has chosen anything yet.",
     )
+
+
+def reconciliations(
+    of: Iterable[trade_pb2.Reconciliation], title: str = "Last reconciliation"
+) -> Table:
+    """Return Alipay's daily files that were held against the ledger."""
+    return Table(
+        name="reconciliations",
+        title=title,
+        heads=("Day", "File", "Read", "Payments and refunds", "Differences that wait", "Day over"),
+        rows=[
+            (
+                one.day,
+                one.file_name,
+                moment(one.read_at),
+                one.row_count,
+                one.open_difference_count,
+                _is_over(one),
+            )
+            for one in of
+        ],
+        empty="No daily file of Alipay was read yet: vendgate reconcile reads it.",
+        note="Days are those of GMT+8. Before a day is over nobody looks for what is missing at "
+        "Alipay: read its file again then.",
+    )
+
+
+def _is_over(one: trade_pb2.Reconciliation) -> str:
+    over = "yes" if one.day_was_over else "not when it was read"
+    return f"{over}; a restore has lost sales of it" if one.restored else over

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from actors.machine.code import CodeStatus
 from actors.machine.state import Phase
 from storage.fleet import positions
+from storage.item_ids import DIFFERENCE_ITEM, not_closed
 from storage.tables import (
     audit,
     journal,
@@ -39,6 +40,8 @@ from storage.tables import (
     machine_states,
     machines,
     partitions,
+    reconciliation_differences,
+    reconciliation_runs,
     refunds,
     sessions,
     trades,
@@ -351,6 +354,22 @@ def machines_page(
     if not wanted.retired:
         rows = rows.where(machines.c.retired_at_ms.is_(None))
     return rows.order_by(machines.c.machine_id).limit(limit)
+
+
+def reconciliations(before: int) -> Select[Any]:
+    """Return the query for the daily files that were read before that position, newest first."""
+    c, found = reconciliation_runs.c, reconciliation_differences.c
+    waits = (
+        select(func.count())
+        .where(found.day == c.day, found.status == "OPEN", not_closed(DIFFERENCE_ITEM))
+        .correlate(reconciliation_runs)
+        .scalar_subquery()
+    )
+    rows = select(
+        *(c.id, c.day, c.file_name, c.row_count, c.read_at_ms, c.day_was_over, c.restored),
+        waits.label("open_difference_count"),
+    ).order_by(c.id.desc())
+    return rows.where(c.id < before) if before else rows
 
 
 def code_status_is(status: str) -> ColumnElement[bool]:

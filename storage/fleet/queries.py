@@ -37,6 +37,7 @@ from storage.fleet.views import (
     EventView,
     GaugeView,
     MachineView,
+    ReconciliationView,
     RefundView,
     SessionView,
     TallyView,
@@ -52,6 +53,7 @@ from storage.tables import (
     inbox,
     journal,
     machine_commands,
+    machine_screens,
     machine_states,
     machines,
     planogram_waits,
@@ -218,6 +220,10 @@ class Queries:
         """Return all money by currency, of one machine or of all."""
         return await self._db.read(lambda connection: read_balances(connection, machine_id))
 
+    async def reconciliations(self, *, before: int = 0, limit: int) -> list[ReconciliationView]:
+        """Return the daily files that were read before that position, newest first; 0: all."""
+        return await self._list(lists.reconciliations(before).limit(limit), shapes.reconciliation)
+
     async def events_after(self, position: int, *, upto: int, limit: int) -> list[EventView]:
         """Return what was saved behind ``position`` and up to ``upto``, oldest first."""
         c = journal.c
@@ -346,6 +352,21 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
         planogram_waits.outerjoin(
             machine_states, machine_states.c.machine_id == planogram_waits.c.machine_id
         )
+    )
+    .group_by("link"),
+    select(
+        literal("screens_waiting"),
+        case((machine_states.c.online.is_(True), "online"), else_="offline").label("link"),
+        func.count(),
+        func.min(machine_screens.c.wanted_at_ms),
+    )
+    .select_from(
+        machine_screens.join(
+            machines, machines.c.machine_id == machine_screens.c.machine_id
+        ).outerjoin(machine_states, machine_states.c.machine_id == machine_screens.c.machine_id)
+    )
+    .where(
+        machine_screens.c.wanted != machine_screens.c.applied, machines.c.retired_at_ms.is_(None)
     )
     .group_by("link"),
     select(

@@ -25,6 +25,7 @@ from storage.fleet.views import (
     EventView,
     HaltView,
     MachineView,
+    ReconciliationView,
     RefundView,
     SessionView,
     TradeView,
@@ -146,6 +147,11 @@ def refund_view(row: Row[Any]) -> RefundView:
 def closing_view(row: Row[Any]) -> ClosingView:
     """Return one row of ``work_item_closings``."""
     return view_of(row, ClosingView)
+
+
+def reconciliation(row: Row[Any]) -> ReconciliationView:
+    """Return one row of ``lists.reconciliations``."""
+    return view_of(row, ReconciliationView, position=row.id)
 
 
 def event_view(row: Row[Any]) -> EventView:

@@ -277,6 +277,22 @@ class BalanceView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReconciliationView:
+    """One of Alipay's daily files that was held against the ledger. ``position`` grows with each;
+    ``open_difference_count``: of its day, those that still wait for a person.
+    """
+
+    position: int
+    day: str
+    file_name: str
+    row_count: int
+    read_at_ms: int
+    day_was_over: bool
+    restored: bool
+    open_difference_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TallyView:
     """How much there has ever been: payments, and vends and refunds by their status."""
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Row,
     Select,
     Table,
     cast,
@@ -45,8 +46,8 @@ WEEKS = 8
 
 
 class By(StrEnum):
-    """What sales are told by. MACHINE is for machines that are named, DISTRICT and SITE_TYPE are
-    for the whole fleet.
+    """What sales are told by. MACHINE and MACHINE_DAY are for machines that are named, DISTRICT and
+    SITE_TYPE for the whole fleet.
     """
 
     DAY = "DAY"
@@ -58,6 +59,7 @@ class By(StrEnum):
     SITE_TYPE = "SITE_TYPE"
     MACHINE = "MACHINE"
     WEEKDAY_HOUR = "WEEKDAY_HOUR"
+    MACHINE_DAY = "MACHINE_DAY"
 
 
 class Beside(StrEnum):
@@ -95,8 +97,8 @@ class Amounts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SalesLine:
     """``key``: the day of ``now``, the hour, the day of the week (1: Monday), that and the hour
-    (1-00), a product's code, a category, a district (its own machines), a type of site, or a
-    machine.
+    (1-00), a product's code, a category, a district (its own machines), a type of site, a machine,
+    or the day of ``now`` and a machine (20260131-VM-1).
     """
 
     key: str
@@ -221,7 +223,7 @@ def _checked(wanted: SalesWanted) -> int:
         raise NotPossible("ONE_OF", "name machines, or a district, or a type of site")
     if len(wanted.machine_ids) > MACHINES_MAX:
         raise NotPossible("TOO_MANY_MACHINES", f"name {MACHINES_MAX} machines at most")
-    if wanted.by is By.MACHINE and not wanted.machine_ids:
+    if wanted.by in _BY_MACHINE and not wanted.machine_ids:
         raise NotPossible("NO_MACHINES", "name the machines, page by page of a selector")
     if wanted.by in {By.DISTRICT, By.SITE_TYPE} and any(some):
         raise NotPossible("ONE_OF", f"by {wanted.by.value} the whole fleet is told")
@@ -231,6 +233,7 @@ def _checked(wanted: SalesWanted) -> int:
 
 
 _BY_PRODUCT = {By.PRODUCT, By.CATEGORY}
+_BY_MACHINE = {By.MACHINE, By.MACHINE_DAY}
 
 
 def _told(
@@ -241,7 +244,7 @@ def _told(
     """
     sums: dict[tuple[str, str], Amounts] = {}
     for row in connection.execute(_query(wanted, first, last)):
-        key = (_key(wanted.by, row.key, back), row.currency)
+        key = (_key(wanted.by, row, back), row.currency)
         there = sums.get(key, Amounts())
         sums[key] = Amounts(
             units=there.units + row.units, sales_minor=there.sales_minor + row.sales_minor
@@ -249,7 +252,10 @@ def _told(
     return sums
 
 
-def _key(by: By, key: Any, back: int) -> str:
+def _key(by: By, row: Row[Any], back: int) -> str:
+    key = row.key
+    if by is By.MACHINE_DAY:
+        return f"{days.moved(key, back)}-{row.machine_id}"
     if by is By.DAY:
         return str(days.moved(key, back))
     if by is By.WEEKDAY:
@@ -272,16 +278,17 @@ def _query(wanted: SalesWanted, first: int, last: int) -> Select[Any]:
     key = _key_column(wanted.by, table)
     if wanted.by is By.CATEGORY:
         source = table.outerjoin(products, products.c.product == c.product)
+    keys = [key.label("key"), *([c.machine_id] if wanted.by is By.MACHINE_DAY else ())]
     return (
         select(
-            key.label("key"),
+            *keys,
             c.currency,
             total(c.units).label("units"),
             total(c.sales_minor).label("sales_minor"),
         )
         .select_from(source)
         .where(*ours, c.d >= first, c.d <= last)
-        .group_by(key, c.currency)
+        .group_by(*keys, c.currency)
     )
 
 
@@ -297,6 +304,7 @@ _HOURS = 100
 """A day and its hour are one number, for which a database needs to know no calendar."""
 _COLUMNS = {
     By.DAY: "d",
+    By.MACHINE_DAY: "d",
     By.WEEKDAY: "d",
     By.HOUR: "local_hour",
     By.PRODUCT: "product",

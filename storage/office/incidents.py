@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, literal, select, tuple_
 
 from actors.machine.state import VendStatus
+from storage.books.audit_rows import Outcome
 from storage.database.engine import Database
 from storage.fleet import positions
-from storage.tables import incidents, vends
+from storage.tables import audit, incidents, vends
 
 SOLD_MAX = 5_000
 """So many vends of a machine are looked at, at most: one that sold more has less time behind it."""
@@ -68,11 +69,25 @@ class Incidents:
         found = await self._db.read(lambda connection: _views(connection, asked))
         return found[0] if found else None
 
+    async def disabled_at_ms(self, machine_id: str) -> int | None:
+        """Return since when a person has disabled the machine; None if the audit log names none."""
+        return await self._db.read(lambda connection: connection.scalar(_disabled(machine_id)))
+
     async def takings(self, machine_id: str, *, since_ms: int, now_ms: int) -> Takings:
         """Return what the machine sold since then."""
         return await self._db.read(
             lambda connection: _takings(connection, machine_id, since_ms, now_ms)
         )
+
+
+def _disabled(machine_id: str) -> Select[Any]:
+    """Who disables it again changes nothing: the first one counts after it was enabled last."""
+    c = audit.c
+    done = (c.machine_id == machine_id, c.outcome != Outcome.REFUSED)
+    enabled = select(func.max(c.id)).where(*done, c.action == "EnableMachine").scalar_subquery()
+    return select(func.min(c.at_ms)).where(
+        *done, c.action == "DisableMachine", c.id > func.coalesce(enabled, 0)
+    )
 
 
 def _views(connection: Connection, asked: Select[Any]) -> list[IncidentView]:

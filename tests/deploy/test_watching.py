@@ -70,6 +70,7 @@ async def series() -> Series:
         *(GaugeView(name="refunds_open", status=s, count=1, oldest_at_ms=0) for s in RefundStatus),
         *(GaugeView(name="work_items", status=s, count=1, oldest_at_ms=0) for s in WorkItemKind),
         GaugeView(name="planograms_waiting", status="online", count=1, oldest_at_ms=0),
+        GaugeView(name="screens_waiting", status="online", count=1, oldest_at_ms=0),
         GaugeView(name="machine_commands_open", status="QUEUED", count=1, oldest_at_ms=0),
         *(
             GaugeView(name=name, status="", count=1, oldest_at_ms=0)

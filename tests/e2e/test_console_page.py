@@ -1,5 +1,5 @@
-"""The console in a real browser that runs no script: somebody signs in, looks at every page on
-three screens, and does something.
+"""The console in a real browser: somebody signs in, looks at every page on three screens without a
+script, and does something. What keeps people out who see or move otherwise is looked for too.
 """
 
 from collections.abc import AsyncIterator
@@ -7,20 +7,27 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import rsa
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, BrowserContext, Page
 
+from gateway.fleet.v1 import fleet_service_pb2
+from gateway.office.v1 import machine_profile_service_pb2
 from gateway.process.sections import Address
 from gateway.rpc.limits import HttpLimits
 from gateway.serving import http_server
 from gateway.web.app import PAGES, build_console_app
 from storage.database import migrate
 from storage.fleet.logins import Logins
+from storage.insight import days
 from tests.alipay_client.wire import Pair
+from tests.gateway.office import placing
 from tests.gateway.web.signed_in import console_of
-from tests.support.browser import needs_browser, shot
-from tests.support.fleet_calls import registered
+from tests.support.browser import barriers, kept, needs_browser
+from tests.support.fleet_calls import refunded, registered
 from tests.support.site import PARTITIONS, Site, a_site
+from tests.support.sold_items import half_past, have_sold
 
 pytestmark = needs_browser
 
@@ -38,13 +45,40 @@ class Looking:
     """A page of somebody who is signed in, and what the browser asked for."""
 
     site: Site
+    context: BrowserContext
     page: Page
     url: str
     asked: list[str] = field(default_factory=list)
 
 
+async def _a_fleet(site: Site) -> None:
+    """Let there be something of everything: a machine that is away and one that is disabled, an
+    open refund and what waits for a person, sites, and five weeks of sales.
+    """
+    await refunded(site)
+    for machine_id in ("VM-2", "VM-3"):
+        await registered(site, machine_id, store_name=HOSTILE)
+    disabled = fleet_service_pb2.DisableMachineRequest(machine_id="VM-3", reason="a test")
+    await site.fleet.DisableMachine(disabled)
+    await placing.a_district(site)
+    await placing.a_site(site)
+    placed = machine_profile_service_pb2.PlaceMachineRequest(
+        machine_id="VM-1", site="pier", from_day="2001-01-01", reason="always there"
+    )
+    await site.profiles.PlaceMachine(placed)
+    today = half_past(site, 11)
+    await have_sold(
+        site,
+        [
+            (f"VM-{1 + back % 3}", days.moved(today, -back), 8 + back % 5, product, minor)
+            for back in range(36)
+            for product, minor in (("cola", 1_234_500 + 99_000 * (back % 7)), (HOSTILE, 850))
+        ],
+    )
+
+
 @asynccontextmanager
-async def looking(folder: Path, chromium: Browser) -> AsyncIterator[Looking]:
+async def _looking(folder: Path, chromium: Browser) -> AsyncIterator[Looking]:
     """Sign somebody in at a console that is served on this computer."""
     migrate.upgrade(f"sqlite:///{folder / 'upgraded.db'}", partition_count=PARTITIONS)
     pair = Pair(
@@ -52,56 +86,85 @@ async def looking(folder: Path, chromium: Browser) -> AsyncIterator[Looking]:
         alipay=rsa.generate_private_key(65_537, 2_048),
     )
     async with a_site(folder, folder / "upgraded.db", pair) as site:
+        await _a_fleet(site)
         listener = http_server.bind(Address(host="127.0.0.1", port=0), setting="console.listen")
         host = f"127.0.0.1:{http_server.port_of(listener)}"
         app = build_console_app(console_of(site), hosts=frozenset({host}))
         async with http_server.served(app, listener, limits=HttpLimits(), ended=lambda _why: None):
             context = await chromium.new_context(java_script_enabled=False)
             page = await context.new_page()
-            seen = Looking(site, page, f"http://{host}")
+            seen = Looking(site, context, page, f"http://{host}")
             page.on("request", lambda one: seen.asked.append(one.url))
-            await Logins(site.database).issue(
-                "ann", "the-link", role="owner", now_ms=site.clock.now_ms()
-            )
-            await page.goto(f"{seen.url}/login/the-link")
-            await page.get_by_role("button", name="Sign in").click()
-            assert f"{seen.url}/" == page.url
+            await _sign_in(seen, page)
             yield seen
             await context.close()
 
 
-async def test_every_page_fits_every_screen(tmp_path: Path, chromium: Browser) -> None:
+async def _sign_in(seen: Looking, page: Page) -> None:
+    await Logins(seen.site.database).issue(
+        "ann", "the-link", role="owner", now_ms=seen.site.clock.now_ms()
+    )
+    await page.goto(f"{seen.url}/login/the-link")
+    await page.get_by_role("button", name="Sign in").click()
+    assert f"{seen.url}/" == page.url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", name="seen")
+async def _seen(
+    tmp_path_factory: pytest.TempPathFactory, chromium: Browser
+) -> AsyncIterator[Looking]:
+    """One gateway for all pages."""
+    async with _looking(tmp_path_factory.mktemp("console"), chromium) as seen:
+        yield seen
+
+
+def _paths() -> list[str]:
+    return [path.replace("{name}", "VM-1") for path in PAGES] + ["/machines?table=machines"]
+
+
+async def test_every_page_fits_every_screen(seen: Looking) -> None:
     """Nothing is wider than the screen, everything has a name, what people wrote is text, and no
     request leaves this computer.
     """
-    async with looking(tmp_path, chromium) as seen:
-        await registered(seen.site, store_name=HOSTILE)
-        for path in PAGES:
-            for width in WIDTHS:
-                await seen.page.set_viewport_size({"width": width, "height": 800})
-                await seen.page.goto(seen.url + path.replace("{name}", "VM-1"))
-                name = path.strip("/").replace("/{name}", "-one") or "today"
-                await shot(seen.page, f"console-{name}-{width}")
-                assert width >= await seen.page.evaluate("document.documentElement.scrollWidth")
-                assert [] == await seen.page.evaluate(NAMELESS)
-                assert 1 == await seen.page.locator("h1").count()
-                assert 0 == await seen.page.locator("main img").count()
-                assert "· Vendgate" in await seen.page.title()
+    for path in _paths():
+        for width in WIDTHS:
+            await seen.page.set_viewport_size({"width": width, "height": 800})
+            await seen.page.goto(seen.url + path)
+            name = path.strip("/").replace("/VM-1", "-one").replace("?", "-") or "today"
+            await kept(seen.page, f"console-{name}-{width}")
+            assert width >= await seen.page.evaluate("document.documentElement.scrollWidth")
+            assert [] == await seen.page.evaluate(NAMELESS)
+            assert 1 == await seen.page.locator("h1").count()
+            assert 0 == await seen.page.locator("main img").count()
+            assert "· Vendgate" in await seen.page.title()
     assert len(seen.asked) > len(PAGES)
     assert [] == [url for url in seen.asked if not url.startswith(seen.url)]
 
 
-async def test_a_form_is_sent_without_a_script(tmp_path: Path, chromium: Browser) -> None:
+async def test_nothing_serious_keeps_anybody_out(seen: Looking) -> None:
+    """Of those who see, hear or move otherwise, on any page; who is signed in and who is not."""
+    browser_of = seen.context.browser
+    assert browser_of is not None
+    context = await browser_of.new_context(viewport={"width": 1_024, "height": 800})
+    page = await context.new_page()
+    await page.goto(f"{seen.url}/login")
+    assert [] == await barriers(page)
+    await _sign_in(seen, page)
+    for path in (*_paths(), "/moons"):
+        await page.goto(seen.url + path)
+        assert [] == await barriers(page), path
+    await context.close()
+
+
+async def test_a_form_is_sent_without_a_script(seen: Looking) -> None:
     """By a browser that says where it comes from; the page says that it is done."""
-    async with looking(tmp_path, chromium) as seen:
-        await registered(seen.site)
-        await seen.page.goto(f"{seen.url}/machines/VM-1")
-        await seen.page.get_by_label("Disable: reason").fill("its door is open")
-        await seen.page.get_by_role("button", name="Disable").click()
-        said = await seen.page.get_by_role("status").inner_text()
-        assert "The machine is disabled." == said
-        view = await seen.site.queries.machine("VM-1")
-        assert view is not None
-        assert not view.enabled
-        await seen.page.get_by_role("button", name="Sign out").click()
-        assert f"{seen.url}/login" == seen.page.url
+    await seen.page.goto(f"{seen.url}/machines/VM-1")
+    await seen.page.get_by_label("Disable: reason").fill("its door is open")
+    await seen.page.get_by_role("button", name="Disable").click()
+    said = await seen.page.get_by_role("status").inner_text()
+    assert "The machine is disabled." == said
+    view = await seen.site.queries.machine("VM-1")
+    assert view is not None
+    assert not view.enabled
+    await seen.page.get_by_role("button", name="Sign out").click()
+    assert f"{seen.url}/login" == seen.page.url

@@ -50,6 +50,14 @@ async def shot(page: Page, name: str) -> bytes:
     return picture
 
 
+async def kept(page: Page, name: str) -> None:
+    """Leave a picture of the whole page, also of what is below the screen, if somebody wants to
+    look at it; it costs nothing where nobody does.
+    """
+    if os.environ.get(SHOTS_VARIABLE):
+        _leave(name, await page.screenshot(animations="disabled", full_page=True))
+
+
 def _leave(name: str, picture: bytes) -> None:
     if folder := os.environ.get(SHOTS_VARIABLE):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -60,3 +68,18 @@ def codes_in(picture: bytes) -> Sequence[str]:
     """Return the texts of the QR codes in a picture, as a phone reads them."""
     with Image.open(io.BytesIO(picture)) as image:
         return [found.text for found in zxingcpp.read_barcodes(image.convert("RGB"))]
+
+
+_AXE = Path(__file__).with_name("axe") / "axe.min.js"
+_AXE_RUN = """
+async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+  .filter(one => ["serious", "critical"].includes(one.impact))
+  .flatMap(one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 200)}`))"""
+
+
+async def barriers(page: Page) -> Sequence[str]:
+    """Return what keeps somebody from using a page who sees, hears or moves otherwise: what
+    axe-core finds that is serious. The page must be one that may run scripts.
+    """
+    await page.evaluate(_AXE.read_text("utf-8"))
+    return [str(one) for one in await page.evaluate(_AXE_RUN)]

@@ -319,3 +319,48 @@ class Balance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Balance: _TypeAlias = Balance  # noqa: Y015
+
+@_typing.final
+class Reconciliation(_message.Message):
+    """One of Alipay's daily files that was held against the ledger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    ROW_COUNT_FIELD_NUMBER: _builtins.int
+    READ_AT_FIELD_NUMBER: _builtins.int
+    DAY_WAS_OVER_FIELD_NUMBER: _builtins.int
+    RESTORED_FIELD_NUMBER: _builtins.int
+    OPEN_DIFFERENCE_COUNT_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """As 2026-01-15, in GMT+8."""
+    file_name: _builtins.str
+    row_count: _builtins.int
+    """Payments and refunds in the file."""
+    day_was_over: _builtins.bool
+    """Whether it was looked for what is missing at Alipay: only once the day is over."""
+    restored: _builtins.bool
+    """A restore of the database had lost sales of the day."""
+    open_difference_count: _builtins.int
+    """Differences of the day that still wait for a person: ListWorkItems shows them."""
+    @_builtins.property
+    def read_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        file_name: _builtins.str = ...,
+        row_count: _builtins.int = ...,
+        read_at: _timestamp_pb2.Timestamp | None = ...,
+        day_was_over: _builtins.bool = ...,
+        restored: _builtins.bool = ...,
+        open_difference_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_at", b"read_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "day_was_over", b"day_was_over", "file_name", b"file_name", "open_difference_count", b"open_difference_count", "read_at", b"read_at", "restored", b"restored", "row_count", b"row_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reconciliation: _TypeAlias = Reconciliation  # noqa: Y015

@@ -80,6 +80,11 @@ class TradeServiceStub(object):
                 request_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.GetBalancesRequest.SerializeToString,
                 response_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.GetBalancesResponse.FromString,
                 _registered_method=True)
+        self.ListReconciliations = channel.unary_unary(
+                '/gateway.fleet.v1.TradeService/ListReconciliations',
+                request_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ListReconciliationsRequest.SerializeToString,
+                response_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ListReconciliationsResponse.FromString,
+                _registered_method=True)
 
 
 class TradeServiceServicer(object):
@@ -149,6 +154,13 @@ class TradeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReconciliations(self, request, context):
+        """Which of Alipay's daily files were held against the ledger, the one that was read last first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TradeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +208,11 @@ def add_TradeServiceServicer_to_server(servicer, server):
                     servicer.GetBalances,
                     request_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.GetBalancesRequest.FromString,
                     response_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.GetBalancesResponse.SerializeToString,
+            ),
+            'ListReconciliations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReconciliations,
+                    request_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ListReconciliationsRequest.FromString,
+                    response_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ListReconciliationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -442,6 +459,33 @@ class TradeService(object):
             '/gateway.fleet.v1.TradeService/GetBalances',
             gateway_dot_fleet_dot_v1_dot_trade__service__pb2.GetBalancesRequest.SerializeToString,
             gateway_dot_fleet_dot_v1_dot_trade__service__pb2.GetBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReconciliations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.fleet.v1.TradeService/ListReconciliations',
+            gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ListReconciliationsRequest.SerializeToString,
+            gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ListReconciliationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

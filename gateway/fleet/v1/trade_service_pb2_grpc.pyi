@@ -54,6 +54,8 @@ class TradeServiceStub:
     Alipay app; take the newest, for an older one may be from before they were forgotten.
     """
     GetBalances: _grpc.UnaryUnaryMultiCallable[_trade_service_pb2.GetBalancesRequest, _trade_service_pb2.GetBalancesResponse]
+    ListReconciliations: _grpc.UnaryUnaryMultiCallable[_trade_service_pb2.ListReconciliationsRequest, _trade_service_pb2.ListReconciliationsResponse]
+    """Which of Alipay's daily files were held against the ledger, the one that was read last first."""
 
 @_typing.type_check_only
 class TradeServiceAsyncStub(TradeServiceStub):
@@ -81,6 +83,8 @@ class TradeServiceAsyncStub(TradeServiceStub):
     Alipay app; take the newest, for an older one may be from before they were forgotten.
     """
     GetBalances: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.GetBalancesRequest, _trade_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
+    ListReconciliations: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.ListReconciliationsRequest, _trade_service_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
+    """Which of Alipay's daily files were held against the ledger, the one that was read last first."""
 
 class TradeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Trades, refunds and balances. See FleetService for what all services share."""
@@ -159,5 +163,13 @@ class TradeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trade_service_pb2.GetBalancesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trade_service_pb2.GetBalancesResponse, _abc.Awaitable[_trade_service_pb2.GetBalancesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListReconciliations(
+        self,
+        request: _trade_service_pb2.ListReconciliationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_service_pb2.ListReconciliationsResponse, _abc.Awaitable[_trade_service_pb2.ListReconciliationsResponse]]:
+        """Which of Alipay's daily files were held against the ledger, the one that was read last first."""
 
 def add_TradeServiceServicer_to_server(servicer: TradeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

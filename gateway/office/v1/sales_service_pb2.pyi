@@ -42,6 +42,10 @@ class _SalesByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SalesBy.Value
     """Of machines that are named only."""
     SALES_BY_WEEKDAY_HOUR: _SalesBy.ValueType  # 9
     """The weekday and the hour of it, as 1-00 to 7-23."""
+    SALES_BY_MACHINE_DAY: _SalesBy.ValueType  # 10
+    """Of machines that are named only: the day and the machine, as 20260131-VM-1. The amounts before are told
+    under the day that they stand beside.
+    """
 
 class SalesBy(_SalesBy, metaclass=_SalesByEnumTypeWrapper): ...
 
@@ -60,6 +64,10 @@ SALES_BY_MACHINE: SalesBy.ValueType  # 8
 """Of machines that are named only."""
 SALES_BY_WEEKDAY_HOUR: SalesBy.ValueType  # 9
 """The weekday and the hour of it, as 1-00 to 7-23."""
+SALES_BY_MACHINE_DAY: SalesBy.ValueType  # 10
+"""Of machines that are named only: the day and the machine, as 20260131-VM-1. The amounts before are told
+under the day that they stand beside.
+"""
 Global___SalesBy: _TypeAlias = SalesBy  # noqa: Y015
 
 class _SalesBeside:

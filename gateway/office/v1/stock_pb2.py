@@ -22,9 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.v1 import money_pb2 as gateway_dot_v1_dot_money__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway/office/v1/stock.proto\x12\x11gateway.office.v1\"3\n\x03Par\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0b\n\x03par\x18\x03 \x01(\x05\"\xc2\x02\n\tStockLine\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\r\n\x05stock\x18\x04 \x01(\x05\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x05\x12\x0b\n\x03par\x18\x06 \x01(\x05\x12\x0c\n\x04sold\x18\x07 \x01(\x03\x12\x15\n\rsold_in_hours\x18\x08 \x01(\x03\x12\x19\n\x0csupply_hours\x18\t \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x10supply_hours_low\x18\n \x01(\x03\x12\x1e\n\x11supply_hours_high\x18\x0b \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08\x65xpected\x18\x0c \x01(\x05\x12\r\n\x05\x62ring\x18\r \x01(\x05\x12\x10\n\x08take_out\x18\x0e \x01(\x05\x42\x0f\n\r_supply_hoursB\x14\n\x12_supply_hours_high\".\n\tPickTotal\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x42l\n\x1avendgate.gateway.office.v1B\nStockProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway/office/v1/stock.proto\x12\x11gateway.office.v1\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"3\n\x03Par\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0b\n\x03par\x18\x03 \x01(\x05\"\xc2\x02\n\tStockLine\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\r\n\x05stock\x18\x04 \x01(\x05\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x05\x12\x0b\n\x03par\x18\x06 \x01(\x05\x12\x0c\n\x04sold\x18\x07 \x01(\x03\x12\x15\n\rsold_in_hours\x18\x08 \x01(\x03\x12\x19\n\x0csupply_hours\x18\t \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x10supply_hours_low\x18\n \x01(\x03\x12\x1e\n\x11supply_hours_high\x18\x0b \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08\x65xpected\x18\x0c \x01(\x05\x12\r\n\x05\x62ring\x18\r \x01(\x05\x12\x10\n\x08take_out\x18\x0e \x01(\x05\x42\x0f\n\r_supply_hoursB\x14\n\x12_supply_hours_high\".\n\tPickTotal\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x03\"\xa2\x01\n\rShrinkageLine\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0c\n\x04lost\x18\x03 \x01(\x03\x12\r\n\x05\x66ound\x18\x04 \x01(\x03\x12\x1f\n\x04\x63ost\x18\x05 \x01(\x0b\x32\x11.gateway.v1.Money\x12.\n\ncounted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampBl\n\x1avendgate.gateway.office.v1B\nStockProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,10 +34,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.office.v1.stock_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\032vendgate.gateway.office.v1B\nStockProtoP\001Z#vendgate/gateway/office/v1;officev1\252\002\032Vendgate.Gateway.Office.V1'
-  _globals['_PAR']._serialized_start=52
-  _globals['_PAR']._serialized_end=103
-  _globals['_STOCKLINE']._serialized_start=106
-  _globals['_STOCKLINE']._serialized_end=428
-  _globals['_PICKTOTAL']._serialized_start=430
-  _globals['_PICKTOTAL']._serialized_end=476
+  _globals['_PAR']._serialized_start=109
+  _globals['_PAR']._serialized_end=160
+  _globals['_STOCKLINE']._serialized_start=163
+  _globals['_STOCKLINE']._serialized_end=485
+  _globals['_PICKTOTAL']._serialized_start=487
+  _globals['_PICKTOTAL']._serialized_end=533
+  _globals['_SHRINKAGELINE']._serialized_start=536
+  _globals['_SHRINKAGELINE']._serialized_end=698
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 What is in the columns, what shall be there, and for how long it lasts. Times are RFC 3339 in JSON."""
 
+from gateway.v1 import money_pb2 as _money_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -144,3 +146,45 @@ class PickTotal(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PickTotal: _TypeAlias = PickTotal  # noqa: Y015
+
+@_typing.final
+class ShrinkageLine(_message.Message):
+    """One product of a machine of which counts found another number than the books."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    COUNTED_AT_FIELD_NUMBER: _builtins.int
+    machine_id: _builtins.str
+    product: _builtins.str
+    lost: _builtins.int
+    found: _builtins.int
+    @_builtins.property
+    def cost(self) -> _money_pb2.Money:
+        """What is missing, less what was found, at the product's unit cost; absent if nobody knows that."""
+
+    @_builtins.property
+    def counted_at(self) -> _timestamp_pb2.Timestamp:
+        """When the last of them was counted."""
+
+    def __init__(
+        self,
+        *,
+        machine_id: _builtins.str = ...,
+        product: _builtins.str = ...,
+        lost: _builtins.int = ...,
+        found: _builtins.int = ...,
+        cost: _money_pb2.Money | None = ...,
+        counted_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "counted_at", b"counted_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "counted_at", b"counted_at", "found", b"found", "lost", b"lost", "machine_id", b"machine_id", "product", b"product"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShrinkageLine: _TypeAlias = ShrinkageLine  # noqa: Y015

@@ -27,7 +27,7 @@ from gateway.office.v1 import selector_pb2 as gateway_dot_office_dot_v1_dot_sele
 from gateway.office.v1 import stock_pb2 as gateway_dot_office_dot_v1_dot_stock__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/stock_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a gateway/office/v1/selector.proto\x1a\x1dgateway/office/v1/stock.proto\"5\n\tColumnPar\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x10\n\x03par\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x06\n\x04_par\"\x89\x01\n\x0eSetParsRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12*\n\x04pars\x18\x02 \x03(\x0b\x32\x1c.gateway.office.v1.ColumnPar\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"E\n\x0fSetParsResponse\x12$\n\x04pars\x18\x01 \x03(\x0b\x32\x16.gateway.office.v1.Par\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"$\n\x0eGetParsRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\"E\n\x0fGetParsResponse\x12$\n\x04pars\x18\x01 \x03(\x0b\x32\x16.gateway.office.v1.Par\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\xac\x01\n\x13ListLowStockRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x08selector\x18\x03 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x15\n\rbelow_percent\x18\x04 \x01(\x05\x12\x14\n\x0cwithin_hours\x18\x05 \x01(\x05\x12\x12\n\nsales_days\x18\x06 \x01(\x05\"\\\n\x14ListLowStockResponse\x12+\n\x05lines\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.StockLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"q\n\x12GetPickListRequest\x12-\n\x08selector\x18\x01 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x18\n\x10\x61rrives_in_hours\x18\x02 \x01(\x05\x12\x12\n\nsales_days\x18\x03 \x01(\x05\"p\n\x13GetPickListResponse\x12,\n\x06totals\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.PickTotal\x12+\n\x05lines\x18\x02 \x03(\x0b\x32\x1c.gateway.office.v1.StockLine2\x95\x03\n\x0cStockService\x12Y\n\x07SetPars\x12!.gateway.office.v1.SetParsRequest\x1a\".gateway.office.v1.SetParsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12Y\n\x07GetPars\x12!.gateway.office.v1.GetParsRequest\x1a\".gateway.office.v1.GetParsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12h\n\x0cListLowStock\x12&.gateway.office.v1.ListLowStockRequest\x1a\'.gateway.office.v1.ListLowStockResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bGetPickList\x12%.gateway.office.v1.GetPickListRequest\x1a&.gateway.office.v1.GetPickListResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42s\n\x1avendgate.gateway.office.v1B\x11StockServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/stock_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a gateway/office/v1/selector.proto\x1a\x1dgateway/office/v1/stock.proto\"z\n\x14ListShrinkageRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x08selector\x18\x03 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x0c\n\x04\x64\x61ys\x18\x04 \x01(\x05\"a\n\x15ListShrinkageResponse\x12/\n\x05lines\x18\x01 \x03(\x0b\x32 .gateway.office.v1.ShrinkageLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\tColumnPar\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x10\n\x03par\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x06\n\x04_par\"\x89\x01\n\x0eSetParsRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12*\n\x04pars\x18\x02 \x03(\x0b\x32\x1c.gateway.office.v1.ColumnPar\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"E\n\x0fSetParsResponse\x12$\n\x04pars\x18\x01 \x03(\x0b\x32\x16.gateway.office.v1.Par\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"$\n\x0eGetParsRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\"E\n\x0fGetParsResponse\x12$\n\x04pars\x18\x01 \x03(\x0b\x32\x16.gateway.office.v1.Par\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\xac\x01\n\x13ListLowStockRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x08selector\x18\x03 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x15\n\rbelow_percent\x18\x04 \x01(\x05\x12\x14\n\x0cwithin_hours\x18\x05 \x01(\x05\x12\x12\n\nsales_days\x18\x06 \x01(\x05\"\\\n\x14ListLowStockResponse\x12+\n\x05lines\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.StockLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"q\n\x12GetPickListRequest\x12-\n\x08selector\x18\x01 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x18\n\x10\x61rrives_in_hours\x18\x02 \x01(\x05\x12\x12\n\nsales_days\x18\x03 \x01(\x05\"p\n\x13GetPickListResponse\x12,\n\x06totals\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.PickTotal\x12+\n\x05lines\x18\x02 \x03(\x0b\x32\x1c.gateway.office.v1.StockLine2\x82\x04\n\x0cStockService\x12Y\n\x07SetPars\x12!.gateway.office.v1.SetParsRequest\x1a\".gateway.office.v1.SetParsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12Y\n\x07GetPars\x12!.gateway.office.v1.GetParsRequest\x1a\".gateway.office.v1.GetParsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12h\n\x0cListLowStock\x12&.gateway.office.v1.ListLowStockRequest\x1a\'.gateway.office.v1.ListLowStockResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12k\n\rListShrinkage\x12\'.gateway.office.v1.ListShrinkageRequest\x1a(.gateway.office.v1.ListShrinkageResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bGetPickList\x12%.gateway.office.v1.GetPickListRequest\x1a&.gateway.office.v1.GetPickListResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42s\n\x1avendgate.gateway.office.v1B\x11StockServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,26 +41,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOCKSERVICE'].methods_by_name['GetPars']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_STOCKSERVICE'].methods_by_name['ListLowStock']._loaded_options = None
   _globals['_STOCKSERVICE'].methods_by_name['ListLowStock']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_STOCKSERVICE'].methods_by_name['ListShrinkage']._loaded_options = None
+  _globals['_STOCKSERVICE'].methods_by_name['ListShrinkage']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_STOCKSERVICE'].methods_by_name['GetPickList']._loaded_options = None
   _globals['_STOCKSERVICE'].methods_by_name['GetPickList']._serialized_options = b'\220\002\001\310\363\030\001'
-  _globals['_COLUMNPAR']._serialized_start=154
-  _globals['_COLUMNPAR']._serialized_end=207
-  _globals['_SETPARSREQUEST']._serialized_start=210
-  _globals['_SETPARSREQUEST']._serialized_end=347
-  _globals['_SETPARSRESPONSE']._serialized_start=349
-  _globals['_SETPARSRESPONSE']._serialized_end=418
-  _globals['_GETPARSREQUEST']._serialized_start=420
-  _globals['_GETPARSREQUEST']._serialized_end=456
-  _globals['_GETPARSRESPONSE']._serialized_start=458
-  _globals['_GETPARSRESPONSE']._serialized_end=527
-  _globals['_LISTLOWSTOCKREQUEST']._serialized_start=530
-  _globals['_LISTLOWSTOCKREQUEST']._serialized_end=702
-  _globals['_LISTLOWSTOCKRESPONSE']._serialized_start=704
-  _globals['_LISTLOWSTOCKRESPONSE']._serialized_end=796
-  _globals['_GETPICKLISTREQUEST']._serialized_start=798
-  _globals['_GETPICKLISTREQUEST']._serialized_end=911
-  _globals['_GETPICKLISTRESPONSE']._serialized_start=913
-  _globals['_GETPICKLISTRESPONSE']._serialized_end=1025
-  _globals['_STOCKSERVICE']._serialized_start=1028
-  _globals['_STOCKSERVICE']._serialized_end=1433
+  _globals['_LISTSHRINKAGEREQUEST']._serialized_start=154
+  _globals['_LISTSHRINKAGEREQUEST']._serialized_end=276
+  _globals['_LISTSHRINKAGERESPONSE']._serialized_start=278
+  _globals['_LISTSHRINKAGERESPONSE']._serialized_end=375
+  _globals['_COLUMNPAR']._serialized_start=377
+  _globals['_COLUMNPAR']._serialized_end=430
+  _globals['_SETPARSREQUEST']._serialized_start=433
+  _globals['_SETPARSREQUEST']._serialized_end=570
+  _globals['_SETPARSRESPONSE']._serialized_start=572
+  _globals['_SETPARSRESPONSE']._serialized_end=641
+  _globals['_GETPARSREQUEST']._serialized_start=643
+  _globals['_GETPARSREQUEST']._serialized_end=679
+  _globals['_GETPARSRESPONSE']._serialized_start=681
+  _globals['_GETPARSRESPONSE']._serialized_end=750
+  _globals['_LISTLOWSTOCKREQUEST']._serialized_start=753
+  _globals['_LISTLOWSTOCKREQUEST']._serialized_end=925
+  _globals['_LISTLOWSTOCKRESPONSE']._serialized_start=927
+  _globals['_LISTLOWSTOCKRESPONSE']._serialized_end=1019
+  _globals['_GETPICKLISTREQUEST']._serialized_start=1021
+  _globals['_GETPICKLISTREQUEST']._serialized_end=1134
+  _globals['_GETPICKLISTRESPONSE']._serialized_start=1136
+  _globals['_GETPICKLISTRESPONSE']._serialized_end=1248
+  _globals['_STOCKSERVICE']._serialized_start=1251
+  _globals['_STOCKSERVICE']._serialized_end=1765
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,11 @@ class StockServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_stock__service__pb2.ListLowStockRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_stock__service__pb2.ListLowStockResponse.FromString,
                 _registered_method=True)
+        self.ListShrinkage = channel.unary_unary(
+                '/gateway.office.v1.StockService/ListShrinkage',
+                request_serializer=gateway_dot_office_dot_v1_dot_stock__service__pb2.ListShrinkageRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_stock__service__pb2.ListShrinkageResponse.FromString,
+                _registered_method=True)
         self.GetPickList = channel.unary_unary(
                 '/gateway.office.v1.StockService/GetPickList',
                 request_serializer=gateway_dot_office_dot_v1_dot_stock__service__pb2.GetPickListRequest.SerializeToString,
@@ -82,6 +87,15 @@ class StockServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListShrinkage(self, request, context):
+        """What counts found missing in columns, and what they found too much, less what was taken back; machine by
+        machine, of the newest 5000 moves of each. A page looks at a number of machines; it may be empty and not
+        be the last. What was lost out of a van is told by GetVisit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPickList(self, request, context):
         """What is to be brought to these machines, at most 200, so that each column has its par: that less
         what is likely to be there at arrival and may be sold. Columns without a par get nothing. What must be
@@ -108,6 +122,11 @@ def add_StockServiceServicer_to_server(servicer, server):
                     servicer.ListLowStock,
                     request_deserializer=gateway_dot_office_dot_v1_dot_stock__service__pb2.ListLowStockRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_stock__service__pb2.ListLowStockResponse.SerializeToString,
+            ),
+            'ListShrinkage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListShrinkage,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_stock__service__pb2.ListShrinkageRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_stock__service__pb2.ListShrinkageResponse.SerializeToString,
             ),
             'GetPickList': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPickList,
@@ -197,6 +216,33 @@ class StockService(object):
             '/gateway.office.v1.StockService/ListLowStock',
             gateway_dot_office_dot_v1_dot_stock__service__pb2.ListLowStockRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_stock__service__pb2.ListLowStockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListShrinkage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.StockService/ListShrinkage',
+            gateway_dot_office_dot_v1_dot_stock__service__pb2.ListShrinkageRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_stock__service__pb2.ListShrinkageResponse.FromString,
             options,
             channel_credentials,
             insecure,

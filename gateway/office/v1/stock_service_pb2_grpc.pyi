@@ -40,6 +40,11 @@ class StockServiceStub:
     """Columns that are empty, have too little of their par, or will soon be empty; machine by machine. A
     page looks at a number of machines; it may be empty and not be the last.
     """
+    ListShrinkage: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListShrinkageRequest, _stock_service_pb2.ListShrinkageResponse]
+    """What counts found missing in columns, and what they found too much, less what was taken back; machine by
+    machine, of the newest 5000 moves of each. A page looks at a number of machines; it may be empty and not
+    be the last. What was lost out of a van is told by GetVisit.
+    """
     GetPickList: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.GetPickListRequest, _stock_service_pb2.GetPickListResponse]
     """What is to be brought to these machines, at most 200, so that each column has its par: that less
     what is likely to be there at arrival and may be sold. Columns without a par get nothing. What must be
@@ -57,6 +62,11 @@ class StockServiceAsyncStub(StockServiceStub):
     ListLowStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListLowStockRequest, _stock_service_pb2.ListLowStockResponse]  # type: ignore[assignment]
     """Columns that are empty, have too little of their par, or will soon be empty; machine by machine. A
     page looks at a number of machines; it may be empty and not be the last.
+    """
+    ListShrinkage: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListShrinkageRequest, _stock_service_pb2.ListShrinkageResponse]  # type: ignore[assignment]
+    """What counts found missing in columns, and what they found too much, less what was taken back; machine by
+    machine, of the newest 5000 moves of each. A page looks at a number of machines; it may be empty and not
+    be the last. What was lost out of a van is told by GetVisit.
     """
     GetPickList: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.GetPickListRequest, _stock_service_pb2.GetPickListResponse]  # type: ignore[assignment]
     """What is to be brought to these machines, at most 200, so that each column has its par: that less
@@ -90,6 +100,17 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_stock_service_pb2.ListLowStockResponse, _abc.Awaitable[_stock_service_pb2.ListLowStockResponse]]:
         """Columns that are empty, have too little of their par, or will soon be empty; machine by machine. A
         page looks at a number of machines; it may be empty and not be the last.
+        """
+
+    @_abc_1.abstractmethod
+    def ListShrinkage(
+        self,
+        request: _stock_service_pb2.ListShrinkageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stock_service_pb2.ListShrinkageResponse, _abc.Awaitable[_stock_service_pb2.ListShrinkageResponse]]:
+        """What counts found missing in columns, and what they found too much, less what was taken back; machine by
+        machine, of the newest 5000 moves of each. A page looks at a number of machines; it may be empty and not
+        be the last. What was lost out of a van is told by GetVisit.
         """
 
     @_abc_1.abstractmethod

@@ -23,7 +23,7 @@ from gateway.v1 import machine_pb2 as wire
 from gateway.web import sales, waiting
 from gateway.web.charts import shelf
 from gateway.web.pages.machines import state_of
-from gateway.web.tables import Amount, Form, Table, moment, money
+from gateway.web.tables import ACT, Amount, Form, Table, moment, money
 from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.words import said
 from storage.insight import days
@@ -64,6 +64,7 @@ async def machine(looking: Looking) -> ConsolePage:
         title=of,
         template="machine.html",
         tables=tables,
+        forms=_forms(it),
         values={
             "machine": it,
             "state": state_of(it),
@@ -77,7 +78,6 @@ async def machine(looking: Looking) -> ConsolePage:
                 (one.column, one.product, one.stock, one.capacity) for one in it.columns
             ),
             "profile": None if isinstance(profile, Missing) else profile.profile,
-            "forms": _forms(it),
             "heats": heats,
             "weekdays": sales.WEEKDAYS,
             "sales_complete": sales.complete(week),
@@ -117,7 +117,7 @@ def _columns(it: machine_pb2.Machine) -> Table:
     return Table(
         name="columns",
         title="Columns",
-        heads=("Column", "Product", "Price", "Stock", "Capacity", "Refill"),
+        heads=("Column", "Product", "Price", "Stock", "Capacity", ACT),
         rows=[
             (
                 one.column,

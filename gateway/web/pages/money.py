@@ -11,6 +11,7 @@ from gateway.web.tables import Amount, Table
 from gateway.web.view import ConsolePage, Looking
 
 PAGE = 100
+READ = 14
 SUMS = (
     ("money_in_minor", "paid in"),
     ("money_sold_minor", "sold"),
@@ -24,7 +25,7 @@ SUMS = (
 
 async def money(looking: Looking) -> ConsolePage:
     """Return the page."""
-    balances, refunds, items = await looking.all(
+    balances, refunds, items, read = await looking.all(
         trade_service_pb2.GetBalancesRequest(),
         trade_service_pb2.ListRefundsRequest(
             open=True, page_size=PAGE, page_token=looking.token("refunds")
@@ -38,9 +39,13 @@ async def money(looking: Looking) -> ConsolePage:
                 work_item_pb2.WORK_ITEM_KIND_NOTIFICATION_REFUSED,
             ],
         ),
+        trade_service_pb2.ListReconciliationsRequest(
+            page_size=READ, page_token=looking.token("read")
+        ),
     )
     next_pages = {"refunds": refunds.next_page_token, "work-items": items.next_page_token}
-    words = {"refunds": "refunds", "work-items": "items"}
+    next_pages["reconciliations"] = read.next_page_token
+    words = {"refunds": "refunds", "work-items": "items", "reconciliations": "read"}
     return ConsolePage(
         title="Money",
         template="money.html",
@@ -48,6 +53,7 @@ async def money(looking: Looking) -> ConsolePage:
             _sums(balances.balances),
             waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
             waiting.work_items(items.work_items, "Differences and refused notifications"),
+            waiting.reconciliations(read.reconciliations, "Reconciliations"),
         ),
         values={
             "charts": {one.currency: _bars(one) for one in balances.balances},

@@ -1,5 +1,6 @@
 """Stock and routes: what is empty soon, what to bring for some machines, and what expires."""
 
+import asyncio
 import datetime as dt
 from typing import Any
 
@@ -10,7 +11,7 @@ from gateway.office.v1 import (
     stock_service_pb2,
 )
 from gateway.web.charts import bars
-from gateway.web.tables import Table
+from gateway.web.tables import Table, grouped, moment, money
 from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.waiting import machine_link
 
@@ -28,35 +29,50 @@ async def stock(looking: Looking) -> ConsolePage:
         selector = _selector(words)
     except ValueError as error:
         low: Any = Missing(str(error))
-        picked: Any = low
+        picked, shrunk = low, low
     else:
-        low = await looking.attempt(
-            stock_service_pb2.ListLowStockRequest(
-                selector=selector, page_size=MACHINES, page_token=looking.token("page")
-            )
+        low, picked, shrunk = await asyncio.gather(
+            looking.attempt(
+                stock_service_pb2.ListLowStockRequest(
+                    selector=selector, page_size=MACHINES, page_token=looking.token("page")
+                )
+            ),
+            looking.attempt(stock_service_pb2.GetPickListRequest(selector=selector)),
+            looking.attempt(
+                stock_service_pb2.ListShrinkageRequest(
+                    selector=selector, page_size=MACHINES, page_token=looking.token("shrunk")
+                )
+            ),
         )
-        picked = await looking.attempt(stock_service_pb2.GetPickListRequest(selector=selector))
     until = dt.datetime.fromtimestamp(looking.now_ms / 1_000, dt.UTC).date()
     until += dt.timedelta(days=EXPIRES_WITHIN_DAYS)
     lots = await looking.attempt(
         goods_service_pb2.ListLotsRequest(page_size=LOTS, expires_until=until.isoformat())
     )
     totals = _totals(picked)
-    more = "" if isinstance(low, Missing) else low.next_page_token
+    asked = (("low", "page", low), ("shrinkage", "shrunk", shrunk))
+    more = {
+        name: {**words, token: answer.next_page_token}
+        for name, token, answer in asked
+        if not isinstance(answer, Missing) and answer.next_page_token
+    }
     return ConsolePage(
         title="Stock and routes",
         template="stock.html",
-        tables=(_low(low), totals, _lines(picked), _lots(lots)),
+        tables=(_low(low), totals, _lines(picked), _lots(lots), _shrinkage(shrunk)),
         values={
             "words": words,
             "bars": []
             if isinstance(picked, Missing)
             else bars(
-                [(one.product, one.quantity, str(one.quantity)) for one in picked.totals[:BARS_MAX]]
+                [
+                    (one.product, one.quantity, grouped(one.quantity))
+                    for one in picked.totals[:BARS_MAX]
+                ]
             ),
             "is_all": not any(words.values()),
         },
-        more={"low": {**words, "page": more}} if more else {},
+        more=more,
     )
 
 
@@ -153,4 +169,29 @@ def _lots(answer: Any) -> Table:
         if missing
         else [(one.product, one.lot, one.expires_on, one.in_stores) for one in answer.lots],
         empty=answer.why if missing else "No lot that was received with a last day.",
+    )
+
+
+def _shrinkage(answer: Any) -> Table:
+    missing = isinstance(answer, Missing)
+    return Table(
+        name="shrinkage",
+        title="Shrinkage in 28 days",
+        heads=("Machine", "Product", "Missing", "Found", "Cost", "Last counted"),
+        rows=()
+        if missing
+        else [
+            (
+                machine_link(one.machine_id),
+                one.product,
+                one.lost,
+                one.found or None,
+                money(one.cost),
+                moment(one.counted_at),
+            )
+            for one in answer.lines
+        ],
+        empty=answer.why if missing else "No count of these machines found another number.",
+        note="What counts found missing in columns. Cost: what is missing less what was found, at "
+        "the product's unit cost.",
     )

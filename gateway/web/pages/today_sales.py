@@ -1,7 +1,9 @@
 """What is sold today, beside the eight same weekdays before, and by hour."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.office.v1 import sales_service_pb2 as wire
 from gateway.web import sales
@@ -33,19 +35,17 @@ async def sold_today(looking: Looking) -> SoldToday:
     local = looking.local()
     day = days.as_number(local.date())
     # The three answers may differ by what is told between them: each table is of one of them.
-    hours = await looking.attempt(
-        wire.GetSalesRequest(
-            first_day=day,
-            last_day=day,
-            by=wire.SALES_BY_HOUR,
-            beside=wire.SALES_BESIDE_SAME_WEEKDAYS,
-        )
-    )
-    so_far = await looking.attempt(wire.GetDaySalesRequest(day=day, hour=local.hour))
-    usual = (
-        await looking.attempt(wire.GetDaySalesRequest(day=day, hour=local.hour - 1))
-        if local.hour
-        else None
+    hours, so_far, usual = await asyncio.gather(
+        looking.attempt(
+            wire.GetSalesRequest(
+                first_day=day,
+                last_day=day,
+                by=wire.SALES_BY_HOUR,
+                beside=wire.SALES_BESIDE_SAME_WEEKDAYS,
+            )
+        ),
+        looking.attempt(wire.GetDaySalesRequest(day=day, hour=local.hour)),
+        _until(looking, day, local.hour - 1),
     )
     told = [] if isinstance(so_far, Missing) else list(so_far.days)
     compared = [] if usual is None or isinstance(usual, Missing) else list(usual.days)
@@ -65,6 +65,13 @@ async def sold_today(looking: Looking) -> SoldToday:
         complete=sales.complete(so_far),
         why=so_far.why if isinstance(so_far, Missing) else "",
     )
+
+
+async def _until(looking: Looking, day: int, hour: int) -> Any:
+    """Return the day's sales up to an hour and with it; None before the first one."""
+    if hour < 0:
+        return None
+    return await looking.attempt(wire.GetDaySalesRequest(day=day, hour=hour))
 
 
 def _usual(compared: Sequence[wire.DaySales], by_then: str) -> Table:

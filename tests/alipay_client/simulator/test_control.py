@@ -7,7 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from alipay_client.simulator import application, page
+from alipay_client.simulator import application, phone
 from tests.alipay_client.simulator.merchant import World, signed
 
 
@@ -137,38 +137,51 @@ async def test_other_sites_may_not_press_our_buttons(here: World, http: httpx.As
     assert {"HKD": {"paid_minor": 500, "refunded_minor": 0}} == (await here.alipay.book())["totals"]
 
 
-async def test_the_buttons_of_the_page(here: World, http: httpx.AsyncClient) -> None:
-    """Pay, switch and send again, each leading back to the page that says what happened."""
+async def test_a_phone_scans_pays_and_sees_what_comes_back(
+    here: World, http: httpx.AsyncClient
+) -> None:
+    """From page to page, without a script; what cannot be paid leads back to the amount and says
+    why; the parts that change by themselves are had alone.
+    """
     qrcode = await here.create()
-    said = await http.post(
-        "/pay", data={"qrcode": qrcode, "amount": "5.00", "buyer": "alice"}, follow_redirects=True
+    words = {"text": qrcode}
+    assert 'action="/pay"' in (await http.get("/scan", params=words)).text
+    assert "The machine says nothing." in (await http.get("/scan/live", params=words)).text
+    wrong = await http.post(
+        "/pay", data={"qrcode": qrcode, "amount": "x", "buyer": "bob"}, follow_redirects=True
     )
-    trade_no = (await here.alipay.book())["trades"][0]["trade_no"]
-    assert f"Paid: trade {trade_no}" in said.text
-    assert (
-        "BAD_AMOUNT"
-        in (
-            await http.post("/pay", data={"qrcode": qrcode, "amount": "x"}, follow_redirects=True)
-        ).text
-    )
-    assert (
-        "Due again: 1"
-        in (await http.post("/redeliver", data={"trade_no": trade_no}, follow_redirects=True)).text
-    )
-    assert (
-        "Switched"
-        in (
-            await http.post(
-                "/faults", data={"slow": "0.5", "short_of_funds": "true"}, follow_redirects=True
-            )
-        ).text
-    )
+    assert "BAD_AMOUNT" in wrong.text
+    assert 'name="buyer" value="bob"' in wrong.text
+    form = {"qrcode": qrcode, "amount": "5.00", "buyer": "bob"}
+    paid = await http.post("/pay", data=form, follow_redirects=True)
+    trade = (await here.alipay.book())["trades"][0]
+    assert f"/payments/{trade['trade_no']}" == paid.url.path
+    assert "5.00 HKD" in paid.text
+    await here.refund(trade["out_trade_no"], "R1", "2.00")
+    assert "Came back to you" in (await http.get(f"{paid.url.path}/live")).text
+    assert "2.00 HKD came back" in (await http.get("/payments")).text
+    assert "2.00 HKD came back" in (await http.get("/payments/live")).text
+    for nowhere in ("/payments/1", "/payments/1/live", "/scan/live"):
+        assert 404 == (await http.get(nowhere)).status_code
+    nobody = await http.get("/scan", params={"text": "x"}, follow_redirects=True)
+    assert "Nobody has this code" in nobody.text
+
+
+async def test_the_buttons_of_the_counter(here: World, http: httpx.AsyncClient) -> None:
+    """Switch and send again, each leading back to the page that says what happened."""
+    trade_no = here.alipay.pay(await here.create(), "5.00").trade_no
+
+    async def pressed(path: str, **form: str) -> str:
+        answer = await http.post(path, data=form, follow_redirects=True)
+        assert "/counter" == answer.url.path
+        return answer.text
+
+    assert "Due again: 1" in await pressed("/redeliver", trade_no=trade_no)
+    assert "Switched" in await pressed("/faults", slow="0.5", short_of_funds="true")
     assert 0.5 == here.alipay.context.faults.slow
     assert here.alipay.context.quirks.short_of_funds is True
-    assert (
-        "slow is a number"
-        in (await http.post("/faults", data={"slow": "7"}, follow_redirects=True)).text
-    )
+    assert "slow is a number" in await pressed("/faults", slow="7")
+    assert "<h2>Book</h2>" in (await http.get("/counter/live")).text
     assert (
         400 == (await http.post("/pay", content=b"&".join(b"a=1" for _ in range(200)))).status_code
     )
@@ -185,8 +198,6 @@ async def test_what_machines_show(here: World, http: httpx.AsyncClient) -> None:
     assert {"noted": 1} == noted.json()
     live = (await http.get("/live")).text
     assert "Scan to pay for A1<br>asks for <strong>8.50 HKD</strong>" in live
-    assert "<h2>Book</h2>" in live
-    assert "<form class=" not in live
     await http.post("/control/screens", json={"screens": [{"qrcode": qrcode, "text": "Ready"}]})
     assert "asks for" not in (await http.get("/live")).text
 
@@ -223,10 +234,12 @@ async def test_the_pictures_of_the_page(here: World, http: httpx.AsyncClient) ->
     qrcode = await here.create()
     drawn = await http.get("/code.svg", params={"text": qrcode})
     assert (200, "image/svg+xml") == (drawn.status_code, drawn.headers["content-type"])
-    assert page.picture(qrcode) == drawn.content
+    assert phone.picture(qrcode) == drawn.content
     assert 404 == (await http.get("/code.svg", params={"text": "https://none"})).status_code
-    assert page.SCRIPT == (await http.get("/page.js")).text
-    assert '<script src="/page.js" defer></script>' in (await http.get("/")).text
+    assert phone.SCRIPT == (await http.get("/page.js")).text
+    assert phone.STYLE == (await http.get("/phone.css")).text
+    for path in ("/", "/payments", "/counter"):
+        assert '<script src="/page.js" defer></script>' in (await http.get(path)).text
 
 
 async def test_no_answer_in_process(here: World, http: httpx.AsyncClient) -> None:

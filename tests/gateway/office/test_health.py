@@ -134,3 +134,11 @@ def test_the_first_sale_of_a_new_machine_is_no_habit() -> None:
         since = sales_count_from(now_ms - wished, now_ms - registered, now_ms)
         assert span == now_ms - since
     assert now_ms - 2 * day == sales_count_from(now_ms - 2 * day, 0, now_ms)
+
+
+def test_it_is_told_since_when_somebody_disabled_it() -> None:
+    """If the audit log knows it."""
+    disabled = replace(a_machine_view(), enabled=False)
+    for at_ms in (7_000, None):
+        (one,) = health(disabled, [], [], TAKINGS, at_ms).troubles
+        assert (TroubleKind.DISABLED, at_ms) == (one.kind, one.since_ms)

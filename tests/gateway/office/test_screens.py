@@ -1,5 +1,6 @@
 """Administrators add files, plan what is shown, and see who shows it and who does not."""
 
+import hashlib
 import json
 
 import grpc
@@ -9,8 +10,9 @@ from google.protobuf.json_format import ParseDict
 from gateway.office.screen_calls import ScreenCalls
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.office.v1 import screen_service_pb2_grpc
+from storage.office import assets
 from storage.office.screens import Play, ScreenTold
-from tests.gateway.screens.showable import picture
+from tests.gateway.screens.showable import a_png, picture
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
@@ -98,6 +100,10 @@ async def test_what_is_not_there_is_said(site: Site) -> None:
         assert reason == (await refusal(asking))[1]
 
 
+NO_PIXELS = a_png().replace(a_png()[33:-12], b"")
+"""A header and an end: 45 bytes."""
+
+
 async def test_a_folder_that_takes_nothing_is_told(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,3 +118,26 @@ async def test_a_folder_that_takes_nothing_is_told(
     with pytest.raises(grpc.aio.AioRpcError, match="No space left"):
         await call.AddAsset(wire.AddAssetRequest(content=picture("PNG")))
     assert not (await call.ListAssets(wire.ListAssetsRequest())).assets
+
+
+async def test_a_file_that_is_refused_is_not_kept(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SQL refuses is taken out of the folder again, but for a file that was there before; what
+    cannot be drawn never comes there.
+    """
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    folder = site.gateway.office.showing.folder
+    kept, refused = picture("PNG"), picture("PNG", colour="blue")
+    sha256 = (await call.AddAsset(wire.AddAssetRequest(content=kept))).asset.sha256
+    monkeypatch.setattr(assets, "ASSETS_MAX", 1)
+    with pytest.raises(grpc.aio.AioRpcError, match="which is the most"):
+        await call.AddAsset(wire.AddAssetRequest(content=refused))
+    assert folder.find(hashlib.sha256(refused).hexdigest()) is None
+    await call.RecallAsset(wire.RecallAssetRequest(sha256=sha256, reason="why"))
+    with pytest.raises(grpc.aio.AioRpcError, match="was recalled"):
+        await call.AddAsset(wire.AddAssetRequest(content=kept))
+    assert folder.find(sha256) is not None
+    with pytest.raises(grpc.aio.AioRpcError, match="end too soon"):
+        await call.AddAsset(wire.AddAssetRequest(content=NO_PIXELS))
+    assert folder.find(hashlib.sha256(NO_PIXELS).hexdigest()) is None

@@ -3,7 +3,7 @@
 from gateway.office.v1 import selector_pb2
 from gateway.office.v1 import stock_service_pb2 as wire
 from tests.support.fleet_calls import refusal
-from tests.support.goods_calls import load, twenty_in_a_van
+from tests.support.goods_calls import count, load, twenty_in_a_van
 from tests.support.site import Site
 
 ALL = selector_pb2.Selector(all=True)
@@ -36,3 +36,19 @@ async def test_what_is_low_is_brought(site: Site) -> None:
     low = await site.stock.ListLowStock(wire.ListLowStockRequest(selector=ALL))
     assert ["A2"] == [one.column for one in low.lines]
     assert not (await site.stock.GetPickList(wire.GetPickListRequest(selector=ALL))).lines
+
+
+async def test_what_counts_found_is_told(site: Site) -> None:
+    """What is missing; machines that nobody counted have no line."""
+    await twenty_in_a_van(site)
+    await site.goods.LoadColumn(load(6))
+    await site.goods.CountColumn(count(5))
+    told = await site.stock.ListShrinkage(wire.ListShrinkageRequest(selector=ALL))
+    (line,) = told.lines
+    assert ("VM-1", "cola", 3, 0) == (line.machine_id, line.product, line.lost, line.found)
+    assert line.HasField("counted_at")
+    assert not line.HasField("cost")
+    _, reason, _ = await refusal(
+        site.stock.ListShrinkage(wire.ListShrinkageRequest(selector=ALL, days=91))
+    )
+    assert "INVALID_REQUEST" == reason

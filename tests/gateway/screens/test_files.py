@@ -1,5 +1,6 @@
 """Files are given to machines that show their token, whole or in ranges, and never change."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from actors.ports import StoreError
+from gateway.rpc.denylist import Denylist
 from gateway.screens.files import AssetFiles
 from gateway.screens.folder import AssetFolder
 from gateway.screens.tokens import token_for
@@ -21,9 +23,12 @@ CONTENT = b"0123456789"
 
 
 @asynccontextmanager
-async def served(db: Database, folder: Path) -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
+async def served(
+    db: Database, folder: Path, denied: Denylist | None = None
+) -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
     """The app, and the hash of the one file that it has."""
-    sha256 = AssetFolder(folder).put(CONTENT)
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    assert AssetFolder(folder).put(CONTENT)
     found = AssetContent(sha256=sha256, media_type="image/png", size=10, width=1, height=1)
     await Assets(db).add(found, "some", by())
     made = {"c" * 64: ('{"v":1}', [sha256])}
@@ -34,6 +39,7 @@ async def served(db: Database, folder: Path) -> AsyncIterator[tuple[httpx.AsyncC
         screens=Screens(db),
         key=KEY,
         now_s=lambda: 100,
+        denied=denied or Denylist(),
     )
     token = token_for("VM-1", until_s=100, key=KEY)
     async with httpx.AsyncClient(
@@ -83,3 +89,15 @@ async def test_who_may_not_or_asks_for_nothing_is_told(
         for no_hash in ("%00", "F" * 64, "a" * 65):  # nobody is asked about these
             assert 404 == (await http.get(f"/assets/{no_hash}")).status_code
         assert "60" == (await http.get(f"/assets/{sha256}")).headers["retry-after"]
+
+
+async def test_a_machine_that_is_denied_fetches_nothing(db: Database, tmp_path: Path) -> None:
+    """Its token is good for hours, and ends with the denial; when that is over it is good again."""
+    denied = Denylist()
+    async with served(db, tmp_path, denied) as (http, sha256):
+        denied.set([("MACHINE", "VM-1")])
+        for name in (sha256, "c" * 64):
+            answer = await http.get(f"/assets/{name}")
+            assert (403, "no-store") == (answer.status_code, answer.headers["cache-control"])
+        denied.set([("MACHINE", "VM-2")])
+        assert 200 == (await http.get(f"/assets/{sha256}")).status_code

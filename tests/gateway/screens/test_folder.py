@@ -16,13 +16,22 @@ def test_a_file_is_found_under_its_hash(tmp_path: Path) -> None:
     """Once, however often it comes; one that was damaged meanwhile is written anew."""
     folder = AssetFolder(tmp_path / "assets")
     assert folder.find(SHA256) is None
-    assert SHA256 == folder.put(CONTENT) == folder.put(CONTENT)
+    assert [True, False] == [folder.put(CONTENT), folder.put(CONTENT)]
     place = folder.find(SHA256)
     assert place is not None
     place.write_bytes(b"other")
     folder.put(CONTENT)
     assert CONTENT == place.read_bytes()
     assert [SHA256] == [one.name for one in (tmp_path / "assets").iterdir()]
+
+
+def test_a_file_is_dropped(tmp_path: Path) -> None:
+    """And another one that is not there is no error."""
+    folder = AssetFolder(tmp_path)
+    folder.put(CONTENT)
+    for _ in range(2):
+        folder.drop(SHA256)
+        assert folder.find(SHA256) is None
 
 
 @pytest.mark.parametrize("name", ["../secret", "", "A" * 64, SHA256 + "0", SHA256[:-1] + "/"])

@@ -7,6 +7,8 @@ import pytest
 from gateway.screens.pictures import SIZE_MAX, NotShowable, found_in
 from tests.gateway.screens.showable import picture
 
+SOF = b"\xff\xc0\x00\x0b\x08\x00\x14\x00\x1e\x01\x01\x11\x00"
+
 
 @pytest.mark.parametrize(
     ("content", "media_type"),
@@ -17,6 +19,7 @@ from tests.gateway.screens.showable import picture
         (picture("WEBP"), "image/webp"),
         (picture("WEBP", lossless=True), "image/webp"),
         (picture("WEBP", exif=b"Exif\0\0MM"), "image/webp"),
+        (picture("JPEG", exif=b"Exif\0\0MM") + b"\0" * 16, "image/jpeg"),
     ],
 )
 def test_a_picture_is_known(content: bytes, media_type: str) -> None:
@@ -48,8 +51,14 @@ def test_what_is_cut_off_is_refused_and_nothing_breaks(form: str) -> None:
         (b"<svg onload='x'/>", "no PNG, JPEG or WebP"),
         (picture("GIF"), "no PNG, JPEG or WebP"),
         (picture("PNG", 8_193, 1), "at most 8192"),
+        (picture("PNG", 4_097, 4_096), "16777216 in all"),
+        (picture("JPEG") + b"x" * 65, "behind its end"),
+        (picture("WEBP") + b"x" * 65, "behind its end"),
+        (b"RIFF\x04\0\0\0WEBP", "nobody knows"),
+        (picture("WEBP").replace(b"\x9d\x01\x2a", b"\x9d\x01\x2b"), "damaged"),
+        (b"\xff\xd8" + SOF + b"\xff\xd9", "without a picture"),
         (b"\xff\xd8\x00\x00\xff\xd9", "no sound JPEG"),
-        (b"\xff\xd8" + b"\xff\xe0\x00\x04ab" + b"\xff\xff\xd9\x00\x02", "how large"),
+        (b"\xff\xd8" + b"\xff\xe0\x00\x04ab" + b"\xff\xff\xd9", "how large"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(content: bytes, why: str) -> None:

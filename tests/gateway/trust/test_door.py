@@ -322,6 +322,25 @@ async def test_who_is_denied_is_denied_at_the_console_too() -> None:
     assert entry.books.rows[0]["detail"].startswith("ACCESS_DENIED: ann was denied")
 
 
+async def test_what_somebody_may_is_told_without_a_try() -> None:
+    """By their role and nothing else, and no row says that they tried."""
+    entry = Entry()
+    look, act, none = (
+        f"/gateway.fleet.v1.FleetService/{name}"
+        for name in ("GetMachine", "DisableMachine", "Forgotten")
+    )
+    entry.denied.set([("PERSON", "eve")])
+    for name, role, expected in (
+        ("ann", "viewer", {look}),
+        ("bob", "technician", {look, act}),
+        ("eve", "owner", set()),
+    ):
+        context = FakeContext(metadata=(("x-actor", name),), address=f"console:{role}")
+        assert expected == await entry.door.allowed(cast("Any", context), [look, act, none])
+    assert frozenset() == await entry.door.allowed(cast("Any", FakeContext()), [look])
+    assert [] == entry.books.rows
+
+
 async def test_an_open_watch_of_somebody_who_is_denied_ends() -> None:
     """At once, and no other."""
     entry, path = Entry(), "/gateway.fleet.v1.EventService/WatchEvents"

@@ -20,12 +20,21 @@ from tests.support.site import SALT, Site
 HOST = "127.0.0.1:7445"
 
 
+async def _none(_context: object, _paths: object) -> frozenset[str]:
+    return frozenset()
+
+
+NO_CALLS = LocalCalls(lambda _to: None, guard=lambda _path, answer: answer, allowed=_none)
+"""For pages that ask nothing."""
+
+
 def console_of(site: Site, *, zone: str = "UTC", secure: bool = False) -> ConsoleParts:
     """The console as ``assemble`` makes it."""
     return ConsoleParts(
         asking=LocalCalls(
             lambda to: services.add_services(site.gateway.office, to),
             guard=site.gateway.door.guarded,
+            allowed=site.gateway.door.allowed,
         ),
         people=Visitors(
             logins=Logins(site.database), clock=site.clock, key=key_of(SALT), secure=secure

@@ -1,16 +1,19 @@
 """The console through a browser, on real SQL and a real actor."""
 
-from collections.abc import Mapping
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.fleet.v1 import event_service_pb2
 from gateway.web import app
-from gateway.web.door import HEADERS
+from gateway.web.door import HEADERS, DoorLimits
 from storage.fleet.logins import SESSION_VALID_MS, Logins
-from tests.gateway.web.signed_in import a_browser, form_of, signed_in
-from tests.support.fleet_calls import registered
+from tests.gateway.web.signed_in import HOST, a_browser, console_of, form_of, signed_in
+from tests.support.fleet_calls import refunded, registered
 from tests.support.site import Site
 
 PATHS = [path.replace("{name}", "VM-1") for path in app.PAGES]
@@ -114,12 +117,91 @@ async def test_a_form_does_once_what_it_says(site: Site) -> None:
 
 
 async def test_whose_role_is_too_little_is_forbidden(site: Site) -> None:
-    """And told which role it takes."""
+    """They are shown no form, and who sends one all the same is told which role it takes."""
     await registered(site)
     async with signed_in(site, role="viewer") as browser:
-        form = form_of(await browser.get("/machines/VM-1"), "/acts/disable-machine")
+        page = await browser.get("/machines/VM-1")
+        assert "/acts/" not in page.text
+        assert ">Act</th>" not in page.text
+        form = {**form_of(page, "/logout"), "machine_id": "VM-1", "request_id": "q-1"}
         refused = await _act(browser, "disable-machine", form)
     assert (403, True) == (refused.status_code, "role technician" in refused.text)
+
+
+@pytest.mark.parametrize(
+    ("role", "acts"),
+    [
+        ("technician", {"disable-machine"}),
+        ("finance", {"disable-machine", "retry-refund"}),
+    ],
+)
+async def test_forms_are_those_of_the_role(site: Site, role: str, acts: set[str]) -> None:
+    """Of a machine with a refund that Alipay refuses."""
+    await refunded(site)
+    async with signed_in(site, role=role) as browser:
+        page = await browser.get("/machines/VM-1")
+    assert acts == set(re.findall(r'action="/acts/([^"]+)"', page.text))
+
+
+async def test_one_person_does_not_take_all_places(site: Site) -> None:
+    """Thirty forms that never end, under several sessions of the same name, hold no more places
+    than one person has; somebody else is answered meanwhile.
+    """
+    app_ = app.build_console_app(
+        console_of(site), hosts=frozenset({HOST}), limits=DoorLimits(of_one_address_max=16)
+    )
+    logins = Logins(site.database)
+    for link, name in (("link-1", "ann"), ("link-2", "ann"), ("link-3", "bea")):
+        await logins.issue(name, link, role="owner", now_ms=site.clock.now_ms())
+    ended = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"a="
+        await ended.wait()
+
+    async def slow(browser: httpx.AsyncClient) -> int:
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        answer = await browser.post("/acts/enable-machine", content=endless(), headers=kind)
+        return answer.status_code
+
+    async with (
+        a_browser(site, app=app_) as ann,
+        a_browser(site, app=app_) as too,
+        a_browser(site, app=app_) as bea,
+    ):
+        for browser, link in ((ann, "link-1"), (too, "link-2"), (bea, "link-3")):
+            await browser.post(f"/login/{link}")
+        sent = [asyncio.create_task(slow(one)) for one in (ann, too) for _ in range(15)]
+        done: set[asyncio.Task[int]] = set()
+        while len(done) < 30 - DoorLimits().of_one_person_max:
+            done = {task for task in sent if task.done()}
+            await asyncio.sleep(0)
+        assert {429, 503} >= {task.result() for task in done}
+        assert 429 == (await ann.get("/money")).status_code
+        assert 200 == (await bea.get("/money")).status_code
+        ended.set()
+        answers = await asyncio.gather(*sent)
+    assert DoorLimits().of_one_person_max == answers.count(400)
+
+
+async def test_a_table_is_had_alone(site: Site) -> None:
+    """Beside each picture stands the way to its table; a name that no table has is said."""
+    await registered(site)
+    async with signed_in(site) as browser:
+        whole = await browser.get("/machines/VM-1")
+        assert "/machines/VM-1?table=columns" in whole.text
+        alone = await browser.get("/machines/VM-1", params={"table": "columns"})
+        none = await browser.get("/machines/VM-1", params={"table": "moons"})
+    assert "<svg" not in alone.text
+    assert 1 == alone.text.count("<table>")
+    assert 404 == none.status_code
+
+
+async def test_the_browser_finds_a_picture_for_its_tab(site: Site) -> None:
+    """Where it looks without being told."""
+    async with a_browser(site) as browser:
+        icon = await browser.get("/favicon.ico")
+    assert (200, "image/svg+xml") == (icon.status_code, icon.headers["content-type"])
 
 
 async def test_a_form_of_somebody_else_does_nothing(site: Site) -> None:

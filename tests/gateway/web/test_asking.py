@@ -18,6 +18,7 @@ def _asking(site: Site, *, guard: Guard | None = None) -> LocalCalls:
     return LocalCalls(
         lambda to: services.add_services(site.gateway.office, to),
         guard=guard or site.gateway.door.guarded,
+        allowed=site.gateway.door.allowed,
     )
 
 

@@ -8,6 +8,7 @@ from gateway.web.charts import (
     HEAT_LEVELS,
     MAP_HEIGHT,
     MAP_WIDTH,
+    SPARK_HEIGHT,
     Band,
     band,
     bars,
@@ -16,6 +17,7 @@ from gateway.web.charts import (
     pairs,
     shelf,
     short,
+    spark,
 )
 
 
@@ -101,3 +103,10 @@ def test_a_band_begins_at_nothing() -> None:
     )
     assert BAR_LENGTH == band(100, 1, 2, 3).now
     assert 0 == band(0, 0, 0, 0).high
+
+
+def test_a_small_picture_has_a_stroke_for_each_day_of_which_something_is_known() -> None:
+    """The most is as high as may be, the least is seen, nothing known has none."""
+    assert f"M1 22v-{SPARK_HEIGHT}M7 22v-1M10 22v-1" == spark([900, None, 1, 0])
+    assert "" == spark([None, None])
+    assert "M1 22v-1M4 22v-1" == spark([0, -5])

@@ -29,6 +29,7 @@ class _Pages:
 
     def __init__(self) -> None:
         self.may = asyncio.Event()
+        self.body_within_s = 10.0
         self.app = Starlette(
             routes=[
                 Route("/", self.quick, methods=["GET", "POST"]),
@@ -46,7 +47,7 @@ class _Pages:
 
     async def form(self, request: Request) -> Response:
         try:
-            return PlainTextResponse(repr(await form_of(request)))
+            return PlainTextResponse(repr(await form_of(request, within_s=self.body_within_s)))
         except FormRefused as refused:
             return PlainTextResponse(str(refused), status_code=400)
 
@@ -142,3 +143,38 @@ async def test_only_a_form_is_a_form() -> None:
     async with _browser(_Pages()) as browser:
         answer = await browser.post("/form", json={"a": "1"})
     assert (400, True) == (answer.status_code, "urlencoded" in answer.text)
+
+
+async def test_a_form_that_never_ends_is_not_waited_for() -> None:
+    """Whoever sends it byte by byte is told so."""
+    pages = _Pages()
+    pages.body_within_s = 0.0
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"a="
+        await asyncio.Event().wait()
+
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    async with _browser(pages) as browser:
+        answer = await browser.post("/form", content=slow(), headers=kind)
+    assert (400, True) == (answer.status_code, "did not come whole" in answer.text)
+
+
+async def test_one_address_does_not_take_all_places() -> None:
+    """Its next request is refused while another one's is answered."""
+    pages = _Pages()
+    door = ConsoleDoor(pages.app, hosts={HOST}, limits=DoorLimits(of_one_address_max=2))
+
+    def at(address: str) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=door, client=(address, 1))
+        return httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}")
+
+    async with at("192.0.2.1") as one, at("192.0.2.2") as other:
+        waiting = [asyncio.create_task(one.get("/slow")) for _ in range(2)]
+        while 429 != (answer := await one.get("/")).status_code:
+            await asyncio.sleep(0)
+        assert "your address" in answer.text
+        assert 200 == (await other.get("/")).status_code
+        pages.may.set()
+        assert [200, 200] == [task.status_code for task in await asyncio.gather(*waiting)]
+        assert 200 == (await one.get("/")).status_code

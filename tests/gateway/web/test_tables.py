@@ -3,7 +3,19 @@
 import pytest
 
 from gateway.v1 import money_pb2
-from gateway.web.tables import Age, Amount, Form, Instant, Link, Table, csv, money
+from gateway.web.tables import (
+    ACT,
+    Age,
+    Amount,
+    Form,
+    Instant,
+    Link,
+    Spark,
+    Table,
+    csv,
+    money,
+    with_acts,
+)
 
 
 @pytest.mark.parametrize(
@@ -11,10 +23,12 @@ from gateway.web.tables import Age, Amount, Form, Instant, Link, Table, csv, mon
     [
         (Amount(0, "HKD"), "0.00 HKD"),
         (Amount(5, "HKD"), "0.05 HKD"),
-        (Amount(123_450, "HKD"), "1234.50 HKD"),
+        (Amount(123_450, "HKD"), "1,234.50 HKD"),
         (Amount(-850, "HKD"), "-8.50 HKD"),
+        (Amount(-123_456_789, "HKD"), "-1,234,567.89 HKD"),
         (Amount(-5, "HKD"), "-0.05 HKD"),
         (Amount(850, "JPY"), "850 JPY"),
+        (Amount(1_850_000, "JPY"), "1,850,000 JPY"),
     ],
 )
 def test_an_amount_has_its_currencys_decimals(amount: Amount, expected: str) -> None:
@@ -38,6 +52,27 @@ def test_an_age_is_told_in_one_unit(seconds: int, expected: str) -> None:
     assert expected == str(Age(seconds))
 
 
+REFILL = Form(act="refill", label="Refill", fields={})
+CLOSE = Form(act="close-work-item", label="Close", fields={})
+
+
+def test_only_forms_that_somebody_may_use_are_shown() -> None:
+    """Each by its act; where none is left their column goes too, and the other cells stay."""
+    table = Table(
+        name="t",
+        title="T",
+        heads=("A", ACT, "B"),
+        rows=[("1", REFILL, "2"), ("3", CLOSE, "4"), ("5", None, "6")],
+    )
+    assert table == with_acts(table, {"refill", "close-work-item"})
+    some = with_acts(table, {"refill"})
+    assert [("1", REFILL, "2"), ("3", None, "4"), ("5", None, "6")] == some.rows
+    none = with_acts(table, ())
+    assert (("A", "B"), [("1", "2"), ("3", "4"), ("5", "6")]) == (none.heads, none.rows)
+    plain = Table(name="t", title="T", heads=("A",), rows=[("1",)])
+    assert plain is with_acts(plain, ())
+
+
 def test_nothing_given_is_no_zero() -> None:
     """A message without a currency is no amount."""
     assert money(money_pb2.Money()) is None
@@ -45,19 +80,22 @@ def test_nothing_given_is_no_zero() -> None:
 
 
 def test_a_file_has_what_the_page_has() -> None:
-    """Amounts with their currency apart, moments in UTC, no forms."""
+    """Amounts plain and with their currency apart, moments in UTC, no forms, no pictures."""
     table = Table(
         name="t",
         title="T",
-        heads=("Machine", "Since", "Cost", "Open", "Age", "Act"),
+        heads=("Machine", "Since", "Cost", "Open", "Age", ACT, "Days"),
         rows=[
-            (Link("VM-1", "/machines/VM-1"), Instant(0), Amount(-850, "HKD"), 3, Age(90), None),
-            (None, None, None, None, None, Form(act="refill", label="Refill", fields={})),
+            (
+                Link("VM-1", "/machines/VM-1"),
+                *(Instant(0), Amount(-123_450, "HKD"), 3, Age(90), None, None),
+            ),
+            (None, None, None, None, None, REFILL, Spark(path="M0 0", said="28 days")),
         ],
     )
     assert [
         '\ufeffMachine,Since,Cost,"Cost, currency",Open,Age',
-        "VM-1,1970-01-01T00:00:00Z,-8.50,HKD,3,90",
+        "VM-1,1970-01-01T00:00:00Z,-1234.50,HKD,3,90",
         ",,,,,",
         "",
     ] == csv(table).split("\r\n")

@@ -1,17 +1,17 @@
 """What a page has to work with."""
 
 from gateway.fleet.v1 import fleet_service_pb2
-from gateway.web.asking import LocalCalls, Person
+from gateway.web.asking import Person
 from gateway.web.tables import Table
 from gateway.web.view import TEXT_LENGTH_MAX, ConsolePage, Looking, Missing
-from tests.gateway.web.signed_in import console_of
+from tests.gateway.web.signed_in import NO_CALLS, console_of
 from tests.support.site import Site
 
 
 def test_words_have_an_end() -> None:
     """Whoever writes more into an address is not heard to its end; a token stays as it is."""
     looking = Looking(
-        asking=LocalCalls(lambda _to: None, guard=lambda _path, answer: answer),
+        asking=NO_CALLS,
         person=Person(),
         now_ms=0,
         words={"text": f"  {'a' * 300}", "page": f" {'b' * 300}"},

@@ -87,6 +87,9 @@ async def test_sales_are_told_of_a_part(books: SalesBooks) -> None:
     assert {"09": 100, "10": 50_000, "18": 20} == await asked(books, By.HOUR, site_type="OFFICE")
     some = ("VM-1", "VM-2")
     assert {"VM-1": 50_120, "VM-2": 3} == await asked(books, By.MACHINE, machine_ids=some)
+    assert {"20260101-VM-1": 120, "20260102-VM-2": 3, "20260108-VM-1": 50_000} == await asked(
+        books, By.MACHINE_DAY, machine_ids=some
+    )
     assert {"cold": 50_103, "": 20} == await asked(books, By.CATEGORY, machine_ids=some)
 
 
@@ -105,6 +108,17 @@ async def test_an_earlier_time_stands_beside_it(books: SalesBooks) -> None:
         ("20260108", Amounts(units=2, sales_minor=54_000), Amounts(units=2, sales_minor=120)),
         ("20260109", Amounts(), Amounts(units=1, sales_minor=3)),
     ] == [(line.key, line.now, line.before) for line in told.lines]
+
+
+async def test_a_machines_earlier_day_stands_beside_its_own(books: SalesBooks) -> None:
+    """Under the day that it stands beside."""
+    wanted = SalesWanted(
+        first=THURSDAY + 7, last=THURSDAY + 13, by=By.MACHINE_DAY, machine_ids=("VM-1", "VM-2")
+    )
+    assert [("20260108-VM-1", 50_000, 120), ("20260109-VM-2", 0, 3)] == [
+        (line.key, line.now.sales_minor, line.before.sales_minor)
+        for line in (await books.sales(wanted)).lines
+    ]
 
 
 async def test_today_stands_beside_the_same_weekdays(db: Database, books: SalesBooks) -> None:
@@ -140,6 +154,7 @@ async def test_today_stands_beside_the_same_weekdays(db: Database, books: SalesB
         ({"first": 1}, "NO_SUCH_DAYS"),
         ({"district": "city", "site_type": "OFFICE"}, "ONE_OF"),
         ({"by": By.MACHINE}, "NO_MACHINES"),
+        ({"by": By.MACHINE_DAY}, "NO_MACHINES"),
         ({"by": By.DISTRICT, "district": "city"}, "ONE_OF"),
         ({"machine_ids": tuple(map(str, range(201)))}, "TOO_MANY_MACHINES"),
     ],
@@ -170,7 +185,7 @@ async def test_no_question_reads_a_whole_table(db: Database) -> None:
         return
     for how in By:
         parts: tuple[dict[str, Any], ...] = ({}, {"district": "city"}, {"site_type": "OFFICE"})
-        if how is By.MACHINE:
+        if how in {By.MACHINE, By.MACHINE_DAY}:
             parts = ({"machine_ids": ("VM-1",)},)
         elif how in {By.DISTRICT, By.SITE_TYPE}:
             parts = ({},)

@@ -7,6 +7,7 @@ import pytest
 from actors.machine.events import FrameReceived
 from actors.machine.ids import StreamId
 from actors.machine.incident import FaultReported, IncidentClosed
+from storage.books.audit_rows import AuditRow, Outcome, write_audit_rows
 from storage.database.engine import Database
 from storage.office.incidents import Incidents, incidents_page
 from tests.storage.auditing.books import pays
@@ -76,3 +77,27 @@ async def test_what_a_machine_sells_is_summed_by_column(db: Database) -> None:
     assert ("A1", 2 * 500) == (column, minor)
     later = await made.takings("VM-1", since_ms=START_MS + hour, now_ms=START_MS + 2 * hour)
     assert {} == later.by_column
+
+
+async def test_a_machine_is_disabled_since_somebody_did_it(db: Database) -> None:
+    """Since the first time after it was enabled last; who was refused did nothing."""
+    made = Incidents(db)
+    assert await made.disabled_at_ms("VM-1") is None
+
+    async def done(at_ms: int, action: str, outcome: Outcome = Outcome.DONE) -> int | None:
+        row = AuditRow(
+            at_ms=at_ms,
+            actor="ann",
+            action=action,
+            machine_id="VM-1",
+            detail="",
+            outcome=outcome,
+        )
+        await db.write(lambda connection: write_audit_rows(connection, [row]))
+        return await made.disabled_at_ms("VM-1")
+
+    assert await done(1, "DisableMachine", Outcome.REFUSED) is None
+    assert 2 == await done(2, "DisableMachine")
+    assert 2 == await done(3, "DisableMachine")
+    assert await done(4, "EnableMachine") is None
+    assert 5 == await done(5, "DisableMachine")

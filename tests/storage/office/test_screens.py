@@ -1,12 +1,15 @@
 """Who shows what, who has not converged, who shows what was recalled, and what was counted."""
 
 import pytest
+from sqlalchemy import update
 
 from storage.database.engine import Database
+from storage.fleet.queries import Queries
 from storage.office import screens as screens_module
 from storage.office.assets import Assets
 from storage.office.deeds import NotThere
 from storage.office.screens import Play, Screens, ScreenTold
+from storage.tables import machines
 from tests.storage.office.places import NOON_MS, by, some_machines
 from tests.storage.office.showing import A, B, shown_by_all
 
@@ -120,3 +123,26 @@ async def test_totals_replace_and_only_grow(db: Database) -> None:
     assert [play(7)] == first
     assert [play(5, hour=4)] == await screens.plays("VM-1", after=(20261129, 3, M1, 0), limit=9)
     assert [] == await screens.plays("VM-3", after=(0, 0, "", -1), limit=9)
+
+
+async def test_screens_that_lag_are_counted(db: Database) -> None:
+    """Since the oldest of their wishes, until they show it; a retired machine's is nobody's."""
+    screens = await with_screens(db)
+
+    async def waiting() -> list[tuple[str, int, int | None]]:
+        gauges = await Queries(db).gauges(now_ms=NOON_MS)
+        return [
+            (one.status, one.count, one.oldest_at_ms)
+            for one in gauges
+            if one.name == "screens_waiting"
+        ]
+
+    assert [] == await waiting()
+    await screens.want({"VM-1": M1}, {M1: ("one", [A])}, NOON_MS)
+    await screens.want({"VM-2": M1}, {}, NOON_MS + 5)
+    assert [("offline", 2, NOON_MS)] == await waiting()
+    await screens.heard([ScreenTold(machine_id="VM-1", heard_at_ms=NOON_MS + 9, applied=M1)], [])
+    assert [("offline", 1, NOON_MS + 5)] == await waiting()
+    retired = update(machines).where(machines.c.machine_id == "VM-2").values(retired_at_ms=1)
+    await db.write(lambda connection: connection.execute(retired))
+    assert [] == await waiting()

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from actors.ports import StoreError
 from storage.database.engine import Database
+from storage.fleet.queries import Queries
 from storage.reconciliation.runs import DifferenceStatus, Reconciliation, Total
 from storage.tables import reconciliation_differences, reconciliation_runs
 from tests.storage.reconciliation.differences import NEWER, NOW_MS, RUN, difference, standing
@@ -143,3 +144,17 @@ async def test_many_differences_are_one_transaction(db: Database) -> None:
     with pytest.raises(StoreError):
         await reconciliation.record(NEWER, twice, now_ms=NOW_MS + 2)
     assert before == await rows(db)
+
+
+async def test_files_that_were_read_are_listed_newest_first(db: Database) -> None:
+    """With the differences of their day that wait; a page begins where the one before ended."""
+    made, queries = Reconciliation(db), Queries(db)
+    await made.record(RUN, [difference("t1"), difference("t2")], now_ms=NOW_MS)
+    newer = replace(NEWER, day="2026-01-16", day_was_over=False, restored=True)
+    await made.record(newer, [], now_ms=NOW_MS + 1)
+    first, second = await queries.reconciliations(limit=9)
+    assert [("2026-01-16", 0, False, True), ("2026-01-15", 2, True, False)] == [
+        (one.day, one.open_difference_count, one.day_was_over, one.restored)
+        for one in (first, second)
+    ]
+    assert [second] == await queries.reconciliations(before=first.position, limit=9)

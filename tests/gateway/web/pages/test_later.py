@@ -1,14 +1,15 @@
 """Pages that have their place."""
 
-from gateway.web.asking import LocalCalls, Person
+from gateway.web.asking import Person
 from gateway.web.pages.later import CAMPAIGNS, CUSTOMERS, campaigns, customers
 from gateway.web.view import Looking
+from tests.gateway.web.signed_in import NO_CALLS
 
 
 async def test_what_is_not_there_yet_is_said() -> None:
     """And no table pretends to be empty."""
     looking = Looking(
-        asking=LocalCalls(lambda _to: None, guard=lambda _path, answer: answer),
+        asking=NO_CALLS,
         person=Person(),
         now_ms=0,
     )

@@ -45,9 +45,10 @@ async def test_its_week_is_drawn(site: Site) -> None:
         again = [("VM-1", days.moved(today, back), 8, "cola", 250) for back in (-7, -14, -29)]
         await have_sold(site, [*again, ("VM-2", days.moved(today, -1), 8, "cola", 999)])
         page = await browser.get("/machines/VM-1")
+        week = await browser.get("/machines/VM-1", params={"table": "week"})
     name = WEEKDAYS[days.weekday(today) - 1]
     assert "Nothing was sold in this time" in empty.text
-    assert [name, "08:00", "2", "5.00 HKD"] in cells(page)
+    assert [name, "08:00", "2", "5.00 HKD"] in cells(week)
     assert f"{name} 08:00: 2 items, 5.00 HKD" in page.text
     assert 1 == page.text.count('class="level')
     assert "9.99 HKD" not in page.text

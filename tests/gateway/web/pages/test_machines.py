@@ -65,3 +65,24 @@ async def test_what_a_machine_sold_stands_beside_it(site: Site) -> None:
     at = machines.HEADS.index("Sold in 7 days")
     rows = {row[0]: row[at : at + 2] for row in cells(page)[1:]}
     assert {"VM-1": ["3.00 HKD", "7.00 HKD"], "VM-2": ["–", "–"]} == rows
+
+
+async def test_four_weeks_are_a_small_picture(site: Site) -> None:
+    """A stroke for each day on which something was sold, the first and the last of them too; its
+    table has the same days.
+    """
+    await registered(site, "VM-1")
+    today = half_past(site, 11)
+    sold = ((0, 9_000), (-1, 250), (-14, 500), (-15, 1_000), (-28, 50), (-29, 7_000))
+    await have_sold(
+        site, [("VM-1", days.moved(today, back), 8, "cola", minor) for back, minor in sold]
+    )
+    async with signed_in(site) as browser:
+        page = await browser.get("/machines")
+        table = await browser.get("/machines", params={"table": "days"})
+    assert 'd="M1 22v-1M40 22v-22M43 22v-11M82 22v-5"' in page.text
+    assert "sold on 4 of 28 days, at most 10.00 HKD" in page.text
+    assert [
+        ["VM-1", str(days.moved(today, back)), "1", f"{minor // 100}.{minor % 100:02} HKD"]
+        for back, minor in reversed(sold[1:5])
+    ] == cells(table)[1:]

@@ -47,5 +47,9 @@ async def test_a_difference_is_closed(site: Site) -> None:
             "/acts/close-work-item", data={**form, "reason": "Alipay's portal has it"}
         )
         page = await browser.get(done.headers["location"])
+        today = await browser.get("/")
+    for one in (page, today):
+        row = next(row for row in cells(one) if row[0] == RUN.day)
+        assert [RUN.file_name, str(RUN.row_count), "0"] == [row[1], *row[3:5]]
     assert "The work item is closed." in page.text
     assert "/acts/close-work-item" not in page.text

@@ -2,7 +2,7 @@
 
 from gateway.office.v1 import stock_service_pb2 as wire
 from tests.gateway.web.signed_in import cells, signed_in
-from tests.support.goods_calls import twenty_in_a_van
+from tests.support.goods_calls import count, load, twenty_in_a_van
 from tests.support.site import Site
 
 
@@ -21,6 +21,16 @@ async def test_what_is_low_is_shown_and_picked(site: Site) -> None:
     assert "\ufeffProduct,Bring\r\ncola,6\r\n" == totals.text
     assert "Nothing runs low" in route.text
     assert "of this route" in route.text
+
+
+async def test_what_counts_found_missing_is_shown(site: Site) -> None:
+    """With what it cost."""
+    await twenty_in_a_van(site)
+    await site.goods.LoadColumn(load(5))
+    await site.goods.CountColumn(count(4))
+    async with signed_in(site) as browser:
+        page = await browser.get("/stock")
+    assert ["VM-1", "cola", "3", "–", "–"] in [row[:5] for row in cells(page)]
 
 
 async def test_what_is_asked_wrong_is_said_in_its_place(site: Site) -> None:

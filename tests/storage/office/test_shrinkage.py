@@ -1,0 +1,82 @@
+"""What counts found missing, and what they found too much."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from storage.database.engine import Database
+from storage.office import shrinkage
+from storage.office.product_content import ProductContent
+from storage.office.products import Products
+from storage.office.shrinkage import Shrinkage, ShrinkageLine
+from storage.tables import goods_moves
+from tests.storage.office.places import by
+
+COLUMN = "COLUMN:VM-1/A1"
+
+
+def move(number: int, come_from: str, to: str, quantity: int, **more: Any) -> dict[str, Any]:
+    """Return the row of one move of cola."""
+    return {
+        "at_ms": 1_000 + number,
+        "kind": "COUNTED",
+        "cause": f"c{number}",
+        "product": "cola",
+        "quantity": quantity,
+        "from_place": come_from,
+        "to_place": to,
+        "machine_id": "VM-1",
+        "version": number,
+        "lot": "",
+        "visit": "",
+        "actor": "",
+        "reason": "",
+        **more,
+    }
+
+
+async def moved(db: Database, *rows: dict[str, Any]) -> None:
+    """Write the moves down."""
+    for row in rows:
+        written = insert(goods_moves).values(row)
+        await db.write(lambda connection, written=written: connection.execute(written))  # type: ignore[misc]
+
+
+async def test_counts_are_summed_less_what_was_taken_back(db: Database) -> None:
+    """What a planogram opened is no find, and a sale is no loss; what is older does not count."""
+    cost = ProductContent(unit_cost_minor=120, unit_cost_currency="HKD")
+    await Products(db).create("cola", cost, by(action="made"))
+    await moved(
+        db,
+        move(1, "FOUND", COLUMN, 90, kind="OPENED"),
+        move(2, COLUMN, "LOST", 50),
+        move(10, COLUMN, "LOST", 7),
+        move(11, "FOUND", COLUMN, 4),
+        move(12, "LOST", COLUMN, 2, kind="REVERSED", reverses=3),
+        move(13, COLUMN, "FOUND", 1, kind="REVERSED", reverses=4),
+        move(14, COLUMN, "SOLD", 1, kind="SOLD"),
+    )
+    assert [
+        ShrinkageLine(
+            machine_id="VM-1",
+            product="cola",
+            lost=5,
+            found=3,
+            cost_minor=240,
+            currency="HKD",
+            counted_at_ms=1_013,
+        )
+    ] == await Shrinkage(db).lines(["VM-1", "VM-2"], since_ms=1_010)
+
+
+async def test_of_each_machine_a_bounded_number_of_moves_is_read(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest."""
+    monkeypatch.setattr(shrinkage, "MOVES_MAX", 1)
+    await moved(
+        db, move(1, "FOUND", COLUMN, 9), move(2, COLUMN, "LOST", 3), move(3, COLUMN, "LOST", 1)
+    )
+    (line,) = await Shrinkage(db).lines(["VM-1"], since_ms=0)
+    assert (1, 0, None) == (line.lost, line.found, line.cost_minor)

@@ -58,13 +58,6 @@ app.add_typer(assets, name="assets")
 for _one in (bench, audit, audit_log, backup, archive, scale, drain, poster, certify):
     app.command()(_one)
 
-DESK = (
-    '{"machine_id":"VM-0001","store_name":"Desk","currency":"HKD","country_code":"HK",'
-    '"address":"1 Queens Road","columns":[{"column":"A1","product":"Cola","price_minor":850,'
-    '"capacity":10,"stock":10}]}'
-)
-"""The machine of README's first ten minutes: whoever registers it there too is answered alike."""
-
 JsonReady = Annotated[
     bool, typer.Option("--json-ready", help="Print one JSON line when ready, for scripts.")
 ]
@@ -129,6 +122,7 @@ def serve(
     Ray or its machines, to be started again.
     """
     with sentences(), early_signals() as early:
+        from gateway.serving.greeting import welcome
         from gateway.serving.wiring import run_gateway
 
         loaded = settings_module.load(config_file)
@@ -138,7 +132,7 @@ def serve(
             _say("starting Ray and the gateway; the first time this takes half a minute ...")
 
         def ready(addresses: "Addresses") -> None:
-            _say(json.dumps(asdict(addresses)) if json_ready else _welcome(addresses, plain=plain))
+            _say(json.dumps(asdict(addresses)) if json_ready else welcome(addresses, plain=plain))
 
         path = settings_module.config_path(config_file)
 
@@ -446,29 +440,6 @@ def qr(
         from gateway.demo import qr as drawing
 
         _say(drawing.qr(machine, drawing.Door(address=admin, ca=ca, cert=cert, key=key)))
-
-
-def _welcome(addresses: "Addresses", *, plain: bool) -> str:
-    how = "-plaintext" if plain else "-cacert CA.pem -cert YOU.pem -key YOU.key"
-    call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.fleet.v1"
-    return (
-        f"gateway {addresses.gateway_id} is ready\n"
-        f"  machines        {addresses.machines}\n"
-        f"  administrators  {addresses.admin}\n"
-        f"  notifications   {addresses.http}   (/alipay/notify/)\n"
-        f"  health          {addresses.health}   (/healthz, /readyz, /metrics)\n"
-        f"  console         {addresses.console or 'off'}"
-        f"{'   (vendgate console login prints a link)' if addresses.console else ''}\n"
-        f"  enrolment       {addresses.enrolment or 'off'}\n"
-        f"  Alipay reaches  {addresses.public_url}\n"
-        "  hosts           "
-        f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
-        "\n"
-        f"  grpcurl {how} {addresses.admin} list gateway.fleet.v1.FleetService\n"
-        f"  {call.replace('{}', DESK)}.FleetService/RegisterMachine\n"
-        f"  {call}.FleetService/ListMachines\n"
-        f"  {call}.EventService/WatchEvents"
-    )
 
 
 def _log_to_stderr() -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.process.endings import sentences
-from gateway.process.settings import SettingsRefused
+from gateway.process.refusals import SettingsRefused
 
 if TYPE_CHECKING:
     from gateway.certify.examination import Examined, Judged

@@ -12,7 +12,7 @@ import typer
 
 from gateway.process import settings as settings_module
 from gateway.process.endings import By, ConfigFile, sentences
-from gateway.process.settings import SettingsRefused
+from gateway.process.refusals import SettingsRefused
 
 if TYPE_CHECKING:
     from gateway.trust.enrolment_tokens import EnrolmentToken

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway import cli
+from gateway.serving import greeting
 from storage.database import migrate
 from tests.alipay_client.wire import Pair
 from tests.support import installed
@@ -88,7 +89,7 @@ def test_a_code_of_nobody_is_a_sentence() -> None:
 def test_the_machine_that_serve_names_is_that_of_the_readme() -> None:
     """Who registers it by both commands is not told that it is another one."""
     readme = Path(__file__).parents[2] / "README.md"
-    assert f"-d '{cli.DESK}'" in readme.read_text(encoding="utf-8")
+    assert f"-d '{greeting.DESK}'" in readme.read_text(encoding="utf-8")
 
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path, pair: Pair) -> None:

@@ -2,6 +2,7 @@
 
 import grpc.aio
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from tests.support.site import Site
@@ -12,7 +13,7 @@ async def test_a_refusal_is_fit_to_be_shown(site: Site) -> None:
     call = site.fleet.UpdateMachine(
         fleet_service_pb2.UpdateMachineRequest(
             machine=machine_pb2.Machine(machine_id="VM-1"),
-            update_mask={"paths": ["\u202eeman\0"]},
+            update_mask=FieldMask(paths=["\u202eeman\0"]),
         ),
         metadata=(("x-actor", "ann"),),
     )

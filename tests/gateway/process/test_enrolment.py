@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.process.configs import Configs, certificate_problems, configs
-from gateway.process.settings import SettingsRefused, load
+from gateway.process.refusals import SettingsRefused
+from gateway.process.settings import load
 from gateway.trust import authority_files
 from gateway.trust.authority import DAYS, Profile
 from tests.alipay_client.wire import Pair

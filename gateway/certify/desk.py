@@ -66,6 +66,8 @@ class ExamTerms:
     """A motor is at rest, and its result told, within this time."""
     still_ms: int = 6_000
     """A motor that should not turn, and does, has shown it within this time."""
+    answer_ms: int = 20_000
+    """What a machine does at once, and is waited for, it has done within this time."""
     slack_ms: int = 1_500
     """What the network and a slow board may add to each of the protocol's times."""
     cut_after_ms: int = 500
@@ -135,6 +137,8 @@ class Call:
             return
         if frame.seq == expected and not self.holding:
             self._desk.saved[self.boot_id] = frame.seq
+        if frame.HasField("session_complete") and not self.holding:
+            await self._desk.complete(self, frame.session_complete.session_id)
         await self.say()
 
     async def say(self, **payload: Any) -> None:
@@ -195,6 +199,8 @@ class Desk:
     planogram_version: int = 1
     price_minor: int = 0
     session_id: str = ""
+    settled: int = 0
+    """So many moments leave nothing open at the machine."""
     _taken: int = 0
     _ids: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -345,12 +351,31 @@ class Desk:
         self._ids += 1
         return f"{self.terms.mark}-{kind}{self._ids}"
 
+    async def complete(self, call: Call, session_id: str) -> None:
+        """End the session that the machine says is complete."""
+        if session_id == self.session_id:
+            self.session_id = ""
+        reason = pb.END_SESSION_REASON_COMPLETE
+        await call.say(end_session=pb.EndSession(session_id=session_id, reason=reason))
+
     # --- hands ---
 
-    async def act(self, act: HandAct, column: str = "") -> None:
+    async def act_until(
+        self, act: HandAct, look: Callable[[], T | None], column: str = ""
+    ) -> T | None:
+        """Have somebody do something at the machine, again if need be, and return what ``look``
+        finds then; None if it finds nothing. Raises Unplayed.
+        """
+        for _ in range(max(1, self.hands.patience_ms // self.hands.again_ms)):
+            await self.act(act, column)
+            if (found := await self.until(look, self.hands.again_ms)) is not None:
+                return found
+        return None
+
+    async def act(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> None:
         """Have somebody do something at the machine. Raises Unplayed."""
         self.record(MomentKind.HAND, text=f"{act.value} {column}".strip())
-        if not await self.hands.do(act, column):
+        if not await self.hands.do(act, column, in_vain=in_vain):
             raise Unplayed(f"nobody could do this at the machine: {act.value} {column}".strip())
 
     async def count(self) -> None:

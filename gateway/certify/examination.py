@@ -4,6 +4,7 @@ Flows in: the desk, the rules. Flows out: findings, one for each rule. A play th
 makes its rule "not tried" with the reason, and the next one begins with a machine at rest.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from gateway.certify.moments import (
     untried,
 )
 from gateway.certify.rules import Rule
+from gateway.certify.selling import settle
+from gateway.certify.times import HEARTBEAT_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ async def examine(
     for rule in rules:
         if rule.play is not None:
             note(await _played(desk, rule))
+    if not any(rule.play for rule in rules):
+        await _looked_at(desk)
     for rule in rules:
         if rule.play is None:
             seen = desk.seen_since(0)
@@ -82,6 +87,13 @@ async def examine(
         machine_id=hello.machine_id if hello else "",
         firmware=hello.firmware if hello else "",
     )
+
+
+async def _looked_at(desk: Desk) -> None:
+    """Let the machine come and do what it does by itself."""
+    with contextlib.suppress(Unplayed):
+        await settle(desk)
+        await desk.wait(2 * HEARTBEAT_MS)
 
 
 async def _played(desk: Desk, rule: Rule) -> Judged:

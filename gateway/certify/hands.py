@@ -6,7 +6,9 @@ and, where there is one, the column: ``PROGRAM select A1``; status 0: done, any 
 """
 
 import asyncio
+import contextlib
 import shlex
+import threading
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
@@ -40,13 +42,18 @@ ASKS = {
 
 
 class Hands(Protocol):
-    """``can``: what may be asked for. ``patience_ms``: how long what follows may take."""
+    """``can``: what may be asked for. ``patience_ms``: how long what follows may take.
+    ``again_ms``: after so long without it the act is done once more.
+    """
 
     can: frozenset[HandAct]
     patience_ms: int
+    again_ms: int
 
-    async def do(self, act: HandAct, column: str = "") -> bool:
-        """Do it, or ask for it; False: it cannot be done."""
+    async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:
+        """Do it, or ask for it; False: it cannot be done. ``in_vain``: nothing is to follow, so
+        return when it was really done.
+        """
 
     async def turns(self) -> int | None:
         """Return how often motors have turned so far; None: nobody counts."""
@@ -56,9 +63,15 @@ class NoHands:
     """Nobody is there: only what machines do by themselves is examined."""
 
     can: frozenset[HandAct] = frozenset()
-    patience_ms = 1_000
+    patience_ms = again_ms = 1_000
 
-    async def do(self, act: HandAct, column: str = "") -> bool:  # noqa: ARG002  nobody is there
+    async def do(
+        self,
+        act: HandAct,  # noqa: ARG002  nobody is there
+        column: str = "",  # noqa: ARG002
+        *,
+        in_vain: bool = False,  # noqa: ARG002
+    ) -> bool:
         """Return that it cannot be done."""
         return False
 
@@ -70,7 +83,8 @@ class NoHands:
 class ProgramHands:
     """A program does all, or the power cut alone (``power_cut``), or both are given."""
 
-    patience_ms = 15_000
+    patience_ms = 60_000
+    again_ms = 5_000
 
     def __init__(self, program: str = "", *, power_cut: str = "") -> None:
         self._program = shlex.split(program)
@@ -79,7 +93,7 @@ class ProgramHands:
             {HandAct.POWER_CUT} if power_cut else set()
         )
 
-    async def do(self, act: HandAct, column: str = "") -> bool:
+    async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:  # noqa: ARG002  it is done when the program ends
         """Run the program."""
         if act is HandAct.POWER_CUT and self._power_cut:
             status, _ = await _run(self._power_cut)
@@ -98,11 +112,11 @@ class ProgramHands:
 
 
 class AskedHands:
-    """A person at the machine, who is asked on the terminal. ``power_cut``: a program that does
-    that one thing.
+    """A person at the machine, who is asked on the terminal. ``read`` returns their next line and
+    is called in a thread of its own; ``power_cut``: a program that does that one thing.
     """
 
-    patience_ms = 120_000
+    patience_ms = again_ms = 120_000
 
     def __init__(
         self, write: Callable[[str], None], read: Callable[[], str], *, power_cut: str = ""
@@ -112,19 +126,43 @@ class AskedHands:
         self._program = ProgramHands(power_cut=power_cut)
         # Nobody puts in coins forty times.
         self.can = frozenset(HandAct) - {HandAct.CASH}
+        self._lines: asyncio.Queue[str] | None = None
 
-    async def do(self, act: HandAct, column: str = "") -> bool:
+    async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:
         """Ask; what the machine says shows that it was done."""
         if act in self._program.can:
             return await self._program.do(act)
-        self._write(f">> {ASKS[act].format(column=column)}")
-        return True
+        asked = ASKS[act].format(column=column)
+        if not in_vain:
+            self._write(f">> {asked}")
+            return True
+        return await self._answer(f"{asked}; nothing should happen; then press Enter") is not None
 
     async def turns(self) -> int | None:
         """Ask for the number."""
-        self._write(f">> {ASKS[HandAct.TURNS]}")
-        answer = (await asyncio.to_thread(self._read)).strip()
+        answer = (await self._answer(ASKS[HandAct.TURNS]) or "").strip()
         return int(answer) if answer.isdigit() else None
+
+    async def _answer(self, asked: str) -> str | None:
+        """Return the line that the person types; None if none comes in time, or no more come."""
+        if self._lines is None:
+            self._lines = asyncio.Queue()
+            into, loop = self._lines, asyncio.get_running_loop()
+            threading.Thread(target=self._listen, args=(into, loop), daemon=True).start()
+        while not self._lines.empty():  # what was typed before the question is no answer
+            self._lines.get_nowait()
+        self._write(f">> {asked}")
+        try:
+            async with asyncio.timeout(self.patience_ms / 1000):
+                return await self._lines.get() or None
+        except TimeoutError:
+            return None
+
+    def _listen(self, into: "asyncio.Queue[str]", loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed while we waited for a line
+            while line := self._read():
+                loop.call_soon_threadsafe(into.put_nowait, line)
+            loop.call_soon_threadsafe(into.put_nowait, "")
 
 
 async def _run(words: list[str]) -> tuple[int, str]:

@@ -85,6 +85,8 @@ def numbers(seen: Recording) -> RuleVerdict:
             else:
                 known[seq] = each
                 count += 1
+    if not count:
+        return untried("no numbered frame came")
     return kept(f"{count} numbered frames came without a gap")
 
 
@@ -102,6 +104,8 @@ def acknowledgements(seen: Recording) -> RuleVerdict:
         if ack < told.get(each.stream, 0):
             return broken(f"ack {ack} is lower than one before on this stream", each)
         told[each.stream] = ack
+    if not any(told.values()):
+        return untried("nothing was acknowledged")
     return kept("each ack was of a frame that was said, and none went down")
 
 

@@ -8,6 +8,7 @@ from gateway.certify.moments import (
     MachineMoment,
     MomentKind,
     Recording,
+    RuleOutcome,
     RuleVerdict,
     broken,
     first,
@@ -81,7 +82,8 @@ def price_changes(seen: Recording) -> RuleVerdict:
 
 def approved_twice_at_once(seen: Recording) -> RuleVerdict:
     """The motor turns once."""
-    return _still(seen, turns=1) or _one_result(seen)
+    told = _one_result(seen)
+    return told if told.outcome is RuleOutcome.FAIL else _still(seen, turns=1) or told
 
 
 def approved_again(seen: Recording) -> RuleVerdict:

@@ -13,6 +13,9 @@ from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
 Frame = service_pb.ConnectRequest | service_pb.ConnectResponse
+NOTHING_HEARD = service_pb.ConnectRequest()
+NOTHING_SAID = service_pb.ConnectResponse()
+"""What a moment without such a frame says; nobody changes them."""
 
 
 class MomentKind(StrEnum):
@@ -59,16 +62,12 @@ class MachineMoment:
     @property
     def said_by_machine(self) -> service_pb.ConnectRequest:
         """Return the machine's frame; an empty one if this is none."""
-        if isinstance(self.frame, service_pb.ConnectRequest):
-            return self.frame
-        return service_pb.ConnectRequest()
+        return self.frame if isinstance(self.frame, service_pb.ConnectRequest) else NOTHING_HEARD
 
     @property
     def said_by_us(self) -> service_pb.ConnectResponse:
         """Return the examiner's frame; an empty one if this is none."""
-        if isinstance(self.frame, service_pb.ConnectResponse):
-            return self.frame
-        return service_pb.ConnectResponse()
+        return self.frame if isinstance(self.frame, service_pb.ConnectResponse) else NOTHING_SAID
 
     @property
     def result_of(self) -> str:

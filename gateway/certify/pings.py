@@ -16,6 +16,7 @@ DATA, HEADERS, PING = 0, 1, 6
 ACK = 1
 CHUNK_BYTES = 65_536
 NOTHING_BEFORE = "first"
+END_WITHIN_S = 2.0
 
 
 class FrameHeads:
@@ -80,21 +81,46 @@ async def relayed(
     """Listen on ``host`` and ``port`` (0: any) and hand each connection to ``to_port`` of this
     computer; yield the port. ``watch`` makes a watch for each connection. Raises OSError.
     """
+    connections: set[asyncio.Task[None]] = set()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen = watch()
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", to_port)
-        up = asyncio.create_task(_copy(reader, there_writer, seen.from_machine))
-        down = asyncio.create_task(_copy(there_reader, writer, seen.to_machine))
-        await asyncio.wait([up, down], return_when=asyncio.FIRST_COMPLETED)
-        for one in (writer, there_writer):
-            one.close()
-        await asyncio.wait([up, down])
+    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(_joined(reader, writer, to_port, watch()))
+        connections.add(connection)
+        connection.add_done_callback(connections.discard)
 
-    server = await asyncio.start_server(connected, host, port)
-    async with server:
+    server = await asyncio.start_server(accepted, host, port)
+    try:
         yield server.sockets[0].getsockname()[1]
+    finally:
         server.close()
+        open_still = list(connections)
+        if open_still:  # whoever was told of the end hangs up
+            await asyncio.wait(open_still, timeout=END_WITHIN_S)
+        for connection in open_still:
+            connection.cancel()
+        await asyncio.gather(*open_still, return_exceptions=True)
+
+
+async def _joined(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to_port: int, watch: PingWatch
+) -> None:
+    """Carry one connection until either side closes it, or the server cannot be reached."""
+    writers = [writer]
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", to_port)
+        writers.append(there_writer)
+        tasks.append(asyncio.create_task(_copy(reader, there_writer, watch.from_machine)))
+        tasks.append(asyncio.create_task(_copy(there_reader, writer, watch.to_machine)))
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    except OSError:
+        return
+    finally:
+        for one in writers:
+            one.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _copy(

@@ -19,6 +19,7 @@ from gateway.certify.selling import (
     result,
     resumed,
     settle,
+    spoken,
 )
 from gateway.certify.times import (
     ACKS_DUE,
@@ -77,7 +78,8 @@ async def cut_unacknowledged(desk: Desk) -> None:
     request = await cancelled(desk, call)
     call.end()
     call = await desk.online(session=resumed(desk))
-    await desk.wait(SHORT_MS)
+    await spoken(desk, call, frames=2)
+    await desk.wait(desk.terms.slack_ms)
     await deny(
         call, request.said_by_machine.vend_request.request_id, pb.VEND_DENIED_REASON_CANCELLED
     )

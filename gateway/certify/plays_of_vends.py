@@ -20,6 +20,7 @@ from gateway.certify.selling import (
     resumed,
     settle,
     sold,
+    spoken,
     vended,
 )
 from gateway.certify.times import EXPIRES_IN_MS, SHORT_MS
@@ -168,9 +169,7 @@ async def strange_code(desk: Desk) -> None:
             request_id=request_id, qr_payload="qr", amount_minor=500, expires_in_ms=25_000
         )
     )
-    await desk.until(
-        lambda: desk.seen_since(0).cancels(request_id) or None, desk.terms.slack_ms * 2
-    )
+    await desk.until(lambda: desk.seen_since(0).cancels(request_id) or None, desk.terms.answer_ms)
     await deny(call, request_id, pb.VEND_DENIED_REASON_CANCELLED)
 
 
@@ -192,7 +191,7 @@ async def out_of_service(desk: Desk) -> None:
     await _service(desk, in_service=False)
     await result(desk, approved.vend_id)
     await desk.wait(SHORT_MS)
-    await desk.act(HandAct.SELECT, desk.terms.columns[0])
+    await desk.act(HandAct.SELECT, desk.terms.columns[0], in_vain=True)
     await desk.wait(SHORT_MS)
     await _service(desk, in_service=True)
 
@@ -266,6 +265,7 @@ async def power_cut_with_result(desk: Desk) -> None:
     await desk.act(HandAct.POWER_CUT)
     call = await desk.next_call(desk.hands.patience_ms + desk.terms.come_ms)
     await desk.welcome(call)
+    await spoken(desk, call)
     await desk.wait(SHORT_MS)
     call.end()
     await desk.online()

@@ -19,13 +19,14 @@ class ReferenceHands:
     """Hands at a machine in this process. ``journal``: its flash."""
 
     can: frozenset[HandAct] = frozenset(HandAct)
-    patience_ms = 10_000
+    patience_ms = 60_000
+    again_ms = 5_000
 
     def __init__(self, client: MachineClient, journal: Path) -> None:
         self._client = client
         self._journal = journal
 
-    async def do(self, act: HandAct, column: str = "") -> bool:
+    async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:  # noqa: ARG002  it is done at once
         """Do it."""
         client = self._client
         if act in {HandAct.POWER_CUT, HandAct.ERASE}:

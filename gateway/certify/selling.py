@@ -26,14 +26,24 @@ async def settle(desk: Desk) -> Call:
         await result(desk, vend_id)
     if desk.session_id:
         await end_session(desk, call)
+    desk.settled = len(desk.moments)
     await desk.wait(REST_MS)
     return call
+
+
+async def spoken(desk: Desk, call: Call, *, frames: int = 1) -> None:
+    """Wait until the machine has said something behind its Hello, or so many frames."""
+
+    def look() -> bool | None:
+        return len(desk.seen_since(0).on(call.number).heard()) > frames or None
+
+    await desk.until(look, desk.terms.answer_ms)
 
 
 def open_requests(desk: Desk) -> list[str]:
     """Return the requests, and cancellations, that nobody has answered."""
     cancelled_by: dict[str, bool] = {}
-    for each in desk.moments:
+    for each in desk.moments[desk.settled :]:
         heard, said = each.said_by_machine, each.said_by_us
         if request_id := heard.vend_request.request_id:
             cancelled_by.setdefault(request_id, False)
@@ -49,7 +59,7 @@ def open_vends(desk: Desk) -> list[str]:
     """Return the vends that this boot has not told the end of."""
     waiting: dict[str, None] = {}
     boot_id = ""
-    for each in desk.moments:
+    for each in desk.moments[desk.settled :]:
         if each.said_by_us.vend_approved.vend_id:
             waiting[each.said_by_us.vend_approved.vend_id] = None
         waiting.pop(each.result_of, None)
@@ -89,10 +99,10 @@ async def chosen(desk: Desk, call: Call, *, session: bool = True) -> MachineMome
         await begin_session(desk, call)
     column = desk.terms.columns[0]
     before = len(desk.moments)
-    await desk.act(HandAct.SELECT, column)
-    found = await desk.until(
+    found = await desk.act_until(
+        HandAct.SELECT,
         lambda: next(iter(desk.seen_since(before).heard("vend_request")), None),
-        desk.hands.patience_ms,
+        column,
     )
     if found is None:
         raise Unplayed(f"column {column} was to be chosen, and no VendRequest came")
@@ -151,10 +161,9 @@ async def cancelled(desk: Desk, call: Call) -> MachineMoment:
     """Have a customer choose and change their mind; return the VendCancel."""
     request = await chosen(desk, call)
     request_id = request.said_by_machine.vend_request.request_id
-    await desk.act(HandAct.CANCEL)
-    found = await desk.until(
+    found = await desk.act_until(
+        HandAct.CANCEL,
         lambda: next(iter(desk.seen_since(request.number).cancels(request_id)), None),
-        desk.hands.patience_ms,
     )
     if found is None:
         raise Unplayed("a request was to be cancelled, and no VendCancel came")

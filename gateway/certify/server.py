@@ -13,7 +13,7 @@ import grpc.aio
 
 from gateway.certify.desk import Desk, Ending
 from gateway.certify.moments import MomentKind
-from gateway.certify.pings import PingWatch, relayed
+from gateway.certify.pings import END_WITHIN_S, PingWatch, relayed
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.statuses import Refusal, to_status
 from gateway.rpc.tls import Tls
@@ -25,9 +25,6 @@ OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.so_reuseport", 0),
 )
-
-
-END_WITHIN_S = 2.0
 
 
 class NotListening(Exception):
@@ -95,10 +92,11 @@ async def listening(desk: Desk, address: str, tls: Tls | None) -> AsyncIterator[
                 else server.add_secure_port(address, server_credentials(tls))
             )
             await server.start()
-            stack.push_async_callback(_ended, desk, server)
+            stack.push_async_callback(server.stop, grace=END_WITHIN_S)
             if tls is None:
                 relay = relayed(host.strip("[]"), int(port), bound, lambda: _watch(desk))
                 bound = await stack.enter_async_context(relay)
+            stack.callback(_ended, desk)
         except (RuntimeError, OSError, ValueError):
             raise NotListening(
                 f"cannot listen on {address}: name another address with --listen, for example "
@@ -112,7 +110,6 @@ def _watch(desk: Desk) -> PingWatch:
     return PingWatch(lambda text: desk.record(MomentKind.PINGED, text=text), desk.now_ms)
 
 
-async def _ended(desk: Desk, server: grpc.aio.Server) -> None:
+def _ended(desk: Desk) -> None:
     for call in desk.calls:
         call.end(detail="the examination is over")
-    await server.stop(grace=END_WITHIN_S)

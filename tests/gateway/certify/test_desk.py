@@ -93,6 +93,17 @@ async def test_a_newer_stream_takes_over() -> None:
     assert grpc.StatusCode.ABORTED is ending.code
 
 
+async def test_a_session_that_is_complete_ends() -> None:
+    """As the product ends it."""
+    desk = new_desk()
+    machine, _ = await welcomed(desk)
+    desk.session_id = "s1"
+
+    machine.say(1, session_complete=pb.SessionComplete(session_id="s1"))
+    assert "s1" == (await machine.hear("end_session")).end_session.session_id
+    assert "" == desk.session_id
+
+
 async def test_a_silent_desk_answers_nothing() -> None:
     """As a dead connection does."""
     desk = new_desk()

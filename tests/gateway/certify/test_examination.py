@@ -26,6 +26,13 @@ async def test_the_reference_machine_keeps_all_rules(tmp_path: Path, seed: int) 
     assert 0 == examination.status
 
 
+async def test_a_rule_of_all_frames_alone_looks_at_a_machine_at_rest(tmp_path: Path) -> None:
+    """Nothing is played, and yet it is not judged on nothing."""
+    examination = await examined(tmp_path, "numbers", "acknowledgements")
+
+    assert {"numbers", "acknowledgements"} == names(examination, RuleOutcome.PASS)
+
+
 @pytest.mark.parametrize("bug", BUGS)
 async def test_a_planted_bug_fails_its_rule_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bug: str

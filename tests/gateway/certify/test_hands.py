@@ -1,5 +1,6 @@
 """Who presses the buttons."""
 
+import queue
 import sys
 from pathlib import Path
 
@@ -50,13 +51,38 @@ async def test_a_program_that_is_none_has_failed() -> None:
 async def test_a_tester_is_asked() -> None:
     """One line for each act; a number that is none is not counted."""
     said: list[str] = []
-    answers = iter(["4\n", "\n"])
-    hands = AskedHands(said.append, lambda: next(answers))
+    answers: queue.Queue[str] = queue.Queue()
+
+    def asked(text: str) -> None:
+        said.append(text)
+        if text.endswith("not counted)"):
+            answers.put({2: "4\n", 3: "\n"}.get(len(said), ""))
+
+    hands = AskedHands(asked, answers.get)
 
     assert await hands.do(HandAct.SELECT, "B2")
     assert [">> press the button of column B2"] == said
     assert 4 == await hands.turns()
     assert await hands.turns() is None
+    assert await hands.turns() is None
+
+
+async def test_who_presses_in_vain_says_so() -> None:
+    """Nothing on the wire shows it; who says nothing has not done it."""
+    answers: queue.Queue[str] = queue.Queue()
+    said: list[str] = []
+
+    def asked(text: str) -> None:
+        said.append(text)
+        if len(said) == 1:
+            answers.put("\n")
+
+    hands = AskedHands(asked, answers.get)
+    hands.patience_ms = 200
+    assert await hands.do(HandAct.SELECT, "A1", in_vain=True)
+    assert not await hands.do(HandAct.SELECT, "A1", in_vain=True)
+    assert "then press Enter" in said[0]
+    answers.put("")
 
 
 async def test_nobody_does_nothing() -> None:

@@ -83,7 +83,16 @@ def test_what_breaks_a_rule_fails_it(judge: Judge, tale: Tale) -> None:
 
 
 @pytest.mark.parametrize(
-    "judge", [judges.hellos, judges.readers, judges.fields, judges.evidence, judges.requests]
+    "judge",
+    [
+        judges.hellos,
+        judges.readers,
+        judges.numbers,
+        judges.acknowledgements,
+        judges.fields,
+        judges.evidence,
+        judges.requests,
+    ],
 )
 def test_of_nothing_nobody_knows(judge: Judge) -> None:
     """Where no such frame came, the rule was not tried."""

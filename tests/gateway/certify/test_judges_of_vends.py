@@ -52,6 +52,13 @@ def test_a_motor_is_still_only_if_somebody_counted() -> None:
     assert RuleOutcome.FAIL is judges.approved_again(tale.seen).outcome
 
 
+def test_two_results_are_two_whoever_counts() -> None:
+    """Nobody need count turns to see that a vend was told twice under two numbers."""
+    twice = vend().succeeded().succeeded(4)
+    assert RuleOutcome.FAIL is judges.approved_twice_at_once(twice.seen).outcome
+    assert RuleOutcome.NOT_TRIED is judges.approved_twice_at_once(vend().succeeded().seen).outcome
+
+
 def test_a_repeated_approval_has_the_same_result() -> None:
     """No answer, and another one, are wrong."""
     assert RuleOutcome.FAIL is judges.approved_again(vend().succeeded().approved().seen).outcome

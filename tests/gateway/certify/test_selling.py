@@ -17,9 +17,10 @@ class Lazy:
     def __init__(self, hands: Hands) -> None:
         self.can = hands.can
         self.patience_ms = hands.patience_ms
+        self.again_ms = hands.again_ms
         self._hands = hands
 
-    async def do(self, act: HandAct, column: str = "") -> bool:
+    async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:
         return True if act is HandAct.SELECT else await self._hands.do(act, column)
 
     async def turns(self) -> int | None:
@@ -34,6 +35,21 @@ async def test_a_choice_that_nobody_makes_proves_nothing(tmp_path: Path) -> None
     assert RuleOutcome.NOT_TRIED is verdict.outcome
     assert "column A1 was to be chosen, and no VendRequest came" == verdict.why
     assert 3 == examination.status
+
+
+async def test_a_button_is_pressed_again(tmp_path: Path) -> None:
+    """A machine that had not yet heard of its customer's money is asked once more."""
+
+    class Early(Lazy):
+        pressed = 0
+
+        async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:
+            self.pressed += act is HandAct.SELECT
+            return True if self.pressed == 1 else await self._hands.do(act, column)
+
+    examination = await examined(tmp_path, "pay-first", hands=Early)
+
+    assert 0 == examination.status
 
 
 async def test_the_next_play_finds_the_machine_at_rest(tmp_path: Path) -> None:

@@ -593,13 +593,14 @@ PLANTED = (
         name="owed-stays-behind",
         sentence="Who gets a partition waits for its machines to say something.",
         bug=bugs_of_moves.what_is_owed_stays_behind,
-        start=3,
+        start=7,
         steer=steers.partitions_move_and_machines_leave,
     ),
     Planted(
         name="step-ends-waits",
         sentence="Waits are measured by a clock that somebody sets.",
         bug=bugs_of_time.step_ends_waits,
+        start=4,
         steer=steers.clocks_are_set,
     ),
 )

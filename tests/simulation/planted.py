@@ -77,7 +77,7 @@ PLANTED = (
         name="unknown-is-refused",
         sentence="A time-out counts as a refusal: the refund is dropped.",
         bug=bugs_of_refunds.unknown_is_refused,
-        start=23,
+        start=24,
     ),
     Planted(
         name="unknown-is-another",
@@ -88,6 +88,7 @@ PLANTED = (
         name="unknown-is-done",
         sentence="A time-out counts as success.",
         bug=bugs_of_refunds.unknown_is_done,
+        start=1,
     ),
     Planted(
         name="accepted-is-done",
@@ -189,6 +190,7 @@ PLANTED = (
         name="old-code-left",
         sentence="A code that was replaced can be paid for ever.",
         bug=bugs_of_codes.old_code_is_left,
+        start=1,
         steer=steers.codes_are_rewritten,
     ),
     Planted(
@@ -252,6 +254,7 @@ PLANTED = (
         name="paid-twice",
         sentence="A payment that is told twice is credited twice.",
         bug=bugs.paid_twice,
+        start=1,
         halts=True,
     ),
     Planted(
@@ -264,7 +267,7 @@ PLANTED = (
         name="older-piece-pays",
         sentence="Of what one payer paid in pieces, only the first is asked when it was paid.",
         bug=bugs.older_piece_pays_too,
-        start=400_301,
+        start=400302,
     ),
     Planted(
         name="paid-in-the-session-before",
@@ -276,6 +279,7 @@ PLANTED = (
         name="second-is-first",
         sentence="A second customer's money goes into the first one's session.",
         bug=bugs.second_customer_is_the_first,
+        start=1,
     ),
     Planted(
         name="denied-choice-renews",
@@ -288,6 +292,7 @@ PLANTED = (
         name="next-pays-into-the-last",
         sentence="The next customer's money goes into the session of who left something behind.",
         bug=bugs.next_customer_pays_for_the_last,
+        start=1,
         steer=steers.people_insist,
     ),
     Planted(
@@ -339,11 +344,13 @@ PLANTED = (
         name="sold-without-its-item",
         sentence="A vend is delivered and no move of goods says so.",
         bug=bugs.sold_without_its_item,
+        start=2,
     ),
     Planted(
         name="counted-against-now",
         sentence="A count is held against the present stock, not against that of its version.",
         bug=bugs_of_goods.counted_against_now,
+        start=1,
         steer=steers.people_move_goods,
     ),
     Planted(
@@ -446,6 +453,7 @@ PLANTED = (
         name="nobody-need-agree",
         sentence="A planogram removes goods of which nobody said that they may be removed.",
         bug=bugs_of_planograms.nobody_need_agree,
+        start=4,
         steer=steers.planograms_are_applied,
     ),
     Planted(
@@ -482,7 +490,7 @@ PLANTED = (
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=131,
+        start=176,
         steer=steers.saving_fails_often,
     ),
     Planted(
@@ -496,6 +504,7 @@ PLANTED = (
         name="contradiction-sold",
         sentence="A result counts although the machine's own sensors deny it.",
         bug=bugs.contradiction_believed,
+        start=2,
         steer=steers.sensors_know_better,
     ),
     Planted(
@@ -543,14 +552,14 @@ PLANTED = (
         name="deadline-before-evidence",
         sentence="A vend's own deadline comes before the fact that settles it.",
         bug=bugs_of_time.deadline_before_evidence,
-        start=10,
+        start=11,
         steer=steers.saving_is_slow,
     ),
     Planted(
         name="takeover-voids-at-once",
         sentence="A new owner voids what was due before its machines can reach it.",
         bug=bugs_of_time.takeover_voids_at_once,
-        start=23,
+        start=27,
         steer=steers.hosts_die_in_doubt,
     ),
     Planted(
@@ -584,13 +593,14 @@ PLANTED = (
         name="owed-stays-behind",
         sentence="Who gets a partition waits for its machines to say something.",
         bug=bugs_of_moves.what_is_owed_stays_behind,
-        start=3,
+        start=7,
         steer=steers.partitions_move_and_machines_leave,
     ),
     Planted(
         name="step-ends-waits",
         sentence="Waits are measured by a clock that somebody sets.",
         bug=bugs_of_time.step_ends_waits,
+        start=4,
         steer=steers.clocks_are_set,
     ),
 )

@@ -4,8 +4,10 @@
 bug stays in ``FOUND``.
 """
 
+import multiprocessing
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ SEEDS = 12
 STEERED = 5
 """Twelve as they come, and this one steered each way; ``make soak`` lives two thousand."""
 WORLDS = [(seed, STEERLESS) for seed in range(SEEDS)] + [(STEERED, steer) for steer in STEERS]
+JOBS = 2
 FOUND = (
     *((seed, STEERLESS) for seed in (20, 23, 57, 100, 200_092, 400_297)),
     (8_001_691, "planograms are applied"),
@@ -36,11 +39,10 @@ the judgement: a frozen host heard in the calm that another had its machines.
 
 
 @pytest.fixture(scope="module")
-def lived() -> list[Outcome]:
-    """Live the worlds once for all who ask, here: a process of their own would import and compile
-    all again, which takes as long as eight of them.
-    """
-    return [live_steered(seed, steer) for seed, steer in WORLDS]
+def lived() -> Iterator[list[Outcome]]:
+    """Run the worlds side by side, in processes of their own."""
+    with multiprocessing.get_context("spawn").Pool(JOBS) as pool:
+        yield pool.starmap(live_steered, WORLDS, chunksize=2)
 
 
 @pytest.mark.timeout(600)

@@ -220,7 +220,8 @@ async def test_a_file_with_a_mistake_does_nothing(site: Site) -> None:
 
 async def test_a_file_with_many_mistakes_is_refused_in_few_words(site: Site) -> None:
     """A status has room for little, and has it even then."""
-    text = "product,barcode\n" + "".join(f"p{number},{'9' * 500}\n" for number in range(2_000))
+    lines = (f"p{number},x{number}\n" for number in range(2_000))
+    text = "product,shelf_life_days\n" + "".join(lines)
     code, reason, fields = await refusal(imported(site, text))
     assert (grpc.StatusCode.INVALID_ARGUMENT, "IMPORT_REFUSED", 20) == (code, reason, len(fields))
 

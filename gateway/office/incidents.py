@@ -139,4 +139,8 @@ class IncidentService(incident_service_pb2_grpc.IncidentServiceServicer):
             since_ms=sales_count_from(since_ms, machine.registered_at_ms, now_ms),
             now_ms=now_ms,
         )
-        return views.health(health(machine, told, locks, takings), machine.currency)
+        emptied = await self.parts.acts.queries.emptied(
+            request.machine_id, [one.column for one in machine.columns if one.stock == 0]
+        )
+        found = health(machine, told, locks, takings, emptied)
+        return views.health(found, machine.currency)

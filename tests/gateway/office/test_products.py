@@ -7,6 +7,7 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.office.v1 import product_pb2
 from gateway.office.v1 import product_service_pb2 as wire
 from gateway.v1 import money_pb2
@@ -196,6 +197,25 @@ async def test_a_file_is_imported_whole(site: Site) -> None:
     ] == [(one.line, one.product, one.result, one.difference) for one in done.lines]
     assert done == await imported(site, text, request_id="r-1")
     assert 3 == (await imported(site, text)).unchanged
+
+
+async def test_a_planogram_with_an_unknown_product_is_set_with_a_warning(site: Site) -> None:
+    """Only checked or not, and again for the same request; a known one is none."""
+    await registered(site)
+    await site.products.CreateProduct(creation(code="cola"))
+    columns = [
+        machine_pb2.Column(column=column, product=product, price_minor=500, capacity=5)
+        for column, product in (("A1", "cola"), ("A2", "cloa"))
+    ]
+    request = fleet_service_pb2.SetPlanogramRequest(
+        machine_id="VM-1", columns=columns, validate_only=True
+    )
+    checked = await site.fleet.SetPlanogram(request)
+    (said,) = checked.warnings
+    assert said.startswith("the catalogue has no product 'cloa'; it is sold all the same")
+    request.validate_only, request.request_id = False, "p-1"
+    for _ in range(2):
+        assert [said] == list((await site.fleet.SetPlanogram(request)).warnings)
 
 
 async def test_a_file_with_a_mistake_does_nothing(site: Site) -> None:

@@ -54,6 +54,21 @@ class CommandStatus(StrEnum):
 OPEN = frozenset({CommandStatus.QUEUED, CommandStatus.SENT})
 
 
+class CommandWait(StrEnum):
+    """What a command waits for. NOTHING: it has ended. STREAM: its machine is offline. FIRMWARE:
+    another one, which knows commands. SESSION: a customer is there, or a vend is in doubt.
+    TEST_VEND: another one is out. HOST: the machine's host has not sent it. ANSWER: it was sent.
+    """
+
+    NOTHING = "NOTHING"
+    STREAM = "STREAM"
+    FIRMWARE = "FIRMWARE"
+    SESSION = "SESSION"
+    TEST_VEND = "TEST_VEND"
+    HOST = "HOST"
+    ANSWER = "ANSWER"
+
+
 class CommandOutcome(StrEnum):
     """What a machine says of a command: the wire's ``CommandOutcome``. UNKNOWN: nothing that we can
     read.

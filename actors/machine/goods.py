@@ -44,6 +44,9 @@ class GoodsKind(StrEnum):
     REVERSED = "REVERSED"
 
 
+SALES = (GoodsKind.SOLD, GoodsKind.VEND_WRITTEN_OFF, GoodsKind.CASH_SOLD)
+"""What customers had: most of all moves."""
+
 SUPPLIER = "SUPPLIER"
 SOLD = "SOLD"
 WASTE = "WASTE"

@@ -24,13 +24,13 @@ from actors.machine.command import (
     CommandOrdered,
     CommandOutcome,
     CommandStatus,
-    under_test,
 )
+from actors.machine.command_waits import may_go
 from actors.machine.draft import Draft
 from actors.machine.effects import SendCommand
 from actors.machine.evidence import fell
 from actors.machine.policy import Policy
-from actors.machine.state import AlarmKind, MachineState, VendStatus, column_named
+from actors.machine.state import AlarmKind, MachineState, column_named
 from actors.machine.values import replace
 
 
@@ -221,26 +221,8 @@ def send(draft: Draft) -> None:
     if not draft.state.commands or not link.online or not link.knows_commands:
         return
     for command in draft.state.commands:
-        if not command.told and not command.superseded and _may_go(draft.state, command):
+        if not command.told and not command.superseded and may_go(draft.state, command):
             _send(draft, command)
-
-
-def _may_go(state: MachineState, command: Command) -> bool:
-    match command.kind:
-        case CommandKind.REBOOT:
-            return _nobody_is_there(state) and not under_test(state.commands)
-        case CommandKind.TEST_VEND:
-            others = [one for one in state.commands if one.command_id != command.command_id]
-            return _nobody_is_there(state) and not under_test(others)
-        case _:
-            return True
-
-
-def _nobody_is_there(state: MachineState) -> bool:
-    """Tell whether nobody has money, a wish or goods in the machine."""
-    return state.session is None and not any(
-        vend.status is VendStatus.IN_DOUBT for vend in state.doubts
-    )
 
 
 def _send(draft: Draft, command: Command) -> None:

@@ -39,11 +39,12 @@ _NAMED_MAX = 10
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanogramSet:
     """A machine with its new planogram, and the columns out of which goods are removed for it;
-    their ``stock`` is how many.
+    their ``stock`` is how many. ``not_in_catalogue``: products that it sells all the same.
     """
 
     machine: MachineView
     removed: Sequence[Column]
+    not_in_catalogue: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

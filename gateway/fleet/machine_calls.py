@@ -5,7 +5,7 @@ with every problem of the request. A field that was forgotten destroys nothing: 
 and no mask are refused.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.machine.ids import MachineId
 from gateway.fleet import errors as fleet_errors
@@ -59,13 +59,15 @@ class MachineCalls:
             fields.wrong("remove_all", "must not be set beside columns")
         fields.done()
         removes = request.goods_may_be_removed or request.remove_all
-        return await self.acts.change_goods(
+        done = await self.acts.change_goods(
             request.machine_id,
             MachineChange(columns=columns, goods_may_be_removed=removes),
             act,
             action="SetPlanogram",
             etag=request.etag,
         )
+        named = {one.product for one in columns}
+        return replace(done, not_in_catalogue=await self.acts.queries.not_in_catalogue(named))
 
     async def set_stock(self, request: wire.SetStockRequest, act: Act) -> MachineView:
         """SetStock. A count that is not there is no count of 0."""

@@ -80,7 +80,9 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
     ) -> wire.SetPlanogramResponse:
         def answer(done: PlanogramSet) -> wire.SetPlanogramResponse:
             return wire.SetPlanogramResponse(
-                machine=views.machine(done.machine), removed=map(views.removed, done.removed)
+                machine=views.machine(done.machine),
+                removed=map(views.removed, done.removed),
+                warnings=map(views.not_in_catalogue, done.not_in_catalogue),
             )
 
         return await self.parts.change(

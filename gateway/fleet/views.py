@@ -219,6 +219,14 @@ def removed(column: Column) -> machine_pb2.RemovedGoods:
     )
 
 
+def not_in_catalogue(product: str) -> str:
+    """Return the warning about a product that is sold and that the catalogue does not know."""
+    return (
+        f"the catalogue has no product {plain(product)!r}; it is sold all the same: if it is no "
+        "typo, AdoptProducts or CreateProduct brings it in"
+    )
+
+
 def session(view: views.SessionView) -> session_pb2.Session:
     """Return one customer's stay."""
     return message(session_pb2.Session, view)

@@ -8,6 +8,7 @@ from gateway.process.texts import plain
 from storage.office.commands import CommandView
 
 KIND = enums.descriptor_of(command_pb2.CommandKind)
+WAIT = enums.descriptor_of(command_pb2.CommandWait)
 STATUS = enums.descriptor_of(command_pb2.CommandStatus)
 
 
@@ -29,6 +30,7 @@ def command(view: CommandView) -> command_pb2.Command:
         evidence=plain(view.evidence),
         dropped=view.dropped,
         report=None if view.report is None else _report(view.report),
+        waits_for=enums.number_of(WAIT, view.waits_for),  # type: ignore[arg-type]  # of this very enum
     )
 
 

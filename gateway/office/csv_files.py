@@ -1,8 +1,9 @@
 """Files for spreadsheets: bytes in, records out, and the other way round. Pure.
 
-A file is RFC 4180 in UTF-8, its first line names its columns. A cell that a spreadsheet would take
-for a formula is written with an apostrophe before it, and one that stands so is read without it, so
-that what was written is read as it was.
+A file is RFC 4180 in UTF-8, its first line names its columns. Cells are parted by commas, or by
+semicolons, as spreadsheets write them where a comma stands before decimals. A cell that a
+spreadsheet would take for a formula is written with an apostrophe before it, and one that stands so
+is read without it, so that what was written is read as it was.
 """
 
 import csv
@@ -47,7 +48,7 @@ def taken_apart(content: bytes, *, bytes_max: int, lines_max: int) -> list[Recor
         line = text.count("\n", 0, text.index("\0")) + 1
         raise wrong(f"has a NUL character in line {line}: take it out, no text has one")
     records: list[Record] = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_parted_by(text))
     begins = 1
     try:
         for cells in reader:
@@ -61,6 +62,12 @@ def taken_apart(content: bytes, *, bytes_max: int, lines_max: int) -> list[Recor
     return records
 
 
+def _parted_by(text: str) -> str:
+    """Return what parts the cells: what the first line that is not empty has more of."""
+    first = text.lstrip().partition("\n")[0]
+    return ";" if first.count(";") > first.count(",") else ","
+
+
 def columns_of(cells: Sequence[str]) -> list[str]:
     """Return the columns that the first record names. Raises CallRefused if one comes twice."""
     columns = [cell.strip() for cell in cells]
@@ -72,7 +79,7 @@ def columns_of(cells: Sequence[str]) -> list[str]:
 
 def not_known(column: str, known: str) -> CallRefused:
     """Return the refusal of a file with a column that is none of those in ``known``."""
-    parted = "; its cells must be parted by commas" if {";", "\t"} & set(column) else ""
+    parted = "; cells must be parted by commas or semicolons" if "\t" in column else ""
     return wrong(f"cannot have the column {column[:SHOWN_MAX]!r}: it may have {known}{parted}")
 
 
@@ -90,6 +97,30 @@ def _said_of(numbers: Sequence[int]) -> str:
     named = ", ".join(map(str, numbers[:LINES_NAMED_MAX]))
     more = len(numbers) - LINES_NAMED_MAX
     return f"is in the file more than once, in lines {named}{f' and {more} more' * (more > 0)}"
+
+
+def each_once(problems: Iterable[tuple[int, str]]) -> list[str]:
+    """Return what is wrong in which lines, of what is wrong with each: each sentence once, in the
+    order of the first lines, so that what is wrong with many crowds nothing else out.
+    """
+    lines = defaultdict[str, list[int]](list)
+    for number, said in problems:
+        lines[said].append(number)
+    return [f"{_in_lines(numbers)}: {said}" for said, numbers in lines.items()]
+
+
+def _in_lines(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    named = ", ".join("-".join(map(str, run)) for run in runs[:LINES_NAMED_MAX])
+    more = len(runs) > LINES_NAMED_MAX
+    return f"lines {named}{f' and more, {len(numbers)} in all' * more}"
 
 
 def guarded(cell: str) -> str:

@@ -11,6 +11,7 @@ from actors.ports import Clock
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused, camel, not_found, not_possible
+from gateway.office.csv_files import each_once
 from gateway.rpc.statuses import FieldProblem, Refusal, fitting
 from storage.fleet.answers import RequestInProgress
 from storage.office.deeds import (
@@ -56,12 +57,16 @@ def deed_of(act: Act, action: str, clock: Clock) -> Deed:
     )
 
 
-def import_refused(problems: Sequence[str]) -> CallRefused:
-    """A file has something wrong, and nothing of it was done."""
-    shown = fitting(
-        [FieldProblem(field="csv", description=one) for one in problems[:PROBLEMS_SHOWN_MAX]]
-    )
-    more = len(problems) - len(shown)
+def import_refused(
+    problems: Sequence[tuple[int, str]], *, beside: Sequence[FieldProblem] = ()
+) -> CallRefused:
+    """A file has something wrong in its lines, and nothing of it was done. ``beside``: what is
+    wrong beside the file.
+    """
+    said = [*beside]
+    said += [FieldProblem(field="csv", description=one) for one in each_once(problems)]
+    shown = fitting(said[:PROBLEMS_SHOWN_MAX])
+    more = len(said) - len(shown)
     listed = "; ".join(one.description for one in shown)
     behind = f"; and {more} more, which validate_only shows" if more else ""
     return CallRefused(

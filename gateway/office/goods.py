@@ -4,13 +4,14 @@
 
 from gateway.fleet import pages
 from gateway.fleet.answering import Context, Parts, answered
+from gateway.office import goods_fields
 from gateway.office import goods_views as views
 from gateway.office.goods_fields import GoodsFields
 from gateway.office.reversal_calls import ReversalCalls
 from gateway.office.v1 import goods_service_pb2 as wire
 from gateway.office.v1 import goods_service_pb2_grpc
 from gateway.process.texts import plain
-from storage.office.goods import Goods, GoodsBalanceView, GoodsMoveView, MovesWanted
+from storage.office.goods import Goods, GoodsBalanceView, GoodsMoveView
 from storage.office.locks import Locks
 from storage.office.lots import Lots
 from storage.office.reversals import Reversals
@@ -122,24 +123,19 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
     async def ListGoodsMoves(
         self, request: wire.ListGoodsMovesRequest, context: Context
     ) -> wire.ListGoodsMovesResponse:
-        fields = GoodsFields().filters(request, "visit", "product", "lot")
-        if sum(map(bool, (request.machine_id, request.visit, request.lot))) > 1:
-            fields.wrong("machine_id", "must stand alone: one of machine_id, visit and lot")
-        if bool(request.lot) is not bool(request.product):
-            fields.wrong("product", "must be there with lot, and only then")
-        wanted = MovesWanted(
-            machine_id=request.machine_id,
-            visit=request.visit,
-            lot=request.lot,
-            product=request.product,
-        )
+        fields = GoodsFields()
+        wanted = goods_fields.moves(fields, request)
         asked = fields.done_page(request, "goods moves", wanted)
+        before = views.position(asked.position)
+        looked = await self._goods.looked(wanted, before=before)
         rows = await self._goods.moves(
-            wanted, before=views.position(asked.position), limit=asked.rows
+            wanted, before=before, limit=asked.rows, down_to=looked.down_to
         )
         page = pages.page(rows, asked, lambda row: str(row.id))
+        behind = str(looked.down_to) if looked.more else ""
         return wire.ListGoodsMovesResponse(
-            moves=map(views.move, page.rows), next_page_token=page.next_page_token
+            moves=map(views.move, page.rows),
+            next_page_token=page.next_page_token or pages.next_token(asked, behind),
         )
 
     @answered

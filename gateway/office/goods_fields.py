@@ -10,7 +10,9 @@ from google.protobuf.message import Message
 from actors.machine import goods as words
 from actors.machine.ids import MACHINE_ID_PATTERN
 from gateway.office.fields import OfficeFields
+from gateway.office.v1.goods_service_pb2 import ListGoodsMovesRequest
 from storage.office.goods import GoodsLine
+from storage.office.move_lists import MovesWanted
 
 LINES_MAX = 200
 QUANTITY_MAX = 1_000_000
@@ -21,6 +23,18 @@ _VISIT = re.compile(r"VISIT:[A-Za-z0-9_-]{1,32}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _REMOVED = re.compile(rf"REMOVED:{MACHINE_ID_PATTERN}")
 _PLACE = "must be WAREHOUSE:name or VAN:name, the name 1 to 32 letters, digits, '_' or '-'"
+_LISTED = re.compile(
+    rf"((WAREHOUSE|VAN|VISIT):[A-Za-z0-9_-]{{1,32}}|REMOVED:{MACHINE_ID_PATTERN}"
+    rf"|COLUMN:{MACHINE_ID_PATTERN}/.{{1,16}})"
+)
+_LISTED_SAID = (
+    "must be WAREHOUSE:name, VAN:name, VISIT:visit, REMOVED:machine_id or "
+    "COLUMN:machine_id/column; what came from nowhere or ended there is found by its kind"
+)
+_NEEDS_MORE = (
+    "must have one of machine_id, visit, lot and place beside it, or a kind that is no sale: what "
+    "was sold when, ListSessions and SalesService tell"
+)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -83,6 +97,39 @@ class GoodsFields(OfficeFields):
         """Check a day of the calendar; empty is right."""
         if value and not _is_day(value):
             self.wrong(field, "must be a day, as 2026-11-28, or empty")
+
+
+def moves(fields: GoodsFields, request: ListGoodsMovesRequest) -> MovesWanted:
+    """Return which moves a request asks for, and note in ``fields`` what is wrong with it."""
+    fields.filters(request, "visit", "product", "lot", "place")
+    ways = (request.machine_id, request.visit, request.lot, request.place)
+    if sum(map(bool, ways)) > 1:
+        fields.wrong("machine_id", "must stand alone: one of machine_id, visit, lot and place")
+    if bool(request.lot) is not bool(request.product):
+        fields.wrong("product", "must be there with lot, and only then")
+    if request.place and not _LISTED.fullmatch(request.place):
+        fields.wrong("place", _LISTED_SAID)
+    if request.kind and request.kind not in set(words.GoodsKind):
+        fields.wrong("kind", f"must be one of {', '.join(words.GoodsKind)}, or empty")
+    from_ms, until_ms = (
+        fields.time_ms(name, getattr(request, name)) if request.HasField(name) else None
+        for name in ("from", "until")
+    )
+    if from_ms is not None and until_ms is not None and until_ms <= from_ms:
+        fields.wrong("until", "must be later than from")
+    timed = from_ms is not None or until_ms is not None
+    if timed and not any(ways) and (not request.kind or request.kind in words.SALES):
+        fields.wrong("from" if from_ms is not None else "until", _NEEDS_MORE)
+    return MovesWanted(
+        machine_id=request.machine_id,
+        visit=request.visit,
+        lot=request.lot,
+        product=request.product,
+        place=request.place,
+        kind=request.kind,
+        from_ms=from_ms,
+        until_ms=until_ms,
+    )
 
 
 def _is_day(value: str) -> bool:

@@ -5,8 +5,8 @@ sells. Flows out: its troubles, those that stop all of it first. What a trouble 
 machine or its column usually sells in that time: an estimate, day and night alike.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from actors.machine.state import Phase
@@ -30,6 +30,7 @@ class TroubleKind(StrEnum):
     SOLD_OUT = "SOLD_OUT"
     INCIDENT = "INCIDENT"
     LOCKED = "LOCKED"
+    RETIRED = "RETIRED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +61,19 @@ def health(
     incidents: Iterable[IncidentView],
     locks: Iterable[LockView],
     takings: Takings,
+    *,
     disabled_at_ms: int | None = None,
+    emptied: Mapping[str, int] | None = None,
 ) -> MachineHealth:
-    """Return how the machine is. ``disabled_at_ms``: when somebody disabled it last."""
+    """Return how the machine is. ``disabled_at_ms``: when somebody disabled it last; ``emptied``:
+    when the last item left columns that are empty.
+    """
+    if machine.retired_at_ms is not None:
+        return _of_retired(machine.retired_at_ms, incidents, takings)
     usual = _hourly(sum(takings.by_column.values()), takings)
     whole = list(_of_all(machine, usual, disabled_at_ms))
     some = [
-        *_sold_out(machine, takings),
+        *_sold_out(machine, takings, emptied or {}),
         *_locked(locks, takings),
         *_locked_by_commands(machine, takings),
         *_incidents(incidents, takings),
@@ -77,6 +84,17 @@ def health(
         columns = {one.column for one in some if one.cost_minor is not None}
         lost = _hourly(sum(takings.by_column.get(one, 0) for one in columns), takings)
     return MachineHealth(troubles=[*whole, *some], usual_minor=usual, cost_minor=lost)
+
+
+def _of_retired(
+    retired_at_ms: int, incidents: Iterable[IncidentView], takings: Takings
+) -> MachineHealth:
+    """Return how a machine is that sells nothing any more: whatever is wrong with it costs
+    nothing.
+    """
+    retired = Trouble(kind=TroubleKind.RETIRED, since_ms=retired_at_ms)
+    told = [replace(one, cost_minor=None) for one in _incidents(incidents, takings)]
+    return MachineHealth(troubles=[retired, *told], usual_minor=0, cost_minor=0)
 
 
 def sales_count_from(wished_ms: int, registered_at_ms: int, now_ms: int) -> int:
@@ -116,13 +134,16 @@ def _of_all(machine: MachineView, usual: int, disabled_at_ms: int | None) -> Ite
         yield Trouble(kind=TroubleKind.OUT_OF_SERVICE, cost_minor=usual)
 
 
-def _sold_out(machine: MachineView, takings: Takings) -> Iterable[Trouble]:
+def _sold_out(
+    machine: MachineView, takings: Takings, emptied: Mapping[str, int]
+) -> Iterable[Trouble]:
     for one in machine.columns:
         if one.stock == 0:
             yield Trouble(
                 kind=TroubleKind.SOLD_OUT,
                 column=one.column,
                 detail=one.product,
+                since_ms=emptied.get(one.column),
                 cost_minor=_hourly(takings.by_column.get(one.column, 0), takings),
             )
 
@@ -140,11 +161,13 @@ def _locked(locks: Iterable[LockView], takings: Takings) -> Iterable[Trouble]:
 
 
 def _locked_by_commands(machine: MachineView, takings: Takings) -> Iterable[Trouble]:
+    since = {one.column: one.since_ms for one in machine.locks if not one.recall_id}
     for column in machine.ordered_locks:
         yield Trouble(
             kind=TroubleKind.LOCKED,
             column=column,
             detail="by a command: UNLOCK_COLUMN ends it",
+            since_ms=since.get(column),
             cost_minor=_hourly(takings.by_column.get(column, 0), takings),
         )
 

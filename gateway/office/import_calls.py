@@ -76,7 +76,7 @@ class ImportCalls:
         )
         if act.validate_only:
             return Taken(lines=lines, new=new)
-        problems = [f"line {one.number}: {said}" for one in lines for said in one.problems]
+        problems = [(one.number, said) for one in lines for said in one.problems]
         if problems:
             raise import_refused(problems)
         deed = deed_of(named(act), "ImportMachines", self.acts.clock)

@@ -142,5 +142,10 @@ class IncidentService(incident_service_pb2_grpc.IncidentServiceServicer):
         disabled_at_ms = (
             None if machine.enabled else await self._incidents.disabled_at_ms(request.machine_id)
         )
-        found = health(machine, told, locks, takings, disabled_at_ms)
+        emptied = await self.parts.acts.queries.emptied(
+            request.machine_id, [one.column for one in machine.columns if one.stock == 0]
+        )
+        found = health(
+            machine, told, locks, takings, disabled_at_ms=disabled_at_ms, emptied=emptied
+        )
         return views.health(found, machine.currency)

@@ -11,6 +11,7 @@ from gateway.office.import_calls import ImportCalls, Taken, import_id
 from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import machine_import_pb2, machine_import_service_pb2_grpc
 from gateway.office.v1 import machine_import_service_pb2 as wire
+from storage.fleet import positions
 from storage.office.imports import Imports, ImportView, LineState
 from storage.office.profiles import Profiles
 from storage.office.selectors import Selectors
@@ -52,6 +53,22 @@ class MachineImportService(machine_import_service_pb2_grpc.MachineImportServiceS
         with in_words():
             view = await self._imports.get(request.import_id)
         return wire.GetMachineImportResponse(machine_import=views.machine_import(view))
+
+    @answered
+    async def ListMachineImports(
+        self, request: wire.ListMachineImportsRequest, context: Context
+    ) -> wire.ListMachineImportsResponse:
+        fields = OfficeFields()
+        state = fields.word("state", machine_import_pb2.MachineImportState, request.state)
+        asked = fields.done_page(request, "machine imports", state)
+        rows = await self._imports.page(position=asked.position, limit=asked.rows, state=state)
+        page = pages.page(
+            rows, asked, lambda row: positions.position(row.created_at_ms, row.import_id)
+        )
+        return wire.ListMachineImportsResponse(
+            machine_imports=map(views.machine_import, page.rows),
+            next_page_token=page.next_page_token,
+        )
 
     @answered
     async def ListMachineLines(

@@ -81,6 +81,7 @@ def application(view: ImportView) -> planogram_pb2.PlanogramApplication:
         machines_per_second=view.lines_per_s,
         failures_max=view.failures_max,
         created_at=timestamp(view.created_at_ms),
+        machines_fixed_at=timestamp(view.created_at_ms),
         reason=plain(view.reason),
     )
     if view.started_at_ms is not None:

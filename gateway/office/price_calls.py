@@ -17,6 +17,8 @@ from gateway.office.errors import deed_of, import_refused, in_words
 from gateway.office.fields import NAME_LENGTH_MAX, OfficeFields
 from gateway.office.price_csv import AHEAD_MS_MAX, PriceFileLine
 from gateway.office.v1 import price_service_pb2 as wire
+from gateway.rpc.statuses import FieldProblem
+from storage.office.deeds import NotThere
 from storage.office.price_files import LinesRefused, PriceFiles, PriceOutcome
 from storage.office.prices import NewPrice, PriceListView, Prices, PriceView
 
@@ -100,8 +102,11 @@ class PriceCalls:
         # The loop has customers.
         lines = await asyncio.to_thread(price_csv.read, request.csv, now_ms=deed.now_ms)
         problems = [(line, problem) for line in lines for problem in line.problems]
-        if problems and not act.validate_only:
-            raise import_refused([f"line {line.number}: {said}" for line, said in problems])
+        if problems:
+            missing = [] if act.kept else await self._missing(request.price_list)
+            if missing or not act.validate_only:
+                said_of = [(line.number, said) for line, said in problems]
+                raise import_refused(said_of, beside=missing)
         wanted = [(line.number, line.wish) for line in lines if line.wish is not None]
         wishes = [wish for _, wish in wanted]
         with in_words():
@@ -111,9 +116,18 @@ class PriceCalls:
                 )
             except LinesRefused as refused:
                 raise import_refused(
-                    [f"line {wanted[place][0]}: {said}" for place, said in refused.problems]
+                    [(wanted[place][0], said) for place, said in refused.problems]
                 ) from None
         return ImportedPrices(price_list=view, lines=lines, outcomes=outcomes)
+
+    async def _missing(self, price_list: str) -> list[FieldProblem]:
+        """Return that the list is not there, which is said beside what is wrong with its file."""
+        try:
+            await self.prices.get(price_list)
+        except NotThere:
+            said = f"there is no price list {price_list!r}: CreatePriceList makes it"
+            return [FieldProblem(field="price_list", description=said)]
+        return []
 
 
 def _wanted(fields: OfficeFields, request: wire.SetPricesRequest) -> list[NewPrice]:

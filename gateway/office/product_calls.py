@@ -98,7 +98,7 @@ class ProductCalls:
         lines = await asyncio.to_thread(product_csv.read, request.csv)  # The loop has customers.
         problems = [(line, problem) for line in lines for problem in line.problems]
         if problems and not act.validate_only:
-            raise import_refused([f"line {line.number}: {said}" for line, said in problems])
+            raise import_refused([(line.number, said) for line, said in problems])
         wishes = [line.wish for line in lines if line.wish is not None]
         with in_words():
             outcomes = await self.products.change_all(

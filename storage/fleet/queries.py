@@ -6,6 +6,7 @@ arrive meanwhile shift nothing.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -30,6 +31,7 @@ from storage.fleet import halted_money, lists, shapes, work_items
 from storage.fleet.balances import read_balances
 from storage.fleet.horizon import Horizon
 from storage.fleet.lists import ALL, EVERY_MACHINE, MachinesWanted, Wanted
+from storage.fleet.locked_columns import emptied, locks_of
 from storage.fleet.views import (
     AuditView,
     BalanceView,
@@ -57,6 +59,7 @@ from storage.tables import (
     machine_states,
     machines,
     planogram_waits,
+    products,
     reconciliation_differences,
     refunds,
     sessions,
@@ -79,9 +82,24 @@ class Queries:
         self._horizon = Horizon(db)
 
     async def machine(self, machine_id: str) -> MachineView | None:
-        """Return a machine with its live state, or None."""
+        """Return a machine with its live state and its locks, or None."""
         wanted = lists.MACHINES.where(machines.c.machine_id == machine_id)
-        return next(iter(await self._machines(wanted, columns=True)), None)
+        found = next(iter(await self._machines(wanted, columns=True)), None)
+        if found is None:
+            return None
+        ordered = found.ordered_locks
+        locks = await self._db.read(lambda connection: locks_of(connection, machine_id, ordered))
+        return replace(found, locks=locks)
+
+    async def emptied(self, machine_id: str, columns: Collection[str]) -> Mapping[str, int]:
+        """Return when the last item left each of these columns, of those of which that is known."""
+        return await self._db.read(lambda connection: emptied(connection, machine_id, columns))
+
+    async def not_in_catalogue(self, codes: Collection[str]) -> list[str]:
+        """Return which of these products the catalogue does not know, in their order."""
+        wanted = select(products.c.product).where(products.c.product.in_(codes))
+        known = await self._db.read(lambda connection: set(connection.scalars(wanted)))
+        return sorted(set(codes) - known)
 
     async def some_machines(
         self, machine_ids: Sequence[str], *, columns: bool = True

@@ -25,6 +25,17 @@ class HaltView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnLockView:
+    """A column that does not sell, locked by a recall, or by a command if ``recall_id`` is empty.
+    ``since_ms`` None: nobody knows.
+    """
+
+    column: str
+    recall_id: str = ""
+    since_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineView:
     """A machine: what the registry says, what its actor saved last, and who owns it. The next page
     goes on after ``machine_id``.
@@ -68,6 +79,8 @@ class MachineView:
     """The columns that a command locks."""
     machine_version: int = 0
     """Of the state that the actor saved last; 0 if it has decided nothing yet."""
+    locks: tuple[ColumnLockView, ...] = ()
+    """Of one machine that is asked for by itself; lists do not look for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ Flows in: which ones are asked for. Flows out: pages, newest first, and what mus
 something is ordered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Row, Select, literal, select, tuple_
 
-from actors.machine.command import MachineReport
+from actors.machine.command import CommandWait, MachineReport
+from actors.machine.command_waits import waits_for
 from actors.machine.state import MachineState
 from storage import codec
 from storage.database.engine import Database
@@ -18,7 +19,9 @@ from storage.tables import machine_commands, machine_states
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandView:
-    """One command. ``ended_at_ms`` None: it is open."""
+    """One command. ``ended_at_ms`` None: it is open, and ``waits_for`` a word of
+    ``CommandWait``.
+    """
 
     command_id: str
     machine_id: str
@@ -35,6 +38,7 @@ class CommandView:
     detail: str
     evidence: str
     report: MachineReport | None
+    waits_for: str = CommandWait.NOTHING.value
 
     @property
     def position(self) -> str:
@@ -64,7 +68,9 @@ class Commands:
         """Return the next commands behind a position, newest first. Raises InvalidPosition."""
         asked = commands_page(machine_id=machine_id, kind=kind, status=status, after=after)
         return await self._db.read(
-            lambda connection: [_view(row) for row in connection.execute(asked.limit(limit))]
+            lambda connection: _waiting(
+                connection, [_view(row) for row in connection.execute(asked.limit(limit))]
+            )
         )
 
     async def named(self, command_id: str) -> CommandView | None:
@@ -79,7 +85,34 @@ class Commands:
 def _named(connection: Connection, command_id: str) -> CommandView | None:
     asked = select(machine_commands).where(machine_commands.c.command_id == command_id)
     row = connection.execute(asked).one_or_none()
-    return None if row is None else _view(row)
+    return None if row is None else _waiting(connection, [_view(row)])[0]
+
+
+def _waiting(connection: Connection, views: list[CommandView]) -> list[CommandView]:
+    """Return the commands with what each open one waits for, by its machine's state beside it."""
+    machine_ids = {view.machine_id for view in views if view.ended_at_ms is None}
+    if not machine_ids:
+        return views
+    c = machine_states.c
+    wanted = select(c.machine_id, c.format, c.body).where(c.machine_id.in_(machine_ids))
+    states = {row.machine_id: _state(row.format, row.body) for row in connection.execute(wanted)}
+    return [
+        replace(view, waits_for=_waits_for(view, states.get(view.machine_id))) for view in views
+    ]
+
+
+def _waits_for(view: CommandView, state: MachineState | None) -> str:
+    if view.ended_at_ms is not None:
+        return CommandWait.NOTHING.value
+    # A state that cannot be read halts its machine, which sends nothing then.
+    return CommandWait.HOST.value if state is None else waits_for(state, view.command_id).value
+
+
+def _state(format_: int, body: str) -> MachineState | None:
+    try:
+        return codec.decode_state(format_, body, only_reads=True)
+    except codec.CodecError:
+        return None
 
 
 def _seen(connection: Connection, machine_id: str, command_id: str) -> Seen:

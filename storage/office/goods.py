@@ -22,6 +22,7 @@ from storage.database.engine import Database
 from storage.office import deeds, visit_rows
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.office.deliveries import new_lots
+from storage.office.move_lists import Looked, MovesWanted, looked, looked_at, moves_page
 from storage.tables import goods_balances, goods_lots, goods_moves, machine_states
 
 SINCE_MAX = 1_000
@@ -137,16 +138,6 @@ class ActView:
     refused: bool
     waiting: int
     decided_at: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovesWanted:
-    """Which moves a list shows; all are empty, or those of one of these."""
-
-    machine_id: str = ""
-    visit: str = ""
-    lot: str = ""
-    product: str = ""
 
 
 class Goods:
@@ -287,14 +278,22 @@ class Goods:
         return await self._db.read(work)
 
     async def moves(
-        self, wanted: MovesWanted, *, before: int | None, limit: int
+        self, wanted: MovesWanted, *, before: int | None, limit: int, down_to: int = 0
     ) -> list[GoodsMoveView]:
-        """Return the newest ``limit`` moves, those with a lower id than ``before`` if there is
-        one.
+        """Return the newest ``limit`` moves, those with a lower id than ``before`` if there is one,
+        and no lower one than ``down_to``.
         """
-        query = moves_page(wanted, before, limit)
+        query = moves_page(wanted, before, limit, down_to)
         rows = await self._db.read(lambda connection: connection.execute(query).all())
         return [move_view(row) for row in rows]
+
+    async def looked(self, wanted: MovesWanted, *, before: int | None) -> Looked:
+        """Return how far the page of these moves behind ``before`` looks."""
+        query = looked_at(wanted, before)
+        if query is None:
+            return Looked()
+        row = await self._db.read(lambda connection: connection.execute(query).one())
+        return looked(wanted, row.down_to, row.moves, row.newest_ms)
 
     async def balances(
         self, *, place: str = "", machine_id: str = "", product: str = "", after: Key, limit: int
@@ -317,22 +316,6 @@ def move_reversed(move_id: int) -> NotPossible:
         f"goods move {move_id} was taken back already: ListGoodsMoves shows by which",
         goods_move=str(move_id),
     )
-
-
-def moves_page(wanted: MovesWanted, before: int | None, limit: int) -> Select[Any]:
-    """Return the query for a page of moves, the newest first."""
-    c = goods_moves.c
-    query = select(goods_moves)
-    if wanted.machine_id:
-        query = query.where(c.machine_id == wanted.machine_id)
-    if wanted.visit:
-        # The second condition is that of the index.
-        query = query.where(c.visit == wanted.visit, c.visit != "")
-    if wanted.lot:
-        query = query.where(c.lot == wanted.lot, c.product == wanted.product, c.lot != "")
-    if before is not None:
-        query = query.where(c.id < before)
-    return query.order_by(c.id.desc()).limit(limit)
 
 
 def balances_page(place: str, machine_id: str, product: str, after: Key, limit: int) -> Select[Any]:

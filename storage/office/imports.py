@@ -204,11 +204,12 @@ class Imports:
         """Return an import. Raises NotThere."""
         return await self._db.read(lambda connection: self._there(connection, import_id))
 
-    async def page(self, *, position: str = "", limit: int) -> list[ImportView]:
+    async def page(self, *, position: str = "", limit: int, state: str = "") -> list[ImportView]:
         """Return those behind ``position``, which is ``at:id`` of the last one before: the newest
-        first. Raises InvalidPosition.
+        first, of one state or of all. Raises InvalidPosition.
         """
-        wanted = newest(self._kind, positions.parse(position) if position else None, limit)
+        behind = positions.parse(position) if position else None
+        wanted = newest(self._kind, behind, limit, state)
         return await self._db.read(
             lambda connection: [_view(row) for row in connection.execute(wanted)]
         )
@@ -311,10 +312,14 @@ def first_due(kind: ImportKind, now_ms: int) -> Select[Any]:
     return wanted.order_by(c.from_ms, c.created_at_ms, c.import_id).limit(1)
 
 
-def newest(kind: ImportKind, behind: tuple[int, str] | None, limit: int) -> Select[Any]:
+def newest(
+    kind: ImportKind, behind: tuple[int, str] | None, limit: int, state: str = ""
+) -> Select[Any]:
     """Return the query for a page of imports, the newest first."""
     c = machine_imports.c
     wanted = select(machine_imports).where(c.kind == kind)
+    if state:
+        wanted = wanted.where(c.state == state)
     if behind is not None:
         wanted = wanted.where(tuple_(c.created_at_ms, c.import_id) < tuple_(*behind))
     return wanted.order_by(c.created_at_ms.desc(), c.import_id.desc()).limit(limit)

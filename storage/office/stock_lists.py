@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from actors.machine.goods import COLUMN, GoodsKind, column_place
+from actors.machine.goods import COLUMN, SALES, column_place
 from actors.machine.ids import MachineId
 from storage.database.engine import Database
 from storage.office.deeds import NotPossible
@@ -36,7 +36,7 @@ from storage.tables import column_pars, goods_balances, goods_moves, machines, p
 MOVES_MAX = 5_000
 """So many moves of a machine are looked at, at most."""
 PICKED_MACHINES_MAX = 200
-_SALES = (GoodsKind.SOLD.value, GoodsKind.VEND_WRITTEN_OFF.value, GoodsKind.CASH_SOLD.value)
+_SALES = tuple(kind.value for kind in SALES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

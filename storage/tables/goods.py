@@ -80,6 +80,24 @@ for _name, _columns, _unique in (
         postgresql_where=_where,
     )
 
+# Where the goods of a place went, and what became of some kind of move. A sale is in none of them
+# either, which is most of all moves: it comes from a column, or from nowhere.
+IS_NO_SALE = "kind NOT IN ('SOLD', 'VEND_WRITTEN_OFF', 'CASH_SOLD')"
+COMES_FROM_OFFICE = "substr(from_place, 1, 4) IN ('WARE', 'VAN:', 'VISI', 'REMO')"
+GOES_TO_OFFICE = "substr(to_place, 1, 4) IN ('WARE', 'VAN:', 'VISI', 'REMO')"
+for _name, _first, _where in (
+    ("from", goods_moves.c.from_place, text(COMES_FROM_OFFICE)),
+    ("to", goods_moves.c.to_place, text(GOES_TO_OFFICE)),
+    ("kind", goods_moves.c.kind, text(IS_NO_SALE)),
+):
+    Index(
+        f"goods_moves_by_{_name}",
+        _first,
+        goods_moves.c.id,
+        sqlite_where=_where,
+        postgresql_where=_where,
+    )
+
 _IS_LOADING = "substr(to_place, 1, 8) = 'LOADING:'"
 Index(
     "goods_moves_by_loading",

@@ -43,6 +43,7 @@ machine_imports = Table(
     CheckConstraint("state IN ('RUNNING', 'DONE', 'STOPPED')", name="state_known"),
     Index(None, "state", "created_at_ms", "import_id"),
     Index("machine_imports_by_kind", "kind", "created_at_ms", "import_id"),
+    Index("machine_imports_by_state", "kind", "state", "created_at_ms", "import_id"),
     Index("machine_imports_due", "kind", "state", "from_ms", "created_at_ms", "import_id"),
 )
 

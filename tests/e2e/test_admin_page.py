@@ -79,7 +79,8 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         places, stands, selected, maintenance, renamed, *more = machines
         rehearsed, tomorrow, waiting, rotated, posters, screens, *more = more
         import_of, imported, *goods = more
-        refill, mistake, counted, visit, stock, lots, recall, locked, faults, tested, *day = goods
+        refill, mistake, went, counted, visit, stock, lots, recall, locked, *rest = goods
+        faults, tested, *day = rest
         paid, books, meters, differences, sales = day
 
         told = await desk.type(products)
@@ -153,6 +154,9 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(mistake)
         assert '"reversed"' in told
         assert '"38"' in told
+        told = await desk.type(went)
+        assert '"toplace": "waste"' in told
+        assert '"toplace": "loading:' in told
         assert '"column:vm-0017/a1"' in await desk.type(counted)
         told = await desk.type(visit)
         assert '"lost": "1"' in told

@@ -339,21 +339,29 @@ class SetPlanogramResponse(_message.Message):
 
     MACHINE_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def machine(self) -> _machine_pb2_1.Machine: ...
     @_builtins.property
     def removed(self) -> _containers.RepeatedCompositeFieldContainer[_machine_pb2_1.RemovedGoods]:
         """What has no place any more, as our books had it when the change was made; the same again if the call comes again."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What may be a mistake and was done all the same, one sentence for each product that the catalogue does not
+        know; with validate_only too.
+        """
+
     def __init__(
         self,
         *,
         machine: _machine_pb2_1.Machine | None = ...,
         removed: _abc.Iterable[_machine_pb2_1.RemovedGoods] | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine", "removed", b"removed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine", "removed", b"removed", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

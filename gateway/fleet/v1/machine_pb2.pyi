@@ -310,6 +310,7 @@ class Machine(_message.Message):
     PLANOGRAM_IN_FORCE_FIELD_NUMBER: _builtins.int
     CODE_DIFFERS_FIELD_NUMBER: _builtins.int
     MACHINE_VERSION_FIELD_NUMBER: _builtins.int
+    LOCKS_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     store_name: _builtins.str
     """What customers see in the wallet."""
@@ -386,6 +387,12 @@ class Machine(_message.Message):
     def code_differs(self) -> _containers.RepeatedScalarFieldContainer[Global___CodePart.ValueType]:
         """In what its code at Alipay is not yet as wanted; empty if Alipay has confirmed all of it."""
 
+    @_builtins.property
+    def locks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnLock]:
+        """Columns that must not sell, in their order. Said of one machine alone (GetMachine, and the answers to
+        changes); lists leave them out.
+        """
+
     def __init__(
         self,
         *,
@@ -420,14 +427,46 @@ class Machine(_message.Message):
         planogram_in_force: _builtins.int = ...,
         code_differs: _abc.Iterable[Global___CodePart.ValueType] | None = ...,
         machine_version: _builtins.int = ...,
+        locks: _abc.Iterable[Global___ColumnLock] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["connection_changed_at", b"connection_changed_at", "funds", b"funds", "halted", b"halted", "policy", b"policy", "registered_at", b"registered_at", "retired_at", b"retired_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code_differs", b"code_differs", "code_error", b"code_error", "code_status", b"code_status", "columns", b"columns", "connection_changed_at", b"connection_changed_at", "country_code", b"country_code", "currency", b"currency", "enabled", b"enabled", "etag", b"etag", "firmware", b"firmware", "funds", b"funds", "halted", b"halted", "host", b"host", "last_fault", b"last_fault", "machine_id", b"machine_id", "machine_version", b"machine_version", "mode", b"mode", "online", b"online", "open_refund_count", b"open_refund_count", "partition", b"partition", "phase", b"phase", "planogram_in_force", b"planogram_in_force", "planogram_version", b"planogram_version", "policy", b"policy", "qr_image_url", b"qr_image_url", "qr_payload", b"qr_payload", "registered_at", b"registered_at", "retired_at", b"retired_at", "session_id", b"session_id", "store_name", b"store_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code_differs", b"code_differs", "code_error", b"code_error", "code_status", b"code_status", "columns", b"columns", "connection_changed_at", b"connection_changed_at", "country_code", b"country_code", "currency", b"currency", "enabled", b"enabled", "etag", b"etag", "firmware", b"firmware", "funds", b"funds", "halted", b"halted", "host", b"host", "last_fault", b"last_fault", "locks", b"locks", "machine_id", b"machine_id", "machine_version", b"machine_version", "mode", b"mode", "online", b"online", "open_refund_count", b"open_refund_count", "partition", b"partition", "phase", b"phase", "planogram_in_force", b"planogram_in_force", "planogram_version", b"planogram_version", "policy", b"policy", "qr_image_url", b"qr_image_url", "qr_payload", b"qr_payload", "registered_at", b"registered_at", "retired_at", b"retired_at", "session_id", b"session_id", "store_name", b"store_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Machine: _TypeAlias = Machine  # noqa: Y015
+
+@_typing.final
+class ColumnLock(_message.Message):
+    """A column that must not sell, whatever is in it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    RECALL_ID_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    recall_id: _builtins.str
+    """The recall that locks it; empty if a command does, which UNLOCK_COLUMN ends."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Absent if it was ordered more than 1000 commands of the machine ago."""
+
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+        recall_id: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "recall_id", b"recall_id", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ColumnLock: _TypeAlias = ColumnLock  # noqa: Y015
 
 @_typing.final
 class Halt(_message.Message):

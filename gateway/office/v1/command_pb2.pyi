@@ -98,6 +98,48 @@ COMMAND_STATUS_CANCELLED: CommandStatus.ValueType  # 6
 """It was taken back before it was sent."""
 Global___CommandStatus: _TypeAlias = CommandStatus  # noqa: Y015
 
+class _CommandWait:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CommandWaitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CommandWait.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMMAND_WAIT_UNSPECIFIED: _CommandWait.ValueType  # 0
+    COMMAND_WAIT_NOTHING: _CommandWait.ValueType  # 1
+    """It has ended."""
+    COMMAND_WAIT_STREAM: _CommandWait.ValueType  # 2
+    """The machine is offline. It is sent, or sent again, when the machine connects."""
+    COMMAND_WAIT_FIRMWARE: _CommandWait.ValueType  # 3
+    """The machine's firmware knows no commands."""
+    COMMAND_WAIT_SESSION: _CommandWait.ValueType  # 4
+    """A customer is there, or nobody knows yet whether a vend happened; of a reboot and a test vend."""
+    COMMAND_WAIT_TEST_VEND: _CommandWait.ValueType  # 5
+    """Another test vend was sent and not answered."""
+    COMMAND_WAIT_HOST: _CommandWait.ValueType  # 6
+    """Nothing is in its way, and the machine's host has not sent it: it is away, or has halted the machine."""
+    COMMAND_WAIT_ANSWER: _CommandWait.ValueType  # 7
+    """It was sent, and the machine has not answered."""
+
+class CommandWait(_CommandWait, metaclass=_CommandWaitEnumTypeWrapper):
+    """What a command waits for."""
+
+COMMAND_WAIT_UNSPECIFIED: CommandWait.ValueType  # 0
+COMMAND_WAIT_NOTHING: CommandWait.ValueType  # 1
+"""It has ended."""
+COMMAND_WAIT_STREAM: CommandWait.ValueType  # 2
+"""The machine is offline. It is sent, or sent again, when the machine connects."""
+COMMAND_WAIT_FIRMWARE: CommandWait.ValueType  # 3
+"""The machine's firmware knows no commands."""
+COMMAND_WAIT_SESSION: CommandWait.ValueType  # 4
+"""A customer is there, or nobody knows yet whether a vend happened; of a reboot and a test vend."""
+COMMAND_WAIT_TEST_VEND: CommandWait.ValueType  # 5
+"""Another test vend was sent and not answered."""
+COMMAND_WAIT_HOST: CommandWait.ValueType  # 6
+"""Nothing is in its way, and the machine's host has not sent it: it is away, or has halted the machine."""
+COMMAND_WAIT_ANSWER: CommandWait.ValueType  # 7
+"""It was sent, and the machine has not answered."""
+Global___CommandWait: _TypeAlias = CommandWait  # noqa: Y015
+
 @_typing.final
 class MachineReport(_message.Message):
     """How a machine says that it is. What it does not know is left out."""
@@ -177,6 +219,7 @@ class Command(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     DROPPED_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
+    WAITS_FOR_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     machine_id: _builtins.str
     kind: Global___CommandKind.ValueType
@@ -192,6 +235,8 @@ class Command(_message.Message):
     """Of a test vend: what the sensors saw, as "motor=RAN drop=SEEN"."""
     dropped: _builtins.bool
     """Of a test vend: an item fell, and the stock has one less."""
+    waits_for: Global___CommandWait.ValueType
+    """What it waits for, now."""
     @_builtins.property
     def ordered_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -228,10 +273,11 @@ class Command(_message.Message):
         evidence: _builtins.str = ...,
         dropped: _builtins.bool = ...,
         report: Global___MachineReport | None = ...,
+        waits_for: Global___CommandWait.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "expires_at", b"expires_at", "ordered_at", b"ordered_at", "report", b"report", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "command_id", b"command_id", "detail", b"detail", "dropped", b"dropped", "ended_at", b"ended_at", "evidence", b"evidence", "expires_at", b"expires_at", "kind", b"kind", "machine_id", b"machine_id", "ordered_at", b"ordered_at", "ordered_by", b"ordered_by", "report", b"report", "sent_at", b"sent_at", "show_for_s", b"show_for_s", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "command_id", b"command_id", "detail", b"detail", "dropped", b"dropped", "ended_at", b"ended_at", "evidence", b"evidence", "expires_at", b"expires_at", "kind", b"kind", "machine_id", b"machine_id", "ordered_at", b"ordered_at", "ordered_by", b"ordered_by", "report", b"report", "sent_at", b"sent_at", "show_for_s", b"show_for_s", "status", b"status", "waits_for", b"waits_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

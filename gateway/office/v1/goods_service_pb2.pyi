@@ -8,6 +8,7 @@ from gateway.office.v1 import goods_pb2 as _goods_pb2
 from gateway.v1 import money_pb2 as _money_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -543,13 +544,25 @@ class ListGoodsMovesRequest(_message.Message):
     VISIT_FIELD_NUMBER: _builtins.int
     LOT_FIELD_NUMBER: _builtins.int
     PRODUCT_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     page_token: _builtins.str
     machine_id: _builtins.str
-    """One of these at most: those of a machine, of a visit, or of a lot with its product."""
+    """One of these and place at most: those of a machine, of a visit, or of a lot with its product."""
     visit: _builtins.str
     lot: _builtins.str
     product: _builtins.str
+    place: _builtins.str
+    """Those from or to one place: WAREHOUSE:name, VAN:name, VISIT:visit, REMOVED:machine_id or COLUMN:machine_id/column."""
+    kind: _builtins.str
+    """Only of this kind, a word of GoodsMove.kind; beside the others, or alone."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Before this time."""
+
     def __init__(
         self,
         *,
@@ -559,10 +572,13 @@ class ListGoodsMovesRequest(_message.Message):
         visit: _builtins.str = ...,
         lot: _builtins.str = ...,
         product: _builtins.str = ...,
+        place: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lot", b"lot", "machine_id", b"machine_id", "page_size", b"page_size", "page_token", b"page_token", "product", b"product", "visit", b"visit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "kind", b"kind", "lot", b"lot", "machine_id", b"machine_id", "page_size", b"page_size", "page_token", b"page_token", "place", b"place", "product", b"product", "until", b"until", "visit", b"visit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

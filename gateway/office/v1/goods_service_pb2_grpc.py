@@ -162,7 +162,8 @@ class GoodsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListGoodsMoves(self, request, context):
-        """Moves, the newest first.
+        """Moves, the newest first. A page looks at 5000 moves at most when a COLUMN place, a kind beside something else,
+        a time, or a kind of sale is asked for: it may be short, or empty, and not be the last.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

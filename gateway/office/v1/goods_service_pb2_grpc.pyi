@@ -67,7 +67,9 @@ class GoodsServiceStub:
     If nobody knows (UNAVAILABLE), repeat the call with its request_id.
     """
     ListGoodsMoves: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsMovesRequest, _goods_service_pb2.ListGoodsMovesResponse]
-    """Moves, the newest first."""
+    """Moves, the newest first. A page looks at 5000 moves at most when a COLUMN place, a kind beside something else,
+    a time, or a kind of sale is asked for: it may be short, or empty, and not be the last.
+    """
     ListGoodsBalances: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsBalancesRequest, _goods_service_pb2.ListGoodsBalancesResponse]
     """What is where, in the order of places, products and lots; places without goods are left out."""
     ListLots: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ListLotsRequest, _goods_service_pb2.ListLotsResponse]
@@ -116,7 +118,9 @@ class GoodsServiceAsyncStub(GoodsServiceStub):
     If nobody knows (UNAVAILABLE), repeat the call with its request_id.
     """
     ListGoodsMoves: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsMovesRequest, _goods_service_pb2.ListGoodsMovesResponse]  # type: ignore[assignment]
-    """Moves, the newest first."""
+    """Moves, the newest first. A page looks at 5000 moves at most when a COLUMN place, a kind beside something else,
+    a time, or a kind of sale is asked for: it may be short, or empty, and not be the last.
+    """
     ListGoodsBalances: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsBalancesRequest, _goods_service_pb2.ListGoodsBalancesResponse]  # type: ignore[assignment]
     """What is where, in the order of places, products and lots; places without goods are left out."""
     ListLots: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ListLotsRequest, _goods_service_pb2.ListLotsResponse]  # type: ignore[assignment]
@@ -210,7 +214,9 @@ class GoodsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _goods_service_pb2.ListGoodsMovesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_goods_service_pb2.ListGoodsMovesResponse, _abc.Awaitable[_goods_service_pb2.ListGoodsMovesResponse]]:
-        """Moves, the newest first."""
+        """Moves, the newest first. A page looks at 5000 moves at most when a COLUMN place, a kind beside something else,
+        a time, or a kind of sale is asked for: it may be short, or empty, and not be the last.
+        """
 
     @_abc_1.abstractmethod
     def ListGoodsBalances(

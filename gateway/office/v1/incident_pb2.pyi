@@ -67,10 +67,13 @@ class _TroubleKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TroubleKi
     TROUBLE_KIND_NO_CODE: _TroubleKind.ValueType  # 5
     """Its QR code cannot be paid."""
     TROUBLE_KIND_SOLD_OUT: _TroubleKind.ValueType  # 6
+    """Since the last item left the column."""
     TROUBLE_KIND_INCIDENT: _TroubleKind.ValueType  # 7
     """It told of a fault. A column that failed too often is a work item besides, and sells nothing."""
     TROUBLE_KIND_LOCKED: _TroubleKind.ValueType  # 8
     """A recall locks the column, or its lot has expired: see RecallService. Or a command does: see CommandService."""
+    TROUBLE_KIND_RETIRED: _TroubleKind.ValueType  # 9
+    """It was retired, and sells nothing for ever: nothing costs anything, and only its incidents are said beside it."""
 
 class TroubleKind(_TroubleKind, metaclass=_TroubleKindEnumTypeWrapper):
     """What can be wrong with a machine."""
@@ -87,10 +90,13 @@ TROUBLE_KIND_OUT_OF_SERVICE: TroubleKind.ValueType  # 4
 TROUBLE_KIND_NO_CODE: TroubleKind.ValueType  # 5
 """Its QR code cannot be paid."""
 TROUBLE_KIND_SOLD_OUT: TroubleKind.ValueType  # 6
+"""Since the last item left the column."""
 TROUBLE_KIND_INCIDENT: TroubleKind.ValueType  # 7
 """It told of a fault. A column that failed too often is a work item besides, and sells nothing."""
 TROUBLE_KIND_LOCKED: TroubleKind.ValueType  # 8
 """A recall locks the column, or its lot has expired: see RecallService. Or a command does: see CommandService."""
+TROUBLE_KIND_RETIRED: TroubleKind.ValueType  # 9
+"""It was retired, and sells nothing for ever: nothing costs anything, and only its incidents are said beside it."""
 Global___TroubleKind: _TypeAlias = TroubleKind  # noqa: Y015
 
 @_typing.final

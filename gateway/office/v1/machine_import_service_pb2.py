@@ -27,7 +27,7 @@ from gateway.office.v1 import machine_import_pb2 as gateway_dot_office_dot_v1_do
 from gateway.office.v1 import selector_pb2 as gateway_dot_office_dot_v1_dot_selector__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/office/v1/machine_import_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a&gateway/office/v1/machine_import.proto\x1a gateway/office/v1/selector.proto\"\x8f\x01\n\x15ImportMachinesRequest\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c\x12\x18\n\x10lines_per_second\x18\x02 \x01(\r\x12\x14\n\x0c\x66\x61ilures_max\x18\x03 \x01(\r\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"i\n\x12\x43heckedMachineLine\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x12\n\nmachine_id\x18\x02 \x01(\t\x12\x0b\n\x03new\x18\x03 \x01(\x08\x12\x10\n\x08problems\x18\x04 \x03(\t\x12\x12\n\ndifference\x18\x05 \x01(\t\"\xde\x01\n\x16ImportMachinesResponse\x12\x38\n\x0emachine_import\x18\x01 \x01(\x0b\x32 .gateway.office.v1.MachineImport\x12\x34\n\x05lines\x18\x02 \x03(\x0b\x32%.gateway.office.v1.CheckedMachineLine\x12\x11\n\tnew_count\x18\x03 \x01(\r\x12\x13\n\x0bknown_count\x18\x04 \x01(\r\x12\x15\n\rrefused_count\x18\x05 \x01(\r\x12\x15\n\rchanged_count\x18\x06 \x01(\r\",\n\x17GetMachineImportRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\"T\n\x18GetMachineImportResponse\x12\x38\n\x0emachine_import\x18\x01 \x01(\x0b\x32 .gateway.office.v1.MachineImport\"\x87\x01\n\x17ListMachineLinesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\timport_id\x18\x03 \x01(\t\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32#.gateway.office.v1.MachineLineState\"b\n\x18ListMachineLinesResponse\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.gateway.office.v1.MachineLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"h\n\x18StopMachineImportRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"U\n\x19StopMachineImportResponse\x12\x38\n\x0emachine_import\x18\x01 \x01(\x0b\x32 .gateway.office.v1.MachineImport\"m\n\x15\x45xportMachinesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x08selector\x18\x03 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\">\n\x16\x45xportMachinesResponse\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xdb\x04\n\x14MachineImportService\x12n\n\x0eImportMachines\x12(.gateway.office.v1.ImportMachinesRequest\x1a).gateway.office.v1.ImportMachinesResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12t\n\x10GetMachineImport\x12*.gateway.office.v1.GetMachineImportRequest\x1a+.gateway.office.v1.GetMachineImportResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12t\n\x10ListMachineLines\x12*.gateway.office.v1.ListMachineLinesRequest\x1a+.gateway.office.v1.ListMachineLinesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12w\n\x11StopMachineImport\x12+.gateway.office.v1.StopMachineImportRequest\x1a,.gateway.office.v1.StopMachineImportResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0e\x45xportMachines\x12(.gateway.office.v1.ExportMachinesRequest\x1a).gateway.office.v1.ExportMachinesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42{\n\x1avendgate.gateway.office.v1B\x19MachineImportServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/office/v1/machine_import_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a&gateway/office/v1/machine_import.proto\x1a gateway/office/v1/selector.proto\"\x8f\x01\n\x15ImportMachinesRequest\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c\x12\x18\n\x10lines_per_second\x18\x02 \x01(\r\x12\x14\n\x0c\x66\x61ilures_max\x18\x03 \x01(\r\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"i\n\x12\x43heckedMachineLine\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x12\n\nmachine_id\x18\x02 \x01(\t\x12\x0b\n\x03new\x18\x03 \x01(\x08\x12\x10\n\x08problems\x18\x04 \x03(\t\x12\x12\n\ndifference\x18\x05 \x01(\t\"\xde\x01\n\x16ImportMachinesResponse\x12\x38\n\x0emachine_import\x18\x01 \x01(\x0b\x32 .gateway.office.v1.MachineImport\x12\x34\n\x05lines\x18\x02 \x03(\x0b\x32%.gateway.office.v1.CheckedMachineLine\x12\x11\n\tnew_count\x18\x03 \x01(\r\x12\x13\n\x0bknown_count\x18\x04 \x01(\r\x12\x15\n\rrefused_count\x18\x05 \x01(\r\x12\x15\n\rchanged_count\x18\x06 \x01(\r\",\n\x17GetMachineImportRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\"T\n\x18GetMachineImportResponse\x12\x38\n\x0emachine_import\x18\x01 \x01(\x0b\x32 .gateway.office.v1.MachineImport\"x\n\x19ListMachineImportsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32%.gateway.office.v1.MachineImportState\"p\n\x1aListMachineImportsResponse\x12\x39\n\x0fmachine_imports\x18\x01 \x03(\x0b\x32 .gateway.office.v1.MachineImport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x17ListMachineLinesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\timport_id\x18\x03 \x01(\t\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32#.gateway.office.v1.MachineLineState\"b\n\x18ListMachineLinesResponse\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.gateway.office.v1.MachineLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"h\n\x18StopMachineImportRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"U\n\x19StopMachineImportResponse\x12\x38\n\x0emachine_import\x18\x01 \x01(\x0b\x32 .gateway.office.v1.MachineImport\"m\n\x15\x45xportMachinesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x08selector\x18\x03 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\">\n\x16\x45xportMachinesResponse\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd7\x05\n\x14MachineImportService\x12n\n\x0eImportMachines\x12(.gateway.office.v1.ImportMachinesRequest\x1a).gateway.office.v1.ImportMachinesResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12t\n\x10GetMachineImport\x12*.gateway.office.v1.GetMachineImportRequest\x1a+.gateway.office.v1.GetMachineImportResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12z\n\x12ListMachineImports\x12,.gateway.office.v1.ListMachineImportsRequest\x1a-.gateway.office.v1.ListMachineImportsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12t\n\x10ListMachineLines\x12*.gateway.office.v1.ListMachineLinesRequest\x1a+.gateway.office.v1.ListMachineLinesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12w\n\x11StopMachineImport\x12+.gateway.office.v1.StopMachineImportRequest\x1a,.gateway.office.v1.StopMachineImportResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0e\x45xportMachines\x12(.gateway.office.v1.ExportMachinesRequest\x1a).gateway.office.v1.ExportMachinesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42{\n\x1avendgate.gateway.office.v1B\x19MachineImportServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MACHINEIMPORTSERVICE'].methods_by_name['ImportMachines']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_MACHINEIMPORTSERVICE'].methods_by_name['GetMachineImport']._loaded_options = None
   _globals['_MACHINEIMPORTSERVICE'].methods_by_name['GetMachineImport']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_MACHINEIMPORTSERVICE'].methods_by_name['ListMachineImports']._loaded_options = None
+  _globals['_MACHINEIMPORTSERVICE'].methods_by_name['ListMachineImports']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_MACHINEIMPORTSERVICE'].methods_by_name['ListMachineLines']._loaded_options = None
   _globals['_MACHINEIMPORTSERVICE'].methods_by_name['ListMachineLines']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_MACHINEIMPORTSERVICE'].methods_by_name['StopMachineImport']._loaded_options = None
@@ -55,18 +57,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMACHINEIMPORTREQUEST']._serialized_end=694
   _globals['_GETMACHINEIMPORTRESPONSE']._serialized_start=696
   _globals['_GETMACHINEIMPORTRESPONSE']._serialized_end=780
-  _globals['_LISTMACHINELINESREQUEST']._serialized_start=783
-  _globals['_LISTMACHINELINESREQUEST']._serialized_end=918
-  _globals['_LISTMACHINELINESRESPONSE']._serialized_start=920
-  _globals['_LISTMACHINELINESRESPONSE']._serialized_end=1018
-  _globals['_STOPMACHINEIMPORTREQUEST']._serialized_start=1020
-  _globals['_STOPMACHINEIMPORTREQUEST']._serialized_end=1124
-  _globals['_STOPMACHINEIMPORTRESPONSE']._serialized_start=1126
-  _globals['_STOPMACHINEIMPORTRESPONSE']._serialized_end=1211
-  _globals['_EXPORTMACHINESREQUEST']._serialized_start=1213
-  _globals['_EXPORTMACHINESREQUEST']._serialized_end=1322
-  _globals['_EXPORTMACHINESRESPONSE']._serialized_start=1324
-  _globals['_EXPORTMACHINESRESPONSE']._serialized_end=1386
-  _globals['_MACHINEIMPORTSERVICE']._serialized_start=1389
-  _globals['_MACHINEIMPORTSERVICE']._serialized_end=1992
+  _globals['_LISTMACHINEIMPORTSREQUEST']._serialized_start=782
+  _globals['_LISTMACHINEIMPORTSREQUEST']._serialized_end=902
+  _globals['_LISTMACHINEIMPORTSRESPONSE']._serialized_start=904
+  _globals['_LISTMACHINEIMPORTSRESPONSE']._serialized_end=1016
+  _globals['_LISTMACHINELINESREQUEST']._serialized_start=1019
+  _globals['_LISTMACHINELINESREQUEST']._serialized_end=1154
+  _globals['_LISTMACHINELINESRESPONSE']._serialized_start=1156
+  _globals['_LISTMACHINELINESRESPONSE']._serialized_end=1254
+  _globals['_STOPMACHINEIMPORTREQUEST']._serialized_start=1256
+  _globals['_STOPMACHINEIMPORTREQUEST']._serialized_end=1360
+  _globals['_STOPMACHINEIMPORTRESPONSE']._serialized_start=1362
+  _globals['_STOPMACHINEIMPORTRESPONSE']._serialized_end=1447
+  _globals['_EXPORTMACHINESREQUEST']._serialized_start=1449
+  _globals['_EXPORTMACHINESREQUEST']._serialized_end=1558
+  _globals['_EXPORTMACHINESRESPONSE']._serialized_start=1560
+  _globals['_EXPORTMACHINESRESPONSE']._serialized_end=1622
+  _globals['_MACHINEIMPORTSERVICE']._serialized_start=1625
+  _globals['_MACHINEIMPORTSERVICE']._serialized_end=2352
 # @@protoc_insertion_point(module_scope)

@@ -31,7 +31,8 @@ class ImportMachinesRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     csv: _builtins.bytes
-    """RFC 4180 in UTF-8, with or without a byte order mark; at most 3 MiB and 10000 lines behind the
+    """RFC 4180 in UTF-8, with or without a byte order mark; parted by semicolons if the first line has more of them than
+    commas; at most 3 MiB and 10000 lines behind the
     first, which names the columns: machine_id, and those of store_name, currency, country_code, address,
     mode (AUTHORIZATION_FIRST, SELECTION_FIRST or BOTH), serial, model, site and from_day (both or neither), "label <name>"
     and "policy <limit>" that are to be set; limits that guard money are set by UpdateMachine alone. A
@@ -184,6 +185,55 @@ class GetMachineImportResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetMachineImportResponse: _TypeAlias = GetMachineImportResponse  # noqa: Y015
+
+@_typing.final
+class ListMachineImportsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    page_token: _builtins.str
+    state: _machine_import_pb2.MachineImportState.ValueType
+    """Only those in this state; all if it is not said."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        state: _machine_import_pb2.MachineImportState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMachineImportsRequest: _TypeAlias = ListMachineImportsRequest  # noqa: Y015
+
+@_typing.final
+class ListMachineImportsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_IMPORTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def machine_imports(self) -> _containers.RepeatedCompositeFieldContainer[_machine_import_pb2.MachineImport]: ...
+    def __init__(
+        self,
+        *,
+        machine_imports: _abc.Iterable[_machine_import_pb2.MachineImport] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine_imports", b"machine_imports", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMachineImportsResponse: _TypeAlias = ListMachineImportsResponse  # noqa: Y015
 
 @_typing.final
 class ListMachineLinesRequest(_message.Message):

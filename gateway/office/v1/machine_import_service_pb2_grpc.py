@@ -45,6 +45,11 @@ class MachineImportServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_machine__import__service__pb2.GetMachineImportRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_machine__import__service__pb2.GetMachineImportResponse.FromString,
                 _registered_method=True)
+        self.ListMachineImports = channel.unary_unary(
+                '/gateway.office.v1.MachineImportService/ListMachineImports',
+                request_serializer=gateway_dot_office_dot_v1_dot_machine__import__service__pb2.ListMachineImportsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_machine__import__service__pb2.ListMachineImportsResponse.FromString,
+                _registered_method=True)
         self.ListMachineLines = channel.unary_unary(
                 '/gateway.office.v1.MachineImportService/ListMachineLines',
                 request_serializer=gateway_dot_office_dot_v1_dot_machine__import__service__pb2.ListMachineLinesRequest.SerializeToString,
@@ -68,8 +73,8 @@ class MachineImportServiceServicer(object):
 
     def ImportMachines(self, request, context):
         """Registers and changes the machines of a file. The file is checked whole: anything wrong refuses it
-        (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems), and validate_only answers what is wrong
-        with each line. Then it is carried out in the order of its lines, at a rate, while the caller does
+        (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems; one that many lines have is one, with its lines),
+        and validate_only answers what is wrong with each line. Then it is carried out in the order of its lines, at a rate, while the caller does
         something else; one import runs at a time (IMPORT_RUNNING). A gateway that dies leaves the rest to
         another, within two minutes. A line for a machine that is as the line says changes nothing.
         """
@@ -79,6 +84,13 @@ class MachineImportServiceServicer(object):
 
     def GetMachineImport(self, request, context):
         """How far an import is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMachineImports(self, request, context):
+        """Imports, the newest first: of whoever has lost an import_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +130,11 @@ def add_MachineImportServiceServicer_to_server(servicer, server):
                     servicer.GetMachineImport,
                     request_deserializer=gateway_dot_office_dot_v1_dot_machine__import__service__pb2.GetMachineImportRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_machine__import__service__pb2.GetMachineImportResponse.SerializeToString,
+            ),
+            'ListMachineImports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMachineImports,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_machine__import__service__pb2.ListMachineImportsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_machine__import__service__pb2.ListMachineImportsResponse.SerializeToString,
             ),
             'ListMachineLines': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMachineLines,
@@ -190,6 +207,33 @@ class MachineImportService(object):
             '/gateway.office.v1.MachineImportService/GetMachineImport',
             gateway_dot_office_dot_v1_dot_machine__import__service__pb2.GetMachineImportRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_machine__import__service__pb2.GetMachineImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMachineImports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.MachineImportService/ListMachineImports',
+            gateway_dot_office_dot_v1_dot_machine__import__service__pb2.ListMachineImportsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_machine__import__service__pb2.ListMachineImportsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,13 +35,15 @@ class MachineImportServiceStub:
     def __new__(cls, channel: _aio.Channel) -> MachineImportServiceAsyncStub: ...
     ImportMachines: _grpc.UnaryUnaryMultiCallable[_machine_import_service_pb2.ImportMachinesRequest, _machine_import_service_pb2.ImportMachinesResponse]
     """Registers and changes the machines of a file. The file is checked whole: anything wrong refuses it
-    (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems), and validate_only answers what is wrong
-    with each line. Then it is carried out in the order of its lines, at a rate, while the caller does
+    (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems; one that many lines have is one, with its lines),
+    and validate_only answers what is wrong with each line. Then it is carried out in the order of its lines, at a rate, while the caller does
     something else; one import runs at a time (IMPORT_RUNNING). A gateway that dies leaves the rest to
     another, within two minutes. A line for a machine that is as the line says changes nothing.
     """
     GetMachineImport: _grpc.UnaryUnaryMultiCallable[_machine_import_service_pb2.GetMachineImportRequest, _machine_import_service_pb2.GetMachineImportResponse]
     """How far an import is."""
+    ListMachineImports: _grpc.UnaryUnaryMultiCallable[_machine_import_service_pb2.ListMachineImportsRequest, _machine_import_service_pb2.ListMachineImportsResponse]
+    """Imports, the newest first: of whoever has lost an import_id."""
     ListMachineLines: _grpc.UnaryUnaryMultiCallable[_machine_import_service_pb2.ListMachineLinesRequest, _machine_import_service_pb2.ListMachineLinesResponse]
     """Lines of an import in one state, in their order."""
     StopMachineImport: _grpc.UnaryUnaryMultiCallable[_machine_import_service_pb2.StopMachineImportRequest, _machine_import_service_pb2.StopMachineImportResponse]
@@ -58,13 +60,15 @@ class MachineImportServiceAsyncStub(MachineImportServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ImportMachines: _aio.UnaryUnaryMultiCallable[_machine_import_service_pb2.ImportMachinesRequest, _machine_import_service_pb2.ImportMachinesResponse]  # type: ignore[assignment]
     """Registers and changes the machines of a file. The file is checked whole: anything wrong refuses it
-    (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems), and validate_only answers what is wrong
-    with each line. Then it is carried out in the order of its lines, at a rate, while the caller does
+    (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems; one that many lines have is one, with its lines),
+    and validate_only answers what is wrong with each line. Then it is carried out in the order of its lines, at a rate, while the caller does
     something else; one import runs at a time (IMPORT_RUNNING). A gateway that dies leaves the rest to
     another, within two minutes. A line for a machine that is as the line says changes nothing.
     """
     GetMachineImport: _aio.UnaryUnaryMultiCallable[_machine_import_service_pb2.GetMachineImportRequest, _machine_import_service_pb2.GetMachineImportResponse]  # type: ignore[assignment]
     """How far an import is."""
+    ListMachineImports: _aio.UnaryUnaryMultiCallable[_machine_import_service_pb2.ListMachineImportsRequest, _machine_import_service_pb2.ListMachineImportsResponse]  # type: ignore[assignment]
+    """Imports, the newest first: of whoever has lost an import_id."""
     ListMachineLines: _aio.UnaryUnaryMultiCallable[_machine_import_service_pb2.ListMachineLinesRequest, _machine_import_service_pb2.ListMachineLinesResponse]  # type: ignore[assignment]
     """Lines of an import in one state, in their order."""
     StopMachineImport: _aio.UnaryUnaryMultiCallable[_machine_import_service_pb2.StopMachineImportRequest, _machine_import_service_pb2.StopMachineImportResponse]  # type: ignore[assignment]
@@ -84,8 +88,8 @@ class MachineImportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_machine_import_service_pb2.ImportMachinesResponse, _abc.Awaitable[_machine_import_service_pb2.ImportMachinesResponse]]:
         """Registers and changes the machines of a file. The file is checked whole: anything wrong refuses it
-        (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems), and validate_only answers what is wrong
-        with each line. Then it is carried out in the order of its lines, at a rate, while the caller does
+        (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems; one that many lines have is one, with its lines),
+        and validate_only answers what is wrong with each line. Then it is carried out in the order of its lines, at a rate, while the caller does
         something else; one import runs at a time (IMPORT_RUNNING). A gateway that dies leaves the rest to
         another, within two minutes. A line for a machine that is as the line says changes nothing.
         """
@@ -97,6 +101,14 @@ class MachineImportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_machine_import_service_pb2.GetMachineImportResponse, _abc.Awaitable[_machine_import_service_pb2.GetMachineImportResponse]]:
         """How far an import is."""
+
+    @_abc_1.abstractmethod
+    def ListMachineImports(
+        self,
+        request: _machine_import_service_pb2.ListMachineImportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_machine_import_service_pb2.ListMachineImportsResponse, _abc.Awaitable[_machine_import_service_pb2.ListMachineImportsResponse]]:
+        """Imports, the newest first: of whoever has lost an import_id."""
 
     @_abc_1.abstractmethod
     def ListMachineLines(

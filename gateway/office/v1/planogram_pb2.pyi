@@ -281,6 +281,7 @@ class PlanogramApplication(_message.Message):
     STARTED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    MACHINES_FIXED_AT_FIELD_NUMBER: _builtins.int
     application_id: _builtins.str
     state: Global___ApplicationState.ValueType
     template: _builtins.str
@@ -310,6 +311,12 @@ class PlanogramApplication(_message.Message):
     def ended_at(self) -> _timestamp_pb2.Timestamp:
         """Absent while it waits or runs."""
 
+    @_builtins.property
+    def machines_fixed_at(self) -> _timestamp_pb2.Timestamp:
+        """When its machines were fixed: when the call was made, whatever its effective_time. They are those that the
+        selector held with the labels of that moment, at the sites where they will stand at effective_time.
+        """
+
     def __init__(
         self,
         *,
@@ -328,10 +335,11 @@ class PlanogramApplication(_message.Message):
         started_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         reason: _builtins.str = ...,
+        machines_fixed_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "effective_time", b"effective_time", "ended_at", b"ended_at", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "effective_time", b"effective_time", "ended_at", b"ended_at", "machines_fixed_at", b"machines_fixed_at", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "application_id", b"application_id", "created_at", b"created_at", "done_count", b"done_count", "effective_time", b"effective_time", "ended_at", b"ended_at", "failed_count", b"failed_count", "failures_max", b"failures_max", "machine_count", b"machine_count", "machines_per_second", b"machines_per_second", "reason", b"reason", "started_at", b"started_at", "state", b"state", "template", b"template", "template_etag", b"template_etag"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "application_id", b"application_id", "created_at", b"created_at", "done_count", b"done_count", "effective_time", b"effective_time", "ended_at", b"ended_at", "failed_count", b"failed_count", "failures_max", b"failures_max", "machine_count", b"machine_count", "machines_fixed_at", b"machines_fixed_at", "machines_per_second", b"machines_per_second", "reason", b"reason", "started_at", b"started_at", "state", b"state", "template", b"template", "template_etag", b"template_etag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

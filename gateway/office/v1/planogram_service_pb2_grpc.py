@@ -155,7 +155,9 @@ class PlanogramServiceServicer(object):
 
     def ApplyPlanogram(self, request, context):
         """Gives the machines of a selector the planogram of a template: at once, or from effective_time on. Which they
-        are is asked for that moment, when the call is made; at most 10000. A machine that cannot have it refuses the
+        are is fixed when the call is made (machines_fixed_at), so that it is what validate_only showed: by the sites
+        where they will stand at effective_time, and the labels that they have now. A machine that the selector comes to
+        hold later does not get it: make another call for it. At most 10000. A machine that cannot have it refuses the
         whole (FAILED_PRECONDITION, APPLICATION_REFUSED); validate_only answers who would change, and how. It is then
         carried out machine by machine at a rate, one application after the other in the order of their times, while the
         caller does something else; a gateway that dies leaves the rest to another, within two minutes. A machine whose

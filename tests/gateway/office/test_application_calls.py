@@ -116,6 +116,22 @@ async def test_what_is_to_come_is_made_when_its_time_comes_and_once(site: Site) 
     assert [(650, 2), (650, 2)] == [await price(site, name) for name in ("VM-1", "VM-2")]
 
 
+async def test_its_machines_are_fixed_when_the_call_is_made(site: Site) -> None:
+    """Which is said: one that comes to be held before its time does not get it."""
+    await products(site, "cola")
+    await site.register("VM-1")
+    await made(site)
+    now_ms = site.gateway.office.fleet.acts.clock.now_ms()
+    of = (await applied(site, at_ms=now_ms + DAY_MS)).application
+    await site.register("VM-2")
+    assert (1, of.created_at) == (of.machine_count, of.machines_fixed_at)
+    assert of.machines_fixed_at.ToMilliseconds() < of.effective_time.ToMilliseconds()
+    tomorrow = worker(site)
+    tomorrow.clock = Set(now_ms + DAY_MS)
+    assert 1 == await carried_out(tomorrow)
+    assert [(600, 2), (500, 1)] == [await price(site, name) for name in ("VM-1", "VM-2")]
+
+
 async def test_what_is_to_come_can_be_cancelled(site: Site) -> None:
     """Then its time comes and nothing happens; what is past cannot be asked for."""
     await products(site, "cola")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from actors.machine.command import CommandKind, CommandStatus, MachineReport
+from actors.machine.command import CommandKind, CommandStatus, CommandWait, MachineReport
 from gateway.office import command_views as views
 from gateway.office.v1 import command_pb2
 from storage.office.commands import CommandView
@@ -45,6 +45,13 @@ def test_each_status_has_a_number(status: CommandStatus) -> None:
     assert not message.HasField("ended_at")
     message = views.command(replace(REBOOT, sent_at_ms=3, ended_at_ms=4))
     assert (3_000_000, 4_000_000) == (message.sent_at.nanos, message.ended_at.nanos)
+
+
+@pytest.mark.parametrize("wait", CommandWait)
+def test_each_wait_has_a_number(wait: CommandWait) -> None:
+    """What keeps it back is said in a word of the wire."""
+    message = views.command(replace(REBOOT, waits_for=wait.value))
+    assert f"COMMAND_WAIT_{wait}" == command_pb2.CommandWait.Name(message.waits_for)
 
 
 def test_what_a_machine_does_not_know_is_not_0() -> None:

@@ -6,8 +6,14 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from gateway.fleet.v1 import fleet_service_pb2
 from gateway.links.commands import HostUnavailable
-from gateway.office.v1 import command_pb2, goods_service_pb2
+from gateway.office.v1 import (
+    command_pb2,
+    goods_service_pb2,
+    incident_pb2,
+    incident_service_pb2,
+)
 from gateway.office.v1 import command_service_pb2 as wire
 from gateway.v1 import machine_pb2 as machines_wire
 from tests.support.edge import MachineCall
@@ -90,6 +96,33 @@ async def test_a_test_vend_takes_an_item_to_test(site: Site, machine: MachineCal
     asked = goods_service_pb2.ListGoodsMovesRequest(machine_id="VM-1", page_size=1)
     (move,) = (await site.goods.ListGoodsMoves(asked)).moves
     assert ("TEST", "COLUMN:VM-1/A1", 1) == (move.to_place, move.from_place, move.quantity)
+
+
+async def test_what_a_command_waits_for_is_said(site: Site, machine: MachineCall) -> None:
+    """By the answer to the order, and by each look at it."""
+    made = await order(site, "TEST_VEND", column="A1")
+    assert command_pb2.COMMAND_WAIT_ANSWER == made.waits_for
+    await order(site, "REBOOT")
+    told = (await site.commands.ListCommands(wire.ListCommandsRequest())).commands
+    assert {command_pb2.COMMAND_WAIT_ANSWER, command_pb2.COMMAND_WAIT_TEST_VEND} == {
+        one.waits_for for one in told
+    }
+    assert machine is not None
+
+
+async def test_a_lock_of_a_command_is_seen_with_its_time(site: Site, machine: MachineCall) -> None:
+    """At the machine, and in its health."""
+    made = await order(site, "LOCK_COLUMN", column="A1")
+    asked = fleet_service_pb2.GetMachineRequest(machine_id="VM-1")
+    (lock,) = (await site.fleet.GetMachine(asked)).machine.locks
+    assert ("A1", "", made.ordered_at) == (lock.column, lock.recall_id, lock.since)
+    health = incident_service_pb2.GetMachineHealthRequest(machine_id="VM-1")
+    troubles = (await site.incidents.GetMachineHealth(health)).troubles
+    locked = [one for one in troubles if one.kind == incident_pb2.TROUBLE_KIND_LOCKED]
+    assert [("A1", made.ordered_at)] == [(one.column, one.since) for one in locked]
+    await order(site, "UNLOCK_COLUMN", column="A1")
+    assert not (await site.fleet.GetMachine(asked)).machine.locks
+    assert machine is not None
 
 
 async def test_pages_and_filters(site: Site, machine: MachineCall) -> None:

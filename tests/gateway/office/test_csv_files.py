@@ -57,14 +57,41 @@ def test_columns_are_named_once() -> None:
     ("column", "says"),
     [
         ("A", "cannot have the column 'A': it may have a or b"),
-        ("a;b", "'a;b': it may have a or b; its cells must be parted by commas"),
-        ("a\tb", "'a\\tb': it may have a or b; its cells must be parted by commas"),
+        ("a\tb", "'a\\tb': it may have a or b; cells must be parted by commas or semicolons"),
     ],
 )
 def test_a_column_that_cannot_be_is_refused(column: str, says: str) -> None:
-    """With those that can be; semicolons and tabs are the usual mistake."""
+    """With those that can be; tabs are the usual mistake."""
     refused = csv_files.not_known(column, "a or b")
     assert refused.refusal.problems[0].description.endswith(says)
+
+
+@pytest.mark.parametrize(
+    ("content", "cells"),
+    [
+        (f"{MARK}a;b\r\n1;8,50\r\n", ["1", "8,50"]),
+        ('\n"a,x";b;c\n1;2;3', ["1", "2", "3"]),
+        ('a;b;"c,d"\n1;2;3', ["1", "2", "3"]),
+        ("a,b\n1;2,3", ["1;2", "3"]),
+        ("a\n1;2", ["1;2"]),
+    ],
+)
+def test_semicolons_part_cells_where_the_first_line_has_more_of_them(
+    content: str, cells: list[str]
+) -> None:
+    """As spreadsheets write them where a comma stands before decimals."""
+    assert cells == taken_apart(content.encode())[1][1]
+
+
+def test_what_is_wrong_with_many_lines_is_said_once() -> None:
+    """With its lines, in the order of the first ones."""
+    of_many = [(number, "m") for number in (3, 4, 5, 7, 9, 11, 13, 15, 16)]
+    told = csv_files.each_once([(2, "a"), *of_many, (4, "b"), (17, "b"), (18, "b")])
+    assert [
+        "line 2: a",
+        "lines 3-5, 7, 9, 11, 13 and more, 9 in all: m",
+        "lines 4, 17-18: b",
+    ] == told
 
 
 def test_what_comes_twice_is_said_with_its_lines() -> None:

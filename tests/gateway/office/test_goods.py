@@ -9,6 +9,7 @@ import grpc
 import grpc.aio
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.fleet.v1 import event_service_pb2, fleet_service_pb2
 from gateway.fleet.v1 import fleet_service_pb2 as fleet_wire
@@ -19,6 +20,7 @@ from gateway.office.v1 import machine_profile_service_pb2 as profile_wire
 from gateway.office.v1 import recall_service_pb2 as recall_wire
 from gateway.office.v1 import stock_service_pb2 as stock_wire
 from gateway.office.v1 import visit_service_pb2 as visit_wire
+from storage.office import move_lists
 from tests.support.fleet_calls import answers_forgotten, cut_off, refusal
 from tests.support.goods_calls import (
     NORTH,
@@ -194,6 +196,39 @@ async def test_lists_come_in_pages(site: Site) -> None:
     wrong = wire.ListGoodsBalancesRequest(page_token=moves.next_page_token)
     code, _, _ = await refusal(site.goods.ListGoodsBalances(wrong))
     assert grpc.StatusCode.INVALID_ARGUMENT == code
+
+
+async def test_where_the_goods_of_a_van_went_is_one_call(site: Site) -> None:
+    """By its place, by a kind, by a column, and by time."""
+    await site.goods.LoadColumn(load(2, request_id="l"))
+    for about, kinds in (
+        ({"place": VAN}, ["TRANSFERRED", "TRANSFERRED"]),
+        ({"place": VAN, "kind": "RECEIVED"}, []),
+        ({"kind": "RECEIVED"}, ["RECEIVED"]),
+        ({"place": "COLUMN:VM-1/A1"}, ["LOADED", "OPENED"]),
+        ({"place": VAN, "until": Timestamp(seconds=1)}, []),
+        ({"place": VAN, "from": Timestamp(seconds=1)}, ["TRANSFERRED", "TRANSFERRED"]),
+    ):
+        request = wire.ListGoodsMovesRequest(**about)
+        told = await site.goods.ListGoodsMoves(request)
+        assert (kinds, "") == ([one.kind for one in told.moves], told.next_page_token), about
+
+
+async def test_a_page_that_looked_far_goes_on_where_it_ended(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it is empty: the next one finds what is behind."""
+    monkeypatch.setattr(move_lists, "LOOKED_MAX", 1)
+    request = wire.ListGoodsMovesRequest(machine_id="VM-1", kind="OPENED")
+    await site.goods.CountColumn(count(1))
+    pages, token = [], ""
+    while True:
+        told = await site.goods.ListGoodsMoves(request)
+        pages.append([one.kind for one in told.moves])
+        if not (token := told.next_page_token):
+            break
+        request.page_token = token
+    assert [[], ["OPENED"], []] == pages
 
 
 async def test_a_lot_is_found_where_it_is(site: Site) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.fleet.errors import CallRefused
 from gateway.office.goods_fields import LINES_MAX, GoodsFields
@@ -12,6 +13,13 @@ from storage.office.goods import GoodsLine
 from tests.support.fleet_calls import refusal
 from tests.support.goods_calls import VAN, count, load, transfer, unload
 from tests.support.site import Site
+
+AT = Timestamp(seconds=7)
+
+
+def moves_from(at: Timestamp, **more: Any) -> wire.ListGoodsMovesRequest:
+    """Return the request whose field has the name of one of Python's words."""
+    return wire.ListGoodsMovesRequest(**{"from": at, **more})
 
 
 @pytest.mark.parametrize(
@@ -32,7 +40,13 @@ from tests.support.site import Site
             ["goods[0].lot", "goods[0].expires_on"],
         ),
         (wire.ListGoodsMovesRequest(machine_id="VM-1", visit="v"), ["machine_id"]),
+        (wire.ListGoodsMovesRequest(machine_id="VM-1", place=VAN), ["machine_id"]),
         (wire.ListGoodsMovesRequest(lot="L1"), ["product"]),
+        (wire.ListGoodsMovesRequest(place="SOLD", kind="GONE"), ["place", "kind"]),
+        (wire.ListGoodsMovesRequest(place="COLUMN:VM-1"), ["place"]),
+        (moves_from(AT), ["from"]),
+        (wire.ListGoodsMovesRequest(until=AT, kind="SOLD"), ["until"]),
+        (moves_from(AT, place=VAN, until=AT), ["until"]),
         (wire.ListLotsRequest(), ["expires_until"]),
         (wire.ListLotColumnsRequest(product="cola"), ["lot"]),
         (wire.ListGoodsBalancesRequest(place=VAN, product="cola"), ["place"]),

@@ -8,7 +8,7 @@ import pytest
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column
 from gateway.office.health import DAY_MS, TroubleKind, health, sales_count_from
-from storage.fleet.views import HaltView, MachineView
+from storage.fleet.views import ColumnLockView, HaltView, MachineView
 from storage.office.incidents import Takings
 from storage.office.locks import LockView
 from storage.office.recalls import RecallCause
@@ -56,6 +56,27 @@ def test_a_column_that_a_command_locks_costs_what_it_sold() -> None:
     found = health(replace(a_machine_view(), ordered_locks=("A1",)), [], [], TAKINGS)
     (one,) = found.troubles
     assert (TroubleKind.LOCKED, "A1", 300) == (one.kind, one.column, found.cost_minor)
+
+
+def test_what_is_locked_by_a_command_or_empty_is_so_since_some_time() -> None:
+    """As far as that is known."""
+    recall = ColumnLockView(column="A1", recall_id="r1", since_ms=5)
+    locks = (recall, ColumnLockView(column="A1", since_ms=9))
+    machine = replace(a_machine_view(stock=0), ordered_locks=("A1",), locks=locks)
+    found = health(machine, [], [], TAKINGS, emptied={"A1": 7})
+    assert [(TroubleKind.SOLD_OUT, 7), (TroubleKind.LOCKED, 9)] == [
+        (one.kind, one.since_ms) for one in found.troubles
+    ]
+
+
+def test_a_retired_machine_costs_nothing() -> None:
+    """Whatever is wrong with it: that it is retired is said first, and then what it told."""
+    machine = replace(a_machine_view(stock=0), retired_at_ms=8, enabled=False, online=False)
+    found = health(machine, [MOTOR], [], TAKINGS)
+    assert [(TroubleKind.RETIRED, 8, None), (TroubleKind.INCIDENT, 77, None)] == [
+        (one.kind, one.since_ms, one.cost_minor) for one in found.troubles
+    ]
+    assert (0, 0) == (found.usual_minor, found.cost_minor)
 
 
 def test_a_machine_that_is_well_costs_nothing() -> None:
@@ -140,5 +161,5 @@ def test_it_is_told_since_when_somebody_disabled_it() -> None:
     """If the audit log knows it."""
     disabled = replace(a_machine_view(), enabled=False)
     for at_ms in (7_000, None):
-        (one,) = health(disabled, [], [], TAKINGS, at_ms).troubles
+        (one,) = health(disabled, [], [], TAKINGS, disabled_at_ms=at_ms).troubles
         assert (TroubleKind.DISABLED, at_ms) == (one.kind, one.since_ms)

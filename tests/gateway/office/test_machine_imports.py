@@ -1,6 +1,8 @@
 """MachineImportService over a real server, real SQL and real actors."""
 
 import grpc
+import grpc.aio
+import pytest
 
 from gateway.fleet.v1 import fleet_service_pb2
 from gateway.office.v1 import machine_import_pb2
@@ -71,6 +73,49 @@ async def test_a_file_is_checked_whole(site: Site) -> None:
     refused = await refusal(site.machine_imports.ImportMachines(asked))
     assert (grpc.StatusCode.INVALID_ARGUMENT, "IMPORT_REFUSED") == refused[:2]
     assert not await worker(site).once()
+
+
+async def test_a_site_that_is_not_there_is_said_once(site: Site) -> None:
+    """With its lines, so that what else is wrong is among the problems that are shown."""
+    names = [f"VM-{number}" for number in range(1, 31)]
+    csv = a_file(*names, site="peer").replace(b"VM-30,Lobby,HKD", b"VM-30,,HKD")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await site.machine_imports.ImportMachines(wire.ImportMachinesRequest(csv=csv))
+    said = str(refused.value.details())
+    assert "lines 2-31: site: there is no site 'peer': CreateSite makes it" in said
+    assert "line 31: store_name: must have 1 to 64 characters" in said
+
+
+async def test_an_import_is_found_without_its_id(site: Site) -> None:
+    """The newest first, of one state or of all."""
+    await a_pier(site)
+    first = await begun(site, a_file("VM-1"))
+    await worker(site).once()
+    await begun(site, a_file("VM-2"))
+    told = await site.machine_imports.ListMachineImports(
+        wire.ListMachineImportsRequest(page_size=1)
+    )
+    assert [1] == [one.line_count for one in told.machine_imports]
+    assert first.import_id != told.machine_imports[0].import_id
+    more = wire.ListMachineImportsRequest(page_size=1, page_token=told.next_page_token)
+    told = await site.machine_imports.ListMachineImports(more)
+    assert ([first.import_id], "") == (
+        [one.import_id for one in told.machine_imports],
+        told.next_page_token,
+    )
+    done = wire.ListMachineImportsRequest(state=machine_import_pb2.MACHINE_IMPORT_STATE_DONE)
+    told = await site.machine_imports.ListMachineImports(done)
+    assert [first.import_id] == [one.import_id for one in told.machine_imports]
+    unknown = wire.ListMachineImportsRequest(state=9)  # type: ignore[arg-type]  # what a newer client may say
+    assert ["state"] == (await refusal(site.machine_imports.ListMachineImports(unknown)))[2]
+
+
+async def test_a_file_of_a_spreadsheet_may_be_parted_by_semicolons(site: Site) -> None:
+    """As one that is parted by commas."""
+    await a_pier(site)
+    made = await begun(site, a_file("VM-1").replace(b",", b";"))
+    await worker(site).once()
+    assert 1 == (await looked_at(site, made.import_id)).done_count
 
 
 async def test_a_person_stops_an_import(site: Site) -> None:

@@ -171,9 +171,23 @@ async def test_lists_come_in_pages(site: Site) -> None:
 
 
 async def imported(site: Site, text: str, **more: Any) -> wire.ImportPricesResponse:
-    request = wire.ImportPricesRequest(price_list="day", csv=text.encode(), **more)
+    request = wire.ImportPricesRequest(**{"price_list": "day", "csv": text.encode(), **more})
     response: wire.ImportPricesResponse = await site.prices.ImportPrices(request)
     return response
+
+
+async def test_a_list_that_is_not_there_is_said_beside_what_is_wrong_with_its_file(
+    site: Site,
+) -> None:
+    """Only checked or not; a file without mistakes hears of the list alone."""
+    for only_check in (False, True):
+        text = "product,currency,price_minor\ncola,HKD,4.50\ntea,HKD,4.50\n"
+        call = imported(site, text, validate_only=only_check, price_list="dya")
+        assert (grpc.StatusCode.INVALID_ARGUMENT, "IMPORT_REFUSED", ["price_list", "csv"]) == (
+            await refusal(call)
+        )
+        call = imported(site, text.replace(".", ""), validate_only=only_check, price_list="dya")
+        assert "PRICE_LIST_NOT_FOUND" == (await refusal(call))[1]
 
 
 async def test_a_file_is_imported_whole(site: Site) -> None:

@@ -7,6 +7,7 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.office.v1 import product_pb2
 from gateway.office.v1 import product_service_pb2 as wire
 from gateway.v1 import money_pb2
@@ -198,6 +199,25 @@ async def test_a_file_is_imported_whole(site: Site) -> None:
     assert 3 == (await imported(site, text)).unchanged
 
 
+async def test_a_planogram_with_an_unknown_product_is_set_with_a_warning(site: Site) -> None:
+    """Only checked or not, and again for the same request; a known one is none."""
+    await registered(site)
+    await site.products.CreateProduct(creation(code="cola"))
+    columns = [
+        machine_pb2.Column(column=column, product=product, price_minor=500, capacity=5)
+        for column, product in (("A1", "cola"), ("A2", "cloa"))
+    ]
+    request = fleet_service_pb2.SetPlanogramRequest(
+        machine_id="VM-1", columns=columns, validate_only=True
+    )
+    checked = await site.fleet.SetPlanogram(request)
+    (said,) = checked.warnings
+    assert said.startswith("the catalogue has no product 'cloa'; it is sold all the same")
+    request.validate_only, request.request_id = False, "p-1"
+    for _ in range(2):
+        assert [said] == list((await site.fleet.SetPlanogram(request)).warnings)
+
+
 async def test_a_file_with_a_mistake_does_nothing(site: Site) -> None:
     """A rehearsal shows every line; the call itself is refused."""
     text = "product,barcode\ncola,96385074\ntea,1\n,\n"
@@ -220,7 +240,8 @@ async def test_a_file_with_a_mistake_does_nothing(site: Site) -> None:
 
 async def test_a_file_with_many_mistakes_is_refused_in_few_words(site: Site) -> None:
     """A status has room for little, and has it even then."""
-    text = "product,barcode\n" + "".join(f"p{number},{'9' * 500}\n" for number in range(2_000))
+    lines = (f"p{number},x{number}\n" for number in range(2_000))
+    text = "product,shelf_life_days\n" + "".join(lines)
     code, reason, fields = await refusal(imported(site, text))
     assert (grpc.StatusCode.INVALID_ARGUMENT, "IMPORT_REFUSED", 20) == (code, reason, len(fields))
 

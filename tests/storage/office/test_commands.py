@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from actors.machine.command import (
     CommandAnswered,
@@ -17,6 +18,7 @@ from storage.auditing import prove
 from storage.database.engine import Database
 from storage.fleet.queries import Queries
 from storage.office.commands import Commands, commands_page
+from storage.tables import machine_states
 from tests.storage.office.plans import goes_along
 from tests.storage.owner import START_MS, Owner
 
@@ -120,6 +122,18 @@ async def test_what_must_be_known_before_an_order_is_read_together(db: Database)
         seen.command.status,
         [one.command_id for one in seen.state.commands],
     )
+
+
+async def test_what_an_open_command_waits_for_is_read_of_its_machine(db: Database) -> None:
+    """Beside it; of a state that cannot be read its host has halted the machine."""
+    owner = await Owner.of(db, "VM-1")
+    made = Commands(db)
+    await connected(owner)
+    await owner.do("VM-1", ordered(owner, "c1", CommandKind.REPORT))
+    assert "ANSWER" == (found.waits_for if (found := await made.named("c1")) else "")
+    broken = update(machine_states).values(body="{")
+    await db.write(lambda connection: connection.execute(broken))
+    assert "HOST" == (found.waits_for if (found := await made.named("c1")) else "")
 
 
 async def test_a_gauge_counts_what_has_not_ended(db: Database) -> None:

@@ -15,11 +15,10 @@ from storage.office.goods import (
     Errand,
     Goods,
     GoodsLine,
-    MovesWanted,
     balances_page,
     kind_out_of_column,
-    moves_page,
 )
+from storage.office.move_lists import MovesWanted
 from storage.office.product_content import ProductChange, ProductContent
 from storage.office.products import Products
 from storage.office.visits import Visits
@@ -241,22 +240,6 @@ async def test_what_comes_to_a_closed_visit_follows_into_its_van(
     gone = errand("gone", cola(2), come_from="VISIT:v", to="", visit="v", machine_id="VM-1")
     assert VAN == await goods.follow(gone, by())
     assert (8, 2) == await in_stores(goods)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        (MovesWanted(), ()),
-        (MovesWanted(machine_id="VM-1"), ("goods_moves_by_machine_id_id",)),
-        (MovesWanted(visit="v"), ("goods_moves_by_visit",)),
-        (MovesWanted(lot="L1", product="cola"), ("goods_moves_by_lot",)),
-    ],
-)
-async def test_pages_of_moves_go_along_an_index(
-    db: Database, wanted: MovesWanted, index: tuple[str, ...]
-) -> None:
-    """Whatever is asked for, at any depth."""
-    await goes_along(db, moves_page(wanted, 77, 10), *index)
 
 
 async def test_pages_follow_on_one_another(goods: Goods) -> None:

@@ -163,6 +163,8 @@ async def test_planograms_wait_for_their_time_and_files_do_not_wait_for_them(db:
 
 
 async def test_what_is_due_is_found_by_an_index(db: Database) -> None:
-    """However many ended before; so are the newest of a kind."""
+    """However many ended before; so are the newest of a kind, and of a kind in one state."""
     await goes_along(db, first_due(ImportKind.PLANOGRAMS, 7), "machine_imports_due")
     await goes_along(db, newest(ImportKind.PLANOGRAMS, (7, "a"), 9), "machine_imports_by_kind")
+    done = newest(ImportKind.MACHINES, (7, "a"), 9, ImportState.DONE)
+    await goes_along(db, done, "machine_imports_by_state")

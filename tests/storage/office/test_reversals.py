@@ -8,7 +8,8 @@ from sqlalchemy import insert
 from actors.machine.goods import SUPPLIER, visit_place
 from storage.database.engine import Database, StorageConfig
 from storage.office.deeds import Deed, NotPossible, NotThere
-from storage.office.goods import Errand, Goods, GoodsLine, MovesWanted
+from storage.office.goods import Errand, Goods, GoodsLine
+from storage.office.move_lists import MovesWanted
 from storage.office.product_content import ProductContent
 from storage.office.products import Products
 from storage.office.reversals import Reversals, errand_back

@@ -11,11 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 IDENTITY, REQUEST = "identity.json", "request.json"
 
 
@@ -57,19 +52,7 @@ class CredentialStore:
         read, present = self._read(REQUEST), self.present()
         if read is not None and (present is None or present.private_key != read["private_key"]):
             return SigningRequest(**read)
-        key = ec.generate_private_key(ec.SECP256R1())
-        # What the certificate says the backend decides; the name lets it refuse a token that is
-        # another machine's before that is used up.
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self._machine_id)])
-        csr = x509.CertificateSigningRequestBuilder().subject_name(name)
-        made = SigningRequest(
-            private_key=key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ).decode(),
-            csr=csr.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode(),
-        )
+        made = _made(self._machine_id)
         self._write(REQUEST, {"private_key": made.private_key, "csr": made.csr})
         return made
 
@@ -107,3 +90,26 @@ class CredentialStore:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _made(machine_id: str) -> SigningRequest:
+    """Return a new key and its request."""
+    # Machines without certificates should not wait for it.
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    # What the certificate says the backend decides; the name lets it refuse a token that is another
+    # machine's before that is used up.
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, machine_id)])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(name)
+    return SigningRequest(
+        private_key=key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+        csr=csr.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode(),
+    )

@@ -35,6 +35,7 @@ from tests.support.csr import csr
 from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.site import Site, a_site, found
 
+DAY_MS = 86_400_000
 QUICK = Policy(idle_refund_ms=1_000, unavailable_grace_ms=1_000, refund_retry_ms=(20, 20, 10_000))
 
 
@@ -146,6 +147,22 @@ async def test_a_machine_renews_and_shows_the_newer_one_from_then_on(field: Fiel
         await used(field, 2)
         await field.reconnects(client)
     assert [(2, True, False), (1, True, False)] == await generations(field)
+
+
+async def test_a_machine_renews_by_itself_at_two_thirds_of_its_life(field: Field) -> None:
+    """By the time that Welcome tells, whatever its own clock says; not a day sooner."""
+    async with field.machine("box", await field.enroller.token()) as client:
+        await until(lambda: client.welcomes == 1)
+        assert client.certified is not None
+        first = client.certified.present
+        field.site.clock.ahead_ms = 19 * DAY_MS
+        await field.reconnects(client)
+        assert first is client.certified.present
+        field.site.clock.ahead_ms = 20 * DAY_MS
+        await field.reconnects(client)
+        await until(lambda: client.certified is not None and client.certified.present != first)
+    # TLS goes by the computer's clock, by which that one is not good yet: it is not shown here.
+    assert [(2, False, False), (1, True, False)] == await generations(field)
 
 
 async def test_a_stolen_certificate_turns_both_away_and_the_money_goes_back(field: Field) -> None:

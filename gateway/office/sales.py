@@ -2,6 +2,8 @@
 # sales_service.proto
 """SalesService: what was sold, as it was made of the books."""
 
+from dataclasses import replace
+
 from gateway.fleet import enums
 from gateway.fleet.answering import Context, Parts, answered
 from gateway.fleet.views import timestamp
@@ -14,6 +16,7 @@ from gateway.v1 import money_pb2
 from storage.insight import sales as asked
 from storage.insight.follower import Lag
 from storage.insight.sales import Beside, By, SalesBooks, SalesWanted
+from storage.insight.sellable import SECONDS, SellableBooks, SoldThere
 
 _BY = enums.descriptor_of(wire.SalesBy)
 _BESIDE = enums.descriptor_of(wire.SalesBeside)
@@ -22,30 +25,18 @@ _BESIDE = enums.descriptor_of(wire.SalesBeside)
 class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, books: SalesBooks) -> None:
+    def __init__(self, parts: Parts, books: SalesBooks, time: SellableBooks) -> None:
         self.parts = parts
         self._books = books
+        self._time = time
 
     @answered
     async def GetSales(
         self, request: wire.GetSalesRequest, context: Context
     ) -> wire.GetSalesResponse:
-        fields = OfficeFields()
-        by = enums.word_of(_BY, request.by)
-        if not by:
-            fields.wrong("by", "must say by what, for example SALES_BY_DAY")
-        fields.done()
-        wanted = SalesWanted(
-            first=request.first_day,
-            last=request.last_day,
-            by=By(by),
-            beside=Beside(enums.word_of(_BESIDE, request.beside) or Beside.PERIOD_BEFORE),
-            machine_ids=tuple(request.machine_ids),
-            district=request.district,
-            site_type=request.site_type,
-        )
+        beside = Beside(enums.word_of(_BESIDE, request.beside) or Beside.PERIOD_BEFORE)
         with in_words():
-            told = await self._books.sales(wanted)
+            told = await self._books.sales(replace(_wanted(request), beside=beside))
         return wire.GetSalesResponse(
             lines=[
                 wire.SalesLine(
@@ -57,6 +48,24 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
             ],
             before_first_day=told.before_first,
             before_last_day=told.before_last,
+            completeness=_completeness(told.lag),
+        )
+
+    @answered
+    async def GetSellableTime(
+        self, request: wire.GetSellableTimeRequest, context: Context
+    ) -> wire.GetSellableTimeResponse:
+        with in_words():
+            told = await self._time.sellable(_wanted(request))
+        return wire.GetSellableTimeResponse(
+            lines=[
+                wire.SellableTime(
+                    key=plain(line.key),
+                    sold=[_sold(one) for one in line.sold],
+                    **{name: getattr(line.spent, name) for name in SECONDS},
+                )
+                for line in told.lines
+            ],
             completeness=_completeness(told.lag),
         )
 
@@ -85,6 +94,29 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
             ],
             completeness=_completeness(lag),
         )
+
+
+def _wanted(request: wire.GetSalesRequest | wire.GetSellableTimeRequest) -> SalesWanted:
+    """Return what is asked for. Raises CallRefused."""
+    fields = OfficeFields()
+    by = enums.word_of(_BY, request.by)
+    if not by:
+        fields.wrong("by", "must say by what, for example SALES_BY_DAY")
+    fields.done()
+    return SalesWanted(
+        first=request.first_day,
+        last=request.last_day,
+        by=By(by),
+        machine_ids=tuple(request.machine_ids),
+        district=request.district,
+        site_type=request.site_type,
+    )
+
+
+def _sold(of: SoldThere) -> wire.SoldThere:
+    per_day = None if of.per_day_minor is None else _money(of.per_day_minor, of.currency)
+    amount = asked.Amounts(units=of.units, sales_minor=of.sales_minor)
+    return wire.SoldThere(sold=_amount(amount, of.currency), per_sellable_day=per_day)
 
 
 def _amount(of: asked.Amounts, currency: str) -> wire.SalesAmount:

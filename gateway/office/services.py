@@ -80,6 +80,7 @@ from gateway.screens.folder import AssetFolder
 from gateway.trust.denying import Denying
 from storage.database.engine import Database
 from storage.insight.sales import SalesBooks
+from storage.insight.sellable import SellableBooks
 from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
 from storage.office.commands import Commands
@@ -156,6 +157,7 @@ class OfficeParts:
     showing: ScreenCalls
     screens: Screens
     sales: SalesBooks
+    time: SellableBooks
 
     @classmethod
     def on(
@@ -232,6 +234,7 @@ class OfficeParts:
             ),
             screens=Screens(database),
             sales=SalesBooks(database),
+            time=SellableBooks(database),
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -372,5 +375,5 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         ScreenService(parts.fleet, parts.showing, parts.screens), server
     )
     sales_service_pb2_grpc.add_SalesServiceServicer_to_server(
-        SalesService(parts.fleet, parts.sales), server
+        SalesService(parts.fleet, parts.sales, parts.time), server
     )

@@ -20,6 +20,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 BARS_MAX = 15
 NOTHING = "Nothing was sold in this time, as far as is known."
 Told = wire.GetSalesResponse | Missing
+Answer = wire.GetSalesResponse | wire.GetDaySalesResponse | wire.GetSellableTimeResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Complete:
     making_again: bool
 
 
-def complete(answer: Told | wire.GetDaySalesResponse) -> Complete | None:
+def complete(answer: Answer | Missing) -> Complete | None:
     """Return how complete an answer is; None if there is none."""
     if isinstance(answer, Missing):
         return None

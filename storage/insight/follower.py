@@ -17,10 +17,13 @@ from sqlalchemy import Connection, func, select
 from actors.ports import Clock, StoreError
 from storage.database.engine import Database
 from storage.fleet.horizon import Horizon
-from storage.insight import clearing, lease, rollups
+from storage.insight import clearing, exposing, lease, rollups
+from storage.insight.exposing import Exposed
+from storage.insight.exposure import Counted
 from storage.insight.facts import Moved, SaleFact, sale_facts
 from storage.insight.funnel import add_funnel
 from storage.insight.lease import CLEARING, FollowerLost, LeaseWatch, Standing
+from storage.insight.local_time import HOUR_MS
 from storage.insight.places import where
 from storage.insight.reading import Batch, read_batch
 from storage.insight.rollups import Sums
@@ -153,6 +156,8 @@ class Follower:
                 if self.held is None:
                     raise FollowerLost("Somebody else follows the journal.")
                 await self.sleep(LOOK_EVERY_S / 5)
+        while await self._count_on(self.held):
+            pass
         return self.held.position
 
     async def rebuild(self) -> None:
@@ -190,25 +195,65 @@ class Follower:
 
     async def _follow(self, held: Standing) -> bool:
         horizon = await self._horizon.position()
-        batch = await self.db.read(
-            lambda connection: read_batch(
+
+        def read(connection: Connection) -> tuple[Batch, Exposed] | None:
+            batch = read_batch(
                 connection, after=held.position, horizon=horizon, most=self.lines_at_once
             )
-        )
-        if batch is None:
+            if batch is None:
+                return None
+            exposed = exposing.read_exposed(connection, after_position=batch.after, upto=batch.upto)
+            return batch, exposed
+
+        found = await self.db.read(read)
+        if found is None:
+            if await self._count_on(held):
+                return True
             await self._beat(held)
             return False
-        facts, sums = await asyncio.to_thread(made_of, batch)  # The loop has customers.
+        batch, exposed = found
+
+        def make() -> tuple[list[SaleFact], Sums, list[Counted]]:
+            facts, sums = made_of(batch)
+            return facts, sums, exposed.counted(sums)
+
+        facts, sums, counted = await asyncio.to_thread(make)  # The loop has customers.
 
         def save(connection: Connection) -> None:
             if facts:
                 connection.execute(facts_table.insert(), [rollups.as_row(one) for one in facts])
             rollups.save(connection, sums)
+            exposing.save(connection, counted)
 
         self.held = await self._write(
             held, save, position=batch.upto, at_ms=max(held.at_ms, batch.newest_ms)
         )
-        return batch.upto < horizon
+        return batch.upto < horizon or await self._count_on(self.held)
+
+    async def _count_on(self, held: Standing) -> bool:
+        """Count the time of some machines to whom nothing happened up to the last full hour of
+        what is told; return whether there were any. It is of no later time than the books are, so
+        that it is the same when all is made again.
+        """
+        until_ms = held.at_ms // HOUR_MS * HOUR_MS
+        silent, exposed = await self.db.read(
+            lambda connection: exposing.read_silent(connection, until_ms=until_ms)
+        )
+        if not silent:
+            return False
+
+        def make() -> tuple[Sums, list[Counted]]:
+            sums = Sums()
+            return sums, exposing.counted_further(sums, silent, exposed.stays, until_ms=until_ms)
+
+        sums, counted = await asyncio.to_thread(make)
+
+        def save(connection: Connection) -> None:
+            rollups.save(connection, sums)
+            exposing.save(connection, counted)
+
+        self.held = await self._write(held, save)
+        return True
 
     async def _beat(self, held: Standing) -> None:
         if self.monotonic_s() - self._alive_s >= lease.LEASE_MS / 1_000 / lease.BEATS_IN_A_LEASE:

@@ -338,3 +338,150 @@ class GetDaySalesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetDaySalesResponse: _TypeAlias = GetDaySalesResponse  # noqa: Y015
+
+@_typing.final
+class GetSellableTimeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    MACHINE_IDS_FIELD_NUMBER: _builtins.int
+    DISTRICT_FIELD_NUMBER: _builtins.int
+    SITE_TYPE_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.int
+    """As 20260131, both counted; 400 days at most."""
+    last_day: _builtins.int
+    by: Global___SalesBy.ValueType
+    """All but products and categories."""
+    district: _builtins.str
+    site_type: _builtins.str
+    @_builtins.property
+    def machine_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in GetSalesRequest."""
+
+    def __init__(
+        self,
+        *,
+        first_day: _builtins.int = ...,
+        last_day: _builtins.int = ...,
+        by: Global___SalesBy.ValueType = ...,
+        machine_ids: _abc.Iterable[_builtins.str] | None = ...,
+        district: _builtins.str = ...,
+        site_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "district", b"district", "first_day", b"first_day", "last_day", b"last_day", "machine_ids", b"machine_ids", "site_type", b"site_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSellableTimeRequest: _TypeAlias = GetSellableTimeRequest  # noqa: Y015
+
+@_typing.final
+class SoldThere(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOLD_FIELD_NUMBER: _builtins.int
+    PER_SELLABLE_DAY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sold(self) -> Global___SalesAmount: ...
+    @_builtins.property
+    def per_sellable_day(self) -> _money_pb2.Money:
+        """For each sellable machine-day (24 hours in which something could be bought), rounded down. Absent where there was
+        no such time.
+        """
+
+    def __init__(
+        self,
+        *,
+        sold: Global___SalesAmount | None = ...,
+        per_sellable_day: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["per_sellable_day", b"per_sellable_day", "sold", b"sold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["per_sellable_day", b"per_sellable_day", "sold", b"sold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoldThere: _TypeAlias = SoldThere  # noqa: Y015
+
+@_typing.final
+class SellableTime(_message.Message):
+    """Machines' time in seconds. What is lost is the difference: known less online; online less in service; in service
+    less sellable.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    KNOWN_S_FIELD_NUMBER: _builtins.int
+    ONLINE_S_FIELD_NUMBER: _builtins.int
+    IN_SERVICE_S_FIELD_NUMBER: _builtins.int
+    SELLABLE_S_FIELD_NUMBER: _builtins.int
+    COLUMN_S_FIELD_NUMBER: _builtins.int
+    EMPTY_COLUMN_S_FIELD_NUMBER: _builtins.int
+    SOLD_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """As in SalesLine."""
+    known_s: _builtins.int
+    """Since a machine's first line in the books that is told, until it was retired."""
+    online_s: _builtins.int
+    in_service_s: _builtins.int
+    """Online, enabled, and its reader accepts customers."""
+    sellable_s: _builtins.int
+    """In service, and something is in a column that is not locked."""
+    column_s: _builtins.int
+    """The time in service times its columns, and of those the empty and locked ones."""
+    empty_column_s: _builtins.int
+    @_builtins.property
+    def sold(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoldThere]:
+        """One for each currency; none if nothing was sold."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        known_s: _builtins.int = ...,
+        online_s: _builtins.int = ...,
+        in_service_s: _builtins.int = ...,
+        sellable_s: _builtins.int = ...,
+        column_s: _builtins.int = ...,
+        empty_column_s: _builtins.int = ...,
+        sold: _abc.Iterable[Global___SoldThere] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column_s", b"column_s", "empty_column_s", b"empty_column_s", "in_service_s", b"in_service_s", "key", b"key", "known_s", b"known_s", "online_s", b"online_s", "sellable_s", b"sellable_s", "sold", b"sold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SellableTime: _TypeAlias = SellableTime  # noqa: Y015
+
+@_typing.final
+class GetSellableTimeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    COMPLETENESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___SellableTime]:
+        """In the order of keys."""
+
+    @_builtins.property
+    def completeness(self) -> Global___SalesCompleteness:
+        """A machine to which nothing happened since is counted up to the last full hour before complete_until."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___SellableTime] | None = ...,
+        completeness: Global___SalesCompleteness | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSellableTimeResponse: _TypeAlias = GetSellableTimeResponse  # noqa: Y015

@@ -39,6 +39,10 @@ class SalesServiceStub:
     """Sales of some days by one thing, beside an earlier time of the same length."""
     GetDaySales: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetDaySalesRequest, _sales_service_pb2.GetDaySalesResponse]
     """A day's sales up to an hour, beside the same hours of the eight same weekdays before it."""
+    GetSellableTime: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetSellableTimeRequest, _sales_service_pb2.GetSellableTimeResponse]
+    """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
+    that nobody wants.
+    """
 
 @_typing.type_check_only
 class SalesServiceAsyncStub(SalesServiceStub):
@@ -51,6 +55,10 @@ class SalesServiceAsyncStub(SalesServiceStub):
     """Sales of some days by one thing, beside an earlier time of the same length."""
     GetDaySales: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetDaySalesRequest, _sales_service_pb2.GetDaySalesResponse]  # type: ignore[assignment]
     """A day's sales up to an hour, beside the same hours of the eight same weekdays before it."""
+    GetSellableTime: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetSellableTimeRequest, _sales_service_pb2.GetSellableTimeResponse]  # type: ignore[assignment]
+    """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
+    that nobody wants.
+    """
 
 class SalesServiceServicer(metaclass=_abc_1.ABCMeta):
     """What was sold, made of the books after the fact. Days and hours are by the clock of the site where the
@@ -72,5 +80,15 @@ class SalesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sales_service_pb2.GetDaySalesResponse, _abc.Awaitable[_sales_service_pb2.GetDaySalesResponse]]:
         """A day's sales up to an hour, beside the same hours of the eight same weekdays before it."""
+
+    @_abc_1.abstractmethod
+    def GetSellableTime(
+        self,
+        request: _sales_service_pb2.GetSellableTimeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sales_service_pb2.GetSellableTimeResponse, _abc.Awaitable[_sales_service_pb2.GetSellableTimeResponse]]:
+        """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
+        that nobody wants.
+        """
 
 def add_SalesServiceServicer_to_server(servicer: SalesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

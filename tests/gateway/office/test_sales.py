@@ -4,7 +4,7 @@ import pytest
 
 from gateway.office.v1 import sales_service_pb2 as wire
 from storage.insight.rollups import Sums, save
-from storage.tables import scope_days, scope_hours
+from storage.tables import scope_days, scope_exposures, scope_hours
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
@@ -68,3 +68,17 @@ async def test_what_cannot_be_answered_is_refused(site: Site) -> None:
         (wire.GetDaySalesRequest(day=7), "NO_SUCH_DAYS"),
     ):
         assert reason == (await refusal(site.sales.GetDaySales(bad)))[1]
+
+
+async def test_time_is_told_beside_what_was_sold_in_it(sold: Site) -> None:
+    """And what cannot be asked of time is refused."""
+    sums = Sums()
+    sums.add(scope_exposures, ("FLEET", "", DAY, 9), (3_600, 3_600, 3_600, 1_800, 7_200, 3_600))
+    await sold.database.write(lambda connection: save(connection, sums))
+    request = wire.GetSellableTimeRequest(first_day=DAY, last_day=DAY, by=wire.SALES_BY_HOUR)
+    first, second = (await sold.sales.GetSellableTime(request)).lines
+    assert ("09", 1_800, 3_600) == (first.key, first.sellable_s, first.empty_column_s)
+    assert (500, 500 * 48) == (first.sold[0].sold.sales.minor, first.sold[0].per_sellable_day.minor)
+    assert not second.sold[0].HasField("per_sellable_day")
+    request.by = wire.SALES_BY_PRODUCT
+    assert "NO_TIME_OF_THAT" == (await refusal(sold.sales.GetSellableTime(request)))[1]

@@ -1,6 +1,6 @@
 """How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``,
 ``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``, ``clock:<process>.<since>``,
-``loading:<place>``, ``code:<machine>.<since>``, ``readout:<row>``.
+``loading:<place>``, ``code:<machine>.<since>``, ``readout:<row>``, ``tag:<tag>``.
 
 A difference that comes with other money is another item: whoever closed the first has not seen the
 second.
@@ -17,6 +17,7 @@ from storage.tables import (
     readout_differences,
     reconciliation_differences,
     refunds,
+    tag_runs,
     vends,
     work_item_closings,
     wrong_clocks,
@@ -48,6 +49,8 @@ CLOCK_ITEM: ColumnElement[str] = (
 # An act's place, product and lot are one.
 LOADING_ITEM: ColumnElement[str] = literal("loading:") + goods_balances.c.place
 READOUT_ITEM: ColumnElement[str] = literal("readout:") + cast(readout_differences.c.id, String)
+
+TAG_ITEM: ColumnElement[str] = literal("tag:") + tag_runs.c.tag
 
 
 def not_closed(item_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -88,6 +88,10 @@ _NEXT_STEPS = {
         "that time; mend what is wrong here (SettleVend, RefundVend, CountColumn); then "
         "CloseWorkItem with what was found out"
     ),
+    views.WorkItemKind.TAG_RULE_FAILED: (
+        "UpdateTag with a rule that does what the reason asks, or RetireTag; who has the tag keeps "
+        "it meanwhile, and the item goes when the rule has been evaluated"
+    ),
 }
 
 

@@ -15,6 +15,7 @@ from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.insight import sales as asked
 from storage.insight.follower import Lag
+from storage.insight.funnels import FunnelBooks
 from storage.insight.sales import Beside, By, SalesBooks, SalesWanted
 from storage.insight.sellable import SECONDS, SellableBooks, SoldThere
 
@@ -25,10 +26,13 @@ _BESIDE = enums.descriptor_of(wire.SalesBeside)
 class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, books: SalesBooks, time: SellableBooks) -> None:
+    def __init__(
+        self, parts: Parts, books: SalesBooks, time: SellableBooks, funnels: FunnelBooks
+    ) -> None:
         self.parts = parts
         self._books = books
         self._time = time
+        self._funnels = funnels
 
     @answered
     async def GetSales(
@@ -65,6 +69,28 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
                     **{name: getattr(line.spent, name) for name in SECONDS},
                 )
                 for line in told.lines
+            ],
+            completeness=_completeness(told.lag),
+        )
+
+    @answered
+    async def GetFunnel(
+        self, request: wire.GetFunnelRequest, context: Context
+    ) -> wire.GetFunnelResponse:
+        wanted = SalesWanted(
+            first=request.first_day,
+            last=request.last_day,
+            by=By.DAY,
+            machine_ids=tuple(request.machine_ids),
+            district=request.district,
+            site_type=request.site_type,
+        )
+        with in_words():
+            told = await self._funnels.funnel(wanted)
+        return wire.GetFunnelResponse(
+            steps=[
+                wire.FunnelStep(mode=one.mode, stage=one.stage.value, number=one.number)
+                for one in told.steps
             ],
             completeness=_completeness(told.lag),
         )

@@ -36,6 +36,7 @@ from gateway.office.sales import SalesService
 from gateway.office.screen_calls import ScreenCalls
 from gateway.office.screens import ScreenService
 from gateway.office.stock import StockService
+from gateway.office.tags import TagService
 from gateway.office.v1 import (
     audit_data_service_pb2,
     audit_data_service_pb2_grpc,
@@ -69,6 +70,8 @@ from gateway.office.v1 import (
     screen_service_pb2_grpc,
     stock_service_pb2,
     stock_service_pb2_grpc,
+    tag_service_pb2,
+    tag_service_pb2_grpc,
     visit_service_pb2,
     visit_service_pb2_grpc,
 )
@@ -79,8 +82,12 @@ from gateway.rpc.denylist import Denylist
 from gateway.screens.folder import AssetFolder
 from gateway.trust.denying import Denying
 from storage.database.engine import Database
+from storage.insight.funnels import FunnelBooks
+from storage.insight.payer import PayerBooks
 from storage.insight.sales import SalesBooks
 from storage.insight.sellable import SellableBooks
+from storage.insight.suppression import Gate
+from storage.insight.tags import Tags
 from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
 from storage.office.commands import Commands
@@ -158,6 +165,9 @@ class OfficeParts:
     screens: Screens
     sales: SalesBooks
     time: SellableBooks
+    funnels: FunnelBooks
+    tags: Tags
+    payers: PayerBooks
 
     @classmethod
     def on(
@@ -170,17 +180,19 @@ class OfficeParts:
         close_denied: Callable[[], None] = lambda: None,
         asset_folder: AssetFolder | None = None,
         screens_changed: Callable[[], None] = lambda: None,
+        gate: Gate | None = None,
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
         others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
         and ``close_denied`` closes what is open of those who are; ``asset_folder`` has what
-        machines show, and ``screens_changed`` is told when they may have to show something else.
+        machines show, and ``screens_changed`` is told when they may have to show something else;
+        ``gate`` is what figures of payers go out through.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
         templates, pars = Templates(database), Pars(database)
         applications = Imports(database, ImportKind.PLANOGRAMS)
-        denials = Denials(database)
+        denials, gate = Denials(database), gate or Gate()
         return cls(
             fleet=fleet,
             products=Products(database),
@@ -235,6 +247,9 @@ class OfficeParts:
             screens=Screens(database),
             sales=SalesBooks(database),
             time=SellableBooks(database),
+            funnels=FunnelBooks(database, gate),
+            tags=Tags(database, gate),
+            payers=PayerBooks(database),
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -269,6 +284,7 @@ FILES = (
             denial_service_pb2,
             screen_service_pb2,
             sales_service_pb2,
+            tag_service_pb2,
         )
     ),
 )
@@ -375,5 +391,8 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         ScreenService(parts.fleet, parts.showing, parts.screens), server
     )
     sales_service_pb2_grpc.add_SalesServiceServicer_to_server(
-        SalesService(parts.fleet, parts.sales, parts.time), server
+        SalesService(parts.fleet, parts.sales, parts.time, parts.funnels), server
+    )
+    tag_service_pb2_grpc.add_TagServiceServicer_to_server(
+        TagService(parts.fleet, parts.tags, parts.payers), server
     )

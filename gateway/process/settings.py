@@ -37,6 +37,7 @@ from gateway.process.sections import (
     FleetPolicy,
     Health,
     Http,
+    Insight,
     Limits,
     Logs,
     Machines,
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     logs: Logs = Logs()
     posters: Posters = Posters()
+    insight: Insight = Insight()
     trace: Trace = Trace()
     screens: Screens = Screens()
     payer_salt: SecretStr = SecretStr("")

@@ -73,6 +73,7 @@ from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import GaugeView
 from storage.insight.follower import Follower, lag_of
+from storage.insight.suppression import Gate
 from storage.machines.inbox import Inbox
 from storage.machines.payers import Payers
 from storage.machines.store import SqlMachineStore
@@ -239,6 +240,7 @@ def assemble(
         close_denied=close_denied,
         asset_folder=screens.folder,
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
+        gate=Gate(made.gate_payers),
     )
     return Gateway(
         registry=registry,

@@ -20,7 +20,12 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 BARS_MAX = 15
 NOTHING = "Nothing was sold in this time, as far as is known."
 Told = wire.GetSalesResponse | Missing
-Answer = wire.GetSalesResponse | wire.GetDaySalesResponse | wire.GetSellableTimeResponse
+Answer = (
+    wire.GetSalesResponse
+    | wire.GetDaySalesResponse
+    | wire.GetSellableTimeResponse
+    | wire.GetFunnelResponse
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ class WorkItemKind(StrEnum):
     LOADING_UNFINISHED = "LOADING_UNFINISHED"
     CODE_REFUSED = "CODE_REFUSED"
     READOUT_DIFFERENCE = "READOUT_DIFFERENCE"
+    TAG_RULE_FAILED = "TAG_RULE_FAILED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

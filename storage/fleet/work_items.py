@@ -1,4 +1,4 @@
-"""What waits for a person, as one list over ten tables, oldest first; each of them is read
+"""What waits for a person, as one list over eleven tables, oldest first; each of them is read
 through an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can
@@ -30,7 +30,7 @@ from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import AlarmKind, RefundStatus, VendStatus
 from actors.ports import CodeStop
 from storage import codec
-from storage.fleet import halted_money, loadings, positions, readout_items
+from storage.fleet import halted_money, loadings, positions, readout_items, tag_items
 from storage.fleet.item_branches import Branch, columns
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.fleet.wrong_clocks import IS_THE_FIRST, in_words
@@ -312,6 +312,7 @@ def _branches(now_ms: int) -> list[Branch]:
             columns=columns(amount_minor=literal(0), reason=machine_states.c.code_trouble),
         ),
         readout_items.branch(),
+        tag_items.branch(),
     ]
 
 

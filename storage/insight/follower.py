@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 from actors.ports import Clock, StoreError
 from storage.database.engine import Database
 from storage.fleet.horizon import Horizon
-from storage.insight import clearing, exposing, lease, rollups
+from storage.insight import clearing, exposing, lease, rollups, tagging
 from storage.insight.exposing import Exposed
 from storage.insight.exposure import Counted
 from storage.insight.facts import Moved, SaleFact, sale_facts
@@ -37,6 +37,8 @@ LINES_AT_ONCE = 1_000
 LOOK_EVERY_S = 0.5
 FAILED_EVERY_S = 10.0
 """What cannot be told now cannot be told half a second later: the log is not filled with it."""
+RULES_EVERY_S = 10.0
+"""A rule that somebody has just written waits no longer."""
 _OLDEST = select(journal.c.at_ms).order_by(journal.c.id).limit(1)
 _NEWEST = select(journal.c.id).order_by(journal.c.id.desc()).limit(1)
 
@@ -103,6 +105,7 @@ class Follower:
     """How it stands, if it is this process that follows."""
     _watch: LeaseWatch = field(default_factory=LeaseWatch)
     _alive_s: float = 0.0
+    _rules_at_s: float = 0.0
     _horizon: Horizon = field(init=False)
 
     def __post_init__(self) -> None:
@@ -207,7 +210,7 @@ class Follower:
 
         found = await self.db.read(read)
         if found is None:
-            if await self._count_on(held):
+            if await self._count_on(held) or await self._tag(held):
                 return True
             await self._beat(held)
             return False
@@ -221,7 +224,10 @@ class Follower:
 
         def save(connection: Connection) -> None:
             if facts:
-                connection.execute(facts_table.insert(), [rollups.as_row(one) for one in facts])
+                known = tagging.still_known(connection, {one.payer_id for one in facts})
+                connection.execute(
+                    facts_table.insert(), [rollups.as_row(one, known) for one in facts]
+                )
             rollups.save(connection, sums)
             exposing.save(connection, counted)
 
@@ -229,6 +235,24 @@ class Follower:
             held, save, position=batch.upto, at_ms=max(held.at_ms, batch.newest_ms)
         )
         return batch.upto < horizon or await self._count_on(self.held)
+
+    async def _tag(self, held: Standing) -> bool:
+        """Evaluate one rule of a tag, if one is due; return whether one was."""
+        if self.monotonic_s() < self._rules_at_s:
+            return False
+        run = await self.db.read(lambda connection: tagging.next_run(connection, held))
+        if run is None:
+            self._rules_at_s = self.monotonic_s() + RULES_EVERY_S
+            return False
+        now_ms = self.clock.now_ms()
+
+        def save(connection: Connection) -> None:
+            tagging.save_run(connection, run, held, now_ms=now_ms)
+
+        self.held = await self._write(held, save)
+        if run.error:
+            log.warning("the rule of a tag failed", tag=run.rule.tag, error=run.error)
+        return True
 
     async def _count_on(self, held: Standing) -> bool:
         """Count the time of some machines to whom nothing happened up to the last full hour of

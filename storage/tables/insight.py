@@ -76,6 +76,14 @@ sale_facts = Table(
     CheckConstraint("units >= 0", name="units_fell"),
     Index(None, "position"),
 )
+_NAMED = text("payer_id <> ''")
+Index(
+    "sale_facts_by_payer",
+    sale_facts.c.payer_id,
+    sale_facts.c.d,
+    sqlite_where=_NAMED,
+    postgresql_where=_NAMED,
+)
 
 
 def _days(name: str, *whose: Column[str]) -> Table:

@@ -67,7 +67,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         rehearsed, tomorrow, waiting, rotated, posters, screens, *more = more
         import_of, imported, *goods = more
         refill, mistake, counted, visit, stock, lots, recall, locked, faults, tested, *day = goods
-        books, meters, differences, sales = day
+        books, meters, differences, sales, sellable, tagged = day
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -182,6 +182,13 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(sales)
         assert 2 == told.count("completeuntil")
         assert "linesbehind" not in told
+        told = await desk.type(sellable)
+        assert 2 == told.count("completeuntil")
+        assert '"knowns"' in told
+        told = await desk.type(tagged)
+        assert told == await desk.type(tagged)
+        assert '"fans of snacks"' in told
+        assert '"purchase_days_28' in told.replace("\\", "")
         await site.gateway.follower.give_up()
         await door.stop(grace_s=0)
         await listener.stop(grace_s=0)

@@ -52,6 +52,8 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """Alipay refused to make, stop, restart or modify a machine's code: reason says which and whether it is stopped."""
     WORK_ITEM_KIND_READOUT_DIFFERENCE: _WorkItemKind.ValueType  # 13
     """A machine counted something else than the books have: reason begins with the counter, DA2, CA2, VA1 or PA2*column."""
+    WORK_ITEM_KIND_TAG_RULE_FAILED: _WorkItemKind.ValueType  # 14
+    """The rule of a tag cannot be evaluated: reason says why. Nobody gets or loses the tag meanwhile."""
 
 class WorkItemKind(_WorkItemKind, metaclass=_WorkItemKindEnumTypeWrapper): ...
 
@@ -82,6 +84,8 @@ WORK_ITEM_KIND_CODE_REFUSED: WorkItemKind.ValueType  # 12
 """Alipay refused to make, stop, restart or modify a machine's code: reason says which and whether it is stopped."""
 WORK_ITEM_KIND_READOUT_DIFFERENCE: WorkItemKind.ValueType  # 13
 """A machine counted something else than the books have: reason begins with the counter, DA2, CA2, VA1 or PA2*column."""
+WORK_ITEM_KIND_TAG_RULE_FAILED: WorkItemKind.ValueType  # 14
+"""The rule of a tag cannot be evaluated: reason says why. Nobody gets or loses the tag meanwhile."""
 Global___WorkItemKind: _TypeAlias = WorkItemKind  # noqa: Y015
 
 @_typing.final

@@ -485,3 +485,94 @@ class GetSellableTimeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSellableTimeResponse: _TypeAlias = GetSellableTimeResponse  # noqa: Y015
+
+@_typing.final
+class GetFunnelRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    MACHINE_IDS_FIELD_NUMBER: _builtins.int
+    DISTRICT_FIELD_NUMBER: _builtins.int
+    SITE_TYPE_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.int
+    """As 20260131, both counted; 400 days at most."""
+    last_day: _builtins.int
+    district: _builtins.str
+    site_type: _builtins.str
+    @_builtins.property
+    def machine_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in GetSalesRequest."""
+
+    def __init__(
+        self,
+        *,
+        first_day: _builtins.int = ...,
+        last_day: _builtins.int = ...,
+        machine_ids: _abc.Iterable[_builtins.str] | None = ...,
+        district: _builtins.str = ...,
+        site_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["district", b"district", "first_day", b"first_day", "last_day", b"last_day", "machine_ids", b"machine_ids", "site_type", b"site_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFunnelRequest: _TypeAlias = GetFunnelRequest  # noqa: Y015
+
+@_typing.final
+class FunnelStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    mode: _builtins.str
+    """AUTHORIZATION_FIRST or SELECTION_FIRST; empty if it is not known any more."""
+    stage: _builtins.str
+    """CODE_SHOWN (a choice, by those who choose first), PAID, APPROVED, DELIVERED, each counted once."""
+    number: _builtins.int
+    """Absent: too few to be told, or none."""
+    def __init__(
+        self,
+        *,
+        mode: _builtins.str = ...,
+        stage: _builtins.str = ...,
+        number: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "number", b"number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "mode", b"mode", "number", b"number", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+    _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
+
+Global___FunnelStep: _TypeAlias = FunnelStep  # noqa: Y015
+
+@_typing.final
+class GetFunnelResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    COMPLETENESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStep]:
+        """By mode, in the order of the stages."""
+
+    @_builtins.property
+    def completeness(self) -> Global___SalesCompleteness: ...
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[Global___FunnelStep] | None = ...,
+        completeness: Global___SalesCompleteness | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFunnelResponse: _TypeAlias = GetFunnelResponse  # noqa: Y015

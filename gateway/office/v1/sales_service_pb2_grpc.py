@@ -51,6 +51,11 @@ class SalesServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeResponse.FromString,
                 _registered_method=True)
+        self.GetFunnel = channel.unary_unary(
+                '/gateway.office.v1.SalesService/GetFunnel',
+                request_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelResponse.FromString,
+                _registered_method=True)
 
 
 class SalesServiceServicer(object):
@@ -80,6 +85,13 @@ class SalesServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFunnel(self, request, context):
+        """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SalesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +109,11 @@ def add_SalesServiceServicer_to_server(servicer, server):
                     servicer.GetSellableTime,
                     request_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeResponse.SerializeToString,
+            ),
+            'GetFunnel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFunnel,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -182,6 +199,33 @@ class SalesService(object):
             '/gateway.office.v1.SalesService/GetSellableTime',
             gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFunnel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.SalesService/GetFunnel',
+            gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class SalesServiceStub:
     """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
     that nobody wants.
     """
+    GetFunnel: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetFunnelRequest, _sales_service_pb2.GetFunnelResponse]
+    """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
 @_typing.type_check_only
 class SalesServiceAsyncStub(SalesServiceStub):
@@ -59,6 +61,8 @@ class SalesServiceAsyncStub(SalesServiceStub):
     """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
     that nobody wants.
     """
+    GetFunnel: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetFunnelRequest, _sales_service_pb2.GetFunnelResponse]  # type: ignore[assignment]
+    """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
 class SalesServiceServicer(metaclass=_abc_1.ABCMeta):
     """What was sold, made of the books after the fact. Days and hours are by the clock of the site where the
@@ -90,5 +94,13 @@ class SalesServiceServicer(metaclass=_abc_1.ABCMeta):
         """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
         that nobody wants.
         """
+
+    @_abc_1.abstractmethod
+    def GetFunnel(
+        self,
+        request: _sales_service_pb2.GetFunnelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sales_service_pb2.GetFunnelResponse, _abc.Awaitable[_sales_service_pb2.GetFunnelResponse]]:
+        """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
 def add_SalesServiceServicer_to_server(servicer: SalesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

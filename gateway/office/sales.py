@@ -16,10 +16,12 @@ from gateway.v1 import money_pb2
 from storage.insight import sales as asked
 from storage.insight.follower import Lag
 from storage.insight.funnels import FunnelBooks
+from storage.insight.hot import DistrictWorth, HotBooks, HotWanted
 from storage.insight.sales import Beside, By, SalesBooks, SalesWanted
 from storage.insight.sellable import SECONDS, SellableBooks, SoldThere
 
 _BY = enums.descriptor_of(wire.SalesBy)
+_LABEL = enums.descriptor_of(wire.DistrictLabel)
 _BESIDE = enums.descriptor_of(wire.SalesBeside)
 
 
@@ -27,12 +29,18 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
     """One method for each call."""
 
     def __init__(
-        self, parts: Parts, books: SalesBooks, time: SellableBooks, funnels: FunnelBooks
+        self,
+        parts: Parts,
+        books: SalesBooks,
+        time: SellableBooks,
+        funnels: FunnelBooks,
+        hot: HotBooks,
     ) -> None:
         self.parts = parts
         self._books = books
         self._time = time
         self._funnels = funnels
+        self._hot = hot
 
     @answered
     async def GetSales(
@@ -70,6 +78,27 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
                 )
                 for line in told.lines
             ],
+            completeness=_completeness(told.lag),
+        )
+
+    @answered
+    async def GetHotDistricts(
+        self, request: wire.GetHotDistrictsRequest, context: Context
+    ) -> wire.GetHotDistrictsResponse:
+        currency = request.currency
+        wanted = HotWanted(
+            first=request.first_day,
+            last=request.last_day,
+            currency=currency,
+            site_type=request.site_type,
+        )
+        with in_words():
+            told = await self._hot.hot(wanted)
+        return wire.GetHotDistrictsResponse(
+            districts=[_district(one, currency) for one in told.districts],
+            fleet=_money(told.fleet_minor, currency) if told.districts else None,
+            elsewhere=None if told.elsewhere is None else _range(*told.elsewhere, currency),
+            left_out=told.left_out,
             completeness=_completeness(told.lag),
         )
 
@@ -143,6 +172,25 @@ def _sold(of: SoldThere) -> wire.SoldThere:
     per_day = None if of.per_day_minor is None else _money(of.per_day_minor, of.currency)
     amount = asked.Amounts(units=of.units, sales_minor=of.sales_minor)
     return wire.SoldThere(sold=_amount(amount, of.currency), per_sellable_day=per_day)
+
+
+def _district(of: DistrictWorth, currency: str) -> wire.HotDistrict:
+    return wire.HotDistrict(
+        district=plain(of.district),
+        label=enums.number_of(_LABEL, of.label),  # type: ignore[arg-type]  # of this very enum
+        above_percent=of.above_percent,
+        machines=of.machines,
+        sellable_days=of.sellable_days,
+        raw=_money(of.raw_minor, currency),
+        believed=_range(of.mean_minor, of.low_minor, of.high_minor, currency),
+        new_machine=_range(of.new_minor, of.new_low_minor, of.new_high_minor, currency),
+    )
+
+
+def _range(middle: int, low: int, high: int, currency: str) -> wire.SalesRange:
+    return wire.SalesRange(
+        middle=_money(middle, currency), low=_money(low, currency), high=_money(high, currency)
+    )
 
 
 def _amount(of: asked.Amounts, currency: str) -> wire.SalesAmount:

@@ -83,6 +83,7 @@ from gateway.screens.folder import AssetFolder
 from gateway.trust.denying import Denying
 from storage.database.engine import Database
 from storage.insight.funnels import FunnelBooks
+from storage.insight.hot import HotBooks
 from storage.insight.payer import PayerBooks
 from storage.insight.sales import SalesBooks
 from storage.insight.sellable import SellableBooks
@@ -166,6 +167,7 @@ class OfficeParts:
     sales: SalesBooks
     time: SellableBooks
     funnels: FunnelBooks
+    hot: HotBooks
     tags: Tags
     payers: PayerBooks
 
@@ -248,6 +250,7 @@ class OfficeParts:
             sales=SalesBooks(database),
             time=SellableBooks(database),
             funnels=FunnelBooks(database, gate),
+            hot=HotBooks(database),
             tags=Tags(database, gate),
             payers=PayerBooks(database),
             recalls=recalls,
@@ -391,7 +394,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         ScreenService(parts.fleet, parts.showing, parts.screens), server
     )
     sales_service_pb2_grpc.add_SalesServiceServicer_to_server(
-        SalesService(parts.fleet, parts.sales, parts.time, parts.funnels), server
+        SalesService(parts.fleet, parts.sales, parts.time, parts.funnels, parts.hot), server
     )
     tag_service_pb2_grpc.add_TagServiceServicer_to_server(
         TagService(parts.fleet, parts.tags, parts.payers), server

@@ -25,6 +25,7 @@ Answer = (
     | wire.GetDaySalesResponse
     | wire.GetSellableTimeResponse
     | wire.GetFunnelResponse
+    | wire.GetHotDistrictsResponse
 )
 
 

@@ -183,12 +183,11 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert 2 == told.count("completeuntil")
         assert "linesbehind" not in told
         told = await desk.type(sellable)
-        assert 2 == told.count("completeuntil")
-        assert '"knowns"' in told
+        assert 3 == told.count("completeuntil")
         told = await desk.type(tagged)
         assert told == await desk.type(tagged)
         assert '"fans of snacks"' in told
-        assert '"purchase_days_28' in told.replace("\\", "")
+        assert "purchasedays28" in told
         await site.gateway.follower.give_up()
         await door.stop(grace_s=0)
         await listener.stop(grace_s=0)

@@ -43,6 +43,8 @@ class SalesServiceStub:
     """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
     that nobody wants.
     """
+    GetHotDistricts: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetHotDistrictsRequest, _sales_service_pb2.GetHotDistrictsResponse]
+    """Which districts sell more than others, by their machines, and what a new machine may sell there."""
     GetFunnel: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetFunnelRequest, _sales_service_pb2.GetFunnelResponse]
     """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
@@ -61,6 +63,8 @@ class SalesServiceAsyncStub(SalesServiceStub):
     """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
     that nobody wants.
     """
+    GetHotDistricts: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetHotDistrictsRequest, _sales_service_pb2.GetHotDistrictsResponse]  # type: ignore[assignment]
+    """Which districts sell more than others, by their machines, and what a new machine may sell there."""
     GetFunnel: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetFunnelRequest, _sales_service_pb2.GetFunnelResponse]  # type: ignore[assignment]
     """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
@@ -94,6 +98,14 @@ class SalesServiceServicer(metaclass=_abc_1.ABCMeta):
         """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
         that nobody wants.
         """
+
+    @_abc_1.abstractmethod
+    def GetHotDistricts(
+        self,
+        request: _sales_service_pb2.GetHotDistrictsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sales_service_pb2.GetHotDistrictsResponse, _abc.Awaitable[_sales_service_pb2.GetHotDistrictsResponse]]:
+        """Which districts sell more than others, by their machines, and what a new machine may sell there."""
 
     @_abc_1.abstractmethod
     def GetFunnel(

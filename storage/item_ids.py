@@ -1,6 +1,7 @@
 """How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``,
 ``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``, ``clock:<process>.<since>``,
-``loading:<place>``, ``code:<machine>.<since>``, ``readout:<row>``, ``doubled:<machine>.<since>``.
+``loading:<place>``, ``code:<machine>.<since>``, ``readout:<row>``, ``doubled:<machine>.<since>``,
+``tag:<tag>``.
 
 A difference that comes with other money is another item: whoever closed the first has not seen the
 second.
@@ -18,6 +19,7 @@ from storage.tables import (
     readout_differences,
     reconciliation_differences,
     refunds,
+    tag_runs,
     vends,
     work_item_closings,
     wrong_clocks,
@@ -55,6 +57,8 @@ DOUBLED_ITEM: ColumnElement[str] = (
     + literal(".")
     + cast(doubled_machines.c.found_at_ms, String)
 )
+
+TAG_ITEM: ColumnElement[str] = literal("tag:") + tag_runs.c.tag
 
 
 def not_closed(item_id: ColumnElement[str]) -> ColumnElement[bool]:

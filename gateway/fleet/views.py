@@ -93,6 +93,10 @@ _NEXT_STEPS = {
         "technician enrol it anew with the token of CreateEnrolmentToken, which lets it sell "
         "again; then CloseWorkItem"
     ),
+    views.WorkItemKind.TAG_RULE_FAILED: (
+        "UpdateTag with a rule that does what the reason asks, or RetireTag; who has the tag keeps "
+        "it meanwhile, and the item goes when the rule has been evaluated"
+    ),
 }
 
 

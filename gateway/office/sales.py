@@ -2,6 +2,8 @@
 # sales_service.proto
 """SalesService: what was sold, as it was made of the books."""
 
+from dataclasses import replace
+
 from gateway.fleet import enums
 from gateway.fleet.answering import Context, Parts, answered
 from gateway.fleet.views import timestamp
@@ -13,40 +15,38 @@ from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.insight import sales as asked
 from storage.insight.follower import Lag
+from storage.insight.funnels import FunnelBooks
+from storage.insight.hot import DistrictWorth, HotBooks, HotWanted
 from storage.insight.sales import Beside, By, SalesBooks, SalesWanted
+from storage.insight.sellable import SECONDS, SellableBooks, SoldThere
 
 _BY = enums.descriptor_of(wire.SalesBy)
+_LABEL = enums.descriptor_of(wire.DistrictLabel)
 
 
 class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, books: SalesBooks) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        books: SalesBooks,
+        time: SellableBooks,
+        funnels: FunnelBooks,
+        hot: HotBooks,
+    ) -> None:
         self.parts = parts
         self._books = books
+        self._time = time
+        self._funnels = funnels
+        self._hot = hot
 
     @answered
     async def GetSales(
         self, request: wire.GetSalesRequest, context: Context
     ) -> wire.GetSalesResponse:
-        fields = PlaceFields().code("district", request.district, needed=False)
-        by = enums.word_of(_BY, request.by)
-        if not by:
-            fields.wrong("by", "must say by what, for example SALES_BY_DAY")
-        beside = fields.word("beside", wire.SalesBeside, request.beside)
-        fields.site_type_word("site_type", request.site_type)
-        for index, machine_id in enumerate(request.machine_ids[: asked.MACHINES_MAX]):
-            fields.machine_id(machine_id, field=f"machine_ids[{index}]")
-        fields.done()
-        wanted = SalesWanted(
-            first=request.first_day,
-            last=request.last_day,
-            by=By(by),
-            beside=Beside(beside or Beside.PERIOD_BEFORE),
-            machine_ids=tuple(request.machine_ids),
-            district=request.district,
-            site_type=request.site_type,
-        )
+        beside = PlaceFields().word("beside", wire.SalesBeside, request.beside)
+        wanted = replace(_wanted(request), beside=Beside(beside or Beside.PERIOD_BEFORE))
         with in_words():
             told = await self._books.sales(wanted)
         return wire.GetSalesResponse(
@@ -60,6 +60,69 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
             ],
             before_first_day=told.before_first,
             before_last_day=told.before_last,
+            completeness=_completeness(told.lag),
+        )
+
+    @answered
+    async def GetSellableTime(
+        self, request: wire.GetSellableTimeRequest, context: Context
+    ) -> wire.GetSellableTimeResponse:
+        with in_words():
+            told = await self._time.sellable(_wanted(request))
+        return wire.GetSellableTimeResponse(
+            lines=[
+                wire.SellableTime(
+                    key=plain(line.key),
+                    sold=[_sold(one) for one in line.sold],
+                    **{name: getattr(line.spent, name) for name in SECONDS},
+                )
+                for line in told.lines
+            ],
+            completeness=_completeness(told.lag),
+        )
+
+    @answered
+    async def GetHotDistricts(
+        self, request: wire.GetHotDistrictsRequest, context: Context
+    ) -> wire.GetHotDistrictsResponse:
+        PlaceFields().site_type_word("site_type", request.site_type).done()
+        currency = request.currency
+        wanted = HotWanted(
+            first=request.first_day,
+            last=request.last_day,
+            currency=currency,
+            site_type=request.site_type,
+        )
+        with in_words():
+            told = await self._hot.hot(wanted)
+        return wire.GetHotDistrictsResponse(
+            districts=[_district(one, currency) for one in told.districts],
+            fleet=_money(told.fleet_minor, currency) if told.districts else None,
+            elsewhere=None if told.elsewhere is None else _range(*told.elsewhere, currency),
+            left_out=told.left_out,
+            completeness=_completeness(told.lag),
+        )
+
+    @answered
+    async def GetFunnel(
+        self, request: wire.GetFunnelRequest, context: Context
+    ) -> wire.GetFunnelResponse:
+        _places(request).done()
+        wanted = SalesWanted(
+            first=request.first_day,
+            last=request.last_day,
+            by=By.DAY,
+            machine_ids=tuple(request.machine_ids),
+            district=request.district,
+            site_type=request.site_type,
+        )
+        with in_words():
+            told = await self._funnels.funnel(wanted)
+        return wire.GetFunnelResponse(
+            steps=[
+                wire.FunnelStep(mode=one.mode, stage=one.stage.value, number=one.number)
+                for one in told.steps
+            ],
             completeness=_completeness(told.lag),
         )
 
@@ -88,6 +151,59 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
             ],
             completeness=_completeness(lag),
         )
+
+
+def _wanted(request: wire.GetSalesRequest | wire.GetSellableTimeRequest) -> SalesWanted:
+    """Return what is asked for. Raises CallRefused."""
+    fields = _places(request)
+    by = enums.word_of(_BY, request.by)
+    if not by:
+        fields.wrong("by", "must say by what, for example SALES_BY_DAY")
+    fields.done()
+    return SalesWanted(
+        first=request.first_day,
+        last=request.last_day,
+        by=By(by),
+        machine_ids=tuple(request.machine_ids),
+        district=request.district,
+        site_type=request.site_type,
+    )
+
+
+def _places(
+    request: wire.GetSalesRequest | wire.GetSellableTimeRequest | wire.GetFunnelRequest,
+) -> PlaceFields:
+    """Note what is wrong with what says where."""
+    fields = PlaceFields().code("district", request.district, needed=False)
+    fields.site_type_word("site_type", request.site_type)
+    for index, machine_id in enumerate(request.machine_ids[: asked.MACHINES_MAX]):
+        fields.machine_id(machine_id, field=f"machine_ids[{index}]")
+    return fields
+
+
+def _sold(of: SoldThere) -> wire.SoldThere:
+    per_day = None if of.per_day_minor is None else _money(of.per_day_minor, of.currency)
+    amount = asked.Amounts(units=of.units, sales_minor=of.sales_minor)
+    return wire.SoldThere(sold=_amount(amount, of.currency), per_sellable_day=per_day)
+
+
+def _district(of: DistrictWorth, currency: str) -> wire.HotDistrict:
+    return wire.HotDistrict(
+        district=plain(of.district),
+        label=enums.number_of(_LABEL, of.label),  # type: ignore[arg-type]  # of this very enum
+        above_percent=of.above_percent,
+        machines=of.machines,
+        sellable_days=of.sellable_days,
+        raw=_money(of.raw_minor, currency),
+        believed=_range(of.mean_minor, of.low_minor, of.high_minor, currency),
+        new_machine=_range(of.new_minor, of.new_low_minor, of.new_high_minor, currency),
+    )
+
+
+def _range(middle: int, low: int, high: int, currency: str) -> wire.SalesRange:
+    return wire.SalesRange(
+        middle=_money(middle, currency), low=_money(low, currency), high=_money(high, currency)
+    )
 
 
 def _amount(of: asked.Amounts, currency: str) -> wire.SalesAmount:

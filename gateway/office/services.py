@@ -37,6 +37,7 @@ from gateway.office.sales import SalesService
 from gateway.office.screen_calls import ScreenCalls
 from gateway.office.screens import ScreenService
 from gateway.office.stock import StockService
+from gateway.office.tags import TagService
 from gateway.office.v1 import (
     audit_data_service_pb2,
     audit_data_service_pb2_grpc,
@@ -72,6 +73,8 @@ from gateway.office.v1 import (
     screen_service_pb2_grpc,
     stock_service_pb2,
     stock_service_pb2_grpc,
+    tag_service_pb2,
+    tag_service_pb2_grpc,
     visit_service_pb2,
     visit_service_pb2_grpc,
 )
@@ -83,7 +86,13 @@ from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
 from gateway.trust.denying import Denying
 from storage.database.engine import Database
+from storage.insight.funnels import FunnelBooks
+from storage.insight.hot import HotBooks
+from storage.insight.payer import PayerBooks
 from storage.insight.sales import SalesBooks
+from storage.insight.sellable import SellableBooks
+from storage.insight.suppression import Gate
+from storage.insight.tags import Tags
 from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
 from storage.office.certificates import Certificates
@@ -167,6 +176,11 @@ class OfficeParts:
     showing: ScreenCalls
     screens: Screens
     sales: SalesBooks
+    time: SellableBooks
+    funnels: FunnelBooks
+    hot: HotBooks
+    tags: Tags
+    payers: PayerBooks
 
     @classmethod
     def on(
@@ -181,18 +195,20 @@ class OfficeParts:
         screens_changed: Callable[[], None] = lambda: None,
         enrolment: str = "",
         offenders: Offenders | None = None,
+        gate: Gate | None = None,
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
         others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
         and ``close_denied`` closes what is open of those who are; ``asset_folder`` has what
         machines show, and ``screens_changed`` is told when they may have to show something else;
-        ``enrolment`` is where machines are enrolled; ``offenders`` are those at their bounds.
+        ``enrolment`` is where machines are enrolled; ``offenders`` are those at their bounds;
+        ``gate`` is what figures of payers go out through.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
         templates, pars = Templates(database), Pars(database)
         applications = Imports(database, ImportKind.PLANOGRAMS)
-        denials = Denials(database)
+        denials, gate = Denials(database), gate or Gate()
         return cls(
             fleet=fleet,
             products=Products(database),
@@ -252,6 +268,11 @@ class OfficeParts:
             ),
             screens=Screens(database),
             sales=SalesBooks(database),
+            time=SellableBooks(database),
+            funnels=FunnelBooks(database, gate),
+            hot=HotBooks(database),
+            tags=Tags(database, gate),
+            payers=PayerBooks(database),
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -287,6 +308,7 @@ FILES = (
             machine_certificate_service_pb2,
             screen_service_pb2,
             sales_service_pb2,
+            tag_service_pb2,
         )
     ),
 )
@@ -397,5 +419,8 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         ScreenService(parts.fleet, parts.showing, parts.screens), server
     )
     sales_service_pb2_grpc.add_SalesServiceServicer_to_server(
-        SalesService(parts.fleet, parts.sales), server
+        SalesService(parts.fleet, parts.sales, parts.time, parts.funnels, parts.hot), server
+    )
+    tag_service_pb2_grpc.add_TagServiceServicer_to_server(
+        TagService(parts.fleet, parts.tags, parts.payers), server
     )

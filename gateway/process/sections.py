@@ -387,6 +387,14 @@ class Limits(Section):
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
+class Insight(Section):
+    """What is told of those who pay. ``gate_payers``: figures of fewer payers are not told, and
+    others in whole steps of it.
+    """
+
+    gate_payers: int = Field(default=10, ge=5, le=10_000)
+
+
 class Posters(Section):
     """What posters say and how they look; what cannot be used is told by
     ``gateway.posters.looks``. Colours are #rrggbb in lower case.

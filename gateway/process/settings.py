@@ -39,6 +39,7 @@ from gateway.process.sections import (
     FleetPolicy,
     Health,
     Http,
+    Insight,
     Limits,
     Logs,
     Machines,
@@ -99,6 +100,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     logs: Logs = Logs()
     posters: Posters = Posters()
+    insight: Insight = Insight()
     trace: Trace = Trace()
     screens: Screens = Screens()
     enrolment: Enrolment = Enrolment()

@@ -79,6 +79,7 @@ from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import GaugeView
 from storage.insight.follower import Follower, lag_of
+from storage.insight.suppression import Gate
 from storage.machines.inbox import Inbox
 from storage.machines.payers import Payers
 from storage.machines.store import SqlMachineStore
@@ -272,6 +273,7 @@ def assemble(
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
         enrolment="" if made.enrolment is None else made.enrolment.public_address,
         offenders=offenders,
+        gate=Gate(made.gate_payers),
     )
     doubles.found = office.denying.wake
     return Gateway(

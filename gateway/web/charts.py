@@ -102,6 +102,7 @@ def shelf(columns: Iterable[tuple[str, str, int, int]]) -> list[Slot]:
 class Dot:
     """A site on the map; ``size`` grows with its machines."""
 
+    code: str
     label: str
     href: str
     x: int
@@ -124,6 +125,7 @@ def dots(places: Sequence[tuple[str, str, int, int]], counts: Mapping[str, int])
     most = max(counts.values(), default=0)
     return [
         Dot(
+            code=code,
             label=name,
             href=f"/places?site={code}",
             x=_MARGIN + (wide - (east - west) // unit) // 2 + (longitude - west) // unit,

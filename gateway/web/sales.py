@@ -20,6 +20,13 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 BARS_MAX = 15
 NOTHING = "Nothing was sold in this time, as far as is known."
 Told = wire.GetSalesResponse | Missing
+Answer = (
+    wire.GetSalesResponse
+    | wire.GetDaySalesResponse
+    | wire.GetSellableTimeResponse
+    | wire.GetFunnelResponse
+    | wire.GetHotDistrictsResponse
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Complete:
     making_again: bool
 
 
-def complete(answer: Told | wire.GetDaySalesResponse) -> Complete | None:
+def complete(answer: Answer | Missing) -> Complete | None:
     """Return how complete an answer is; None if there is none."""
     if isinstance(answer, Missing):
         return None

@@ -1,5 +1,5 @@
-"""Erasing a person: the mapping of their payer goes, and an audit row says that it did, in one
-transaction.
+"""Erasing a person: the mapping of their payer goes, with the tags and the facts of sales that are
+theirs, and an audit row says that it did, in one transaction.
 
 Flows in: the number of a trade, which stands in the payer's own Alipay app and so shows who asks.
 Flows out: whether a mapping was there. The books are not touched: what they hold is a random number
@@ -57,12 +57,12 @@ class Erasures:
         """
 
         def check(connection: Connection) -> ErasureView:
-            machine_id, payer_id = _paid_by(connection, trade_id)
+            machine_id, payer_id = paid_by(connection, trade_id)
             known = payers.is_known(connection, payer_id)
             return ErasureView(trade_id=trade_id, machine_id=machine_id, erased=known)
 
         def erase(connection: Connection) -> ErasureView:
-            machine_id, payer_id = _paid_by(connection, trade_id)
+            machine_id, payer_id = paid_by(connection, trade_id)
             if claim is not None and claim.done:
                 return ErasureView(trade_id=trade_id, machine_id=machine_id, erased=True)
             erased = payers.forget(connection, payer_id)
@@ -83,9 +83,9 @@ class Erasures:
         return await (self._db.read(check) if only_check else self._db.write(erase))
 
 
-def _paid_by(connection: Connection, trade_id: str) -> tuple[str, str]:
+def paid_by(connection: Connection, trade_id: str) -> tuple[str, str]:
     """Return the machine that was paid and the payer's number, empty if nobody was named. A payment
-    that no host has decided on stands in the inbox alone.
+    that no host has decided on stands in the inbox alone. Raises UnknownTrade.
     """
     paid = connection.execute(
         select(trades.c.machine_id, trades.c.payer_id).where(trades.c.trade_id == trade_id)

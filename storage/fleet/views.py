@@ -183,6 +183,7 @@ class WorkItemKind(StrEnum):
     CODE_REFUSED = "CODE_REFUSED"
     READOUT_DIFFERENCE = "READOUT_DIFFERENCE"
     MACHINE_DOUBLED = "MACHINE_DOUBLED"
+    TAG_RULE_FAILED = "TAG_RULE_FAILED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,14 @@ from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import AlarmKind, RefundStatus, VendStatus
 from actors.ports import CodeStop
 from storage import codec
-from storage.fleet import doubled_items, halted_money, loadings, positions, readout_items
+from storage.fleet import (
+    doubled_items,
+    halted_money,
+    loadings,
+    positions,
+    readout_items,
+    tag_items,
+)
 from storage.fleet.item_branches import Branch, columns
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.fleet.wrong_clocks import IS_THE_FIRST, in_words
@@ -313,6 +320,7 @@ def _branches(now_ms: int) -> list[Branch]:
         ),
         readout_items.branch(),
         doubled_items.branch(),
+        tag_items.branch(),
     ]
 
 

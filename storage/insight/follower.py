@@ -17,10 +17,13 @@ from sqlalchemy import Connection, func, select
 from actors.ports import Clock, StoreError
 from storage.database.engine import Database
 from storage.fleet.horizon import Horizon
-from storage.insight import clearing, lease, rollups
+from storage.insight import clearing, exposing, lease, rollups, tagging
+from storage.insight.exposing import Exposed
+from storage.insight.exposure import Counted
 from storage.insight.facts import Moved, SaleFact, sale_facts
 from storage.insight.funnel import add_funnel
 from storage.insight.lease import CLEARING, FollowerLost, LeaseWatch, Standing
+from storage.insight.local_time import HOUR_MS
 from storage.insight.places import where
 from storage.insight.reading import Batch, read_batch
 from storage.insight.rollups import Sums
@@ -34,6 +37,8 @@ LINES_AT_ONCE = 1_000
 LOOK_EVERY_S = 0.5
 FAILED_EVERY_S = 10.0
 """What cannot be told now cannot be told half a second later: the log is not filled with it."""
+RULES_EVERY_S = 10.0
+"""A rule that somebody has just written waits no longer."""
 _OLDEST = select(journal.c.at_ms).order_by(journal.c.id).limit(1)
 _NEWEST = select(journal.c.id).order_by(journal.c.id.desc()).limit(1)
 
@@ -100,6 +105,7 @@ class Follower:
     """How it stands, if it is this process that follows."""
     _watch: LeaseWatch = field(default_factory=LeaseWatch)
     _alive_s: float = 0.0
+    _rules_at_s: float = 0.0
     _horizon: Horizon = field(init=False)
 
     def __post_init__(self) -> None:
@@ -153,6 +159,8 @@ class Follower:
                 if self.held is None:
                     raise FollowerLost("Somebody else follows the journal.")
                 await self.sleep(LOOK_EVERY_S / 5)
+        while await self._count_on(self.held):
+            pass
         return self.held.position
 
     async def rebuild(self) -> None:
@@ -190,25 +198,86 @@ class Follower:
 
     async def _follow(self, held: Standing) -> bool:
         horizon = await self._horizon.position()
-        batch = await self.db.read(
-            lambda connection: read_batch(
+
+        def read(connection: Connection) -> tuple[Batch, Exposed] | None:
+            batch = read_batch(
                 connection, after=held.position, horizon=horizon, most=self.lines_at_once
             )
-        )
-        if batch is None:
+            if batch is None:
+                return None
+            exposed = exposing.read_exposed(connection, after_position=batch.after, upto=batch.upto)
+            return batch, exposed
+
+        found = await self.db.read(read)
+        if found is None:
+            if await self._count_on(held) or await self._tag(held):
+                return True
             await self._beat(held)
             return False
-        facts, sums = await asyncio.to_thread(made_of, batch)  # The loop has customers.
+        batch, exposed = found
+
+        def make() -> tuple[list[SaleFact], Sums, list[Counted]]:
+            facts, sums = made_of(batch)
+            return facts, sums, exposed.counted(sums)
+
+        facts, sums, counted = await asyncio.to_thread(make)  # The loop has customers.
 
         def save(connection: Connection) -> None:
             if facts:
-                connection.execute(facts_table.insert(), [rollups.as_row(one) for one in facts])
+                known = tagging.still_known(connection, {one.payer_id for one in facts})
+                connection.execute(
+                    facts_table.insert(), [rollups.as_row(one, known) for one in facts]
+                )
             rollups.save(connection, sums)
+            exposing.save(connection, counted)
 
         self.held = await self._write(
             held, save, position=batch.upto, at_ms=max(held.at_ms, batch.newest_ms)
         )
-        return batch.upto < horizon
+        return batch.upto < horizon or await self._count_on(self.held)
+
+    async def _tag(self, held: Standing) -> bool:
+        """Evaluate one rule of a tag, if one is due; return whether one was."""
+        if self.monotonic_s() < self._rules_at_s:
+            return False
+        run = await self.db.read(lambda connection: tagging.next_run(connection, held))
+        if run is None:
+            self._rules_at_s = self.monotonic_s() + RULES_EVERY_S
+            return False
+        now_ms = self.clock.now_ms()
+
+        def save(connection: Connection) -> None:
+            tagging.save_run(connection, run, held, now_ms=now_ms)
+
+        self.held = await self._write(held, save)
+        if run.error:
+            log.warning("the rule of a tag failed", tag=run.rule.tag, error=run.error)
+        return True
+
+    async def _count_on(self, held: Standing) -> bool:
+        """Count the time of some machines to whom nothing happened up to the last full hour of
+        what is told; return whether there were any. It is of no later time than the books are, so
+        that it is the same when all is made again.
+        """
+        until_ms = held.at_ms // HOUR_MS * HOUR_MS
+        silent, exposed = await self.db.read(
+            lambda connection: exposing.read_silent(connection, until_ms=until_ms)
+        )
+        if not silent:
+            return False
+
+        def make() -> tuple[Sums, list[Counted]]:
+            sums = Sums()
+            return sums, exposing.counted_further(sums, silent, exposed.stays, until_ms=until_ms)
+
+        sums, counted = await asyncio.to_thread(make)
+
+        def save(connection: Connection) -> None:
+            rollups.save(connection, sums)
+            exposing.save(connection, counted)
+
+        self.held = await self._write(held, save)
+        return True
 
     async def _beat(self, held: Standing) -> None:
         if self.monotonic_s() - self._alive_s >= lease.LEASE_MS / 1_000 / lease.BEATS_IN_A_LEASE:

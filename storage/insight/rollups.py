@@ -2,7 +2,7 @@
 that it is in.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -102,6 +102,9 @@ def _adding(dialect_name: str, table: Table) -> Insert:
     return dialects.add_up(dialect_name, table, keys, others)
 
 
-def as_row(fact: SaleFact) -> Mapping[str, Any]:
-    """Return a fact as its row's values by column."""
-    return {name: getattr(fact, name) for name in SaleFact.__slots__}
+def as_row(fact: SaleFact, known: Collection[str]) -> Mapping[str, Any]:
+    """Return a fact as its row's values by column; of a payer who is not ``known`` any more it is
+    nobody's.
+    """
+    values = {name: getattr(fact, name) for name in SaleFact.__slots__}
+    return values if fact.payer_id in known else {**values, "payer_id": ""}

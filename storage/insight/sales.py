@@ -142,12 +142,12 @@ class SalesBooks:
 
     async def sales(self, wanted: SalesWanted) -> Sales:
         """Return the sales. Raises NotPossible for what cannot be answered."""
-        back = _checked(wanted)
+        back = checked(wanted)
         first, last = days.moved(wanted.first, -back), days.moved(wanted.last, -back)
 
         def work(connection: Connection) -> Sales:
-            now = _told(connection, wanted, wanted.first, wanted.last, 0)
-            before = _told(connection, wanted, first, last, back)
+            now = told(connection, wanted, wanted.first, wanted.last, 0)
+            before = told(connection, wanted, first, last, back)
             return Sales(
                 lines=[
                     SalesLine(
@@ -171,7 +171,7 @@ class SalesBooks:
         day that is none.
         """
         wanted = SalesWanted(first=d, last=d, by=By.DAY, district=district)
-        _checked(wanted)
+        checked(wanted)
         same = [days.moved(d, -7 * week) for week in range(1, WEEKS + 1)]
 
         def work(connection: Connection) -> tuple[list[Today], Lag]:
@@ -209,8 +209,10 @@ def _today(
     )
 
 
-def _checked(wanted: SalesWanted) -> int:
-    """Return how many days before the time that stands beside it is. Raises NotPossible."""
+def checked(wanted: SalesWanted) -> int:
+    """Look whether it can be answered; return how many days before the time that stands beside it
+    is. Raises NotPossible.
+    """
     try:
         length = days.count(wanted.first, wanted.last)
         days.moved(wanted.first, -2 * DAYS_MAX)
@@ -236,7 +238,7 @@ _BY_PRODUCT = {By.PRODUCT, By.CATEGORY}
 _BY_MACHINE = {By.MACHINE, By.MACHINE_DAY}
 
 
-def _told(
+def told(
     connection: Connection, wanted: SalesWanted, first: int, last: int, back: int
 ) -> dict[tuple[str, str], Amounts]:
     """Return the amounts of these days by key and currency; days are told as the days that are
@@ -254,9 +256,15 @@ def _told(
 
 
 def _key(by: By, row: Row[Any], back: int) -> str:
-    key = row.key
     if by is By.MACHINE_DAY:
-        return f"{days.moved(key, back) if back else key}-{row.machine_id}"
+        return f"{days.moved(row.key, back) if back else row.key}-{row.machine_id}"
+    return key_of(by, row.key, back)
+
+
+def key_of(by: By, key: Any, back: int) -> str:
+    """Return what a row's key is called, of all but MACHINE_DAY; days are called as the days
+    ``back`` days later.
+    """
     if by is By.DAY:
         return str(days.moved(key, back))
     if by is By.WEEKDAY:
@@ -270,13 +278,11 @@ def _query(wanted: SalesWanted, first: int, last: int) -> Select[Any]:
     product = wanted.by in _BY_PRODUCT
     if wanted.machine_ids:
         table = sales_days if product else sales_hours
-        ours: list[ColumnElement[bool]] = [table.c.machine_id.in_(wanted.machine_ids)]
     else:
         table = scope_days if product else scope_hours
-        ours = _scope(table, wanted)
     c = table.c
     source: Any = table
-    key = _key_column(wanted.by, table)
+    key = key_column(wanted.by, table)
     if wanted.by is By.CATEGORY:
         source = table.outerjoin(products, products.c.product == c.product)
     keys = [key.label("key"), *([c.machine_id] if wanted.by is By.MACHINE_DAY else ())]
@@ -288,12 +294,13 @@ def _query(wanted: SalesWanted, first: int, last: int) -> Select[Any]:
             total(c.sales_minor).label("sales_minor"),
         )
         .select_from(source)
-        .where(*ours, c.d >= first, c.d <= last)
+        .where(*which(table, wanted), c.d >= first, c.d <= last)
         .group_by(*keys, c.currency)
     )
 
 
-def _key_column(by: By, table: Table) -> ColumnElement[Any]:
+def key_column(by: By, table: Table) -> ColumnElement[Any]:
+    """Return what the rows of such a table are added up by."""
     if by is By.CATEGORY:
         return func.coalesce(products.c.category, literal(""))
     if by is By.WEEKDAY_HOUR:
@@ -313,6 +320,13 @@ _COLUMNS = {
     By.SITE_TYPE: "name",
     By.MACHINE: "machine_id",
 }
+
+
+def which(table: Table, wanted: SalesWanted) -> list[ColumnElement[bool]]:
+    """Return which rows of a table of machines, if some are named, or else of scopes are meant."""
+    if wanted.machine_ids:
+        return [table.c.machine_id.in_(wanted.machine_ids)]
+    return _scope(table, wanted)
 
 
 def _scope(table: Table, wanted: SalesWanted) -> list[ColumnElement[bool]]:

@@ -7,6 +7,7 @@ What leads from a number back to a person is this table alone, so a deleted row 
 forgotten: who comes back gets another number.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from actors.ports import StoreError
 from storage.database import dialects
 from storage.database.engine import Database
-from storage.tables import payers
+from storage.tables import payer_tags, payers, sale_facts
 
 DAY_MS = 86_400_000
 """``last_seen_ms`` is written no more often, so that a payment costs no further row."""
@@ -77,9 +78,27 @@ def is_known(connection: Connection, payer_id: str) -> bool:
 
 
 def forget(connection: Connection, payer_id: str) -> bool:
-    """Delete the mapping of a number; return whether there was one."""
+    """Delete the mapping of a number; return whether there was one. What was made of the books
+    about this payer goes with it, whether there was one or not.
+    """
     gone = delete(payers).where(payers.c.payer_id == payer_id).returning(payers.c.payer_id)
-    return connection.scalar(gone) is not None
+    was_known = connection.scalar(gone) is not None
+    if payer_id:
+        _forget_what_is_told(connection, [payer_id])
+    return was_known
+
+
+def _forget_what_is_told(connection: Connection, payer_ids: Sequence[str]) -> None:
+    """Let facts of sales be nobody's, and take tags away. The mappings must be gone by now: who
+    makes facts and tags looks whether they are there (``storage.insight``).
+    """
+    connection.execute(
+        update(sale_facts)
+        # Said twice: SQLite finds its index only so.
+        .where(sale_facts.c.payer_id.in_(payer_ids), sale_facts.c.payer_id != "")
+        .values(payer_id="")
+    )
+    connection.execute(delete(payer_tags).where(payer_tags.c.payer_id.in_(payer_ids)))
 
 
 class Payers:
@@ -95,15 +114,17 @@ class Payers:
 
         def work(connection: Connection) -> int:
             unused = (
-                select(payers.c.buyer_hash)
+                select(payers.c.buyer_hash, payers.c.payer_id)
                 .where(payers.c.last_seen_ms < before_ms)
                 .order_by(payers.c.last_seen_ms)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             )
-            hashes = connection.scalars(unused).all()
-            if hashes:
+            found = connection.execute(unused).all()
+            if found:
+                hashes = [row.buyer_hash for row in found]
                 connection.execute(delete(payers).where(payers.c.buyer_hash.in_(hashes)))
-            return len(hashes)
+                _forget_what_is_told(connection, [row.payer_id for row in found])
+            return len(found)
 
         return await self._db.write(work)

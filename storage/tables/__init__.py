@@ -73,6 +73,7 @@ from storage.tables.screens import (
     plays,
     screen_plans,
 )
+from storage.tables.tags import payer_tags, tag_rules, tag_runs
 from storage.tables.transfers import as_read, kept_transfers, transfers
 from storage.tables.trust import (
     denials,
@@ -132,6 +133,7 @@ __all__ = [
     "metadata",
     "notify_tokens",
     "partitions",
+    "payer_tags",
     "payers",
     "planogram_columns",
     "planogram_templates",
@@ -160,6 +162,8 @@ __all__ = [
     "sessions",
     "sites",
     "starts",
+    "tag_rules",
+    "tag_runs",
     "trades",
     "transfers",
     "vends",

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from storage.tables.base import metadata
@@ -75,6 +76,14 @@ sale_facts = Table(
     CheckConstraint("units >= 0", name="units_fell"),
     Index(None, "position"),
 )
+_NAMED = text("payer_id <> ''")
+Index(
+    "sale_facts_by_payer",
+    sale_facts.c.payer_id,
+    sale_facts.c.d,
+    sqlite_where=_NAMED,
+    postgresql_where=_NAMED,
+)
 
 
 def _days(name: str, *whose: Column[str]) -> Table:
@@ -127,8 +136,8 @@ def _funnel(name: str, *whose: Column[str]) -> Table:
 
 def _exposure(name: str, *whose: Column[str]) -> Table:
     """Return a table of seconds: in which a machine was known at all, was online, was in service
-    while it was online, and could sell something; and those that its empty columns add up to.
-    Nobody fills it yet: no row says that nothing is known.
+    while it was online, and could sell something; and, of those in service, those that its columns
+    and its empty or locked columns add up to.
     """
     return Table(
         name,
@@ -166,8 +175,10 @@ scope_funnels = _funnel("scope_funnels", *_scope())
 scope_exposures = _exposure("scope_exposures", *_scope())
 
 # What the follower must know of a machine to go on counting its time, which is counted up to
-# ``at_ms``. ``stocks`` (JSON) is how many items are in which column, ``locked`` (JSON) which
-# columns must not sell.
+# ``at_ms`` and last changed at ``since_ms``. ``stocks`` (JSON) is how many items are in which
+# column, ``locked`` (JSON) which columns must not sell, ``planned`` (JSON) those of the planogram.
+# ``move_id`` is the last move of its goods that is in it, ``reader_seq`` the last frame of its
+# reader, ``revision`` that of its configuration.
 machine_exposures = Table(
     "machine_exposures",
     metadata,
@@ -181,5 +192,11 @@ machine_exposures = Table(
     Column("boot_id", String(64), nullable=False),
     Column("locked", Text, nullable=False),
     Column("stocks", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("move_id", BigInteger, nullable=False, server_default=text("0")),
+    Column("reader_seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("retired_at_ms", BigInteger),
+    Column("planned", Text, nullable=False, server_default=text("'[]'")),
     Index(None, "at_ms"),
 )

@@ -81,7 +81,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         import_of, imported, *goods = more
         refill, mistake, went, counted, visit, stock, lots, recall, locked, *rest = goods
         faults, tested, *day = rest
-        paid, books, meters, differences, sales = day
+        paid, books, meters, differences, sales, sellable, tagged = day
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -205,6 +205,12 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(sales)
         assert 2 == told.count("completeuntil")
         assert "linesbehind" not in told
+        told = await desk.type(sellable)
+        assert 3 == told.count("completeuntil")
+        told = await desk.type(tagged)
+        assert told == await desk.type(tagged)
+        assert '"fans of snacks"' in told
+        assert "purchasedays28" in told
         await site.gateway.follower.give_up()
         await door.stop(grace_s=0)
         await listener.stop(grace_s=0)

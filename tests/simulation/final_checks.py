@@ -22,7 +22,7 @@ from tests.simulation import movers, rewrites
 from tests.simulation.backend import SALT
 from tests.simulation.checker import TOLERANCE_MS
 from tests.simulation.disk import PARTITIONS
-from tests.simulation.followers import facts_are_the_ledger
+from tests.simulation.followers import facts_are_the_ledger, what_is_ready_is_the_state
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
 from tests.simulation.orderers import (
@@ -512,6 +512,7 @@ TRUTHS = (
     applications_are_carried_out_once,
     machines_show_what_is_wanted,
     facts_are_the_ledger,
+    what_is_ready_is_the_state,
     goods_leave_as_was_agreed,
 )
 """Every truth that holds at rest, but for the audit."""

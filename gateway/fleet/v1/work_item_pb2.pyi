@@ -54,6 +54,8 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """A machine counted something else than the books have: reason begins with the counter, DA2, CA2, VA1 or PA2*column."""
     WORK_ITEM_KIND_MACHINE_DOUBLED: _WorkItemKind.ValueType  # 14
     """Two have keys of one machine: an older generation of its certificates was used after a newer one. All of them are denied; reason says which."""
+    WORK_ITEM_KIND_TAG_RULE_FAILED: _WorkItemKind.ValueType  # 15
+    """The rule of a tag cannot be evaluated: reason says why. Nobody gets or loses the tag meanwhile."""
 
 class WorkItemKind(_WorkItemKind, metaclass=_WorkItemKindEnumTypeWrapper): ...
 
@@ -86,6 +88,8 @@ WORK_ITEM_KIND_READOUT_DIFFERENCE: WorkItemKind.ValueType  # 13
 """A machine counted something else than the books have: reason begins with the counter, DA2, CA2, VA1 or PA2*column."""
 WORK_ITEM_KIND_MACHINE_DOUBLED: WorkItemKind.ValueType  # 14
 """Two have keys of one machine: an older generation of its certificates was used after a newer one. All of them are denied; reason says which."""
+WORK_ITEM_KIND_TAG_RULE_FAILED: WorkItemKind.ValueType  # 15
+"""The rule of a tag cannot be evaluated: reason says why. Nobody gets or loses the tag meanwhile."""
 Global___WorkItemKind: _TypeAlias = WorkItemKind  # noqa: Y015
 
 @_typing.final

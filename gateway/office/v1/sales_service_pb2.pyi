@@ -89,6 +89,31 @@ SALES_BESIDE_PERIOD_BEFORE: SalesBeside.ValueType  # 1
 SALES_BESIDE_SAME_WEEKDAYS: SalesBeside.ValueType  # 2
 Global___SalesBeside: _TypeAlias = SalesBeside  # noqa: Y015
 
+class _DistrictLabel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DistrictLabelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DistrictLabel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISTRICT_LABEL_UNSPECIFIED: _DistrictLabel.ValueType  # 0
+    DISTRICT_LABEL_HOT: _DistrictLabel.ValueType  # 1
+    """90 in 100 sure that it sells more than the fleet's level."""
+    DISTRICT_LABEL_COLD: _DistrictLabel.ValueType  # 2
+    """90 in 100 sure that it sells less."""
+    DISTRICT_LABEL_NOT_KNOWN: _DistrictLabel.ValueType  # 3
+    """Neither is so sure: its machines are too few, or it is like the others."""
+
+class DistrictLabel(_DistrictLabel, metaclass=_DistrictLabelEnumTypeWrapper): ...
+
+DISTRICT_LABEL_UNSPECIFIED: DistrictLabel.ValueType  # 0
+DISTRICT_LABEL_HOT: DistrictLabel.ValueType  # 1
+"""90 in 100 sure that it sells more than the fleet's level."""
+DISTRICT_LABEL_COLD: DistrictLabel.ValueType  # 2
+"""90 in 100 sure that it sells less."""
+DISTRICT_LABEL_NOT_KNOWN: DistrictLabel.ValueType  # 3
+"""Neither is so sure: its machines are too few, or it is like the others."""
+Global___DistrictLabel: _TypeAlias = DistrictLabel  # noqa: Y015
+
 @_typing.final
 class SalesAmount(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -346,3 +371,398 @@ class GetDaySalesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetDaySalesResponse: _TypeAlias = GetDaySalesResponse  # noqa: Y015
+
+@_typing.final
+class GetSellableTimeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    MACHINE_IDS_FIELD_NUMBER: _builtins.int
+    DISTRICT_FIELD_NUMBER: _builtins.int
+    SITE_TYPE_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.int
+    """As 20260131, both counted; 400 days at most."""
+    last_day: _builtins.int
+    by: Global___SalesBy.ValueType
+    """All but products and categories."""
+    district: _builtins.str
+    site_type: _builtins.str
+    @_builtins.property
+    def machine_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in GetSalesRequest."""
+
+    def __init__(
+        self,
+        *,
+        first_day: _builtins.int = ...,
+        last_day: _builtins.int = ...,
+        by: Global___SalesBy.ValueType = ...,
+        machine_ids: _abc.Iterable[_builtins.str] | None = ...,
+        district: _builtins.str = ...,
+        site_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "district", b"district", "first_day", b"first_day", "last_day", b"last_day", "machine_ids", b"machine_ids", "site_type", b"site_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSellableTimeRequest: _TypeAlias = GetSellableTimeRequest  # noqa: Y015
+
+@_typing.final
+class SoldThere(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOLD_FIELD_NUMBER: _builtins.int
+    PER_SELLABLE_DAY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sold(self) -> Global___SalesAmount: ...
+    @_builtins.property
+    def per_sellable_day(self) -> _money_pb2.Money:
+        """For each sellable machine-day (24 hours in which something could be bought), rounded down. Absent where there was
+        no such time.
+        """
+
+    def __init__(
+        self,
+        *,
+        sold: Global___SalesAmount | None = ...,
+        per_sellable_day: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["per_sellable_day", b"per_sellable_day", "sold", b"sold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["per_sellable_day", b"per_sellable_day", "sold", b"sold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoldThere: _TypeAlias = SoldThere  # noqa: Y015
+
+@_typing.final
+class SellableTime(_message.Message):
+    """Machines' time in seconds. What is lost is the difference: known less online; online less in service; in service
+    less sellable.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    KNOWN_S_FIELD_NUMBER: _builtins.int
+    ONLINE_S_FIELD_NUMBER: _builtins.int
+    IN_SERVICE_S_FIELD_NUMBER: _builtins.int
+    SELLABLE_S_FIELD_NUMBER: _builtins.int
+    COLUMN_S_FIELD_NUMBER: _builtins.int
+    EMPTY_COLUMN_S_FIELD_NUMBER: _builtins.int
+    SOLD_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """As in SalesLine."""
+    known_s: _builtins.int
+    """Since a machine's first line in the books that is told, until it was retired."""
+    online_s: _builtins.int
+    in_service_s: _builtins.int
+    """Online, enabled, and its reader accepts customers."""
+    sellable_s: _builtins.int
+    """In service, and something is in a column that is not locked."""
+    column_s: _builtins.int
+    """The time in service times its columns, and of those the empty and locked ones."""
+    empty_column_s: _builtins.int
+    @_builtins.property
+    def sold(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoldThere]:
+        """One for each currency; none if nothing was sold."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        known_s: _builtins.int = ...,
+        online_s: _builtins.int = ...,
+        in_service_s: _builtins.int = ...,
+        sellable_s: _builtins.int = ...,
+        column_s: _builtins.int = ...,
+        empty_column_s: _builtins.int = ...,
+        sold: _abc.Iterable[Global___SoldThere] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column_s", b"column_s", "empty_column_s", b"empty_column_s", "in_service_s", b"in_service_s", "key", b"key", "known_s", b"known_s", "online_s", b"online_s", "sellable_s", b"sellable_s", "sold", b"sold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SellableTime: _TypeAlias = SellableTime  # noqa: Y015
+
+@_typing.final
+class GetSellableTimeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    COMPLETENESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___SellableTime]:
+        """In the order of keys."""
+
+    @_builtins.property
+    def completeness(self) -> Global___SalesCompleteness:
+        """A machine to which nothing happened since is counted up to the last full hour before complete_until."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___SellableTime] | None = ...,
+        completeness: Global___SalesCompleteness | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSellableTimeResponse: _TypeAlias = GetSellableTimeResponse  # noqa: Y015
+
+@_typing.final
+class GetFunnelRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    MACHINE_IDS_FIELD_NUMBER: _builtins.int
+    DISTRICT_FIELD_NUMBER: _builtins.int
+    SITE_TYPE_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.int
+    """As 20260131, both counted; 400 days at most."""
+    last_day: _builtins.int
+    district: _builtins.str
+    site_type: _builtins.str
+    @_builtins.property
+    def machine_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in GetSalesRequest."""
+
+    def __init__(
+        self,
+        *,
+        first_day: _builtins.int = ...,
+        last_day: _builtins.int = ...,
+        machine_ids: _abc.Iterable[_builtins.str] | None = ...,
+        district: _builtins.str = ...,
+        site_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["district", b"district", "first_day", b"first_day", "last_day", b"last_day", "machine_ids", b"machine_ids", "site_type", b"site_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFunnelRequest: _TypeAlias = GetFunnelRequest  # noqa: Y015
+
+@_typing.final
+class FunnelStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    mode: _builtins.str
+    """AUTHORIZATION_FIRST or SELECTION_FIRST; empty if it is not known any more."""
+    stage: _builtins.str
+    """CODE_SHOWN (a choice, by those who choose first), PAID, APPROVED, DELIVERED, each counted once."""
+    number: _builtins.int
+    """Absent: too few to be told, or none."""
+    def __init__(
+        self,
+        *,
+        mode: _builtins.str = ...,
+        stage: _builtins.str = ...,
+        number: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "number", b"number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "mode", b"mode", "number", b"number", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+    _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
+
+Global___FunnelStep: _TypeAlias = FunnelStep  # noqa: Y015
+
+@_typing.final
+class GetFunnelResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    COMPLETENESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStep]:
+        """By mode, in the order of the stages."""
+
+    @_builtins.property
+    def completeness(self) -> Global___SalesCompleteness: ...
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[Global___FunnelStep] | None = ...,
+        completeness: Global___SalesCompleteness | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFunnelResponse: _TypeAlias = GetFunnelResponse  # noqa: Y015
+
+@_typing.final
+class GetHotDistrictsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    SITE_TYPE_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.int
+    """As 20260131, both counted; 400 days at most. Four weeks say more than one."""
+    last_day: _builtins.int
+    currency: _builtins.str
+    """Of which sales; must be given."""
+    site_type: _builtins.str
+    """As in GetSalesRequest: only machines at sites of this type; empty: all. So what is expected of a new machine is of
+    one at such a site.
+    """
+    def __init__(
+        self,
+        *,
+        first_day: _builtins.int = ...,
+        last_day: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        site_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "first_day", b"first_day", "last_day", b"last_day", "site_type", b"site_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHotDistrictsRequest: _TypeAlias = GetHotDistrictsRequest  # noqa: Y015
+
+@_typing.final
+class SalesRange(_message.Message):
+    """An amount with the interval in which it is in 95 of 100."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIDDLE_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def middle(self) -> _money_pb2.Money: ...
+    @_builtins.property
+    def low(self) -> _money_pb2.Money: ...
+    @_builtins.property
+    def high(self) -> _money_pb2.Money: ...
+    def __init__(
+        self,
+        *,
+        middle: _money_pb2.Money | None = ...,
+        low: _money_pb2.Money | None = ...,
+        high: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "middle", b"middle"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "middle", b"middle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SalesRange: _TypeAlias = SalesRange  # noqa: Y015
+
+@_typing.final
+class HotDistrict(_message.Message):
+    """A district's own machines, not those of the districts in it. Amounts are for a sellable machine-day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISTRICT_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    ABOVE_PERCENT_FIELD_NUMBER: _builtins.int
+    MACHINES_FIELD_NUMBER: _builtins.int
+    SELLABLE_DAYS_FIELD_NUMBER: _builtins.int
+    RAW_FIELD_NUMBER: _builtins.int
+    BELIEVED_FIELD_NUMBER: _builtins.int
+    NEW_MACHINE_FIELD_NUMBER: _builtins.int
+    district: _builtins.str
+    label: Global___DistrictLabel.ValueType
+    above_percent: _builtins.int
+    """How sure it is that it sells more than the fleet's level."""
+    machines: _builtins.int
+    sellable_days: _builtins.int
+    @_builtins.property
+    def raw(self) -> _money_pb2.Money:
+        """The geometric mean of its machines, as they sold."""
+
+    @_builtins.property
+    def believed(self) -> Global___SalesRange:
+        """What is believed of it: drawn towards the fleet's level, the more the fewer machines it has."""
+
+    @_builtins.property
+    def new_machine(self) -> Global___SalesRange:
+        """What a new machine there may sell."""
+
+    def __init__(
+        self,
+        *,
+        district: _builtins.str = ...,
+        label: Global___DistrictLabel.ValueType = ...,
+        above_percent: _builtins.int = ...,
+        machines: _builtins.int = ...,
+        sellable_days: _builtins.int = ...,
+        raw: _money_pb2.Money | None = ...,
+        believed: Global___SalesRange | None = ...,
+        new_machine: Global___SalesRange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["believed", b"believed", "new_machine", b"new_machine", "raw", b"raw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_percent", b"above_percent", "believed", b"believed", "district", b"district", "label", b"label", "machines", b"machines", "new_machine", b"new_machine", "raw", b"raw", "sellable_days", b"sellable_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HotDistrict: _TypeAlias = HotDistrict  # noqa: Y015
+
+@_typing.final
+class GetHotDistrictsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISTRICTS_FIELD_NUMBER: _builtins.int
+    FLEET_FIELD_NUMBER: _builtins.int
+    ELSEWHERE_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    COMPLETENESS_FIELD_NUMBER: _builtins.int
+    left_out: _builtins.int
+    """Machines that stood elsewhere on some of these days, or could sell for less than a day."""
+    @_builtins.property
+    def districts(self) -> _containers.RepeatedCompositeFieldContainer[Global___HotDistrict]:
+        """By name; none if there are fewer than three districts, or too few with several machines, to say how much they differ."""
+
+    @_builtins.property
+    def fleet(self) -> _money_pb2.Money:
+        """The fleet's level."""
+
+    @_builtins.property
+    def elsewhere(self) -> Global___SalesRange:
+        """What a new machine may sell in a district without machines."""
+
+    @_builtins.property
+    def completeness(self) -> Global___SalesCompleteness: ...
+    def __init__(
+        self,
+        *,
+        districts: _abc.Iterable[Global___HotDistrict] | None = ...,
+        fleet: _money_pb2.Money | None = ...,
+        elsewhere: Global___SalesRange | None = ...,
+        left_out: _builtins.int = ...,
+        completeness: Global___SalesCompleteness | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "elsewhere", b"elsewhere", "fleet", b"fleet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "districts", b"districts", "elsewhere", b"elsewhere", "fleet", b"fleet", "left_out", b"left_out"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHotDistrictsResponse: _TypeAlias = GetHotDistrictsResponse  # noqa: Y015

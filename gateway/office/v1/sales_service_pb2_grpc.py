@@ -46,6 +46,21 @@ class SalesServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetDaySalesRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetDaySalesResponse.FromString,
                 _registered_method=True)
+        self.GetSellableTime = channel.unary_unary(
+                '/gateway.office.v1.SalesService/GetSellableTime',
+                request_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeResponse.FromString,
+                _registered_method=True)
+        self.GetHotDistricts = channel.unary_unary(
+                '/gateway.office.v1.SalesService/GetHotDistricts',
+                request_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetHotDistrictsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetHotDistrictsResponse.FromString,
+                _registered_method=True)
+        self.GetFunnel = channel.unary_unary(
+                '/gateway.office.v1.SalesService/GetFunnel',
+                request_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelResponse.FromString,
+                _registered_method=True)
 
 
 class SalesServiceServicer(object):
@@ -67,6 +82,28 @@ class SalesServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSellableTime(self, request, context):
+        """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
+        that nobody wants.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHotDistricts(self, request, context):
+        """Which districts sell more than others, by their machines, and what a new machine may sell there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFunnel(self, request, context):
+        """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SalesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +116,21 @@ def add_SalesServiceServicer_to_server(servicer, server):
                     servicer.GetDaySales,
                     request_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetDaySalesRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetDaySalesResponse.SerializeToString,
+            ),
+            'GetSellableTime': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSellableTime,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeResponse.SerializeToString,
+            ),
+            'GetHotDistricts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHotDistricts,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetHotDistrictsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetHotDistrictsResponse.SerializeToString,
+            ),
+            'GetFunnel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFunnel,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +189,87 @@ class SalesService(object):
             '/gateway.office.v1.SalesService/GetDaySales',
             gateway_dot_office_dot_v1_dot_sales__service__pb2.GetDaySalesRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_sales__service__pb2.GetDaySalesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSellableTime(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.SalesService/GetSellableTime',
+            gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_sales__service__pb2.GetSellableTimeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHotDistricts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.SalesService/GetHotDistricts',
+            gateway_dot_office_dot_v1_dot_sales__service__pb2.GetHotDistrictsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_sales__service__pb2.GetHotDistrictsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFunnel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.SalesService/GetFunnel',
+            gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_sales__service__pb2.GetFunnelResponse.FromString,
             options,
             channel_credentials,
             insecure,

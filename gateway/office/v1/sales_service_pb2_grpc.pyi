@@ -39,6 +39,14 @@ class SalesServiceStub:
     """Sales of some days by one thing, beside an earlier time of the same length."""
     GetDaySales: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetDaySalesRequest, _sales_service_pb2.GetDaySalesResponse]
     """A day's sales up to an hour, beside the same hours of the eight same weekdays before it."""
+    GetSellableTime: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetSellableTimeRequest, _sales_service_pb2.GetSellableTimeResponse]
+    """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
+    that nobody wants.
+    """
+    GetHotDistricts: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetHotDistrictsRequest, _sales_service_pb2.GetHotDistrictsResponse]
+    """Which districts sell more than others, by their machines, and what a new machine may sell there."""
+    GetFunnel: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetFunnelRequest, _sales_service_pb2.GetFunnelResponse]
+    """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
 @_typing.type_check_only
 class SalesServiceAsyncStub(SalesServiceStub):
@@ -51,6 +59,14 @@ class SalesServiceAsyncStub(SalesServiceStub):
     """Sales of some days by one thing, beside an earlier time of the same length."""
     GetDaySales: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetDaySalesRequest, _sales_service_pb2.GetDaySalesResponse]  # type: ignore[assignment]
     """A day's sales up to an hour, beside the same hours of the eight same weekdays before it."""
+    GetSellableTime: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetSellableTimeRequest, _sales_service_pb2.GetSellableTimeResponse]  # type: ignore[assignment]
+    """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
+    that nobody wants.
+    """
+    GetHotDistricts: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetHotDistrictsRequest, _sales_service_pb2.GetHotDistrictsResponse]  # type: ignore[assignment]
+    """Which districts sell more than others, by their machines, and what a new machine may sell there."""
+    GetFunnel: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetFunnelRequest, _sales_service_pb2.GetFunnelResponse]  # type: ignore[assignment]
+    """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
 class SalesServiceServicer(metaclass=_abc_1.ABCMeta):
     """What was sold, made of the books after the fact. Days and hours are by the clock of the site where the
@@ -72,5 +88,31 @@ class SalesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sales_service_pb2.GetDaySalesResponse, _abc.Awaitable[_sales_service_pb2.GetDaySalesResponse]]:
         """A day's sales up to an hour, beside the same hours of the eight same weekdays before it."""
+
+    @_abc_1.abstractmethod
+    def GetSellableTime(
+        self,
+        request: _sales_service_pb2.GetSellableTimeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sales_service_pb2.GetSellableTimeResponse, _abc.Awaitable[_sales_service_pb2.GetSellableTimeResponse]]:
+        """For how long machines could sell, and what they sold in that time: one that was dark or empty is not one
+        that nobody wants.
+        """
+
+    @_abc_1.abstractmethod
+    def GetHotDistricts(
+        self,
+        request: _sales_service_pb2.GetHotDistrictsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sales_service_pb2.GetHotDistrictsResponse, _abc.Awaitable[_sales_service_pb2.GetHotDistrictsResponse]]:
+        """Which districts sell more than others, by their machines, and what a new machine may sell there."""
+
+    @_abc_1.abstractmethod
+    def GetFunnel(
+        self,
+        request: _sales_service_pb2.GetFunnelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sales_service_pb2.GetFunnelResponse, _abc.Awaitable[_sales_service_pb2.GetFunnelResponse]]:
+        """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
 def add_SalesServiceServicer_to_server(servicer: SalesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

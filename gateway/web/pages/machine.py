@@ -20,7 +20,7 @@ from gateway.office.v1 import (
     sales_service_pb2,
 )
 from gateway.v1 import machine_pb2 as wire
-from gateway.web import sales, waiting
+from gateway.web import sales, sellable, waiting
 from gateway.web.charts import shelf
 from gateway.web.pages.machines import state_of
 from gateway.web.tables import ACT, Amount, Form, Table, moment, money
@@ -50,6 +50,7 @@ async def machine(looking: Looking) -> ConsolePage:
         sales.last_days(today, sales_service_pb2.SALES_BY_WEEKDAY_HOUR, of)
     )
     sold, heats = sales.by_weekday_hour(week)
+    time = await looking.attempt(sellable.asked(today, sales_service_pb2.SALES_BY_WEEKDAY, of))
     it = found.machine
     tables = (
         _troubles(health.troubles),
@@ -57,6 +58,7 @@ async def machine(looking: Looking) -> ConsolePage:
         waiting.work_items(items.work_items),
         waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
         sold,
+        sellable.time_to_sell(time, "Day", sellable.weekday),
         waiting.vends(vends.vends),
         _events(events.events),
     )

@@ -8,13 +8,16 @@ from gateway.office.v1 import (
     machine_profile_service_pb2,
     place_pb2,
     place_service_pb2,
+    sales_service_pb2,
     selector_pb2,
 )
 from gateway.web.charts import dots
-from gateway.web.tables import Link, Table
-from gateway.web.view import ConsolePage, Looking
+from gateway.web.sales import SPAN_DAYS, complete
+from gateway.web.tables import Link, Table, money
+from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.waiting import machine_link
 from gateway.web.words import said
+from storage.insight import days
 
 PAGE = 500
 """Of more machines than this it is not counted where they stand, unless a district or a site is
@@ -38,15 +41,18 @@ async def places(looking: Looking) -> ConsolePage:
             ),
         )
     )
+    hot = await _hot(looking)
     profiles, more = found.profiles, found.next_page_token
     # Of a part of the machines nobody counts where they stand: it would look like all of them.
     is_counted = not (more or looking.token("page"))
     counts = Counter(one.site for one in profiles if one.site) if is_counted else None
     placed = [one for one in sites.sites if one.HasField("position")]
+    labels = {one.district: one.label for one in _lines(hot)}
     return ConsolePage(
         title="Places",
         template="places.html",
         tables=(
+            hot_districts(hot),
             _districts(districts.districts),
             _sites(sites.sites, counts),
             _machines(profiles),
@@ -61,10 +67,86 @@ async def places(looking: Looking) -> ConsolePage:
             ),
             "words": {"site": site, "district": district},
             "is_counted": is_counted,
+            "labels": {
+                one.code: said(sales_service_pb2.DistrictLabel, labels[one.district])
+                for one in placed
+                if one.district in labels
+            },
+            "sales_complete": complete(hot),
             "is_whole": not (districts.next_page_token or sites.next_page_token),
             "unplaced": len(sites.sites) - len(placed),
         },
         more={"machines": {"site": site, "district": district, "page": more}} if more else {},
+    )
+
+
+async def _hot(looking: Looking) -> sales_service_pb2.GetHotDistrictsResponse | Missing:
+    """Ask in the currency that the query names, or in the one in which most was sold."""
+    last = days.moved(days.as_number(looking.local().date()), -1)
+    first = days.moved(last, 1 - SPAN_DAYS)
+    currency = looking.word("currency")
+    if not currency:
+        sold = await looking.attempt(
+            sales_service_pb2.GetSalesRequest(
+                first_day=first, last_day=last, by=sales_service_pb2.SALES_BY_SITE_TYPE
+            )
+        )
+        if isinstance(sold, Missing):
+            return sold
+        units: Counter[str] = Counter()
+        for line in sold.lines:
+            units[line.now.sales.currency] += line.now.units
+        currency = max(units, key=lambda one: (units[one], one), default="")
+    if not currency:
+        return Missing("Nothing was sold in this time, as far as is known.")
+    told: sales_service_pb2.GetHotDistrictsResponse | Missing = await looking.attempt(
+        sales_service_pb2.GetHotDistrictsRequest(first_day=first, last_day=last, currency=currency)
+    )
+    return told
+
+
+def _lines(
+    of: sales_service_pb2.GetHotDistrictsResponse | Missing,
+) -> Iterable[sales_service_pb2.HotDistrict]:
+    return () if isinstance(of, Missing) else of.districts
+
+
+def _believed(of: sales_service_pb2.HotDistrict) -> tuple[int, str]:
+    """Return the order of districts: the one of which most is believed first."""
+    return -of.believed.middle.minor, of.district
+
+
+def hot_districts(of: sales_service_pb2.GetHotDistrictsResponse | Missing) -> Table:
+    """Return which districts sell more, those of which most is believed first."""
+    return Table(
+        name="hot",
+        title=f"What districts sell a sellable machine-day, {SPAN_DAYS} days before today",
+        heads=(
+            *("District", "Is", "Above the fleet, %", "Machines", "As sold", "Believed"),
+            *("At least", "At most", "A new machine", "New, at least", "New, at most"),
+        ),
+        rows=[
+            (
+                Link(one.district or "nowhere", f"/places?district={one.district}"),
+                said(sales_service_pb2.DistrictLabel, one.label),
+                one.above_percent,
+                one.machines,
+                money(one.raw),
+                *(money(each) for each in (one.believed.middle, one.believed.low)),
+                money(one.believed.high),
+                *(money(each) for each in (one.new_machine.middle, one.new_machine.low)),
+                money(one.new_machine.high),
+            )
+            for one in sorted(
+                _lines(of), key=lambda one: (-one.believed.middle.minor, one.district)
+            )
+        ],
+        empty=of.why
+        if isinstance(of, Missing)
+        else "There are too few districts, or too few machines in them, to say how they differ.",
+        note="Hot and cold are said where that is 90 in 100 sure, of a district's own machines. "
+        "Believed: drawn towards all districts, the more the fewer machines; in 95 of 100 it is "
+        "between the two beside it. Places without machines say nothing.",
     )
 
 

@@ -2,9 +2,11 @@
 
 import pytest
 
+from gateway.office.sales import _district
 from gateway.office.v1 import sales_service_pb2 as wire
+from storage.insight.hot import DistrictWorth
 from storage.insight.rollups import Sums, save
-from storage.tables import scope_days, scope_hours
+from storage.tables import scope_days, scope_exposures, scope_hours
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
@@ -85,3 +87,42 @@ async def test_what_no_place_is_called_is_refused(site: Site) -> None:
         assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == (told[0].name, told[1])
     bad = wire.GetDaySalesRequest(day=DAY, hour=9, district="h\0k")
     assert "INVALID_REQUEST" == (await refusal(site.sales.GetDaySales(bad)))[1]
+
+
+async def test_time_is_told_beside_what_was_sold_in_it(sold: Site) -> None:
+    """And what cannot be asked of time is refused."""
+    sums = Sums()
+    sums.add(scope_exposures, ("FLEET", "", DAY, 9), (3_600, 3_600, 3_600, 1_800, 7_200, 3_600))
+    await sold.database.write(lambda connection: save(connection, sums))
+    request = wire.GetSellableTimeRequest(first_day=DAY, last_day=DAY, by=wire.SALES_BY_HOUR)
+    first, second = (await sold.sales.GetSellableTime(request)).lines
+    assert ("09", 1_800, 3_600) == (first.key, first.sellable_s, first.empty_column_s)
+    assert (500, 500 * 48) == (first.sold[0].sold.sales.minor, first.sold[0].per_sellable_day.minor)
+    assert not second.sold[0].HasField("per_sellable_day")
+    request.by = wire.SALES_BY_PRODUCT
+    assert "NO_TIME_OF_THAT" == (await refusal(sold.sales.GetSellableTime(request)))[1]
+
+
+async def test_districts_need_a_currency_and_machines(sold: Site) -> None:
+    """Of none, none is told, with how complete that is."""
+    request = wire.GetHotDistrictsRequest(first_day=DAY, last_day=DAY, currency="HKD")
+    told = await sold.sales.GetHotDistricts(request)
+    assert not told.districts
+    assert not told.HasField("elsewhere")
+    assert told.HasField("completeness")
+    request.currency = ""
+    assert "NO_CURRENCY" == (await refusal(sold.sales.GetHotDistricts(request)))[1]
+
+
+def test_a_district_is_told_with_its_intervals() -> None:
+    """And its label in the words of the wire."""
+    amounts = range(100, 107)
+    names = ("raw", "mean", "low", "high", "new", "new_low", "new_high")
+    minors = {f"{name}_minor": amount for name, amount in zip(names, amounts, strict=True)}
+    some = {"district": "pier", "machines": 3, "sellable_days": 84, "above_percent": 93}
+    made = _district(DistrictWorth(label="HOT", **some, **minors), "HKD")  # type: ignore[arg-type]
+    assert (wire.DISTRICT_LABEL_HOT, 93, 84) == (made.label, made.above_percent, made.sellable_days)
+    ranges = (made.believed, made.new_machine)
+    assert [(101, 102, 103), (104, 105, 106)] == [
+        (one.middle.minor, one.low.minor, one.high.minor) for one in ranges
+    ]

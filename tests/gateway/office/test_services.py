@@ -292,6 +292,18 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"kind": "DENIAL_KIND_MACHINE", "name": "VM-1", "reason": "found"},
         {"name": "VM-2"},
     ),
+    ("CreateTag", {"tag": "NEW", "reason": "to greet them"}, {"reason": "to thank them"}),
+    (
+        "UpdateTag",
+        {
+            "tag": "NEW",
+            "version": 1,
+            "rule": {"rule": '{"feature":"purchases_7","at_least":1}'},
+            "reason": "a week",
+        },
+        {"reason": "a day"},
+    ),
+    ("RetireTag", {"tag": "NEW", "reason": "nobody uses it"}, {"reason": "old"}),
 ]
 """A call, its content, and the content that it must not have under the same id; empty: it has none.
 """

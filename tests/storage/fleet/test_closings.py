@@ -28,7 +28,7 @@ from storage.fleet.wrong_clocks import WrongClocks
 from storage.machines.inbox import Inbox
 from storage.office.readouts import Readouts
 from storage.reconciliation.runs import Reconciliation
-from storage.tables import audit, work_item_closings
+from storage.tables import audit, tag_runs, work_item_closings
 from tests.storage.fleet.unfinished import cut_off_between_van_and_column
 from tests.storage.fleet.waiting import LATER_MS, in_review, items, late
 from tests.storage.notifications import other, received
@@ -165,6 +165,18 @@ async def test_what_has_an_act_of_its_own_is_not_closed(db: Database) -> None:
     await cut_off_between_van_and_column(db)
     await owner.do("VM-2", CodeStatusChanged(status=CodeStatus.STOPPED))
     await owner.do("VM-2", CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
+    failed = {
+        "tag": "NEW",
+        "version": 1,
+        "d": 20260101,
+        "position": 7,
+        "at_ms": START_MS,
+        "members": 0,
+        "joined": 0,
+        "departed": 0,
+        "error": "too many",
+    }
+    await db.write(lambda connection: connection.execute(insert(tag_runs), failed))
     waiting = {item.kind: item.item_id for item in await items(db)}
     assert set(WorkItemKind) - CLOSABLE == waiting.keys()
     for kind, item_id in waiting.items():

@@ -305,6 +305,7 @@ def test_each_kind_is_read_through_an_index(
         "work_item_closings",
         "goods_balances",
         "goods_moves",
+        "tag_runs",
     )
     read = [line for line in plan if line.split()[1] in tables]
     assert read
@@ -422,6 +423,7 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
         GaugeView(name="work_items", status="CODE_REFUSED", count=0, oldest_at_ms=None),
         GaugeView(name="work_items", status="READOUT_DIFFERENCE", count=0, oldest_at_ms=None),
         GaugeView(name="work_items", status="MACHINE_DOUBLED", count=0, oldest_at_ms=None),
+        GaugeView(name="work_items", status="TAG_RULE_FAILED", count=0, oldest_at_ms=None),
     ] == gauges
 
 

@@ -71,7 +71,7 @@ async def test_what_adds_nothing_makes_no_row(db: Database) -> None:
 async def test_a_fact_is_a_row_with_its_own_names(db: Database) -> None:
     """Column by column, and only once."""
     facts = a_day()
-    some = [as_row(fact) for fact in facts]
+    some = [as_row(fact, {"ann"}) for fact in facts]
     await db.write(lambda connection: connection.execute(facts_table.insert(), some))
     assert facts == [
         SaleFact(**dict(zip(facts_table.c.keys(), row, strict=True)))

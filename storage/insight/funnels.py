@@ -1,0 +1,69 @@
+"""How far customers came, asked for some days of the fleet, a district, a type of site or machines,
+through the gate: each figure is of people who stood there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from storage.auditing.reading import total
+from storage.database.engine import Database
+from storage.insight.follower import Lag, read_lag
+from storage.insight.funnel import Stage
+from storage.insight.sales import SalesWanted, checked, which
+from storage.insight.suppression import Gate
+from storage.tables import funnel_days, scope_funnels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunnelStep:
+    """How many came so far in a mode ('' if it is not known any more); None: too few to be told."""
+
+    mode: str
+    stage: Stage
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funnel:
+    """The steps by mode, in their order. ``lag``: how complete they are."""
+
+    steps: Sequence[FunnelStep]
+    lag: Lag
+
+
+class FunnelBooks:
+    """Asks a database. Raises StoreError when it does not answer."""
+
+    def __init__(self, db: Database, gate: Gate) -> None:
+        self._db = db
+        self._gate = gate
+
+    async def funnel(self, wanted: SalesWanted) -> Funnel:
+        """Return it; by what it is asked does not matter. Raises NotPossible."""
+        checked(wanted)
+
+        def work(connection: Connection) -> Funnel:
+            table = funnel_days if wanted.machine_ids else scope_funnels
+            c = table.c
+            rows = connection.execute(
+                select(c.mode, c.stage, total(c.n).label("number"))
+                .where(*which(table, wanted), c.d >= wanted.first, c.d <= wanted.last)
+                .group_by(c.mode, c.stage)
+            )
+            found = {(row.mode, row.stage): row.number for row in rows}
+            return Funnel(
+                steps=[
+                    FunnelStep(
+                        mode=mode,
+                        stage=stage,
+                        number=self._gate.count(found.get((mode, stage.value), 0)),
+                    )
+                    for mode in sorted({mode for mode, _ in found})
+                    for stage in Stage
+                ],
+                lag=read_lag(connection),
+            )
+
+        return await self._db.read(work)

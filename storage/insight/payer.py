@@ -1,0 +1,117 @@
+"""What is held about one payer, for the payer who asks: they show who they are by the number of a
+trade in their own Alipay app. The one answer that is of one person, and so the one beside the gate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, case, func, select
+
+from storage.auditing.reading import total
+from storage.database.engine import Database
+from storage.fleet.erasures import paid_by
+from storage.insight.facts import FactKind
+from storage.tables import payer_tags, payers, sale_facts, trades
+
+TAGS_TOLD_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bought:
+    """What they bought in a currency, as far as facts of it are kept."""
+
+    currency: str
+    units: int
+    sales_minor: int
+    first_d: int
+    last_d: int
+    machines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HadTag:
+    """They have a tag since a day, or had it until one."""
+
+    tag: str
+    version: int
+    since_d: int
+    until_d: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayerView:
+    """``known``: their Alipay account still leads to their number; if not, nothing else is told,
+    because nothing else is theirs any more.
+    """
+
+    trade_id: str
+    machine_id: str
+    known: bool
+    first_seen_ms: int = 0
+    last_seen_ms: int = 0
+    payments: int = 0
+    bought: Sequence[Bought] = ()
+    tags: Sequence[HadTag] = ()
+
+
+class PayerBooks:
+    """Asks a database. Raises StoreError when it does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def held(self, trade_id: str) -> PayerView:
+        """Return what is held about the payer of a trade. Raises UnknownTrade
+        (``storage.fleet.erasures``).
+        """
+
+        def work(connection: Connection) -> PayerView:
+            machine_id, payer_id = paid_by(connection, trade_id)
+            known = connection.execute(
+                select(payers).where(payers.c.payer_id == payer_id)
+            ).one_or_none()
+            if known is None:
+                return PayerView(trade_id=trade_id, machine_id=machine_id, known=False)
+            of = trades.c.payer_id == payer_id
+            return PayerView(
+                trade_id=trade_id,
+                machine_id=machine_id,
+                known=True,
+                first_seen_ms=known.first_seen_ms,
+                last_seen_ms=known.last_seen_ms,
+                payments=connection.scalar(select(func.count()).where(of)) or 0,
+                bought=_bought(connection, payer_id),
+                tags=_tags(connection, payer_id),
+            )
+
+        return await self._db.read(work)
+
+
+def _bought(connection: Connection, payer_id: str) -> list[Bought]:
+    f = sale_facts.c
+    units = case((f.kind == FactKind.SALE.value, f.units), else_=0)
+    wanted = (
+        select(
+            f.currency,
+            total(units).label("units"),
+            total(f.sales_minor).label("sales_minor"),
+            func.min(f.d).label("first_d"),
+            func.max(f.d).label("last_d"),
+            func.count(f.machine_id.distinct()).label("machines"),
+        )
+        .where(f.payer_id == payer_id, f.payer_id != "")
+        .group_by(f.currency)
+        .order_by(f.currency)
+    )
+    return [Bought(**row) for row in connection.execute(wanted).mappings()]
+
+
+def _tags(connection: Connection, payer_id: str) -> list[HadTag]:
+    t = payer_tags.c
+    wanted = (
+        select(t.tag, t.version, t.since_d, t.until_d)
+        .where(t.payer_id == payer_id)
+        .order_by(t.since_d.desc(), t.tag)
+        .limit(TAGS_TOLD_MAX)
+    )
+    return [HadTag(**row) for row in connection.execute(wanted).mappings()]

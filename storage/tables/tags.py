@@ -1,0 +1,86 @@
+"""Tags of payers: rules, what became of them each day, and who has them. Made by the follower of
+the books from facts, but for the rules, which the administrators' side alone writes.
+
+``payer_tags`` names payers by their random numbers, and so leads to nobody without ``payers``; an
+erased payer's rows are deleted with that mapping.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from storage.tables.base import Position, metadata
+
+# ``rule`` (JSON) is what storage.insight.tag_rules reads. A new version leaves the ones before as
+# they are. ``purchases_min``: who bought fewer items in 365 days has no tag. ``currency``: the one
+# whose money counts; '' if the rule asks for none. ``ended_at_ms``: the tag was retired.
+tag_rules = Table(
+    "tag_rules",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("purchases_min", Integer, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("author", String(160), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    CheckConstraint("version > 0", name="version_grows"),
+    CheckConstraint("purchases_min > 0", name="has_evidence"),
+)
+
+# One evaluation of a rule as of the end of a local day (yyyymmdd), from facts up to ``position``.
+# With an ``error`` nobody's tag changed.
+tag_runs = Table(
+    "tag_runs",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("tag", String(32), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("d", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("members", BigInteger, nullable=False),
+    Column("joined", BigInteger, nullable=False),
+    Column("departed", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    Index(None, "tag", "id"),
+)
+
+_FAILED = text("error <> ''")
+Index(
+    "tag_runs_failed",
+    tag_runs.c.at_ms,
+    tag_runs.c.tag,
+    sqlite_where=_FAILED,
+    postgresql_where=_FAILED,
+)
+
+# A payer has a tag from the day ``since_d`` on, until the day ``until_d``; null: still.
+payer_tags = Table(
+    "payer_tags",
+    metadata,
+    Column("payer_id", String(32), primary_key=True),
+    Column("tag", String(32), primary_key=True),
+    Column("run_id", BigInteger, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("since_d", Integer, nullable=False),
+    Column("until_d", Integer),
+)
+_HAS = text("until_d IS NULL")
+Index(
+    "payer_tags_had",
+    payer_tags.c.tag,
+    payer_tags.c.payer_id,
+    sqlite_where=_HAS,
+    postgresql_where=_HAS,
+)

@@ -1,0 +1,122 @@
+"""The follower counts machines' time on as it goes along, and the same when it begins again."""
+
+from functools import partial
+
+from sqlalchemy import Connection, Table, delete, update
+
+from actors.machine.events import Disconnected, StockCounted
+from actors.machine.ids import StreamId
+from storage.database.engine import Database
+from storage.insight.exposing import Exposed, read_exposed
+from storage.insight.exposure import Ready
+from storage.insight.rollups import Sums
+from storage.tables import followers, machine_exposures, machine_hours, scope_exposures
+from tests.storage.insight.shop import follower, rows
+from tests.storage.owner import START_MS, Owner
+
+HOUR_MS = 3_600_000
+TABLES = (machine_hours, scope_exposures, machine_exposures)
+
+
+async def a_day(db: Database) -> Owner:
+    """A machine that sells, another that is silent, and one that goes at last."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    owner.now_ms = START_MS + HOUR_MS // 2
+    await owner.buy("VM-1", 1)
+    await owner.do("VM-1", StockCounted(column="A2", stock=0))
+    owner.now_ms = START_MS + 30 * HOUR_MS
+    await owner.do("VM-1", Disconnected(stream_id=StreamId("g-VM-1")))
+    return owner
+
+
+def forget(connection: Connection, table: Table) -> None:
+    """Nothing of it is known."""
+    connection.execute(delete(table))
+
+
+async def told(db: Database) -> list[list[tuple[object, ...]]]:
+    """All that is kept of machines' time."""
+    return [await rows(db, table) for table in TABLES]
+
+
+async def hours(db: Database, machine_id: str) -> list[tuple[object, ...]]:
+    """A machine's hours."""
+    return [row[1:] for row in await rows(db, machine_hours) if row[0] == machine_id]
+
+
+async def test_time_is_counted_up_to_the_last_full_hour_of_the_books(db: Database) -> None:
+    """Of a machine to which nothing happened as well."""
+    owner = await a_day(db)
+    await follower(db).catch_up()
+    spent = await hours(db, "VM-1")
+    assert 30 == len(spent)
+    assert (20260101, 0, 3_600, 3_600, 3_600, 3_600, 7_200, 1_800) == spent[0]
+    assert (20260101, 1, 3_600, 3_600, 3_600, 3_600, 7_200, 3_600) == spent[1]
+    assert 30 == len(await hours(db, "VM-2"))
+    fleet = [row for row in await rows(db, scope_exposures) if row[0] == "FLEET"]
+    assert 2 * 30 * 3_600 == sum(int(str(row[4])) for row in fleet)
+    assert owner.states["VM-1"].link.online is False
+
+
+async def test_it_is_the_same_however_it_is_cut(db: Database) -> None:
+    """Line by line while machines sell, or all at once from the first line on."""
+    owner = await a_day(db)
+    ours = follower(db, lines_at_once=1)
+    for number in (2, 3):
+        while await ours.once():
+            pass
+        owner.now_ms += HOUR_MS
+        await owner.buy("VM-2", number)
+    while await ours.once():
+        pass
+    made = await told(db)
+    await ours.rebuild()
+    ours.lines_at_once = 500
+    while await ours.once():
+        pass
+    assert made == await told(db)
+
+
+async def test_it_begins_in_the_middle_with_what_is_known_by_then(db: Database) -> None:
+    """Where an older program followed the lines before: what was before is not told."""
+    owner = await a_day(db)
+    ours = follower(db)
+    while await ours.once():
+        pass
+    kept = {row[0]: row for row in await rows(db, machine_exposures)}
+    for table in TABLES:
+        await db.write(partial(forget, table=table))
+    owner.now_ms += HOUR_MS
+    await owner.start("VM-1")
+    owner.now_ms += HOUR_MS
+    await owner.buy("VM-2", 1)
+    while await ours.once():
+        pass
+    again = {row[0]: row for row in await rows(db, machine_exposures)}
+    names = [column.name for column in machine_exposures.columns]
+    same = [names.index(name) for name in ("locked", "planned", "enabled", "revision", "boot_id")]
+    for machine_id in ("VM-1", "VM-2"):
+        assert [kept[machine_id][at] for at in same] == [again[machine_id][at] for at in same]
+    assert '{"A1": 4}' == again["VM-1"][names.index("stocks")]
+    assert '{"A1": 4, "A2": 5}' == again["VM-2"][names.index("stocks")]
+    assert [(20260102, 7)] == [row[:2] for row in await hours(db, "VM-1")]
+
+
+async def test_many_moves_of_one_machine_are_all_read(db: Database) -> None:
+    """More of them than are read at a time, and not those of lines that are not there yet."""
+    owner = await Owner.of(db, "VM-1")
+    for number in range(120):
+        await owner.do("VM-1", StockCounted(column="A1", stock=number % 2 + 1))
+    first = await db.read(lambda connection: read_exposed(connection, after_position=0, upto=60))
+    assert ready(first).stocks["A1"] in {1, 2}
+    await follower(db, lines_at_once=500).catch_up()
+    back = update(followers).values(holder="")
+    await db.write(lambda connection: connection.execute(back))
+    (row,) = await rows(db, machine_exposures)
+    assert '"A1": 2' in str(row)
+
+
+def ready(of: Exposed) -> Ready:
+    """What the one machine is ready for at the end."""
+    (counted,) = of.counted(Sums())
+    return counted.ready

@@ -1,0 +1,78 @@
+"""Districts are judged by their machines, each by what it sold while it could sell."""
+
+import math
+from random import Random
+
+import pytest
+from sqlalchemy import insert
+
+from storage.database.engine import Database
+from storage.insight.hot import HotBooks, HotWanted
+from storage.insight.rollups import Sums, save
+from storage.office.deeds import NotPossible
+from storage.tables import machine_hours, machine_sites, sales_hours, sites
+from tests.storage.office.places import some_districts, some_machines
+
+DAY_S = 86_400
+FIRST, LAST = 20260101, 20260128
+WANTED = HotWanted(first=FIRST, last=LAST, currency="HKD")
+SITE = {
+    "revision": 1,
+    "name": "x",
+    "site_type": "STATION",
+    "type_word": "",
+    "time_zone": "UTC",
+    **dict.fromkeys(("contact_name", "contact_phone", "contact_email", "address_lines"), ""),
+    "created_at_ms": 1,
+    "updated_at_ms": 1,
+}
+
+
+async def stand(db: Database, places: dict[str, str], from_day: str = "2025-01-01") -> None:
+    """Let machines stand at a site of a district each, since a day."""
+    made = [
+        {**SITE, "site": f"s-{machine_id}", "district": district}
+        for machine_id, district in places.items()
+    ]
+    stays = [
+        {"machine_id": machine_id, "site": f"s-{machine_id}", "from_day": from_day, "from_at_ms": 1}
+        for machine_id in places
+    ]
+    await db.write(lambda connection: connection.execute(insert(sites), made))
+    await db.write(lambda connection: connection.execute(insert(machine_sites), stays))
+
+
+async def test_a_district_that_sells_more_is_hot(db: Database) -> None:
+    """By sellable day: half the time and the same sales is twice as much."""
+    names = ("hill", "pier", "city", "dock")
+    await some_districts(db, *((name, "") for name in names))
+    places = {f"VM-{number}": names[number % 4] for number in range(20)}
+    await some_machines(db, *places, "VM-new")
+    await stand(db, places)
+    await stand(db, {"VM-new": "hill"}, from_day="2026-01-15")
+    rng, sums = Random(1), Sums()
+    for machine_id, district in places.items():
+        usual = math.exp(rng.gauss(math.log(10_000), 0.2)) * (8 if district == "hill" else 1)
+        seconds = 14 * DAY_S if machine_id == "VM-1" else 28 * DAY_S
+        for table, key, values in (
+            (machine_hours, (FIRST, 9), (seconds, seconds, seconds, seconds, 0, 0)),
+            (sales_hours, (LAST, 9, "HKD"), (28, round(usual * 28))),
+        ):
+            sums.add(table, (machine_id, *key), values)
+    await db.write(lambda connection: save(connection, sums))
+    told = await HotBooks(db).hot(WANTED)
+    assert 1 == told.left_out
+    by_name = {one.district: one for one in told.districts}
+    assert {"city", "dock", "hill", "pier"} == by_name.keys()
+    hill = by_name["hill"]
+    assert ("HOT", 5, 140) == (hill.label, hill.machines, hill.sellable_days)
+    assert hill.low_minor < hill.mean_minor < hill.high_minor
+    assert hill.new_low_minor < hill.low_minor
+    assert hill.high_minor < hill.new_high_minor
+    assert by_name["pier"].raw_minor > 10_000
+    assert told.elsewhere is not None
+    assert told.elsewhere[1] < told.fleet_minor < told.elsewhere[2]
+    office = HotWanted(first=FIRST, last=LAST, currency="HKD", site_type="OFFICE")
+    assert [] == list((await HotBooks(db).hot(office)).districts)
+    with pytest.raises(NotPossible):
+        await HotBooks(db).hot(HotWanted(first=FIRST, last=LAST, currency=""))

@@ -1,0 +1,36 @@
+"""The database holds no rule that cannot be, and no tag twice."""
+
+from typing import Any
+
+import pytest
+
+from storage.database.engine import Database
+from storage.tables import payer_tags, tag_rules
+from tests.storage.tables.refused import refused, taken
+
+RULE: dict[str, Any] = {
+    "tag": "NEW",
+    "version": 1,
+    "rule": "{}",
+    "purchases_min": 1,
+    "currency": "",
+    "author": "ann",
+    "reason": "x",
+    "created_at_ms": 1,
+}
+HAD = {"payer_id": "p1", "tag": "NEW", "run_id": 1, "version": 1, "since_d": 20260101}
+
+
+@pytest.mark.parametrize("change", [{"version": 0}, {"purchases_min": 0}], ids=str)
+async def test_a_rule_has_a_version_and_evidence(db: Database, change: dict[str, int]) -> None:
+    """And each version stands once."""
+    await refused(db, tag_rules, RULE | change)
+    await taken(db, tag_rules, RULE)
+    await refused(db, tag_rules, RULE)
+
+
+async def test_a_run_gives_a_tag_once(db: Database) -> None:
+    """Another run may give it again."""
+    await taken(db, payer_tags, HAD)
+    await refused(db, payer_tags, HAD)
+    await taken(db, payer_tags, HAD | {"run_id": 2})

@@ -6,9 +6,10 @@ kills. Its core alone is tried by ``test_its_core_alone``, in the suite.
 """
 
 import asyncio
+import re
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from gateway.demo.run import FLEET_FOLDER
 from tests.e2e.three_books import agree
 from tests.support import c_machine
 from tests.support.c_machine import CMachine, PowerCut
+from tests.support.certificates import Authority
 from tests.support.system import System
 
 WANTING = c_machine.missing()
@@ -28,7 +30,7 @@ STEPS = ("asked", "approved", "accepted", "motor_on", "turned", "dropped", "resu
 ABORTED = grpc.StatusCode.ABORTED.value[0]
 TRY_AGAIN_S = 0.2
 """A customer who was turned away presses again after this long."""
-TABLES = {
+TABLES: Mapping[str, Mapping[str, object]] = {
     "limits": {**stage.LIMITS, "silent_after_ms": 600_000},
     "policy": {
         **stage.POLICY,
@@ -57,11 +59,51 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "machine"
 
 
+class Wire:
+    """Where machines call: over TCP, or over TLS with certificates of their own."""
+
+    def __init__(self, folder: Path, *, tls: bool) -> None:
+        self.address = f"127.0.0.1:{stage.free_ports().machines}"
+        self._folder = folder
+        self._authority = Authority() if tls else None
+
+    def settings(self) -> Mapping[str, object]:
+        """The gateway's table."""
+        if self._authority is None:
+            return {"listen": self.address}
+        server = self._authority.server()
+        return {
+            "listen": self.address,
+            "certificate_file": self._file("server.pem", server.certificate),
+            "private_key_file": self._file("server.key", server.private_key),
+            "client_ca_file": self._file("ca.pem", self._authority.certificate),
+        }
+
+    def arguments(self, machine_id: str) -> tuple[str, ...]:
+        """The machine's command line."""
+        if self._authority is None:
+            return ("--gateway", self.address)
+        issued = self._authority.machine(machine_id)
+        certificate = self._file(f"{machine_id}.pem", issued.certificate)
+        key = self._file(f"{machine_id}.key", issued.private_key)
+        ca = str(self._folder / "ca.pem")
+        return ("--gateway", self.address, "--ca", ca, "--cert", certificate, "--key", key)
+
+    def _file(self, name: str, content: bytes) -> str:
+        path = self._folder / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        return str(path)
+
+
 class Street:
     """A system without machines of its own, and the customers of those in C."""
 
-    def __init__(self, system: System, program: Path, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, system: System, program: Path, http: httpx.AsyncClient, line: "Wire"
+    ) -> None:
         self.system = system
+        self._line = line
         self._program = program
         self._http = http
         self.doubtful: set[str] = set()
@@ -70,8 +112,7 @@ class Street:
     def machine(self, machine_id: str, *, folder: str = "") -> CMachine:
         """A machine that is still switched off; ``folder``: a board of its own."""
         place = self.system.folder / FLEET_FOLDER / (folder or machine_id)
-        gateway = f"127.0.0.1:{self.system.ports.machines}"
-        return CMachine(self._program, place, machine_id, "--gateway", gateway)
+        return CMachine(self._program, place, machine_id, *self._line.arguments(machine_id))
 
     async def pay(self, code: str, amount: str) -> None:
         """A customer scans the code and pays."""
@@ -111,17 +152,21 @@ class Street:
 
 
 @asynccontextmanager
-async def street(folder: Path, program: Path, *machine_ids: str) -> AsyncIterator[Street]:
+async def street(
+    folder: Path, program: Path, *machine_ids: str, tls: bool = False
+) -> AsyncIterator[Street]:
     """Open all of it, with machines in the fleet, and close it again."""
+    line = Wire(folder, tls=tls)
+    tables = {**TABLES, "machines": line.settings()}
     async with (
-        System(folder, ray=False, machines=0, seed=1, tables=TABLES) as system,
+        System(folder, ray=False, machines=0, seed=1, tables=tables) as system,
         httpx.AsyncClient(base_url=system.control_url, trust_env=False) as http,
     ):
         async with grpc.aio.insecure_channel(
             f"127.0.0.1:{system.ports.admin}", options=stage.DIRECT
         ) as channel:
             await stage.register(channel, machine_ids)
-        yield Street(system, program, http)
+        yield Street(system, program, http, line)
 
 
 def test_its_core_alone(tmp_path: Path) -> None:
@@ -134,12 +179,26 @@ def test_its_core_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_its_readme_prints_what_the_build_prints(tmp_path: Path) -> None:
+    """Of the compiler and the libraries that its table is of; another compiler has other sizes."""
+    printed = c_machine.make(tmp_path, "all", sanitized=False)
+    if "x86_64-linux-gnu, gcc 12.2" not in printed:
+        pytest.skip(f"the table is of gcc 12.2 on x86-64, and this is {printed.splitlines()[-8:]}")
+    readme = (c_machine.KIT / "README.md").read_text()
+    sizes = re.findall(r"^  .*: (\d+) bytes$", printed, re.MULTILINE)
+
+    assert 7 == len(sizes), printed
+    assert [] == [size for size in sizes[:5] if f"{int(size):,}".replace(",", " ") not in readme]
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1_800)
 async def test_it_sells_through_cuts_deaths_and_a_takeover(tmp_path: Path, program: Path) -> None:
-    """Pay first and purchase first; then the line is cut, the gateway killed, the power cut at each
-    step, and another board takes the machine's place; the books agree.
+    """Over TLS, with certificates: pay first and purchase first; then the line is cut, the gateway
+    killed, the power cut at each step, and another board takes the machine's place; the books
+    agree.
     """
-    async with street(tmp_path, program, "VM-0001", "VM-0002") as here:
+    async with street(tmp_path, program, "VM-0001", "VM-0002", tls=True) as here:
         await _pays_first(here)
         machine = await here.machine("VM-0002").start()
         await machine.ready()

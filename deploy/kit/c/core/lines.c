@@ -248,6 +248,7 @@ void kit_machine_tick(struct kit_machine *machine) {
     return;
   }
   kit_vend_tick(machine);
+  kit_tell_door(machine);
   if (now_ms >= machine->restart_at_ms && !machine->running.open) {
     kit_restart(machine, "another device has this boot's place");
     return;

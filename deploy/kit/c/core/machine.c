@@ -91,19 +91,25 @@ bool kit_machine_cash_sold(struct kit_machine *machine, const char *column, int6
 }
 
 void kit_machine_door(struct kit_machine *machine, bool open) {
-  if (open == machine->door_open) {
+  machine->door_open = open;
+  kit_tell_door(machine);
+}
+
+/* A door that flaps while nobody hears takes no room from results: it is told as it is then. */
+void kit_tell_door(struct kit_machine *machine) {
+  if (machine->door_open == machine->door_told || !kit_outbox_has_room(&machine->outbox)) {
     return;
   }
-  machine->door_open = open;
-  if (open) {
+  machine->door_told = machine->door_open;
+  if (machine->door_open) {
     gateway_v1_ReaderDisable body = {0};
     kit_copy(body.reason, sizeof body.reason, "door open");
     kit_say(machine, gateway_v1_ConnectRequest_reader_disable_tag, "",
-            gateway_v1_ReaderDisable_fields, &body, true);
+            gateway_v1_ReaderDisable_fields, &body, false);
   } else {
     const gateway_v1_ReaderEnable body = {0};
     kit_say(machine, gateway_v1_ConnectRequest_reader_enable_tag, "",
-            gateway_v1_ReaderEnable_fields, &body, true);
+            gateway_v1_ReaderEnable_fields, &body, false);
   }
 }
 

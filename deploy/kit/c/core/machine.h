@@ -56,7 +56,7 @@ struct kit_machine {
   bool heartbeat_due, halted;
 
   /* What the customer sees. */
-  bool in_service, door_open;
+  bool in_service, door_open, door_told;
   gateway_v1_Mode mode;
   char session_id[KIT_ID_MAX + 1]; /* empty: the machine is free */
   int64_t funds_minor;
@@ -107,6 +107,7 @@ bool kit_say(struct kit_machine *machine, uint32_t tag, const char *id, const pb
 void kit_welcomed(struct kit_machine *machine, int link);
 void kit_vend_approved(struct kit_machine *machine, const gateway_v1_VendApproved *approved);
 void kit_vend_tick(struct kit_machine *machine);
+void kit_tell_door(struct kit_machine *machine);
 void kit_request_over(struct kit_machine *machine, const char *request_id, int64_t reason);
 void kit_show_qr(struct kit_machine *machine, const gateway_v1_ShowQr *show);
 void kit_restart(struct kit_machine *machine, const char *why);

@@ -10,9 +10,12 @@ static void number(struct kit_outbox *outbox) {
   }
 }
 
+bool kit_outbox_has_room(const struct kit_outbox *outbox) {
+  return outbox->count < KIT_FRAMES_MAX - KIT_FRAMES_KEPT_FREE;
+}
+
 struct kit_frame *kit_outbox_next(struct kit_outbox *outbox, bool result) {
-  const size_t room = result ? KIT_FRAMES_MAX : KIT_FRAMES_MAX - KIT_FRAMES_KEPT_FREE;
-  if (outbox->count >= room) {
+  if (result ? outbox->count >= KIT_FRAMES_MAX : !kit_outbox_has_room(outbox)) {
     return NULL;
   }
   struct kit_frame *frame = at(outbox, outbox->count);

@@ -31,6 +31,8 @@ struct kit_outbox {
 /* Room for one more frame, or NULL if it is full. `result`: it may use the room kept free. Fill in
  * tag, id, size and body, then call kit_outbox_put. */
 struct kit_frame *kit_outbox_next(struct kit_outbox *outbox, bool result);
+/* Whether a frame that is no result would find room. */
+bool kit_outbox_has_room(const struct kit_outbox *outbox);
 void kit_outbox_put(struct kit_outbox *outbox);
 /* The oldest frame, or NULL; kit_outbox_drop forgets it. */
 struct kit_frame *kit_outbox_oldest(struct kit_outbox *outbox);

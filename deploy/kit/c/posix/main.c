@@ -2,7 +2,7 @@
  *
  * Every line that it prints is one thing that the customer or the technician sees. What it is told:
  * select COLUMN, cancel, complete, cash COLUMN PRICE, door open, door closed, repair COLUMN, jam,
- * cut (the network), status, quit.
+ * cut (the network), status, quit. The end of stdin is quit, too.
  */
 #include <errno.h>
 #include <poll.h>
@@ -314,6 +314,7 @@ int main(int count, char **arguments) {
     (void)fprintf(stderr, "%s: %s: %s\n", arguments[0], options.folder, strerror(errno));
     return 2;
   }
+  (void)signal(SIGPIPE, SIG_IGN); /* a connection that is gone is told by write, also inside TLS */
   (void)setvbuf(stdout, NULL, _IOLBF, 0);
   for (int link = 0; link < KIT_LINKS; link++) {
     lines[link].net.socket = -1;

@@ -501,6 +501,23 @@ static void coins_without_a_line_all_arrive(void) {
   HOLDS(machine.outbox.count == 0 && machine.outbox.acked_seq == 1 + taken);
 }
 
+static void a_door_that_flaps_is_told_as_it_is(void) {
+  ready();
+  kit_machine_ended(&machine, machine.active, KIT_UNAVAILABLE, 0, "");
+  for (int i = 0; i < 101; i++) {
+    kit_machine_door(&machine, i % 2 == 0);
+  }
+  HOLDS(machine.outbox.count == KIT_FRAMES_MAX - KIT_FRAMES_KEPT_FREE);
+  board.now_ms += 60000;
+  kit_machine_tick(&machine);
+  welcome(1);
+  hear();
+  acknowledge();
+  kit_machine_tick(&machine);
+  HOLDS(hear() > 0 && backend.said[5 + 4] == 0x6a); /* its last word is ReaderDisable */
+  HOLDS(kit_machine_select(&machine, "C0") != NULL);
+}
+
 static void scold(gateway_v1_ProtocolErrorCode code, uint64_t seq, uint64_t expected) {
   const gateway_v1_ProtocolError body = {.code = code, .seq = seq, .expected_seq = expected};
   HOLDS(send(gateway_v1_ConnectResponse_protocol_error_tag, gateway_v1_ProtocolError_fields,
@@ -613,6 +630,7 @@ int main(void) {
   what_is_not_known_is_acknowledged();
   nonsense_hangs_up();
   coins_without_a_line_all_arrive();
+  a_door_that_flaps_is_told_as_it_is();
   gaps_are_sent_again_once();
   a_boot_that_is_known_restarts();
   a_move_keeps_the_first_line_until_the_second_is_welcome();

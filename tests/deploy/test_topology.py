@@ -127,6 +127,7 @@ def test_every_variable_is_a_setting() -> None:
         variable
         for path in DEPLOY.rglob("*")
         if path.is_file() and path.suffix not in {".txt", ".json", ".pyc"}
+        if path.relative_to(DEPLOY).parts[0] != "kit"  # a machine has none, and is built there
         for variable in re.findall(rf"\b{PREFIX}[A-Z0-9_]+", path.read_text())
     }
     assert {CONFIG_VARIABLE, "VENDGATE_RAY__RUN_DIR"} <= named

@@ -9,6 +9,11 @@ async def check(system: System) -> None:
     goods.
     """
     system.no_new_customers()
+    await agree(system)
+
+
+async def agree(system: System) -> set[str]:
+    """The same where nobody comes any more; return the vends that the ledger sold."""
     balance = await system.at_rest()
     assert (balance.money_in_minor, 0) == (
         balance.money_sold_minor
@@ -19,7 +24,10 @@ async def check(system: System) -> None:
     ), balance
     assert set(system.motor_turns().values()) <= {1}
     dropped = system.dropped()
+    sold: set[str] = set()
     before, wanted = "", Wanted(statuses=("SUCCEEDED",))
     while page := await system.queries.vends(wanted, position=before, limit=500):
         assert [] == [vend.vend_id for vend in page if dropped[vend.vend_id] != 1]
+        sold.update(vend.vend_id for vend in page)
         before = page[-1].position
+    return sold

@@ -21,6 +21,7 @@ from gateway.bench.command import bench
 from gateway.books.commands import archive, audit, audit_log, backup
 from gateway.books.host_commands import hosts, scale
 from gateway.insight.command import insight
+from gateway.lake.command import lake
 from gateway.office.asset_command import assets
 from gateway.office.poster_command import poster
 from gateway.process import settings as settings_module
@@ -49,6 +50,7 @@ app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
 app.add_typer(insight, name="insight")
+app.add_typer(lake, name="lake")
 app.add_typer(ca, name="ca")
 app.add_typer(console, name="console")
 app.add_typer(assets, name="assets")
@@ -481,7 +483,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 for _command in (
     one
-    for part in (app, assets, db, config, simulate, hosts, ca, console)
+    for part in (app, assets, db, config, simulate, hosts, lake, ca, console)
     for one in part.registered_commands
 ):
     _command.help, _command.short_help = help_of(_command.callback)

@@ -37,6 +37,7 @@ from gateway.process.sections import (
     FleetPolicy,
     Health,
     Http,
+    Lake,
     Limits,
     Logs,
     Machines,
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
     ray: Ray = Ray()
     policy: FleetPolicy = FleetPolicy()
     limits: Limits = Limits()
+    lake: Lake = Lake()
     logs: Logs = Logs()
     posters: Posters = Posters()
     trace: Trace = Trace()

@@ -140,7 +140,7 @@ class SalesBooks:
 
     async def sales(self, wanted: SalesWanted) -> Sales:
         """Return the sales. Raises NotPossible for what cannot be answered."""
-        back = _checked(wanted)
+        back = checked(wanted)
         first, last = days.moved(wanted.first, -back), days.moved(wanted.last, -back)
 
         def work(connection: Connection) -> Sales:
@@ -169,7 +169,7 @@ class SalesBooks:
         day that is none.
         """
         wanted = SalesWanted(first=d, last=d, by=By.DAY, district=district)
-        _checked(wanted)
+        checked(wanted)
         same = [days.moved(d, -7 * week) for week in range(1, WEEKS + 1)]
 
         def work(connection: Connection) -> tuple[list[Today], Lag]:
@@ -207,8 +207,10 @@ def _today(
     )
 
 
-def _checked(wanted: SalesWanted) -> int:
-    """Return how many days before the time that stands beside it is. Raises NotPossible."""
+def checked(wanted: SalesWanted) -> int:
+    """Look whether it can be answered; return how many days before the time that stands beside it
+    is. Raises NotPossible.
+    """
     try:
         length = days.count(wanted.first, wanted.last)
         days.moved(wanted.first, -2 * DAYS_MAX)
@@ -241,7 +243,7 @@ def _told(
     """
     sums: dict[tuple[str, str], Amounts] = {}
     for row in connection.execute(_query(wanted, first, last)):
-        key = (_key(wanted.by, row.key, back), row.currency)
+        key = (key_of(wanted.by, row.key, back), row.currency)
         there = sums.get(key, Amounts())
         sums[key] = Amounts(
             units=there.units + row.units, sales_minor=there.sales_minor + row.sales_minor
@@ -249,7 +251,8 @@ def _told(
     return sums
 
 
-def _key(by: By, key: Any, back: int) -> str:
+def key_of(by: By, key: Any, back: int) -> str:
+    """Return what a row's key is called; days are called as the days ``back`` days later."""
     if by is By.DAY:
         return str(days.moved(key, back))
     if by is By.WEEKDAY:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
@@ -130,6 +131,7 @@ def _die(url: str, root: str, step: int) -> None:
 
     from storage.database.engine import StorageConfig
 
+    tempfile.tempdir = str(Path(url.removeprefix("sqlite:///")).parent)  # it clears up nothing
     left = [step]
 
     def counted(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,5 +1,5 @@
-"""Hosts as Ray actors: placed, named, watched and restarted by Ray. Only this file, ``ray_spares``
-and ``ray_node``, which starts it, import Ray.
+"""Hosts as Ray actors: placed, named, watched and restarted by Ray. Only this file, ``ray_spares``,
+``ray_jobs`` and ``ray_node``, which starts it, import Ray.
 
 Flows in: settings and the dotted name of the function that builds a host's services inside its
 worker. Flows out: one link per host. The actor is a thin cover of ``Host``; nothing is retried by

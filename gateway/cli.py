@@ -22,6 +22,7 @@ from gateway.books.commands import archive, audit, audit_log, backup
 from gateway.books.host_commands import hosts, scale
 from gateway.certify.command import certify
 from gateway.insight.command import insight
+from gateway.lake.command import lake
 from gateway.office.asset_command import assets
 from gateway.office.poster_command import poster
 from gateway.process import settings as settings_module
@@ -51,6 +52,7 @@ app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 app.add_typer(hosts, name="hosts")
 app.add_typer(insight, name="insight")
+app.add_typer(lake, name="lake")
 app.add_typer(ca, name="ca")
 app.add_typer(trust, name="trust")
 app.add_typer(console, name="console")
@@ -466,7 +468,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 for _command in (
     one
-    for part in (app, assets, db, config, simulate, hosts, ca, trust, console)
+    for part in (app, assets, db, config, simulate, hosts, lake, ca, trust, console)
     for one in part.registered_commands
 ):
     _command.help, _command.short_help = help_of(_command.callback)

@@ -135,6 +135,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.process.addresses": "ListenRefused",
         "gateway.serving.drain_command": "NotDrained",
         "gateway.trust.authority": "CannotIssue",
+        "storage.lake.duck": "LakeError",
     }
     return (OSError, *_imported(named))
 

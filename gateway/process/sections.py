@@ -435,6 +435,17 @@ class Screens(Section):
         return None if self.listen is None else Address.parse(self.listen)
 
 
+class Lake(Section):
+    """Where facts of sales are kept as files, and what one DuckDB that reads or writes them may
+    use.
+    """
+
+    folder: File = Path("run/lake").absolute()
+    """A folder of its own, which tasks of Ray's must see under the same name."""
+    threads: int = Field(default=2, ge=1, le=256)
+    memory_mb: int = Field(default=1_024, ge=128, le=1_000_000)
+
+
 class Logs(Section):
     """What is written down, and how: json for machines, console for people. ``hosts_file``: where
     hosts that Ray runs write, all of a computer into one file; None: where Ray puts what they say.

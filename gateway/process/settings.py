@@ -40,6 +40,7 @@ from gateway.process.sections import (
     Health,
     Http,
     Insight,
+    Lake,
     Limits,
     Logs,
     Machines,
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     ray: Ray = Ray()
     policy: FleetPolicy = FleetPolicy()
     limits: Limits = Limits()
+    lake: Lake = Lake()
     logs: Logs = Logs()
     posters: Posters = Posters()
     insight: Insight = Insight()

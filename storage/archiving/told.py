@@ -8,10 +8,14 @@ again meanwhile: so it is asked before it, and once more where the books are cut
 from sqlalchemy import Connection, select
 
 from storage.archiving.files import ArchiveRefused
+from storage.insight.follower import NAME
 from storage.insight.lease import CLEARING
 from storage.tables import followers, journal
 
-_FOLLOWERS = select(followers.c.position, followers.c.stage).where(followers.c.epoch > 0)
+# Whoever else keeps a position there (``storage.lake``) goes by facts, which stay.
+_FOLLOWERS = select(followers.c.position, followers.c.stage).where(
+    followers.c.name == NAME, followers.c.epoch > 0
+)
 
 
 def check_told(connection: Connection, before_ms: int, *, cuts: bool = False) -> None:

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table, case, delete, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Table,
+    Text,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 SQLITE = "sqlite"
@@ -52,6 +64,25 @@ def empty(connection: Connection, table: Table) -> None:
     """Delete all rows of a table that no other one refers to, without reading them."""
     truncates = connection.dialect.name == POSTGRESQL
     connection.execute(text(f"TRUNCATE {table.name}") if truncates else delete(table))
+
+
+def comma_separated(
+    dialect_name: str, values: Sequence[tuple[ColumnElement[Any], bool]]
+) -> ColumnElement[str]:
+    """Return whole numbers and texts (True: it is a text, and is quoted) as one line of
+    comma-separated text. The database writes it with one function: put together value by value it
+    would take more time than all else that is done with the line.
+    """
+    if dialect_name == SQLITE:
+        form = ",".join('"%w"' if is_text else "%d" for _, is_text in values)
+        return func.printf(form, *(value for value, _ in values), type_=Text)
+    parts = (
+        literal('"') + func.replace(value, '"', '""', type_=Text) + literal('"')
+        if is_text
+        else value
+        for value, is_text in values
+    )
+    return func.concat_ws(",", *parts, type_=Text)
 
 
 def upgrade_alone(connection: Connection) -> None:

@@ -79,10 +79,10 @@ def prove_within(connection: Connection) -> Proof:
     """Prove it, in the snapshot of this connection."""
     standing = lease.read_standing(connection, NAME)
     told = _by_machine(connection, _facts_of(is_here(fact.machine_id, fact.version)))
-    of_ledger = _by_machine(connection, _ledger_up_to(standing.position))
+    by_ledger = of_ledger(connection, standing.position)
     untold: Money = {}
     findings = [
-        *_differences("the ledger", of_ledger, told),
+        *_differences("the ledger", by_ledger, told),
         *_archived(connection, untold),
         *_beyond(connection, standing.position),
         *_wrong_sums(connection),
@@ -96,6 +96,11 @@ def prove_within(connection: Connection) -> Proof:
         untold=_by_currency(untold),
         findings=tuple(findings),
     )
+
+
+def of_ledger(connection: Connection, position: int) -> Money:
+    """Return what SALES got up to a position, of the lines that the archive has not taken."""
+    return _by_machine(connection, _ledger_up_to(position))
 
 
 def _facts_of(*which: ColumnElement[bool]) -> Select[Any]:

@@ -33,6 +33,7 @@ from storage.tables.installation import (
     partitions,
     wrong_clocks,
 )
+from storage.tables.lake import lake_files
 from storage.tables.machines import (
     machine_halts,
     machine_states,
@@ -112,6 +113,7 @@ __all__ = [
     "installation",
     "journal",
     "kept_transfers",
+    "lake_files",
     "layout",
     "limit_proposals",
     "machine_alarms",

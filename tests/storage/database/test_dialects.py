@@ -1,7 +1,11 @@
 """The statements that each database has in its own form do the same in both."""
 
+import csv
+import io
+from typing import Any
+
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, SmallInteger, cast, literal, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
@@ -84,3 +88,16 @@ def test_other_databases_are_refused() -> None:
     """There is no guess at their upserts."""
     with pytest.raises(ValueError, match="SQLite or PostgreSQL"):
         dialects.upsert("oracle", partitions, "partition", ["epoch"])
+
+
+async def test_values_become_a_line_of_text(db: Database) -> None:
+    """Whole numbers as they are, texts in quotes, whatever is in them."""
+    texts = ['a "b", %s', "", "it's\n"]
+    values: list[tuple[ColumnElement[Any], bool]] = [(literal(one), True) for one in texts]
+    values += [
+        (cast(literal(-(2**60)), BigInteger), False),
+        (cast(literal(7), SmallInteger), False),
+    ]
+    line = dialects.comma_separated(db.dialect.name, values)
+    told = await db.read(lambda connection: connection.scalar(select(line)))
+    assert [[*texts, str(-(2**60)), "7"]] == list(csv.reader(io.StringIO(told)))

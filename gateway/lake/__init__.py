@@ -1,0 +1,1 @@
+"""The commands ``vendgate lake``: facts of sales as files, and questions about them."""

@@ -1,0 +1,68 @@
+"""An answer of the lake as a table: CSV, or Parquet."""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+from storage.lake import statements
+from storage.lake.asking import LakeAnswer
+from storage.lake.duck import LakeError, duck
+
+HEAD = ("key", "currency", "units", "sales_minor", "units_before", "sales_minor_before")
+_TYPES = ("VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT", "BIGINT")
+Cell = str | int
+
+
+def as_rows(answer: LakeAnswer) -> list[tuple[Cell, ...]]:
+    """Return its lines under their head."""
+    return [
+        HEAD,
+        *(
+            (
+                one.key,
+                one.currency,
+                one.now.units,
+                one.now.sales_minor,
+                one.before.units,
+                one.before.sales_minor,
+            )
+            for one in answer.lines
+        ),
+    ]
+
+
+def write_answer(answer: LakeAnswer, out: Path) -> None:
+    """Write a new file of the kind that its name says. Raises LakeError for a name that says none,
+    and if it is there already; OSError.
+    """
+    kind = out.suffix.lower()
+    if kind not in {".csv", ".parquet"}:
+        raise LakeError(f"{out} is neither .csv nor .parquet: its name says what it shall be.")
+    if out.exists():
+        raise LakeError(f"{out} is there already, and is not overwritten.")
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(as_rows(answer))
+    aside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        aside.write_text(text.getvalue(), encoding="utf-8")
+        if kind == ".parquet":
+            _as_parquet(aside, answer.position)
+        os.link(aside, out)  # never in the place of another one
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _as_parquet(path: Path, position: int) -> None:
+    kinds = ", ".join(
+        f"{statements.quoted(name)}: {statements.quoted(kind)}"
+        for name, kind in zip(HEAD, _TYPES, strict=True)
+    )
+    query = (
+        f"SELECT * FROM read_csv({statements.quoted(str(path))}, columns = {{{kinds}}}, "
+        "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', "
+        "force_not_null = ['key', 'currency'])"
+    )
+    with duck() as engine:
+        engine.run(f"CREATE TEMP TABLE answer AS {query}")
+        engine.run(statements.copied("FROM answer", str(path), {"position": str(position)}))

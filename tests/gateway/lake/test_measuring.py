@@ -1,0 +1,23 @@
+"""The lake is measured with made-up sales, and nothing is left of them."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.lake.measuring import measure
+from storage.lake.duck import LakeError
+
+pytest.importorskip("duckdb")
+
+
+def test_it_measures_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each step; a folder of somebody else's is left alone."""
+    assert 0 == measure(2_000, tmp_path, ray_of=None)
+    told = capsys.readouterr().out
+    for step in ("made up", "exported", "compacted", "cubes", "asked by day", "asked by product"):
+        assert f"{step}:" in told
+    assert [] == list(tmp_path.iterdir())
+    (tmp_path / "mine").touch()
+    with pytest.raises(LakeError, match="other things"):
+        measure(2_000, tmp_path, ray_of=None)
+    assert (tmp_path / "mine").exists()

@@ -1,0 +1,66 @@
+"""Ten questions about sales, and sales that make each of them worth asking."""
+
+import random
+from collections.abc import Sequence
+
+from storage.database.engine import Database
+from storage.insight import days
+from storage.insight.facts import SaleFact
+from storage.insight.sales import Beside, By, SalesBooks, SalesLine, SalesWanted
+from storage.office.product_content import ProductContent
+from storage.office.products import Products
+from tests.storage.lake.pond import THURSDAY, fact, told
+from tests.storage.office.places import by, some_districts
+
+LAST = 20260114
+_PLACES = (("city", "OFFICE"), ("pier", "STATION"), ("", ""))
+TEN = (
+    *(
+        SalesWanted(first=20260108, last=LAST, by=one)
+        for one in By
+        if one not in {By.MACHINE, By.WEEKDAY_HOUR}
+    ),
+    SalesWanted(first=20260110, last=LAST, by=By.WEEKDAY_HOUR, beside=Beside.SAME_WEEKDAYS),
+    SalesWanted(first=THURSDAY, last=LAST, by=By.MACHINE, machine_ids=("VM-0", "VM-2", "VM-9")),
+    SalesWanted(first=20260108, last=LAST, by=By.CATEGORY, district="city"),
+)
+
+
+def some_sales(count: int = 400) -> list[SaleFact]:
+    """Of three machines in three places, in two currencies, with some that were given back or
+    written off; the same ones each time.
+    """
+    chance = random.Random(7)
+    facts = []
+    for position in range(1, count + 1):
+        number = chance.randrange(3)
+        kind = chance.choices(("SALE", "GOODWILL", "WRITE_OFF"), (90, 5, 5))[0]
+        minor = chance.randrange(1, 2_000)
+        facts.append(
+            fact(
+                position,
+                machine_id=f"VM-{number}",
+                d=days.moved(THURSDAY, chance.randrange(14)),
+                local_hour=chance.randrange(24),
+                kind=kind,
+                product=chance.choice(("cola", "tea", "nuts")),
+                currency="JPY" if number == 2 else "HKD",
+                units=int(kind != "GOODWILL"),
+                sales_minor=-minor if kind == "GOODWILL" else minor,
+                district=_PLACES[number][0],
+                site_type=_PLACES[number][1],
+            )
+        )
+    return facts
+
+
+async def shop(db: Database) -> None:
+    """Tell of these sales, where districts and products are."""
+    await some_districts(db, ("city", ""), ("pier", "city"))
+    await Products(db).create("cola", ProductContent(category="cold"), by(action="made"))
+    await told(db, some_sales())
+
+
+async def from_sums(db: Database) -> list[Sequence[SalesLine]]:
+    """What the sums of the database answer."""
+    return [(await SalesBooks(db).sales(wanted)).lines for wanted in TEN]

@@ -1,0 +1,89 @@
+"""The lake answers what the sums answer, to the cent."""
+
+from pathlib import Path
+
+import pytest
+
+from storage.database.engine import Database
+from storage.insight.sales import By, SalesWanted
+from storage.lake import asking, cubes, lists
+from storage.lake.asking import LakeAnswer, ask, listed
+from storage.lake.duck import LakeError
+from storage.lake.folder import LakeFolder
+from storage.lake.lists import Stream
+from storage.office.deeds import NotPossible
+from tests.storage.lake.pond import SMALL, THURSDAY, exported, fact, keeping, told
+from tests.storage.lake.questions import LAST, TEN, from_sums, shop
+
+pytest.importorskip("duckdb")
+
+
+async def asked(db: Database, root: Path, wanted: SalesWanted) -> LakeAnswer:
+    """Ask it."""
+    return await ask(db, LakeFolder(root), wanted, bounds=SMALL)
+
+
+async def cubed(db: Database, root: Path) -> int:
+    """Make the cubes."""
+    async with keeping(db, root) as keeper:
+        return await cubes.make_cubes(keeper, cubes.here, bounds=SMALL, tell=lambda _, __: None)
+
+
+async def test_ten_questions_are_answered_as_the_sums_answer_them(
+    db: Database, tmp_path: Path
+) -> None:
+    """From facts, from cubes, and from cubes of all days but some that came later."""
+    await shop(db)
+    expected = await from_sums(db)
+    assert 10 == len(TEN) == len(expected)
+    assert all(len(lines) > 1 for lines in expected)
+    await exported(db, tmp_path)
+    assert expected == [list((await asked(db, tmp_path, one)).lines) for one in TEN]
+    assert 14 == await cubed(db, tmp_path)
+    answers = [await asked(db, tmp_path, one) for one in TEN]
+    assert expected == [list(one.lines) for one in answers]
+    assert {0} == {one.from_sales for one in answers}
+    await told(db, [fact(500 + one, d=LAST - one, machine_id="VM-0") for one in range(3)])
+    await exported(db, tmp_path)
+    answers = [await asked(db, tmp_path, one) for one in TEN]
+    assert await from_sums(db) == [list(one.lines) for one in answers]
+    assert {3} == {one.from_sales for one in answers}
+    assert {502} == {one.position for one in answers}
+
+
+async def test_an_empty_lake_answers_nothing(db: Database, tmp_path: Path) -> None:
+    """And what cannot be asked is refused as everywhere."""
+    wanted = SalesWanted(first=THURSDAY, last=LAST, by=By.CATEGORY)
+    assert () == (await asked(db, tmp_path, wanted)).lines
+    with pytest.raises(NotPossible):
+        await asked(db, tmp_path, SalesWanted(first=LAST, last=THURSDAY, by=By.DAY))
+
+
+async def test_files_that_went_meanwhile_are_looked_for_again(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is read anew, some times; what is gone for good is told."""
+    await told(db, [fact(1)])
+    await exported(db, tmp_path)
+    (one,) = (await listed(db, Stream.SALES))[1]
+    there = LakeFolder(tmp_path).path(one.path)
+    aside = there.with_suffix(".aside")
+    there.rename(aside)
+    looked = []
+    read = lists.written
+
+    def back(*arguments: object, **named: object) -> list[lists.LakeFile]:
+        looked.append(1)
+        if len(looked) == 3 and aside.exists():
+            aside.rename(there)
+        return read(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lists, "written", back)
+    wanted = SalesWanted(first=THURSDAY, last=THURSDAY, by=By.DAY)
+    (line,) = (await asked(db, tmp_path, wanted)).lines
+    assert 500 == line.now.sales_minor
+    there.unlink()
+    looked.clear()
+    with pytest.raises(LakeError, match="DuckDB cannot do it"):
+        await asked(db, tmp_path, wanted)
+    assert 2 * asking._TRIES <= len(looked)

@@ -130,7 +130,7 @@ def ask(
     with sentences():
         from gateway.lake import running
 
-        asked = running.Asked(
+        asked = running.AskedOfLake(
             by=by,
             first=first,
             last=last,

@@ -34,7 +34,7 @@ Work = Callable[[Database, LakeFolder], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedOfLake:
     """A question as a command line has it."""
 
     by: str
@@ -146,7 +146,7 @@ def files(settings: Settings, *, of_cubes: bool, first: int, last: int, as_json:
     return _reading(settings, work)
 
 
-def ask(settings: Settings, asked: Asked, *, out: Path | None) -> int:
+def ask(settings: Settings, asked: AskedOfLake, *, out: Path | None) -> int:
     """Answer a question; return the exit status. Raises SettingsRefused, StoreError, LakeError."""
 
     async def work(database: Database, folder: LakeFolder) -> int:

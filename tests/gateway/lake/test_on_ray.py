@@ -44,6 +44,7 @@ async def _asked(url: str, lake: Path) -> list[LakeAnswer]:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ten_questions_on_ray(tmp_path: Path, pair: Pair) -> None:
     """A task for each day, with progress; no day is left to be added up on the way."""
     url, lake = f"sqlite:///{tmp_path}/vendgate.db", tmp_path / "lake"

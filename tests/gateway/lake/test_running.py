@@ -2,13 +2,13 @@
 
 import pytest
 
-from gateway.lake.running import Asked, _told, bounds_of
+from gateway.lake.running import AskedOfLake, _told, bounds_of
 from gateway.process.settings import Settings
 from storage.insight.sales import Beside, By
 from storage.lake.duck import Bounds, LakeError
 from storage.lake.proving import LakeProof
 
-ASKED = Asked(
+ASKED = AskedOfLake(
     by="weekday-hour",
     first=20260101,
     last=20260107,
@@ -25,7 +25,7 @@ def test_words_become_a_question() -> None:
     expected = (By.WEEKDAY_HOUR, Beside.SAME_WEEKDAYS, "OFFICE")
     assert expected == (wanted.by, wanted.beside, wanted.site_type)
     with pytest.raises(LakeError, match="'colour' is none of day, hour"):
-        Asked(
+        AskedOfLake(
             by="colour",
             first=1,
             last=2,

@@ -59,7 +59,9 @@ async def told(db: Database, facts: Sequence[SaleFact]) -> None:
     more = {"position": newest, "stage": "FOLLOWING", "updated_at_ms": 1}
 
     def work(connection: Any) -> None:
-        connection.execute(insert(sale_facts), [rollups.as_row(one) for one in facts])
+        connection.execute(
+            insert(sale_facts), [rollups.as_row(one, {one.payer_id}) for one in facts]
+        )
         rollups.save(connection, sums)
         ours = update(followers).where(followers.c.name == "sales").values(position=newest)
         if not connection.execute(ours).rowcount:

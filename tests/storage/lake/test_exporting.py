@@ -45,7 +45,7 @@ SOME = [
 
 def as_told(facts: list[Any]) -> list[tuple[Any, ...]]:
     """Their rows, in the order of their keys."""
-    rows = [tuple(rollups.as_row(one)[name] for name in FACTS) for one in facts]
+    rows = [tuple(rollups.as_row(one, {one.payer_id})[name] for name in FACTS) for one in facts]
     return sorted(rows, key=lambda row: row[:3])
 
 

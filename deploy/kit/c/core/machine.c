@@ -223,10 +223,8 @@ static void obey(struct kit_machine *machine, const struct kit_heard *heard) {
   case gateway_v1_ConnectResponse_move_request_tag:
     asked_to_move(machine, &heard->is.move_request);
     break;
-  case gateway_v1_ConnectResponse_protocol_error_tag:
-    refused(machine, &heard->is.protocol_error);
-    break;
-  default: /* only an acknowledgement, or of a later backend: handled by acknowledging it */
+  default: /* only an acknowledgement, a ProtocolError, which was heard before,
+            * or of a later backend: handled by acknowledging it */
     break;
   }
 }
@@ -242,6 +240,9 @@ static void heard_frame(struct kit_machine *machine, int link) {
   }
   machine->handled_seq = heard->seq;
   machine->heard_at_ms = machine->port->now_ms(machine->port->context);
+  if (heard->payload == gateway_v1_ConnectResponse_protocol_error_tag) {
+    refused(machine, &heard->is.protocol_error); /* its ack takes the refused frame with it */
+  }
   kit_acknowledge(machine, heard->ack);
   obey(machine, heard);
   if (machine->handled_seq - machine->told_ack >= 16) {

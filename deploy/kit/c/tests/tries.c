@@ -540,6 +540,15 @@ static void gaps_are_sent_again_once(void) {
   HOLDS(board.restarts == 1);
 }
 
+static void a_refused_choice_is_over(void) {
+  ready();
+  HOLDS(kit_machine_select(&machine, "C0") == NULL);
+  hear();
+  backend.ack = 2; /* moves over the refused frame */
+  scold(gateway_v1_ProtocolErrorCode_PROTOCOL_ERROR_CODE_BAD_FIELD, 2, 3);
+  HOLDS(!machine.request.open && board.denied == 1 && machine.outbox.count == 0);
+}
+
 static void a_boot_that_is_known_restarts(void) {
   new_board();
   power_up();
@@ -632,6 +641,7 @@ int main(void) {
   coins_without_a_line_all_arrive();
   a_door_that_flaps_is_told_as_it_is();
   gaps_are_sent_again_once();
+  a_refused_choice_is_over();
   a_boot_that_is_known_restarts();
   a_move_keeps_the_first_line_until_the_second_is_welcome();
   waits_grow_and_are_reset_by_welcome_only();

@@ -256,15 +256,17 @@ def told(
 
 
 def _key(by: By, row: Row[Any], back: int) -> str:
-    if by is By.MACHINE_DAY:
-        return f"{days.moved(row.key, back) if back else row.key}-{row.machine_id}"
-    return key_of(by, row.key, back)
+    key = f"{row.key}-{row.machine_id}" if by is By.MACHINE_DAY else row.key
+    return key_of(by, key, back)
 
 
 def key_of(by: By, key: Any, back: int) -> str:
-    """Return what a row's key is called, of all but MACHINE_DAY; days are called as the days
-    ``back`` days later.
+    """Return what a row's key is called; days are called as the days ``back`` days later. That of
+    MACHINE_DAY is the day and the machine, parted by a dash.
     """
+    if by is By.MACHINE_DAY:
+        day, _, machine_id = key.partition("-")
+        return f"{days.moved(int(day), back) if back else day}-{machine_id}"
     if by is By.DAY:
         return str(days.moved(key, back))
     if by is By.WEEKDAY:

@@ -17,6 +17,7 @@ _KEYS = {
     By.DISTRICT: "district",
     By.SITE_TYPE: "site_type",
     By.MACHINE: "machine_id",
+    By.MACHINE_DAY: "d || '-' || machine_id",
 }
 
 

@@ -20,7 +20,7 @@ from storage.lake.duck import LakeError
 from storage.lake.folder import LakeFolder
 from tests.alipay_client.wire import Pair
 from tests.storage.lake.pond import SMALL, exported
-from tests.storage.lake.questions import TEN, from_sums, shop
+from tests.storage.lake.questions import QUESTIONS, from_sums, shop
 from tests.support import installed
 from tests.support.patience import HANGS_AFTER_S
 
@@ -38,7 +38,7 @@ async def _sold(url: str, lake: Path) -> list[Sequence[SalesLine]]:
 
 async def _asked(url: str, lake: Path) -> list[LakeAnswer]:
     database = await Database.open(StorageConfig(url=url))
-    answers = [await ask(database, LakeFolder(lake), one, bounds=SMALL) for one in TEN]
+    answers = [await ask(database, LakeFolder(lake), one, bounds=SMALL) for one in QUESTIONS]
     await database.close()
     return answers
 

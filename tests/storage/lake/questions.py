@@ -14,14 +14,15 @@ from tests.storage.office.places import by, some_districts
 
 LAST = 20260114
 _PLACES = (("city", "OFFICE"), ("pier", "STATION"), ("", ""))
-TEN = (
+QUESTIONS = (
     *(
         SalesWanted(first=20260108, last=LAST, by=one)
         for one in By
-        if one not in {By.MACHINE, By.WEEKDAY_HOUR}
+        if one not in {By.MACHINE, By.MACHINE_DAY, By.WEEKDAY_HOUR}
     ),
     SalesWanted(first=20260110, last=LAST, by=By.WEEKDAY_HOUR, beside=Beside.SAME_WEEKDAYS),
     SalesWanted(first=THURSDAY, last=LAST, by=By.MACHINE, machine_ids=("VM-0", "VM-2", "VM-9")),
+    SalesWanted(first=THURSDAY, last=LAST, by=By.MACHINE_DAY, machine_ids=("VM-0", "VM-9")),
     SalesWanted(first=20260108, last=LAST, by=By.CATEGORY, district="city"),
 )
 
@@ -63,4 +64,4 @@ async def shop(db: Database) -> None:
 
 async def from_sums(db: Database) -> list[Sequence[SalesLine]]:
     """What the sums of the database answer."""
-    return [(await SalesBooks(db).sales(wanted)).lines for wanted in TEN]
+    return [(await SalesBooks(db).sales(wanted)).lines for wanted in QUESTIONS]

@@ -13,7 +13,7 @@ from storage.lake.folder import LakeFolder
 from storage.lake.lists import Stream
 from storage.office.deeds import NotPossible
 from tests.storage.lake.pond import SMALL, THURSDAY, exported, fact, keeping, told
-from tests.storage.lake.questions import LAST, TEN, from_sums, shop
+from tests.storage.lake.questions import LAST, QUESTIONS, from_sums, shop
 
 pytest.importorskip("duckdb")
 
@@ -29,23 +29,23 @@ async def cubed(db: Database, root: Path) -> int:
         return await cubes.make_cubes(keeper, cubes.here, bounds=SMALL, tell=lambda _, __: None)
 
 
-async def test_ten_questions_are_answered_as_the_sums_answer_them(
+async def test_questions_are_answered_as_the_sums_answer_them(
     db: Database, tmp_path: Path
 ) -> None:
     """From facts, from cubes, and from cubes of all days but some that came later."""
     await shop(db)
     expected = await from_sums(db)
-    assert 10 == len(TEN) == len(expected)
+    assert 11 == len(QUESTIONS) == len(expected)
     assert all(len(lines) > 1 for lines in expected)
     await exported(db, tmp_path)
-    assert expected == [list((await asked(db, tmp_path, one)).lines) for one in TEN]
+    assert expected == [list((await asked(db, tmp_path, one)).lines) for one in QUESTIONS]
     assert 14 == await cubed(db, tmp_path)
-    answers = [await asked(db, tmp_path, one) for one in TEN]
+    answers = [await asked(db, tmp_path, one) for one in QUESTIONS]
     assert expected == [list(one.lines) for one in answers]
     assert {0} == {one.from_sales for one in answers}
     await told(db, [fact(500 + one, d=LAST - one, machine_id="VM-0") for one in range(3)])
     await exported(db, tmp_path)
-    answers = [await asked(db, tmp_path, one) for one in TEN]
+    answers = [await asked(db, tmp_path, one) for one in QUESTIONS]
     assert await from_sums(db) == [list(one.lines) for one in answers]
     assert {3} == {one.from_sales for one in answers}
     assert {502} == {one.position for one in answers}

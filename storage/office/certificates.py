@@ -33,7 +33,7 @@ LIVE_MAX = 16
 """So many certificates of one machine may be good at the same time; two or three are usual."""
 LATE_MS = 2_000
 """Who came longer ago than this waited for SQL, and others may have been heard before them."""
-_OURS = "vendgate"
+OURS = "vendgate"
 """Who denies what no person did, in the list of denials."""
 _C = machine_certificates.c
 
@@ -162,6 +162,8 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
         _C.not_after_ms <= certificate.issued_at_ms,
         _C.generation < newest,
     )
+    # Their denials first: without the certificate nobody knows when one has ended.
+    _forget_ended(connection, certificate.machine_id, certificate.issued_at_ms)
     connection.execute(delete(machine_certificates).where(over))
     there = select(func.count()).where(of_machine, ~_is_denied())
     if (connection.scalar(there) or 0) >= LIVE_MAX:
@@ -174,9 +176,8 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
 
 def end_older(connection: Connection, machine_id: str, *, now_ms: int) -> int:
     """Deny what the machine has, because it is about to be given a new beginning; return how many
-    that are, and forget denials of certificates that have ended.
+    that are.
     """
-    _forget_ended(connection, machine_id, now_ms)
     return _deny_all(connection, machine_id, "the machine was enrolled anew", now_ms)
 
 
@@ -285,7 +286,7 @@ def _came(connection: Connection, several: Sequence[Came], now_ms: int) -> list[
         rows.append(
             AuditRow(
                 at_ms=now_ms,
-                actor=_OURS,
+                actor=OURS,
                 action="MachineDoubled",
                 machine_id=one.machine_id,
                 detail=said,
@@ -311,7 +312,7 @@ def _deny_all(connection: Connection, machine_id: str, why: str, now_ms: int) ->
     serials = connection.scalars(good).all()
     if serials:
         statement = dialects.insert_or_ignore(connection.dialect.name, denials, ("kind", "name"))
-        row = {"kind": "CERTIFICATE", "denied_by": _OURS, "denied_at_ms": now_ms}
+        row = {"kind": "CERTIFICATE", "denied_by": OURS, "denied_at_ms": now_ms}
         reason = f"{machine_id}: {why}"
         connection.execute(
             statement, [{**row, "name": serial, "reason": reason} for serial in serials]
@@ -323,7 +324,7 @@ def _forget_ended(connection: Connection, machine_id: str, now_ms: int) -> None:
     """Forget denials of the machine's certificates that have ended: TLS refuses those."""
     ended = select(_C.serial).where(_C.machine_id == machine_id, _C.not_after_ms <= now_ms)
     gone = delete(denials).where(
-        denials.c.kind == "CERTIFICATE", denials.c.denied_by == _OURS, denials.c.name.in_(ended)
+        denials.c.kind == "CERTIFICATE", denials.c.denied_by == OURS, denials.c.name.in_(ended)
     )
     connection.execute(gone)
 

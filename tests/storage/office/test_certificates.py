@@ -198,6 +198,19 @@ async def test_a_machine_has_a_few_certificates_at_most(db: Database) -> None:
     assert 3 >= (await db.read(lambda connection: connection.scalar(rows)) or 0)
 
 
+async def test_a_renewal_forgets_denials_of_certificates_that_have_ended(db: Database) -> None:
+    """Nobody would find them behind it: it forgets those certificates."""
+    await enrolled(db)
+    certificates = await enrolled(db, "b1", now_ms=NOW_MS + 1)
+    assert [("CERTIFICATE", "a1")] == await Denials(db).names()
+    for name, by, day in (("b2", "b1", 20), ("b3", "b2", 40)):
+        now_ms = NOW_MS + day * DAY_MS
+        made = certificate(name, issued_at_ms=now_ms, not_after_ms=now_ms + 30 * DAY_MS)
+        await certificates.renew(made, certificate(by), now_ms=now_ms)
+    assert ["b3", "b2"] == [one.serial for one in await certificates.of("VM-1")]
+    assert [] == await Denials(db).names()
+
+
 async def test_denials_of_certificates_that_have_ended_are_forgotten(db: Database) -> None:
     """At the next enrolment: they take no room for ever."""
     await doubled(db)

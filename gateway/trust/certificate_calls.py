@@ -33,6 +33,7 @@ from gateway.v1.renewal_service_pb2 import RenewRequest, RenewResponse
 
 _log = structlog.get_logger()
 
+Pause = Callable[[float], Awaitable[None]]
 Context = grpc.aio.ServicerContext[Any, Any]
 ONE_PER_MINUTE = 60
 ALL_PER_S = 20
@@ -69,6 +70,27 @@ class Attempts:
         return own.take(now) and self._all.take(now)
 
 
+class SlowBeside(grpc.aio.ServerInterceptor):
+    """Lets whatever a stranger calls beside ``Enrol``, health and reflection, wait when more is
+    called than anybody needs: it is not refused, so that a balancer's probe is answered late.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], pause: Pause) -> None:
+        self._monotonic, self._pause = monotonic, pause
+        self._all = TokenBucket(rate=ALL_PER_S, burst=5 * ALL_PER_S, now=monotonic())
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Let it through, now or later."""
+        is_enrol = handler_call_details.method == f"/{ENROLMENT.full_name}/Enrol"
+        if not is_enrol and not self._all.take(self._monotonic()):
+            await self._pause(REFUSED_AFTER_S)
+        return await continuation(handler_call_details)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateCalls:
     """Answers machines. ``spiffe_domain``: of their certificates; empty takes any. ``gateway``:
@@ -81,7 +103,7 @@ class CertificateCalls:
     spiffe_domain: str = ""
     gateway: str = ""
     offenders: Offenders
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    pause: Pause = asyncio.sleep
     _strangers: Attempts = field(init=False)
     _machines: Attempts = field(init=False)
 
@@ -98,6 +120,10 @@ class CertificateCalls:
             response_serializer=EnrolResponse.SerializeToString,
         )
         return grpc.method_handlers_generic_handler(ENROLMENT.full_name, {"Enrol": method})
+
+    def beside(self) -> SlowBeside:
+        """Return what slows the other calls at that listener."""
+        return SlowBeside(self.monotonic, self.pause)
 
     def renewal(self) -> grpc.GenericRpcHandler:
         """Return what is served beside MachineService."""

@@ -117,7 +117,9 @@ async def enrolling(site: Site) -> AsyncIterator[Enroller]:
     asks = Tls(
         certificate=server.certificate, private_key=server.private_key, client_ca=MACHINES_CA
     )
-    new = build_enrolment_server(calls.enrolment(), address="127.0.0.1:0", tls=plain)
+    new = build_enrolment_server(
+        calls.enrolment(), beside=calls.beside(), address="127.0.0.1:0", tls=plain
+    )
     old = build_machine_server(
         site.gateway.machines, address="127.0.0.1:0", tls=asks, renewal=calls.renewal()
     )

@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.trust.certificate_calls import (
     ALL_PER_S,
@@ -28,6 +29,7 @@ from tests.support.site import Site
 DAY_MS = 86_400_000
 KEY = ec.generate_private_key(ec.SECP256R1())
 KEY_PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+HEALTH_ASKED = 5 * ALL_PER_S + 2
 WRONG = "0000-0000-0000-0000-0000-0000-0000"
 
 
@@ -246,6 +248,19 @@ async def test_who_uses_up_a_machines_certificates_is_told_to_people(enroller: E
         offender.name,
         offender.reason,
     )
+
+
+async def test_what_else_is_called_there_waits_when_there_is_much_of_it(
+    enroller: Enroller,
+) -> None:
+    """Health here: it is answered, and costs machines that sell little. Enrolling goes on."""
+    async with enroller.channel(enroller.enrolment, None) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        asked = [await stub.Check(health_pb2.HealthCheckRequest()) for _ in range(HEALTH_ASKED)]
+    assert health_pb2.HealthCheckResponse.SERVING == asked[-1].status
+    assert [REFUSED_AFTER_S] * 2 == enroller.pauses
+    assert "VM-1" == (await enroller.enrol(await enroller.token(), csr())).machine_id
+    assert [REFUSED_AFTER_S] * 2 == enroller.pauses
 
 
 def test_all_together_have_a_bound_and_one_takes_nothing_from_the_others() -> None:

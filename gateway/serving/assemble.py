@@ -144,6 +144,7 @@ class Gateway:
         assert self.certificates is not None
         return build_enrolment_server(
             self.certificates.enrolment(),
+            beside=self.certificates.beside(),
             address=address,
             tls=tls,
             connections_max=connections_max,

@@ -133,14 +133,18 @@ def build_machine_server(
 def build_enrolment_server(
     enrolment: grpc.GenericRpcHandler,
     *,
+    beside: grpc.aio.ServerInterceptor,
     address: str,
     tls: Tls | None = None,
     connections_max: int = CONNECTIONS_MAX,
 ) -> Listener:
     """Bind the listener for machines that have no certificate yet. Whoever comes proves nothing, so
-    that it shares neither connections nor anything else with those who sell. Raises ListenRefused.
+    that it shares no connections with those who sell, and ``beside`` bounds what it costs them of
+    the loop. Raises ListenRefused.
     """
-    server = grpc.aio.server(options=(*_COMMON, *_at_most(connections_max), *_ENROLMENT))
+    server = grpc.aio.server(
+        interceptors=(beside,), options=(*_COMMON, *_at_most(connections_max), *_ENROLMENT)
+    )
     server.add_generic_rpc_handlers((enrolment,))
     return _listener(
         server,

@@ -140,7 +140,14 @@ class Certified:
         backoff = self._new_backoff()
         while True:
             await self._until_due()
-            ended = await self.renew()
+            try:
+                ended = await self.renew()
+            except OSError as error:
+                # The request is on the flash, or was not sent: the next try has the same answer.
+                ended = Ended(
+                    code=grpc.StatusCode.UNAVAILABLE,
+                    detail=f"the flash does not take it: {error.strerror}",
+                )
             if ended is None:
                 backoff = self._new_backoff()
                 continue

@@ -27,6 +27,11 @@ ISSUING_DAYS = 1_825
 EARLIER = dt.timedelta(hours=1)
 """A certificate counts from an hour ago: a machine's clock may be behind ours."""
 _DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
+_CURVES = (ec.SECP256R1, ec.SECP384R1)
+"""What gRPC's TLS (BoringSSL) takes of clients in TLS 1.2 and 1.3: P-521 not in 1.3, others never.
+"""
+_EXPONENT_BITS_MAX = 33
+"""Of an RSA key, in BoringSSL: with a longer one a signature takes long to verify."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
 
 
@@ -187,11 +192,15 @@ def domain_of(authority: x509.Certificate) -> str:
 
 def require_strong(key: object) -> None:
     """Refuse keys that TLS here does not take. Raises CannotIssue."""
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size >= 256:
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
         return
-    if isinstance(key, rsa.RSAPublicKey) and 2_048 <= key.key_size <= 4_096:
+    if (
+        isinstance(key, rsa.RSAPublicKey)
+        and 2_048 <= key.key_size <= 4_096
+        and key.public_numbers().e.bit_length() <= _EXPONENT_BITS_MAX
+    ):
         return
-    raise CannotIssue("the key must be ECDSA on P-256 or a larger curve, or RSA of 2048 to 4096")
+    raise CannotIssue("the key must be ECDSA on P-256 or P-384, or RSA of 2048 to 4096 bits")
 
 
 def _subject(wanted: Leaf) -> x509.Name:

@@ -6,6 +6,7 @@ Flows in: calls, most of them a stranger's where nothing is proved yet. Flows ou
 bounded before anything is looked up: a stranger costs a connection and one look at a key.
 """
 
+import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -32,11 +33,16 @@ from gateway.v1.renewal_service_pb2 import RenewRequest, RenewResponse
 
 _log = structlog.get_logger()
 
+Pause = Callable[[float], Awaitable[None]]
 Context = grpc.aio.ServicerContext[Any, Any]
 ONE_PER_MINUTE = 60
 ALL_PER_S = 20
 """So many calls one address, or one machine, and so many all together have answered."""
 REMEMBERED_MAX = 4_096
+REFUSED_AFTER_S = 2.0
+"""So long a stranger who asks too often waits to hear it: the listener's connections, four calls on
+each, then cost machines that sell little of the loop that they share.
+"""
 ENROLMENT = enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"]
 RENEWAL = renewal_service_pb2.DESCRIPTOR.services_by_name["RenewalService"]
 
@@ -64,6 +70,27 @@ class Attempts:
         return own.take(now) and self._all.take(now)
 
 
+class SlowBeside(grpc.aio.ServerInterceptor):
+    """Lets whatever a stranger calls beside ``Enrol``, health and reflection, wait when more is
+    called than anybody needs: it is not refused, so that a balancer's probe is answered late.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], pause: Pause) -> None:
+        self._monotonic, self._pause = monotonic, pause
+        self._all = TokenBucket(rate=ALL_PER_S, burst=5 * ALL_PER_S, now=monotonic())
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Let it through, now or later."""
+        is_enrol = handler_call_details.method == f"/{ENROLMENT.full_name}/Enrol"
+        if not is_enrol and not self._all.take(self._monotonic()):
+            await self._pause(REFUSED_AFTER_S)
+        return await continuation(handler_call_details)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateCalls:
     """Answers machines. ``spiffe_domain``: of their certificates; empty takes any. ``gateway``:
@@ -76,6 +103,7 @@ class CertificateCalls:
     spiffe_domain: str = ""
     gateway: str = ""
     offenders: Offenders
+    pause: Pause = asyncio.sleep
     _strangers: Attempts = field(init=False)
     _machines: Attempts = field(init=False)
 
@@ -93,6 +121,10 @@ class CertificateCalls:
         )
         return grpc.method_handlers_generic_handler(ENROLMENT.full_name, {"Enrol": method})
 
+    def beside(self) -> SlowBeside:
+        """Return what slows the other calls at that listener."""
+        return SlowBeside(self.monotonic, self.pause)
+
     def renewal(self) -> grpc.GenericRpcHandler:
         """Return what is served beside MachineService."""
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
@@ -106,11 +138,11 @@ class CertificateCalls:
         """Enrol."""
         address = address_of(context.peer())
         if not self._strangers.take(address):
-            self._offends(Principal.ADDRESS, address)
+            self._offends(Principal.ADDRESS, address, refusals.TOO_MANY_ATTEMPTS)
+            await self.pause(REFUSED_AFTER_S)
             await _refuse(context, refusals.TOO_MANY_ATTEMPTS)
-        made = await _answered(
-            context, self.enrolling.enrol(request.token, request.certificate_request)
-        )
+        enrolled = self.enrolling.enrol(request.token, request.certificate_request)
+        made = await self._answered(context, enrolled)
         return EnrolResponse(
             machine_id=made.machine_id, issued=self._issued(made), gateway=self.gateway
         )
@@ -131,15 +163,34 @@ class CertificateCalls:
         if (peer.not_after_ms or math.inf) <= now_ms:
             await _refuse(context, refusals.NO_CERTIFICATE)
         if not self._machines.take(machine_id):
-            self._offends(Principal.MACHINE, machine_id)
+            self._offends(Principal.MACHINE, machine_id, refusals.TOO_MANY_ATTEMPTS)
             await _refuse(context, refusals.TOO_MANY_ATTEMPTS)
         renewing = self.enrolling.renew(
             machine_id, peer, request.certificate_request, address=context.peer()
         )
-        return RenewResponse(issued=self._issued(await _answered(context, renewing)))
+        made = await self._answered(context, renewing, machine_id)
+        return RenewResponse(issued=self._issued(made))
 
-    def _offends(self, principal: Principal, name: str) -> None:
-        self.offenders.note(principal, name, refusals.TOO_MANY_ATTEMPTS.reason)
+    async def _answered(
+        self, context: Context, call: Awaitable[Issued], machine_id: str = ""
+    ) -> Issued:
+        try:
+            return await call
+        except CallRefused as error:
+            refusal = error.refusal
+        except StoreError as error:
+            _log.warning("sql does not answer a machine that wants a certificate", error=str(error))
+            refusal = refusals.SQL_AWAY
+        except Exception:  # noqa: BLE001 - whatever it is, the machine gets a status with details and the log the rest
+            _log.exception("a call for a certificate failed")
+            refusal = refusals.FAILED
+        # A copy that has used up the machine's certificates keeps it from its next one: told early.
+        if machine_id and refusal.reason == refusals.TOO_MANY_CERTIFICATES.reason:
+            self._offends(Principal.MACHINE, machine_id, refusal)
+        return await _refuse(context, refusal)
+
+    def _offends(self, principal: Principal, name: str, refusal: Refusal) -> None:
+        self.offenders.note(principal, name, refusal.reason)
 
     def _issued(self, made: Issued) -> certificate_pb2.IssuedCertificate:
         return certificate_pb2.IssuedCertificate(
@@ -148,20 +199,6 @@ class CertificateCalls:
             expires_at_ms=made.expires_at_ms,
             server_time_ms=self.enrolling.clock.now_ms(),
         )
-
-
-async def _answered(context: Context, call: Awaitable[Issued]) -> Issued:
-    try:
-        return await call
-    except CallRefused as error:
-        refusal = error.refusal
-    except StoreError as error:
-        _log.warning("sql does not answer a machine that wants a certificate", error=str(error))
-        refusal = refusals.SQL_AWAY
-    except Exception:  # noqa: BLE001 - whatever it is, the machine gets a status with details and the log the rest
-        _log.exception("a call for a certificate failed")
-        refusal = refusals.FAILED
-    return await _refuse(context, refusal)
 
 
 async def _refuse(context: Context, refusal: Refusal) -> NoReturn:

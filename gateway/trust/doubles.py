@@ -33,12 +33,14 @@ class Doubles:
     ask: Ask
     clock: Clock
     found: Callable[[], None]
-    _waiting: dict[str, Came] = field(default_factory=dict)
+    _waiting: dict[tuple[str, str], Came] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def came(self, machine_id: str, serial: str, address: str) -> None:
         """A machine said Hello with this certificate."""
-        self._waiting[serial] = Came(machine_id=machine_id, serial=serial, address=address)
+        self._waiting[machine_id, serial] = Came(
+            machine_id=machine_id, serial=serial, at_ms=self.clock.now_ms(), address=address
+        )
         if len(self._waiting) > WAITING_MAX:
             self._waiting.pop(next(iter(self._waiting)))
             _log.warning("more certificates wait to be looked at than may", waiting=WAITING_MAX)
@@ -49,9 +51,9 @@ class Doubles:
         while self._waiting:
             asked = dict(list(self._waiting.items())[:ASKED_AT_ONCE])
             doubled = await self.ask(tuple(asked.values()), self.clock.now_ms())
-            for serial, one in asked.items():
-                if self._waiting.get(serial) is one:
-                    del self._waiting[serial]
+            for key, one in asked.items():
+                if self._waiting.get(key) is one:
+                    del self._waiting[key]
             if doubled:
                 _log.error("two have keys of one machine, both are denied", machines=doubled)
                 self.found()

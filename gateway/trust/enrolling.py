@@ -24,7 +24,14 @@ from gateway.trust.authority import EARLIER, CannotIssue, Issuer, KeyIssuer, Lea
 from gateway.trust.authority_files import issuer_from
 from gateway.trust.enrolment_tokens import EnrolmentToken
 from gateway.trust.requests import Requested, requested
-from storage.office.certificates import Came, Certificate, Certificates, NotInFleet, TooMany
+from storage.office.certificates import (
+    Came,
+    Certificate,
+    Certificates,
+    Denied,
+    NotInFleet,
+    TooMany,
+)
 from storage.office.enrolment_tokens import EnrolmentTokens, TokenRefused
 
 _log = structlog.get_logger()
@@ -85,7 +92,7 @@ class Enrolling:
         """
         now_ms = self.clock.now_ms()
         asked = self._requested(request, machine_id)
-        here = Came(machine_id=machine_id, serial=peer.serial, address=address)
+        here = Came(machine_id=machine_id, serial=peer.serial, at_ms=now_ms, address=address)
         if await self.certificates.came([here], now_ms=now_ms):
             self.denied()
             raise CallRefused(statuses.DENIED)
@@ -103,6 +110,9 @@ class Enrolling:
         made = await self._issue(asked, machine_id, now_ms)
         try:
             kept = await self.certificates.renew(made, present, now_ms=now_ms)
+        except Denied:
+            self.denied()
+            raise CallRefused(statuses.DENIED) from None
         except TooMany:
             raise CallRefused(refusals.TOO_MANY_CERTIFICATES.about(machine_id=machine_id)) from None
         except NotInFleet:

@@ -37,6 +37,8 @@ def requested(pem: str, machine_id: str, domain: str) -> Requested:
     try:
         request = x509.load_pem_x509_csr(pem.encode())
         key = request.public_key()
+        # Before its signature: one of a huge key takes long to verify.
+        require_strong(key)
         is_signed = request.is_signature_valid
         extensions = request.extensions
         subject = request.subject
@@ -44,7 +46,6 @@ def requested(pem: str, machine_id: str, domain: str) -> Requested:
         raise CannotIssue("it is no certificate request (PKCS #10) in PEM") from None
     if not is_signed:
         raise CannotIssue("it is not signed by the key that is in it")
-    require_strong(key)
     assert isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
     _check_subject(subject, machine_id)
     _check_names(extensions, f"spiffe://{domain}/machine/{machine_id}")

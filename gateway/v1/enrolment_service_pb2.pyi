@@ -28,7 +28,7 @@ class EnrolRequest(_message.Message):
     token: _builtins.str
     """As it was given to the technician, at most 100 characters. Case, spaces and hyphens do not matter."""
     certificate_request: _builtins.str
-    """PEM, at most 8192 characters. ECDSA on P-256 or a larger curve, or RSA of 2048 to 4096 bits. Its subject is empty or has the
+    """PEM, at most 8192 characters. ECDSA on P-256 or P-384, or RSA of 2048 to 4096 bits. Its subject is empty or has the
     machine's id as common name, and it names nothing else.
     """
     def __init__(

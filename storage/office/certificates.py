@@ -6,7 +6,7 @@ Flows out: what is kept, or the machines of which there are two. A machine uses 
 it used last, or the newest that it was given; who comes with any other has a copy.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -30,13 +31,19 @@ from storage.tables import denials, doubled_machines, machine_certificates, mach
 
 LIVE_MAX = 16
 """So many certificates of one machine may be good at the same time; two or three are usual."""
-_OURS = "vendgate"
+LATE_MS = 2_000
+"""Who came longer ago than this waited for SQL, and others may have been heard before them."""
+OURS = "vendgate"
 """Who denies what no person did, in the list of denials."""
 _C = machine_certificates.c
 
 
 class NotInFleet(Exception):
     """The machine is not registered, or was retired."""
+
+
+class Denied(Exception):
+    """The machine, or the certificate that it shows, is turned away."""
 
 
 class TooMany(Exception):
@@ -74,10 +81,13 @@ class CertificateView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Came:
-    """A machine came with a certificate, from an address."""
+    """A machine came with a certificate, from an address. ``at_ms``: when it did, which may be
+    long before somebody can ask about it.
+    """
 
     machine_id: str
     serial: str
+    at_ms: int
     address: str = ""
 
 
@@ -98,7 +108,7 @@ class Certificates:
     ) -> Certificate:
         """Keep a certificate that renews ``present``, and return it, or what was kept for the same
         request before. A present one that nobody kept, because a person issued it, is kept too.
-        Raises TooMany or NotInFleet.
+        Raises Denied, TooMany or NotInFleet.
         """
         return await self._db.write(
             lambda connection: _renew(connection, certificate, present, now_ms)
@@ -108,13 +118,11 @@ class Certificates:
         """Note with which certificates machines came; return the machines of which there are two,
         by the generations. All that such a machine has is denied by then. Usually it only reads.
         """
-        by_serial = {one.serial: one for one in several}
-        new = await self._db.read(
-            lambda connection: [row.serial for row in _judged(connection, by_serial)]
-        )
+        new = await self._db.read(lambda connection: list(_judged(connection, several, now_ms)))
         if not new:
             return []
-        again = [by_serial[serial] for serial in new]
+        # Two gateways that ask about the same machines lock them in the same order.
+        again = sorted((one for one, _ in new), key=lambda one: (one.machine_id, one.at_ms))
         return await self._db.write(lambda connection: _came(connection, again, now_ms))
 
     async def of(self, machine_id: str) -> list[CertificateView]:
@@ -154,6 +162,8 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
         _C.not_after_ms <= certificate.issued_at_ms,
         _C.generation < newest,
     )
+    # Their denials first: without the certificate nobody knows when one has ended.
+    _forget_ended(connection, certificate.machine_id, certificate.issued_at_ms)
     connection.execute(delete(machine_certificates).where(over))
     there = select(func.count()).where(of_machine, ~_is_denied())
     if (connection.scalar(there) or 0) >= LIVE_MAX:
@@ -166,29 +176,51 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
 
 def end_older(connection: Connection, machine_id: str, *, now_ms: int) -> int:
     """Deny what the machine has, because it is about to be given a new beginning; return how many
-    that are, and forget denials of certificates that have ended.
+    that are.
     """
-    _forget_ended(connection, machine_id, now_ms)
     return _deny_all(connection, machine_id, "the machine was enrolled anew", now_ms)
 
 
 def _renew(
     connection: Connection, certificate: Certificate, present: Certificate, now_ms: int
 ) -> Certificate:
+    _lock(connection, certificate.machine_id)
+    # A gateway hears of a denial seconds after it was saved; a renewal would outlive it.
+    if _is_turned_away(connection, present):
+        raise Denied
     before = kept(connection, certificate.machine_id, certificate.request_sha256)
     if before is not None:
         return before
-    known = select(_C.serial).where(_C.serial == present.serial)
-    if connection.scalar(known) is None:
+    whose = connection.scalar(select(_C.machine_id).where(_C.serial == present.serial))
+    if whose is None:
         add(connection, replace(present, used_at_ms=now_ms))
-    else:
+    elif whose == present.machine_id:
         _use(connection, present.serial, now_ms)
+    # Else another CA gave another machine the same number: that row stays what it is.
     return add(connection, certificate)
 
 
-def _judged(connection: Connection, serials: Collection[str]) -> Sequence[Any]:
-    """Return those of these certificates about which there is something to be written: it is used
-    for the first time, or it is a copy. What nobody keeps, or is denied, is left alone.
+def _is_turned_away(connection: Connection, present: Certificate) -> bool:
+    of_certificate = and_(denials.c.kind == "CERTIFICATE", denials.c.name == present.serial)
+    of_machine = and_(denials.c.kind == "MACHINE", denials.c.name == present.machine_id)
+    asked = select(denials.c.kind).where(or_(of_certificate, of_machine)).limit(1)
+    return connection.scalar(asked) is not None
+
+
+def _lock(connection: Connection, machine_id: str) -> None:
+    """Let nobody else judge, deny or renew this machine's certificates until the end: what is
+    renewed while the others are denied would not be.
+    """
+    rows = select(_C.serial).where(_C.machine_id == machine_id).order_by(_C.serial)
+    connection.execute(rows.with_for_update()).all()
+
+
+def _judged(
+    connection: Connection, several: Collection[Came], now_ms: int
+) -> Iterator[tuple[Came, Any]]:
+    """Yield those about which there is something to be written: it is used for the first time, or
+    it is a copy. What nobody keeps, or is denied, is left alone; so is whoever came before the
+    machine went on to what it uses now, and is only heard of now.
     """
     others = machine_certificates.alias("others")
     of_machine = others.c.machine_id == _C.machine_id
@@ -198,14 +230,29 @@ def _judged(connection: Connection, serials: Collection[str]) -> Sequence[Any]:
         .scalar_subquery()
     )
     newest = select(func.max(others.c.generation)).where(of_machine).scalar_subquery()
+    since = select(func.max(others.c.used_at_ms)).where(of_machine).scalar_subquery()
     asked = select(
         _C.serial,
         _C.machine_id,
         _C.generation,
         func.coalesce(used, 0).label("used"),
         newest.label("newest"),
-    ).where(_C.serial.in_(list(serials)), ~_is_denied(), _C.generation != func.coalesce(used, 0))
-    return connection.execute(asked.order_by(_C.serial)).all()
+        since.label("since"),
+    ).where(
+        _C.serial.in_({one.serial for one in several}),
+        ~_is_denied(),
+        _C.generation != func.coalesce(used, 0),
+    )
+    # Serial numbers are unique to their CA, and machines may have theirs from several.
+    found = {(row.machine_id, row.serial): row for row in connection.execute(asked)}
+    for one in several:
+        row = found.get((one.machine_id, one.serial))
+        if row is None:
+            continue
+        # Clocks of two gateways are compared only where one of them has waited.
+        is_late = one.at_ms < now_ms - LATE_MS and one.at_ms < (row.since or 0)
+        if row.generation == row.newest or not is_late:
+            yield one, row
 
 
 def _is_denied() -> Exists:
@@ -216,10 +263,11 @@ def _came(connection: Connection, several: Sequence[Came], now_ms: int) -> list[
     doubled: list[str] = []
     rows: list[AuditRow] = []
     for one in several:
-        found = _judged(connection, [one.serial])
+        _lock(connection, one.machine_id)
+        found = list(_judged(connection, [one], now_ms))
         if not found:
             continue
-        (row,) = found
+        ((_, row),) = found
         if row.generation == row.newest:
             _use(connection, one.serial, now_ms)
             continue
@@ -238,7 +286,7 @@ def _came(connection: Connection, several: Sequence[Came], now_ms: int) -> list[
         rows.append(
             AuditRow(
                 at_ms=now_ms,
-                actor=_OURS,
+                actor=OURS,
                 action="MachineDoubled",
                 machine_id=one.machine_id,
                 detail=said,
@@ -264,7 +312,7 @@ def _deny_all(connection: Connection, machine_id: str, why: str, now_ms: int) ->
     serials = connection.scalars(good).all()
     if serials:
         statement = dialects.insert_or_ignore(connection.dialect.name, denials, ("kind", "name"))
-        row = {"kind": "CERTIFICATE", "denied_by": _OURS, "denied_at_ms": now_ms}
+        row = {"kind": "CERTIFICATE", "denied_by": OURS, "denied_at_ms": now_ms}
         reason = f"{machine_id}: {why}"
         connection.execute(
             statement, [{**row, "name": serial, "reason": reason} for serial in serials]
@@ -276,7 +324,7 @@ def _forget_ended(connection: Connection, machine_id: str, now_ms: int) -> None:
     """Forget denials of the machine's certificates that have ended: TLS refuses those."""
     ended = select(_C.serial).where(_C.machine_id == machine_id, _C.not_after_ms <= now_ms)
     gone = delete(denials).where(
-        denials.c.kind == "CERTIFICATE", denials.c.denied_by == _OURS, denials.c.name.in_(ended)
+        denials.c.kind == "CERTIFICATE", denials.c.denied_by == OURS, denials.c.name.in_(ended)
     )
     connection.execute(gone)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, select, tupl
 from storage.database.engine import Database
 from storage.fleet.positions import InvalidPosition
 from storage.office import deeds
+from storage.office.certificates import OURS
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.tables import denials
 
@@ -51,7 +52,9 @@ class Denials:
             there = _denial(connection, kind, name)
             if there is not None:
                 return DeedPlan(result=there)
-            if (connection.scalar(select(func.count()).select_from(denials)) or 0) >= DENIALS_MAX:
+            # What enrolments and doubles deny is bounded by the certificates that are good.
+            of_people = select(func.count()).where(denials.c.denied_by != OURS)
+            if (connection.scalar(of_people) or 0) >= DENIALS_MAX:
                 raise NotPossible(
                     "TOO_MANY_DENIALS",
                     f"{DENIALS_MAX} denials are in force, which is the most: AllowAccess for "

@@ -1,6 +1,7 @@
 """When the reference machine renews its certificate, on virtual time."""
 
 import asyncio
+import errno
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -45,7 +46,7 @@ async def test_it_renews_when_the_backend_said_by_the_backends_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not before it knows what time it is; what fails is tried again within an hour or so, and
-    for ever.
+    for ever, though the flash was full.
     """
     at: list[float] = []
     loop = asyncio.get_running_loop()
@@ -54,6 +55,8 @@ async def test_it_renews_when_the_backend_said_by_the_backends_clock(
 
     async def fails(_: Certified) -> Ended:
         at.append(loop.time() - began)
+        if len(at) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
         return Ended(code=grpc.StatusCode.UNIMPLEMENTED)
 
     monkeypatch.setattr(Certified, "renew", fails)

@@ -45,6 +45,8 @@ class Enroller:
     enrolment: int = 0
     machines: int = 0
     seconds: list[float] = field(default_factory=lambda: [0.0])
+    pauses: list[float] = field(default_factory=list)
+    """How long somebody was let wait, without the waiting."""
 
     async def token(self, machine_id: str = "VM-1", *, valid_ms: int = 86_400_000) -> str:
         """Have an administrator make a token."""
@@ -89,6 +91,11 @@ def credentials(shown: Issued | None) -> grpc.ChannelCredentials:
 async def enrolling(site: Site) -> AsyncIterator[Enroller]:
     """Serve both listeners for a site."""
     server, seconds = SERVERS.server(), [0.0]
+    pauses: list[float] = []
+
+    async def pause(span_s: float) -> None:
+        pauses.append(span_s)
+
     office = site.gateway.office
     calls = CertificateCalls(
         enrolling=Enrolling(
@@ -104,12 +111,15 @@ async def enrolling(site: Site) -> AsyncIterator[Enroller]:
         spiffe_domain=DOMAIN,
         gateway="gw.example:7443",
         offenders=Offenders(clock=site.clock),
+        pause=pause,
     )
     plain = Tls(certificate=server.certificate, private_key=server.private_key)
     asks = Tls(
         certificate=server.certificate, private_key=server.private_key, client_ca=MACHINES_CA
     )
-    new = build_enrolment_server(calls.enrolment(), address="127.0.0.1:0", tls=plain)
+    new = build_enrolment_server(
+        calls.enrolment(), beside=calls.beside(), address="127.0.0.1:0", tls=plain
+    )
     old = build_machine_server(
         site.gateway.machines, address="127.0.0.1:0", tls=asks, renewal=calls.renewal()
     )
@@ -117,7 +127,12 @@ async def enrolling(site: Site) -> AsyncIterator[Enroller]:
         await listener.start()
     try:
         yield Enroller(
-            site=site, calls=calls, enrolment=new.port, machines=old.port, seconds=seconds
+            site=site,
+            calls=calls,
+            enrolment=new.port,
+            machines=old.port,
+            seconds=seconds,
+            pauses=pauses,
         )
     finally:
         for listener in (new, old):

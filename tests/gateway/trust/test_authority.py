@@ -26,6 +26,8 @@ NOW = dt.datetime(2026, 11, 29, tzinfo=dt.UTC)
 ROOT = Root.made("vending.example", now=NOW)
 ISSUERS = {profile: ROOT.issuer(profile, now=NOW) for profile in Profile}
 KEY = new_key().public_key()
+LONG_EXPONENT = rsa.RSAPublicNumbers(e=2**40 + 1, n=2**2_047 + 1).public_key()
+"""Nobody knows its other half."""
 
 
 def wanted(profile: Profile, name: str, **more: Any) -> Leaf:
@@ -108,6 +110,7 @@ def test_an_administrator_s_says_who_and_of_which_unit() -> None:
             ),
             "the key must be",
         ),
+        (wanted(Profile.MACHINE, "VM-1", public_key=LONG_EXPONENT), "the key must be"),
     ],
 )
 def test_what_cannot_be_issued_is_a_sentence(what: Leaf, sentence: str) -> None:

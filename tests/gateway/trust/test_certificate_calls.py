@@ -8,8 +8,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from gateway.trust.certificate_calls import ALL_PER_S, ONE_PER_MINUTE, Attempts, address_of
+from gateway.trust.certificate_calls import (
+    ALL_PER_S,
+    ONE_PER_MINUTE,
+    REFUSED_AFTER_S,
+    Attempts,
+    address_of,
+)
+from storage.office.certificates import LIVE_MAX
 from storage.office.enrolment_tokens import WRONG_TRIES_MAX
 from storage.tables import machines
 from tests.gateway.trust.enrolled import DAYS, Enroller, enrolling
@@ -21,6 +29,7 @@ from tests.support.site import Site
 DAY_MS = 86_400_000
 KEY = ec.generate_private_key(ec.SECP256R1())
 KEY_PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+HEALTH_ASKED = 5 * ALL_PER_S + 2
 WRONG = "0000-0000-0000-0000-0000-0000-0000"
 
 
@@ -117,6 +126,15 @@ async def test_a_wrong_request_leaves_the_token_good(enroller: Enroller) -> None
     assert "VM-1" == (await enroller.enrol(token, csr())).machine_id
 
 
+async def test_a_larger_key_connects_with_what_it_is_given(enroller: Enroller) -> None:
+    """TLS takes of machines what enrolment takes of them, in its newest version."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    answer = await enroller.enrol(await enroller.token(), csr(key=key))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    shown = Issued(answer.issued.certificate_chain.encode(), pem)
+    assert (await enroller.renew(shown, csr())).issued.certificate_chain
+
+
 @pytest.mark.parametrize("name", ["spiffe://vending.example/machine/VM-1", "ann"])
 async def test_what_another_ca_signed_renews_nothing(enroller: Enroller, name: str) -> None:
     """Neither a machine's nor an administrator's; nor does whoever shows none. TLS ends them."""
@@ -207,6 +225,7 @@ async def test_strangers_are_answered_a_few_times_and_then_nothing_is_looked_up(
     for _ in range(ONE_PER_MINUTE):
         enroller.calls._strangers.take("127.0.0.1")
     assert "TOO_MANY_ATTEMPTS" == (await refusal(enroller.enrol(WRONG, csr())))[1]
+    assert [REFUSED_AFTER_S] == enroller.pauses
     (offender,) = enroller.calls.offenders.listed()
     assert ("ADDRESS", "127.0.0.1", "TOO_MANY_ATTEMPTS") == (
         offender.principal,
@@ -215,6 +234,33 @@ async def test_strangers_are_answered_a_few_times_and_then_nothing_is_looked_up(
     )
     enroller.seconds[0] += 1.0
     assert "ENROLMENT_TOKEN_WRONG" == (await refusal(enroller.enrol(WRONG, csr())))[1]
+
+
+async def test_who_uses_up_a_machines_certificates_is_told_to_people(enroller: Enroller) -> None:
+    """A copy that renews again and again, and uses none of it, keeps the machine from its own."""
+    shown = await first(enroller)
+    for _ in range(LIVE_MAX - 1):
+        await enroller.renew(shown, csr())
+    assert "TOO_MANY_CERTIFICATES" == (await refusal(enroller.renew(shown, csr())))[1]
+    (offender,) = enroller.calls.offenders.listed()
+    assert ("MACHINE", "VM-1", "TOO_MANY_CERTIFICATES") == (
+        offender.principal,
+        offender.name,
+        offender.reason,
+    )
+
+
+async def test_what_else_is_called_there_waits_when_there_is_much_of_it(
+    enroller: Enroller,
+) -> None:
+    """Health here: it is answered, and costs machines that sell little. Enrolling goes on."""
+    async with enroller.channel(enroller.enrolment, None) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        asked = [await stub.Check(health_pb2.HealthCheckRequest()) for _ in range(HEALTH_ASKED)]
+    assert health_pb2.HealthCheckResponse.SERVING == asked[-1].status
+    assert [REFUSED_AFTER_S] * 2 == enroller.pauses
+    assert "VM-1" == (await enroller.enrol(await enroller.token(), csr())).machine_id
+    assert [REFUSED_AFTER_S] * 2 == enroller.pauses
 
 
 def test_all_together_have_a_bound_and_one_takes_nothing_from_the_others() -> None:

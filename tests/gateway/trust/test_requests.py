@@ -59,6 +59,8 @@ def test_a_request_names_nothing_or_the_machine(asked: str) -> None:
         ),
         (csr(x509.Name([]), x509.BasicConstraints(ca=True, path_length=0)), "basicConstraints"),
         (csr(key=ec.generate_private_key(ec.SECP192R1())), "P-256"),
+        (csr(key=ec.generate_private_key(ec.SECP521R1())), "P-256"),
+        (csr(key=ec.generate_private_key(ec.SECP256K1())), "P-256"),
         (csr(key=rsa.generate_private_key(65_537, 1_024)), "RSA of 2048"),
     ],
 )
@@ -69,11 +71,19 @@ def test_whatever_names_anybody_else_is_refused(asked: str, said: str) -> None:
 
 def test_a_request_that_its_key_did_not_sign_is_refused() -> None:
     """Whoever has only somebody's public key gets no certificate for it."""
-    read = x509.load_pem_x509_csr(csr().encode())
-    der: Any = bytearray(read.public_bytes(Encoding.DER))
+    assert "not signed" in refused(_spoilt(csr()))
+
+
+def test_a_key_that_is_not_taken_costs_no_verifying() -> None:
+    """One that is huge would keep everybody waiting for it."""
+    asked = csr(key=rsa.generate_private_key(65_537, 1_024))
+    assert "RSA of 2048" in refused(_spoilt(asked))
+
+
+def _spoilt(asked: str) -> str:
+    der: Any = bytearray(x509.load_pem_x509_csr(asked.encode()).public_bytes(Encoding.DER))
     der[-1] ^= 1
-    spoilt = x509.load_der_x509_csr(bytes(der))
-    assert "not signed" in refused(spoilt.public_bytes(Encoding.PEM).decode())
+    return x509.load_der_x509_csr(bytes(der)).public_bytes(Encoding.PEM).decode()
 
 
 def test_the_same_request_has_the_same_name() -> None:

@@ -55,4 +55,5 @@ async def doubled(db: Database) -> None:
 
 def came(serial: str, **more: Any) -> Came:
     """VM-1 came with a certificate."""
-    return Came(**{"machine_id": "VM-1", "serial": serial, "address": "ipv4:10.0.0.9", **more})
+    whole: dict[str, Any] = {"machine_id": "VM-1", "serial": serial, "at_ms": NOW_MS}
+    return Came(**{**whole, "address": "ipv4:10.0.0.9", **more})

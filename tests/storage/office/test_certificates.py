@@ -1,12 +1,15 @@
 """The generations of machines' certificates, and what is found when an old one is used again."""
 
+import asyncio
+
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database.engine import Database
-from storage.office.certificates import LIVE_MAX, Certificates, TooMany
+from storage.office.certificates import LIVE_MAX, Certificates, Denied, TooMany, _renew
 from storage.office.denials import Denials
-from storage.tables import audit, machine_certificates
+from storage.tables import audit, denials, machine_certificates
 from tests.storage.office.enrolled import (
     DAY_MS,
     NOW_MS,
@@ -16,6 +19,7 @@ from tests.storage.office.enrolled import (
     enrolled,
 )
 from tests.storage.owner import Owner
+from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +93,74 @@ async def test_a_certificate_that_was_passed_over_is_found_at_its_first_use(db: 
     assert ["VM-1"] == await certificates.came([came("stolen")], now_ms=NOW_MS)
 
 
+async def test_who_is_heard_of_late_is_judged_by_when_they_came(db: Database) -> None:
+    """A gateway without SQL hears a machine, which renews at another and goes on from there."""
+    certificates = await enrolled(db)
+    await certificates.came([came("a1")], now_ms=NOW_MS)
+    waits = came("a1", at_ms=NOW_MS + 1)
+    await _renewed(certificates, "a2", by="a1")
+    gone_on, heard = NOW_MS + 60_000, NOW_MS + 3_600_000
+    assert [] == await certificates.came([came("a2", at_ms=gone_on)], now_ms=gone_on)
+    assert [] == await certificates.came([waits], now_ms=heard)
+    assert ["VM-1"] == await certificates.came([came("a1", at_ms=gone_on + 1)], now_ms=heard)
+
+
+async def test_two_cas_may_have_given_the_same_number(db: Database) -> None:
+    """Whose certificate it is the machine's id says, too: nobody is taken for another."""
+    certificates = await enrolled(db)
+    await _renewed(certificates, "a2", by="a1")
+    await certificates.came([came("a2")], now_ms=NOW_MS)
+    await Owner.of(db, "VM-2")
+    namesake = certificate("a1", machine_id="VM-2", chain="")
+    assert [] == await certificates.came([came("a1", machine_id="VM-2")], now_ms=NOW_MS)
+    of_two = certificate("b2", machine_id="VM-2")
+    assert 1 == (await certificates.renew(of_two, namesake, now_ms=NOW_MS)).generation
+    assert ["VM-1"] == await certificates.came(
+        [came("a1", machine_id="VM-2"), came("a1")], now_ms=NOW_MS
+    )
+    assert ["b2"] == [one.serial for one in await certificates.of("VM-2")]
+
+
+@pytest.mark.parametrize("name", [("CERTIFICATE", "a1"), ("MACHINE", "VM-1")])
+async def test_who_is_denied_renews_nothing_though_no_gateway_knows_yet(
+    db: Database, name: tuple[str, str]
+) -> None:
+    """A certificate that was renewed in those seconds would outlive the denial."""
+    certificates = await enrolled(db)
+    kind, whose = name
+    row = {"kind": kind, "name": whose, "denied_by": "ann", "denied_at_ms": 0, "reason": ""}
+    await db.write(lambda connection: connection.execute(denials.insert(), [row]))
+    with pytest.raises(Denied):
+        await _renewed(certificates, "a2", by="a1")
+    assert ["a1"] == [one.serial for one in await certificates.of("VM-1")]
+
+
+async def test_a_copy_that_renews_while_it_is_found_gets_away_with_nothing(
+    db: Database, url: str
+) -> None:
+    """On PostgreSQL one gateway renews while another one finds two: it waits, and denies what was
+    renewed as well. SQLite has one writer at a time.
+    """
+    if db.dialect.name != "postgresql":
+        pytest.skip("of PostgreSQL")
+    certificates = await enrolled(db)
+    await _renewed(certificates, "a2", by="a1")
+    await certificates.came([came("a2")], now_ms=NOW_MS)
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with engine.connect() as first:
+        await first.run_sync(_renew, certificate("a3"), certificate("a2"), NOW_MS)
+        second = asyncio.create_task(certificates.came([came("a1")], now_ms=NOW_MS))
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while not await db.read(lambda connection: connection.scalar(waiting)):
+                await asyncio.sleep(LOOK_EVERY_S)
+        assert not second.done()
+        await first.commit()
+        assert ["VM-1"] == await second
+    await engine.dispose()
+    assert [True] * 3 == [one.denied for one in await certificates.of("VM-1")]
+
+
 async def test_whoever_enrols_anew_begins_anew(db: Database) -> None:
     """After a theft, too: what was there before is denied, and is no double any more."""
     await doubled(db)
@@ -124,6 +196,19 @@ async def test_a_machine_has_a_few_certificates_at_most(db: Database) -> None:
     assert LIVE_MAX + 2 >= made.generation > LIVE_MAX
     rows = select(func.count()).select_from(machine_certificates)
     assert 3 >= (await db.read(lambda connection: connection.scalar(rows)) or 0)
+
+
+async def test_a_renewal_forgets_denials_of_certificates_that_have_ended(db: Database) -> None:
+    """Nobody would find them behind it: it forgets those certificates."""
+    await enrolled(db)
+    certificates = await enrolled(db, "b1", now_ms=NOW_MS + 1)
+    assert [("CERTIFICATE", "a1")] == await Denials(db).names()
+    for name, by, day in (("b2", "b1", 20), ("b3", "b2", 40)):
+        now_ms = NOW_MS + day * DAY_MS
+        made = certificate(name, issued_at_ms=now_ms, not_after_ms=now_ms + 30 * DAY_MS)
+        await certificates.renew(made, certificate(by), now_ms=now_ms)
+    assert ["b3", "b2"] == [one.serial for one in await certificates.of("VM-1")]
+    assert [] == await Denials(db).names()
 
 
 async def test_denials_of_certificates_that_have_ended_are_forgotten(db: Database) -> None:

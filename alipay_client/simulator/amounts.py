@@ -41,10 +41,10 @@ def to_minor(text: str, currency: str) -> int:
     ``100.00`` is none).
     """
     match = _TEXT.fullmatch(text)
-    if match is None:
-        raise ValueError("not an amount")
-    decimals = match[2] or ""
     places = exponent(currency)
+    if match is None:
+        raise ValueError(f"not an amount such as {'12.50' if places else '1250'}")
+    decimals = match[2] or ""
     if len(decimals) > places:
         raise ValueError(f"{currency} has {places} decimals")
     minor = int(match[1] + decimals.ljust(places, "0"))

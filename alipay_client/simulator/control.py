@@ -223,7 +223,8 @@ class _Site:
         if code is None:
             return _back("/", "Nobody has this code")
         buyer = request.query_params.get("buyer", phone.BUYER)[:_NUMBER_MAX]
-        return HTMLResponse(phone.sheet(self._context, code, _said(request), buyer))
+        amount = request.query_params.get("amount", "")[:_NUMBER_MAX]
+        return HTMLResponse(phone.sheet(self._context, code, _said(request), buyer, amount))
 
     async def scan_live(self, request: Request) -> Response:
         return HTMLResponse(phone.screen(self._context, self._code(request)))
@@ -270,11 +271,12 @@ class _Site:
     async def pay_form(self, request: Request) -> Response:
         form = await self._form(request)
         qrcode, buyer = form.get("qrcode", ""), form.get("buyer", phone.BUYER)
+        amount = form.get("amount", "")
         try:
-            trade = self._alipay.pay(qrcode, form.get("amount", ""), buyer)
+            trade = self._alipay.pay(qrcode, amount, buyer)
         except Declined as declined:
             said = f"{declined.code} {declined.detail}"
-            return _back("/scan", said, text=qrcode, buyer=buyer)
+            return _back("/scan", said, text=qrcode, buyer=buyer, amount=amount[:_NUMBER_MAX])
         return RedirectResponse(f"/payments/{trade.trade_no}", 303)
 
     async def faults_form(self, request: Request) -> Response:

@@ -61,14 +61,15 @@ def _card(context: Context, code: Mapping[str, str]) -> str:
     )
 
 
-def sheet(context: Context, code: Code, said: str = "", buyer: str = BUYER) -> str:
+def sheet(
+    context: Context, code: Code, said: str = "", buyer: str = BUYER, written: str = ""
+) -> str:
     """Return the page of a code that was scanned: whom it pays, what their screen says, and a
-    button.
+    button. ``written``: the amount that somebody wrote and that was declined.
     """
     shown = context.screens.of(code.qrcode)
-    amount = "5.00" if exponent(code.trans_currency) else "500"
-    if shown is not None and shown.amount:
-        amount = shown.amount
+    asked = shown.amount if shown is not None else ""
+    amount = written or asked or ("5.00" if exponent(code.trans_currency) else "500")
     href = as_text(f"/scan/live?{urlencode({'text': code.qrcode})}")
     body = (
         f'<div class="sheet"><img class="code" alt="QR code of {as_text(code.store_id)}" '

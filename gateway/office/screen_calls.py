@@ -12,7 +12,7 @@ import structlog
 
 from actors.ports import Clock
 from gateway.fleet.act import Act
-from gateway.fleet.errors import CallRefused, not_possible
+from gateway.fleet.errors import REQUEST_IN_PROGRESS, CallRefused, not_possible
 from gateway.office.errors import deed_of, in_words
 from gateway.office.place_fields import NAME_LENGTH_MAX, PlaceFields
 from gateway.office.v1 import screen_pb2
@@ -62,9 +62,10 @@ class ScreenCalls:
             with in_words():
                 deed = deed_of(act, "AddAsset", self.clock)
                 return await self.assets.add(found, request.name, deed)
-        except CallRefused:
-            # A definite no: no row will ever name it. What is only not known stays.
-            if is_new:
+        except CallRefused as error:
+            # A definite no: no row will ever name it. What is only not known stays, and so does
+            # what somebody adds just now who went on with this request.
+            if is_new and error.refusal != REQUEST_IN_PROGRESS:
                 await asyncio.to_thread(self._drop, found.sha256)
             raise
 

@@ -18,7 +18,8 @@ SIDE_MAX = 8_192
 PIXELS_MAX = 16_777_216
 """A machine's browser holds four bytes of each."""
 TRAILING_MAX = 64
-"""So many bytes behind the end of a JPEG are let be: some programs write a few."""
+"""So many bytes behind the end of a picture are let be: some programs write a few."""
+_PNG = png.PngLimits(side_max=SIDE_MAX, pixels_max=PIXELS_MAX, trailing_max=TRAILING_MAX)
 _SOF = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _SOS, _EOI, _DQT = 0xDA, 0xD9, 0xDB
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -57,7 +58,7 @@ def found_in(content: bytes) -> AssetContent:
 
 def _kind(content: bytes) -> tuple[str, int, int]:
     if content.startswith(png.SIGNATURE):
-        return ("image/png", *png.size_of(content, pixels_max=PIXELS_MAX))
+        return ("image/png", *png.size_of(content, _PNG))
     if content.startswith(b"\xff\xd8"):
         return ("image/jpeg", *_jpeg(content))
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
@@ -84,6 +85,8 @@ def _jpeg(content: bytes) -> tuple[int, int]:
         if length < 2 or at + length > len(content):
             raise NotShowable("is a JPEG that is cut off")
         if marker in _SOF:
+            if size[0]:
+                raise NotShowable("is a JPEG that says twice how large it is")
             height, width = struct.unpack(">HH", content[at + 3 : at + 7])
             size = width, height
         seen.add(marker)
@@ -127,7 +130,10 @@ def _webp(content: bytes) -> tuple[int, int]:
             raise NotShowable("is a WebP that is cut off")
         body = content[at + 8 : at + 8 + length]
         has_picture |= kind in {b"VP8 ", b"VP8L", b"ANMF"}
-        size = size if size[0] else _webp_size(kind, body)
+        told = _webp_size(kind, body)
+        if size[0] and told[0] and told != size:
+            raise NotShowable("is a WebP that says two sizes")
+        size = size if size[0] else told
         at += 8 + length + length % 2
     if not size[0] or not has_picture:
         raise NotShowable("is a WebP of a kind that nobody knows")

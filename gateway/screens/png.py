@@ -6,13 +6,16 @@ unpacked piece by piece and thrown away: as many as the header promises, never m
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 _PALETTE = 3
+_COLOURS_MAX = 256
+_KNOWN = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+"""Of the parts without which a picture is not drawn; their names begin with a capital letter."""
 _FILTER_MAX = 4
 _PASSES = (
     *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)),
@@ -26,6 +29,17 @@ class PngBroken(Exception):
     """It cannot be drawn; the sentence says why."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PngLimits:
+    """Of a picture that is larger than this nothing is unpacked: each row costs time, and so does
+    each pixel. ``trailing_max``: so many bytes behind its end are let be.
+    """
+
+    side_max: int
+    pixels_max: int
+    trailing_max: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Header:
     width: int
@@ -35,27 +49,43 @@ class _Header:
     interlaced: bool
 
 
-def size_of(content: bytes, *, pixels_max: int) -> tuple[int, int]:
-    """Return width and height of a PNG that is sound from its first byte to its last. Raises
-    PngBroken; ``pixels_max`` of them are looked at.
+def size_of(content: bytes, limits: PngLimits) -> tuple[int, int]:
+    """Return width and height of a PNG that is sound from its first byte to its last, or is larger
+    than the limits: whoever asked refuses that one. Raises PngBroken.
     """
-    chunks = list(_chunks(content))
+    chunks = list(_chunks(content, limits.trailing_max))
     if not chunks or chunks[0][0] != b"IHDR":
         raise PngBroken("is a PNG without a header")
     if chunks[-1][0] != b"IEND":
         raise PngBroken("is a PNG that is cut off")
     header = _header(chunks[0][1])
-    kinds = [kind for kind, _ in chunks]
-    if header.kind == _PALETTE and b"PLTE" not in kinds:
-        raise PngBroken("is a PNG without the palette that it needs")
-    if header.width * header.height > pixels_max:
-        return header.width, header.height  # whoever asked refuses it
+    _drawable(chunks, header)
+    if (
+        max(header.width, header.height) > limits.side_max
+        or header.width * header.height > limits.pixels_max
+    ):
+        return header.width, header.height
     pixels = b"".join(body for kind, body in chunks if kind == b"IDAT")
     _unpacked(pixels, header)
     return header.width, header.height
 
 
-def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _drawable(chunks: Sequence[tuple[bytes, bytes]], header: _Header) -> None:
+    """Refuse what every browser refuses. Raises PngBroken."""
+    palettes = [body for kind, body in chunks if kind == b"PLTE"]
+    if header.kind == _PALETTE and not palettes:
+        raise PngBroken("is a PNG without the palette that it needs")
+    if any(not body or len(body) % 3 or len(body) > 3 * _COLOURS_MAX for body in palettes):
+        raise PngBroken("is a PNG whose palette is damaged")
+    kinds = [kind for kind, _ in chunks]
+    if kinds.count(b"IHDR") > 1:
+        raise PngBroken("is a PNG with two headers")
+    for kind in kinds:
+        if kind[:1].isupper() and kind not in _KNOWN:
+            raise PngBroken(f"is a PNG with a part {kind!r}, which nobody knows")
+
+
+def _chunks(content: bytes, trailing_max: int) -> Iterator[tuple[bytes, bytes]]:
     at = len(SIGNATURE)
     while at < len(content):
         head = content[at : at + 8]
@@ -71,6 +101,8 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield kind, body
         at += 12 + length
         if kind == b"IEND":
+            if (trailing := len(content) - at) > trailing_max:
+                raise PngBroken(f"is a PNG with {trailing} bytes behind its end")
             return
 
 

@@ -214,6 +214,8 @@ def _acting(console: ConsoleParts, turnstile: Turnstile, within_s: float) -> End
             raise FormRefused("This form is of another login: load its page again and repeat it.")
         try:
             await console.asking.ask(present.person, acts.request_of(act, form))
+        except FormRefused as refused:
+            return _said(console, present, 400, str(refused), back=_back(form))
         except Refused as refused:
             status = _STATUS.get(refused.code, _REFUSED_STATUS)
             return _said(console, present, status, str(refused), back=_back(form))

@@ -20,6 +20,7 @@ LOTS = 100
 MACHINES = 10
 """Of so many machines one page tells what lasts how long: each costs a look at its moves."""
 BARS_MAX = 25
+MORE = f"Of {MACHINES} machines a page: there may be more machines."
 
 
 async def stock(looking: Looking) -> ConsolePage:
@@ -90,6 +91,13 @@ def _selector(words: dict[str, str]) -> selector_pb2.Selector:
     )
 
 
+def _part(answer: Any, sentence: str, *, otherwise: str) -> str:
+    """Return a sentence for a table of some of the machines that are meant."""
+    if isinstance(answer, Missing):
+        return answer.why
+    return sentence if answer.next_page_token else otherwise
+
+
 def _low(answer: Any) -> Table:
     missing = isinstance(answer, Missing)
     return Table(
@@ -110,8 +118,13 @@ def _low(answer: Any) -> Table:
             )
             for one in answer.lines
         ],
-        empty=answer.why if missing else "Nothing runs low in these machines.",
-        note="How long it lasts is told as was sold, with the bounds that the sales agree with.",
+        empty=_part(
+            answer,
+            "Nothing runs low in the machines of this page; there may be more machines.",
+            otherwise="Nothing runs low in these machines.",
+        ),
+        note="How long it lasts is told as was sold, with the bounds that the sales agree with."
+        + _part(answer, f" {MORE}", otherwise=""),
     )
 
 
@@ -191,7 +204,12 @@ def _shrinkage(answer: Any) -> Table:
             )
             for one in answer.lines
         ],
-        empty=answer.why if missing else "No count of these machines found another number.",
+        empty=_part(
+            answer,
+            "No count of the machines of this page found another number; there may be more "
+            "machines.",
+            otherwise="No count of these machines found another number.",
+        ),
         note="What counts found missing in columns. Cost: what is missing less what was found, at "
-        "the product's unit cost.",
+        "the product's unit cost." + _part(answer, f" {MORE}", otherwise=""),
     )

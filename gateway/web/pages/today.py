@@ -124,7 +124,7 @@ async def _red(looking: Looking, machines: Sequence[machine_pb2.Machine]) -> Tab
         heads=("Machine", "Store", "State", "Not selling since", "What is wrong", "Costs an hour"),
         rows=rows,
         empty="Every machine is there and enabled.",
-        note="What it costs is what the machine usually sells in an hour; empty: not known.",
+        note="What it costs is what the machine usually sells in an hour; a dash: not known.",
     )
 
 

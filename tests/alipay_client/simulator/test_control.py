@@ -148,9 +148,10 @@ async def test_a_phone_scans_pays_and_sees_what_comes_back(
     assert 'action="/pay"' in (await http.get("/scan", params=words)).text
     assert "The machine says nothing." in (await http.get("/scan/live", params=words)).text
     wrong = await http.post(
-        "/pay", data={"qrcode": qrcode, "amount": "x", "buyer": "bob"}, follow_redirects=True
+        "/pay", data={"qrcode": qrcode, "amount": "5,20", "buyer": "bob"}, follow_redirects=True
     )
-    assert "BAD_AMOUNT" in wrong.text
+    assert "BAD_AMOUNT not an amount such as 12.50" in wrong.text
+    assert 'name="amount" inputmode="decimal" value="5,20"' in wrong.text
     assert 'name="buyer" value="bob"' in wrong.text
     form = {"qrcode": qrcode, "amount": "5.00", "buyer": "bob"}
     paid = await http.post("/pay", data=form, follow_redirects=True)

@@ -10,6 +10,7 @@ from google.protobuf.json_format import ParseDict
 from gateway.office.screen_calls import ScreenCalls
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.office.v1 import screen_service_pb2_grpc
+from storage.fleet.answers import RequestInProgress
 from storage.office import assets
 from storage.office.screens import Play, ScreenTold
 from tests.gateway.screens.showable import a_png, picture
@@ -118,6 +119,23 @@ async def test_a_folder_that_takes_nothing_is_told(
     with pytest.raises(grpc.aio.AioRpcError, match="No space left"):
         await call.AddAsset(wire.AddAssetRequest(content=picture("PNG")))
     assert not (await call.ListAssets(wire.ListAssetsRequest())).assets
+
+
+async def test_a_file_stays_for_whoever_went_on_with_its_request(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their row names it: another gateway took over a claim that had run out."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    content = picture("PNG")
+
+    async def taken_over(*_: object) -> None:
+        raise RequestInProgress
+
+    monkeypatch.setattr(assets.Assets, "add", taken_over)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call.AddAsset(wire.AddAssetRequest(content=content, request_id="slow"))
+    assert grpc.StatusCode.ABORTED is refused.value.code()
+    assert site.gateway.office.showing.folder.find(hashlib.sha256(content).hexdigest())
 
 
 async def test_a_file_that_is_refused_is_not_kept(

@@ -7,10 +7,11 @@ import zlib
 import pytest
 from PIL import Image
 
-from gateway.screens.png import SIGNATURE, PngBroken, size_of
+from gateway.screens.png import SIGNATURE, PngBroken, PngLimits, size_of
 from tests.gateway.screens.showable import HEADER, ROWS, a_png, chunk, picture
 
-MOST = 1_000_000
+MOST = PngLimits(side_max=8_192, pixels_max=1_000_000, trailing_max=64)
+PALETTED = HEADER[:8] + b"\x08\3\0\0\0"
 
 
 def saved(mode: str, **more: object) -> bytes:
@@ -23,7 +24,7 @@ def saved(mode: str, **more: object) -> bytes:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_every_kind_of_pixel_is_read(mode: str) -> None:
     """With so many bits each."""
-    assert (37, 23) == size_of(saved(mode), pixels_max=MOST)
+    assert (37, 23) == size_of(saved(mode), MOST)
 
 
 def test_an_interlaced_picture_is_read() -> None:
@@ -39,9 +40,9 @@ def test_an_interlaced_picture_is_read() -> None:
             if x < width
         ]
         whole = b"".join(rows)
-        assert (width, height) == size_of(a_png(header, whole), pixels_max=MOST)
+        assert (width, height) == size_of(a_png(header, whole), MOST)
         with pytest.raises(PngBroken, match="too soon"):
-            size_of(a_png(header, whole[:-1]), pixels_max=MOST)
+            size_of(a_png(header, whole[:-1]), MOST)
 
 
 @pytest.mark.parametrize(
@@ -62,12 +63,18 @@ def test_an_interlaced_picture_is_read() -> None:
             SIGNATURE + chunk(b"IHDR", HEADER) + chunk(b"IDAT", b"no zlib") + chunk(b"IEND"),
             "pixels are damaged",
         ),
+        (a_png(HEADER, ROWS, chunk(b"IHDR", HEADER)), "two headers"),
+        (a_png(HEADER, ROWS, chunk(b"ABCD")), "b'ABCD', which nobody knows"),
+        (a_png(PALETTED, ROWS, chunk(b"PLTE")), "palette is damaged"),
+        (a_png(PALETTED, ROWS, chunk(b"PLTE", b"rgbr")), "palette is damaged"),
+        (a_png(PALETTED, ROWS, chunk(b"PLTE", b"rgb" * 257)), "palette is damaged"),
+        (a_png() + b"x" * 65, "65 bytes behind its end"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(content: bytes, why: str) -> None:
     """With a sentence."""
     with pytest.raises(PngBroken, match=why):
-        size_of(content, pixels_max=MOST)
+        size_of(content, MOST)
 
 
 def test_one_wrong_bit_anywhere_is_found() -> None:
@@ -77,19 +84,26 @@ def test_one_wrong_bit_anywhere_is_found() -> None:
         broken = bytearray(whole)
         broken[at] ^= 0x10
         with pytest.raises(PngBroken):
-            size_of(bytes(broken), pixels_max=MOST)
+            size_of(bytes(broken), MOST)
 
 
 def test_a_palette_and_parts_that_nobody_knows_are_let_be() -> None:
     """They have their checksums."""
-    header = HEADER[:8] + b"\x08\3\0\0\0"
-    more = (chunk(b"PLTE", b"rgb"), chunk(b"tEXt", b"Title\0x"))
-    assert (2, 2) == size_of(a_png(header, ROWS, *more), pixels_max=MOST)
+    more = (chunk(b"PLTE", b"rgb" * 256), chunk(b"tEXt", b"Title\0x"))
+    assert (2, 2) == size_of(a_png(PALETTED, ROWS, *more) + b"x" * 64, MOST)
 
 
 def test_no_more_is_unpacked_than_the_header_promises() -> None:
     """A gigabyte of zeroes behind four pixels is never made; of too large a picture nothing is."""
     bomb = a_png(rows=ROWS + b"\0" * 50_000_000)
-    assert (2, 2) == size_of(bomb, pixels_max=MOST)
+    assert (2, 2) == size_of(bomb, MOST)
     large = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
-    assert (60_000, 60_000) == size_of(a_png(large), pixels_max=MOST)
+    assert (60_000, 60_000) == size_of(a_png(large), MOST)
+
+
+@pytest.mark.parametrize("interlace", [b"\0", b"\1"])
+def test_of_a_picture_that_is_all_rows_nothing_is_unpacked(interlace: bytes) -> None:
+    """A few thousand bytes would be sixteen million rows, each of which costs time."""
+    tall = struct.pack(">IIBBBB", 1, 16_000_000, 1, 0, 0, 0) + interlace
+    within = PngLimits(side_max=8_192, pixels_max=16_777_216, trailing_max=0)
+    assert (1, 16_000_000) == size_of(a_png(tall, b"no row of it"), within)

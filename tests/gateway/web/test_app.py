@@ -225,6 +225,17 @@ async def test_a_form_of_somebody_else_does_nothing(site: Site) -> None:
     assert view.enabled
 
 
+async def test_who_wrote_too_little_is_led_back(site: Site) -> None:
+    """To the page of the form, as whoever is signed in."""
+    await registered(site)
+    async with signed_in(site) as browser:
+        form = form_of(await browser.get("/machines/VM-1"), "/acts/disable-machine")
+        said = await _act(browser, "refill", {**form, "quantity": "a few"})
+    assert (400, True) == (said.status_code, "as a whole number from 1 on" in said.text)
+    assert '<a href="/machines/VM-1">Back</a>' in said.text
+    assert "Sign out" in said.text
+
+
 async def test_a_refusal_is_a_sentence(site: Site) -> None:
     """Of a machine that is not there, and of an address that leads nowhere."""
     async with signed_in(site) as browser:

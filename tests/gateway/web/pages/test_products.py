@@ -10,7 +10,7 @@ from tests.support.sold_items import half_past, have_sold
 
 
 async def test_products_are_shown(site: Site) -> None:
-    """Under the name for people here, or the first there is; what is not known is empty."""
+    """Under the name for people here, or the first there is; what is not known is a dash."""
     cost = money_pb2.Money(minor=310, currency="HKD")
     for product in (
         product_pb2.Product(code="cola", names={"zh-Hant": "可樂", "en": "Cola"}, unit_cost=cost),
@@ -21,8 +21,8 @@ async def test_products_are_shown(site: Site) -> None:
         page = await browser.get("/products")
         hot = await browser.get("/products", params={"category": "hot"})
     assert [
-        ["cola", "Cola", "", "", "–", "3.10 HKD", "–"],
-        ["tea", "Thé", "hot", "", "–", "–", "–"],
+        ["cola", "Cola", "–", "–", "–", "3.10 HKD", "–"],
+        ["tea", "Thé", "hot", "–", "–", "–", "–"],
     ] == cells(page)[1:]
     assert ["tea"] == [row[0] for row in cells(hot)[1:]]
 

@@ -1,7 +1,11 @@
 """What is empty soon, and what to bring."""
 
+import pytest
+
 from gateway.office.v1 import stock_service_pb2 as wire
+from gateway.web.pages import stock
 from tests.gateway.web.signed_in import cells, signed_in
+from tests.support.fleet_calls import registered
 from tests.support.goods_calls import count, load, twenty_in_a_van
 from tests.support.site import Site
 
@@ -21,6 +25,23 @@ async def test_what_is_low_is_shown_and_picked(site: Site) -> None:
     assert "\ufeffProduct,Bring\r\ncola,6\r\n" == totals.text
     assert "Nothing runs low" in route.text
     assert "of this route" in route.text
+
+
+async def test_nothing_is_said_of_machines_that_were_not_looked_at(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page looks at some machines, and says so as long as there may be others."""
+    monkeypatch.setattr(stock, "MACHINES", 1)
+    await twenty_in_a_van(site)
+    await registered(site, "VM-2")
+    async with signed_in(site) as browser:
+        first = await browser.get("/stock")
+        leads = first.text.partition("More of Empty soon")[0].rpartition('href="')[2]
+        monkeypatch.setattr(stock, "MACHINES", 2)
+        last = await browser.get(leads.partition('"')[0].replace("&amp;", "&"))
+    assert "in these machines" not in first.text
+    assert "No count of the machines of this page" in first.text
+    assert [2, 1] == [page.text.count("there may be more machines") for page in (first, last)]
 
 
 async def test_what_counts_found_missing_is_shown(site: Site) -> None:

@@ -29,9 +29,7 @@ async def cubed(db: Database, root: Path) -> int:
         return await cubes.make_cubes(keeper, cubes.here, bounds=SMALL, tell=lambda _, __: None)
 
 
-async def test_questions_are_answered_as_the_sums_answer_them(
-    db: Database, tmp_path: Path
-) -> None:
+async def test_questions_are_answered_as_the_sums_answer_them(db: Database, tmp_path: Path) -> None:
     """From facts, from cubes, and from cubes of all days but some that came later."""
     await shop(db)
     expected = await from_sums(db)

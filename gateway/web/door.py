@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -152,7 +152,8 @@ async def form_of(request: Request, *, within_s: float) -> dict[str, str]:
     try:
         async with asyncio.timeout(within_s):
             body = await _body_of(request)
-    except TimeoutError:
+    except (TimeoutError, ClientDisconnect):
+        # Who hung up in the middle hears nothing any more, and is no fault of ours.
         raise FormRefused("The form did not come whole in time: send it again.") from None
     try:
         fields = parse_qsl(

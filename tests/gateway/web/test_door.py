@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Message
 
 from gateway.web.door import (
     FORM_BYTES_MAX,
@@ -158,6 +159,24 @@ async def test_a_form_that_never_ends_is_not_waited_for() -> None:
     async with _browser(pages) as browser:
         answer = await browser.post("/form", content=slow(), headers=kind)
     assert (400, True) == (answer.status_code, "did not come whole" in answer.text)
+
+
+async def test_who_hangs_up_in_a_form_is_no_fault_of_ours() -> None:
+    """It is refused like one that never ends, and nothing is raised that an alarm would count."""
+    came = iter(
+        [
+            {"type": "http.request", "body": b"a=", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> Message:
+        return next(came)
+
+    kind = (b"content-type", b"application/x-www-form-urlencoded")
+    scope = {"type": "http", "method": "POST", "headers": [kind]}
+    with pytest.raises(FormRefused, match="did not come whole"):
+        await form_of(Request(scope, receive), within_s=60.0)
 
 
 async def test_one_address_does_not_take_all_places() -> None:

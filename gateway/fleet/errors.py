@@ -40,7 +40,7 @@ def invalid(*problems: FieldProblem) -> CallRefused:
 
 _SHOWN_BY = {
     "column": "GetMachine",
-    "machine_import": "ListAuditRecords",
+    "enrolment_token": "ListMachineCertificates",
     "manifest": "ListScreens",
 }
 """What has no list of its own."""

@@ -45,8 +45,9 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
     async def GetSales(
         self, request: wire.GetSalesRequest, context: Context
     ) -> wire.GetSalesResponse:
-        beside = PlaceFields().word("beside", wire.SalesBeside, request.beside)
-        wanted = replace(_wanted(request), beside=Beside(beside or Beside.PERIOD_BEFORE))
+        fields = _places(request)
+        beside = fields.word("beside", wire.SalesBeside, request.beside)
+        wanted = replace(_wanted(request, fields), beside=Beside(beside or Beside.PERIOD_BEFORE))
         with in_words():
             told = await self._books.sales(wanted)
         return wire.GetSalesResponse(
@@ -68,7 +69,7 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
         self, request: wire.GetSellableTimeRequest, context: Context
     ) -> wire.GetSellableTimeResponse:
         with in_words():
-            told = await self._time.sellable(_wanted(request))
+            told = await self._time.sellable(_wanted(request, _places(request)))
         return wire.GetSellableTimeResponse(
             lines=[
                 wire.SellableTime(
@@ -153,9 +154,10 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
         )
 
 
-def _wanted(request: wire.GetSalesRequest | wire.GetSellableTimeRequest) -> SalesWanted:
-    """Return what is asked for. Raises CallRefused."""
-    fields = _places(request)
+def _wanted(
+    request: wire.GetSalesRequest | wire.GetSellableTimeRequest, fields: PlaceFields
+) -> SalesWanted:
+    """Return what is asked for, of which ``fields`` have seen a part. Raises CallRefused."""
     by = enums.word_of(_BY, request.by)
     if not by:
         fields.wrong("by", "must say by what, for example SALES_BY_DAY")

@@ -30,6 +30,7 @@ async def _phone(chromium: Browser, asked: list[str], *, scripts: bool) -> Page:
 
 
 async def _fits(page: Page, name: str) -> None:
+    await page.wait_for_load_state()  # whoever has pressed something is only on the way there
     await kept(page, f"phone-{name}")
     assert WIDTH >= await page.evaluate(WIDE)
 

@@ -3,7 +3,7 @@
 from typing import Any
 from unittest.mock import patch
 
-from actors.machine import ordering, stock
+from actors.machine import command_waits, ordering, stock
 from actors.machine.command import CommandStatus
 
 
@@ -21,7 +21,7 @@ def sent_is_done() -> Any:
 
 def reboots_at_once() -> Any:
     """A reboot waits for nobody."""
-    return patch.object(ordering, "_nobody_is_there", lambda _: True)
+    return patch.object(command_waits, "_nobody_is_there", lambda _: True)
 
 
 def tests_take_nothing() -> Any:

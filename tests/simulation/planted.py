@@ -428,7 +428,7 @@ PLANTED = (
         name="lines-are-named-anew",
         sentence="A line of an application that is carried out again sets the planogram again.",
         bug=bugs_of_planograms.lines_are_named_anew,
-        start=39,
+        start=112,
         steer=steers.planograms_are_applied,
     ),
     Planted(
@@ -517,8 +517,8 @@ PLANTED = (
         name="cancelled-though-begun",
         sentence="A request_id that is used again and cancelled takes back what it was used for.",
         bug=bugs.cancelled_though_begun,
-        start=505_716,
-        steer=steers.boots_come_back,
+        start=505_620,
+        steer=steers.boots_always_come_back,
     ),
     Planted(
         name="double-delivers",

@@ -136,6 +136,11 @@ def boots_come_back(world: World) -> None:
     world.faults.power_cut, world.faults.boots_come_back = 0.6, 0.6
 
 
+def boots_always_come_back(world: World) -> None:
+    """The same, with firmware that knows one boot id after its first."""
+    world.faults.power_cut, world.faults.boots_come_back = 0.6, 1.0
+
+
 def doubles_come(world: World) -> None:
     """A second device uses the identity of a machine, again and again, where people pay first."""
     world.faults.double_every_s, world.machines_wanted = 20.0, 1

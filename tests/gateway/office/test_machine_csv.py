@@ -58,7 +58,7 @@ def test_every_problem_of_a_line_is_said_by_its_column() -> None:
         ("", "names no machine"),
         ("machine_id\n", "names no machine"),
         ("machine_id,colour\nVM-1,red", "cannot have the column 'colour'"),
-        ("machine_id;model\nVM-1;x", "parted by commas"),
+        ("machine_id\tmodel\nVM-1\tx", "parted by commas"),
         (f"machine_id,policy {GUARDS[0]}\nVM-1,1", "cannot have the column"),
         ("machine_id,model,model\nVM-1,x,x", "more than once"),
         ("model\nx", "must have the column machine_id"),

@@ -110,7 +110,7 @@ def test_moments_are_those_of_one_clock() -> None:
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"product;currency\n", "parted by commas"),
+        (b"product\tcurrency\n", "parted by commas"),
         (b"product,currency,price\n", "cannot have the column 'price'"),
         (b"product,price_minor\n", "must have the column currency"),
         (b"product,currency,price_minor,from,from\n", "more than once"),

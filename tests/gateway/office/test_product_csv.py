@@ -171,7 +171,7 @@ def test_a_record_over_several_lines_is_named_by_its_first() -> None:
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (b"product;category\ncola;a", "parted by commas"),
+        (b"product\tcategory\ncola\ta", "parted by commas"),
         (b"product,colour\n", "cannot have the column 'colour'"),
         (b"category\nx\n", "must have the column product"),
         (b"product,category,category\n", "more than once"),

@@ -163,12 +163,11 @@ async def test_a_form_that_never_ends_is_not_waited_for() -> None:
 
 async def test_who_hangs_up_in_a_form_is_no_fault_of_ours() -> None:
     """It is refused like one that never ends, and nothing is raised that an alarm would count."""
-    came = iter(
-        [
-            {"type": "http.request", "body": b"a=", "more_body": True},
-            {"type": "http.disconnect"},
-        ]
-    )
+    told: list[Message] = [
+        {"type": "http.request", "body": b"a=", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    came = iter(told)
 
     async def receive() -> Message:
         return next(came)

@@ -16,17 +16,22 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
+    cast,
     func,
     or_,
     select,
 )
 
+from actors.machine.connecting import DISABLED, RETIRED
+from actors.machine.effects import CloseStream
 from actors.machine.goods import column_place
 from actors.machine.ids import MachineId
 from storage import codec
 from storage.auditing.reading import total
+from storage.codec import Ordered
 from storage.database import dialects
 from storage.insight.exposure import (
     KINDS,
@@ -85,6 +90,7 @@ def _here(query: Select[Any]) -> Select[Any]:
     )
 
 
+_OUT_OF_SERVICE = {DISABLED, RETIRED}
 _BEHIND = (journal.c.id > bindparam("after"), journal.c.id <= bindparam("upto"))
 _SPANS = _here(
     select(
@@ -97,7 +103,10 @@ _SPANS = _here(
     .group_by(journal.c.machine_id)
 )
 _TOLD = select(*journal.c["machine_id", "version", "at_ms", "kind", "effects", "body"])
-_LINES = _here(_TOLD.where(*_BEHIND, journal.c.kind.in_(KINDS))).order_by(journal.c.id)
+_CLOSES = cast(journal.c.effects, Text).contains(CloseStream.__name__)
+_LINES = _here(_TOLD.where(*_BEHIND, or_(journal.c.kind.in_(KINDS), _CLOSES))).order_by(
+    journal.c.id
+)
 _KEPT = select(machine_exposures).where(machine_exposures.c.machine_id.in_(_ASKED))
 _MOVE = goods_moves.c
 _MOVED = _MOVE["id", "machine_id", "version", "at_ms", "quantity", "from_place", "to_place"]
@@ -228,9 +237,19 @@ def _stays(connection: Connection, machine_ids: Sequence[str]) -> dict[str, Sequ
 
 
 def _change(row: Row[Any]) -> Change:
-    ordered = frozenset(order.kind for order in codec.decode_orders(row.effects))
-    told = LineTold(event=codec.decode_body(row.kind, row.body), ordered=ordered)
+    orders = codec.decode_orders(row.effects)
+    told = LineTold(
+        event=codec.decode_body(row.kind, row.body),
+        ordered=frozenset(order.kind for order in orders),
+        ended="".join(map(_ended, orders)),
+    )
     return Change(version=row.version, at_ms=row.at_ms, what=told)
+
+
+def _ended(order: Ordered) -> str:
+    """Return the stream that a machine out of service loses by this."""
+    is_end = order.kind == CloseStream.__name__ and order.fields["reason"] in _OUT_OF_SERVICE
+    return str(order.fields["stream_id"]) if is_end else ""
 
 
 def _more(connection: Connection, machine_id: str, after_id: int) -> list[Row[Any]]:

@@ -31,7 +31,9 @@ KINDS = tuple(
     kind.__name__
     for kind in (ConfigurationChanged, Connected, Disconnected, ReaderDisabled, ReaderEnabled)
 )
-"""The kinds of lines that change for whom a machine is there."""
+"""The kinds of lines that change for whom a machine is there; of any other kind, one that ended a
+machine's stream does.
+"""
 _WELCOME, _REJECT = Welcome.__name__, RejectFrame.__name__
 
 
@@ -75,10 +77,13 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineTold:
-    """A line of the journal of one of ``KINDS``, with the kinds of what it ordered."""
+    """A line of the journal, with the kinds of what it ordered. ``ended``: the stream that it took
+    from a machine which is out of service.
+    """
 
     event: Event
     ordered: frozenset[str]
+    ended: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +123,12 @@ def after(ready: Ready, what: LineTold | Stocked) -> Ready:
         left = ready.stocks.get(what.column, 0) + what.items
         stocks = {name: items for name, items in ready.stocks.items() if name != what.column}
         return replace(ready, stocks={**stocks, what.column: left} if left else stocks)
+    told = _heard(ready, what)
+    # What somebody's money kept open ends with any line, that of a wait for example.
+    return replace(told, online=False) if what.ended and what.ended == told.stream_id else told
+
+
+def _heard(ready: Ready, what: LineTold) -> Ready:
     match what.event:
         case Connected() as event if _WELCOME in what.ordered:
             same = event.boot_id == ready.boot_id

@@ -4,8 +4,9 @@ from functools import partial
 
 from sqlalchemy import Connection, Table, delete, update
 
-from actors.machine.events import Disconnected, StockCounted
+from actors.machine.events import ConfigurationChanged, Disconnected, StockCounted, TimePassed
 from actors.machine.ids import StreamId
+from actors.machine.state import Configuration
 from storage.database.engine import Database
 from storage.insight.exposing import Exposed, read_exposed
 from storage.insight.exposure import Ready
@@ -75,6 +76,21 @@ async def test_it_is_the_same_however_it_is_cut(db: Database) -> None:
     while await ours.once():
         pass
     assert made == await told(db)
+
+
+async def test_who_is_taken_out_of_service_goes_when_the_last_money_has_gone(db: Database) -> None:
+    """In a line that says nothing of the machine: that of a wait that is over."""
+    owner = await Owner.of(db, "VM-1")
+    await owner.do("VM-1", owner.purchase("VM-1", 1)[0])
+    disabled = ConfigurationChanged(configuration=Configuration(revision=99, enabled=False))
+    await owner.do("VM-1", disabled)
+    kept = owner.states["VM-1"].link.online
+    owner.now_ms += HOUR_MS
+    await owner.do("VM-1", TimePassed())
+    assert (True, False) == (kept, owner.states["VM-1"].link.online)
+    exposed = await db.read(lambda connection: read_exposed(connection, after_position=0, upto=99))
+    (counted,) = exposed.counted(Sums())
+    assert not counted.ready.online
 
 
 async def test_it_begins_in_the_middle_with_what_is_known_by_then(db: Database) -> None:

@@ -11,6 +11,7 @@ from actors.machine.events import (
     FrameReceived,
     ReaderDisabled,
     ReaderEnabled,
+    TimePassed,
 )
 from actors.machine.ids import BootId, StreamId
 from actors.machine.state import Column, Configuration
@@ -116,6 +117,15 @@ def test_only_what_the_machine_heard_counts() -> None:
     assert 30 == minutes(*there, (20, gone()), (50, hello()))[1]
     assert 40 == minutes(*there, (20, off), (40, hello("s2", "b2")))[2]
     assert 20 == minutes(*there, (20, off), (40, hello("s2")))[2]
+
+
+def test_out_of_service_it_loses_its_stream_with_any_line() -> None:
+    """What kept it was a customer's money; another stream that is closed is not the machine's."""
+    there = ((0, configured(1)), (0, hello()), (10, configured(2, enabled=False)))
+    for stream, online in ((HERE, 30), ("s0", 60)):
+        over = LineTold(event=TimePassed(), ordered=frozenset({"CloseStream"}), ended=stream)
+        assert online == minutes(*there, (30, over))[1]
+    assert 40 == minutes(*there, (30, replace(told(TimePassed()), ended=HERE)), (50, hello()))[1]
 
 
 def test_hours_are_those_of_the_clock_where_it_stood() -> None:

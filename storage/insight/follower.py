@@ -36,6 +36,8 @@ NAME = "sales"
 LINES_AT_ONCE = 1_000
 LOOK_EVERY_S = 0.5
 FAILED_EVERY_S = 10.0
+AWAY_EVERY_S = 5.0
+"""How long a database that does not answer is left alone: a full disk stays full for hours."""
 """What cannot be told now cannot be told half a second later: the log is not filled with it."""
 RULES_EVERY_S = 10.0
 """A rule that somebody has just written waits no longer."""
@@ -131,6 +133,7 @@ class Follower:
             log.info("another process follows the journal now", holder=self.holder)
         except StoreError as error:
             log.warning("the follower of the journal waits for the database", error=str(error))
+            await self.sleep(AWAY_EVERY_S)
         except Exception:
             log.exception("the follower of the journal failed; it tries again")
             await self.sleep(FAILED_EVERY_S)

@@ -192,8 +192,12 @@ async def test_it_beats_while_nothing_happens(db: Database) -> None:
     assert beat + 2 == ours.held.beat
 
 
+@pytest.mark.parametrize(
+    ("error", "waits"),
+    [(RuntimeError("a line that cannot be told"), 10.0), (StoreError("the disk is full"), 5.0)],
+)
 async def test_what_cannot_be_told_is_tried_seldom(
-    db: Database, monkeypatch: pytest.MonkeyPatch
+    db: Database, monkeypatch: pytest.MonkeyPatch, error: Exception, waits: float
 ) -> None:
     """And nothing of it is passed over."""
     await sold(db, "VM-1", times=1)
@@ -205,12 +209,12 @@ async def test_what_cannot_be_told_is_tried_seldom(
             raise asyncio.CancelledError
 
     def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("a line that cannot be told")
+        raise error
 
     with monkeypatch.context() as patched:
         patched.setattr("storage.insight.follower.read_batch", broken)
         running = Follower(db=db, clock=StillClock(), holder="f1", sleep=sleep)
         with pytest.raises(asyncio.CancelledError):
             await running.run()
-    assert [10.0, 0.5, 10.0, 0.5] == slept
+    assert [waits, 0.5, waits, 0.5] == slept
     assert 0 == (await lag_of(db)).position

@@ -142,8 +142,10 @@ def _heard(ready: Ready, what: LineTold) -> Ready:
             )
         case Disconnected(stream_id=stream_id) if stream_id == ready.stream_id:
             return replace(ready, online=False)
-        case FrameReceived() as event if _is_applied(ready, event, what.ordered):
-            enabled = isinstance(event.fact, ReaderEnabled)
+        case FrameReceived(fact=ReaderEnabled() | ReaderDisabled() as fact) as event if _is_applied(
+            ready, event, what.ordered
+        ):
+            enabled = isinstance(fact, ReaderEnabled)
             return replace(ready, reader_enabled=enabled, reader_seq=event.seq)
         case ConfigurationChanged() as event if event.configuration.revision > ready.revision:
             wanted = event.configuration

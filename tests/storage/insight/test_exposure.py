@@ -11,6 +11,7 @@ from actors.machine.events import (
     FrameReceived,
     ReaderDisabled,
     ReaderEnabled,
+    SessionCompleted,
     TimePassed,
 )
 from actors.machine.ids import BootId, StreamId
@@ -126,6 +127,9 @@ def test_out_of_service_it_loses_its_stream_with_any_line() -> None:
         over = LineTold(event=TimePassed(), ordered=frozenset({"CloseStream"}), ended=stream)
         assert online == minutes(*there, (30, over))[1]
     assert 40 == minutes(*there, (30, replace(told(TimePassed()), ended=HERE)), (50, hello()))[1]
+    # Of what else came in a frame nothing is believed of the reader.
+    frame = told(FrameReceived(stream_id=HERE, seq=9, fact=SessionCompleted(session_id="s")))  # type: ignore[arg-type]
+    assert 60 == minutes((0, configured(1)), (0, hello()), (20, frame))[2]
 
 
 def test_hours_are_those_of_the_clock_where_it_stood() -> None:

@@ -227,6 +227,8 @@ class Host(HostLink):
         ownership = await self._tenure.claim()
         if not self._tasks:  # from here on, however long the loading takes
             self._tasks = [asyncio.create_task(self._guarded(self._tenure.beat))]
+        # A try before this one may have loaded machines that this claim does not bring.
+        self._loop.leaving.everything()
         self._loop.ownership = replace(ownership, epochs={})
         self._loop.resuming.now("the host started")
         await self._take_in(ownership)

@@ -65,6 +65,12 @@ class Leaving:
                 done.set_result(None)
         self._asked.clear()
 
+    def everything(self) -> None:
+        """Let go of all machines at once: of a start that failed half-way. No turn may be under
+        way.
+        """
+        self._forget(list(self._mailboxes.runners.values()))
+
     def _forget(self, runners: Iterable[Runner]) -> None:
         for runner in runners:
             self._refusals.let_go(self._mailboxes.empty(runner))

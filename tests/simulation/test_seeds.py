@@ -29,12 +29,14 @@ FOUND = (
     *((seed, STEERLESS) for seed in (20, 23, 57, 100, 200_092, 400_297)),
     (8_001_691, "planograms are applied"),
     (9_001_652, "partitions move"),
+    (20_001_446, "partitions move and machines leave"),
 )
 """Worlds that found a bug of the product once: late money that paid for the next customer's choice,
 whole or in pieces, a code that Alipay stopped although it said that it did not, a double that was
 shown money which was paid before it came, and goods that a machine was registered with, which a
-planogram forgot that came before its actor had heard of them. In the last one nothing was wrong but
-the judgement: a frozen host heard in the calm that another had its machines.
+planogram forgot that came before its actor had heard of them. In the last but one nothing was wrong
+but the judgement: a frozen host heard in the calm that another had its machines. In the last one a
+host ended itself over a machine that a start which failed half-way had left in its memory.
 """
 
 

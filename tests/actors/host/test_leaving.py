@@ -1,14 +1,17 @@
 """What a host lets go of is left to the next owner. With other hosts it is in ``test_moves``."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from actors.leases import Claimant
 from actors.link import MOVED, CommandDone
 from actors.machine.effects import CreateCode
 from actors.machine.events import StockCounted
 from actors.machine.ids import MachineId
 from actors.placement import partition_of
+from actors.ports import InboxPage, Ownership, StoreError
 from tests.support.stage import Stage
 
 pytestmark = pytest.mark.virtual_time
@@ -63,3 +66,30 @@ async def test_an_act_that_waits_was_not_done(stage: Stage) -> None:
     await asyncio.sleep(0.1)
     assert CommandDone(command_id="c-1", refusal=MOVED) in stage.gateway.heard
     assert 10 == stage.store.state("VM-1").columns[0].stock
+
+
+async def test_a_start_that_failed_half_way_leaves_no_machine_behind(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two tries the layout has given its partition to another host: what the first try had
+    loaded takes no turn here.
+    """
+    claim, untaken = stage.store.claim, stage.store.untaken
+    wanted = [*range(stage.store.partition_count)]
+
+    async def of_now(claimant: Claimant, *, partitions: object, **how: Any) -> Ownership:
+        return await claim(claimant, partitions=wanted, **how)
+
+    async def away_once(ownership: Ownership, **how: Any) -> InboxPage:
+        if ITS in wanted:
+            wanted.remove(ITS)
+            raise StoreError("away")
+        return await untaken(ownership, **how)
+
+    monkeypatch.setattr(stage.store, "claim", of_now)
+    monkeypatch.setattr(stage.store, "untaken", away_once)
+    await stage.restart()
+    assert ITS not in stage.host._loop.ownership.epochs  # type: ignore[union-attr]
+    assert "VM-1" not in stage.host._mailboxes.runners
+    await asyncio.sleep(400)  # its customer's five minutes are over
+    assert [] == stage.fatal

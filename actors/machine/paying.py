@@ -156,12 +156,13 @@ def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
 
 def is_before_a_stranger(draft: Draft, event: TopUpPaid) -> bool:
     """Tell whether the money was paid before a stream took over that could not show whose it is:
-    in front of the other device, whose customer's money goes back rather than on.
+    in front of the other device, whose customer's money goes back rather than on. What two clocks
+    may differ by counts as before.
     """
     strangers_at_ms = draft.state.link.strangers_at_ms
     if not strangers_at_ms or event.paid_at_ours_ms is None:
         return False
-    return event.paid_at_ours_ms <= strangers_at_ms[-1]
+    return event.paid_at_ours_ms <= strangers_at_ms[-1] + draft.policy.clock_tolerance_ms
 
 
 def is_of_the_session_before(draft: Draft, event: TopUpPaid) -> bool:

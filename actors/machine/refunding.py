@@ -152,11 +152,10 @@ def answered(draft: Draft, event: Answer) -> None:
     if not (isinstance(event, events.RefundRefused) and event.detail == refund.error):
         # The person who proposed to give it up did not know of this answer.
         refund = _without_proposal(draft, refund)
-    later = (
-        _answer_to_a_person(draft, refund, event)
-        if refund.status in WITH_A_PERSON
-        else _answer(draft, refund, event)
-    )
+    if refund.status in WITH_A_PERSON:
+        later = _answer_to_a_person(draft, refund, event)
+    else:
+        later = _answer(draft, refund, event)
     if later is refund:
         return
     draft.put_refund(later)
@@ -172,8 +171,9 @@ def _answer(draft: Draft, refund: Refund, event: Answer) -> Refund:
             return _unknown(draft, refund, event)
         case events.RefundNotFound() if refund.accepted_at_ms is not None:
             return _not_found_though_accepted(draft, refund)
-        case events.RefundNotFound() if refund.refusal:
-            # Refused, and nothing was done by any earlier try: now the no is certain.
+        case events.RefundNotFound() if refund.refusal and refund.query_next:
+            # Refused, and nothing was done by any earlier try: now the no is certain. Not if there
+            # was a later request, of which a host that started anew asks before it is answered.
             return _refused(refund, refund.refusal)
         case events.RefundNotFound():
             # Now it is known that nothing was done: as if it had never been sent.
@@ -181,6 +181,7 @@ def _answer(draft: Draft, refund: Refund, event: Answer) -> Refund:
                 refund,
                 status=RefundStatus.DUE,
                 query_next=False,
+                refusal="",
                 next_attempt_at_ms=_wait(draft, refund),
             )
         case events.RefundShortOfFunds(detail=detail):
@@ -264,7 +265,7 @@ def _unknown(draft: Draft, refund: Refund, event: events.RefundUnknown) -> Refun
     """
     # A no is certain when a question shows that nothing was done; not if there was a later request.
     refusal = refund.refusal if refund.query_next else ""
-    if _nobody_will_know(draft, refund):
+    if not _is_asked_before_a_retry(refund) and _nobody_will_know(draft, refund):
         return _unresolved(refund, f"{refusal}; {event.detail}" if refusal else event.detail)
     return replace(
         refund,
@@ -298,6 +299,14 @@ def _unresolved(refund: Refund, detail: str) -> Refund:
         error=detail,
         next_attempt_at_ms=None,
     )
+
+
+def _is_asked_before_a_retry(refund: Refund) -> bool:
+    """Tell whether nothing was heard since a person had an UNRESOLVED refund tried again. If nobody
+    can say what became of it, it is sent once, under its id, before it is theirs again: a contract
+    that holds no such question must not keep the money here for ever.
+    """
+    return refund.status is RefundStatus.UNKNOWN and refund.query_next and not refund.error
 
 
 def _nobody_will_know(draft: Draft, refund: Refund) -> bool:
@@ -451,6 +460,7 @@ def retry(draft: Draft, event: events.RefundRetryAsked) -> None:
                 query_next=True,
                 refusal="",
                 accepted_at_ms=None,
+                error="",
             )
         case RefundStatus.UNKNOWN if refund.refusal:
             # The no was of before they mended its cause: what was not done is to be sent again.

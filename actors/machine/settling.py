@@ -40,6 +40,16 @@ def result_again(draft: Draft, settled: Vend, *, delivered: bool, evidence: str)
     if not delivered or sold:
         draft.note(f"vend {settled.vend_id} was settled as {settled.status} before")
         return
+    if settled.taken_over:
+        # Nothing is written off by a word that may be another device's.
+        alarms.ring(
+            draft,
+            AlarmKind.VEND_CONTRADICTED,
+            f"vend {settled.vend_id} was settled as {settled.status} after a stream took over that "
+            f"could not show whose it is; now it is said to be delivered ({evidence})",
+            subject=settled.vend_id,
+        )
+        return
     draft.note(
         f"vend {settled.vend_id} was delivered after its price had gone back: "
         f"{settled.price_minor} written off"

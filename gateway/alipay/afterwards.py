@@ -23,9 +23,10 @@ async def why_unfit(notification: Notification, inbox: Inbox, config: AlipayConf
     """
     trade_id = notification.trade_id
     match notification.kind:
-        case NotificationKind.PAID if await inbox.closed_unpaid(trade_id):
-            # Told behind its end: what it would credit is not there any more.
-            return "closed_trade"
+        case NotificationKind.PAID if over := await inbox.over_unpaid(trade_id):
+            # Told behind its end, or after somebody returned money of it in Alipay's portal: what
+            # it would credit is not there any more.
+            return "closed_trade" if over == "CLOSED" else "returned_trade"
         case NotificationKind.FINISHED if not await inbox.knows_payment(trade_id):
             # Money came in, and we never heard of it.
             return "unknown_trade"

@@ -158,18 +158,23 @@ class NotifyIngress:
         if self.strangers >= self.limits.strangers_in_flight_max:
             return unknown
         self.strangers += 1
+        reason = "unknown_token"
         try:
             body = await self._read(request)
             fields = prove(body, config=self.config, keys=self.keys)
-        except (Unacceptable, NotificationRefused):
+        except Unacceptable:
             return unknown
+        except NotificationRefused as refused:
+            if refused.fields is None:
+                return unknown
+            fields, reason = refused.fields, refused.code
         finally:
             self.strangers -= 1
         if fields.get("seller_id") != self.config.partner:
             return unknown
         told = passback_of(fields).get(PASSBACK_MACHINE, "")
         machine = await self.registry.get(MachineId(told)) if _MACHINE.fullmatch(told) else None
-        await self._put_aside(fields, machine, Unacceptable("unknown_token"))
+        await self._put_aside(fields, machine, Unacceptable(reason))
         return unknown
 
     def _refused(self, machine_id: MachineId, error: Unacceptable, detail: str = "") -> Response:

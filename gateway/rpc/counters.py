@@ -42,6 +42,7 @@ NOTIFICATION_REASONS = {
         "other_refund",
         "query_says_other_amount",
         "query_says_unpaid",
+        "returned_trade",
         "slow",
         "too_many_foreign",
         "unknown_refund",

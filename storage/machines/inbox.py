@@ -29,9 +29,15 @@ from storage.machines.payers import Buyer, known_payer_id, put_in
 from storage.tables import inbox, refunds, trades
 
 Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
+Over = Literal["CLOSED", "RETURNED"]
+"""How a trade that we did not know was over: it was closed, or money of it went back which we did
+not order.
+"""
 
 TRIES = 3
 """A fact that others put in and take out is looked for this often."""
+_RETURNED_ELSEWHERE = ("refused:unknown_refund:", "refused:other_refund:")
+"""How the causes of echoes begin that are of no refund that we asked for."""
 TOLD_AMOUNT_MINOR = "told_amount_minor"
 TOLD_CURRENCY = "told_currency"
 """Beside the fields of a notification that was put aside: the money that it is about, as it was
@@ -57,6 +63,7 @@ _CREDITED = select(
     *trades.c["partner_trans_id", "paid_minor", "currency"],
 ).where(trades.c.trade_id == bindparam("wanted"))
 _TOLD_BEFORE = select(inbox).where(inbox.c.cause == bindparam("told"))
+_TOLD_OF = select(inbox.c.cause).where(inbox.c.trade_id == bindparam("wanted"))
 _OUR_REFUND = select(*refunds.c["trade_id", "amount_minor", "currency", "status"]).where(
     refunds.c.refund_id == bindparam("wanted")
 )
@@ -164,15 +171,11 @@ class Inbox:
         """
         return await self._db.read_money(lambda connection: _has_money_of(connection, trade_id))
 
-    async def closed_unpaid(self, trade_id: str) -> bool:
-        """Tell whether we were told that this trade is closed, and never that it was paid."""
-        return await self._db.read_money(
-            lambda connection: (
-                _was_told(connection, f"closed:{trade_id}")
-                and not _was_told(connection, f"payment:{trade_id}")
-                and _credited(connection, trade_id) is None
-            )
-        )
+    async def over_unpaid(self, trade_id: str) -> Over | None:
+        """Return how we were told that this trade is over, if we never were told that it was
+        paid.
+        """
+        return await self._db.read_money(lambda connection: _over_unpaid(connection, trade_id))
 
 
 def _without_nul(received: Received) -> Received:
@@ -277,6 +280,18 @@ def _has_money_of(connection: Connection, trade_id: str) -> bool:
     if row is None:
         return _was_told(connection, f"payment:{trade_id}")  # its machine has not taken it yet
     return bool(row.paid_minor != row.refunded_minor)
+
+
+def _over_unpaid(connection: Connection, trade_id: str) -> Over | None:
+    causes = set(connection.scalars(_TOLD_OF, {"wanted": trade_id}))
+    over: Over | None = None
+    if f"closed:{trade_id}" in causes:
+        over = "CLOSED"
+    elif any(cause.startswith(_RETURNED_ELSEWHERE) for cause in causes):
+        over = "RETURNED"
+    if over is None or f"payment:{trade_id}" in causes:
+        return None
+    return over if _credited(connection, trade_id) is None else None
 
 
 def _find(connection: Connection, cause: str) -> Row[Any]:

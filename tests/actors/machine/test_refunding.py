@@ -249,6 +249,17 @@ def test_a_no_before_a_request_without_an_answer_is_not_certain() -> None:
     assert RefundStatus.DUE is refund.status
 
 
+def test_a_no_before_a_request_that_was_under_way_at_a_restart_is_not_certain() -> None:
+    """The new host asks first, and that request may still be on its way."""
+    story = sent()
+    told(story, NO, SILENCE)
+    assert isinstance(story.last.effects[0], SendRefund)
+    assert [QueryRefund] == [type(call) for call in owed(story.state)]
+    story.do(NEVER_HEARD)
+    assert RefundStatus.DUE is story.state.refunds[0].status
+    assert RefundStatus.REFUSED is told(story, NEVER_HEARD, NO, NEVER_HEARD).status
+
+
 # --- a refund always ends ---
 
 
@@ -316,6 +327,22 @@ def test_tried_again_by_a_person_it_is_asked_about_first_and_comes_back_to_them(
     told(story, NEVER_HEARD)
     assert isinstance(story.last.effects[0], SendRefund)
     assert RefundStatus.UNRESOLVED is told(story, SILENCE).status
+
+
+def test_tried_again_by_a_person_it_is_sent_although_nobody_answers_the_question() -> None:
+    """The contract may not hold it: a person would try again for ever, and nothing would be
+    sent.
+    """
+    story = sent()
+    until_a_person(story, SILENCE)
+    story.do(events.RefundRetryAsked(refund_id=REFUND, actor="ann"))
+    told(story, SILENCE)
+    assert [SendRefund] == [type(effect) for effect in story.last.effects]
+    assert RefundStatus.UNRESOLVED is told(story, SILENCE).status
+    story.do(events.RefundRetryAsked(refund_id=REFUND, actor="ann"))
+    told(story, SILENCE)
+    story.do(events.RefundSucceeded(refund_id=REFUND))
+    assert ((), 500) == (story.state.refunds, story.money()["back"])
 
 
 def test_a_person_who_has_filled_the_account_need_not_wait_for_the_next_try() -> None:

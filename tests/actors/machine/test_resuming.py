@@ -249,6 +249,7 @@ def test_a_stranger_who_came_under_a_clock_ahead_turns_no_later_money_away() -> 
     story.connect("b2")
     assert story.state.link.strangers_at_ms
     under_a_true_clock(story)
+    story.wait(story.policy.clock_tolerance_ms + 1)
     story.pay(500)
 
     assert story.state.session is not None

@@ -148,3 +148,29 @@ async def test_the_end_of_a_trade_that_was_credited_is_taken(site: Site) -> None
     end = site.signed(trade_status="TRADE_FINISHED", notify_id="n2")
     assert SUCCESS == await site.post(machine.notify_token, end)
     assert [] == await _items(site)
+
+
+@pytest.mark.parametrize("all_of_it", [False, True])
+async def test_what_somebody_returned_before_we_heard_of_the_payment_credits_nothing(
+    site: Site, all_of_it: bool
+) -> None:
+    """The payment is told behind that: its funds would be spent here, and are the customer's again.
+    Both wait for a person; another trade does not, and one that was told in time is told again.
+    """
+    machine = await site.register()
+    other = {"trade_no": "2026011522001400000000000002"}
+    assert SUCCESS == await site.post(machine.notify_token, site.signed(**other))
+    back = {"refund_fee": "5.00" if all_of_it else "2.00", "out_biz_no": "HZ-1", "notify_id": "n2"}
+    if all_of_it:
+        back["trade_status"] = "TRADE_CLOSED"
+    for which in ({}, other):
+        assert (400, "refused") == await site.post(
+            machine.notify_token, site.signed(**back, **which)
+        )
+    for _ in range(2):
+        assert (400, "refused") == await site.post(machine.notify_token, site.signed())
+    assert SUCCESS == await site.post(machine.notify_token, site.signed(**other))
+    assert 2.0 == site.counted("refused", "returned_trade")
+    reasons = [item.reason.partition(":")[0] for item in await _items(site)]
+    assert ["unknown_refund", "unknown_refund", "returned_trade"] == reasons
+    assert 1 == len(site.woken)

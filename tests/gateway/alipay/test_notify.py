@@ -429,6 +429,17 @@ async def test_an_unknown_token_is_unknown(site: Site, token: str) -> None:
     assert {"unknown_token"} == {row.cause.split(":")[1] for row in await _rows(site)}
     assert 7.0 == site.counted("refused", "unknown_token")
     assert 3 == len(await _items(site))
+    for odd in (
+        {"charset": "KOI8-R"},
+        {"goods[0]": "cola"},
+        {"subject": "x&buyer_id=208812341234"},
+    ):
+        for seller_id in ("2088999999999999", site.ingress.config.partner):  # only ours is kept
+            body = site.signed(seller_id=seller_id, **odd)
+            assert (404, "unknown") == await site.post(token, body)
+    causes = [row.cause.split(":")[1] for row in (await _rows(site))[3:]]
+    assert ["bad_charset", "malformed", "ambiguous"] == causes
+    assert "x&buyer_id=20881234" not in str(await _rows(site))
 
 
 async def test_strangers_have_few_places(tmp_path: Path, upgraded_file: Path, pair: Pair) -> None:

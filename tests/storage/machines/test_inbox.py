@@ -1,6 +1,7 @@
 """A notification is saved once, whoever brings it and however often."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -236,13 +237,20 @@ async def test_money_is_here_before_its_machine_has_taken_it(db: Database) -> No
     assert [True, False] == [await Inbox(db).has_money_of(one) for one in ("t1", "t2")]
 
 
-async def test_a_trade_is_closed_unpaid_if_no_payment_of_it_was_told(db: Database) -> None:
-    """One that was paid before is not, and neither is one of which nothing was told."""
+async def test_a_trade_is_over_unpaid_if_no_payment_of_it_was_told(db: Database) -> None:
+    """One that was paid before is not, and neither is one of which nothing was told. What somebody
+    else returned is over as what was closed is; a refund of ours that was given up says nothing.
+    """
     await Inbox(db).put(received("t1"))
-    for cause in ("closed:t1", "closed:t2"):
-        await Inbox(db).put(other(cause, None))
-    known = [await Inbox(db).closed_unpaid(one) for one in ("t1", "t2", "t3")]
-    assert [False, True, False] == known
+    for number, of in (("t1", "closed"), ("t2", "closed"), ("t3", "returned"), ("t4", "given up")):
+        cause = {
+            "closed": f"closed:{number}",
+            "returned": f"refused:unknown_refund:{number}:n1",
+            "given up": f"refused:given_up_refund:{number}:n1",
+        }[of]
+        await Inbox(db).put(dataclasses.replace(other(cause, None), trade_id=number))
+    known = [await Inbox(db).over_unpaid(f"t{number}") for number in range(1, 6)]
+    assert [None, "CLOSED", "RETURNED", None, None] == known
 
 
 async def test_what_is_only_kept_may_hold_nul(db: Database) -> None:

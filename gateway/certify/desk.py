@@ -364,12 +364,14 @@ class Desk:
         self, act: HandAct, look: Callable[[], T | None], column: str = ""
     ) -> T | None:
         """Have somebody do something at the machine, again if need be, and return what ``look``
-        finds then; None if it finds nothing. Raises Unplayed.
+        finds then; None if it finds nothing, or if the stream is lost meanwhile. Raises Unplayed.
         """
         for _ in range(max(1, self.hands.patience_ms // self.hands.again_ms)):
             await self.act(act, column)
             if (found := await self.until(look, self.hands.again_ms)) is not None:
                 return found
+            if self.current is not None and self.current.over:
+                return None
         return None
 
     async def act(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> None:

@@ -43,12 +43,14 @@ ASKS = {
 
 class Hands(Protocol):
     """``can``: what may be asked for. ``patience_ms``: how long what follows may take.
-    ``again_ms``: after so long without it the act is done once more.
+    ``again_ms``: after so long without it the act is done once more. ``sure``: what was to be done
+    has been done when ``do`` says so; a person was only asked.
     """
 
     can: frozenset[HandAct]
     patience_ms: int
     again_ms: int
+    sure: bool
 
     async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:
         """Do it, or ask for it; False: it cannot be done. ``in_vain``: nothing is to follow, so
@@ -64,6 +66,7 @@ class NoHands:
 
     can: frozenset[HandAct] = frozenset()
     patience_ms = again_ms = 1_000
+    sure = False
 
     async def do(
         self,
@@ -85,6 +88,7 @@ class ProgramHands:
 
     patience_ms = 60_000
     again_ms = 5_000
+    sure = True
 
     def __init__(self, program: str = "", *, power_cut: str = "") -> None:
         self._program = shlex.split(program)
@@ -117,6 +121,7 @@ class AskedHands:
     """
 
     patience_ms = again_ms = 120_000
+    sure = False
 
     def __init__(
         self, write: Callable[[str], None], read: Callable[[], str], *, power_cut: str = ""

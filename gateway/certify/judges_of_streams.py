@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from gateway.certify.moments import (
     MachineMoment,
     MomentKind,
+    NotSeen,
     Recording,
     RuleVerdict,
     broken,
@@ -123,13 +124,33 @@ def cut_unheard(seen: Recording) -> RuleVerdict:
 
 def last_seq_goes_back(seen: Recording) -> RuleVerdict:
     """Another boot comes back, at the latest when its next frame was refused."""
-    welcome = first(seen.said("welcome"))
+    welcome = _forgetful(seen)
     later = seen.after(welcome).hellos()
     if not later:
         return broken("the boot goes on, though its numbers are of no use any more", welcome)
     if _boot(later[0]) == _boot(seen.before(welcome).present_hello()):
         return broken("the same boot came back", welcome, later[0])
     return kept("another boot came back", welcome, later[0])
+
+
+def _forgetful(seen: Recording) -> MachineMoment:
+    """Return the Welcome whose last_seq is lower than what was acknowledged. Raises NotSeen."""
+    boots: dict[int, str] = {}
+    acked: dict[str, int] = {}
+    begins = seen[0].number if len(seen) else 0
+    for each in seen.all_of(MomentKind.HEARD, MomentKind.SAID):
+        if each.payload == "hello":
+            boots[each.stream] = _boot(each)
+            continue
+        if each.kind is MomentKind.HEARD:
+            continue
+        boot_id = boots.get(each.stream, "")
+        before = acked.get(boot_id, 0)
+        forgets = each.payload == "welcome" and each.said_by_us.welcome.last_seq < before
+        if forgets and each.number >= begins:
+            return each
+        acked[boot_id] = max(before, each.said_by_us.ack)
+    raise NotSeen
 
 
 def gap(seen: Recording) -> RuleVerdict:

@@ -67,8 +67,12 @@ def _one_result(seen: Recording) -> RuleVerdict:
 
 def price_changes(seen: Recording) -> RuleVerdict:
     """The next choice is at the new price."""
-    told = last(seen.said("planogram_update")).said_by_us.planogram_update
-    again = last(seen.heard("vend_request"))
+    update = last(seen.said("planogram_update"))
+    told = update.said_by_us.planogram_update
+    requests = seen.after(update).heard("vend_request")
+    if not requests:
+        return broken("nobody could choose after PRICE_STALE and the new planogram", update)
+    again = requests[-1]
     wish = again.said_by_machine.vend_request
     wanted = (told.columns[0].price_minor, told.planogram_version)
     if (wish.price_minor, wish.planogram_version) != wanted:
@@ -125,7 +129,15 @@ def id_given_twice(seen: Recording) -> RuleVerdict:
 
 
 def late(seen: Recording) -> RuleVerdict:
-    """VendFailure(NOT_WAITING), whatever made the approval late."""
+    """VendFailure(NOT_WAITING), whatever made the approval late; and the motor is still, if
+    somebody counts.
+    """
+    if seen.turned():
+        return broken(
+            f"the approval was late, and motors turned {seen.turned()} times",
+            *seen.of(MomentKind.COUNTED),
+            *_told(seen),
+        )
     return _not_waiting(seen) or kept("the late approval was answered, not obeyed", *_told(seen))
 
 

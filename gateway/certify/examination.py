@@ -25,6 +25,8 @@ from gateway.certify.times import HEARTBEAT_MS
 
 PLAYS_MAX = 3
 """So often a rule is played when the machine's stream breaks off."""
+MISSED_MAX = 3
+"""A machine that did not come so often in a row is not waited for any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,37 @@ async def examine(
         found(finding)
 
     for rule in rules:
-        if rule.play is not None:
+        if rule.play is not None and desk.missed < MISSED_MAX:
             note(await _played(desk, rule))
     if not any(rule.play for rule in rules):
         await _looked_at(desk)
+    why = f"the machine was waited for {MISSED_MAX} times in vain"
+    return conclude(desk, rules, findings, why, found)
+
+
+def conclude(
+    desk: Desk,
+    rules: Sequence[Rule],
+    played: Sequence[Judged],
+    why: str,
+    found: Callable[[Judged], None] = lambda _: None,
+) -> Examined:
+    """Return what an examination came to that ended behind these plays; the rules that were not
+    played are not tried, for this reason.
+    """
+    findings = list(played)
+
+    def note(finding: Judged) -> None:
+        findings.append(finding)
+        found(finding)
+
+    seen = desk.seen_since(0)
+    done = {finding.rule.name for finding in findings}
     for rule in rules:
-        if rule.play is None:
-            seen = desk.seen_since(0)
+        if rule.play is not None and rule.name not in done:
+            note(Judged(rule, untried(why), len(seen), len(seen)))
+    for rule in rules:
+        if rule.play is None and rule.name not in done:
             note(Judged(rule, _judged(rule, seen), 0, len(seen)))
     hellos = desk.seen_since(0).hellos()
     hello = hellos[-1].said_by_machine.hello if hellos else None

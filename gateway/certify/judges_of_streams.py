@@ -445,7 +445,9 @@ def _command(moment: MachineMoment) -> str:
 def reboot(seen: Recording) -> RuleVerdict:
     """One new boot, which says APPLIED."""
     ordered = first(seen.said("command"))
-    hellos = seen.after(ordered).hellos()
+    old = _boot(seen.before(ordered).present_hello())
+    # The old boot may have lost its stream before it heard of the order.
+    hellos = [each for each in seen.after(ordered).hellos() if _boot(each) != old]
     boots: Sequence[str] = list(dict.fromkeys(_boot(each) for each in hellos))
     told = seen.after(ordered).heard("command_result")
     if told and hellos and told[0].number < hellos[0].number:

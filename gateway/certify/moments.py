@@ -39,6 +39,8 @@ class MomentKind(StrEnum):
     """A connection whose HTTP/2 pings can be seen begins."""
     PINGED = "PINGED"
     """The machine sent an HTTP/2 ping; the text is ``pings.PingWatch``'s."""
+    STRANGER = "STRANGER"
+    """Another machine opened a stream and was turned away; the text is its id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

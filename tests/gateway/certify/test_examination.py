@@ -108,3 +108,22 @@ async def test_a_rule_alone_is_judged_like_among_others(tmp_path: Path) -> None:
         name for name, outcome in alone.items() if outcome is RuleOutcome.NOT_TRIED
     }
     assert RuleOutcome.FAIL not in alone.values()
+
+
+class Absent(ExaminedMachine):
+    """Never comes."""
+
+    async def run(self) -> None:
+        return
+
+
+async def test_a_machine_that_does_not_come_is_not_waited_for_at_each_rule(
+    tmp_path: Path,
+) -> None:
+    """A minute or so for each of fifty rules would be an hour."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    examination = await examined(tmp_path, machine=Absent)
+
+    assert {rule.name for rule in RULES} == names(examination, RuleOutcome.NOT_TRIED)
+    assert loop.time() - began < 5 * 60

@@ -1,5 +1,5 @@
-"""The reference machine in C is examined by ``vendgate certify``: real sockets, files and kills, its
-program under the address and undefined-behaviour sanitizers.
+"""The machine in C is examined by ``vendgate certify``: real sockets, files and kills, the program
+under the address and undefined-behaviour sanitizers.
 """
 
 import asyncio

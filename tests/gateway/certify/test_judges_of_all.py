@@ -24,7 +24,7 @@ def sound() -> Tale:
 
 def flood() -> Tale:
     tale = sound()
-    for _ in range(220):
+    for _ in range(211):
         tale.heard(heartbeat=pb.Heartbeat())
         tale.at_ms -= 999
     return tale

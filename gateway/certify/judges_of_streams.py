@@ -17,6 +17,7 @@ from gateway.certify.moments import (
     first,
     kept,
     last,
+    name_of,
     same_words,
     untried,
 )
@@ -451,7 +452,8 @@ def reboot(seen: Recording) -> RuleVerdict:
     boots: Sequence[str] = list(dict.fromkeys(_boot(each) for each in hellos))
     told = seen.after(ordered).heard("command_result")
     if told and hellos and told[0].number < hellos[0].number:
-        return broken("APPLIED was said in the boot that was told to restart", ordered, told[0])
+        outcome = name_of(pb.CommandOutcome, told[0].said_by_machine.command_result.outcome)
+        return broken(f"{outcome} was said in the boot that was told to restart", ordered, told[0])
     if len(boots) != 1:
         return broken(f"the order restarted the firmware {len(boots)} times", ordered, *hellos)
     if not told:

@@ -14,6 +14,7 @@ from gateway.certify.moments import (
     first,
     kept,
     last,
+    name_of,
     refused_waiting,
     same_words,
     untried,
@@ -21,6 +22,7 @@ from gateway.certify.moments import (
 from gateway.certify.times import EARLY_MS
 from gateway.v1 import machine_pb2 as pb
 
+STAGES = frozenset(pb.JournalStage.values()) - {pb.JOURNAL_STAGE_UNSPECIFIED}
 
 def _vend(seen: Recording) -> tuple[MachineMoment, str]:
     """Return the last approval and its vend_id. Raises NotSeen."""
@@ -260,8 +262,8 @@ def power_cut_with_result(seen: Recording) -> RuleVerdict:
     )
     if entries[0].stage != stage:
         return broken(
-            f"the tail says {pb.JournalStage.Name(entries[0].stage)}, the result said "
-            f"{pb.JournalStage.Name(stage)}",
+            f"the tail says {name_of(pb.JournalStage, entries[0].stage)}, the result said "
+            f"{name_of(pb.JournalStage, stage)}",
             told,
             hellos[0],
         )
@@ -291,7 +293,7 @@ def power_cut_with_motor_on(seen: Recording) -> RuleVerdict:
         return broken(wrong, hello, repeat, *answers)
     if turned is None:
         return untried("nobody counted the turns of the motors", *seen.of(MomentKind.COUNTED))
-    stage = pb.JournalStage.Name(entry.stage)
+    stage = name_of(pb.JournalStage, entry.stage)
     return kept(f"the tail says {stage}, and the repeated approval moved nothing", hello, repeat)
 
 
@@ -299,6 +301,8 @@ def _contradicts(entry: pb.JournalEntry, answers: list[MachineMoment]) -> str:
     """Return in which way answers to a repeated approval contradict the tail; empty: they do
     not.
     """
+    if entry.stage not in STAGES:
+        return f"the tail says stage {entry.stage}, which is none: a person would have to decide"
     if entry.stage == pb.JOURNAL_STAGE_MOTOR_ON and answers:
         return "the tail says MOTOR_ON: nobody knows, and yet a result was told"
     succeeded = any(each.payload == "vend_success" for each in answers)

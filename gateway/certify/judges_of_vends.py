@@ -24,6 +24,7 @@ from gateway.v1 import machine_pb2 as pb
 
 STAGES = frozenset(pb.JournalStage.values()) - {pb.JOURNAL_STAGE_UNSPECIFIED}
 
+
 def _vend(seen: Recording) -> tuple[MachineMoment, str]:
     """Return the last approval and its vend_id. Raises NotSeen."""
     approved = last(seen.said("vend_approved"))

@@ -7,13 +7,17 @@ and, where there is one, the column: ``PROGRAM select A1``; status 0: done, any 
 
 import asyncio
 import contextlib
+import os
 import shlex
+import signal
 import threading
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
 PROGRAM_WITHIN_S = 60.0
+HUNG = 124
+"""The status of a program that took longer."""
 
 
 class HandAct(StrEnum):
@@ -98,13 +102,15 @@ class ProgramHands:
         )
 
     async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:  # noqa: ARG002  it is done when the program ends
-        """Run the program."""
+        """Run the program. One that hung is not asked for the same again: each time is a minute."""
         if act is HandAct.POWER_CUT and self._power_cut:
             status, _ = await _run(self._power_cut)
         elif not self._program:
             return False
         else:
             status, _ = await _run([*self._program, act.value, *([column] if column else [])])
+        if status == HUNG:
+            self.can -= {act}
         return status == 0
 
     async def turns(self) -> int | None:
@@ -173,14 +179,19 @@ class AskedHands:
 async def _run(words: list[str]) -> tuple[int, str]:
     """Return the status and the output; a program that takes too long, or is none, has failed."""
     try:
-        process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            *words, stdout=asyncio.subprocess.PIPE, start_new_session=True
+        )
     except OSError:
         return 127, ""
     try:
         async with asyncio.timeout(PROGRAM_WITHIN_S):
             output, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
-        return 124, ""
+        return HUNG, ""
+    finally:  # too late, or the examination was ended
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it has begun
+            await process.wait()
     return process.returncode or 0, output.decode(errors="replace")

@@ -7,10 +7,13 @@ import asyncio
 import contextlib
 import datetime as dt
 import secrets
+import shlex
+import shutil
+import ssl
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from gateway.rpc.tls import Tls
 
 REFERENCE = "VM-0001"
+PRICE_MAX = 10**12
+COLUMN_BYTES = 16
+PORT_MAX = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,9 @@ def certify(
         list[str] | None,
         typer.Option("--column", help="A column with goods; may be repeated. Else A1."),
     ] = None,
-    price: Annotated[int, typer.Option(min=1, help="What they cost, in minor units.")] = 500,
+    price: Annotated[
+        int, typer.Option(min=1, max=PRICE_MAX, help="What they cost, in minor units.")
+    ] = 500,
     hand: Annotated[
         str,
         typer.Option(
@@ -117,7 +125,44 @@ def certify(
             motor_s=motor_s,
             tls=_tls(ca=ca, cert=cert, key=key),
         )
+        if problems := tuple(_problems(asked)):
+            raise SettingsRefused(problems)
+        _make_room(asked.report)
         raise typer.Exit(asyncio.run(_certify(asked, rules)))
+
+
+def _problems(asked: Asked) -> Iterator[str]:
+    """Yield a sentence for each option that cannot be used: before the machine is asked for
+    anything.
+    """
+    host, _, port = asked.listen.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > PORT_MAX:
+        yield f"--listen {asked.listen}: HOST:PORT is wanted, for example 0.0.0.0:7443."
+    for name in asked.columns:
+        if not 0 < len(name.encode()) <= COLUMN_BYTES:
+            yield f'--column "{name}": a name of 1 to {COLUMN_BYTES} bytes is wanted, as in A1.'
+    for option, program in (("--hand", asked.hand), ("--power-cut", asked.power_cut)):
+        try:
+            words = shlex.split(program)
+        except ValueError as error:
+            yield f"{option} {program}: it cannot be read as a command ({error})."
+            continue
+        if words and shutil.which(words[0]) is None:
+            yield f"{option} {program}: there is no program {words[0]} that can be run."
+    if not asked.report.name:
+        yield f"--report {asked.report}: the name of a file is wanted; .html and .json are added."
+
+
+def _files(report: Path) -> tuple[Path, Path]:
+    return report.with_name(f"{report.name}.html"), report.with_name(f"{report.name}.json")
+
+
+def _make_room(report: Path) -> None:
+    """See that the report can be written, before minutes are spent on it. Raises OSError."""
+    report.parent.mkdir(parents=True, exist_ok=True)
+    for path in _files(report):
+        with path.open("a"):
+            pass
 
 
 def _tls(*, ca: Path | None, cert: Path | None, key: Path | None) -> "Tls | None":
@@ -129,6 +174,15 @@ def _tls(*, ca: Path | None, cert: Path | None, key: Path | None) -> "Tls | None
         raise SettingsRefused(
             ("TLS needs --cert and --key of the examiner, and --ca if machines show certificates.",)
         )
+    wanted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        wanted.load_cert_chain(cert, key, password="")
+        if ca is not None:
+            wanted.load_verify_locations(ca)
+    except (ssl.SSLError, ValueError):
+        raise SettingsRefused(
+            ("--cert, --key and --ca: PEM files, and the certificate's key without a password.",)
+        ) from None
     return Tls(
         certificate=cert.read_bytes(),
         private_key=key.read_bytes(),
@@ -138,7 +192,7 @@ def _tls(*, ca: Path | None, cert: Path | None, key: Path | None) -> "Tls | None
 
 async def _certify(asked: Asked, rules: "tuple[Rule, ...]") -> int:
     from gateway.certify.desk import Desk, ExamTerms
-    from gateway.certify.examination import examine
+    from gateway.certify.examination import Judged, conclude, examine
     from gateway.certify.hands import NoHands
     from gateway.certify.server import listening
 
@@ -157,7 +211,18 @@ async def _certify(asked: Asked, rules: "tuple[Rule, ...]") -> int:
         host = asked.listen.rpartition(":")[0]
         print(f"listening on {host}:{port}; {len(rules)} rules", flush=True)
         async with _hands(asked, port) as desk.hands:
-            examined = await examine(desk, rules, _say)
+            findings: list[Judged] = []
+
+            def found(finding: Judged) -> None:
+                findings.append(finding)
+                _say(finding)
+
+            try:
+                examined = await examine(desk, rules, found)
+            except asyncio.CancelledError:  # somebody ends it: what was found so far is kept
+                why = "the examination was ended before"
+                _write(asked.report, conclude(desk, rules, findings, why), began)
+                raise
     _write(asked.report, examined, began)
     return examined.status
 
@@ -209,11 +274,12 @@ def _say(finding: "Judged") -> None:
 
 def _write(report: Path, examined: "Examined", began: dt.datetime) -> None:
     from gateway.certify.moments import RuleOutcome
-    from gateway.certify.report import WORDS, as_html, as_json
+    from gateway.certify.report import WORDS, as_html, as_json, strangers
 
-    report.parent.mkdir(parents=True, exist_ok=True)
-    html = report.with_name(f"{report.name}.html")
+    html, for_programs = _files(report)
     html.write_text(as_html(examined, began=began))
-    report.with_name(f"{report.name}.json").write_text(as_json(examined, began=began) + "\n")
+    for_programs.write_text(as_json(examined, began=began) + "\n")
     counts = ", ".join(f"{examined.count(each)} {WORDS[each]}" for each in RuleOutcome)
+    for stranger in strangers(examined):
+        print(f"{stranger} called, too, and was turned away: one machine at a time", flush=True)
     print(f"{examined.machine_id or 'no machine'}: {counts}; the report is {html}", flush=True)

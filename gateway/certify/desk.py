@@ -7,7 +7,7 @@ product does; a play may hold acknowledgements, be silent, be slow, or end the s
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -23,6 +23,8 @@ T = TypeVar("T")
 CURRENCY = "HKD"
 QR_PAYLOAD = "https://qr.example/examination"
 MOMENTS_MAX = 100_000
+HEARD_BYTES_MAX = 64 * 1024 * 1024
+TURNED_AWAY_AGAIN_MS = 60_000
 STOCK = 120
 """What the planogram says is in each column."""
 
@@ -114,8 +116,31 @@ class Call:
 
     async def _read(self) -> None:
         while (frame := await self._wire.read()) is not None:
-            self._desk.heard(self, frame)
+            if self.over:
+                return
+            if self._desk.is_stranger(frame):
+                self._turn_away(frame.hello.machine_id)
+                return
+            try:
+                self._desk.heard(self, frame)
+            except Unplayed as flood:
+                self._finish(grpc.StatusCode.RESOURCE_EXHAUSTED, str(flood))
+                return
             await self._answer(frame)
+
+    def _turn_away(self, machine_id: str) -> None:
+        """One machine is examined at a time: nothing of another one is judged."""
+        self._desk.turned_away(self, machine_id)
+        why = f"machine {self._desk.machine_id} is examined here: one at a time"
+        self._finish(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
+
+    def _finish(self, code: grpc.StatusCode, detail: str) -> None:
+        """End the stream without a word in the recording."""
+        if not self.over:
+            self.over = True
+            self._ending.set_result(
+                Ending(code=code, detail=detail, retry_after_ms=TURNED_AWAY_AGAIN_MS)
+            )
 
     async def _answer(self, frame: service_pb.ConnectRequest) -> None:
         if frame.HasField("hello") and self.hello is None:
@@ -201,6 +226,11 @@ class Desk:
     session_id: str = ""
     settled: int = 0
     """So many moments leave nothing open at the machine."""
+    machine_id: str = ""
+    """Who is examined: the first that said Hello."""
+    missed: int = 0
+    """So often in a row a stream was waited for in vain, with nothing heard meanwhile."""
+    _heard_bytes: int = 0
     _taken: int = 0
     _ids: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -216,12 +246,34 @@ class Desk:
         """Take one stream of the machine to its end."""
         call = Call(self, wire, len(self.calls) + 1)
         self.calls.append(call)
-        self.record(MomentKind.OPENED, stream=call.number)
+        try:
+            self.record(MomentKind.OPENED, stream=call.number)
+        except Unplayed as flood:
+            return Ending(code=grpc.StatusCode.RESOURCE_EXHAUSTED, detail=str(flood))
         return await call.run()
 
     def heard(self, call: Call, frame: service_pb.ConnectRequest) -> None:
-        """Write down a frame of the machine."""
+        """Write down a frame of the machine. Raises Unplayed if it says more than can be kept."""
+        self.missed = 0
+        self._heard_bytes += frame.ByteSize()
+        if self._heard_bytes > HEARD_BYTES_MAX:
+            raise Unplayed(f"more than {HEARD_BYTES_MAX} bytes: the machine floods the examiner")
         self.record(MomentKind.HEARD, stream=call.number, frame=frame)
+
+    def is_stranger(self, frame: service_pb.ConnectRequest) -> bool:
+        """Return whether this is the Hello of another machine than the one that came first."""
+        if not frame.HasField("hello"):
+            return False
+        self.machine_id = self.machine_id or frame.hello.machine_id
+        return frame.hello.machine_id != self.machine_id
+
+    def turned_away(self, call: Call, machine_id: str) -> None:
+        """Write down that this stream was another machine's."""
+        for at, each in enumerate(self.moments):
+            if each.kind is MomentKind.OPENED and each.stream == call.number:
+                self.moments[at] = replace(
+                    each, kind=MomentKind.STRANGER, stream=0, text=machine_id
+                )
 
     def record(
         self,
@@ -300,6 +352,7 @@ class Desk:
         within_ms = self.terms.come_ms if within_ms is None else within_ms
         call = await self.until(look, within_ms)
         if call is None:
+            self.missed += 1
             raise Unplayed(f"no stream with a Hello came within {within_ms / 1000:g} s")
         self._taken = call.number
         return call
@@ -364,12 +417,14 @@ class Desk:
         self, act: HandAct, look: Callable[[], T | None], column: str = ""
     ) -> T | None:
         """Have somebody do something at the machine, again if need be, and return what ``look``
-        finds then; None if it finds nothing. Raises Unplayed.
+        finds then; None if it finds nothing, or if the stream is lost meanwhile. Raises Unplayed.
         """
         for _ in range(max(1, self.hands.patience_ms // self.hands.again_ms)):
             await self.act(act, column)
             if (found := await self.until(look, self.hands.again_ms)) is not None:
                 return found
+            if self.current is not None and self.current.over:
+                return None
         return None
 
     async def act(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> None:

@@ -7,13 +7,17 @@ and, where there is one, the column: ``PROGRAM select A1``; status 0: done, any 
 
 import asyncio
 import contextlib
+import os
 import shlex
+import signal
 import threading
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
 PROGRAM_WITHIN_S = 60.0
+HUNG = 124
+"""The status of a program that took longer."""
 
 
 class HandAct(StrEnum):
@@ -43,12 +47,14 @@ ASKS = {
 
 class Hands(Protocol):
     """``can``: what may be asked for. ``patience_ms``: how long what follows may take.
-    ``again_ms``: after so long without it the act is done once more.
+    ``again_ms``: after so long without it the act is done once more. ``sure``: what was to be done
+    has been done when ``do`` says so; a person was only asked.
     """
 
     can: frozenset[HandAct]
     patience_ms: int
     again_ms: int
+    sure: bool
 
     async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:
         """Do it, or ask for it; False: it cannot be done. ``in_vain``: nothing is to follow, so
@@ -64,6 +70,7 @@ class NoHands:
 
     can: frozenset[HandAct] = frozenset()
     patience_ms = again_ms = 1_000
+    sure = False
 
     async def do(
         self,
@@ -85,6 +92,7 @@ class ProgramHands:
 
     patience_ms = 60_000
     again_ms = 5_000
+    sure = True
 
     def __init__(self, program: str = "", *, power_cut: str = "") -> None:
         self._program = shlex.split(program)
@@ -94,13 +102,15 @@ class ProgramHands:
         )
 
     async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:  # noqa: ARG002  it is done when the program ends
-        """Run the program."""
+        """Run the program. One that hung is not asked for the same again: each time is a minute."""
         if act is HandAct.POWER_CUT and self._power_cut:
             status, _ = await _run(self._power_cut)
         elif not self._program:
             return False
         else:
             status, _ = await _run([*self._program, act.value, *([column] if column else [])])
+        if status == HUNG:
+            self.can -= {act}
         return status == 0
 
     async def turns(self) -> int | None:
@@ -117,6 +127,7 @@ class AskedHands:
     """
 
     patience_ms = again_ms = 120_000
+    sure = False
 
     def __init__(
         self, write: Callable[[str], None], read: Callable[[], str], *, power_cut: str = ""
@@ -168,14 +179,19 @@ class AskedHands:
 async def _run(words: list[str]) -> tuple[int, str]:
     """Return the status and the output; a program that takes too long, or is none, has failed."""
     try:
-        process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            *words, stdout=asyncio.subprocess.PIPE, start_new_session=True
+        )
     except OSError:
         return 127, ""
     try:
         async with asyncio.timeout(PROGRAM_WITHIN_S):
             output, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
-        return 124, ""
+        return HUNG, ""
+    finally:  # too late, or the examination was ended
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it has begun
+            await process.wait()
     return process.returncode or 0, output.decode(errors="replace")

@@ -14,6 +14,8 @@ from gateway.machines.translate import UNNUMBERED, BadFrame, from_wire
 from gateway.v1 import machine_pb2 as pb
 
 RESPONSE_LEAST_MS = 30_000
+EACH_SECOND, AT_ONCE = 50, 200
+"""So many frames a gateway takes over time, and at once."""
 
 
 def hellos(seen: Recording) -> RuleVerdict:
@@ -119,6 +121,24 @@ def fields(seen: Recording) -> RuleVerdict:
     if not heard:
         return untried("no frame came")
     return kept(f"all {len(heard)} frames are in bounds")
+
+
+def rates(seen: Recording) -> RuleVerdict:
+    """No more frames than the gateway takes: some at once, and fewer over time."""
+    heard = seen.heard()
+    room, at_ms = float(AT_ONCE), 0
+    for each in heard:
+        room = min(float(AT_ONCE), room + (each.at_ms - at_ms) * EACH_SECOND / 1000) - 1
+        at_ms = each.at_ms
+        if room < 0:
+            return broken(
+                f"more than {EACH_SECOND} frames a second, or {AT_ONCE} at once: the gateway ends "
+                "such a stream (RESOURCE_EXHAUSTED)",
+                each,
+            )
+    if not heard:
+        return untried("no frame came")
+    return kept(f"{len(heard)} frames came, none too many at once")
 
 
 def evidence(seen: Recording) -> RuleVerdict:

@@ -14,12 +14,15 @@ from gateway.certify.moments import (
     first,
     kept,
     last,
+    name_of,
     refused_waiting,
     same_words,
     untried,
 )
 from gateway.certify.times import EARLY_MS
 from gateway.v1 import machine_pb2 as pb
+
+STAGES = frozenset(pb.JournalStage.values()) - {pb.JOURNAL_STAGE_UNSPECIFIED}
 
 
 def _vend(seen: Recording) -> tuple[MachineMoment, str]:
@@ -67,8 +70,12 @@ def _one_result(seen: Recording) -> RuleVerdict:
 
 def price_changes(seen: Recording) -> RuleVerdict:
     """The next choice is at the new price."""
-    told = last(seen.said("planogram_update")).said_by_us.planogram_update
-    again = last(seen.heard("vend_request"))
+    update = last(seen.said("planogram_update"))
+    told = update.said_by_us.planogram_update
+    requests = seen.after(update).heard("vend_request")
+    if not requests:
+        return broken("nobody could choose after PRICE_STALE and the new planogram", update)
+    again = requests[-1]
     wish = again.said_by_machine.vend_request
     wanted = (told.columns[0].price_minor, told.planogram_version)
     if (wish.price_minor, wish.planogram_version) != wanted:
@@ -125,7 +132,15 @@ def id_given_twice(seen: Recording) -> RuleVerdict:
 
 
 def late(seen: Recording) -> RuleVerdict:
-    """VendFailure(NOT_WAITING), whatever made the approval late."""
+    """VendFailure(NOT_WAITING), whatever made the approval late; and the motor is still, if
+    somebody counts.
+    """
+    if seen.turned():
+        return broken(
+            f"the approval was late, and motors turned {seen.turned()} times",
+            *seen.of(MomentKind.COUNTED),
+            *_told(seen),
+        )
     return _not_waiting(seen) or kept("the late approval was answered, not obeyed", *_told(seen))
 
 
@@ -248,8 +263,8 @@ def power_cut_with_result(seen: Recording) -> RuleVerdict:
     )
     if entries[0].stage != stage:
         return broken(
-            f"the tail says {pb.JournalStage.Name(entries[0].stage)}, the result said "
-            f"{pb.JournalStage.Name(stage)}",
+            f"the tail says {name_of(pb.JournalStage, entries[0].stage)}, the result said "
+            f"{name_of(pb.JournalStage, stage)}",
             told,
             hellos[0],
         )
@@ -279,7 +294,7 @@ def power_cut_with_motor_on(seen: Recording) -> RuleVerdict:
         return broken(wrong, hello, repeat, *answers)
     if turned is None:
         return untried("nobody counted the turns of the motors", *seen.of(MomentKind.COUNTED))
-    stage = pb.JournalStage.Name(entry.stage)
+    stage = name_of(pb.JournalStage, entry.stage)
     return kept(f"the tail says {stage}, and the repeated approval moved nothing", hello, repeat)
 
 
@@ -287,6 +302,8 @@ def _contradicts(entry: pb.JournalEntry, answers: list[MachineMoment]) -> str:
     """Return in which way answers to a repeated approval contradict the tail; empty: they do
     not.
     """
+    if entry.stage not in STAGES:
+        return f"the tail says stage {entry.stage}, which is none: a person would have to decide"
     if entry.stage == pb.JOURNAL_STAGE_MOTOR_ON and answers:
         return "the tail says MOTOR_ON: nobody knows, and yet a result was told"
     succeeded = any(each.payload == "vend_success" for each in answers)

@@ -8,6 +8,7 @@ monotonic clock since it began.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Protocol
 
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -39,6 +40,8 @@ class MomentKind(StrEnum):
     """A connection whose HTTP/2 pings can be seen begins."""
     PINGED = "PINGED"
     """The machine sent an HTTP/2 ping; the text is ``pings.PingWatch``'s."""
+    STRANGER = "STRANGER"
+    """Another machine opened a stream and was turned away; the text is its id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +222,21 @@ class Recording(Sequence[MachineMoment]):
         if len(counts) < 2 or not all(text.isdigit() for text in (counts[0], counts[-1])):
             return None
         return int(counts[-1]) - int(counts[0])
+
+
+class NamedEnum(Protocol):
+    """An enum of the protos."""
+
+    def Name(self, number: Any) -> str:  # noqa: N802  the name is protobuf's
+        """Return the name of this number. Raises ValueError."""
+
+
+def name_of(enum: NamedEnum, number: int) -> str:
+    """Return the name of a number that a machine said; the number itself if it has none."""
+    try:
+        return enum.Name(number)
+    except ValueError:
+        return str(number)
 
 
 def same_words(one: MachineMoment, other: MachineMoment) -> bool:

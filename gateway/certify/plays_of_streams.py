@@ -15,6 +15,7 @@ from gateway.certify.selling import (
     begin_session,
     cancelled,
     chosen,
+    chosen_again,
     deny,
     result,
     resumed,
@@ -142,9 +143,10 @@ async def refused(desk: Desk) -> None:
     await _scold(call, pb.PROTOCOL_ERROR_CODE_BAD_FIELD, request.said_by_machine.seq)
     await call.release()
     await desk.wait(desk.terms.slack_ms)
-    again = await chosen(desk, call)
+    again = await chosen_again(desk, call)
     await deny(call, request.said_by_machine.vend_request.request_id)
-    await deny(call, again.said_by_machine.vend_request.request_id)
+    if again is not None:
+        await deny(call, again.said_by_machine.vend_request.request_id)
 
 
 async def _scold(
@@ -189,8 +191,9 @@ async def boot_reused(desk: Desk) -> None:
 
 
 async def _next_hello(desk: Desk) -> None:
+    """Welcome the boot that follows: a board may need a minute to restart."""
     with contextlib.suppress(Unplayed):
-        await desk.welcome(await desk.next_call(10_000))
+        await desk.welcome(await desk.next_call())
 
 
 async def quiet(desk: Desk) -> None:
@@ -364,6 +367,7 @@ async def result_twice(desk: Desk) -> None:
     await call.say(vend_approved=approved)
     if await result(desk, approved.vend_id) is None:
         raise Unplayed("an ordinary vend was approved, and no result came")
+    desk.save_all(call)
     call.end()
     call = await desk.online(session=resumed(desk))
     begin = pb.BeginSession(session_id=desk.session_id, funds_minor=4_500, expires_in_ms=300_000)

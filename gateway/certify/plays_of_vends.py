@@ -6,7 +6,7 @@ answers; the judge of the same name does. What cannot be played raises Unplayed.
 
 import grpc
 
-from gateway.certify.desk import Desk, Unplayed
+from gateway.certify.desk import Call, Desk, Unplayed
 from gateway.certify.hands import HandAct
 from gateway.certify.moments import MachineMoment
 from gateway.certify.selling import (
@@ -14,6 +14,7 @@ from gateway.certify.selling import (
     approval,
     cancelled,
     chosen,
+    chosen_again,
     deny,
     end_session,
     result,
@@ -72,8 +73,9 @@ async def price_changes(desk: Desk) -> None:
     await deny(call, request_id, pb.VEND_DENIED_REASON_PRICE_STALE)
     await desk.tell_planogram(call)
     await desk.wait(SHORT_MS)
-    again = await chosen(desk, call)
-    await deny(call, again.said_by_machine.vend_request.request_id)
+    again = await chosen_again(desk, call)
+    if again is not None:
+        await deny(call, again.said_by_machine.vend_request.request_id)
 
 
 async def approved_twice_at_once(desk: Desk) -> None:
@@ -140,9 +142,12 @@ async def approved_too_late(desk: Desk) -> None:
 
 async def _approved_late(desk: Desk, request: MachineMoment, **fields: object) -> None:
     call = await desk.online()
+    await desk.count()
     approved = approval(desk, request, **fields)
     await call.say(vend_approved=approved)
     await result(desk, approved.vend_id)
+    await desk.wait(SHORT_MS)
+    await desk.count()
 
 
 async def never_answered(desk: Desk) -> None:
@@ -217,7 +222,15 @@ async def newer_backend(desk: Desk) -> None:
     await call.say(vend_denied=denied)
     await desk.wait(SHORT_MS)
     if not call.over:
-        await vended(desk, call)
+        await _vended_again(desk, call)
+
+
+async def _vended_again(desk: Desk, call: Call) -> None:
+    again = await chosen_again(desk, call)
+    if again is not None:
+        approved = approval(desk, again)
+        await call.say(vend_approved=approved)
+        await result(desk, approved.vend_id)
 
 
 async def wrong_clock(desk: Desk) -> None:
@@ -297,9 +310,7 @@ async def power_cut_before_approval(desk: Desk) -> None:
     await desk.act(HandAct.POWER_CUT)
     call = await desk.next_call(desk.hands.patience_ms + desk.terms.come_ms)
     await desk.welcome(call)
-    approved = approval(desk, request)
-    await call.say(vend_approved=approved)
-    await result(desk, approved.vend_id)
+    await _approved_late(desk, request)
 
 
 async def flash_erased(desk: Desk) -> None:

@@ -21,6 +21,7 @@ class ReferenceHands:
     can: frozenset[HandAct] = frozenset(HandAct)
     patience_ms = 60_000
     again_ms = 5_000
+    sure = True
 
     def __init__(self, client: MachineClient, journal: Path) -> None:
         self._client = client

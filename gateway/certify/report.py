@@ -6,6 +6,7 @@ alone, so that a maker can hand it on. What machines say is text in it, never ma
 
 import datetime as dt
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from gateway.certify.moments import MachineMoment, MomentKind, RuleOutcome
 from gateway.process.texts import plain
 
 FORMAT = 1
+EXAMINER = f"vendgate {metadata.version('vendgate')}"
 DOCUMENT = "docs/firmware.md"
 SHOWN_MAX = 200
 """The HTML shows at most so many moments of a rule; the JSON has all."""
+STRANGER = MomentKind.STRANGER
 WORDS = {RuleOutcome.PASS: "pass", RuleOutcome.FAIL: "fail", RuleOutcome.NOT_TRIED: "not tried"}
+HEADINGS = {**WORDS, RuleOutcome.NOT_TRIED: "nothing broken, not all tried"}
 
 
 def as_json(examined: Examined, *, began: dt.datetime) -> str:
@@ -30,7 +34,9 @@ def as_json(examined: Examined, *, began: dt.datetime) -> str:
             "format": FORMAT,
             "machine_id": examined.machine_id,
             "firmware": examined.firmware,
+            "examiner": EXAMINER,
             "began": began.isoformat(timespec="seconds"),
+            "turned_away": strangers(examined),
             "outcome": outcome(examined).value,
             "counts": {each.value: examined.count(each) for each in RuleOutcome},
             "rules": [_rule(finding) for finding in examined.findings],
@@ -39,6 +45,11 @@ def as_json(examined: Examined, *, began: dt.datetime) -> str:
         indent=1,
         ensure_ascii=False,
     )
+
+
+def strangers(examined: Examined) -> list[str]:
+    """Return the ids of other machines, which were turned away."""
+    return sorted({plain(each.text) for each in examined.moments if each.kind is STRANGER})
 
 
 def outcome(examined: Examined) -> RuleOutcome:
@@ -85,6 +96,9 @@ def as_html(examined: Examined, *, began: dt.datetime) -> str:
         firmware=plain(examined.firmware),
         began=began.isoformat(sep=" ", timespec="seconds"),
         outcome=WORDS[outcome(examined)],
+        heading=HEADINGS[outcome(examined)],
+        strangers=strangers(examined),
+        examiner=EXAMINER,
         counts={WORDS[each]: examined.count(each) for each in RuleOutcome},
         rules=[_shown(finding, examined.moments) for finding in examined.findings],
         document=DOCUMENT,
@@ -137,6 +151,7 @@ def one_line(moment: MachineMoment) -> str:
         MomentKind.HAND: f"at the machine: {moment.text}",
         MomentKind.COUNTED: f"motors have turned: {moment.text}",
         MomentKind.TAPPED: "a connection begins, whose HTTP/2 pings can be seen",
+        MomentKind.STRANGER: f"another machine calls and is turned away: {moment.text}",
         MomentKind.PINGED: f"an HTTP/2 ping, {_since(moment.text)}",
     }
     return words.get(moment.kind, moment.text)

@@ -442,6 +442,12 @@ RULES: tuple[Rule, ...] = (
         "code-in-your-language",
         whole.fields,
     ),
+    Rule(
+        "rate",
+        "No more than 50 frames a second are sent over time, and no more than 200 at once.",
+        NUMBERS,
+        whole.rates,
+    ),
     Rule("evidence", "No result is denied by its own sensors.", DISPENSING, whole.evidence),
     Rule("request-ids", "A request_id is never used again.", SELLING, whole.requests),
 )

@@ -13,6 +13,10 @@ from gateway.v1 import machine_pb2 as pb
 FUNDS_MINOR = 5_000
 
 
+class NotChosen(Unplayed):
+    """The button was to be pressed, and the machine said nothing."""
+
+
 async def settle(desk: Desk) -> Call:
     """Bring the machine to rest: online, nobody's money in it, no request, no motor."""
     call = desk.current if desk.current is not None and not desk.current.over else None
@@ -94,7 +98,7 @@ def resumed(desk: Desk, vend_id: str = "") -> pb.ResumedSession:
 
 
 async def chosen(desk: Desk, call: Call, *, session: bool = True) -> MachineMoment:
-    """Have a customer choose; return the machine's VendRequest."""
+    """Have a customer choose; return the machine's VendRequest. Raises NotChosen."""
     if session and not desk.session_id:
         await begin_session(desk, call)
     column = desk.terms.columns[0]
@@ -105,8 +109,20 @@ async def chosen(desk: Desk, call: Call, *, session: bool = True) -> MachineMome
         column,
     )
     if found is None:
-        raise Unplayed(f"column {column} was to be chosen, and no VendRequest came")
+        raise NotChosen(f"column {column} was to be chosen, and no VendRequest came")
     return found
+
+
+async def chosen_again(desk: Desk, call: Call) -> MachineMoment | None:
+    """As ``chosen``, behind something that a machine may not have got over: None if it says nothing
+    although the button was pressed. A person may be late: Unplayed.
+    """
+    try:
+        return await chosen(desk, call)
+    except NotChosen:
+        if not desk.hands.sure:
+            raise
+        return None
 
 
 def approval(desk: Desk, request: MachineMoment, **fields: object) -> pb.VendApproved:

@@ -30,5 +30,7 @@ SLACK_MS = 1_500
 """What the network and a slow board may add."""
 DIAL_MS = 300
 """For so long a machine may need to open a connection after its wait."""
+SLOW_DIAL_MS = 3_000
+"""So long a small board may need for it, with TLS."""
 EARLY_MS = 250
 """A timer that fires this much before its time is on time."""

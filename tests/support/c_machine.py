@@ -142,8 +142,12 @@ class CMachine:
 
     async def kill(self) -> None:
         """``kill -9``."""
-        self._process.kill()
+        self.cut_power()
         await self.dead()
+
+    def cut_power(self) -> None:
+        """``kill -9``, while somebody else listens to it."""
+        self._process.kill()
 
     def tell(self, number: signal.Signals) -> None:
         """Send a signal to the process."""

@@ -250,6 +250,27 @@ def believes_the_wall(
     return sound(self, frame, now_ms)  # type: ignore[no-any-return]
 
 
+@plants("result-told-twice", Machine, "_welcomed")
+def tells_the_last_result_again(
+    sound: Sound, self: Machine, frame: service_pb.ConnectResponse, now_ms: int
+) -> list[Command]:
+    """A result that Welcome says is saved is told once more, under a new number."""
+    told = [each for each in self.outbox.unacked if each.HasField("vend_success")]
+    commands: list[Command] = sound(self, frame, now_ms)
+    for each in told:
+        if each.seq <= frame.welcome.last_seq:
+            commands += self.connection.say(Frame(vend_success=each.vend_success), now_ms)
+    return commands
+
+
+@plants("refused-frame", Vending, "refused")
+def waits_for_an_answer_to_a_refused_request(
+    sound: Sound, self: Vending, request_id: str
+) -> list[Command]:
+    """Who is refused a frame goes on waiting for its answer."""
+    return []
+
+
 @plants("evidence", Vending, "_report")
 def reports_no_drop(sound: Sound, self: Vending, line: VendLine, now_ms: int) -> list[Command]:
     """Success is told with a sensor that saw nothing."""

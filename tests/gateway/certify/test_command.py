@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
@@ -22,6 +23,42 @@ def test_what_cannot_be_done_is_told() -> None:
     assert 2 == CliRunner().invoke(app, ["certify", "--only", "nope"]).exit_code
     cert = str(Path(__file__))
     assert 2 == CliRunner().invoke(app, ["certify", "--cert", cert]).exit_code
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--listen", "7443", "HOST:PORT is wanted"),
+        ("--listen", "127.0.0.1:99999", "HOST:PORT is wanted"),
+        ("--column", "", "1 to 16 bytes"),
+        ("--column", "a-name-of-17-bytes", "1 to 16 bytes"),
+        ("--hand", "/no/such/hand", "there is no program /no/such/hand"),
+        ("--power-cut", "relay 'off", "cannot be read as a command"),
+        ("--report", ".", "the name of a file is wanted"),
+        ("--report", f"{__file__}/certify", "cannot be used"),
+        ("--price", "99999999999999999999", "price"),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_the_machine_is_asked(
+    option: str, value: str, says: str
+) -> None:
+    """Not after seven minutes."""
+    refused = CliRunner().invoke(app, ["certify", option, value])
+
+    assert 2 == refused.exit_code, refused.output
+    assert says in refused.output
+    assert "listening" not in refused.output
+
+
+def test_files_that_are_no_certificates_are_told(tmp_path: Path) -> None:
+    """And not as an address that is in use."""
+    nothing = tmp_path / "nothing.pem"
+    nothing.write_text("nothing")
+    tls = ["--cert", str(nothing), "--key", str(nothing)]
+    refused = CliRunner().invoke(app, ["certify", *tls])
+
+    assert 2 == refused.exit_code
+    assert "PEM files" in refused.output
 
 
 def test_our_machine_passes_over_a_socket(tmp_path: Path) -> None:

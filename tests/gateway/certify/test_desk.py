@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from gateway.certify import desk as desk_module
-from gateway.certify.desk import Call, Desk, ExamTerms, Unplayed
+from gateway.certify.desk import Call, Desk, Ending, ExamTerms, Unplayed
 from gateway.certify.hands import HandAct, NoHands
 from gateway.certify.moments import MomentKind
 from gateway.v1 import machine_pb2 as pb
@@ -27,6 +27,8 @@ def new_desk() -> Desk:
 class Machine:
     """Says what it is told to say."""
 
+    serving: asyncio.Task[Ending | None]
+
     def __init__(self, desk: Desk) -> None:
         self.wire = MemoryWire()
         self.serving = asyncio.create_task(desk.serve(self.wire))
@@ -34,8 +36,8 @@ class Machine:
     def say(self, seq: int = 0, **payload: Any) -> None:
         self.wire.up.put_nowait(service_pb.ConnectRequest(seq=seq, **payload))
 
-    def hello(self, boot_id: str = "b1") -> None:
-        self.say(hello=pb.Hello(machine_id="VM-0001", boot_id=boot_id))
+    def hello(self, boot_id: str = "b1", machine_id: str = "VM-0001") -> None:
+        self.say(hello=pb.Hello(machine_id=machine_id, boot_id=boot_id))
 
     async def hear(self, payload: str | None) -> service_pb.ConnectResponse:
         while True:
@@ -142,3 +144,35 @@ async def test_a_flood_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     desk.record(MomentKind.HAND)
     with pytest.raises(Unplayed, match="floods"):
         desk.record(MomentKind.HAND)
+
+
+async def test_another_machine_is_turned_away() -> None:
+    """Neither its stream nor its Hello is judged, and it is told to come later."""
+    desk = new_desk()
+    _, call = await welcomed(desk)
+    other = Machine(desk)
+    other.hello("b9", machine_id="VM-0002")
+
+    ending = await other.serving
+    assert ending is not None
+    assert grpc.StatusCode.RESOURCE_EXHAUSTED is ending.code
+    assert ending.retry_after_ms > 0
+    assert call is await desk.online()
+    assert {"VM-0001"} == {
+        each.said_by_machine.hello.machine_id for each in desk.seen_since(0).hellos()
+    }
+    assert 1 == len(desk.seen_since(0).of(MomentKind.OPENED))
+    assert ["VM-0002"] == [each.text for each in desk.seen_since(0).of(MomentKind.STRANGER)]
+
+
+async def test_a_flood_of_bytes_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the examiner's memory ends."""
+    monkeypatch.setattr(desk_module, "HEARD_BYTES_MAX", 200)
+    desk = new_desk()
+    machine, _ = await welcomed(desk)
+    for seq in range(1, 9):
+        machine.say(seq, fault=pb.Fault(code="EGS", detail="d" * 60))
+
+    ending = await machine.serving
+    assert ending is not None
+    assert grpc.StatusCode.RESOURCE_EXHAUSTED is ending.code

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.certify import hands as hands_module
 from gateway.certify.hands import AskedHands, HandAct, NoHands, ProgramHands
 
 PROGRAM = """
@@ -89,3 +90,19 @@ async def test_nobody_does_nothing() -> None:
     """And so it is said."""
     assert not await NoHands().do(HandAct.SELECT)
     assert await NoHands().turns() is None
+
+
+async def test_a_program_that_hangs_is_ended_and_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all that it began; what else it is asked for it may still do."""
+    monkeypatch.setattr(hands_module, "PROGRAM_WITHIN_S", 1.0)
+    begun = tmp_path / "begun"
+    hangs = f"sh -c 'sleep 1000 & echo $! > {begun}; wait'"
+    hands = ProgramHands(hangs)
+
+    assert not await hands.do(HandAct.SELECT, "A1")
+    assert frozenset(HandAct) - {HandAct.SELECT} == hands.can
+    if child := begun.exists() and begun.read_text().strip():  # a slow computer begins nothing
+        status = Path("/proc") / child / "stat"
+        assert not status.exists() or " Z " in status.read_text()

@@ -22,6 +22,14 @@ def sound() -> Tale:
     return tale.approved().succeeded(ack=2)
 
 
+def flood() -> Tale:
+    tale = sound()
+    for _ in range(211):
+        tale.heard(heartbeat=pb.Heartbeat())
+        tale.at_ms -= 999
+    return tale
+
+
 def too_early() -> Tale:
     able = pb.Capabilities(response_time_ms=40_000)
     tale = sound().heard(hello=pb.Hello(capabilities=able), stream=2)
@@ -40,6 +48,7 @@ def ended(**payload: Any) -> Tale:
         judges.numbers,
         judges.acknowledgements,
         judges.fields,
+        judges.rates,
         judges.evidence,
         judges.requests,
     ],
@@ -57,6 +66,7 @@ def test_a_sound_conversation_passes(judge: Judge) -> None:
         (judges.hellos, Tale().heard(hello=pb.Hello(machine_id="VM-0001"))),
         (judges.hellos, sound().heard(hello=pb.Hello())),
         (judges.hellos, too_early()),
+        (judges.rates, flood()),
         (judges.readers, Tale().connected().asked(1)),
         (judges.numbers, Tale().connected().asked(2)),
         (judges.numbers, sound().asked(2, "r2")),
@@ -90,6 +100,7 @@ def test_what_breaks_a_rule_fails_it(judge: Judge, tale: Tale) -> None:
         judges.numbers,
         judges.acknowledgements,
         judges.fields,
+        judges.rates,
         judges.evidence,
         judges.requests,
     ],

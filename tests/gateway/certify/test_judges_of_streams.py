@@ -33,6 +33,18 @@ def test_waits_that_are_drawn_pass() -> None:
         assert RuleOutcome.PASS is waits(*drawn).outcome, drawn
 
 
+@pytest.mark.parametrize("dial_ms", [1_200, 2_000, 2_900])
+def test_a_small_board_may_take_seconds_for_a_handshake(dial_ms: int) -> None:
+    """That is no wait, and no wait without jitter passes for one."""
+    rng = Random(dial_ms)
+    for _ in range(300):
+        drawn = [rng.randint(0, range_ms) + dial_ms for range_ms in ranges()]
+        assert RuleOutcome.PASS is waits(*drawn).outcome, drawn
+    assert RuleOutcome.FAIL is waits(*[range_ms + dial_ms for range_ms in ranges()]).outcome
+    assert RuleOutcome.FAIL is waits(*[range_ms // 2 + dial_ms for range_ms in ranges()]).outcome
+    assert RuleOutcome.FAIL is waits(*[50 + dial_ms for _ in ranges()]).outcome
+
+
 @pytest.mark.parametrize(
     "waits_ms",
     [

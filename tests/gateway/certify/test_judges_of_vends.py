@@ -74,6 +74,8 @@ def test_a_repeated_approval_has_the_same_result() -> None:
         (pb.JOURNAL_STAGE_ACCEPTED, False, RuleOutcome.FAIL),
         (pb.JOURNAL_STAGE_SUCCEEDED, True, RuleOutcome.PASS),
         (pb.JOURNAL_STAGE_FAILED, True, RuleOutcome.FAIL),
+        (pb.JOURNAL_STAGE_UNSPECIFIED, False, RuleOutcome.FAIL),
+        (99, False, RuleOutcome.FAIL),
     ],
 )
 def test_the_tail_and_what_is_told_agree(
@@ -100,5 +102,8 @@ def test_a_settled_vend_leaves_the_tail() -> None:
     tail = [pb.JournalEntry(vend_id="v1", stage=pb.JOURNAL_STAGE_SUCCEEDED)]
     once = vend().succeeded().connected("b2", stream=2, journal_tail=tail)
     assert RuleOutcome.PASS is judges.power_cut_with_result(once.seen).outcome
+    tail[0].MergeFromString(bytes([0x10, 99]))
+    strange = vend().succeeded().connected("b2", stream=2, journal_tail=tail)
+    assert "the tail says 99" in judges.power_cut_with_result(strange.seen).why
     again = once.connected("b2", stream=3, journal_tail=tail)
     assert RuleOutcome.FAIL is judges.power_cut_with_result(again.seen).outcome

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+from dataclasses import replace
 
 from gateway.certify.examination import Examined, Judged
 from gateway.certify.moments import MomentKind, broken, kept, untried
@@ -53,6 +54,16 @@ def test_people_get_one_file_that_loads_nothing() -> None:
     assert "&lt;b&gt;bold&lt;/b&gt; 1.0" in html
     assert [] == re.findall(r"(?:src|href)=|url\(|@import", html)
     assert 1 == html.count('<details id="numbers" open>')
+    assert 1 == html.count('<details id="resend" open>')
+    assert 1 == html.count('<details id="pay-first">')
+
+
+def test_a_machine_that_broke_nothing_is_not_called_untried() -> None:
+    """A customer reads the heading alone."""
+    whole = report()
+    told = as_html(replace(whole, findings=whole.findings[:2]), began=BEGAN)
+
+    assert "<title>VM-0001: nothing broken, not all tried</title>" in told
 
 
 def test_an_unknown_number_of_an_enum_is_shown() -> None:

@@ -37,7 +37,11 @@ bool kit_machine_busy(const struct kit_machine *machine) {
 
 void kit_restart(struct kit_machine *machine, const char *why) {
   machine->halted = true; /* whatever comes before the board restarts is not obeyed */
-  machine->port->restart(machine->port->context, why);
+  if (machine->running.turning) {
+    machine->restart_why = why; /* else nobody would know whether goods fell */
+  } else {
+    machine->port->restart(machine->port->context, why);
+  }
 }
 
 /* --- saying --- */
@@ -65,10 +69,10 @@ bool kit_say(struct kit_machine *machine, uint32_t tag, const char *id, const pb
 
 void kit_fault(struct kit_machine *machine, const char *code, const char *detail,
                const char *column) {
-  /* A detail of up to 64 bytes, so that every frame of the outbox has the same small size. */
+  /* A short detail, so that every frame of the outbox has the same small size. */
   gateway_v1_Fault body = {0};
   kit_copy(body.code, sizeof body.code, code);
-  kit_copy(body.detail, 64 + 1, detail);
+  kit_copy(body.detail, KIT_DETAIL_MAX + 1, detail);
   kit_copy(body.column, sizeof body.column, column);
   kit_say(machine, gateway_v1_ConnectRequest_fault_tag, "", gateway_v1_Fault_fields, &body, false);
 }

@@ -15,6 +15,7 @@ enum {
   KIT_RESPONSE_TIME_MS = 40000,
   KIT_WELCOME_WITHIN_MS = 40000,
   KIT_FRAME_BYTES_MAX = 2900, /* the longest frame that a machine says: a Hello with 32 lines */
+  KIT_DETAIL_MAX = 96, /* of a Fault: some words and a vend_id, within KIT_BODY_MAX */
   KIT_NO_LINK = -1
 };
 
@@ -54,6 +55,7 @@ struct kit_machine {
   uint64_t handled_seq, told_ack, next_seq;
   uint64_t again_from, again_through; /* what was sent again by the backend's wish */
   bool heartbeat_due, halted;
+  const char *restart_why; /* halted, and the motor turns: the board restarts when it is at rest */
 
   /* What the customer sees. */
   bool in_service, door_open, door_told;

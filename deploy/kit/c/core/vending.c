@@ -197,7 +197,9 @@ static void repeat(struct kit_machine *machine, const struct kit_vend *known) {
     const struct kit_vend line = not_run(machine, known->vend_id, known->request_hash, NOT_STARTED);
     fail(machine, &line);
   } else {
-    kit_fault(machine, "EJM", "the power failed while a motor was on; it is not repeated", "");
+    char detail[KIT_DETAIL_MAX + 1] = "power failed with the motor on: ";
+    kit_append(detail, sizeof detail, known->vend_id);
+    kit_fault(machine, "EJM", detail, "");
   }
 }
 
@@ -311,7 +313,7 @@ void kit_machine_motor_stopped(struct kit_machine *machine, gateway_v1_MotorEvid
   if (line.cause != 0) {
     line.stage = FAILED;
   }
-  vend->open = false;
+  vend->open = vend->turning = false;
   /* What really happened is told even if the flash did not take it; nothing more is sold then. */
   (void)kit_journal_vend(&machine->journal, line);
   port->step(port->context, KIT_STEP_RESULT);
@@ -319,4 +321,7 @@ void kit_machine_motor_stopped(struct kit_machine *machine, gateway_v1_MotorEvid
   tell_broken(machine, vend->column, motor, line.cause);
   port->tell(port->context, line.cause == 0 ? KIT_NEWS_SOLD : KIT_NEWS_FAILED, line.vend_id,
              line.cause);
+  if (machine->restart_why != NULL) {
+    port->restart(port->context, machine->restart_why); /* the next Hello tells the result */
+  }
 }

@@ -556,6 +556,39 @@ static void a_boot_that_is_known_restarts(void) {
   HOLDS(board.restarts == 1 && hear() == 0);
 }
 
+/* The motor turns when the boot turns out to be beyond repair: what fell is written down first. */
+static void a_restart_waits_for_the_motor(void) {
+  ready();
+  HOLDS(kit_machine_select(&machine, "C0") == NULL);
+  approve("v1", machine.request.request_id);
+  scold(gateway_v1_ProtocolErrorCode_PROTOCOL_ERROR_CODE_SEQ_REUSED, 2, 2);
+  HOLDS(board.turns == 1 && board.restarts == 0 && hear() == 0);
+  dropped();
+  HOLDS(board.restarts == 1 && stage_of("v1") == 3);
+}
+
+/* Nobody knows whether goods fell: the fault says of which vend, however long its name is. */
+static void a_doubt_is_told_by_name(void) {
+  static const char *const name =
+      "v-sixty-four-bytes-are-the-bound-of-a-vend-id-0123456789-0123456";
+  gateway_v1_Fault fault = gateway_v1_Fault_init_zero;
+  char request_id[KIT_ID_MAX + 1];
+  ready();
+  HOLDS(strlen(name) == KIT_ID_MAX && kit_machine_select(&machine, "C0") == NULL);
+  kit_copy(request_id, sizeof request_id, machine.request.request_id);
+  approve(name, request_id);
+  power_up();
+  welcome(0);
+  approve(name, request_id);
+  const struct kit_outbox *outbox = &machine.outbox;
+  const struct kit_frame *last =
+      &outbox->frames[(outbox->first + outbox->count - 1) % KIT_FRAMES_MAX];
+  pb_istream_t stream = pb_istream_from_buffer(last->body, last->size);
+  HOLDS(last->tag == gateway_v1_ConnectRequest_fault_tag);
+  HOLDS(pb_decode(&stream, gateway_v1_Fault_fields, &fault) && kit_same(fault.code, "EJM"));
+  HOLDS(strstr(fault.detail, name) != NULL && board.turns == 1);
+}
+
 /* --- lines --- */
 
 static void a_move_keeps_the_first_line_until_the_second_is_welcome(void) {
@@ -643,6 +676,8 @@ int main(void) {
   gaps_are_sent_again_once();
   a_refused_choice_is_over();
   a_boot_that_is_known_restarts();
+  a_restart_waits_for_the_motor();
+  a_doubt_is_told_by_name();
   a_move_keeps_the_first_line_until_the_second_is_welcome();
   waits_grow_and_are_reset_by_welcome_only();
   a_silent_line_is_left();

@@ -225,7 +225,9 @@ _GOES = (
     "AND place = NEW.from_place AND product = NEW.product AND lot = NEW.lot AND quantity = 0"
 )
 """The place of an act on a column is no place any more once it is empty."""
-_IS_OFFICE = "substr(NEW.{0}, 1, 4) IN ('WARE', 'VAN:', 'VISI', 'REMO')"
+# Written for SQLite, which would make a table of a longer list whenever something is sold.
+_OF_MACHINE = "(substr(NEW.{0}, 1, 7) = 'COLUMN:' OR substr(NEW.{0}, 1, 8) = 'LOADING:')"
+_IS_OFFICE = f"(replace(NEW.{{0}}, ':', '') <> NEW.{{0}} AND NOT {_OF_MACHINE})"
 _FROM_OFFICE, _TO_OFFICE = _IS_OFFICE.format("from_place"), _IS_OFFICE.format("to_place")
 _COMES = (
     "INSERT INTO goods_arrivals (place, product, lot, machine_id, quantity) "  # noqa: S608 - our own words
@@ -252,7 +254,7 @@ _ARRIVES_ON_SQLITE = (
     f"SELECT NEW.to_place, NEW.product, NEW.lot, {_WHOSE}, NEW.quantity "
     f"WHERE {_BY_MACHINE_TO_OFFICE}; "
     f"{_ADDS}SELECT NEW.to_place, NEW.product, {_LOT.format('to_place')}, {_WHOSE}, NEW.quantity "
-    f"WHERE NOT ({_BY_MACHINE_TO_OFFICE}) {_TO_WHAT_IS_THERE}"
+    f"WHERE instr(NEW.to_place, ':') > 0 AND NOT ({_BY_MACHINE_TO_OFFICE}) {_TO_WHAT_IS_THERE}"
 )
 _TAKES_IN_ON_POSTGRESQL = (
     f"WITH came AS (DELETE FROM goods_arrivals WHERE {_ARRIVED} RETURNING machine_id, quantity) "  # noqa: S608 - our own words
@@ -264,15 +266,19 @@ FUNCTION = "goods_are_counted"
 
 
 def _on_sqlite() -> list[str]:
+    refused = f"SELECT RAISE(ABORT, '{NOTHING_THERE}') WHERE changes() = 0"
     return [
+        # A sale, which a machine decides and which goes to no place, fires this one alone.
         (
             "CREATE TRIGGER goods_moves_leave AFTER INSERT ON goods_moves "
-            f"WHEN instr(NEW.from_place, ':') > 0 BEGIN {_TAKES_IN_ON_SQLITE}; {_LEAVES}; "
-            f"SELECT RAISE(ABORT, '{NOTHING_THERE}') WHERE changes() = 0; {_GOES}; END"
+            f"WHEN {_OF_MACHINE.format('from_place')} BEGIN {_LEAVES}; "
+            f"{refused}; {_GOES}; END"
         ),
         (
             "CREATE TRIGGER goods_moves_arrive AFTER INSERT ON goods_moves "
-            f"WHEN instr(NEW.to_place, ':') > 0 BEGIN {_ARRIVES_ON_SQLITE}; END"
+            "WHEN instr(NEW.to_place, ':') > 0 OR NEW.version IS NULL "
+            f"BEGIN {_TAKES_IN_ON_SQLITE}; {_LEAVES} AND {_FROM_OFFICE}; "
+            f"{refused} AND {_FROM_OFFICE}; {_ARRIVES_ON_SQLITE}; END"
         ),
     ]
 

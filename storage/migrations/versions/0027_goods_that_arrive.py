@@ -35,7 +35,9 @@ GOES = (
     "DELETE FROM goods_balances WHERE substr(NEW.from_place, 1, 8) = 'LOADING:' "
     "AND place = NEW.from_place AND product = NEW.product AND lot = NEW.lot AND quantity = 0"
 )
-OFFICE = "substr(NEW.{0}, 1, 4) IN ('WARE', 'VAN:', 'VISI', 'REMO')"
+# Written for SQLite, which would make a table of a longer list whenever something is sold.
+OF_MACHINE = "(substr(NEW.{0}, 1, 7) = 'COLUMN:' OR substr(NEW.{0}, 1, 8) = 'LOADING:')"
+OFFICE = f"(replace(NEW.{{0}}, ':', '') <> NEW.{{0}} AND NOT {OF_MACHINE})"
 FROM_OFFICE, TO_OFFICE = OFFICE.format("from_place"), OFFICE.format("to_place")
 COMES = (
     "INSERT INTO goods_arrivals (place, product, lot, machine_id, quantity) "  # noqa: S608 - our own words
@@ -58,15 +60,34 @@ ARRIVES_ON_SQLITE = (
     f"SELECT NEW.to_place, NEW.product, NEW.lot, {WHOSE}, NEW.quantity "
     f"WHERE {BY_MACHINE_TO_OFFICE}; "
     f"{ADDS}SELECT NEW.to_place, NEW.product, {LOT.format('to_place')}, {WHOSE}, NEW.quantity "
-    f"WHERE NOT ({BY_MACHINE_TO_OFFICE}) {TO_WHAT_IS_THERE}"
+    f"WHERE instr(NEW.to_place, ':') > 0 AND NOT ({BY_MACHINE_TO_OFFICE}) {TO_WHAT_IS_THERE}"
 )
+REFUSED = f"SELECT RAISE(ABORT, '{NOTHING_THERE}') WHERE changes() = 0"
+ON_SQLITE = {
+    # A sale, which a machine decides and which goes to no place, fires this one alone.
+    "leave": (
+        OF_MACHINE.format("from_place"),
+        f"{LEAVES}; {REFUSED}; {GOES}",
+    ),
+    "arrive": (
+        "instr(NEW.to_place, ':') > 0 OR NEW.version IS NULL",
+        (
+            f"{TAKES_IN_ON_SQLITE}; {LEAVES} AND {FROM_OFFICE}; {REFUSED} AND {FROM_OFFICE}; "
+            f"{ARRIVES_ON_SQLITE}"
+        ),
+    ),
+}
+BEFORE_ON_SQLITE = {
+    "leave": ("instr(NEW.from_place, ':') > 0", f"{LEAVES}; {REFUSED}; {GOES}"),
+    "arrive": ("instr(NEW.to_place, ':') > 0", ARRIVES),
+}
 
 
 def upgrade() -> None:
     """Make the table, and have moves write it; give applications their order."""
     _arrivals()
     if op.get_bind().dialect.name == "sqlite":
-        _on_sqlite(f"{TAKES_IN_ON_SQLITE}; ", ARRIVES_ON_SQLITE)
+        _on_sqlite(ON_SQLITE)
     else:
         _on_postgresql(
             f"IF {FROM_OFFICE} THEN {TAKES_IN_ON_POSTGRESQL}; END IF; ",
@@ -83,8 +104,10 @@ def downgrade() -> None:
         f"{ADDS}SELECT place, product, lot, max(machine_id), sum(quantity) FROM goods_arrivals "  # noqa: S608 - our own words
         f"WHERE quantity > 0 GROUP BY place, product, lot {TO_WHAT_IS_THERE}"
     )
-    make = _on_sqlite if op.get_bind().dialect.name == "sqlite" else _on_postgresql
-    make("", ARRIVES)
+    if op.get_bind().dialect.name == "sqlite":
+        _on_sqlite(BEFORE_ON_SQLITE)
+    else:
+        _on_postgresql("", ARRIVES)
     op.drop_table("goods_arrivals")
 
 
@@ -108,18 +131,13 @@ def _arrivals() -> None:
         op.create_index(f"goods_arrivals_by_{name}", "goods_arrivals", columns)
 
 
-def _on_sqlite(taken_in: str, arrives: str) -> None:
-    for name in ("leave", "arrive"):
+def _on_sqlite(triggers: dict[str, tuple[str, str]]) -> None:
+    for name, (when, does) in triggers.items():
         op.execute(f"DROP TRIGGER IF EXISTS goods_moves_{name}")
-    op.execute(
-        "CREATE TRIGGER goods_moves_leave AFTER INSERT ON goods_moves "
-        f"WHEN instr(NEW.from_place, ':') > 0 BEGIN {taken_in}{LEAVES}; "
-        f"SELECT RAISE(ABORT, '{NOTHING_THERE}') WHERE changes() = 0; {GOES}; END"
-    )
-    op.execute(
-        "CREATE TRIGGER goods_moves_arrive AFTER INSERT ON goods_moves "
-        f"WHEN instr(NEW.to_place, ':') > 0 BEGIN {arrives}; END"
-    )
+        op.execute(
+            f"CREATE TRIGGER goods_moves_{name} AFTER INSERT ON goods_moves "
+            f"WHEN {when} BEGIN {does}; END"
+        )
 
 
 def _on_postgresql(taken_in: str, arrives: str) -> None:

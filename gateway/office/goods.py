@@ -11,7 +11,8 @@ from gateway.office.reversal_calls import ReversalCalls
 from gateway.office.v1 import goods_service_pb2 as wire
 from gateway.office.v1 import goods_service_pb2_grpc
 from gateway.process.texts import plain
-from storage.office.goods import Goods, GoodsBalanceView, GoodsMoveView
+from storage.office.balances import GoodsBalanceView
+from storage.office.goods import Goods, GoodsMoveView
 from storage.office.locks import Locks
 from storage.office.lots import Lots
 from storage.office.reversals import Reversals

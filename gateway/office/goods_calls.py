@@ -24,12 +24,12 @@ from gateway.fleet.errors import CallRefused, not_possible
 from gateway.office.errors import deed_of, in_words, refused
 from gateway.office.goods_fields import ENDS, OUT_OF_COLUMN, QUANTITY_MAX, GoodsFields
 from gateway.office.v1 import goods_service_pb2 as wire
+from storage.office.balances import GoodsBalanceView
 from storage.office.deeds import used_before
 from storage.office.goods import (
     ActView,
     Errand,
     Goods,
-    GoodsBalanceView,
     GoodsLine,
     kind_out_of_column,
 )

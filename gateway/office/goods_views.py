@@ -8,7 +8,8 @@ from gateway.office.v1 import goods_pb2
 from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.fleet.positions import number
-from storage.office.goods import GoodsBalanceView, GoodsMoveView, Key
+from storage.office.balances import GoodsBalanceView, Key
+from storage.office.goods import GoodsMoveView
 from storage.office.lots import LotColumnView, LotView
 
 _PARTS = 3

@@ -6,7 +6,8 @@ was away. Each call has a request id of its line's, and asks only for what is no
 that is carried out again, because a gateway died over it, changes nothing twice.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import functools
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -100,16 +101,14 @@ class LineActs:
         calls = ProfileCalls(
             profiles=self.profiles, stays=self.stays, acts=self.acts, clock=self.acts.clock
         )
-        there = await self.profiles.some([wish.machine_id], self.acts.clock.now_ms())
-        labels = there[0].content.labels if there else {}
-        if (changed := profile(wish, labels)) is not None:
+        if (changed := profile(wish)) is not None:
             await once(
                 self.acts,
                 changed,
                 wire.UpdateMachineProfileResponse,
                 act,
                 request_id,
-                calls.update,
+                functools.partial(calls.update, keep_labels=True),
                 lambda made: wire.UpdateMachineProfileResponse(profile=place_views.profile(made)),
             )
         if (placed := placement(wish)) is not None:
@@ -209,22 +208,21 @@ def update(wish: MachineWish, view: MachineView) -> fleet_service_pb2.UpdateMach
     )
 
 
-def profile(
-    wish: MachineWish, labels: Mapping[str, str]
-) -> wire.UpdateMachineProfileRequest | None:
-    """Return the call that changes the profile; labels that the file does not name stay."""
+def profile(wish: MachineWish) -> wire.UpdateMachineProfileRequest | None:
+    """Return the call that changes the profile. It names the labels of the file alone: the others
+    stay, as they are when it is made.
+    """
     paths = [name for name in ("serial", "model") if wish.has(name)]
     if wish.labels:
         paths.append("labels")
     if not paths:
         return None
-    kept = {label: value for label, value in {**labels, **wish.labels}.items() if value}
     return wire.UpdateMachineProfileRequest(
         profile=machine_profile_pb2.MachineProfile(
             machine_id=wish.machine_id,
             serial=wish.cells.get("serial", ""),
             model=wish.cells.get("model", ""),
-            labels=kept,
+            labels=wish.labels,
         ),
         update_mask=FieldMask(paths=paths),
     )

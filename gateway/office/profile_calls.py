@@ -13,7 +13,7 @@ from actors.ports import Clock
 from gateway.fleet.act import Act
 from gateway.fleet.machine_acts import MachineActs
 from gateway.office.errors import deed_of, in_words
-from gateway.office.place_fields import MODEL_LENGTH_MAX, SERIAL_LENGTH_MAX, PlaceFields
+from gateway.office.place_fields import LABELS_MAX, MODEL_LENGTH_MAX, SERIAL_LENGTH_MAX, PlaceFields
 from gateway.office.v1 import machine_profile_service_pb2 as wire
 from storage.fleet.changes import Maintenance
 from storage.office.profiles import Profiles, ProfileView, out_of_service
@@ -31,8 +31,12 @@ class ProfileCalls:
     acts: MachineActs
     clock: Clock
 
-    async def update(self, request: wire.UpdateMachineProfileRequest, act: Act) -> ProfileView:
-        """UpdateMachineProfile."""
+    async def update(
+        self, request: wire.UpdateMachineProfileRequest, act: Act, *, keep_labels: bool = False
+    ) -> ProfileView:
+        """UpdateMachineProfile. ``keep_labels``: those that it does not name stay, and one without
+        a value goes.
+        """
         given = request.profile
         fields = PlaceFields().machine_id(given.machine_id, field="profile.machine_id")
         paths = fields.mask(request.update_mask.paths, PATHS)
@@ -45,12 +49,19 @@ class ProfileCalls:
             fields.line("profile.model", given.model, most=MODEL_LENGTH_MAX)
             changes["model"] = given.model
         if "labels" in paths:
-            fields.labels("profile.labels", given.labels)
+            named = {label: value for label, value in given.labels.items() if value}
+            fields.labels("profile.labels", named if keep_labels else given.labels)
             changes["labels"] = dict(given.labels)
         fields.done()
         deed = deed_of(act, "UpdateMachineProfile", self.clock)
         with in_words():
-            return await self.profiles.change(given.machine_id, changes, deed, etag=request.etag)
+            return await self.profiles.change(
+                given.machine_id,
+                changes,
+                deed,
+                etag=request.etag,
+                labels_max=LABELS_MAX if keep_labels else None,
+            )
 
     async def set_maintenance(self, request: wire.SetMaintenanceRequest, act: Act) -> ProfileView:
         """SetMaintenance."""

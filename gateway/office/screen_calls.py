@@ -126,7 +126,7 @@ class ScreenCalls:
     async def create_plan(self, request: wire.CreateScreenPlanRequest, act: Act) -> PlanView:
         """CreateScreenPlan."""
         fields = PlaceFields()
-        content = self._plan(fields, request.plan)
+        content = self._plan(fields, request.plan, kept=act.kept)
         fields.done()
         with in_words():
             deed = deed_of(act, "CreateScreenPlan", self.clock)
@@ -142,7 +142,9 @@ class ScreenCalls:
         self.changed()
         return view
 
-    def _plan(self, fields: PlaceFields, given: screen_pb2.ScreenPlan) -> PlanContent:
+    def _plan(
+        self, fields: PlaceFields, given: screen_pb2.ScreenPlan, *, kept: bool
+    ) -> PlanContent:
         fields.code("plan.code", given.code)
         fields.code("plan.playlist", given.playlist)
         selector = fields.selector(given.selector, field="plan.selector")
@@ -154,7 +156,9 @@ class ScreenCalls:
         if not 0 <= given.priority <= PRIORITY_MAX:
             fields.wrong("plan.priority", f"must be 0 to {PRIORITY_MAX}")
         not_after_ms = given.not_after.seconds * 1_000
-        if not self.clock.now_ms() < not_after_ms <= NOT_AFTER_MS_MAX:
+        # What was made when that was to come is told again.
+        from_ms = 0 if kept else self.clock.now_ms()
+        if not from_ms < not_after_ms <= NOT_AFTER_MS_MAX:
             fields.wrong("plan.not_after", "must be given, to come, and before the year 2200")
         days = sum(1 << (day - 1) for day in given.days if 1 <= day <= 7) or EVERY_DAY
         return PlanContent(

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Select,
     String,
     Subquery,
@@ -26,7 +27,14 @@ from actors.machine.invariants import WRITTEN_OFF
 from actors.machine.state import VendStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books, is_here, made_once, total
-from storage.tables import goods_balances, goods_moves, journal, machine_commands, vends
+from storage.tables import (
+    goods_arrivals,
+    goods_balances,
+    goods_moves,
+    journal,
+    machine_commands,
+    vends,
+)
 
 move = goods_moves.c
 OF_VENDS = (GoodsKind.SOLD.value, GoodsKind.VEND_WRITTEN_OFF.value)
@@ -152,6 +160,7 @@ def test_vends_took_what_they_dropped(books: Books) -> Iterator[int | Finding]:
 def goods_are_where_they_went(books: Books) -> Iterator[int | Finding]:
     """At every place there is what its moves add up to, product by product and lot by lot."""
     yield books.count(goods_balances)
+    yield books.count(goods_arrivals)
     for wrong in _misplaced():
         for row in books.odd_ones(wrong):
             lot = f" of lot {row.lot}" if row.lot else ""
@@ -170,7 +179,8 @@ def _misplaced() -> tuple[Select[Any], ...]:
     or from a place that is said to hold nothing.
     """
     moved = _moved()
-    said = select(*goods_balances.c[*_OF_GOODS, "quantity"]).subquery("said")
+    kept = (select(*of.c[*_OF_GOODS, "quantity"]) for of in (goods_balances, goods_arrivals))
+    said = _added_up(union(*kept)).subquery("said")
     numbers = [func.coalesce(of.c.quantity, 0) for of in (said, moved)]
     differs = numbers[0] != numbers[1]
     return tuple(
@@ -199,12 +209,15 @@ def _moved() -> Subquery:
             place.label("place"), move.product, lot.label("lot"), quantity.label("quantity")
         ).where(place.contains(":", autoescape=True))
 
-    sides = union(
-        side(move.to_place, move.quantity),
-        side(move.from_place, -move.quantity),
-    ).subquery("sides")
-    key = [sides.c[name] for name in ("place", "product", "lot")]
-    return select(*key, total(sides.c.quantity).label("quantity")).group_by(*key).subquery("moved")
+    sides = union(side(move.to_place, move.quantity), side(move.from_place, -move.quantity))
+    return _added_up(sides).subquery("moved")
+
+
+def _added_up(quantities: CompoundSelect[Any]) -> Select[Any]:
+    """Return how many there are of each of the goods of some rows."""
+    all_of = quantities.subquery("all_of")
+    key = [all_of.c[name] for name in _OF_GOODS]
+    return select(*key, total(all_of.c.quantity).label("quantity")).group_by(*key)
 
 
 def stock_is_what_is_in_the_column(books: Books) -> Iterator[int | Finding]:

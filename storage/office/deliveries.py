@@ -1,6 +1,6 @@
 """What comes from a supplier: products of the catalogue, and the lots that are new with it.
 
-Flows in: the lines of a delivery. Flows out: the rows of lots that were never there, or
+Flows in: the lines of a delivery. Flows out: the lots that were never there, kept, or
 OfficeRefused. The days and the costs of a lot are kept once, when it first comes.
 """
 
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Row, select
 
 from actors.machine import goods as words
+from storage.database import dialects
 from storage.office import product_rows
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.stays import is_past
@@ -48,14 +49,53 @@ class DeliveryLine(Protocol):
         ...
 
 
-def new_lots(
-    connection: Connection, lines: Sequence[DeliveryLine], to_place: str, now_ms: int
-) -> list[dict[str, Any]]:
-    """Return the rows of the lots that are new with a delivery. Raises NotThere or NotPossible
-    (PRODUCT_ARCHIVED, LOT_EXPIRED, LOT_DIFFERS).
+def check_delivery(
+    connection: Connection,
+    lines: Sequence[DeliveryLine],
+    to_place: str,
+    now_ms: int,
+    *,
+    only_check: bool,
+) -> None:
+    """Look whether a delivery may come, and keep the lots that are new with it unless it is only
+    checked. Of two deliveries of one new lot that come at once the second waits for the first one's
+    end, and must say the same of it. Raises NotThere or NotPossible (PRODUCT_ARCHIVED, LOT_EXPIRED,
+    LOT_DIFFERS).
     """
+    _check_products(connection, lines)
+    of_lots = [line for line in lines if line.lot]
+    for line in of_lots:
+        _may_come(line, to_place, now_ms)
+    if of_lots and not only_check:
+        # In one order, so that no two wait for each other; what is there stays as it is.
+        rows = [
+            _row(line, now_ms) for line in sorted(of_lots, key=lambda one: (one.product, one.lot))
+        ]
+        keep = dialects.insert_or_ignore(connection.dialect.name, goods_lots, ("product", "lot"))
+        connection.execute(keep.values(rows))
+    for line in of_lots:
+        c = goods_lots.c
+        lot = connection.execute(
+            select(goods_lots).where(c.product == line.product, c.lot == line.lot)
+        ).one_or_none()
+        terms = (line.expires_on, line.unit_cost_minor, line.currency)
+        if lot is not None and (lot.expires_on, lot.unit_cost_minor, lot.currency) != terms:
+            raise _differs(lot)
+
+
+def _row(line: DeliveryLine, now_ms: int) -> dict[str, Any]:
+    return {
+        "product": line.product,
+        "lot": line.lot,
+        "expires_on": line.expires_on,
+        "unit_cost_minor": line.unit_cost_minor,
+        "currency": line.currency,
+        "received_at_ms": now_ms,
+    }
+
+
+def _check_products(connection: Connection, lines: Sequence[DeliveryLine]) -> None:
     known = product_rows.several(connection, [line.product for line in lines], lock=False)
-    rows = []
     for line in lines:
         product = known.get(line.product)
         if product is None:
@@ -66,28 +106,6 @@ def new_lots(
                 f"product {line.product} is archived: RestoreProduct lets it be bought again",
                 product=line.product,
             )
-        if not line.lot:
-            continue
-        _may_come(line, to_place, now_ms)
-        c = goods_lots.c
-        lot = connection.execute(
-            select(goods_lots).where(c.product == line.product, c.lot == line.lot)
-        ).one_or_none()
-        terms = (line.expires_on, line.unit_cost_minor, line.currency)
-        if lot is None:
-            rows.append(
-                {
-                    "product": line.product,
-                    "lot": line.lot,
-                    "expires_on": line.expires_on,
-                    "unit_cost_minor": line.unit_cost_minor,
-                    "currency": line.currency,
-                    "received_at_ms": now_ms,
-                }
-            )
-        elif (lot.expires_on, lot.unit_cost_minor, lot.currency) != terms:
-            raise _differs(lot)
-    return rows
 
 
 def _may_come(line: DeliveryLine, to_place: str, now_ms: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, insert, literal, or_, select, tuple_
+from sqlalchemy import Connection, Row, insert, select
 
 from actors.machine import goods as words
 from actors.machine.goods import GoodsKind, column_place, loading_place
@@ -20,15 +20,14 @@ from actors.machine.state import Column, MachineState, column_named
 from storage import codec
 from storage.database.engine import Database
 from storage.office import deeds, visit_rows
+from storage.office.balances import GoodsBalanceView, Key, balances_at, page_of
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
-from storage.office.deliveries import new_lots
+from storage.office.deliveries import check_delivery
 from storage.office.move_lists import Looked, MovesWanted, looked, looked_at, moves_page
-from storage.tables import goods_balances, goods_lots, goods_moves, machine_states
+from storage.tables import goods_moves, machine_states
 
 SINCE_MAX = 1_000
 """A count may be this many moves of its machine late."""
-Key = tuple[str, str, str]
-"""Place, product and lot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,22 +86,6 @@ _ENDS = {
 def kind_out_of_column(to_place: str) -> GoodsKind:
     """Return as what goods leave a column for this place."""
     return _ENDS.get(to_place, GoodsKind.UNLOADED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoodsBalanceView:
-    """How many are at one place."""
-
-    place: str
-    product: str
-    lot: str
-    machine_id: str
-    quantity: int
-
-    @property
-    def key(self) -> Key:
-        """Where it stands in a list."""
-        return self.place, self.product, self.lot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,15 +157,18 @@ class Goods:
                         request=deed.claim.asked.request_id,
                     )
                 return DeedPlan(result=_views(keys, there))
-            lots = []
             if errand.kind is GoodsKind.RECEIVED:
-                lots = new_lots(connection, errand.lines, errand.to_place, deed.now_ms)
+                check_delivery(
+                    connection,
+                    errand.lines,
+                    errand.to_place,
+                    deed.now_ms,
+                    only_check=deed.only_check,
+                )
             after = _after(errand, there)
-            writes = [(insert(goods_moves), move_rows(errand, deed))]
-            if lots:
-                writes.append((insert(goods_lots), lots))
+            writes = ((insert(goods_moves), move_rows(errand, deed)),)
             details = (Detail(said=_said(errand), machine_id=errand.machine_id),)
-            return DeedPlan(result=_views(keys, after), writes=tuple(writes), details=details)
+            return DeedPlan(result=_views(keys, after), writes=writes, details=details)
 
         def again(connection: Connection) -> list[GoodsBalanceView]:
             keys = _keys(errand)
@@ -299,9 +285,9 @@ class Goods:
         self, *, place: str = "", machine_id: str = "", product: str = "", after: Key, limit: int
     ) -> list[GoodsBalanceView]:
         """Return the first ``limit`` balances behind a key, of one place, machine or product."""
-        query = balances_page(place, machine_id, product, after, limit)
-        rows = await self._db.read(lambda connection: connection.execute(query).all())
-        return [GoodsBalanceView(**row._mapping) for row in rows]  # noqa: SLF001 - a public name of SQLAlchemy's
+        return await self._db.read(
+            lambda connection: page_of(connection, place, machine_id, product, after, limit)
+        )
 
 
 def move_view(row: Row[Any]) -> GoodsMoveView:
@@ -318,39 +304,9 @@ def move_reversed(move_id: int) -> NotPossible:
     )
 
 
-def balances_page(place: str, machine_id: str, product: str, after: Key, limit: int) -> Select[Any]:
-    """Return the query for a page of balances that are not 0."""
-    c = goods_balances.c
-    query = select(goods_balances).where(c.quantity > 0)
-    order = [c.place, c.product, c.lot]
-    if place:
-        query = query.where(c.place == place)
-    if machine_id:
-        query = query.where(c.machine_id == machine_id)
-    if product:
-        query = query.where(c.product == product)
-        order = [c.lot, c.place]
-        last: Sequence[str] = (after[2], after[0])
-    else:
-        last = after
-    behind = tuple_(*order) > tuple_(*(literal(value) for value in last))
-    return query.where(behind).order_by(*order).limit(limit)
-
-
 def _keys(errand: Errand) -> list[Key]:
     places = [place for place in (errand.from_place, errand.to_place) if place not in words.NOWHERE]
     return [(place, line.product, line.lot) for place in places for line in errand.lines]
-
-
-def balances_at(connection: Connection, keys: Sequence[Key], *, lock: bool) -> dict[Key, int]:
-    """Return how many there are of each of these, in a transaction of the caller's."""
-    c = goods_balances.c
-    these = or_(*(and_(c.place == one[0], c.product == one[1], c.lot == one[2]) for one in keys))
-    # In one order, so that no two wait for each other.
-    query = select(goods_balances).where(these).order_by(c.place, c.product, c.lot)
-    if lock:
-        query = query.with_for_update()
-    return {(row.place, row.product, row.lot): row.quantity for row in connection.execute(query)}
 
 
 def _part_of(errand: Errand) -> visit_rows.Part:

@@ -6,7 +6,7 @@ out, and another goes on: a line that is not said to be done is done again, whic
 made for. Too many failures stop it, and so may a person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -30,7 +30,7 @@ from storage.books.audit_rows import Actor, AuditRow, actor_of, write_audit_rows
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.fleet import positions
-from storage.office import deeds
+from storage.office import deeds, import_turns
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.tables import machine_import_lines, machine_imports
 
@@ -100,7 +100,8 @@ class ImportLine:
 class ImportView:
     """An import: ``lines_per_s`` lines a second at most, stopped by more than ``failures_max``
     failures. ``reason``: why it was stopped. It begins at ``from_ms``; ``started_at_ms``: when it
-    did. ``about``: what of it is not in its lines.
+    did. ``about``: what of it is not in its lines. ``number``: the order in which those of its kind
+    began (``storage.office.import_turns``); 0 until then.
     """
 
     import_id: str
@@ -118,6 +119,7 @@ class ImportView:
     from_ms: int = 0
     started_at_ms: int | None = None
     about: str = ""
+    number: int = 0
 
 
 class Imports:
@@ -149,6 +151,11 @@ class Imports:
                 dialects.office_alone(connection)  # two that begin at once: one of them does
             deeds.check_unused(connection, deed, machine_imports.c.import_id, import_id)
             _check_room(connection, self._kind)
+            number = 0
+            if from_ms <= deed.now_ms and deed.locks:
+                # What was ordered for a moment that has come is before it, if nobody saw that yet.
+                import_turns.number_due(connection, self._kind, deed.now_ms)
+                number = import_turns.next_number(connection, self._kind)
             made = ImportView(
                 import_id=import_id,
                 state=ImportState.RUNNING,
@@ -160,6 +167,7 @@ class Imports:
                 kind=self._kind,
                 from_ms=from_ms,
                 about=about,
+                number=number,
             )
             rows = [_line_row(import_id, one) for one in lines]
             said = f"{self._kind.noun} {import_id} of {len(lines)} lines, {lines_per_s} a second"
@@ -223,22 +231,45 @@ class Imports:
             lambda connection: [_line(row) for row in connection.execute(wanted)]
         )
 
-    async def take(self, holder: str, *, now_ms: int, held_ms: int) -> ImportView | None:
-        """Return the first import whose time has come, held by ``holder`` alone for so long; None
-        if there is none or another holds it. What has begun goes on, even if the clock was set back
-        since then.
+    async def carried_out_next(self, view: ImportView) -> Sequence[ImportLine]:
+        """Return the first lines that may be carried out now, as many as in a second."""
+        wanted = import_turns.lines_to_carry_out(
+            view.import_id, self._kind, view.number, view.lines_per_s
+        )
+        return await self._db.read(
+            lambda connection: [_line(row) for row in connection.execute(wanted)]
+        )
+
+    async def take(
+        self,
+        holder: str,
+        *,
+        now_ms: int,
+        held_ms: int,
+        besides: Collection[str] = (),
+        only: str = "",
+    ) -> ImportView | None:
+        """Return an import whose time has come and of which lines may be carried out, the one that
+        was served the longest ago, held by ``holder`` alone for so long; none of ``besides``, or
+        ``only`` this one. None if there is none or others hold them. What has begun goes on, even
+        if the clock was set back since then.
         """
-        due = first_due(self._kind, now_ms)
+        due = import_turns.first_due(self._kind, now_ms)
 
         def work(connection: Connection) -> ImportView | None:
+            import_turns.number_due(connection, self._kind, now_ms)
             c = machine_imports.c
             # A clock that was set back must not make a hold last for ever.
             free = or_(
                 c.holder == holder, c.held_until_ms <= now_ms, c.held_until_ms > now_ms + held_ms
             )
+            free = and_(free, c.import_id.not_in(besides))
+            served = import_turns.next_served(self._kind, free, only=only)
             row = connection.execute(
                 update(machine_imports)
-                .where(c.import_id == connection.scalar(due), c.state == ImportState.RUNNING, free)
+                .where(
+                    c.import_id == connection.scalar(served), c.state == ImportState.RUNNING, free
+                )
                 .values(
                     holder=holder,
                     held_until_ms=now_ms + held_ms,
@@ -252,13 +283,18 @@ class Imports:
             return None  # nothing is written at rest
         return await self._db.write(work)
 
-    async def let_go(self, holder: str) -> None:
-        """Let another go on at once."""
+    async def let_go(self, holder: str, *, only: str = "", now_ms: int = 0) -> None:
+        """Let others go on at once, with all of what it holds or ``only`` with this one, which is
+        then served last.
+        """
         c = machine_imports.c
         free = update(machine_imports).where(
             c.kind == self._kind, c.state == ImportState.RUNNING, c.holder == holder
         )
-        await self._db.write(lambda connection: connection.execute(free.values(held_until_ms=0)))
+        if only:
+            free = free.where(c.import_id == only)
+        done = free.values(held_until_ms=now_ms)
+        await self._db.write(lambda connection: connection.execute(done))
 
     async def ended(
         self, import_id: str, lines: Sequence[ImportLine], *, holder: str, now_ms: int
@@ -302,14 +338,6 @@ class Imports:
         if row is None:
             raise NotThere(self._kind.code, import_id)
         return _view(row)
-
-
-def first_due(kind: ImportKind, now_ms: int) -> Select[Any]:
-    """Return the query for the import whose turn it is: those that run are few."""
-    c = machine_imports.c
-    begun = or_(c.from_ms <= now_ms, c.started_at_ms.is_not(None))
-    wanted = select(c.import_id).where(c.kind == kind, c.state == ImportState.RUNNING, begun)
-    return wanted.order_by(c.from_ms, c.created_at_ms, c.import_id).limit(1)
 
 
 def newest(
@@ -408,6 +436,7 @@ def _row(view: ImportView) -> dict[str, Any]:
         "from_ms": view.from_ms,
         "started_at_ms": None,
         "about": view.about,
+        "number": view.number,
     }
 
 
@@ -428,6 +457,7 @@ def _view(row: Row[Any]) -> ImportView:
         from_ms=row.from_ms,
         started_at_ms=row.started_at_ms,
         about=row.about,
+        number=row.number,
     )
 
 

@@ -76,10 +76,18 @@ class Profiles:
         return await self._db.read(lambda connection: _having(connection, serials))
 
     async def change(
-        self, machine_id: str, changes: Mapping[str, Any], deed: Deed, *, etag: str = ""
+        self,
+        machine_id: str,
+        changes: Mapping[str, Any],
+        deed: Deed,
+        *,
+        etag: str = "",
+        labels_max: int | None = None,
     ) -> ProfileView:
-        """Change the fields of its content that ``changes`` names; labels as a whole. Raises
-        NotThere, EtagOutdated or NotPossible (MACHINE_RETIRED, SERIAL_TAKEN).
+        """Change the fields of its content that ``changes`` names; labels as a whole, or, with
+        ``labels_max``, those that it names, so that there are no more than so many: one without a
+        value goes. Raises NotThere, EtagOutdated or NotPossible (MACHINE_RETIRED, SERIAL_TAKEN,
+        TOO_MANY_LABELS).
         """
 
         def plan(connection: Connection) -> DeedPlan[ProfileView]:
@@ -91,6 +99,8 @@ class Profiles:
             before = there_is(connection, machine_id, deed.now_ms, etag=etag)
             deeds.check_in_fleet(connection, machine_id)
             content = replace(before.content, **changes)
+            if labels_max is not None:
+                content = _with_labels(machine_id, before.content, content, labels_max)
             said = difference(before.content, content)
             if not said:
                 return DeedPlan(result=before)
@@ -285,6 +295,21 @@ def _row(view: ProfileView) -> dict[str, Any]:
         "updated_at_ms": view.updated_at_ms,
         "reason": view.reason,
     }
+
+
+def _with_labels(
+    machine_id: str, before: ProfileContent, after: ProfileContent, most: int
+) -> ProfileContent:
+    both = {**before.labels, **after.labels}
+    labels = {label: value for label, value in both.items() if value}
+    if len(labels) > most:
+        raise NotPossible(
+            "TOO_MANY_LABELS",
+            f"machine {machine_id} would have {len(labels)} labels, and {most} are the most: "
+            "take some away, with no value behind their names",
+            machine=machine_id,
+        )
+    return replace(after, labels=labels)
 
 
 def _view(row: Row[Any], labels: Mapping[str, str]) -> ProfileView:

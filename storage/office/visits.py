@@ -20,6 +20,7 @@ from storage.books.audit_rows import actor_of
 from storage.database.engine import Database
 from storage.fleet.changes import etag_of
 from storage.office import deeds
+from storage.office.balances import GoodsBalanceView, balances_at, page_of
 from storage.office.deeds import (
     AlreadyThere,
     Deed,
@@ -29,14 +30,7 @@ from storage.office.deeds import (
     NotPossible,
     NotThere,
 )
-from storage.office.goods import (
-    Errand,
-    GoodsBalanceView,
-    GoodsLine,
-    balances_at,
-    balances_page,
-    move_rows,
-)
+from storage.office.goods import Errand, GoodsLine, move_rows
 from storage.office.visit_rows import VisitView, visit_named
 from storage.tables import goods_balances, goods_moves, machines, visits
 
@@ -162,7 +156,8 @@ class Visits:
         def plan(connection: Connection) -> DeedPlan[VisitAccount]:
             there = _to_close(connection, visit, etag, lock=deed.locks)
             place = visit_place(visit)
-            left = _left(connection, visit, lock=deed.locks, limit=ACCOUNTED_MAX + 1)
+            into = there.van if deed.locks else ""
+            left = _left(connection, visit, into=into, limit=ACCOUNTED_MAX + 1)
             _accounted(there, left, returned, lost)
             errands = [
                 Errand(
@@ -287,14 +282,17 @@ def _to_close(connection: Connection, visit: str, etag: str, *, lock: bool) -> V
 
 
 def _left(
-    connection: Connection, visit: str, *, lock: bool, limit: int = LINES_MAX
+    connection: Connection, visit: str, *, into: str = "", limit: int = LINES_MAX
 ) -> list[GoodsBalanceView]:
+    """Return what is left of a visit. ``into``: it is about to go there, and so is locked with what
+    is there.
+    """
     place = visit_place(visit)
-    query = balances_page(place, "", "", ("", "", ""), limit)
-    rows = [GoodsBalanceView(**row._asdict()) for row in connection.execute(query)]
-    if lock and rows:
-        now = balances_at(connection, [row.key for row in rows], lock=True)
-        rows = [replace(row, quantity=now[row.key]) for row in rows]
+    rows = page_of(connection, place, "", "", ("", "", ""), limit)
+    if into and rows:
+        keys = [(where, row.product, row.lot) for where in (place, into) for row in rows]
+        now = balances_at(connection, keys, lock=True)
+        rows = [replace(row, quantity=now.get(row.key, 0)) for row in rows]
     return rows
 
 
@@ -336,7 +334,7 @@ def _account(connection: Connection, visit: str) -> VisitAccount:
     return VisitAccount(
         visit=_visit(connection, visit),
         lines=_lines(connection, visit),
-        left=_left(connection, visit, lock=False),
+        left=_left(connection, visit),
     )
 
 

@@ -11,7 +11,14 @@ from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal
 from storage.tables.fleet import answers, console_logins, limit_proposals, work_item_closings
-from storage.tables.goods import column_pars, goods_balances, goods_lots, goods_moves, visits
+from storage.tables.goods import (
+    column_pars,
+    goods_arrivals,
+    goods_balances,
+    goods_lots,
+    goods_moves,
+    visits,
+)
 from storage.tables.imports import machine_import_lines, machine_imports
 from storage.tables.insight import (
     followers,
@@ -104,6 +111,7 @@ __all__ = [
     "enrolment_tokens",
     "followers",
     "funnel_days",
+    "goods_arrivals",
     "goods_balances",
     "goods_lots",
     "goods_moves",

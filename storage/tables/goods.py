@@ -9,6 +9,11 @@ have no colon in their names and no balance.
 
 A column is first in, first out, and nobody tells lots apart in it: all that is in it stands under
 the lot ''.
+
+Each row of the balances has one owner. Those of columns and of what is on its way into one are the
+machine's commits'; those of the office's places are the office's, which holds them while it waits
+for the audit chain. So what a machine's decision brings to one of the office's places is a row of
+its own, an arrival: the office's next move out of that place adds it to the balance.
 """
 
 from sqlalchemy import (
@@ -130,6 +135,24 @@ Index(
     postgresql_where=text(_IS_ON_ITS_WAY),
 )
 
+# What machines' decisions brought to the office's places and no move of the office's has taken in:
+# each row is written once and taken once, so that no commit of a machine waits for the office.
+goods_arrivals = Table(
+    "goods_arrivals",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("place", String(64), nullable=False),
+    Column("product", String(64), nullable=False),
+    Column("lot", String(64), nullable=False),
+    # Of what was removed from a machine; '' of the others.
+    Column("machine_id", String(32), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    CheckConstraint("quantity > 0", name="brings_something"),
+    Index("goods_arrivals_by_place", "place", "product", "lot"),
+    Index("goods_arrivals_by_machine", "machine_id", "place", "product", "lot"),
+    Index("goods_arrivals_by_product", "product", "lot", "place"),
+)
+
 goods_lots = Table(
     "goods_lots",
     metadata,
@@ -197,31 +220,65 @@ _LEAVES = (
     "UPDATE goods_balances SET quantity = quantity - NEW.quantity "  # noqa: S608 - our own words
     f"WHERE place = NEW.from_place AND product = NEW.product AND lot = {_LOT.format('from_place')}"
 )
-_ARRIVES = (
-    "INSERT INTO goods_balances (place, product, lot, machine_id, quantity) "  # noqa: S608 - our own words
-    f"VALUES (NEW.to_place, NEW.product, {_LOT.format('to_place')}, {_WHOSE}, NEW.quantity) "
-    "ON CONFLICT (place, product, lot) DO UPDATE SET "
-    "quantity = goods_balances.quantity + excluded.quantity"
-)
 _GOES = (
     "DELETE FROM goods_balances WHERE substr(NEW.from_place, 1, 8) = 'LOADING:' "
     "AND place = NEW.from_place AND product = NEW.product AND lot = NEW.lot AND quantity = 0"
 )
 """The place of an act on a column is no place any more once it is empty."""
+# Written for SQLite, which would make a table of a longer list whenever something is sold.
+_OF_MACHINE = "(substr(NEW.{0}, 1, 7) = 'COLUMN:' OR substr(NEW.{0}, 1, 8) = 'LOADING:')"
+_IS_OFFICE = f"(replace(NEW.{{0}}, ':', '') <> NEW.{{0}} AND NOT {_OF_MACHINE})"
+_FROM_OFFICE, _TO_OFFICE = _IS_OFFICE.format("from_place"), _IS_OFFICE.format("to_place")
+_COMES = (
+    "INSERT INTO goods_arrivals (place, product, lot, machine_id, quantity) "  # noqa: S608 - our own words
+    f"VALUES (NEW.to_place, NEW.product, NEW.lot, {_WHOSE}, NEW.quantity)"
+)
+_ARRIVED = "place = NEW.from_place AND product = NEW.product AND lot = NEW.lot"
+_ADDS = "INSERT INTO goods_balances (place, product, lot, machine_id, quantity) "
+_TO_WHAT_IS_THERE = (
+    "ON CONFLICT (place, product, lot) DO UPDATE SET "
+    "quantity = goods_balances.quantity + excluded.quantity"
+)
+_ARRIVES = (
+    f"{_ADDS}VALUES (NEW.to_place, NEW.product, {_LOT.format('to_place')}, {_WHOSE}, NEW.quantity) "
+    f"{_TO_WHAT_IS_THERE}"
+)
+_TAKES_IN_ON_SQLITE = (
+    f"{_ADDS}SELECT place, product, lot, max(machine_id), sum(quantity) FROM goods_arrivals "  # noqa: S608 - our own words
+    f"WHERE {_FROM_OFFICE} AND {_ARRIVED} GROUP BY place, product, lot {_TO_WHAT_IS_THERE}; "
+    f"DELETE FROM goods_arrivals WHERE {_FROM_OFFICE} AND {_ARRIVED}"
+)
+_BY_MACHINE_TO_OFFICE = f"NEW.version IS NOT NULL AND {_TO_OFFICE}"
+_ARRIVES_ON_SQLITE = (
+    "INSERT INTO goods_arrivals (place, product, lot, machine_id, quantity) "
+    f"SELECT NEW.to_place, NEW.product, NEW.lot, {_WHOSE}, NEW.quantity "
+    f"WHERE {_BY_MACHINE_TO_OFFICE}; "
+    f"{_ADDS}SELECT NEW.to_place, NEW.product, {_LOT.format('to_place')}, {_WHOSE}, NEW.quantity "
+    f"WHERE instr(NEW.to_place, ':') > 0 AND NOT ({_BY_MACHINE_TO_OFFICE}) {_TO_WHAT_IS_THERE}"
+)
+_TAKES_IN_ON_POSTGRESQL = (
+    f"WITH came AS (DELETE FROM goods_arrivals WHERE {_ARRIVED} RETURNING machine_id, quantity) "  # noqa: S608 - our own words
+    f"{_ADDS}SELECT NEW.from_place, NEW.product, NEW.lot, max(machine_id), sum(quantity) "
+    f"FROM came HAVING count(*) > 0 {_TO_WHAT_IS_THERE}"
+)
 FUNCTION = "goods_are_counted"
 """What PostgreSQL's trigger calls."""
 
 
 def _on_sqlite() -> list[str]:
+    refused = f"SELECT RAISE(ABORT, '{NOTHING_THERE}') WHERE changes() = 0"
     return [
+        # A sale, which a machine decides and which goes to no place, fires this one alone.
         (
             "CREATE TRIGGER goods_moves_leave AFTER INSERT ON goods_moves "
-            f"WHEN instr(NEW.from_place, ':') > 0 BEGIN {_LEAVES}; "
-            f"SELECT RAISE(ABORT, '{NOTHING_THERE}') WHERE changes() = 0; {_GOES}; END"
+            f"WHEN {_OF_MACHINE.format('from_place')} BEGIN {_LEAVES}; "
+            f"{refused}; {_GOES}; END"
         ),
         (
             "CREATE TRIGGER goods_moves_arrive AFTER INSERT ON goods_moves "
-            f"WHEN instr(NEW.to_place, ':') > 0 BEGIN {_ARRIVES}; END"
+            "WHEN instr(NEW.to_place, ':') > 0 OR NEW.version IS NULL "
+            f"BEGIN {_TAKES_IN_ON_SQLITE}; {_LEAVES} AND {_FROM_OFFICE}; "
+            f"{refused} AND {_FROM_OFFICE}; {_ARRIVES_ON_SQLITE}; END"
         ),
     ]
 
@@ -230,10 +287,13 @@ def _on_postgresql() -> list[str]:
     return [
         (
             f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"IF strpos(NEW.from_place, ':') > 0 THEN {_LEAVES}; "
+            f"IF strpos(NEW.from_place, ':') > 0 THEN "
+            f"IF {_FROM_OFFICE} THEN {_TAKES_IN_ON_POSTGRESQL}; END IF; {_LEAVES}; "
             f"IF NOT FOUND THEN RAISE EXCEPTION '{NOTHING_THERE}' "
             f"USING ERRCODE = 'check_violation'; END IF; {_GOES}; END IF; "
-            f"IF strpos(NEW.to_place, ':') > 0 THEN {_ARRIVES}; END IF; RETURN NULL; END $$"
+            f"IF strpos(NEW.to_place, ':') > 0 THEN "
+            f"IF {_BY_MACHINE_TO_OFFICE} THEN {_COMES}; "
+            f"ELSE {_ARRIVES}; END IF; END IF; RETURN NULL; END $$"
         ),
         (
             "CREATE TRIGGER goods_moves_are_counted AFTER INSERT ON goods_moves FOR EACH ROW "

@@ -17,6 +17,7 @@ from storage.tables.base import metadata
 
 # ``kind`` says what; ``about`` is what of it is not in its lines. It begins at ``from_ms``, and has
 # begun when ``started_at_ms`` says so, whatever clocks say later.
+# ``number``: the order in which applications were ordered, whatever clocks say.
 # ``holder`` is at it until ``held_until_ms``; whoever comes later goes on.
 machine_imports = Table(
     "machine_imports",
@@ -40,6 +41,7 @@ machine_imports = Table(
     Column("started_at_ms", BigInteger),
     Column("reason", Text, nullable=False),
     Column("about", Text, nullable=False, server_default=text("''")),
+    Column("number", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("state IN ('RUNNING', 'DONE', 'STOPPED')", name="state_known"),
     Index(None, "state", "created_at_ms", "import_id"),
     Index("machine_imports_by_kind", "kind", "created_at_ms", "import_id"),
@@ -59,4 +61,14 @@ machine_import_lines = Table(
     Column("content", Text, nullable=False),
     CheckConstraint("state IN ('WAITING', 'DONE', 'FAILED')", name="state_known"),
     Index(None, "import_id", "state", "line"),
+)
+
+# Which applications still have something to do at a machine.
+_WAITING = text("state = 'WAITING'")
+Index(
+    "machine_import_lines_waiting",
+    machine_import_lines.c.machine_id,
+    machine_import_lines.c.import_id,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
 )

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.util import await_
 
 from storage.database.engine import Database, StorageConfig
@@ -55,3 +55,14 @@ async def held_beside(url: str) -> AsyncIterator[tuple[Owner, SlowCommit]]:
         gateway.go_on.set()
         await gateway.close()
         await host.close()
+
+
+async def waiting(db: Database, count: int) -> None:
+    """Return when so many transactions wait for another one."""
+    asked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "AND datname = current_database()"
+    )
+    async with asyncio.timeout(30):
+        while (await db.read(lambda connection: connection.scalar(asked)) or 0) < count:
+            await asyncio.sleep(0.01)

@@ -261,7 +261,7 @@ Global___PlanogramTemplate: _TypeAlias = PlanogramTemplate  # noqa: Y015
 @_typing.final
 class PlanogramApplication(_message.Message):
     """A template that is applied to many machines, one after the other, whatever becomes of the gateway that
-    was asked.
+    was asked. A machine waits as long as an application that began before is still to reach it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

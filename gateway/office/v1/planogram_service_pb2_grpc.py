@@ -159,10 +159,11 @@ class PlanogramServiceServicer(object):
         where they will stand at effective_time, and the labels that they have now. A machine that the selector comes to
         hold later does not get it: make another call for it. At most 10000. A machine that cannot have it refuses the
         whole (FAILED_PRECONDITION, APPLICATION_REFUSED); validate_only answers who would change, and how. It is then
-        carried out machine by machine at a rate, one application after the other in the order of their times, while the
-        caller does something else; a gateway that dies leaves the rest to another, within two minutes. A machine whose
-        customer is there gets it when they have gone: nobody pays another price than they saw. A machine that has all of
-        it already is not changed.
+        carried out machine by machine at a rate, while the caller does something else; a gateway that dies leaves the
+        rest to another, within two minutes. Applications go side by side; of a machine that several are about, the one
+        that began last has the last word: one for now begins when it is ordered, one for later at its effective_time. A
+        machine whose customer is there gets it when they have gone: nobody pays another price than they saw. A machine
+        that has all of it already is not changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

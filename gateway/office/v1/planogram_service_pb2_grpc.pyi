@@ -57,10 +57,11 @@ class PlanogramServiceStub:
     where they will stand at effective_time, and the labels that they have now. A machine that the selector comes to
     hold later does not get it: make another call for it. At most 10000. A machine that cannot have it refuses the
     whole (FAILED_PRECONDITION, APPLICATION_REFUSED); validate_only answers who would change, and how. It is then
-    carried out machine by machine at a rate, one application after the other in the order of their times, while the
-    caller does something else; a gateway that dies leaves the rest to another, within two minutes. A machine whose
-    customer is there gets it when they have gone: nobody pays another price than they saw. A machine that has all of
-    it already is not changed.
+    carried out machine by machine at a rate, while the caller does something else; a gateway that dies leaves the
+    rest to another, within two minutes. Applications go side by side; of a machine that several are about, the one
+    that began last has the last word: one for now begins when it is ordered, one for later at its effective_time. A
+    machine whose customer is there gets it when they have gone: nobody pays another price than they saw. A machine
+    that has all of it already is not changed.
     """
     GetPlanogramApplication: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.GetPlanogramApplicationRequest, _planogram_service_pb2.GetPlanogramApplicationResponse]
     """How far an application is."""
@@ -102,10 +103,11 @@ class PlanogramServiceAsyncStub(PlanogramServiceStub):
     where they will stand at effective_time, and the labels that they have now. A machine that the selector comes to
     hold later does not get it: make another call for it. At most 10000. A machine that cannot have it refuses the
     whole (FAILED_PRECONDITION, APPLICATION_REFUSED); validate_only answers who would change, and how. It is then
-    carried out machine by machine at a rate, one application after the other in the order of their times, while the
-    caller does something else; a gateway that dies leaves the rest to another, within two minutes. A machine whose
-    customer is there gets it when they have gone: nobody pays another price than they saw. A machine that has all of
-    it already is not changed.
+    carried out machine by machine at a rate, while the caller does something else; a gateway that dies leaves the
+    rest to another, within two minutes. Applications go side by side; of a machine that several are about, the one
+    that began last has the last word: one for now begins when it is ordered, one for later at its effective_time. A
+    machine whose customer is there gets it when they have gone: nobody pays another price than they saw. A machine
+    that has all of it already is not changed.
     """
     GetPlanogramApplication: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.GetPlanogramApplicationRequest, _planogram_service_pb2.GetPlanogramApplicationResponse]  # type: ignore[assignment]
     """How far an application is."""
@@ -192,10 +194,11 @@ class PlanogramServiceServicer(metaclass=_abc_1.ABCMeta):
         where they will stand at effective_time, and the labels that they have now. A machine that the selector comes to
         hold later does not get it: make another call for it. At most 10000. A machine that cannot have it refuses the
         whole (FAILED_PRECONDITION, APPLICATION_REFUSED); validate_only answers who would change, and how. It is then
-        carried out machine by machine at a rate, one application after the other in the order of their times, while the
-        caller does something else; a gateway that dies leaves the rest to another, within two minutes. A machine whose
-        customer is there gets it when they have gone: nobody pays another price than they saw. A machine that has all of
-        it already is not changed.
+        carried out machine by machine at a rate, while the caller does something else; a gateway that dies leaves the
+        rest to another, within two minutes. Applications go side by side; of a machine that several are about, the one
+        that began last has the last word: one for now begins when it is ordered, one for later at its effective_time. A
+        machine whose customer is there gets it when they have gone: nobody pays another price than they saw. A machine
+        that has all of it already is not changed.
         """
 
     @_abc_1.abstractmethod

@@ -5,7 +5,7 @@ import pytest
 from gateway.fleet.errors import CallRefused
 from gateway.office import goods_views as views
 from storage.fleet.positions import InvalidPosition
-from storage.office.goods import GoodsBalanceView
+from storage.office.balances import GoodsBalanceView
 
 
 def test_a_page_begins_behind_the_last_row() -> None:

@@ -7,12 +7,20 @@ import pytest
 from sqlalchemy import func, select
 
 from actors.ports import StoreError
-from gateway.office.import_worker import AT_ONCE, BEGIN_MS, FAILED_HERE, HELD_MS, TRIES_MAX
+from gateway.office.import_worker import (
+    AT_ONCE,
+    BEGIN_MS,
+    FAILED_HERE,
+    HELD_MS,
+    TRIES_MAX,
+    ImportWorker,
+)
 from gateway.office.v1 import machine_import_pb2, place_service_pb2
 from gateway.office.v1 import machine_import_service_pb2 as wire
 from storage.office.imports import ImportLine, ImportView, LineState
 from storage.tables import audit
 from tests.gateway.office.importing import a_file, a_pier, begun, looked_at, worker
+from tests.storage.office.places import by
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
@@ -199,3 +207,48 @@ async def test_it_begins_when_it_is_woken_and_lets_go_at_its_end(site: Site) -> 
     assert await worker(site, "gw-2").once()
     waiting = await working.imports.lines(second.import_id, LineState.WAITING, limit=100)
     assert waiting
+
+
+class Slow:
+    """Lines of which that of one machine takes until somebody lets it go on."""
+
+    def __init__(self, machine_id: str) -> None:
+        self.machine_id, self.go_on = machine_id, asyncio.Event()
+        self.told: list[str] = []
+
+    async def carry_out(self, line: ImportLine, of: ImportView) -> ImportLine:
+        if line.machine_id == self.machine_id:
+            await self.go_on.wait()
+        self.told.append(of.import_id)
+        return replace(line, state=LineState.DONE)
+
+
+async def test_a_slow_application_keeps_only_those_about_its_machines(site: Site) -> None:
+    """Another template reaches other machines meanwhile; of the machine that is slow the one that
+    was ordered later has the last word.
+    """
+    slow = Slow("VM-1")
+    working = ImportWorker(
+        imports=site.gateway.office.applications,
+        lines=slow,
+        clock=site.gateway.office.fleet.acts.clock,
+        holder="gw-1",
+    )
+    for name, machine_ids in (("a", ["VM-1"]), ("b", ["VM-2", "VM-1"]), ("c", ["VM-3"])):
+        lines = [
+            ImportLine(line=number, machine_id=machine_id, content="")
+            for number, machine_id in enumerate(machine_ids)
+        ]
+        await working.imports.begin(name, lines, by(), lines_per_s=9, failures_max=0)
+    running = asyncio.create_task(working.run())
+    async with asyncio.timeout(HANGS_AFTER_S):
+        while len(slow.told) < 2:
+            await asyncio.sleep(0.02)
+        assert ["b", "c"] == sorted(slow.told)
+        slow.go_on.set()
+        while len(slow.told) < 4:
+            await asyncio.sleep(0.02)
+            working.wake()
+    assert ["a", "b"] == slow.told[2:]
+    running.cancel()
+    await asyncio.wait({running})

@@ -2,11 +2,20 @@
 
 from typing import Any
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
 from actors.machine.policy import PolicyOverrides
 from gateway.office.line_acts import placement, profile, registration, update
 from gateway.office.machine_csv import MachineWish
+from gateway.office.v1 import machine_import_service_pb2 as import_wire
+from gateway.office.v1 import machine_profile_pb2
+from gateway.office.v1 import machine_profile_service_pb2 as profile_wire
 from gateway.v1 import machine_pb2
 from storage.fleet.views import MachineView
+from storage.office.imports import LineState
+from tests.gateway.office.applying import ANN
+from tests.gateway.office.importing import a_pier, worker
+from tests.support.site import Site
 
 THERE: dict[str, Any] = dict.fromkeys(MachineView.__dataclass_fields__, "") | {
     "machine_id": "VM-1",
@@ -51,16 +60,14 @@ def test_only_what_differs_is_changed() -> None:
 
 
 def test_labels_that_the_file_does_not_name_stay() -> None:
-    """An empty one is taken away."""
-    request = profile(
-        wish(label__route="8", label__floor="", model=""), {"floor": "2", "zone": "a"}
-    )
+    """They are not asked for, and so stay whatever they are by then; an empty one goes."""
+    request = profile(wish(label__route="8", label__floor="", model=""))
     assert request is not None
-    assert (["model", "labels"], {"route": "8", "zone": "a"}) == (
+    assert (["model", "labels"], {"route": "8", "floor": ""}) == (
         list(request.update_mask.paths),
         dict(request.profile.labels),
     )
-    assert None is profile(wish(), {"floor": "2"})
+    assert None is profile(wish())
 
 
 def test_a_day_without_a_site_means_nowhere() -> None:
@@ -72,3 +79,31 @@ def test_a_day_without_a_site_means_nowhere() -> None:
     there = placement(wish(site="pier", from_day="2026-11-28"))
     assert there is not None
     assert ("pier", False) == (there.site, there.nowhere)
+
+
+async def test_labels_that_somebody_set_since_stay(site: Site) -> None:
+    """The gateway died over a line that it had carried out; before another goes on, somebody takes
+    one of its labels away and sets another one: the line changes nothing twice.
+    """
+    await a_pier(site)
+    await site.register("VM-1")
+    begin = import_wire.ImportMachinesRequest(csv=b"machine_id,label route\nVM-1,8\n")
+    made = (await site.machine_imports.ImportMachines(begin, metadata=ANN)).machine_import
+    first = worker(site)
+    view = await first.imports.get(made.import_id)
+    (line,) = await first.imports.lines(made.import_id, LineState.WAITING, limit=2)
+    assert LineState.DONE is (await first.lines.carry_out(line, view)).state
+    await labelled(site, {"floor": "2"})
+    assert LineState.DONE is (await first.lines.carry_out(line, view)).state
+    asked = profile_wire.GetMachineProfileRequest(machine_id="VM-1")
+    there = (await site.profiles.GetMachineProfile(asked)).profile
+    assert {"floor": "2"} == dict(there.labels)
+
+
+async def labelled(site: Site, labels: dict[str, str]) -> None:
+    """Set the machine's labels by hand."""
+    profile = machine_profile_pb2.MachineProfile(machine_id="VM-1", labels=labels)
+    request = profile_wire.UpdateMachineProfileRequest(
+        profile=profile, update_mask=FieldMask(paths=["labels"])
+    )
+    await site.profiles.UpdateMachineProfile(request)

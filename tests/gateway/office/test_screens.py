@@ -7,10 +7,11 @@ import grpc
 import pytest
 from google.protobuf.json_format import ParseDict
 
+from gateway.fleet.idempotence import LEASE_MS
 from gateway.office.screen_calls import ScreenCalls
+from gateway.office.v1 import screen_pb2, screen_service_pb2_grpc
 from gateway.office.v1 import screen_service_pb2 as wire
-from gateway.office.v1 import screen_service_pb2_grpc
-from storage.fleet.answers import RequestInProgress
+from storage.fleet.answers import Answers, RequestInProgress
 from storage.office import assets
 from storage.office.screens import Play, ScreenTold
 from tests.gateway.screens.showable import a_png, picture
@@ -159,3 +160,33 @@ async def test_a_file_that_is_refused_is_not_kept(
     with pytest.raises(grpc.aio.AioRpcError, match="end too soon"):
         await call.AddAsset(wire.AddAssetRequest(content=NO_PIXELS))
     assert folder.find(hashlib.sha256(NO_PIXELS).hexdigest()) is None
+
+
+async def test_a_plan_that_was_made_is_answered_though_its_gateway_died(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the commit and the answer: by the time somebody asks again the plan's last
+    moment is past; it was made all the same.
+    """
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await site.register("VM-1")
+    asset = (await call.AddAsset(wire.AddAssetRequest(content=picture("PNG"), name="a"))).asset
+    listed = {"sha256": asset.sha256, "duration_ms": 8_000}
+    made = {"playlist": {"code": "all", "name": "All", "items": [listed]}}
+    await call.CreatePlaylist(ParseDict(made, wire.CreatePlaylistRequest()))
+    plan = screen_pb2.ScreenPlan(code="p1", playlist="all")
+    plan.selector.machine_ids.append("VM-1")
+    plan.not_after.seconds = site.clock.now_ms() // 1_000 + 5
+    asked = wire.CreateScreenPlanRequest(plan=plan, request_id="r-1")
+    with monkeypatch.context() as killed:
+        killed.setattr(Answers, "finish", _nothing)
+        first = await call.CreateScreenPlan(asked)
+    site.clock.ahead_ms += LEASE_MS
+    assert first == await call.CreateScreenPlan(asked)
+    asked.plan.code, asked.request_id = "p2", "r-2"
+    refused = await refusal(call.CreateScreenPlan(asked))
+    assert ["plan.not_after"] == refused[2]
+
+
+async def _nothing(*_: object) -> None:
+    """What a process does that was killed."""

@@ -67,6 +67,11 @@ DAMAGES = (
         companions=frozenset({"stock_is_what_is_in_the_column"}),
     ),
     Damage(
+        check="goods_are_where_they_went",
+        sql="INSERT INTO goods_arrivals VALUES (9, 'VAN:7', 'tea', '', '', 2)",
+        sentence="VAN:7 is said to hold 2 tea; its moves say 0",
+    ),
+    Damage(
         check="stock_is_what_is_in_the_column",
         sql="DELETE FROM goods_balances WHERE place = 'COLUMN:VM-1/A2'",
         sentence="COLUMN:VM-1/A2 holds 5 tea by the machine's state, and 0 by the moves of goods",

@@ -10,12 +10,12 @@ from actors.machine.events import GoodsMoved
 from actors.machine.goods import FOUND, LOST, SUPPLIER, TEST, WASTE, GoodsKind, loading_place
 from storage.database.engine import Database
 from storage.office import goods as goods_storage
+from storage.office.balances import balances_pages
 from storage.office.deeds import Deed, NotPossible, NotThere
 from storage.office.goods import (
     Errand,
     Goods,
     GoodsLine,
-    balances_page,
     kind_out_of_column,
 )
 from storage.office.move_lists import MovesWanted
@@ -262,14 +262,17 @@ async def test_pages_follow_on_one_another(goods: Goods) -> None:
 @pytest.mark.parametrize(
     ("about", "index"),
     [
-        (("", "", ""), "goods_balances_key"),
-        (("VAN:7", "", ""), "goods_balances_key"),
-        (("", "VM-1", ""), "goods_balances_by_machine"),
-        (("", "", "cola"), "goods_balances_by_product"),
+        (("", "", ""), "place"),
+        (("VAN:7", "", ""), "place"),
+        (("", "VM-1", ""), "machine"),
+        (("", "", "cola"), "product"),
     ],
 )
 async def test_pages_of_balances_go_along_an_index(
     db: Database, about: tuple[str, str, str], index: str
 ) -> None:
-    """Of all places, of one, of a machine or of a product, at any depth."""
-    await goes_along(db, balances_page(*about, ("a", "b", "c"), 10), index)
+    """Of all places, of one, of a machine or of a product, at any depth; what arrived too."""
+    counted, arrived = balances_pages(*about, ("a", "b", "c"), 10)
+    key = "goods_balances_key" if index == "place" else f"goods_balances_by_{index}"
+    await goes_along(db, counted, key)
+    await goes_along(db, arrived, f"goods_arrivals_by_{index}")

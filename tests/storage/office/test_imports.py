@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,6 @@ from storage.office.imports import (
     ImportState,
     ImportView,
     LineState,
-    first_due,
     lines_of,
     newest,
 )
@@ -140,11 +140,12 @@ def test_a_page_of_lines_goes_along_an_index(upgraded_file: Path) -> None:
 
 
 async def test_planograms_wait_for_their_time_and_files_do_not_wait_for_them(db: Database) -> None:
-    """Each kind has its own turn; the earliest is first; what has begun goes on under any clock."""
+    """What has begun goes on under any clock; of one machine the one that began first is first."""
     planograms = Imports(db, ImportKind.PLANOGRAMS)
     line = ImportLine(line=1, machine_id="VM-1", content="")
+    deed = replace(by(), now_ms=1)
     for name, from_ms in (("late", 90), ("early", 50)):
-        await planograms.begin(name, [line], by(), lines_per_s=1, failures_max=0, from_ms=from_ms)
+        await planograms.begin(name, [line], deed, lines_per_s=1, failures_max=0, from_ms=from_ms)
     assert await Imports(db).take("gw-1", now_ms=60, held_ms=9) is None
     assert await planograms.take("gw-1", now_ms=49, held_ms=9) is None
     taken = await planograms.take("gw-1", now_ms=60, held_ms=9)
@@ -153,8 +154,8 @@ async def test_planograms_wait_for_their_time_and_files_do_not_wait_for_them(db:
     again = await planograms.take("gw-1", now_ms=10, held_ms=9)
     assert again is not None
     assert ("early", 60) == (again.import_id, again.started_at_ms)
-    # Another one of its kind waits for its turn, even if its time has come.
-    assert await planograms.take("gw-2", now_ms=15, held_ms=9) is None
+    # The other one is about the same machine, and waits even if its time has come.
+    assert await planograms.take("gw-2", now_ms=95, held_ms=99, besides=["early"]) is None
     with pytest.raises(NotThere):
         await Imports(db).get("early")
     (one,) = await planograms.page(limit=1)
@@ -162,9 +163,8 @@ async def test_planograms_wait_for_their_time_and_files_do_not_wait_for_them(db:
     assert {"early", "late"} == {one.import_id, other.import_id}
 
 
-async def test_what_is_due_is_found_by_an_index(db: Database) -> None:
-    """However many ended before; so are the newest of a kind, and of a kind in one state."""
-    await goes_along(db, first_due(ImportKind.PLANOGRAMS, 7), "machine_imports_due")
+async def test_pages_are_found_by_an_index(db: Database) -> None:
+    """The newest of a kind, and of a kind in one state."""
     await goes_along(db, newest(ImportKind.PLANOGRAMS, (7, "a"), 9), "machine_imports_by_kind")
     done = newest(ImportKind.MACHINES, (7, "a"), 9, ImportState.DONE)
     await goes_along(db, done, "machine_imports_by_state")

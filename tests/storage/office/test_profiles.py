@@ -8,7 +8,7 @@ from actors.machine.ids import MachineId
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.changes import InMaintenance, MachineChange, Maintenance
 from storage.fleet.registry import Registry
-from storage.office.deeds import EtagOutdated, NotThere
+from storage.office.deeds import EtagOutdated, NotPossible, NotThere
 from storage.office.profiles import (
     ProfileContent,
     Profiles,
@@ -73,6 +73,20 @@ async def test_what_is_named_is_changed(db: Database) -> None:
         ),
         "labels.floor '2' -> none; labels.route '7' -> '8'",
     ] == await details(db)
+
+
+async def test_labels_that_are_not_named_stay_as_they_are_by_then(db: Database) -> None:
+    """One without a value goes; there are no more than so many."""
+    await some_machines(db, "VM-1")
+    profiles = Profiles(db)
+    await profiles.change("VM-1", {"labels": {"floor": "2", "zone": "a"}}, by())
+    named = {"labels": {"route": "8", "floor": "", "gone": ""}}
+    after = await profiles.change("VM-1", named, by(), labels_max=2)
+    assert {"route": "8", "zone": "a"} == dict(after.content.labels)
+    with pytest.raises(NotPossible) as refused:
+        await profiles.change("VM-1", {"labels": {"more": "1"}}, by(), labels_max=2)
+    assert "TOO_MANY_LABELS" == refused.value.reason
+    assert after.content == (await profiles.get("VM-1", NOON_MS)).content
 
 
 async def test_what_is_only_checked_is_not_kept(db: Database) -> None:

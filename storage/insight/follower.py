@@ -18,6 +18,7 @@ from actors.ports import Clock, StoreError
 from storage.database.engine import Database
 from storage.fleet.horizon import Horizon
 from storage.insight import clearing, exposing, lease, rollups, tagging
+from storage.insight.evaluating import Evaluation
 from storage.insight.exposing import Exposed
 from storage.insight.exposure import Counted
 from storage.insight.facts import Moved, SaleFact, sale_facts
@@ -109,9 +110,11 @@ class Follower:
     _alive_s: float = 0.0
     _rules_at_s: float = 0.0
     _horizon: Horizon = field(init=False)
+    _evaluation: Evaluation = field(init=False)
 
     def __post_init__(self) -> None:
         self._horizon = Horizon(self.db)
+        self._evaluation = Evaluation(db=self.db, clock=self.clock, write=self._write)
 
     async def run(self) -> None:
         """Follow whenever nobody else does, until cancelled; then let another go on. Behind each
@@ -213,7 +216,7 @@ class Follower:
 
         found = await self.db.read(read)
         if found is None:
-            if await self._count_on(held) or await self._tag(held):
+            if await self._between(held):
                 return True
             await self._beat(held)
             return False
@@ -237,24 +240,24 @@ class Follower:
         self.held = await self._write(
             held, save, position=batch.upto, at_ms=max(held.at_ms, batch.newest_ms)
         )
-        return batch.upto < horizon or await self._count_on(self.held)
+        return batch.upto < horizon or await self._between(self.held)
+
+    async def _between(self, held: Standing) -> bool:
+        """Do what nobody waits for, a step of it: on a fleet that always sells there is no better
+        time for it than when nothing is behind. Return whether there was any.
+        """
+        return await self._count_on(held) or await self._tag(held)
 
     async def _tag(self, held: Standing) -> bool:
-        """Evaluate one rule of a tag, if one is due; return whether one was."""
+        """Evaluate the rules of tags a step further; return whether there was any to do."""
         if self.monotonic_s() < self._rules_at_s:
             return False
-        run = await self.db.read(lambda connection: tagging.next_run(connection, held))
-        if run is None:
+        standing = await self._evaluation.step(held)
+        if standing is None:
             self._rules_at_s = self.monotonic_s() + RULES_EVERY_S
             return False
-        now_ms = self.clock.now_ms()
-
-        def save(connection: Connection) -> None:
-            tagging.save_run(connection, run, held, now_ms=now_ms)
-
-        self.held = await self._write(held, save)
-        if run.error:
-            log.warning("the rule of a tag failed", tag=run.rule.tag, error=run.error)
+        self.held = standing
+        await self._beat(standing)
         return True
 
     async def _count_on(self, held: Standing) -> bool:

@@ -22,6 +22,7 @@ from storage.insight.evaluating import Evaluation
 from storage.insight.exposing import Exposed
 from storage.insight.exposure import Counted
 from storage.insight.facts import Moved, SaleFact, sale_facts
+from storage.insight.forgetting import Forgetting, Keeps
 from storage.insight.funnel import add_funnel
 from storage.insight.lease import CLEARING, FollowerLost, LeaseWatch, Standing
 from storage.insight.local_time import HOUR_MS
@@ -42,6 +43,7 @@ AWAY_EVERY_S = 5.0
 """What cannot be told now cannot be told half a second later: the log is not filled with it."""
 RULES_EVERY_S = 10.0
 """A rule that somebody has just written waits no longer."""
+FORGETS_EVERY_S = 3_600.0
 _OLDEST = select(journal.c.at_ms).order_by(journal.c.id).limit(1)
 _NEWEST = select(journal.c.id).order_by(journal.c.id.desc()).limit(1)
 
@@ -61,6 +63,8 @@ class Lag:
     stage: str
     making_again: bool
     """Not all is there that was there before."""
+    hours_from_d: int = 0
+    """Of days before this one the time of single machines is kept no more."""
 
 
 async def lag_of(db: Database, name: str = NAME) -> Lag:
@@ -81,6 +85,7 @@ def read_lag(connection: Connection, name: str = NAME) -> Lag:
         holder=standing.holder,
         stage=standing.stage,
         making_again=standing.making_again,
+        hours_from_d=standing.hours_from_d,
     )
 
 
@@ -99,6 +104,7 @@ class Follower:
     db: Database
     clock: Clock
     holder: str
+    keeps: Keeps = Keeps()
     lines_at_once: int = LINES_AT_ONCE
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     monotonic_s: Callable[[], float] = field(
@@ -111,10 +117,13 @@ class Follower:
     _rules_at_s: float = 0.0
     _horizon: Horizon = field(init=False)
     _evaluation: Evaluation = field(init=False)
+    _forgets_at_s: float = 0.0
+    _forgetting: Forgetting = field(init=False)
 
     def __post_init__(self) -> None:
         self._horizon = Horizon(self.db)
         self._evaluation = Evaluation(db=self.db, clock=self.clock, write=self._write)
+        self._forgetting = Forgetting(db=self.db, write=self._write, keeps=self.keeps)
 
     async def run(self) -> None:
         """Follow whenever nobody else does, until cancelled; then let another go on. Behind each
@@ -246,7 +255,19 @@ class Follower:
         """Do what nobody waits for, a step of it: on a fleet that always sells there is no better
         time for it than when nothing is behind. Return whether there was any.
         """
-        return await self._count_on(held) or await self._tag(held)
+        return await self._count_on(held) or await self._tag(held) or await self._forget(held)
+
+    async def _forget(self, held: Standing) -> bool:
+        """Delete a few rows of what is kept no more; return whether there may be others."""
+        if self.monotonic_s() < self._forgets_at_s:
+            return False
+        standing = await self._forgetting.step(held)
+        if standing is None:
+            self._forgets_at_s = self.monotonic_s() + FORGETS_EVERY_S
+            return False
+        self.held = standing
+        await self._beat(standing)
+        return True
 
     async def _tag(self, held: Standing) -> bool:
         """Evaluate the rules of tags a step further; return whether there was any to do."""

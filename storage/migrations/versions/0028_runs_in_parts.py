@@ -1,4 +1,4 @@
-"""Runs of tags are written in parts, and count when they are finished."""
+"""Runs of tags are written in parts, and count when they are finished; what grows has an end."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,6 +25,10 @@ def upgrade() -> None:
         sa.Column("unfinished", sa.Boolean(), nullable=False, server_default=sa.false()),
     )
     op.add_column("payer_tags", sa.Column("until_run", sa.BigInteger()))
+    op.add_column(
+        "followers",
+        sa.Column("hours_from_d", sa.Integer(), nullable=False, server_default=sa.text("0")),
+    )
     op.execute("UPDATE payer_tags SET until_run = run_id WHERE until_d IS NOT NULL")
     for name, (table, column, condition) in _INDEXES.items():
         where = sa.text(condition)
@@ -43,6 +47,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM tag_runs WHERE unfinished")
     for name, (table, _, _) in _INDEXES.items():
         op.drop_index(name, table)
-    for table, column in (("payer_tags", "until_run"), ("tag_runs", "unfinished")):
+    gone = {"followers": "hours_from_d", "payer_tags": "until_run", "tag_runs": "unfinished"}
+    for table, column in gone.items():
         with op.batch_alter_table(table) as batch:
             batch.drop_column(column)

@@ -15,6 +15,7 @@ from gateway.process.clock import SystemClock
 from gateway.process.settings import Settings
 from storage.database.engine import Database
 from storage.insight.follower import Follower, archived_machines, lag_of
+from storage.insight.forgetting import Keeps
 from storage.insight.lease import FollowerLost
 from storage.insight.proving import Proof, prove_facts
 
@@ -28,7 +29,7 @@ def follow(settings: Settings, *, once: bool) -> int:
     logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
 
     async def work(database: Database) -> int:
-        follower = _follower(database)
+        follower = _follower(settings, database)
         if not once:
             await follower.run()
         return await _caught_up(database, follower)
@@ -50,7 +51,7 @@ def rebuild(settings: Settings, *, lose_archived: bool) -> int:
                 "it all the same. Nothing was changed."
             )
             return REFUSED
-        follower = _follower(database)
+        follower = _follower(settings, database)
         await follower.rebuild()
         return await _caught_up(database, follower)
 
@@ -104,9 +105,15 @@ def _told(proof: Proof) -> str:
     return "\n".join(lines)
 
 
-def _follower(database: Database) -> Follower:
+def _follower(settings: Settings, database: Database) -> Follower:
     holder = f"insight-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    return Follower(db=database, clock=SystemClock(), holder=holder)
+    told = settings.insight
+    return Follower(
+        db=database,
+        clock=SystemClock(),
+        holder=holder,
+        keeps=Keeps(hours_days=told.machine_hours_days, tag_days=told.tag_days),
+    )
 
 
 async def _with(

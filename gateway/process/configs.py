@@ -32,6 +32,7 @@ from gateway.process.refusals import SettingsRefused
 from gateway.process.sections import (
     Admin,
     ConsolePages,
+    Insight,
     ListenerSettings,
     Posters,
     Screens,
@@ -76,7 +77,7 @@ class Configs:
     alipay_in_flight_max: int = 32
     confirm_payments_by_query: bool = False
     posters: Posters = Posters()
-    gate_payers: int = 10
+    insight: Insight = Insight()
     trace: Trace = Trace()
     screens: Screens = Screens()
     screens_key: bytes = field(default=b"", repr=False)
@@ -142,7 +143,7 @@ def configs(settings: Settings) -> Configs:
         alipay_in_flight_max=settings.alipay.in_flight_max,
         confirm_payments_by_query=settings.alipay.confirm_payments_by_query,
         posters=settings.posters,
-        gate_payers=settings.insight.gate_payers,
+        insight=settings.insight,
         trace=settings.trace,
         screens=settings.screens,
         screens_key=screens_key,

@@ -79,6 +79,7 @@ from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import GaugeView
 from storage.insight.follower import Follower, lag_of
+from storage.insight.forgetting import Keeps
 from storage.insight.suppression import Gate
 from storage.machines.inbox import Inbox
 from storage.machines.payers import Payers
@@ -274,7 +275,7 @@ def assemble(
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
         enrolment="" if made.enrolment is None else made.enrolment.public_address,
         offenders=offenders,
-        gate=Gate(made.gate_payers),
+        gate=Gate(made.insight.gate_payers),
     )
     doubles.found = office.denying.wake
     return Gateway(
@@ -294,7 +295,12 @@ def assemble(
         payer_sweep=PayerSweep(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days
         ),
-        follower=Follower(db=database, clock=clock, holder=gateway_id),
+        follower=Follower(
+            db=database,
+            clock=clock,
+            holder=gateway_id,
+            keeps=Keeps(hours_days=made.insight.machine_hours_days, tag_days=made.insight.tag_days),
+        ),
         readiness=readiness,
         drain=drain,
         http_app=build_notify_app(ingress),

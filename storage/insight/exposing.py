@@ -97,7 +97,6 @@ _SPANS = _here(
         journal.c.machine_id,
         func.min(journal.c.version).label("first"),
         func.max(journal.c.version).label("last"),
-        func.min(journal.c.at_ms).label("at_ms"),
     )
     .where(*_BEHIND)
     .group_by(journal.c.machine_id)
@@ -153,7 +152,7 @@ def read_exposed(connection: Connection, *, after_position: int, upto: int) -> E
     if not spans:
         return Exposed()
     known = {
-        row.machine_id: _counted(row) for row in _of_machines(connection, _KEPT, sorted(spans))
+        row.machine_id: counted_of(row) for row in _of_machines(connection, _KEPT, sorted(spans))
     }
     changes: dict[str, list[Change]] = {}
     for row in connection.execute(_LINES, span):
@@ -181,6 +180,33 @@ def read_exposed(connection: Connection, *, after_position: int, upto: int) -> E
     )
 
 
+def read_all_of(
+    connection: Connection, machine_id: str, *, upto: int
+) -> tuple[Counted | None, Sequence[Change], Sequence[Stood]]:
+    """Return how a machine was before its first line, all that changed up to a position, and where
+    it stood; None if it has no line.
+    """
+    ours = (journal.c.machine_id == machine_id, journal.c.id <= upto)
+    first, last = connection.execute(
+        select(func.min(journal.c.version), func.max(journal.c.version)).where(*ours)
+    ).one()
+    if first is None:
+        return None, (), ()
+    told = _TOLD.where(*ours, or_(journal.c.kind.in_(KINDS), _CLOSES))
+    changes = [_change(row) for row in connection.execute(told.order_by(journal.c.version))]
+    stocked, _ = _stocked(connection, machine_id, _more(connection, machine_id, 0), last)
+    begins = Counted(
+        machine_id=machine_id,
+        version=first - 1,
+        since_ms=(at_ms := _at_ms(connection, machine_id, first)),
+        at_ms=at_ms,
+        move_id=0,
+        ready=Ready(),
+    )
+    stays = _stays(connection, [machine_id]).get(machine_id, ())
+    return begins, sorted([*changes, *stocked], key=lambda one: one.version), stays
+
+
 def read_silent(connection: Connection, *, until_ms: int) -> tuple[list[Counted], Exposed]:
     """Return some machines that are not counted up to ``until_ms``, those that were silent longest
     first, and where they stood.
@@ -191,7 +217,7 @@ def read_silent(connection: Connection, *, until_ms: int) -> tuple[list[Counted]
         .order_by(machine_exposures.c.at_ms)
         .limit(MACHINES_AT_ONCE)
     )
-    known = [_counted(row) for row in rows]
+    known = [counted_of(row) for row in rows]
     return known, Exposed(stays=_stays(connection, [one.machine_id for one in known]))
 
 
@@ -301,11 +327,20 @@ def _seed(connection: Connection, span: Row[Any]) -> Counted:
     return Counted(
         machine_id=span.machine_id,
         version=span.first - 1,
-        since_ms=span.at_ms,
-        at_ms=span.at_ms,
+        since_ms=(at_ms := _at_ms(connection, span.machine_id, span.first)),
+        at_ms=at_ms,
         move_id=move_id,
         ready=ready,
     )
+
+
+def _at_ms(connection: Connection, machine_id: str, version: int) -> int:
+    """Return the time of a line. Not the earliest of several: with what else is read at once the
+    sums would depend on how the journal is cut.
+    """
+    line = (journal.c.machine_id == machine_id, journal.c.version == version)
+    at_ms: int = connection.execute(select(journal.c.at_ms).where(*line)).scalar_one()
+    return at_ms
 
 
 def _looked_back(connection: Connection, machine_id: str, before: int) -> tuple[Ready, int]:
@@ -343,7 +378,8 @@ def _looked_back(connection: Connection, machine_id: str, before: int) -> tuple[
     return ready, last or 0
 
 
-def _counted(row: Row[Any]) -> Counted:
+def counted_of(row: Row[Any]) -> Counted:
+    """Return what is kept of a machine."""
     kept = json.loads(row.stocks)
     return Counted(
         machine_id=row.machine_id,

@@ -18,9 +18,11 @@ from actors.ports import Clock, StoreError
 from storage.database.engine import Database
 from storage.fleet.horizon import Horizon
 from storage.insight import clearing, exposing, lease, rollups, tagging
+from storage.insight.evaluating import Evaluation
 from storage.insight.exposing import Exposed
 from storage.insight.exposure import Counted
 from storage.insight.facts import Moved, SaleFact, sale_facts
+from storage.insight.forgetting import Forgetting, Keeps
 from storage.insight.funnel import add_funnel
 from storage.insight.lease import CLEARING, FollowerLost, LeaseWatch, Standing
 from storage.insight.local_time import HOUR_MS
@@ -41,6 +43,7 @@ AWAY_EVERY_S = 5.0
 """What cannot be told now cannot be told half a second later: the log is not filled with it."""
 RULES_EVERY_S = 10.0
 """A rule that somebody has just written waits no longer."""
+FORGETS_EVERY_S = 3_600.0
 _OLDEST = select(journal.c.at_ms).order_by(journal.c.id).limit(1)
 _NEWEST = select(journal.c.id).order_by(journal.c.id.desc()).limit(1)
 
@@ -60,6 +63,8 @@ class Lag:
     stage: str
     making_again: bool
     """Not all is there that was there before."""
+    hours_from_d: int = 0
+    """Of days before this one the time of single machines is kept no more."""
 
 
 async def lag_of(db: Database, name: str = NAME) -> Lag:
@@ -80,6 +85,7 @@ def read_lag(connection: Connection, name: str = NAME) -> Lag:
         holder=standing.holder,
         stage=standing.stage,
         making_again=standing.making_again,
+        hours_from_d=standing.hours_from_d,
     )
 
 
@@ -98,6 +104,7 @@ class Follower:
     db: Database
     clock: Clock
     holder: str
+    keeps: Keeps = Keeps()
     lines_at_once: int = LINES_AT_ONCE
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     monotonic_s: Callable[[], float] = field(
@@ -109,9 +116,14 @@ class Follower:
     _alive_s: float = 0.0
     _rules_at_s: float = 0.0
     _horizon: Horizon = field(init=False)
+    _evaluation: Evaluation = field(init=False)
+    _forgets_at_s: float = 0.0
+    _forgetting: Forgetting = field(init=False)
 
     def __post_init__(self) -> None:
         self._horizon = Horizon(self.db)
+        self._evaluation = Evaluation(db=self.db, clock=self.clock, write=self._write)
+        self._forgetting = Forgetting(db=self.db, write=self._write, keeps=self.keeps)
 
     async def run(self) -> None:
         """Follow whenever nobody else does, until cancelled; then let another go on. Behind each
@@ -213,7 +225,7 @@ class Follower:
 
         found = await self.db.read(read)
         if found is None:
-            if await self._count_on(held) or await self._tag(held):
+            if await self._between(held):
                 return True
             await self._beat(held)
             return False
@@ -237,24 +249,36 @@ class Follower:
         self.held = await self._write(
             held, save, position=batch.upto, at_ms=max(held.at_ms, batch.newest_ms)
         )
-        return batch.upto < horizon or await self._count_on(self.held)
+        return batch.upto < horizon or await self._between(self.held)
+
+    async def _between(self, held: Standing) -> bool:
+        """Do what nobody waits for, a step of it: on a fleet that always sells there is no better
+        time for it than when nothing is behind. Return whether there was any.
+        """
+        return await self._count_on(held) or await self._tag(held) or await self._forget(held)
+
+    async def _forget(self, held: Standing) -> bool:
+        """Delete a few rows of what is kept no more; return whether there may be others."""
+        if self.monotonic_s() < self._forgets_at_s:
+            return False
+        standing = await self._forgetting.step(held)
+        if standing is None:
+            self._forgets_at_s = self.monotonic_s() + FORGETS_EVERY_S
+            return False
+        self.held = standing
+        await self._beat(standing)
+        return True
 
     async def _tag(self, held: Standing) -> bool:
-        """Evaluate one rule of a tag, if one is due; return whether one was."""
+        """Evaluate the rules of tags a step further; return whether there was any to do."""
         if self.monotonic_s() < self._rules_at_s:
             return False
-        run = await self.db.read(lambda connection: tagging.next_run(connection, held))
-        if run is None:
+        standing = await self._evaluation.step(held)
+        if standing is None:
             self._rules_at_s = self.monotonic_s() + RULES_EVERY_S
             return False
-        now_ms = self.clock.now_ms()
-
-        def save(connection: Connection) -> None:
-            tagging.save_run(connection, run, held, now_ms=now_ms)
-
-        self.held = await self._write(held, save)
-        if run.error:
-            log.warning("the rule of a tag failed", tag=run.rule.tag, error=run.error)
+        self.held = standing
+        await self._beat(standing)
         return True
 
     async def _count_on(self, held: Standing) -> bool:

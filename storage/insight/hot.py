@@ -16,7 +16,7 @@ from storage.database.engine import Database
 from storage.insight import days
 from storage.insight.follower import Lag, read_lag
 from storage.insight.sales import By, SalesWanted, checked
-from storage.insight.sellable import DAY_S
+from storage.insight.sellable import DAY_S, check_kept
 from storage.insight.shrinkage import Estimate, estimated, expected
 from storage.office.deeds import NotPossible
 from storage.tables import machine_hours, machine_sites, sales_hours, sites
@@ -85,6 +85,7 @@ class HotBooks:
             raise NotPossible("NO_CURRENCY", "name the currency of the sales, for example HKD")
 
         def work(connection: Connection) -> Hot:
+            check_kept(wanted.first, read_lag(connection))
             return _hot(connection, wanted)
 
         return await self._db.read(work)

@@ -37,6 +37,7 @@ class Standing:
     made_until: int = 0
     stage: str = FOLLOWING
     updated_at_ms: int = 0
+    hours_from_d: int = 0
 
     @property
     def making_again(self) -> bool:
@@ -118,6 +119,12 @@ def prove(connection: Connection, held: Standing, *, now_ms: int, **changed: obj
         updated_at_ms=now_ms,
         **changed,
     )
+
+
+def keep_hours_from(connection: Connection, name: str, d: int) -> None:
+    """Write that the time of single machines before a day is being forgotten."""
+    older = (_C.name == name, _C.hours_from_d < d)
+    connection.execute(update(followers).where(*older).values(hours_from_d=d))
 
 
 def _write(connection: Connection, wanted: Update, **changed: object) -> Standing:

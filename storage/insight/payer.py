@@ -11,6 +11,7 @@ from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.fleet.erasures import paid_by
 from storage.insight.facts import FactKind
+from storage.insight.tagging import given, told_until
 from storage.tables import payer_tags, payers, sale_facts, trades
 
 TAGS_TOLD_MAX = 200
@@ -109,8 +110,8 @@ def _bought(connection: Connection, payer_id: str) -> list[Bought]:
 def _tags(connection: Connection, payer_id: str) -> list[HadTag]:
     t = payer_tags.c
     wanted = (
-        select(t.tag, t.version, t.since_d, t.until_d)
-        .where(t.payer_id == payer_id)
+        select(t.tag, t.version, t.since_d, told_until().label("until_d"))
+        .where(t.payer_id == payer_id, given())
         .order_by(t.since_d.desc(), t.tag)
         .limit(TAGS_TOLD_MAX)
     )

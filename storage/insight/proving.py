@@ -34,6 +34,7 @@ from storage.database.engine import Database
 from storage.insight import lease
 from storage.insight.facts import FactKind
 from storage.insight.follower import NAME
+from storage.insight.proving_time import wrong_times
 from storage.insight.rollups import ScopeKind
 from storage.tables import (
     balances,
@@ -86,6 +87,7 @@ def prove_within(connection: Connection) -> Proof:
         *_archived(connection, untold),
         *_beyond(connection, standing.position),
         *_wrong_sums(connection),
+        *wrong_times(connection, standing),
     ]
     return Proof(
         position=standing.position,

@@ -84,6 +84,8 @@ class SellableBooks:
             )
 
         def work(connection: Connection) -> Sellable:
+            lag = read_lag(connection)
+            check_kept(wanted.first if wanted.machine_ids else None, lag)
             spent = _spent(connection, wanted)
             sold = told(connection, wanted, wanted.first, wanted.last, 0)
             by_key: dict[str, list[SoldThere]] = {}
@@ -103,10 +105,20 @@ class SellableBooks:
                     SellableLine(key=key, spent=spent.get(key, Spent()), sold=by_key.get(key, ()))
                     for key in sorted(spent.keys() | by_key.keys())
                 ],
-                lag=read_lag(connection),
+                lag=lag,
             )
 
         return await self._db.read(work)
+
+
+def check_kept(first: int | None, lag: Lag) -> None:
+    """Raise NotPossible if the time of single machines is kept no more from a day on."""
+    if first is not None and first < lag.hours_from_d:
+        raise NotPossible(
+            "NO_SUCH_DAYS",
+            f"the time of single machines is kept from {lag.hours_from_d} on: ask for later days, "
+            "or for the fleet, a district or a type of site",
+        )
 
 
 def _spent(connection: Connection, wanted: SalesWanted) -> Mapping[str, Spent]:

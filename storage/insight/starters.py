@@ -24,6 +24,10 @@ def _of_band(band: str) -> Starter:
     )
 
 
+def _fifth(of: str, least: int) -> dict[str, Any]:
+    return {"feature": f"{of}_quintile_365", "at_least": least}
+
+
 STARTERS = {
     "NEW": Starter(
         said="the first purchase was not more than 28 days ago",
@@ -53,6 +57,21 @@ STARTERS = {
         said="in the top fifth by money for each visit, of those with at least 5 visits in 90 days",
         rule={"feature": "basket_quintile_90", "equals": 5},
         purchases_min=5,
+    ),
+    "CHAMPION": Starter(
+        said="in the upper two fifths of a year by last day, by purchases and by money",
+        rule={"all": [_fifth("recency", 4), _fifth("frequency", 4), _fifth("money", 4)]},
+        purchases_min=4,
+    ),
+    "AT_RISK": Starter(
+        said="in the upper two fifths of a year by purchases, in the lower two by last day",
+        rule={
+            "all": [
+                {"feature": "recency_quintile_365", "at_most": 2},
+                _fifth("frequency", 4),
+            ]
+        },
+        purchases_min=4,
     ),
     "MORNING": _of_band("morning"),
     "LUNCH": _of_band("lunch"),

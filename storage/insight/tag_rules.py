@@ -23,14 +23,24 @@ BANDS = {
     "night": (22, 5),
 }
 """The bands of a day, by the hours at which each begins and ends."""
-MONEY = ("money_7", "money_28", "money_90", "money_per_visit_90", "basket_quintile_90")
+MONEY = (
+    *("money_7", "money_28", "money_90", "money_per_visit_90"),
+    *("basket_quintile_90", "money_quintile_365"),
+)
 """Of these one currency counts."""
+QUINTILES = {
+    "basket_quintile_90": 90,
+    "recency_quintile_365": 365,
+    "frequency_quintile_365": 365,
+    "money_quintile_365": 365,
+}
+"""Features that say in which fifth of all payers one is, by how many days they look at."""
 FEATURES = (
     *("days_since_first", "days_since_last"),
     *("purchases_7", "purchases_28", "purchases_90", "purchases_365"),
     *("purchase_days_7", "purchase_days_28", "purchase_days_90"),
     *("purchase_days_29_56", "purchase_days_57_84", "purchase_days_85_112"),
-    *("visits_90", *MONEY),
+    *("visits_90", *MONEY, "recency_quintile_365", "frequency_quintile_365"),
     *(f"share_{band}_90" for band in BANDS),
     CATEGORY_SHARE,
     *("machines_28", "districts_28", "workdays_28", "failures_90"),

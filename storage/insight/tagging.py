@@ -1,29 +1,61 @@
 """Evaluates the rules of tags, whole, once for each local day that is over everywhere: who fulfils
-a rule now, beside who has its tag. What differs is written in one transaction, with the run that
-says of which day and up to which position it is; so nobody keeps a tag whose rule they do not
-fulfil, whatever made it so, and a rule that fails changes nobody's tag.
+a rule now, beside who has its tag. So nobody keeps a tag whose rule they do not fulfil, whatever
+made it so, and a rule that fails changes nobody's tag.
 
-A payer who was erased meanwhile gets no tag: that their mapping is there is looked at within that
-transaction.
+An evaluation has one run, and goes through the payers piece by piece, in the order of their
+numbers: the database says what differs, and that is written a few rows in a transaction, so that
+no sale waits. What a run gives or takes counts when the run is ``finished``, which is one row;
+until then all who read (``had_by_now``) see what was there before. Whoever dies on the way leaves
+an unfinished run, which the next evaluation of the tag goes on with: what is written by then
+does not differ any more.
+
+A payer who was erased meanwhile gets no tag: that their mapping is there is looked at within the
+transaction that gives it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    false,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 
+from storage.database.reader import in_turns
 from storage.insight import days
 from storage.insight.lease import Standing
 from storage.insight.local_time import local_hour
 from storage.insight.places import NOWHERE_ZONE
-from storage.insight.tag_features import AsOf, payers_of
-from storage.insight.tag_rules import read
+from storage.insight.tag_features import Among, AsOf, Fifths, fifths_of, payers_of
+from storage.insight.tag_rules import QUINTILES, read
 from storage.tables import payer_tags, payers, sites, tag_rules, tag_runs
+from storage.tables.tags import UNFINISHED
 
-MEMBERS_MAX = 2_000_000
 AT_ONCE = 500
-_R, _T = tag_rules.c, payer_tags.c
+"""So many rows are written in one transaction."""
+PAYERS_AT_ONCE = 5_000
+"""So many payers are looked at in one read."""
+_R, _T, _U = tag_rules.c, payer_tags.c, tag_runs.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +71,63 @@ class RuleKept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagRun:
-    """What one evaluation comes to: who joins, and the rows (payer, run) that end. ``error``:
-    nothing changes, and a person is told.
-    """
+class Due:
+    """A rule that is to be evaluated as of the end of a day."""
 
     rule: RuleKept
     d: int
-    members: int = 0
-    joined: Sequence[str] = ()
-    departed: Sequence[tuple[str, int]] = ()
-    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagRun:
+    """An evaluation that was begun: its number, its rule, and as of what it looks."""
+
+    id: int
+    rule: RuleKept
+    as_of: AsOf
+    fifths: Fifths
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """A payer who joins, or who departs from the tag that run ``of`` gave them (0: joins)."""
+
+    payer_id: str
+    of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What some payers' evaluation comes to: how many fulfil the rule, and who differs from what is
+    written, those who depart first. ``upto`` is the last of them, None if none are behind.
+    """
+
+    members: int
+    differences: Sequence[MemberChange]
+    upto: str | None
+
+
+def had_by_now(tag: ColumnElement[str] | str) -> ColumnElement[bool]:
+    """Return whether a row of ``payer_tags`` of this tag is of who has it: given by a run that is
+    finished, and taken by none, or by one that is unfinished.
+    """
+    return and_(_T.tag == tag, or_(_T.until_d.is_(None), _is_writing(_T.until_run)), given())
+
+
+def given() -> ColumnElement[bool]:
+    """Return whether a row of ``payer_tags`` was given by a run that is finished."""
+    return ~_is_writing(_T.run_id)
+
+
+def told_until() -> ColumnElement[int | None]:
+    """Return until which day a row of ``payer_tags`` says that its payer had the tag; null:
+    still.
+    """
+    return case((_is_writing(_T.until_run), null()), else_=_T.until_d)
+
+
+def _is_writing(run_id: ColumnElement[int] | ColumnElement[int | None]) -> ColumnElement[bool]:
+    return run_id.in_(select(_U.id).where(UNFINISHED))
 
 
 def day_that_is_over(connection: Connection, at_ms: int) -> int:
@@ -58,7 +136,7 @@ def day_that_is_over(connection: Connection, at_ms: int) -> int:
     return days.moved(min(local_hour(at_ms, zone).d for zone in zones), -1)
 
 
-def next_run(connection: Connection, standing: Standing) -> TagRun | None:
+def next_due(connection: Connection, standing: Standing) -> Due | None:
     """Return the next evaluation that is due where the follower is, None if none is: there is no
     rule, or each was evaluated as of that day; or all is being made again.
     """
@@ -71,21 +149,21 @@ def next_run(connection: Connection, standing: Standing) -> TagRun | None:
     newest = {
         row.tag: row
         for row in connection.execute(
-            select(tag_runs).where(
-                tag_runs.c.id.in_(select(func.max(tag_runs.c.id)).group_by(tag_runs.c.tag))
-            )
+            select(tag_runs).where(_U.id.in_(select(func.max(_U.id)).group_by(_U.tag)))
         )
     }
     for rule in rules:
-        done = newest.get(rule.tag)
-        if _is_due(connection, rule, done, d):
-            return _run(connection, rule, d)
+        if _is_due(connection, rule, newest.get(rule.tag), d):
+            return Due(rule=rule, d=d)
     return None
 
 
 def _is_due(connection: Connection, rule: RuleKept, done: Row[Any] | None, d: int) -> bool:
+    if done is not None and done.unfinished and not done.error:
+        return True
     if rule.ended:
-        return _has_any(connection, rule.tag) or (done is not None and done.error != "")
+        failed = done is not None and done.error != ""
+        return failed or _has_any(connection, rule.tag)
     return done is None or done.version != rule.version or done.d < d
 
 
@@ -112,77 +190,159 @@ def _has_any(connection: Connection, tag: str) -> bool:
     return connection.execute(there).first() is not None
 
 
-def _run(connection: Connection, rule: RuleKept, d: int) -> TagRun:
-    had = {
-        row.payer_id: (row.version, row.run_id)
-        for row in connection.execute(
-            select(_T.payer_id, _T.version, _T.run_id).where(
-                _T.tag == rule.tag, _T.until_d.is_(None)
-            )
-        )
-    }
-    if rule.ended:
-        gone = [(payer_id, run_id) for payer_id, (_, run_id) in sorted(had.items())]
-        return TagRun(rule=rule, d=d, departed=gone)
+def readable(due: Due) -> str:
+    """Return what is wrong with a rule, empty if it can be evaluated."""
+    if due.rule.ended:
+        return ""
+    as_of = AsOf(d=due.d, currency=due.rule.currency)
     try:
-        wanted = payers_of(
-            read(rule.rule),
-            as_of=AsOf(d=d, currency=rule.currency),
-            purchases_min=rule.purchases_min,
-        )
+        rule = read(due.rule.rule)
+        names: Fifths = {name: {} for name in QUINTILES}
+        payers_of(rule, as_of=as_of, purchases_min=due.rule.purchases_min, fifths=names)
     except ValueError as error:
-        return TagRun(rule=rule, d=d, members=len(had), error=f"the rule cannot be read: {error}")
-    found = connection.execute(wanted.limit(MEMBERS_MAX + 1))
-    fulfil: set[str] = {row.payer_id for row in found}
-    if len(fulfil) > MEMBERS_MAX:
-        said = f"more than {MEMBERS_MAX} payers fulfil it: make the rule narrower"
-        return TagRun(rule=rule, d=d, members=len(had), error=said)
-    stay = {one for one in fulfil if had.get(one, (0, 0))[0] == rule.version}
-    return TagRun(
-        rule=rule,
-        d=d,
-        members=len(fulfil),
-        joined=sorted(fulfil - stay),
-        departed=[(one, run_id) for one, (_, run_id) in sorted(had.items()) if one not in stay],
+        return f"the rule cannot be read: {error}"
+    return ""
+
+
+def fifths_for(connection: Connection, due: Due, standing: Standing) -> Fifths:
+    """Return the borders of the quintiles that its rule asks for."""
+    return (
+        {} if due.rule.ended else fifths_of(connection, read(due.rule.rule), _as_of(due, standing))
     )
 
 
-def save_run(connection: Connection, run: TagRun, standing: Standing, *, now_ms: int) -> None:
-    """Write what a run changes, and the run last of all."""
-    joined = [one for some in _pieces(run.joined) for one in _still_known(connection, some)]
-    run_id = (connection.scalar(select(func.max(tag_runs.c.id))) or 0) + 1
-    for some in _pieces(run.departed):
-        ended = or_(*(and_(_T.payer_id == payer, _T.run_id == of) for payer, of in some))
-        connection.execute(
-            update(payer_tags).where(_T.tag == run.rule.tag, ended).values(until_d=run.d)
-        )
-    rows = [
-        {
-            "payer_id": payer_id,
-            "tag": run.rule.tag,
-            "run_id": run_id,
-            "version": run.rule.version,
-            "since_d": run.d,
-            "until_d": None,
-        }
-        for payer_id in joined
-    ]
-    if rows:
+def begin(connection: Connection, due: Due, standing: Standing, fifths: Fifths) -> TagRun:
+    """Write that a rule is being evaluated; an unfinished run of its tag is gone on with."""
+    now = {"version": due.rule.version, "d": due.d, "position": standing.position, "error": ""}
+    run_id = _unfinished(connection, due.rule.tag)
+    if run_id is None:
+        run_id = (connection.scalar(select(func.max(_U.id))) or 0) + 1
+        counts = dict.fromkeys(("at_ms", "members", "joined", "departed"), 0)
+        row = {"id": run_id, "tag": due.rule.tag, **now, **counts, "unfinished": True}
+        connection.execute(insert(tag_runs), row)
+    else:
+        connection.execute(update(tag_runs).where(_U.id == run_id).values(**now))
+    return TagRun(id=run_id, rule=due.rule, as_of=_as_of(due, standing), fifths=fifths)
+
+
+def fail(connection: Connection, due: Due, standing: Standing, error: str, *, now_ms: int) -> None:
+    """Write that a rule could not be evaluated: nobody's tag changes, and a person is told."""
+    now = {
+        "version": due.rule.version,
+        "d": due.d,
+        "position": standing.position,
+        "at_ms": now_ms,
+        "error": error,
+    }
+    run_id = _unfinished(connection, due.rule.tag)
+    if run_id is None:
+        before = select(_U.members).where(_U.tag == due.rule.tag).order_by(_U.id.desc()).limit(1)
+        members = connection.scalar(before) or 0
+        run_id = (connection.scalar(select(func.max(_U.id))) or 0) + 1
+        row = {"id": run_id, "tag": due.rule.tag, "members": members, "joined": 0, "departed": 0}
+        connection.execute(insert(tag_runs), {**row, **now})
+    else:
+        connection.execute(update(tag_runs).where(_U.id == run_id).values(**now))
+
+
+def _unfinished(connection: Connection, tag: str) -> int | None:
+    wanted = select(_U.id).where(_U.tag == tag, UNFINISHED)
+    found: int | None = connection.scalar(wanted)
+    return found
+
+
+def _as_of(due: Due, standing: Standing) -> AsOf:
+    return AsOf(d=due.d, currency=due.rule.currency, position=standing.position)
+
+
+def piece_of(connection: Connection, run: TagRun, after: str) -> Piece:
+    """Return what the evaluation of the next payers behind a number comes to."""
+    wanted = select(payers.c.payer_id).where(payers.c.payer_id > after)
+    upto: str | None = connection.scalar(
+        wanted.order_by(payers.c.payer_id).offset(PAYERS_AT_ONCE - 1).limit(1)
+    )
+    rows = connection.execute(_differing(run, Among(after=after, upto=upto)))
+    members, differences = 0, list[MemberChange]()
+    for row in in_turns(rows, AT_ONCE):
+        if row.payer_id is None:
+            members = row.number
+        else:
+            differences.append(MemberChange(row.payer_id, row.number))
+    differences.sort(key=lambda one: one.of == 0)
+    return Piece(members=members, differences=differences, upto=upto)
+
+
+def _differing(run: TagRun, among: Among) -> CompoundSelect[Any]:
+    """Return the query for how many fulfil the rule (a row of nobody), and who differs."""
+    if run.rule.ended:
+        nobody = select(payers.c.payer_id).where(false())
+        fulfil = nobody.cte("fulfil")
+    else:
+        fulfil = payers_of(
+            read(run.rule.rule),
+            as_of=run.as_of,
+            purchases_min=run.rule.purchases_min,
+            fifths=run.fifths,
+            among=among,
+        ).cte("fulfil")
+    had = (
+        select(_T.payer_id, _T.run_id, _T.version)
+        .where(_T.tag == run.rule.tag, _T.until_d.is_(None), among.holds(_T.payer_id))
+        .cte("had")
+    )
+    same = had.c.version == run.rule.version
+    both = fulfil.c.payer_id == had.c.payer_id
+    number = cast(literal(0), BigInteger).label("number")
+    counted = select(cast(null(), String).label("payer_id"), func.count().label("number"))
+    return union_all(
+        counted.select_from(fulfil),
+        select(had.c.payer_id, had.c.run_id)
+        .select_from(had.outerjoin(fulfil, both))
+        .where(or_(fulfil.c.payer_id.is_(None), ~same)),
+        select(fulfil.c.payer_id, number)
+        .select_from(fulfil.outerjoin(had, and_(both, same)))
+        .where(had.c.payer_id.is_(None)),
+    )
+
+
+def write_some(connection: Connection, run: TagRun, some: Sequence[MemberChange]) -> int:
+    """Write AT_ONCE differences at most; return how many who join are not known any more."""
+    joins = [one.payer_id for one in some if not one.of]
+    known = _still_known(connection, joins)
+    # What this run gave and takes again was never given.
+    never = [_named(one) for one in some if one.of == run.id]
+    taken = [_named(one) for one in some if one.of not in {0, run.id}]
+    this = and_(
+        _T.payer_id == bindparam("who"), _T.tag == run.rule.tag, _T.run_id == bindparam("given_by")
+    )
+    if never:
+        connection.execute(delete(payer_tags).where(this), never)
+    if taken:
+        ended = update(payer_tags).where(this).values(until_d=run.as_of.d, until_run=run.id)
+        connection.execute(ended, taken)
+    if known:
+        same = {"tag": run.rule.tag, "run_id": run.id, "version": run.rule.version}
+        days_of = {"since_d": run.as_of.d, "until_d": None, "until_run": None}
+        rows = [{"payer_id": payer_id, **same, **days_of} for payer_id in known]
         connection.execute(insert(payer_tags), rows)
     connection.execute(
-        insert(tag_runs),
-        {
-            "id": run_id,
-            "tag": run.rule.tag,
-            "version": run.rule.version,
-            "d": run.d,
-            "position": standing.position,
-            "at_ms": now_ms,
-            "members": run.members - (len(run.joined) - len(joined)),
-            "joined": len(joined),
-            "departed": len(run.departed),
-            "error": run.error,
-        },
+        update(tag_runs)
+        .where(_U.id == run.id)
+        .values(joined=_U.joined + len(known) - len(never), departed=_U.departed + len(taken))
+    )
+    return len(joins) - len(known)
+
+
+def _named(of: MemberChange) -> dict[str, Any]:
+    return {"who": of.payer_id, "given_by": of.of}
+
+
+def finish(connection: Connection, run: TagRun, *, members: int, now_ms: int) -> None:
+    """Let all that a run gave and took count, at once."""
+    connection.execute(
+        update(tag_runs)
+        .where(_U.id == run.id)
+        .values(members=members, at_ms=now_ms, unfinished=False)
     )
 
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, tuple_, update
 
 from storage.auditing.reading import total
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.insight import days
 from storage.insight.suppression import Cells, Gate
+from storage.insight.tagging import had_by_now
 from storage.office import deeds
 from storage.office.deeds import (
     AlreadyThere,
@@ -25,11 +26,14 @@ from storage.office.deeds import (
     NotThere,
 )
 from storage.tables import payer_tags, sale_facts, tag_rules, tag_runs
+from storage.tables.tags import UNFINISHED
 
 TAGS_MAX = 100
 VERSIONS_MAX = 1_000
 DISTRICT_DAYS = 28
 _R, _T, _U = tag_rules.c, payer_tags.c, tag_runs.c
+_ENDED = or_(~UNFINISHED, _U.error != "")
+"""Whether a run is told of: it was finished, or it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +204,7 @@ class Tags:
 
     async def runs(self, tag: str, *, before: int | None, limit: int) -> list[TagRunView]:
         """Return a tag's runs, the newest first, those before the run of this id."""
-        wanted = select(tag_runs).where(_U.tag == tag)
+        wanted = select(tag_runs).where(_U.tag == tag, _ENDED)
         if before is not None:
             wanted = wanted.where(_U.id < before)
         wanted = wanted.order_by(_U.id.desc()).limit(limit)
@@ -227,7 +231,7 @@ class Tags:
         return await self._db.read(work)
 
     def _newest_run(self, connection: Connection, tag: str) -> TagRunView | None:
-        wanted = select(tag_runs).where(_U.tag == tag).order_by(_U.id.desc()).limit(1)
+        wanted = select(tag_runs).where(_U.tag == tag, _ENDED).order_by(_U.id.desc()).limit(1)
         row = connection.execute(wanted).one_or_none()
         return None if row is None else self._run(row)
 
@@ -240,8 +244,8 @@ class Tags:
             position=row.position,
             at_ms=row.at_ms,
             members=self._gate.count(row.members),
-            joined=self._gate.count(row.joined),
-            departed=self._gate.count(row.departed),
+            joined=self._gate.count(0 if row.error else row.joined),
+            departed=self._gate.count(0 if row.error else row.departed),
             error=row.error,
         )
 
@@ -272,7 +276,7 @@ def _by_district(tag: str, d: int) -> Select[Any]:
                 ),
             )
         )
-        .where(_T.tag == tag, _T.until_d.is_(None))
+        .where(had_by_now(tag))
         .group_by(_T.payer_id, f.district)
         .subquery("ours")
     )

@@ -29,7 +29,8 @@ from storage.tables.base import metadata
 # ``at_ms`` the newest time of any line up to it. ``beat`` grows with each sign of life of
 # ``holder`` (empty: nobody); ``epoch`` with each claim, and every transaction of a follower proves
 # it. Lines up to ``made_until`` were followed before all was made again. ``stage``: FOLLOWING, or
-# CLEARING while what is to be made again goes.
+# CLEARING while what is to be made again goes. Of days before ``hours_from_d`` (yyyymmdd) the time
+# of single machines is kept no more.
 followers = Table(
     "followers",
     metadata,
@@ -42,6 +43,7 @@ followers = Table(
     Column("made_until", BigInteger, nullable=False),
     Column("stage", String(16), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
+    Column("hours_from_d", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("position >= 0", name="position_is_one"),
     CheckConstraint("stage IN ('FOLLOWING', 'CLEARING')", name="stage_known"),
 )

@@ -7,13 +7,17 @@ erased payer's rows are deleted with that mapping.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Index,
     Integer,
     String,
     Table,
     Text,
+    false,
+    literal_column,
     text,
 )
 
@@ -39,7 +43,9 @@ tag_rules = Table(
 )
 
 # One evaluation of a rule as of the end of a local day (yyyymmdd), from facts up to ``position``.
-# With an ``error`` nobody's tag changed.
+# With an ``error`` nobody's tag changed. ``unfinished``: what it changes is being written, or was
+# when it failed, and counts for nobody before the run is finished; a tag has at most one such run,
+# the newest, and whoever evaluates next goes on with it.
 tag_runs = Table(
     "tag_runs",
     metadata,
@@ -53,6 +59,7 @@ tag_runs = Table(
     Column("joined", BigInteger, nullable=False),
     Column("departed", BigInteger, nullable=False),
     Column("error", Text, nullable=False),
+    Column("unfinished", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Index(None, "tag", "id"),
 )
 
@@ -65,7 +72,19 @@ Index(
     postgresql_where=_FAILED,
 )
 
-# A payer has a tag from the day ``since_d`` on, until the day ``until_d``; null: still.
+_UNFINISHED = text("unfinished")
+Index(
+    "tag_runs_unfinished",
+    tag_runs.c.tag,
+    sqlite_where=_UNFINISHED,
+    postgresql_where=_UNFINISHED,
+)
+UNFINISHED: ColumnElement[bool] = literal_column("tag_runs.unfinished", Boolean)
+"""Whether a run is unfinished, in words with which that index serves it."""
+
+# A payer has a tag from the day ``since_d`` on, until the day ``until_d``; null: still. The run
+# ``run_id`` gave it, and ``until_run`` took it; what a run that is unfinished gave or took is not
+# given or taken yet (``storage.insight.tagging.had_by_now``).
 payer_tags = Table(
     "payer_tags",
     metadata,
@@ -75,6 +94,7 @@ payer_tags = Table(
     Column("version", Integer, nullable=False),
     Column("since_d", Integer, nullable=False),
     Column("until_d", Integer),
+    Column("until_run", BigInteger),
 )
 _HAS = text("until_d IS NULL")
 Index(
@@ -83,4 +103,11 @@ Index(
     payer_tags.c.payer_id,
     sqlite_where=_HAS,
     postgresql_where=_HAS,
+)
+_TAKEN = text("until_run IS NOT NULL")
+Index(
+    "payer_tags_taken",
+    payer_tags.c.until_run,
+    sqlite_where=_TAKEN,
+    postgresql_where=_TAKEN,
 )

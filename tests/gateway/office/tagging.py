@@ -7,9 +7,7 @@ from typing import Any
 from gateway.fleet.v1 import trade_service_pb2
 from gateway.office.v1 import tag_service_pb2 as wire
 from gateway.office.v1 import tag_service_pb2_grpc
-from storage.insight import days
-from storage.insight.lease import Standing
-from storage.insight.tagging import next_run, save_run
+from tests.storage.insight import tagged
 from tests.storage.insight.tagged import TODAY, Purchase, have_bought, known
 from tests.support.site import Site, found
 
@@ -39,10 +37,7 @@ def create(tag: str = "SOME", rule: str = ANY, **more: Any) -> wire.CreateTagReq
 
 async def evaluate(site: Site, d: int = TODAY) -> None:
     """All that is due at the end of a day."""
-    over = days.as_date(d).toordinal() - days.as_date(19700101).toordinal() + 1
-    at = Standing(name="sales", position=7, at_ms=over * 86_400_000 + 5)
-    while run := await site.database.read(lambda connection: next_run(connection, at)):
-        await site.database.write(partial(save_run, run=run, standing=at, now_ms=1))
+    await tagged.evaluate(site.database, d)
 
 
 async def buy(site: Site, counts: dict[str, int], *, first: int = 1) -> None:

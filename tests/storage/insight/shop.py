@@ -2,10 +2,14 @@
 
 from sqlalchemy import Table, select
 
+from actors.machine.events import Disconnected, StockCounted
+from actors.machine.ids import StreamId
 from storage.database.engine import Database
 from storage.insight.follower import Follower
 from storage.tables import sale_facts
 from tests.storage.owner import START_MS, Owner
+
+HOUR_MS = 3_600_000
 
 
 class StillClock:
@@ -43,3 +47,14 @@ async def positions(db: Database) -> list[int]:
     """Of all facts, in their order."""
     wanted = select(sale_facts.c.position).order_by(sale_facts.c.position)
     return list(await db.read(lambda connection: connection.scalars(wanted).all()))
+
+
+async def a_day(db: Database) -> Owner:
+    """A machine that sells, another that is silent, and one that goes at last."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    owner.now_ms = START_MS + HOUR_MS // 2
+    await owner.buy("VM-1", 1)
+    await owner.do("VM-1", StockCounted(column="A2", stock=0))
+    owner.now_ms = START_MS + 30 * HOUR_MS
+    await owner.do("VM-1", Disconnected(stream_id=StreamId("g-VM-1")))
+    return owner

@@ -1,18 +1,21 @@
 """Payers who bought, and their tags."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from storage.database.engine import Database
 from storage.insight import days
+from storage.insight.evaluating import Evaluation
+from storage.insight.lease import Standing
 from storage.insight.suppression import Gate
 from storage.insight.tag_rules import read, written
 from storage.insight.tags import RuleContent, Tags
 from storage.tables import payers, sale_facts
+from tests.storage.insight.shop import StillClock
 from tests.storage.office.places import by
 
 TODAY = 20260630  # a Tuesday
@@ -90,3 +93,27 @@ async def tag(db: Database, name: str = "SOME", rule: dict[str, Any] | None = No
     deed = by(action="CreateTag")
     await tags.create(name, content(rule or ANY), deed, by="ann", reason="why not")
     return tags
+
+
+def standing(d: int = TODAY, *, position: int = 9_999, stage: str = "FOLLOWING") -> Standing:
+    """A follower that has told all of a day, UTC."""
+    over = days.as_date(d).toordinal() - days.as_date(19700101).toordinal() + 1
+    return Standing(name="sales", position=position, at_ms=over * 86_400_000 + 5, stage=stage)
+
+
+def evaluation(db: Database) -> Evaluation:
+    """One that proves no lease."""
+
+    async def write(held: Standing, work: Callable[[Connection], None]) -> Standing:
+        await db.write(work)
+        return held
+
+    return Evaluation(db=db, clock=StillClock(1), write=write)
+
+
+async def evaluate(db: Database, d: int = TODAY) -> int:
+    """Do all that is due at the end of a day; return in how many steps."""
+    ours, steps = evaluation(db), 0
+    while await ours.step(standing(d)):
+        steps += 1
+    return steps

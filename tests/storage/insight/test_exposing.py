@@ -4,30 +4,17 @@ from functools import partial
 
 from sqlalchemy import Connection, Table, delete, update
 
-from actors.machine.events import ConfigurationChanged, Disconnected, StockCounted, TimePassed
-from actors.machine.ids import StreamId
+from actors.machine.events import ConfigurationChanged, StockCounted, TimePassed
 from actors.machine.state import Configuration
 from storage.database.engine import Database
 from storage.insight.exposing import Exposed, read_exposed
 from storage.insight.exposure import Ready
 from storage.insight.rollups import Sums
 from storage.tables import followers, machine_exposures, machine_hours, scope_exposures
-from tests.storage.insight.shop import follower, rows
-from tests.storage.owner import START_MS, Owner
+from tests.storage.insight.shop import HOUR_MS, a_day, follower, rows
+from tests.storage.owner import Owner
 
-HOUR_MS = 3_600_000
 TABLES = (machine_hours, scope_exposures, machine_exposures)
-
-
-async def a_day(db: Database) -> Owner:
-    """A machine that sells, another that is silent, and one that goes at last."""
-    owner = await Owner.of(db, "VM-1", "VM-2")
-    owner.now_ms = START_MS + HOUR_MS // 2
-    await owner.buy("VM-1", 1)
-    await owner.do("VM-1", StockCounted(column="A2", stock=0))
-    owner.now_ms = START_MS + 30 * HOUR_MS
-    await owner.do("VM-1", Disconnected(stream_id=StreamId("g-VM-1")))
-    return owner
 
 
 def forget(connection: Connection, table: Table) -> None:

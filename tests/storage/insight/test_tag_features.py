@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from storage.database.engine import Database
 from storage.insight import days
 from storage.insight.starters import STARTERS
-from storage.insight.tag_features import AsOf, payers_of
+from storage.insight.tag_features import ALL, Among, AsOf, fifths_of, payers_of
 from storage.insight.tag_rules import FEATURES, read
 from storage.office.product_content import ProductContent
 from storage.office.products import Products
@@ -20,15 +20,23 @@ from tests.storage.insight.tagged import TODAY, Purchase, have_bought, several
 from tests.storage.office.places import by
 
 
-async def found(db: Database, rule: dict[str, Any], purchases_min: int = 1) -> list[str]:
+async def found(
+    db: Database, rule: dict[str, Any], purchases_min: int = 1, among: Among = ALL
+) -> list[str]:
     """Who fulfils a rule, by name."""
-    wanted = payers_of(
-        read(json.dumps(rule)),
-        as_of=AsOf(d=TODAY, currency="HKD"),
-        purchases_min=purchases_min,
-    )
-    rows = await db.read(lambda connection: connection.execute(wanted).all())
-    return sorted(str(row.payer_id) for row in rows)
+    node, as_of = read(json.dumps(rule)), AsOf(d=TODAY, currency="HKD")
+
+    def work(connection: Connection) -> list[str]:
+        wanted = payers_of(
+            node,
+            as_of=as_of,
+            purchases_min=purchases_min,
+            fifths=fifths_of(connection, node, as_of),
+            among=among,
+        )
+        return sorted(str(row.payer_id) for row in connection.execute(wanted))
+
+    return await db.read(work)
 
 
 async def who_is(db: Database, starter: str) -> list[str]:
@@ -147,6 +155,30 @@ async def test_the_fifth_that_spends_most_is_a_fifth(db: Database) -> None:
     assert ["p8", "p9"] == await who_is(db, "BIG_BASKET")
     assert ["p0", "p1"] == await found(db, is_("basket_quintile_90", 1, "equals"))
     assert "rich" in await found(db, is_("basket_quintile_90", 0, "equals"))
+
+
+async def test_the_fifths_of_a_year_are_of_days_items_and_money(db: Database) -> None:
+    """Equal ones are told apart, so that a fifth is a fifth; and pieces of payers come to the same
+    as all of them at once.
+    """
+    bought = [
+        one
+        for number in range(10)
+        for one in several(
+            Purchase(payer=f"p{number}", minor=100 + number), *range(20 - number, 25)
+        )
+    ]
+    await have_bought(db, [*bought, Purchase(payer="older", ago=366)])
+    assert ["p8", "p9"] == await found(db, is_("recency_quintile_365", 5))
+    assert ["p0", "p1"] == await found(db, is_("frequency_quintile_365", 1, "equals"))
+    assert ["p6", "p7", "p8", "p9"] == await found(db, is_("money_quintile_365", 4))
+    assert ["p6", "p7", "p8", "p9"] == await who_is(db, "CHAMPION")
+    assert [] == await who_is(db, "AT_RISK")
+    some = Among(after="p6", upto="p8")
+    assert ["p7", "p8"] == await found(db, STARTERS["CHAMPION"].rule, among=some)
+    await fails(db, "p7", 1, 1, 1)
+    await fails(db, "p9", 1, 1, 1)
+    assert ["p7"] == await found(db, STARTERS["REFUND_PRONE"].rule, among=some)
 
 
 async def test_starters_find_whom_they_say(db: Database) -> None:

@@ -2,53 +2,31 @@
 
 from functools import partial
 
-import pytest
 from sqlalchemy import select, update
 
 from storage.database.engine import Database
-from storage.fleet import work_items
-from storage.insight import days, tagging
+from storage.insight import days
 from storage.insight.lease import CLEARING, Standing
-from storage.insight.tagging import TagRun, day_that_is_over, next_run, save_run
+from storage.insight.tagging import day_that_is_over, next_due
 from storage.machines import payers as payer_rows
 from storage.tables import payer_tags, sale_facts, tag_rules, tag_runs
 from tests.storage.insight.shop import follower, rows, sold
+from tests.storage.insight.tag_outcomes import ended, failed_items, have
 from tests.storage.insight.tagged import (
     TODAY,
     Purchase,
     content,
+    evaluate,
+    evaluation,
     have_bought,
     known,
     several,
+    standing,
     tag,
 )
 from tests.storage.office.places import by
 
-DAY_MS = 86_400_000
 REGULAR = {"feature": "purchase_days_28", "at_least": 4}
-
-
-def standing(d: int = TODAY, *, position: int = 7, stage: str = "FOLLOWING") -> Standing:
-    """A follower that has told all of a day, UTC."""
-    over = days.as_date(d).toordinal() - days.as_date(19700101).toordinal() + 1
-    return Standing(name="sales", position=position, at_ms=over * DAY_MS + 5, stage=stage)
-
-
-async def evaluate(db: Database, d: int = TODAY) -> list[TagRun]:
-    """All that is due at the end of a day."""
-    runs: list[TagRun] = []
-    while run := await db.read(lambda connection: next_run(connection, standing(d))):
-        runs.append(run)
-        await db.write(partial(save_run, run=run, standing=standing(d), now_ms=1))
-    return runs
-
-
-async def have(db: Database, name: str = "SOME") -> dict[str, int]:
-    """Who has a tag, and by which version."""
-    c = payer_tags.c
-    wanted = select(c.payer_id, c.version).where(c.tag == name, c.until_d.is_(None))
-    found = await db.read(lambda connection: connection.execute(wanted).all())
-    return {row.payer_id: row.version for row in found}
 
 
 async def test_members_join_and_depart_with_the_days(db: Database) -> None:
@@ -58,18 +36,28 @@ async def test_members_join_and_depart_with_the_days(db: Database) -> None:
         db, [*several(Purchase(payer="ann"), 1, 2, 3, 4), *several(Purchase(payer="bob"), 1, 2)]
     )
     await tag(db, rule=REGULAR)
-    (run,) = await evaluate(db)
-    assert (TODAY, 1, ["ann"], []) == (run.d, run.members, list(run.joined), list(run.departed))
-    assert [] == await evaluate(db)
+    await evaluate(db)
+    assert 0 == await evaluate(db)
     assert {"ann": 1} == await have(db)
-    (quiet,) = await evaluate(db, days.moved(TODAY, 24))
-    assert (1, 0, 0) == (quiet.members, len(quiet.joined), len(quiet.departed))
-    (over,) = await evaluate(db, days.moved(TODAY, 25))
-    assert (0, [("ann", 1)]) == (over.members, list(over.departed))
+    await evaluate(db, days.moved(TODAY, 24))
+    assert {"ann": 1} == await have(db)
+    await evaluate(db, days.moved(TODAY, 25))
     assert {} == await have(db)
-    kept = await rows(db, tag_runs)
-    assert [(1, 1, 0), (1, 0, 0), (0, 0, 1)] == [row[6:9] for row in kept]
-    assert [7] * 3 == [row[4] for row in kept]
+    told = [(one.members, one.joined, one.departed) for one in await ended(db)]
+    assert [(1, 1, 0), (1, 0, 0), (0, 0, 1)] == told
+    assert [9_999] * 3 == [row[4] for row in await rows(db, tag_runs)]
+
+
+async def test_a_run_looks_at_nothing_behind_its_position(db: Database) -> None:
+    """Whatever is followed meanwhile: the run says up to where it is true."""
+    await known(db, "ann", "bob")
+    await have_bought(db, [Purchase(payer="ann"), Purchase(payer="bob")])
+    await tag(db)
+    at = standing(position=1)
+    ours = evaluation(db)
+    while await ours.step(at):
+        pass
+    assert {"ann": 1} == await have(db)
 
 
 async def test_a_new_version_closes_what_the_old_one_gave(db: Database) -> None:
@@ -82,20 +70,18 @@ async def test_a_new_version_closes_what_the_old_one_gave(db: Database) -> None:
     deed = by(action="UpdateTag")
     two = content({"feature": "purchases_90", "at_least": 2})
     await tags.change("SOME", 1, two, deed, by="bob", reason="too many")
-    (run,) = await evaluate(db)
-    assert (["ann"], [("ann", 1), ("bob", 1)]) == (list(run.joined), list(run.departed))
+    await evaluate(db)
+    assert (1, 2) == ((run := (await ended(db))[-1]).joined, run.departed)
     assert {"ann": 2} == await have(db)
     closed = [row[3:] for row in await rows(db, payer_tags) if row[5] is not None]
-    assert [(1, TODAY, TODAY)] * 2 == closed
+    assert [(1, TODAY, TODAY, 2)] * 2 == closed
     await tags.retire("SOME", deed, reason="over")
     await evaluate(db)
     assert {} == await have(db)
-    assert [] == await evaluate(db, days.moved(TODAY, 1))
+    assert 0 == await evaluate(db, days.moved(TODAY, 1))
 
 
-async def test_a_rule_that_fails_is_told_and_changes_nobody(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_rule_that_fails_is_told_and_changes_nobody(db: Database) -> None:
     """Until a new version has been evaluated."""
     await known(db, "ann", "bob")
     await have_bought(db, [Purchase(payer="ann"), Purchase(payer="bob")])
@@ -104,22 +90,17 @@ async def test_a_rule_that_fails_is_told_and_changes_nobody(
     broken = update(tag_rules).values(rule='{"feature":"of a newer program","at_least":1}')
     await db.write(lambda connection: connection.execute(broken))
     tomorrow = days.moved(TODAY, 1)
-    (run,) = await evaluate(db, tomorrow)
-    assert "cannot be read" in run.error
+    await evaluate(db, tomorrow)
+    assert "cannot be read" in (await ended(db))[-1].error
+    assert 2 == (await ended(db))[-1].members
     assert {"ann": 1, "bob": 1} == await have(db)
-    assert [] == await evaluate(db, tomorrow)
-    page = work_items.page(machine_id="", kinds=["TAG_RULE_FAILED"], after="", limit=9, now_ms=9)
-    (item,) = await db.read(lambda connection: connection.execute(page).all())
-    assert ("tag:SOME", "SOME") == (item.item_id, item.status)
+    assert 0 == await evaluate(db, tomorrow)
+    (item,) = await failed_items(db)
+    assert ("tag:SOME", "SOME") == item
     narrower = content({"feature": "purchases_7", "at_least": 1})
     await tags.change("SOME", 1, narrower, by(), by="bob", reason="mend")
-    with monkeypatch.context() as patched:
-        patched.setattr(tagging, "MEMBERS_MAX", 1)
-        (run,) = await evaluate(db, TODAY)
-        assert "more than 1" in run.error
-    (run,) = await evaluate(db, days.moved(TODAY, 1))
-    assert "" == run.error
-    assert [] == await db.read(lambda connection: connection.execute(page).all())
+    await evaluate(db, tomorrow)
+    assert [] == await failed_items(db)
 
 
 async def test_who_is_erased_has_no_tag_and_no_sale(db: Database) -> None:
@@ -127,20 +108,21 @@ async def test_who_is_erased_has_no_tag_and_no_sale(db: Database) -> None:
     await known(db, "ann", "bob")
     await have_bought(db, [Purchase(payer="ann"), Purchase(payer="bob")])
     await tag(db)
-    run = await db.read(lambda connection: next_run(connection, standing()))
-    assert run is not None
-    assert ["ann", "bob"] == run.joined
+    ours = evaluation(db)
+    for _ in range(2):  # it is begun, and has looked
+        assert await ours.step(standing())
     await db.write(lambda connection: payer_rows.forget(connection, "ann"))
-    await db.write(partial(save_run, run=run, standing=standing(), now_ms=1))
+    while await ours.step(standing()):
+        pass
     assert {"bob": 1} == await have(db)
-    assert [(1, 1)] == [row[6:8] for row in await rows(db, tag_runs)]
+    assert [(1, 1)] == [(one.members, one.joined) for one in await ended(db)]
     wanted = select(sale_facts.c.payer_id).order_by(sale_facts.c.version)
     assert ["", "bob"] == list(await db.read(lambda connection: connection.scalars(wanted).all()))
     assert 1 == await payer_rows.Payers(db).forget_unused(before_ms=9)
     assert [] == await rows(db, payer_tags)
     assert ["", ""] == list(await db.read(lambda connection: connection.scalars(wanted).all()))
-    (run,) = await evaluate(db, days.moved(TODAY, 1))
-    assert 0 == run.members
+    await evaluate(db, days.moved(TODAY, 1))
+    assert 0 == (await ended(db))[-1].members
 
 
 async def test_who_was_erased_is_not_found_again_by_the_follower(db: Database) -> None:
@@ -165,10 +147,8 @@ async def test_a_day_is_over_when_it_is_over_everywhere(db: Database) -> None:
     """By the clocks of all sites; and nothing is evaluated while much is missing."""
     assert TODAY == await db.read(lambda connection: day_that_is_over(connection, standing().at_ms))
     await tag(db)
-    clearing = standing(stage=CLEARING)
-    assert await db.read(lambda connection: next_run(connection, clearing)) is None
-    before = Standing(name="sales")
-    assert await db.read(lambda connection: next_run(connection, before)) is None
+    for at in (standing(stage=CLEARING), Standing(name="sales")):
+        assert await db.read(partial(next_due, standing=at)) is None
 
 
 async def test_the_follower_evaluates_what_is_due(db: Database) -> None:
@@ -177,11 +157,11 @@ async def test_the_follower_evaluates_what_is_due(db: Database) -> None:
     await tag(db)
     ours = follower(db)
     await ours.catch_up()
-    assert await ours.once()
-    assert not await ours.once()
+    while await ours.once():
+        pass
     (run,) = await rows(db, tag_runs)
     assert ours.held is not None
-    assert (ours.held.position, 20251231) == (run[4], run[3])
+    assert (ours.held.position, 20251231, False) == (run[4], run[3], run[10])
 
 
 async def test_many_members_are_written_in_pieces(db: Database) -> None:

@@ -1,0 +1,132 @@
+"""One evaluation of a tag's rule after the other, a step at a time: each step is one short read or
+one small transaction of the follower's, so that what it follows waits for no evaluation.
+
+What is known between two steps stands here in memory and is made again by whoever goes on.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from actors.ports import Clock, StoreError
+from storage.database.engine import Database
+from storage.insight import tagging
+from storage.insight.lease import Standing
+from storage.insight.tagging import Due, MemberChange, TagRun
+
+log = structlog.get_logger()
+
+TRIES = 3
+"""A piece that cannot be read this often fails the run until the next day: it takes too long."""
+
+Write = Callable[[Standing, Callable[[Connection], None]], Awaitable[Standing]]
+
+
+@dataclass(slots=True)
+class _Running:
+    run: TagRun
+    due: Due
+    epoch: int
+    after: str | None = ""
+    """The last payer who was looked at; None: that was the last one."""
+    members: int = 0
+    waiting: Sequence[MemberChange] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Evaluation:
+    """``write`` runs a transaction that proves the lease. Every method raises StoreError and
+    FollowerLost.
+    """
+
+    db: Database
+    clock: Clock
+    write: Write
+    _running: _Running | None = None
+    _tries: dict[tuple[str, int, int], int] = field(default_factory=dict)
+
+    async def step(self, held: Standing) -> Standing | None:
+        """Do the next step of the evaluation that runs, or begin one if one is due; return how the
+        follower stands then, None if there was nothing to do.
+        """
+        running, self._running = self._running, None
+        if running is None or running.epoch != held.epoch or held.making_again:
+            return await self._begin(held)
+        # Only what was done to its end is gone on with: each of these keeps it then.
+        if running.waiting:
+            return await self._write_some(held, running)
+        if running.after is not None:
+            return await self._look(held, running)
+        return await self._finish(held, running)
+
+    async def _begin(self, held: Standing) -> Standing | None:
+        due = await self.db.read(lambda connection: tagging.next_due(connection, held))
+        if due is None:
+            return None
+        error = tagging.readable(due)
+        if error:
+            return await self._fail(held, due, error)
+        try:
+            fifths = await self.db.read(
+                lambda connection: tagging.fifths_for(connection, due, held)
+            )
+        except StoreError as failure:
+            return await self._again(held, due, failure)
+        begun: list[TagRun] = []
+
+        def save(connection: Connection) -> None:
+            begun.append(tagging.begin(connection, due, held, fifths))
+
+        standing = await self.write(held, save)
+        self._running = _Running(run=begun[-1], due=due, epoch=held.epoch)
+        return standing
+
+    async def _look(self, held: Standing, running: _Running) -> Standing:
+        after = running.after or ""
+        try:
+            piece = await self.db.read(
+                lambda connection: tagging.piece_of(connection, running.run, after)
+            )
+        except StoreError as failure:
+            return await self._again(held, running.due, failure)
+        self._tries.clear()
+        running.after = piece.upto
+        running.members += piece.members
+        running.waiting = piece.differences
+        self._running = running
+        return held
+
+    async def _write_some(self, held: Standing, running: _Running) -> Standing:
+        some = running.waiting[: tagging.AT_ONCE]
+        unknown: list[int] = []
+
+        def save(connection: Connection) -> None:
+            unknown.append(tagging.write_some(connection, running.run, some))
+
+        standing = await self.write(held, save)
+        running.waiting = running.waiting[tagging.AT_ONCE :]
+        running.members -= unknown[-1]
+        self._running = running
+        return standing
+
+    async def _finish(self, held: Standing, running: _Running) -> Standing:
+        now_ms = self.clock.now_ms()
+        finish = partial(tagging.finish, run=running.run, members=running.members, now_ms=now_ms)
+        return await self.write(held, finish)
+
+    async def _again(self, held: Standing, due: Due, failure: StoreError) -> Standing:
+        """A read that takes longer than a read may would be tried for ever."""
+        key = (due.rule.tag, due.rule.version, due.d)
+        self._tries[key] = self._tries.get(key, 0) + 1
+        if self._tries[key] < TRIES:
+            raise failure
+        return await self._fail(held, due, f"its payers could not be read: {failure}")
+
+    async def _fail(self, held: Standing, due: Due, error: str) -> Standing:
+        now_ms = self.clock.now_ms()
+        log.warning("the rule of a tag failed", tag=due.rule.tag, error=error)
+        failed = partial(tagging.fail, due=due, standing=held, error=error, now_ms=now_ms)
+        return await self.write(held, failed)

@@ -1,0 +1,117 @@
+"""An evaluation may end at any step, and is gone on with by whoever comes next."""
+
+import pytest
+
+from actors.ports import StoreError
+from storage.database.engine import Database
+from storage.insight import days, tagging
+from storage.insight.evaluating import TRIES
+from storage.insight.tagging import Piece
+from storage.insight.tags import Tags
+from tests.storage.insight.tag_outcomes import ended, failed_items, have, will_have
+from tests.storage.insight.tagged import (
+    TODAY,
+    Purchase,
+    content,
+    evaluate,
+    evaluation,
+    have_bought,
+    known,
+    standing,
+    tag,
+)
+from tests.storage.office.places import by
+
+
+async def test_payers_who_cannot_be_read_are_not_asked_for_for_ever(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some tries a person is told, and who has the tag keeps it; the next day counts anew,
+    and goes on with what was written.
+    """
+    await known(db, "ann", "bob")
+    await have_bought(db, [Purchase(payer="ann"), Purchase(payer="bob")])
+    await tag(db)
+    ours = evaluation(db)
+    with monkeypatch.context() as slow:
+        slow.setattr(tagging, "PAYERS_AT_ONCE", 1)
+        for _ in range(3):
+            assert await ours.step(standing())
+        assert {"ann"} == await will_have(db)
+        slow.setattr(tagging, "piece_of", too_slow)
+        failures = 0
+        while True:
+            try:
+                if await ours.step(standing()) is None:
+                    break
+            except StoreError:
+                failures += 1
+    assert TRIES - 1 == failures
+    assert [("tag:SOME", "SOME")] == await failed_items(db)
+    assert {} == await have(db)
+    await evaluate(db, days.moved(TODAY, 1))
+    assert {"ann": 1, "bob": 1} == await have(db)
+    assert [] == await failed_items(db)
+    (run,) = await ended(db)
+    assert (2, 2, 0) == (run.members, run.joined, run.departed)
+
+
+def too_slow(*_: object) -> Piece:
+    """What a database says that takes too long."""
+    raise StoreError("The read was ended because it took longer than 30000 ms")
+
+
+NAMES = [f"p{number}" for number in range(9)]
+
+
+async def many(db: Database) -> Tags:
+    """Payers who have a tag since yesterday, and some who bought again since."""
+    await known(db, *NAMES)
+    old = [Purchase(payer=one, ago=8 if n % 3 else 2) for n, one in enumerate(NAMES[:6])]
+    await have_bought(db, old)
+    await have_bought(db, [Purchase(payer=one, ago=1) for one in NAMES[4:]], first=20)
+    tags = await tag(db, rule={"feature": "purchases_7", "at_least": 1})
+    await evaluate(db, days.moved(TODAY, -1))
+    return tags
+
+
+@pytest.mark.parametrize(
+    ("steps", "then"),
+    [
+        *((2, "the same"), (5, "the same"), (8, "the same"), (4, "the next day")),
+        *((7, "the next day"), (3, "another rule"), (6, "another rule"), (5, "its end")),
+    ],
+)
+async def test_whoever_dies_on_the_way_leaves_no_mix(
+    db: Database, monkeypatch: pytest.MonkeyPatch, steps: int, then: str
+) -> None:
+    """At each step: who reads sees what was there before until the whole run is finished, by
+    whomever; and then the tag is that of the rule and the day of then, and of nothing between.
+    """
+    monkeypatch.setattr(tagging, "PAYERS_AT_ONCE", 3)
+    monkeypatch.setattr(tagging, "AT_ONCE", 2)
+    tags = await many(db)
+    before = await have(db)
+    assert set(NAMES[:6]) == set(before)
+    d = TODAY
+    dies = evaluation(db)
+    for _ in range(steps):
+        assert await dies.step(standing(d))
+    assert before == await have(db)
+    after = dict.fromkeys(["p0", "p3", *NAMES[4:]], 1)
+    if then == "the next day":
+        d, after = days.moved(TODAY, 6), dict.fromkeys(NAMES[4:], 1)
+    elif then == "another rule":
+        two = content({"feature": "purchases_90", "at_least": 2})
+        await tags.change("SOME", 1, two, by(), by="bob", reason="fewer")
+        after = dict.fromkeys(["p4", "p5"], 2)
+    elif then == "its end":
+        await tags.retire("SOME", by(), reason="over")
+        after = {}
+    goes_on = evaluation(db)
+    while await goes_on.step(standing(d)):
+        assert (await have(db)) in (before, after)
+    assert after == await have(db)
+    assert set(after) == await will_have(db)
+    assert len(after) == (await ended(db))[-1].members
+    assert 2 == len(await ended(db))

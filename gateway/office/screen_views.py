@@ -59,7 +59,7 @@ def plan(view: PlanView) -> screen_pb2.ScreenPlan:
     content = view.content
     made = screen_pb2.ScreenPlan(
         code=view.plan,
-        selector=_selector(content.selector),
+        selector=selector(content.selector),
         playlist=content.playlist,
         days=[day for day in range(1, 8) if content.days >> (day - 1) & 1],
         from_minute=content.from_minute,
@@ -125,13 +125,14 @@ def play_key(text: str) -> tuple[int, int, str, int]:
     raise wrong_token()
 
 
-def _selector(selector: Selector) -> selector_pb2.Selector:
+def selector(view: Selector) -> selector_pb2.Selector:
+    """Return which machines are meant."""
     return selector_pb2.Selector(
-        machine_ids=selector.machine_ids,
-        district=selector.district,
-        site=selector.site,
-        site_type=selector.site_type,
-        model=selector.model,
-        labels=dict(selector.labels),
-        all=selector.all,
+        machine_ids=view.machine_ids,
+        district=view.district,
+        site=view.site,
+        site_type=view.site_type,
+        model=view.model,
+        labels=dict(view.labels),
+        all=view.all,
     )

@@ -16,6 +16,9 @@ from gateway.office.audit_data import AuditDataService
 from gateway.office.command_calls import CommandCalls
 from gateway.office.commands import CommandService
 from gateway.office.denials import DenialService
+from gateway.office.experiment_calls import ExperimentCalls
+from gateway.office.experiment_worker import ExperimentWorker
+from gateway.office.experiments import ExperimentService
 from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
 from gateway.office.import_worker import ImportWorker
@@ -45,6 +48,8 @@ from gateway.office.v1 import (
     command_service_pb2_grpc,
     denial_service_pb2,
     denial_service_pb2_grpc,
+    experiment_service_pb2,
+    experiment_service_pb2_grpc,
     goods_service_pb2,
     goods_service_pb2_grpc,
     incident_service_pb2,
@@ -86,6 +91,12 @@ from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
 from gateway.trust.denying import Denying
 from storage.database.engine import Database
+from storage.experiments.arms import Arms
+from storage.experiments.experiments import Experiments
+from storage.experiments.foreseeing import Foreseeing
+from storage.experiments.guarding import GuardBooks
+from storage.experiments.measuring import Measuring
+from storage.experiments.prices import TriedPrices
 from storage.insight.funnels import FunnelBooks
 from storage.insight.hot import HotBooks
 from storage.insight.payer import PayerBooks
@@ -181,6 +192,9 @@ class OfficeParts:
     hot: HotBooks
     tags: Tags
     payers: PayerBooks
+    trying: ExperimentCalls
+    guards: GuardBooks
+    experimenting: ExperimentWorker
 
     @classmethod
     def on(
@@ -209,6 +223,16 @@ class OfficeParts:
         templates, pars = Templates(database), Pars(database)
         applications = Imports(database, ImportKind.PLANOGRAMS)
         denials, gate = Denials(database), gate or Gate()
+        screens = Screens(database)
+        experimenting = ExperimentWorker(
+            arms=Arms(database),
+            prices=TriedPrices(database),
+            measuring=Measuring(database),
+            screens=screens,
+            acts=fleet.acts,
+            clock=fleet.acts.clock,
+            screens_changed=screens_changed,
+        )
         return cls(
             fleet=fleet,
             products=Products(database),
@@ -266,13 +290,22 @@ class OfficeParts:
                 clock=fleet.acts.clock,
                 changed=screens_changed,
             ),
-            screens=Screens(database),
+            screens=screens,
             sales=SalesBooks(database),
             time=SellableBooks(database),
             funnels=FunnelBooks(database, gate),
             hot=HotBooks(database),
             tags=Tags(database, gate),
             payers=PayerBooks(database),
+            trying=ExperimentCalls(
+                experiments=Experiments(database),
+                foreseeing=Foreseeing(database, gate),
+                clock=fleet.acts.clock,
+                begun=experimenting.wake,
+                new_seed=new_token,
+            ),
+            guards=GuardBooks(database, gate),
+            experimenting=experimenting,
             recalls=recalls,
             locks=locks,
             recalling=RecallWorker(
@@ -309,6 +342,7 @@ FILES = (
             screen_service_pb2,
             sales_service_pb2,
             tag_service_pb2,
+            experiment_service_pb2,
         )
     ),
 )
@@ -423,4 +457,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     tag_service_pb2_grpc.add_TagServiceServicer_to_server(
         TagService(parts.fleet, parts.tags, parts.payers), server
+    )
+    experiment_service_pb2_grpc.add_ExperimentServiceServicer_to_server(
+        ExperimentService(parts.fleet, parts.trying, parts.guards), server
     )

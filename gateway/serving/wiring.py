@@ -303,6 +303,7 @@ def _begin_work(stack: AsyncExitStack, gateway: Gateway) -> None:
     office = gateway.office
     works = [
         *(office.importing.run(), office.applying.run(), office.recalling.run()),
+        office.experimenting.run(),
         office.denying.run(),
         gateway.doubles.run(),
         gateway.follower.run(),

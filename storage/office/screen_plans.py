@@ -84,7 +84,7 @@ class ScreenPlans:
             )
             return DeedPlan(
                 result=made,
-                writes=((insert(screen_plans), [_row(made)]),),
+                writes=((insert(screen_plans), [row_of(made)]),),
                 details=(Detail(said=f"screen plan {plan_code}: {_said(made)}"),),
             )
 
@@ -155,18 +155,20 @@ def _found(connection: Connection, plan_code: str) -> PlanView | None:
 def _said(view: PlanView) -> str:
     content = view.content
     return (
-        f"playlist {content.playlist} for {_selector(content.selector)}, days {content.days:07b}, "
-        f"minutes {content.from_minute} to {content.to_minute}, priority {content.priority}, "
-        f"not after {content.not_after_ms}"
+        f"playlist {content.playlist} for {said_selector(content.selector)}, "
+        f"days {content.days:07b}, minutes {content.from_minute} to {content.to_minute}, "
+        f"priority {content.priority}, not after {content.not_after_ms}"
     )
 
 
-def _selector(selector: Selector) -> str:
+def said_selector(selector: Selector) -> str:
+    """Return which machines are meant, as it is kept."""
     given = {name: value for name, value in asdict(selector).items() if value}
     return json.dumps(given, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _row(view: PlanView) -> dict[str, Any]:
+def row_of(view: PlanView) -> dict[str, Any]:
+    """Return a plan as a row."""
     content = view.content
     return {
         "plan": view.plan,
@@ -179,7 +181,7 @@ def _row(view: PlanView) -> dict[str, Any]:
         "created_by": view.created_by,
         "created_at_ms": view.created_at_ms,
         "ended_at_ms": view.ended_at_ms,
-        "selector": _selector(content.selector),
+        "selector": said_selector(content.selector),
     }
 
 

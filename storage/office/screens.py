@@ -190,6 +190,19 @@ class Screens:
             raise NotThere("screen", machine_id)
         return _view(row)
 
+    async def applied(self, machine_ids: Sequence[str]) -> dict[str, str]:
+        """Return the manifests that these machines have on their disks, by machine."""
+        c = machine_screens.c
+
+        def read(connection: Connection) -> dict[str, str]:
+            found: dict[str, str] = {}
+            for some in _parts(machine_ids):
+                rows = select(c.machine_id, c.applied).where(c.machine_id.in_(some))
+                found |= {row.machine_id: row.applied for row in connection.execute(rows)}
+            return found
+
+        return await self._db.read(read)
+
     async def page(
         self, *, not_converged: bool, not_obeyed: bool, after: str = "", limit: int
     ) -> list[ScreenView]:

@@ -10,6 +10,12 @@ like no other file here, because the import of that file would hide it.
 from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal
+from storage.tables.experiments import (
+    experiment_days,
+    experiment_prices,
+    experiment_units,
+    experiments,
+)
 from storage.tables.fleet import answers, console_logins, limit_proposals, work_item_closings
 from storage.tables.goods import (
     column_pars,
@@ -109,6 +115,10 @@ __all__ = [
     "districts",
     "doubled_machines",
     "enrolment_tokens",
+    "experiment_days",
+    "experiment_prices",
+    "experiment_units",
+    "experiments",
     "followers",
     "funnel_days",
     "goods_arrivals",

@@ -13,6 +13,7 @@ from storage.database import migrate
 from storage.fleet.lists import Wanted
 from tests.alipay_client.wire import Pair
 from tests.e2e.typed import BLOCK, ROOT, environment, flat
+from tests.gateway.office.trying import have_a_past
 from tests.support.fleet_calls import code_rests, registered
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import PARTITIONS, Site, a_site, found
@@ -81,7 +82,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         import_of, imported, *goods = more
         refill, mistake, went, counted, visit, stock, lots, recall, locked, *rest = goods
         faults, tested, *day = rest
-        paid, books, meters, differences, sales, sellable, tagged = day
+        paid, books, meters, differences, sales, sellable, tagged, tried = day
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -212,5 +213,10 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert '"fans of snacks"' in told
         assert "purchasedays28" in told
         await site.gateway.follower.give_up()
+        await have_a_past(site)
+        told = await desk.type(tried)
+        assert "collecting from" in told
+        assert '"experimentarmswitches"' in told
+        assert "it was stopped early, and so it has no result: the ice has run out" in told
         await door.stop(grace_s=0)
         await listener.stop(grace_s=0)

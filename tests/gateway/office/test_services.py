@@ -31,14 +31,19 @@ CHANGES: dict[str, MethodDescriptor] = {
 NEED_MORE = {
     "CloseIncident",
     "CloseWorkItem",
+    "CreateExperiment",
     "ErasePayer",
     "RefundVend",
     "QueryRefund",
     "RetryRefund",
     "SettleVend",
+    "StartExperiment",
+    "StopExperiment",
     "WriteOffRefund",
 }
-"""These need money that is open, or a fault: they are done twice elsewhere in tests/gateway."""
+"""These need money that is open, a fault, or a past: they are done twice elsewhere in
+tests/gateway.
+"""
 SAID_ONCE = {"CreateEnrolmentToken": ("token", "payload")}
 """What is kept nowhere, so that whoever asks again does not hear it."""
 BY_THEMSELVES = {"holders", "installation", "journal", "machine_states", "partitions"}

@@ -1,0 +1,265 @@
+"""What came of an experiment, once its end day is over everywhere and told: by the rules that were
+fixed at its start, and by nothing that was seen since.
+
+A pair counts if both of its machines had what their arms have in time, and could sell for a quarter
+of both times at least. Of a machine that switches, those days count on which it had it in time; it
+counts with half of its days at least.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from sqlalchemy import Connection, select, update
+
+from storage.auditing.reading import total
+from storage.database.engine import Database
+from storage.experiments.content import Arm, Channel, Design, Excluded, Result, State
+from storage.experiments.experiments import (
+    ExperimentView,
+    UnitView,
+    plans_end,
+    running,
+    there,
+    units_of,
+)
+from storage.experiments.foreseeing import read_by_day, read_half, read_sums
+from storage.experiments.history import parts
+from storage.insight import days, lease
+from storage.insight.follower import NAME
+from storage.insight.places import Stood, read_stays, where
+from storage.insight.tagging import day_that_is_over
+from storage.lift.differences import PrePost, SoldIn, paired, switched
+from storage.lift.estimate import Lift, judged, permille
+from storage.office.stays import begins_ms
+from storage.tables import experiment_days, experiment_prices, experiments, sales_days
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """An experiment whose end day is over and told, up to ``position`` of the books."""
+
+    view: ExperimentView
+    units: Sequence[UnitView]
+    in_time: Mapping[str, frozenset[int]]
+    """On which days each machine had what its arm has in time."""
+    position: int
+
+
+class Measuring:
+    """Asks a database and writes. Every method raises StoreError when it does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def due(self) -> list[Due]:
+        """Return the experiments that can be measured now."""
+        return await self._db.read(_due)
+
+    async def measure(self, due: Due, now_ms: int) -> ExperimentView:
+        """Return the experiment with its result, which is kept once: whoever comes later finds
+        it.
+        """
+        view = due.view
+        if view.content.design is Design.PAIRED:
+            found, excluded = await self._of_pairs(due)
+        else:
+            found, excluded = await self._of_switches(due)
+        told = await asyncio.to_thread(judged, found, view.seed)
+        cost = await self._cost(due)
+        result = _result(view, told, len(found), excluded, cost)
+
+        def save(connection: Connection) -> ExperimentView:
+            before = there(connection, view.experiment, lock=True)
+            if before.state is not State.RUNNING:
+                return before
+            after = replace(
+                before, state=State.ENDED, ended_at_ms=now_ms, position=due.position, result=result
+            )
+            connection.execute(
+                update(experiments)
+                .where(experiments.c.experiment == view.experiment)
+                .values(
+                    state=after.state.value,
+                    ended_at_ms=now_ms,
+                    position=due.position,
+                    result=result.kept(),
+                )
+            )
+            for statement in plans_end(after, now_ms):
+                connection.execute(statement)
+            return after
+
+        return await self._db.write(save)
+
+    async def _of_pairs(self, due: Due) -> tuple[list[float], dict[str, Excluded]]:
+        view = due.view
+        assert view.pre is not None
+        assert view.span is not None
+        units = [unit for unit in due.units if unit.arm is not None]
+        names = [unit.machine_id for unit in units]
+        before = await read_sums(self._db, names, view.pre, view.content)
+        during = await read_sums(self._db, names, view.span, view.content)
+        half = await read_half(self._db, names, view.pre, view.content)
+        excluded: dict[str, Excluded] = {}
+        for one in names:
+            if view.span.first not in due.in_time.get(one, ()):
+                excluded[one] = Excluded.NOT_ACKNOWLEDGED
+            elif not (view.pre.enough(before[one]) and view.span.enough(during[one])):
+                excluded[one] = Excluded.COULD_NOT_SELL
+        arms: dict[int, dict[Arm, str]] = {}
+        for unit in units:
+            assert unit.arm is not None
+            arms.setdefault(unit.block, {})[unit.arm] = unit.machine_id
+        found = []
+        for _, both in sorted(arms.items()):
+            treated, control = both[Arm.TREATMENT], both[Arm.CONTROL]
+            gone = {treated, control} & excluded.keys()
+            if gone:
+                excluded |= dict.fromkeys({treated, control} - gone, Excluded.PARTNER_EXCLUDED)
+                continue
+            difference = paired(
+                PrePost(before=before[treated], during=during[treated]),
+                PrePost(before=before[control], during=during[control]),
+                half,
+            )
+            assert difference is not None
+            found.append(difference)
+        return found, excluded
+
+    async def _of_switches(self, due: Due) -> tuple[list[float], dict[str, Excluded]]:
+        view = due.view
+        assert view.span is not None
+        units = {unit.machine_id: unit for unit in due.units if unit.arm is not None}
+        told = await read_by_day(self._db, list(units), view.span, view.content)
+        half = await read_half(self._db, list(units), view.span, view.content)
+        excluded: dict[str, Excluded] = {}
+        counts: dict[str, Mapping[int, SoldIn]] = {}
+        for one in units:
+            in_time = due.in_time.get(one, frozenset())
+            counting = {d: sold for d, sold in told[one].items() if d in in_time}
+            if 2 * len(in_time) < view.span.days:
+                excluded[one] = Excluded.NOT_ACKNOWLEDGED
+            elif 2 * len(counting) < view.span.days:
+                excluded[one] = Excluded.COULD_NOT_SELL
+            else:
+                counts[one] = counting
+        treated = {one: units[one].treated_days for one in counts}
+        found = await asyncio.to_thread(switched, counts, treated, half)
+        excluded |= dict.fromkeys(counts.keys() - found.keys(), Excluded.COULD_NOT_SELL)
+        return [found[one] for one in sorted(found)], excluded
+
+    async def _cost(self, due: Due) -> int:
+        """Return what customers paid less, in minor units, because of tried prices; below zero if
+        they paid more.
+        """
+        view = due.view
+        if view.content.channel is not Channel.PRICE:
+            return 0
+        assert view.span is not None
+        cost = 0
+        for some in parts([unit.machine_id for unit in due.units if unit.arm is not None]):
+            cost += await self._db.read(partial(_cost_of, view=view, units=due.units, some=some))
+        return cost
+
+
+def _due(connection: Connection) -> list[Due]:
+    standing = lease.read_standing(connection, NAME)
+    if standing.making_again or not standing.at_ms:
+        return []
+    over = day_that_is_over(connection, standing.at_ms)
+    return [
+        Due(
+            view=view,
+            units=units_of(connection, view.experiment),
+            in_time=_in_time(connection, view),
+            position=standing.position,
+        )
+        for view in running(connection)
+        if view.span is not None and view.span.last <= over
+    ]
+
+
+def _in_time(connection: Connection, view: ExperimentView) -> dict[str, frozenset[int]]:
+    c = experiment_days.c
+    rows = connection.execute(
+        select(experiment_days).where(c.experiment == view.experiment).order_by(c.machine_id)
+    ).all()
+    stays: dict[str, list[Stood]] = {}
+    for some in parts(sorted({row.machine_id for row in rows})):
+        stays |= read_stays(connection, some)
+    within_ms = view.content.acknowledged_within_h * HOUR_MS
+    found: dict[str, set[int]] = {}
+    for row in rows:
+        zone = where(stays.get(row.machine_id, ()), row.acknowledged_at_ms).time_zone
+        begins = begins_ms(days.as_date(row.d).isoformat(), zone)
+        if row.acknowledged_at_ms < begins + within_ms:
+            found.setdefault(row.machine_id, set()).add(row.d)
+    return {one: frozenset(of) for one, of in found.items()}
+
+
+def _cost_of(
+    connection: Connection, view: ExperimentView, units: Sequence[UnitView], some: Sequence[str]
+) -> int:
+    assert view.span is not None
+    c, p = sales_days.c, experiment_prices.c
+    less = {
+        (row.machine_id, row.product): row.price_minor - row.tried_price_minor
+        for row in connection.execute(
+            select(experiment_prices).where(p.experiment == view.experiment, p.machine_id.in_(some))
+        )
+    }
+    arms = {unit.machine_id: unit for unit in units}
+    cost = 0
+    for row in connection.execute(
+        select(c.machine_id, c.d, c.product, total(c.units).label("units"))
+        .where(
+            c.machine_id.in_(some),
+            c.d.between(view.span.first, view.span.last),
+            c.product.in_(sorted(view.content.tried())),
+            c.currency == view.content.currency,
+        )
+        .group_by(c.machine_id, c.d, c.product)
+    ):
+        if arms[row.machine_id].now(row.d, view.span) is Arm.TREATMENT:
+            cost += int(row.units) * less.get((row.machine_id, row.product), 0)
+    return cost
+
+
+def _result(
+    view: ExperimentView,
+    told: Lift | None,
+    blocks: int,
+    excluded: Mapping[str, Excluded],
+    cost: int,
+) -> Result:
+    why = {one: reason.value for one, reason in sorted(excluded.items())}
+    currency = view.content.currency if view.content.channel is Channel.PRICE else ""
+    if told is None:
+        return Result(
+            lift_permille=None,
+            low_permille=0,
+            high_permille=0,
+            p_permille=0,
+            blocks=blocks,
+            significant=False,
+            cost_minor=cost,
+            cost_currency=currency,
+            excluded=why,
+        )
+    return Result(
+        lift_permille=permille(told.lift),
+        low_permille=permille(told.low),
+        high_permille=permille(told.high),
+        p_permille=math.ceil(1_000 * told.p),
+        blocks=told.blocks,
+        significant=told.significant,
+        cost_minor=cost,
+        cost_currency=currency,
+        excluded=why,
+    )

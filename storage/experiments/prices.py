@@ -1,0 +1,163 @@
+"""Tried prices: which machines are to get them, which to get their own back, and what either is as
+a change of a machine's registration.
+
+A column's price before stands in ``experiment_prices`` from the transaction that changes it, so
+that it comes back whatever happens in between. What somebody else has priced or filled otherwise
+meanwhile stays as they want it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+
+from actors.machine import values
+from actors.machine.state import Column
+from storage.database.engine import Database
+from storage.experiments.arms import Now, tried_now
+from storage.experiments.content import Arm, Channel
+from storage.experiments.experiments import there
+from storage.fleet.changes import MachineChange, Making
+from storage.machines.loading import read_columns
+from storage.tables import experiment_prices, machines
+
+_P = experiment_prices.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceWish:
+    """A machine that is to have an experiment's prices, or its own again."""
+
+    experiment: str
+    machine_id: str
+    tried: bool
+    by: str
+
+
+class TriedPrices:
+    """Asks a database. Raises StoreError when it does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def wishes(self, nows: Sequence[Now]) -> list[PriceWish]:
+        """Return which machines are to change their prices now: those of experiments that run, by
+        their arm today, and those of experiments that do not run any more.
+        """
+
+        def work(connection: Connection) -> list[PriceWish]:
+            found = []
+            for now in nows:
+                if now.view.content.channel is not Channel.PRICE:
+                    continue
+                name, by = now.view.experiment, now.view.started_by
+                wanted, there = set(now.of(Arm.TREATMENT)), tried_now(connection, name)
+                found += [_wish(name, one, by, tried=True) for one in sorted(wanted - there)]
+                found += [_wish(name, one, by, tried=False) for one in sorted(there - wanted)]
+            running = {now.view.experiment for now in nows}
+            left = select(_P.experiment, _P.machine_id).where(_P.restored_at_ms.is_(None))
+            for row in connection.execute(left.distinct().order_by(_P.experiment, _P.machine_id)):
+                if row.experiment not in running:
+                    by = there_by(connection, row.experiment)
+                    found.append(_wish(row.experiment, row.machine_id, by, tried=False))
+            known = set(
+                connection.scalars(
+                    select(machines.c.machine_id).where(machines.c.retired_at_ms.is_(None))
+                )
+            )
+            return [one for one in found if one.machine_id in known]
+
+        return await self._db.read(work)
+
+
+def there_by(connection: Connection, experiment: str) -> str:
+    """Return who started an experiment."""
+    return there(connection, experiment).started_by
+
+
+def _wish(experiment: str, machine_id: str, by: str, *, tried: bool) -> PriceWish:
+    return PriceWish(experiment=experiment, machine_id=machine_id, tried=tried, by=by)
+
+
+def trying(wish: PriceWish, now_ms: int) -> Making:
+    """Return what gives a machine the prices that are tried."""
+
+    def make(connection: Connection, row: Row[Any]) -> MachineChange:
+        tried = there(connection, wish.experiment).content.tried()
+        columns = read_columns(connection, [row.machine_id]).get(row.machine_id, ())
+        if _rows(connection, wish):
+            return MachineChange()
+        changed = [one for one in columns if one.product in tried]
+        mine = and_(_P.experiment == wish.experiment, _P.machine_id == wish.machine_id)
+        connection.execute(delete(experiment_prices).where(mine))
+        if changed:
+            connection.execute(
+                insert(experiment_prices),
+                [
+                    {
+                        "experiment": wish.experiment,
+                        "machine_id": wish.machine_id,
+                        "column": one.column,
+                        "product": one.product,
+                        "price_minor": one.price_minor,
+                        "tried_price_minor": tried[one.product],
+                        "set_at_ms": now_ms,
+                        "restored_at_ms": None,
+                    }
+                    for one in changed
+                ],
+            )
+        return MachineChange(
+            columns=tuple(
+                _priced(one, tried[one.product]) if one.product in tried else one for one in columns
+            ),
+            beside=bool(changed),
+        )
+
+    return make
+
+
+def restoring(wish: PriceWish, now_ms: int) -> Making:
+    """Return what gives a machine its own prices back."""
+
+    def make(connection: Connection, row: Row[Any]) -> MachineChange:
+        rows = {one.column: one for one in _rows(connection, wish)}
+        if not rows:
+            return MachineChange()
+        columns = read_columns(connection, [row.machine_id]).get(row.machine_id, ())
+        mine = and_(_P.experiment == wish.experiment, _P.machine_id == wish.machine_id)
+        connection.execute(
+            update(experiment_prices)
+            .where(mine, _P.restored_at_ms.is_(None))
+            .values(restored_at_ms=now_ms)
+        )
+        return MachineChange(
+            columns=tuple(
+                _priced(one, rows[one.column].price_minor)
+                if one.column in rows and _still(one, rows[one.column])
+                else one
+                for one in columns
+            ),
+            beside=True,
+        )
+
+    return make
+
+
+def _rows(connection: Connection, wish: PriceWish) -> Sequence[Row[Any]]:
+    return connection.execute(
+        select(experiment_prices).where(
+            _P.experiment == wish.experiment,
+            _P.machine_id == wish.machine_id,
+            _P.restored_at_ms.is_(None),
+        )
+    ).all()
+
+
+def _still(column: Column, row: Row[Any]) -> bool:
+    return bool(column.product == row.product and column.price_minor == row.tried_price_minor)
+
+
+def _priced(column: Column, price_minor: int) -> Column:
+    return values.replace(column, price_minor=price_minor)

@@ -1,0 +1,85 @@
+"""ExperimentService: a campaign from the wish to the sentence that says what it changed."""
+
+from gateway.office.v1 import experiment_pb2 as told
+from gateway.office.v1 import experiment_service_pb2 as wire
+from storage.insight import days
+from tests.gateway.office.trying import (
+    create,
+    experiments_of,
+    go_to,
+    have_a_past,
+    screens_obey,
+    today,
+    units_of,
+    work,
+)
+from tests.storage.experiments.fleets import sell, told_until
+from tests.support.site import Site
+
+
+async def test_a_campaign_runs_to_its_end(site: Site) -> None:
+    """Created with what it can see, drawn, shown, acknowledged, silent until its last day is over,
+    and then told with how sure it is.
+    """
+    calls = experiments_of(site)
+    machines = await have_a_past(site)
+    made = await calls.CreateExperiment(create())
+    assert (16, 0, told.EXPERIMENT_STATE_CREATED) == (
+        made.machines,
+        made.left_out,
+        made.experiment.state,
+    )
+    assert 20 < made.experiment.detectable_permille < 300
+    assert "Nothing is tried yet; a lift below" in made.experiment.sentence
+    started = (await calls.StartExperiment(wire.StartExperimentRequest(code="summer"))).experiment
+    first, last = started.first_day, started.last_day
+    assert days.moved(today(site), 1) == first
+    assert days.moved(first, 27) == last
+    units = await units_of(site)
+    treated = {one for one, unit in units.items() if unit.arm == told.EXPERIMENT_ARM_TREATMENT}
+    assert set(machines) == set(units)
+    assert 8 == len(treated)
+    await work(site)
+    assert not any(unit.acknowledged_days for unit in (await units_of(site)).values())
+
+    go_to(site, first)
+    await work(site)
+    deaf = min(treated)
+    await screens_obey(site, deaf)
+    await work(site)
+    acknowledged = {one for one, unit in (await units_of(site)).items() if unit.acknowledged_days}
+    assert set(machines) - {deaf} == acknowledged
+
+    await sell(
+        site.database,
+        machines,
+        first,
+        last,
+        factor=lambda machine, _d: 1.4 if machine in treated else 1.0,
+        seed=2,
+    )
+    await told_until(site.database, days.moved(last, -1))
+    go_to(site, last)
+    await work(site)
+    asked = wire.GetExperimentRequest(code="summer")
+    running = await calls.GetExperiment(asked)
+    iso = days.as_date(last).isoformat()
+    assert f"until {iso}" in running.experiment.sentence
+    assert not running.experiment.HasField("result")
+    assert [1_000, 1_000] == [one.sellable_permille for one in running.guardrails]
+
+    await told_until(site.database, last)
+    go_to(site, days.moved(last, 1))
+    await work(site)
+    ended = (await calls.GetExperiment(asked)).experiment
+    print(ended.sentence)
+    result = ended.result
+    assert told.EXPERIMENT_STATE_ENDED == ended.state
+    assert (7, 2, True) == (result.blocks, result.excluded, result.significant)
+    assert result.low_permille < 400 < result.high_permille
+    assert "With the tried playlist" in ended.sentence
+    excluded = {one: unit.excluded for one, unit in (await units_of(site)).items() if unit.excluded}
+    assert "NOT_ACKNOWLEDGED" == excluded.pop(deaf)
+    assert ["PARTNER_EXCLUDED"] == list(excluded.values())
+    await work(site)
+    assert ended == (await calls.GetExperiment(asked)).experiment

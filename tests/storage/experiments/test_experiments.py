@@ -1,0 +1,155 @@
+"""An experiment is kept as it was wanted, drawn once, and ended once."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from storage.database.engine import Database
+from storage.experiments import experiments as module
+from storage.experiments.content import Arm, Design, LeftOut, State
+from storage.experiments.experiments import Experiments, fixed, plan_code
+from storage.experiments.foreseeing import Foreseeing, Foresight
+from storage.experiments.history import DaySpan
+from storage.insight import days
+from storage.insight.suppression import Gate
+from storage.office.deeds import AlreadyThere, NotPossible, NotThere
+from storage.office.playlists import Playlists
+from storage.office.screen_plans import ScreenPlans
+from storage.office.selectors import Selector
+from storage.tables import machine_screens, screen_plans
+from tests.storage.experiments.fleets import (
+    content,
+    created,
+    names,
+    noon,
+    priced,
+    started,
+    with_a_past,
+)
+from tests.storage.office.places import by
+from tests.storage.office.showing import items
+
+OVER = 20260630
+NOW_MS = noon(20260701)
+NOBODY = Foresight(
+    units=(), left_out={}, pre=DaySpan(first=OVER, last=OVER), detectable_permille=None
+)
+
+
+async def test_what_is_drawn_stays_drawn(db: Database) -> None:
+    """Rows and a hash of all that was fixed, which whoever has the rows can make again; a second
+    start draws nothing.
+    """
+    machines = await with_a_past(db, OVER, 15)
+    view = await started(db, "a", priced(), NOW_MS)
+    assert (State.RUNNING, DaySpan(first=20260702, last=20260729)) == (view.state, view.span)
+    assert DaySpan(first=20260603, last=OVER) == view.pre
+    experiments = Experiments(db)
+    units = await experiments.units("a")
+    assert machines == [unit.machine_id for unit in units]
+    assert 1 == sum(unit.left_out is LeftOut.WITHOUT_PAIR for unit in units)
+    arms = [unit.arm for unit in units if unit.arm]
+    assert {Arm.TREATMENT: 7, Arm.CONTROL: 7} == {arm: arms.count(arm) for arm in arms}
+    assert view.pre is not None
+    assert view.span is not None
+    assert view.plan_sha256 == fixed(priced(), view.pre, view.span, "a", units)
+    swapped = [replace(units[0], block=99), *units[1:]]
+    assert view.plan_sha256 != fixed(priced(), view.pre, view.span, "a", swapped)
+    again = await experiments.start("a", NOBODY, 0, "other", by(now_ms=NOW_MS + 1))
+    assert view == again == await experiments.get("a")
+    assert units == await experiments.units("a")
+    assert units[3:5] == await experiments.units("a", after=units[2].machine_id, limit=2)
+
+
+async def test_a_machine_that_switches_is_on_half_of_its_days(db: Database) -> None:
+    """And in no arm before the first day and after the last."""
+    await with_a_past(db, OVER, 6)
+    view = await started(db, "a", priced(design=Design.SWITCHBACK, days=14), NOW_MS)
+    span = view.span
+    assert span is not None
+    for unit in await Experiments(db).units("a"):
+        told = [unit.now(d, span) for d in days.between(span.first, span.last)]
+        assert (7, 7) == (told.count(Arm.TREATMENT), told.count(Arm.CONTROL))
+        assert unit.now(days.moved(span.first, -1), span) is None
+        assert unit.now(days.moved(span.last, 1), span) is None
+
+
+async def test_the_same_name_is_the_same_wish(db: Database) -> None:
+    """Nothing else is kept under it, and nothing of one that is not there."""
+    await with_a_past(db, OVER, 12)
+    experiments = await created(db, "a", priced(), NOW_MS)
+    await created(db, "a", priced(), NOW_MS + 1)
+    with pytest.raises(AlreadyThere):
+        await created(db, "a", priced(days=21), NOW_MS)
+    for call in (
+        experiments.get("b"),
+        experiments.start("b", NOBODY, 1, "s", by()),
+        experiments.stop("b", by(), reason="x"),
+    ):
+        with pytest.raises(NotThere):
+            await call
+    await created(db, "b", priced(), NOW_MS)
+    assert ["a", "b"] == [one.experiment for one in await experiments.page(limit=5)]
+    assert ["b"] == [one.experiment for one in await experiments.page(after="a", limit=5)]
+
+
+async def test_bounds_are_refusals(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few machines, too many experiments, too many that run; and nothing starts twice."""
+    await with_a_past(db, OVER, 12)
+    few = priced(selector=Selector(machine_ids=tuple(names(11))))
+    with pytest.raises(NotPossible) as refused:
+        await started(db, "few", few, NOW_MS)
+    assert "TOO_FEW_MACHINES" == refused.value.reason
+    monkeypatch.setattr(module, "RUNNING_MAX", 0)
+    with pytest.raises(NotPossible) as refused:
+        await started(db, "a", priced(), NOW_MS)
+    assert "TOO_MANY_EXPERIMENTS" == refused.value.reason
+    monkeypatch.setattr(module, "EXPERIMENTS_MAX", 2)
+    with pytest.raises(NotPossible) as refused:
+        await created(db, "b", priced(), NOW_MS)
+    assert "TOO_MANY_EXPERIMENTS" == refused.value.reason
+
+
+async def test_who_stops_early_has_no_result(db: Database) -> None:
+    """Screen plans end with it, and it does not start again."""
+    machines = await with_a_past(db, OVER, 12)
+    for code in ("all", "other"):
+        await Playlists(db).create(code, items(), by(action="made"))
+    rows = [
+        {
+            "machine_id": one,
+            "wanted": "",
+            "wanted_at_ms": 1,
+            "applied": "",
+            "heard_at_ms": 1,
+            "reason": "",
+            "detail": "",
+        }
+        for one in machines
+    ]
+    await db.write(lambda connection: connection.execute(machine_screens.insert(), rows))
+    of = content(control_playlist="other")
+    await started(db, "a", of, NOW_MS)
+    plans = await ScreenPlans(db).page(ended=False, limit=5)
+    assert [plan_code("a", arm) for arm in (Arm.CONTROL, Arm.TREATMENT)] == [
+        plan.plan for plan in plans
+    ]
+    assert all(plan.content.selector.is_empty for plan in plans)
+    assert all(noon(20260730) < plan.content.not_after_ms <= noon(20260801) for plan in plans)
+    experiments = Experiments(db)
+    deed = by(now_ms=NOW_MS + 5)
+    stopped = await experiments.stop("a", deed, reason="it rains")
+    assert (State.STOPPED, NOW_MS + 5, "it rains", None) == (
+        stopped.state,
+        stopped.ended_at_ms,
+        stopped.stop_reason,
+        stopped.result,
+    )
+    assert stopped == await experiments.stop("a", by(now_ms=NOW_MS + 9), reason="again")
+    ended = await db.read(lambda c: list(c.scalars(select(screen_plans.c.ended_at_ms))))
+    assert [NOW_MS + 5, NOW_MS + 5] == ended
+    foresight = await Foreseeing(db, Gate()).foreseen(of, NOW_MS)
+    with pytest.raises(NotPossible) as refused:
+        await experiments.start("a", foresight, 20260710, "s", by())
+    assert "EXPERIMENT_ENDED" == refused.value.reason

@@ -1,0 +1,151 @@
+"""At the end day the truth is told by the rules that were fixed, and it is told once."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import insert
+
+from storage.database.engine import Database
+from storage.experiments.content import Arm, Content, Design, Excluded, Result, State
+from storage.experiments.experiments import Experiments, ExperimentView, UnitView
+from storage.experiments.measuring import Measuring
+from storage.insight import days
+from storage.tables import experiment_days, experiment_prices
+from tests.storage.experiments.fleets import (
+    begins,
+    noon,
+    priced,
+    sell,
+    started,
+    told_until,
+    with_a_past,
+)
+
+OVER = 20260630
+NOW_MS = noon(20260701)
+HOUR_MS = 3_600_000
+
+
+async def run(
+    db: Database,
+    of: Content,
+    *,
+    late: Mapping[str, int] | None = None,
+    dark: str = "",
+    lift: float = 1.4,
+    count: int = 14,
+) -> tuple[ExperimentView, dict[str, UnitView]]:
+    """An experiment whose last day is over: all had what their arm has one hour after their day
+    began, but for those who are ``late``, in hours; one machine is ``dark``.
+    """
+    machines = await with_a_past(db, OVER, count)
+    view = await started(db, "a", of, NOW_MS)
+    span = view.span
+    assert span is not None
+    units = {unit.machine_id: unit for unit in await Experiments(db).units("a")}
+    rows = [
+        {
+            "experiment": "a",
+            "machine_id": one,
+            "d": d,
+            "acknowledged_at_ms": begins(d) + (late or {}).get(one, 1) * HOUR_MS,
+        }
+        for one in machines
+        for d in days.between(span.first, span.last)
+        if of.design is Design.SWITCHBACK or d == span.first
+    ]
+    await db.write(lambda connection: connection.execute(insert(experiment_days), rows))
+    prices = [
+        {
+            "experiment": "a",
+            "machine_id": one,
+            "column": "A1",
+            "product": "cola",
+            "price_minor": 500,
+            "tried_price_minor": 400,
+            "set_at_ms": 1,
+        }
+        for one in machines
+    ]
+    await db.write(lambda connection: connection.execute(insert(experiment_prices), prices))
+    await sell(
+        db,
+        machines,
+        span.first,
+        span.last,
+        factor=lambda one, d: lift if units[one].now(d, span) is Arm.TREATMENT else 1.0,
+        sellable=lambda one, _d: 0.0 if one == dark else 1.0,
+        seed=2,
+    )
+    await told_until(db, span.last)
+    return view, units
+
+
+async def measured(db: Database) -> Result:
+    """What came of it."""
+    measuring = Measuring(db)
+    (due,) = await measuring.due()
+    view = await measuring.measure(due, 99)
+    assert (State.ENDED, 99, 7) == (view.state, view.ended_at_ms, view.position)
+    assert view.result is not None
+    assert view == await Experiments(db).get("a")
+    assert view == await measuring.measure(due, 100)
+    assert not await measuring.due()
+    return view.result
+
+
+async def test_pairs_tell_the_lift(db: Database) -> None:
+    """But for those of which a machine was late or dark, with their partners."""
+    view, units = await run(db, priced(), late={"VM-01": 24}, dark="VM-02", count=18)
+    partners = {
+        one: next(
+            other.machine_id
+            for other in units.values()
+            if other.block == units[one].block and other.machine_id != one
+        )
+        for one in ("VM-01", "VM-02")
+    }
+    result = await measured(db)
+    gone = {"VM-01": Excluded.NOT_ACKNOWLEDGED.value, "VM-02": Excluded.COULD_NOT_SELL.value}
+    for one, partner in partners.items():
+        gone.setdefault(partner, Excluded.PARTNER_EXCLUDED.value)
+        assert one in result.excluded
+    assert gone == result.excluded
+    pairs = len({units[one].block for one in units}) - len({units[one].block for one in gone})
+    assert pairs == result.blocks
+    assert result.low_permille < 400 < result.high_permille
+    assert view.content == priced()
+
+
+async def test_switches_tell_the_lift_and_what_it_cost(db: Database) -> None:
+    """Of the days on which machines had it in time; each item that was sold for less cost so
+    much.
+    """
+    of = priced(design=Design.SWITCHBACK, acknowledged_within_h=3)
+    _, units = await run(db, of, late={"VM-03": 4}, dark="VM-04")
+    result = await measured(db)
+    assert {
+        "VM-03": Excluded.NOT_ACKNOWLEDGED.value,
+        "VM-04": Excluded.COULD_NOT_SELL.value,
+    } == result.excluded
+    assert 12 == result.blocks == len(units) - 2
+    assert result.low_permille < 400 < result.high_permille
+    assert result.significant
+    assert "HKD" == result.cost_currency
+    assert result.cost_minor > 0
+    assert 0 == result.cost_minor % 100
+
+
+async def test_nothing_is_told_too_early_or_of_too_few(db: Database) -> None:
+    """Before the last day is told nothing is due; and with all of them late there is no result."""
+    view, _ = await run(db, priced(), late=dict.fromkeys((f"VM-{n:02}" for n in range(1, 15)), 30))
+    assert view.span is not None
+    await told_until(db, days.moved(view.span.last, -1))
+    assert not await Measuring(db).due()
+    await told_until(db, view.span.last)
+    result = await measured(db)
+    assert (None, 0, False, 14) == (
+        result.lift_permille,
+        result.blocks,
+        result.significant,
+        len(result.excluded),
+    )

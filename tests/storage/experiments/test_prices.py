@@ -1,0 +1,119 @@
+"""A tried price goes to the machines of its arm and comes back, and what others want stays."""
+
+from dataclasses import replace
+
+from sqlalchemy import select, update
+
+from actors.machine import values
+from actors.machine.ids import MachineId
+from storage.database.engine import Database
+from storage.experiments.arms import Arms
+from storage.experiments.content import Arm
+from storage.experiments.experiments import Experiments
+from storage.experiments.prices import PriceWish, TriedPrices, restoring, trying
+from storage.fleet.changes import MachineChange
+from storage.fleet.registry import Registry
+from storage.insight import days
+from storage.machines.loading import read_columns
+from storage.tables import experiment_prices, machines
+from tests.storage.experiments.fleets import noon, priced, started, with_a_past
+from tests.storage.office.places import by
+
+OVER = 20260630
+NOW_MS = noon(20260701)
+
+
+async def price_of(db: Database, machine_id: str) -> int:
+    """What the first column of a machine costs."""
+    columns = await db.read(lambda connection: read_columns(connection, [machine_id]))
+    return columns[machine_id][0].price_minor
+
+
+async def carry_out(db: Database, wishes: list[PriceWish]) -> None:
+    """As the gateway does."""
+    for wish in wishes:
+        change = (trying if wish.tried else restoring)(wish, NOW_MS)
+        await Registry(db).change(
+            MachineId(wish.machine_id), change, actor="ann", action="TryPrice", now_ms=NOW_MS
+        )
+
+
+async def wishes(db: Database, at_ms: int) -> list[PriceWish]:
+    """What is to change at that time."""
+    return await TriedPrices(db).wishes(await Arms(db).now(at_ms))
+
+
+async def test_prices_come_and_go_with_the_arm(db: Database) -> None:
+    """Once; a second gateway with the same wishes changes nothing; and the tried price is gone the
+    day after the last.
+    """
+    await with_a_past(db, OVER, 12)
+    view = await started(db, "a", priced(), NOW_MS)
+    span = view.span
+    assert span is not None
+    assert [] == await wishes(db, NOW_MS)
+    wanted = await wishes(db, noon(span.first))
+    assert (6, {True}) == (len(wanted), {one.tried for one in wanted})
+    await carry_out(db, wanted)
+    await carry_out(db, wanted)
+    assert [] == await wishes(db, noon(span.last))
+    (now,) = await Arms(db).now(noon(span.first))
+    assert {400} == {await price_of(db, one) for one in now.of(Arm.TREATMENT)}
+    assert {500} == {await price_of(db, one) for one in now.of(Arm.CONTROL)}
+    back = await wishes(db, noon(days.moved(span.last, 1)))
+    assert ({one.machine_id for one in wanted}, {False}) == (
+        {one.machine_id for one in back},
+        {one.tried for one in back},
+    )
+    await carry_out(db, back)
+    await carry_out(db, back)
+    assert [] == await wishes(db, noon(days.moved(span.last, 1)))
+    assert {500} == {await price_of(db, one) for one in now.units}
+
+
+async def test_what_somebody_priced_meanwhile_stays(db: Database) -> None:
+    """Also when the experiment is stopped, which gives the others their price back at once; and a
+    machine that was retired keeps nobody busy.
+    """
+    await with_a_past(db, OVER, 12)
+    view = await started(db, "a", priced(), NOW_MS)
+    assert view.span is not None
+    await carry_out(db, await wishes(db, noon(view.span.first)))
+    (now,) = await Arms(db).now(noon(view.span.first))
+    own, gone, *others = now.of(Arm.TREATMENT)
+    columns = (await db.read(lambda c: read_columns(c, [own])))[own]
+    change = MachineChange(columns=tuple(values.replace(one, price_minor=700) for one in columns))
+    await Registry(db).change(
+        MachineId(own), change, actor="bob", action="SetPlanogram", now_ms=NOW_MS
+    )
+    retired = update(machines).where(machines.c.machine_id == gone).values(retired_at_ms=1)
+    await db.write(lambda connection: connection.execute(retired))
+    await Experiments(db).stop("a", by(now_ms=NOW_MS), reason="it rains")
+    back = await wishes(db, noon(view.span.first))
+    assert {own, *others} == {one.machine_id for one in back}
+    await carry_out(db, back)
+    assert 700 == await price_of(db, own)
+    assert {500} == {await price_of(db, one) for one in others}
+    rows = select(experiment_prices.c.machine_id).where(
+        experiment_prices.c.restored_at_ms.is_(None)
+    )
+    assert [gone] == list(await db.read(lambda c: c.scalars(rows).all()))
+
+
+async def test_a_price_that_is_tried_again_knows_its_own(db: Database) -> None:
+    """On the next day of its arm the column's price of then is what comes back."""
+    await with_a_past(db, OVER, 12)
+    view = await started(db, "a", priced(), NOW_MS)
+    assert view.span is not None
+    (wish, *_) = await wishes(db, noon(view.span.first))
+    await carry_out(db, [wish])
+    await carry_out(db, [replace(wish, tried=False)])
+    columns = (await db.read(lambda c: read_columns(c, [wish.machine_id])))[wish.machine_id]
+    change = MachineChange(columns=tuple(values.replace(one, price_minor=600) for one in columns))
+    await Registry(db).change(
+        MachineId(wish.machine_id), change, actor="bob", action="SetPlanogram", now_ms=NOW_MS
+    )
+    await carry_out(db, [wish])
+    assert 400 == await price_of(db, wish.machine_id)
+    await carry_out(db, [replace(wish, tried=False)])
+    assert 600 == await price_of(db, wish.machine_id)

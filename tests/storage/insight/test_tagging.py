@@ -109,7 +109,7 @@ async def test_a_rule_that_fails_is_told_and_changes_nobody(
     assert {"ann": 1, "bob": 1} == await have(db)
     assert [] == await evaluate(db, tomorrow)
     page = work_items.page(machine_id="", kinds=["TAG_RULE_FAILED"], after="", limit=9, now_ms=9)
-    (item,) = await db.read(lambda connection: connection.execute(page).all())
+    (item,) = await db.read(lambda connection: connection.execute(*page).all())
     assert ("tag:SOME", "SOME") == (item.item_id, item.status)
     narrower = content({"feature": "purchases_7", "at_least": 1})
     await tags.change("SOME", 1, narrower, by(), by="bob", reason="mend")
@@ -119,7 +119,7 @@ async def test_a_rule_that_fails_is_told_and_changes_nobody(
         assert "more than 1" in run.error
     (run,) = await evaluate(db, days.moved(TODAY, 1))
     assert "" == run.error
-    assert [] == await db.read(lambda connection: connection.execute(page).all())
+    assert [] == await db.read(lambda connection: connection.execute(*page).all())
 
 
 async def test_who_is_erased_has_no_tag_and_no_sale(db: Database) -> None:

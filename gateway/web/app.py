@@ -6,7 +6,7 @@ after a form. Nothing is looked at or done by somebody who is not signed in.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import grpc
 from starlette.applications import Starlette
@@ -28,10 +28,10 @@ from gateway.web.pages.places import places
 from gateway.web.pages.products import products
 from gateway.web.pages.stock import stock
 from gateway.web.pages.today import today
-from gateway.web.people import Present, Visitors, is_ours
+from gateway.web.people import DONE_WITHIN_MS, Present, Visitors, is_ours
 from gateway.web.shown import Templates, static_files
 from gateway.web.tables import Instant, csv
-from gateway.web.turnstile import TooMany, Turnstile
+from gateway.web.turnstile import Full, TooMany, Turnstile
 from gateway.web.view import ConsolePage, Looking
 
 PAGES: Mapping[str, Callable[[Looking], Awaitable[ConsolePage]]] = {
@@ -60,6 +60,7 @@ NO_TABLE = "This page has no such table."
 CROWDED = (
     "You ask for more pages at once than are drawn for one person: wait for them, then try again."
 )
+FULL = "Too many people look at once: nothing was done. Go back and send the form again."
 AWAY = "The database does not answer. Machines go on as far as they can: load this page again."
 
 
@@ -120,6 +121,8 @@ def _signed_in(console: ConsoleParts, turnstile: Turnstile, answer: OfSomebody) 
             return _said(console, None, 503, AWAY)
         except TooMany:
             return _said(console, None, 429, CROWDED)
+        except Full:
+            return _said(console, None, 503, FULL)
         except FormRefused as refused:
             return _said(console, None, 400, str(refused))
 
@@ -161,7 +164,7 @@ def _shown(
     position: int,
     now_ms: int,
 ) -> Response:
-    words = {name: value for name, value in request.query_params.items() if name != "done"}
+    words = dict(request.query_params)
     values = {
         **view.values,
         "title": view.title,
@@ -179,16 +182,20 @@ def _shown(
         "present": present,
         "path": request.url.path,
         "here": _address(request, words),
-        "done": acts.DONE.get(request.query_params.get("done", ""), ""),
+        "done": acts.DONE.get(console.people.was_done(present, request.cookies), ""),
         "position": position,
         "now": Instant(now_ms),
     }
-    if not (alone := words.pop("table", "")):
-        return HTMLResponse(console.look.html(view.template, values))
-    if view.table(alone) is None:
-        return _said(console, present, 404, NO_TABLE)
-    values |= {"of": alone, "whole": _address(request, words)}
-    return HTMLResponse(console.look.html("table.html", values))
+    template, alone = view.template, words.pop("table", "")
+    if alone:
+        if view.table(alone) is None:
+            return _said(console, present, 404, NO_TABLE)
+        values |= {"of": alone, "whole": _address(request, words)}
+        template = "table.html"
+    response = HTMLResponse(console.look.html(template, values))
+    if console.people.done_cookie in request.cookies:
+        _drop_cookie(console, response, console.people.done_cookie)  # it is said once
+    return response
 
 
 def _address(request: Request, words: Mapping[str, str]) -> str:
@@ -219,7 +226,16 @@ def _acting(console: ConsoleParts, turnstile: Turnstile, within_s: float) -> End
         except Refused as refused:
             status = _STATUS.get(refused.code, _REFUSED_STATUS)
             return _said(console, present, status, str(refused), back=_back(form))
-        return RedirectResponse(_with_done(_back(form), act), status_code=303)
+        response = RedirectResponse(_back(form), status_code=303)
+        response.set_cookie(
+            console.people.done_cookie,
+            console.people.done(present, act),
+            max_age=DONE_WITHIN_MS // 1_000,
+            httponly=True,
+            samesite="strict",
+            secure=console.people.secure,
+        )
+        return response
 
     return _signed_in(console, turnstile, answer)
 
@@ -229,12 +245,6 @@ def _back(form: Mapping[str, str]) -> str:
     back = form.get("back", "/")
     is_here = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
     return back if is_here and back.isascii() else "/"
-
-
-def _with_done(back: str, act: str) -> str:
-    parts = urlsplit(back)
-    words = [*((name, value) for name, value in parse_qsl(parts.query) if name != "done")]
-    return f"{parts.path}?{urlencode([*words, ('done', act)])}"
 
 
 def _asks_to_sign_in(console: ConsoleParts) -> Endpoint:
@@ -293,12 +303,14 @@ def _signing_out(console: ConsoleParts, turnstile: Turnstile, within_s: float) -
         if present.session:
             await console.people.sign_out(present.session)
         response = RedirectResponse("/login", status_code=303)
-        response.delete_cookie(
-            console.people.cookie, httponly=True, samesite="strict", secure=console.people.secure
-        )
+        _drop_cookie(console, response, console.people.cookie)
         return response
 
     return _signed_in(console, turnstile, answer)
+
+
+def _drop_cookie(console: ConsoleParts, response: Response, name: str) -> None:
+    response.delete_cookie(name, httponly=True, samesite="strict", secure=console.people.secure)
 
 
 def _said(

@@ -13,6 +13,8 @@ from gateway.process.texts import plain
 from gateway.web.tables import Cell, Instant, Link, Table, grouped
 
 NONE = '<span class="none" aria-label="none">–</span>'
+SHORT = 14
+"""No longer text has to be broken into two lines."""
 LONG = 280
 """A longer text has a bar to scroll by, so a keyboard must reach it."""
 
@@ -42,6 +44,13 @@ def _text(text: str) -> str:
     return str(escape(plain(text)))
 
 
+def _look(text: str) -> str:
+    """Return how a text stands in its column: a word is not broken, and a long one has room."""
+    if len(text) <= SHORT:
+        return ' class="word"'
+    return ' tabindex="0"' if len(text) > LONG else ""
+
+
 def _drawn(cell: Cell, moment: Moment, other: Other) -> str:
     match cell:
         case None | "":
@@ -49,8 +58,7 @@ def _drawn(cell: Cell, moment: Moment, other: Other) -> str:
         case Link(text=text, href=href):
             return f'<a href="{_text(href)}"><bdi>{_text(text)}</bdi></a>'
         case str():
-            reached = ' tabindex="0"' if len(cell) > LONG else ""
-            return f"<bdi{reached}>{_text(cell)}</bdi>"
+            return f"<bdi{_look(cell)}>{_text(cell)}</bdi>"
         case int():
             return grouped(cell)
         case Instant():

@@ -17,6 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.screens.pictures import SIZE_MAX
+from gateway.web.multipart import NoForm, parts_of
 from gateway.web.turnstile import BodyWaits, Full, Places, TooMany
 
 log = structlog.get_logger()
@@ -38,6 +40,8 @@ TARGET_BYTES_MAX = 4_096
 """Of a path and a query together."""
 FORM_BYTES_MAX = 16_384
 FORM_FIELDS_MAX = 32
+UPLOAD_BYTES_MAX = SIZE_MAX + 16_384
+"""A picture as machines show it, and the fields beside it."""
 _OWN_SITE = frozenset({"same-origin", "none"})
 """``none``: somebody typed it, or followed a bookmark."""
 
@@ -61,6 +65,9 @@ class DoorLimits:
     body_within_s: float = 5.0
     bodies_max: int = 32
     """So many bodies may be on their way. Who sends one holds no place meanwhile."""
+    uploads_max: int = 4
+    """So many files may be in memory, one of a person."""
+    upload_within_s: float = 20.0
 
 
 class ConsoleDoor:
@@ -174,6 +181,18 @@ async def form_of(request: Request, *, within_s: float) -> dict[str, str]:
     if len(dict(fields)) != len(fields):
         raise FormRefused("A field comes twice: load the page again.")
     return dict(fields)
+
+
+async def upload_of(request: Request, *, within_s: float) -> tuple[Mapping[str, str], bytes]:
+    """Return the fields of a form that brings a file, and the file. Raises FormRefused."""
+    body = await body_of(request, most=UPLOAD_BYTES_MAX, within_s=within_s)
+    try:
+        # A few megabytes are looked through: not on the loop.
+        kind = request.headers.get("content-type", "")
+        return await asyncio.to_thread(parts_of, kind, body, fields_max=FORM_FIELDS_MAX)
+    except ValueError as error:
+        why = error if isinstance(error, NoForm) else "its texts are no UTF-8"
+        raise FormRefused(f"The form cannot be read, {why}: load its page again.") from None
 
 
 async def body_of(request: Request, *, most: int, within_s: float) -> bytes:

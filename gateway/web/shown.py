@@ -28,6 +28,7 @@ NAVIGATION = (
     ("/places", "Places"),
     ("/customers", "Customers"),
     ("/campaigns", "Campaigns"),
+    ("/screens", "Screens"),
     ("/money", "Money"),
 )
 STATIC = {

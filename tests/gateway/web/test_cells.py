@@ -24,8 +24,8 @@ def _row(cell: Cell, head: str = "H") -> str:
     [
         (None, NONE),
         ("", NONE),
-        ("a<b>&\"'", "<bdi>a&lt;b&gt;&amp;&#34;&#39;</bdi>"),
-        ("a\u202eb", "<bdi>a\ufffdb</bdi>"),
+        ("a<b>&\"'", '<bdi class="word">a&lt;b&gt;&amp;&#34;&#39;</bdi>'),
+        ("a\u202eb", '<bdi class="word">a\ufffdb</bdi>'),
         (1_234_567, "1,234,567"),
         (Instant(5), "<time>&lt;5&gt;</time>"),
         (Link('"x"', '/m/"><i>'), '<a href="/m/&#34;&gt;&lt;i&gt;"><bdi>&#34;x&#34;</bdi></a>'),

@@ -129,7 +129,11 @@ class TradeService(trade_service_pb2_grpc.TradeServiceServicer):
         Fields().machine_id(request.machine_id, needed=False).done()
         if request.machine_id:
             await self.parts.acts.machine(request.machine_id)
-        balances = await self.parts.queries.balances(machine_id=request.machine_id)
+            balances = await self.parts.queries.balances(request.machine_id)
+        else:
+            balances = await self.parts.queries.fleet_balances(
+                now_ms=self.parts.acts.clock.now_ms()
+            )
         return wire.GetBalancesResponse(balances=map(views.balance, balances))
 
     @answered

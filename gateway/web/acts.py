@@ -16,7 +16,7 @@ from gateway.fleet.v1 import (
     trade_service_pb2,
     work_item_service_pb2,
 )
-from gateway.office.v1 import goods_service_pb2
+from gateway.office.v1 import goods_service_pb2, screen_service_pb2
 from gateway.web.door import FormRefused
 
 Fields = Mapping[str, str]
@@ -80,6 +80,23 @@ def _refill(of: Fields) -> Message:
     )
 
 
+def _recall_asset(of: Fields) -> Message:
+    return screen_service_pb2.RecallAssetRequest(
+        sha256=_given(of, "sha256"), reason=of.get("reason", ""), request_id=_request_id(of)
+    )
+
+
+def asset_request(of: Fields, content: bytes) -> Message:
+    """Return the request of a form that brings a picture. Raises FormRefused."""
+    if not content:
+        raise FormRefused("Choose a picture: PNG, JPEG or WebP.")
+    return screen_service_pb2.AddAssetRequest(
+        content=content, name=of.get("name", "").strip(), request_id=_request_id(of)
+    )
+
+
+ADD_ASSET = "add-asset"
+"""The act that brings a file."""
 CALLS: Mapping[str, type[Message]] = {
     "close-work-item": work_item_service_pb2.CloseWorkItemRequest,
     "retry-refund": trade_service_pb2.RetryRefundRequest,
@@ -87,6 +104,8 @@ CALLS: Mapping[str, type[Message]] = {
     "disable-machine": fleet_service_pb2.DisableMachineRequest,
     "enable-machine": fleet_service_pb2.EnableMachineRequest,
     "refill": goods_service_pb2.LoadColumnRequest,
+    "recall-asset": screen_service_pb2.RecallAssetRequest,
+    ADD_ASSET: screen_service_pb2.AddAssetRequest,
 }
 """Which call each act makes: who may not make it is shown no form of it."""
 ACTS: Mapping[str, Callable[[Fields], Message]] = {
@@ -96,6 +115,7 @@ ACTS: Mapping[str, Callable[[Fields], Message]] = {
     "disable-machine": _disable_machine,
     "enable-machine": _enable_machine,
     "refill": _refill,
+    "recall-asset": _recall_asset,
 }
 DONE = {
     "close-work-item": "The work item is closed.",
@@ -104,6 +124,8 @@ DONE = {
     "disable-machine": "The machine is disabled.",
     "enable-machine": "The machine is enabled.",
     "refill": "The goods are in the column.",
+    "recall-asset": "The picture is recalled. Machines that still show it are listed.",
+    ADD_ASSET: "The picture is taken in.",
 }
 """What is said when it was done."""
 

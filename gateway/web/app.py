@@ -6,9 +6,11 @@ after a form. Nothing is looked at or done by somebody who is not signed in.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from functools import partial
+from urllib.parse import urlencode
 
 import grpc
+from google.protobuf.message import Message
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -18,7 +20,7 @@ from starlette.types import ASGIApp
 from actors.ports import Clock, StoreError
 from gateway.web import acts
 from gateway.web.asking import LocalCalls, Refused
-from gateway.web.door import ConsoleDoor, DoorLimits, FormRefused, form_of
+from gateway.web.door import ConsoleDoor, DoorLimits, FormRefused, form_of, upload_of
 from gateway.web.pages.customers import customers
 from gateway.web.pages.later import campaigns
 from gateway.web.pages.machine import machine
@@ -26,12 +28,13 @@ from gateway.web.pages.machines import machines
 from gateway.web.pages.money import money
 from gateway.web.pages.places import places
 from gateway.web.pages.products import products
+from gateway.web.pages.screens import screens
 from gateway.web.pages.stock import stock
 from gateway.web.pages.today import today
-from gateway.web.people import Present, Visitors, is_ours
+from gateway.web.people import DONE_WITHIN_MS, Present, Visitors, is_ours
 from gateway.web.shown import Templates, static_files
 from gateway.web.tables import Instant, csv
-from gateway.web.turnstile import TooMany, Turnstile
+from gateway.web.turnstile import Full, TooMany, Turnstile
 from gateway.web.view import ConsolePage, Looking
 
 PAGES: Mapping[str, Callable[[Looking], Awaitable[ConsolePage]]] = {
@@ -43,6 +46,7 @@ PAGES: Mapping[str, Callable[[Looking], Awaitable[ConsolePage]]] = {
     "/places": places,
     "/customers": customers,
     "/campaigns": campaigns,
+    "/screens": screens,
     "/money": money,
 }
 _STATUS = {
@@ -60,6 +64,8 @@ NO_TABLE = "This page has no such table."
 CROWDED = (
     "You ask for more pages at once than are drawn for one person: wait for them, then try again."
 )
+NOT_YOURS = "Your role may not take pictures in: that takes an operator."
+FULL = "Too many people look at once: nothing was done. Go back and send the form again."
 AWAY = "The database does not answer. Machines go on as far as they can: load this page again."
 
 
@@ -87,6 +93,7 @@ def build_console_app(
             Route(path, _page(console, look, turnstile), methods=["GET"])
             for path, look in PAGES.items()
         ),
+        Route(f"/acts/{acts.ADD_ASSET}", _adding(console, turnstile, limits), methods=["POST"]),
         Route("/acts/{act}", _acting(console, turnstile, limits.body_within_s), methods=["POST"]),
         Route("/login", _asks_to_sign_in(console), methods=["GET"]),
         Route("/login/{link}", _link(console), methods=["GET"]),
@@ -120,6 +127,8 @@ def _signed_in(console: ConsoleParts, turnstile: Turnstile, answer: OfSomebody) 
             return _said(console, None, 503, AWAY)
         except TooMany:
             return _said(console, None, 429, CROWDED)
+        except Full:
+            return _said(console, None, 503, FULL)
         except FormRefused as refused:
             return _said(console, None, 400, str(refused))
 
@@ -161,7 +170,7 @@ def _shown(
     position: int,
     now_ms: int,
 ) -> Response:
-    words = {name: value for name, value in request.query_params.items() if name != "done"}
+    words = dict(request.query_params)
     values = {
         **view.values,
         "title": view.title,
@@ -179,16 +188,20 @@ def _shown(
         "present": present,
         "path": request.url.path,
         "here": _address(request, words),
-        "done": acts.DONE.get(request.query_params.get("done", ""), ""),
+        "done": acts.DONE.get(console.people.was_done(present, request.cookies), ""),
         "position": position,
         "now": Instant(now_ms),
     }
-    if not (alone := words.pop("table", "")):
-        return HTMLResponse(console.look.html(view.template, values))
-    if view.table(alone) is None:
-        return _said(console, present, 404, NO_TABLE)
-    values |= {"of": alone, "whole": _address(request, words)}
-    return HTMLResponse(console.look.html("table.html", values))
+    template, alone = view.template, words.pop("table", "")
+    if alone:
+        if view.table(alone) is None:
+            return _said(console, present, 404, NO_TABLE)
+        values |= {"of": alone, "whole": _address(request, words)}
+        template = "table.html"
+    response = HTMLResponse(console.look.html(template, values))
+    if console.people.done_cookie in request.cookies:
+        _drop_cookie(console, response, console.people.done_cookie)  # it is said once
+    return response
 
 
 def _address(request: Request, words: Mapping[str, str]) -> str:
@@ -210,18 +223,54 @@ def _acting(console: ConsoleParts, turnstile: Turnstile, within_s: float) -> End
     async def answer(request: Request, present: Present) -> Response:
         act = request.path_params["act"]
         form = await form_of(request, within_s=within_s)
-        if not is_ours(present, form):
-            raise FormRefused("This form is of another login: load its page again and repeat it.")
-        try:
-            await console.asking.ask(present.person, acts.request_of(act, form))
-        except FormRefused as refused:
-            return _said(console, present, 400, str(refused), back=_back(form))
-        except Refused as refused:
-            status = _STATUS.get(refused.code, _REFUSED_STATUS)
-            return _said(console, present, status, str(refused), back=_back(form))
-        return RedirectResponse(_with_done(_back(form), act), status_code=303)
+        return await _done(console, present, act, form, lambda: acts.request_of(act, form))
 
     return _signed_in(console, turnstile, answer)
+
+
+def _adding(console: ConsoleParts, turnstile: Turnstile, limits: DoorLimits) -> Endpoint:
+    """Take a picture in: one at a time of a person, and nothing is read of who may not."""
+    of_each, of_all = Turnstile(1), Turnstile(limits.uploads_max)
+
+    async def answer(request: Request, present: Present) -> Response:
+        act, person = acts.ADD_ASSET, present.person
+        if not await console.asking.may(person, {act: acts.CALLS[act]}):
+            return _said(console, present, 403, NOT_YOURS, back="/screens")
+        with of_each.place(person.name), of_all.place(""):
+            form, content = await upload_of(request, within_s=limits.upload_within_s)
+            make = partial(acts.asset_request, form, content)
+            return await _done(console, present, act, form, make)
+
+    return _signed_in(console, turnstile, answer)
+
+
+async def _done(
+    console: ConsoleParts,
+    present: Present,
+    act: str,
+    form: Mapping[str, str],
+    make: Callable[[], Message],
+) -> Response:
+    """Do what a form says, under the person's name, and lead back to where it came from."""
+    if not is_ours(present, form):
+        raise FormRefused("This form is of another login: load its page again and repeat it.")
+    try:
+        await console.asking.ask(present.person, make())
+    except FormRefused as refused:
+        return _said(console, present, 400, str(refused), back=_back(form))
+    except Refused as refused:
+        status = _STATUS.get(refused.code, _REFUSED_STATUS)
+        return _said(console, present, status, str(refused), back=_back(form))
+    response = RedirectResponse(_back(form), status_code=303)
+    response.set_cookie(
+        console.people.done_cookie,
+        console.people.done(present, act),
+        max_age=DONE_WITHIN_MS // 1_000,
+        httponly=True,
+        samesite="strict",
+        secure=console.people.secure,
+    )
+    return response
 
 
 def _back(form: Mapping[str, str]) -> str:
@@ -229,12 +278,6 @@ def _back(form: Mapping[str, str]) -> str:
     back = form.get("back", "/")
     is_here = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
     return back if is_here and back.isascii() else "/"
-
-
-def _with_done(back: str, act: str) -> str:
-    parts = urlsplit(back)
-    words = [*((name, value) for name, value in parse_qsl(parts.query) if name != "done")]
-    return f"{parts.path}?{urlencode([*words, ('done', act)])}"
 
 
 def _asks_to_sign_in(console: ConsoleParts) -> Endpoint:
@@ -293,12 +336,14 @@ def _signing_out(console: ConsoleParts, turnstile: Turnstile, within_s: float) -
         if present.session:
             await console.people.sign_out(present.session)
         response = RedirectResponse("/login", status_code=303)
-        response.delete_cookie(
-            console.people.cookie, httponly=True, samesite="strict", secure=console.people.secure
-        )
+        _drop_cookie(console, response, console.people.cookie)
         return response
 
     return _signed_in(console, turnstile, answer)
+
+
+def _drop_cookie(console: ConsoleParts, response: Response, name: str) -> None:
+    response.delete_cookie(name, httponly=True, samesite="strict", secure=console.people.secure)
 
 
 def _said(

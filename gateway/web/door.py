@@ -17,7 +17,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.web.turnstile import Turnstile
+from gateway.screens.pictures import SIZE_MAX
+from gateway.web.multipart import NoForm, parts_of
+from gateway.web.turnstile import BodyWaits, Full, Places, TooMany
 
 log = structlog.get_logger()
 
@@ -38,6 +40,8 @@ TARGET_BYTES_MAX = 4_096
 """Of a path and a query together."""
 FORM_BYTES_MAX = 16_384
 FORM_FIELDS_MAX = 32
+UPLOAD_BYTES_MAX = SIZE_MAX + 16_384
+"""A picture as machines show it, and the fields beside it."""
 _OWN_SITE = frozenset({"same-origin", "none"})
 """``none``: somebody typed it, or followed a bookmark."""
 
@@ -49,15 +53,21 @@ class FormRefused(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorLimits:
     """How many requests are answered at the same time, of one address, and of one person who is
-    signed in; and how long one may take, and the body of a form.
+    signed in; how long one may wait for its turn; how long it may take, and the body of a form.
     """
 
     in_flight_max: int = 16
     of_one_address_max: int = 10
     """Of all people too who come through one proxy."""
     of_one_person_max: int = 6
+    turn_within_s: float = 2.0
     within_s: float = 30.0
     body_within_s: float = 5.0
+    bodies_max: int = 32
+    """So many bodies may be on their way. Who sends one holds no place meanwhile."""
+    uploads_max: int = 4
+    """So many files may be in memory, one of a person."""
+    upload_within_s: float = 20.0
 
 
 class ConsoleDoor:
@@ -69,8 +79,10 @@ class ConsoleDoor:
         self._pages = pages
         self._hosts = frozenset(hosts)
         self._limits = limits
-        self._in_flight = 0
-        self._turnstile = Turnstile(limits.of_one_address_max)
+        self._places = Places(
+            limits.in_flight_max, of_one=limits.of_one_address_max, within_s=limits.turn_within_s
+        )
+        self._bodies = BodyWaits(limits.bodies_max)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -85,16 +97,20 @@ class ConsoleDoor:
         if (refusal := self._refusal(scope)) is not None:
             await refusal(scope, receive, out)
             return
-        self._in_flight += 1
         try:
-            with self._turnstile.place(_address_of(scope)):
-                async with asyncio.timeout(self._limits.within_s):
-                    await self._pages(scope, receive, out)
+            place = await self._places.take(_address_of(scope))
+        except (Full, TooMany) as full:
+            await _crowded(full)(scope, receive, out)
+            return
+        state = {**scope.get("state", {}), "place": place, "bodies": self._bodies}
+        try:
+            async with asyncio.timeout(self._limits.within_s):
+                await self._pages({**scope, "state": state}, receive, out)
         except TimeoutError:
             log.warning("a page of the console took too long", path=scope["path"])
             raise  # its connection ends, whatever of the answer is out
         finally:
-            self._in_flight -= 1
+            place.give_up()
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -107,13 +123,16 @@ class ConsoleDoor:
             return _says(414, "The address is too long.")
         if scope["method"] == "POST" and not _of_our_own(host, headers):
             return _says(403, "Forms are taken from the console's own pages only.")
-        if self._in_flight >= self._limits.in_flight_max:
-            return _says(503, "Too many people look at once: try again.", {"retry-after": "2"})
-        if self._turnstile.is_full(_address_of(scope)):
-            return _says(
-                429, "Too many pages are drawn for your address: try again.", {"retry-after": "2"}
-            )
         return None
+
+
+CROWDED = "Too many people look at once: try again."
+
+
+def _crowded(why: Full | TooMany) -> Response:
+    if isinstance(why, Full):
+        return _says(503, CROWDED, {"retry-after": "2"})
+    return _says(429, "Too many pages are drawn for your address: try again.", {"retry-after": "2"})
 
 
 def _address_of(scope: Scope) -> str:
@@ -149,12 +168,7 @@ async def form_of(request: Request, *, within_s: float) -> dict[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise FormRefused("A form is sent as application/x-www-form-urlencoded.")
-    try:
-        async with asyncio.timeout(within_s):
-            body = await _body_of(request)
-    except (TimeoutError, ClientDisconnect):
-        # Who hung up in the middle hears nothing any more, and is no fault of ours.
-        raise FormRefused("The form did not come whole in time: send it again.") from None
+    body = await body_of(request, most=FORM_BYTES_MAX, within_s=within_s)
     try:
         fields = parse_qsl(
             body.decode("ascii"),
@@ -169,10 +183,31 @@ async def form_of(request: Request, *, within_s: float) -> dict[str, str]:
     return dict(fields)
 
 
-async def _body_of(request: Request) -> bytes:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > FORM_BYTES_MAX:
-            raise FormRefused(f"A form has at most {FORM_BYTES_MAX} bytes: write less.")
-    return body
+async def upload_of(request: Request, *, within_s: float) -> tuple[Mapping[str, str], bytes]:
+    """Return the fields of a form that brings a file, and the file. Raises FormRefused."""
+    body = await body_of(request, most=UPLOAD_BYTES_MAX, within_s=within_s)
+    try:
+        # A few megabytes are looked through: not on the loop.
+        kind = request.headers.get("content-type", "")
+        return await asyncio.to_thread(parts_of, kind, body, fields_max=FORM_FIELDS_MAX)
+    except ValueError as error:
+        why = error if isinstance(error, NoForm) else "its texts are no UTF-8"
+        raise FormRefused(f"The form cannot be read, {why}: load its page again.") from None
+
+
+async def body_of(request: Request, *, most: int, within_s: float) -> bytes:
+    """Return the whole body, of at most so many bytes. Who is slow with it holds no place of others
+    meanwhile. Raises FormRefused, Full, TooMany.
+    """
+    body = bytearray()
+    async with request.state.place.outside():
+        try:
+            async with request.state.bodies.within(within_s):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > most:
+                        raise FormRefused(f"A form has at most {most} bytes: send less.")
+        except (TimeoutError, ClientDisconnect):
+            # Who hung up in the middle hears nothing any more, and is no fault of ours.
+            raise FormRefused("The form did not come whole in time: send it again.") from None
+    return bytes(body)

@@ -20,6 +20,9 @@ COOKIE = "vendgate_console"
 COOKIE_SECURE = "__Host-vendgate_console"
 """A browser takes this one over TLS only, for this host and all paths."""
 SECRET_LENGTH_MAX = 64
+MS_DIGITS_MAX = 18
+DONE_WITHIN_MS = 60_000
+"""For so long the next page may say what a form did."""
 
 
 def key_of(salt: bytes) -> bytes:
@@ -89,6 +92,33 @@ class Visitors:
     async def sign_out(self, session: str) -> None:
         """End a session. Raises StoreError."""
         await self.logins.end(session, now_ms=self.clock.now_ms())
+
+    @property
+    def done_cookie(self) -> str:
+        """What the cookie is called that tells the next page what was done."""
+        return f"{self.cookie}_done"
+
+    def done(self, present: Present, act: str) -> str:
+        """Return what this person's browser brings to the next page. It is theirs alone: no link
+        and no neighbour on this host can make one.
+        """
+        at_ms = self.clock.now_ms()
+        return f"{act}.{at_ms}.{self._done_mark(present, act, at_ms)}"
+
+    def was_done(self, present: Present, cookies: Mapping[str, str]) -> str:
+        """Return the act that this person's form just did; empty if none."""
+        act, _, rest = cookies.get(self.done_cookie, "").partition(".")
+        at, _, mark = rest.partition(".")
+        if not (at.isascii() and at.isdecimal() and len(at) <= MS_DIGITS_MAX):
+            return ""
+        wanted = self._done_mark(present, act, int(at))
+        is_theirs = hmac.compare_digest(wanted.encode(), mark.encode())
+        is_new = 0 <= self.clock.now_ms() - int(at) <= DONE_WITHIN_MS
+        return act if is_theirs and is_new else ""
+
+    def _done_mark(self, present: Present, act: str, at_ms: int) -> str:
+        told = f"done:{present.form_key}:{act}:{at_ms}"
+        return hmac.new(self.key, told.encode(), hashlib.sha256).hexdigest()[:32]
 
     def _form_key(self, of: str) -> str:
         return hmac.new(self.key, f"form:{of}".encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,5 +1,6 @@
 """From views to HTML. Jinja escapes every text; before that what would turn a line around, or is
-not seen, is replaced. There is no way around either: no template marks a text as safe.
+not seen, is replaced. There is no way around either: no template marks a text as safe, and
+``gateway.web.cells`` does the same for the rows of tables.
 
 Flows in: a view, and what stands on every page. Flows out: the page's text.
 """
@@ -14,8 +15,9 @@ from markupsafe import Markup
 
 from gateway.process.texts import plain
 from gateway.web import charts
+from gateway.web.cells import Other, rows_drawn
 from gateway.web.people import new_secret
-from gateway.web.tables import Instant, grouped
+from gateway.web.tables import Instant, Table, grouped
 
 HERE = Path(__file__).parent
 NAVIGATION = (
@@ -26,6 +28,7 @@ NAVIGATION = (
     ("/places", "Places"),
     ("/customers", "Customers"),
     ("/campaigns", "Campaigns"),
+    ("/screens", "Screens"),
     ("/money", "Money"),
 )
 STATIC = {
@@ -70,8 +73,14 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        moment = clock_of(ZoneInfo(zone))
+
+        def drawn(table: Table, other: Other) -> Markup:
+            return rows_drawn(table, moment, other)
+
         self._templates.filters.update(
-            moment=clock_of(ZoneInfo(zone)),
+            moment=moment,
+            rows=drawn,
             kind=lambda value: type(value).__name__,
             short=charts.short,
             grouped=grouped,

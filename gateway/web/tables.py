@@ -78,7 +78,7 @@ class Link:
 class Form:
     """A button with what it needs, sent to ``act`` (``gateway.web.acts``). ``fields`` go with it;
     ``asks`` names what the person writes: ``reason``, and others that the act knows; ``choices``
-    what they choose from.
+    what they choose from; ``file`` is the field of a file.
     """
 
     act: str
@@ -86,6 +86,7 @@ class Form:
     fields: Mapping[str, str]
     asks: tuple[str, ...] = ("reason",)
     choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,10 @@
 that it is what the transfers say.
 """
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, cast, func, select
 
 from actors.machine.ledger import Account
 from storage.fleet.views import BalanceView
@@ -16,23 +19,60 @@ Sums = dict[str, tuple[int, int]]
 def read_balances(connection: Connection, machine_id: str) -> list[BalanceView]:
     """Return the money of one machine, or of all if ``machine_id`` is empty, by currency."""
     ours: list[ColumnElement[bool]] = [c.machine_id == machine_id] if machine_id else []
+    return views(read_totals(connection, ours))
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What some days of some machines say. ``crooked``: the currencies in which a day of a machine
+    was not debited what it was credited.
+    """
+
+    sums: Mapping[str, Sums] = field(default_factory=dict)
+    crooked: frozenset[str] = frozenset()
+
+    def __add__(self, other: "Totals") -> "Totals":
+        sums = {currency: dict(of) for currency, of in self.sums.items()}
+        for currency, of in other.sums.items():
+            mine = sums.setdefault(currency, {})
+            for account, (debit, credit) in of.items():
+                before = mine.get(account, (0, 0))
+                mine[account] = (before[0] + debit, before[1] + credit)
+        return Totals(sums, self.crooked | other.crooked)
+
+
+def read_totals(
+    connection: Connection,
+    where: Sequence[ColumnElement[bool]],
+    *,
+    of: FromClause = balances,
+    machine_id: ColumnElement[str] = c.machine_id,
+) -> Totals:
+    """Return what the rows say that fulfil all conditions; ``of``: balances, or a join of them, in
+    the order of ``machine_id``.
+    """
     # PostgreSQL sums 64-bit integers to a decimal number; it is an integer here.
     debit, credit = (cast(func.sum(one), BigInteger) for one in (c.debit_minor, c.credit_minor))
     sums: dict[str, Sums] = {}
-    grouped = select(c.currency, c.account, debit, credit).where(*ours)
+    grouped = select(c.currency, c.account, debit, credit).select_from(of).where(*where)
     for currency, account, *both in connection.execute(grouped.group_by(c.currency, c.account)):
         sums.setdefault(currency, {})[account] = (both[0], both[1])
+    # In the order of the key, and a machine has one currency: nothing is sorted.
     crooked = (
-        select(c.currency)
-        .where(*ours)
-        .group_by(c.currency, c.machine_id, c.day)
+        select(func.min(c.currency))
+        .select_from(of)
+        .where(*where)
+        .group_by(machine_id, c.day)
         .having(func.sum(c.debit_minor) != func.sum(c.credit_minor))
-        .distinct()
     )
-    unbalanced = frozenset(connection.scalars(crooked))
+    return Totals(sums, frozenset(connection.scalars(crooked)))
+
+
+def views(totals: Totals) -> list[BalanceView]:
+    """Return them by currency."""
     return [
-        _balance(currency, sums[currency], balanced=currency not in unbalanced)
-        for currency in sorted(sums)
+        _balance(currency, totals.sums[currency], balanced=currency not in totals.crooked)
+        for currency in sorted(totals.sums)
     ]
 
 

@@ -83,7 +83,7 @@ def _possible(
     """Return the first closing, or the one that may be made now and the item that it is about."""
     if (first := _closing(connection, item_id)) is not None:
         return replace(first, again=True), None
-    row = connection.execute(work_items.one(item_id, now_ms=now_ms)).one_or_none()
+    row = connection.execute(*work_items.one(item_id, now_ms=now_ms)).one_or_none()
     if row is None:
         raise NotWaiting(item_id)
     item = work_items.work_item_view(row)

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    Integer,
     Select,
+    String,
     Table,
+    bindparam,
     cast,
     func,
     literal,
@@ -15,9 +19,11 @@ from sqlalchemy import (
     tuple_,
 )
 
-from storage.fleet import positions
 from storage.fleet.views import WorkItemKind
 from storage.tables import inbox, machines
+
+LIMIT = bindparam("limit", type_=Integer)
+"""How many items a page has at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +71,22 @@ class Branch:
             *self.columns,
         ).where(*self.where)
 
-    def page(self, *, machine_id: str, after: str, limit: int) -> Select[Any]:
-        """Return the query for the first ``limit`` items behind ``after``."""
+    def page(self, *, of_machine: bool, goes_on: bool) -> Select[Any]:
+        """Return the query for the first ``limit`` items; of the machine ``machine_id``, and behind
+        the item ``after_item`` of ``after_ms``, which it is all asked with.
+        """
         wanted = self.items()
-        if machine_id:
-            wanted = wanted.where(self.of_machine == machine_id)
-        if after:
-            at_ms, key = positions.parse(after)
+        if of_machine:
+            wanted = wanted.where(self.of_machine == bindparam("machine_id", type_=String))
+        if goes_on:
+            at_ms = bindparam("after_ms", type_=BigInteger)
+            key = bindparam("after_item", type_=String)
             # The first condition says less than the second, and is the one that an index can begin
             # at.
             wanted = wanted.where(
-                self.since >= at_ms,
-                tuple_(self.since, self.item_id) > tuple_(literal(at_ms), literal(key)),
+                self.since >= at_ms, tuple_(self.since, self.item_id) > tuple_(at_ms, key)
             )
-        return wanted.order_by(self.since, self.item_id).limit(limit)
+        return wanted.order_by(self.since, self.item_id).limit(LIMIT)
 
 
 def columns(

@@ -29,6 +29,7 @@ from storage.database.engine import Database
 from storage.database.reader import in_turns
 from storage.fleet import halted_money, lists, shapes, work_items
 from storage.fleet.balances import read_balances
+from storage.fleet.fleet_balances import FleetBalances
 from storage.fleet.horizon import Horizon
 from storage.fleet.lists import ALL, EVERY_MACHINE, MachinesWanted, Wanted
 from storage.fleet.locked_columns import emptied, locks_of
@@ -80,6 +81,7 @@ class Queries:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._horizon = Horizon(db)
+        self._fleet_balances = FleetBalances(db)
 
     async def machine(self, machine_id: str) -> MachineView | None:
         """Return a machine with its live state and its locks, or None."""
@@ -220,7 +222,7 @@ class Queries:
         wanted = work_items.page(
             machine_id=machine_id, kinds=kinds, after=after, limit=limit, now_ms=now_ms
         )
-        return await self._list(wanted, work_items.work_item_view)
+        return await self._list(wanted[0], work_items.work_item_view, wanted[1])
 
     async def timeline(self, session_id: str, *, limit: int = 1000) -> list[TimelineView]:
         """Return the story of a session, oldest first."""
@@ -237,6 +239,10 @@ class Queries:
     async def balances(self, machine_id: str = "") -> list[BalanceView]:
         """Return all money by currency, of one machine or of all."""
         return await self._db.read(lambda connection: read_balances(connection, machine_id))
+
+    async def fleet_balances(self, *, now_ms: int) -> list[BalanceView]:
+        """Return all money by currency; the days that are over are read once."""
+        return await self._fleet_balances.read(now_ms=now_ms)
 
     async def reconciliations(self, *, before: int = 0, limit: int) -> list[ReconciliationView]:
         """Return the daily files that were read before that position, newest first; 0: all."""
@@ -285,9 +291,14 @@ class Queries:
 
     async def gauges(self, *, now_ms: int) -> list[GaugeView]:
         """Return how much is open and how old it is, for alarms."""
-        queries = (*GAUGES, *work_items.gauges(now_ms))
+        now = {"now_ms": now_ms}
         return await self._db.read(
-            lambda connection: [gauge for query in queries for gauge in _gauges(connection, query)]
+            lambda connection: [
+                gauge
+                for queries, given in ((GAUGES, {}), (work_items.gauges(), now))
+                for query in queries
+                for gauge in _gauges(connection, query, given)
+            ]
         )
 
     async def tally(self) -> TallyView:
@@ -324,9 +335,14 @@ class Queries:
 
         return await self._db.read(work)
 
-    async def _list(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> list[V]:
+    async def _list(
+        self,
+        wanted: Select[Any],
+        shape: Callable[[Row[Any]], V],
+        given: Mapping[str, object] | None = None,
+    ) -> list[V]:
         return await self._db.read(
-            lambda connection: [shape(row) for row in in_turns(connection.execute(wanted))]
+            lambda connection: [shape(row) for row in in_turns(connection.execute(wanted, given))]
         )
 
     async def _one(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> V | None:
@@ -407,10 +423,12 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
 )
 
 
-def _gauges(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[GaugeView]:
+def _gauges(
+    connection: Connection, query: Select[*tuple[Any, ...]], given: Mapping[str, object]
+) -> list[GaugeView]:
     return [
         GaugeView(name=name, status=status, count=count, oldest_at_ms=oldest_at_ms)
-        for name, status, count, oldest_at_ms in connection.execute(query)
+        for name, status, count, oldest_at_ms in connection.execute(query, given)
     ]
 
 

@@ -6,15 +6,18 @@ neither be forgotten nor linger. What only a person can end for good, because no
 changes by it, is stepped over once somebody has closed it (``storage.fleet.closings``).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Row,
     Select,
     String,
     and_,
+    bindparam,
     case,
     cast,
     exists,
@@ -38,7 +41,7 @@ from storage.fleet import (
     readout_items,
     tag_items,
 )
-from storage.fleet.item_branches import Branch, columns
+from storage.fleet.item_branches import LIMIT, Branch, columns
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.fleet.wrong_clocks import IS_THE_FIRST, in_words
 from storage.item_ids import (
@@ -104,32 +107,56 @@ _SLOW = [
 ]
 
 
-def page(
-    *, machine_id: str, kinds: Collection[str], after: str, limit: int, now_ms: int
-) -> Select[Any]:
+_NOW = bindparam("now_ms", type_=BigInteger)
+Asked = tuple[Select[Any], Mapping[str, object]]
+"""A query and what it is asked with. To put a query of so many tables together takes longer than to
+run it, so each is put together once.
+"""
+
+
+def page(*, machine_id: str, kinds: Collection[str], after: str, limit: int, now_ms: int) -> Asked:
     """Return the query for a page; ``kinds`` are words of WorkItemKind, none asks for all. Raises
     InvalidPosition.
     """
-    branches = [branch for branch in _branches(now_ms) if not kinds or branch.kind in kinds]
+    given: dict[str, object] = {"now_ms": now_ms, "limit": limit}
+    if machine_id:
+        given["machine_id"] = machine_id
+    if after:
+        given["after_ms"], given["after_item"] = positions.parse(after)
+    wanted = frozenset(kinds)
+    return _page(wanted, of_machine=bool(machine_id), goes_on=bool(after)), given
+
+
+@lru_cache(maxsize=32)
+def _page(kinds: frozenset[str], *, of_machine: bool, goes_on: bool) -> Select[Any]:
     pages = [
-        branch.page(machine_id=machine_id, after=after, limit=limit).subquery()
-        for branch in branches
+        branch.page(of_machine=of_machine, goes_on=goes_on).subquery()
+        for branch in _branches()
+        if not kinds or branch.kind in kinds
     ]
     together = union_all(*(select(one) for one in pages)).subquery()
-    return select(together).order_by(together.c.since_at_ms, together.c.item_id).limit(limit)
+    first = select(together).order_by(together.c.since_at_ms, together.c.item_id)
+    return first.limit(LIMIT)
 
 
-def one(item_id: str, *, now_ms: int) -> Select[Any]:
+def one(item_id: str, *, now_ms: int) -> Asked:
     """Return the query for the item of this name, if it waits."""
-    named = (
-        branch.items().where(branch.item_id == item_id).subquery() for branch in _branches(now_ms)
-    )
+    return _one(), {"now_ms": now_ms, "item_id": item_id}
+
+
+@cache
+def _one() -> Select[Any]:
+    name = bindparam("item_id", type_=String)
+    named = (branch.items().where(branch.item_id == name).subquery() for branch in _branches())
     return select(union_all(*(select(each) for each in named)).subquery()).limit(1)
 
 
-def gauges(now_ms: int) -> list[Select[*tuple[Any, ...]]]:
-    """Return the queries for how many items of each kind there are, 0 too."""
-    return [branch.counted() for branch in _branches(now_ms)]
+@cache
+def gauges() -> Sequence[Select[*tuple[Any, ...]]]:
+    """Return the queries for how many items of each kind there are, 0 too; each is asked with
+    ``now_ms``.
+    """
+    return [branch.counted() for branch in _branches()]
 
 
 def work_item_view(row: Row[Any]) -> WorkItemView:
@@ -195,7 +222,8 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
     )
 
 
-def _branches(now_ms: int) -> list[Branch]:
+@cache
+def _branches() -> Sequence[Branch]:
     of_refund = {"trade_id": refunds.c.trade_id, "refund_id": refunds.c.refund_id}
     return [
         *(
@@ -228,9 +256,9 @@ def _branches(now_ms: int) -> list[Branch]:
                 or_(
                     and_(
                         refunds.c.status != RefundStatus.ACCEPTED.value,
-                        refunds.c.due_at_ms < now_ms - OVERDUE_AFTER_MS,
+                        refunds.c.due_at_ms < _NOW - OVERDUE_AFTER_MS,
                     ),
-                    refunds.c.due_at_ms < now_ms - ACCEPTED_OVERDUE_AFTER_MS,
+                    refunds.c.due_at_ms < _NOW - ACCEPTED_OVERDUE_AFTER_MS,
                 ),
             ),
             columns=columns(
@@ -300,7 +328,7 @@ def _branches(now_ms: int) -> list[Branch]:
             item_id=LOADING_ITEM,
             where=(
                 *loadings.IS_UNFINISHED,
-                goods_moves.c.at_ms < now_ms - loadings.UNFINISHED_AFTER_MS,
+                goods_moves.c.at_ms < _NOW - loadings.UNFINISHED_AFTER_MS,
             ),
             machine_id=goods_moves.c.machine_id,
             columns=columns(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import lru_cache
 
 
 def as_date(d: int) -> date:
@@ -9,6 +10,7 @@ def as_date(d: int) -> date:
     return date(d // 10_000, d // 100 % 100, d % 100)
 
 
+@lru_cache(maxsize=4_096)
 def moved(d: int, days: int) -> int:
     """Return the day that is so many days later; earlier, if they are below zero."""
     return as_number(as_date(d) + timedelta(days=days))

@@ -40,6 +40,13 @@ NAMELESS = """
 """What somebody who hears the page would not know how to call."""
 
 
+UNSOURCED = """
+[...document.querySelectorAll("figure")]
+  .filter(one => one.querySelector("svg") && one.querySelectorAll(".sources a").length != 2)
+  .map(one => one.textContent.trim().slice(0, 60))"""
+"""Pictures from which no way leads to their table and to their CSV."""
+
+
 @dataclass
 class Looking:
     """A page of somebody who is signed in, and what the browser asked for."""
@@ -134,6 +141,7 @@ async def test_every_page_fits_every_screen(seen: Looking) -> None:
             await kept(seen.page, f"console-{name}-{width}")
             assert width >= await seen.page.evaluate("document.documentElement.scrollWidth")
             assert [] == await seen.page.evaluate(NAMELESS)
+            assert [] == await seen.page.evaluate(UNSOURCED)
             assert 1 == await seen.page.locator("h1").count()
             assert 0 == await seen.page.locator("main img").count()
             assert "· Vendgate" in await seen.page.title()

@@ -16,7 +16,10 @@ from tests.support.patience import HANGS_AFTER_S
 
 pytestmark = needs_browser
 
-WIDTH, HEIGHT = 360, 740
+WIDTH, HEIGHT = 360, 640
+SEEN = """["main button", "nav"].map(
+  (one, last) => document.querySelector(one).getBoundingClientRect()[last ? "top" : "bottom"])"""
+"""Where the button ends, and where what lies over the page's end begins."""
 WIDE = "document.documentElement.scrollWidth"
 
 
@@ -42,6 +45,8 @@ async def _pay(page: Page, url: str, here: World) -> None:
     await page.get_by_role("link", name="VM_0001").click()
     await _fits(page, "sheet")
     assert "8.50" == await page.get_by_label("Amount, HKD").input_value()
+    ends, begins = await page.evaluate(SEEN)
+    assert 0 < ends <= begins, "who wants to pay sees how without scrolling"
     await page.get_by_label("Amount, HKD").fill("10.00")
     await page.get_by_role("button", name="Pay").click()
     await page.wait_for_selector("text=has not heard of it yet")

@@ -2,6 +2,7 @@
 last, and what a person may do about it.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,23 +35,21 @@ LAST = 10
 async def machine(looking: Looking) -> ConsolePage:
     """Return the page of the machine that the path names. Raises Refused if there is none."""
     of = looking.name
-    found, health, vends, refunds, items, events = await looking.all(
-        fleet_service_pb2.GetMachineRequest(machine_id=of),
-        incident_service_pb2.GetMachineHealthRequest(machine_id=of),
-        session_service_pb2.ListVendsRequest(machine_id=of, page_size=LAST),
-        trade_service_pb2.ListRefundsRequest(machine_id=of, open=True, page_size=LAST),
-        work_item_service_pb2.ListWorkItemsRequest(machine_id=of, page_size=LAST),
-        event_service_pb2.ListEventsRequest(machine_id=of, page_size=LAST),
-    )
-    profile = await looking.attempt(
-        machine_profile_service_pb2.GetMachineProfileRequest(machine_id=of)
-    )
     today = days.as_number(looking.local().date())
-    week = await looking.attempt(
-        sales.last_days(today, sales_service_pb2.SALES_BY_WEEKDAY_HOUR, of)
+    (found, health, vends, refunds, items, events), profile, week, time = await asyncio.gather(
+        looking.all(
+            fleet_service_pb2.GetMachineRequest(machine_id=of),
+            incident_service_pb2.GetMachineHealthRequest(machine_id=of),
+            session_service_pb2.ListVendsRequest(machine_id=of, page_size=LAST),
+            trade_service_pb2.ListRefundsRequest(machine_id=of, open=True, page_size=LAST),
+            work_item_service_pb2.ListWorkItemsRequest(machine_id=of, page_size=LAST),
+            event_service_pb2.ListEventsRequest(machine_id=of, page_size=LAST),
+        ),
+        looking.attempt(machine_profile_service_pb2.GetMachineProfileRequest(machine_id=of)),
+        looking.attempt(sales.last_days(today, sales_service_pb2.SALES_BY_WEEKDAY_HOUR, of)),
+        looking.attempt(sellable.asked(today, sales_service_pb2.SALES_BY_WEEKDAY, of)),
     )
     sold, heats = sales.by_weekday_hour(week)
-    time = await looking.attempt(sellable.asked(today, sales_service_pb2.SALES_BY_WEEKDAY, of))
     it = found.machine
     tables = (
         _troubles(health.troubles),

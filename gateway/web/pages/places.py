@@ -1,5 +1,6 @@
 """Places: districts, sites on a map that is drawn without tiles, and what stands there."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -28,20 +29,20 @@ chosen.
 async def places(looking: Looking) -> ConsolePage:
     """Return the page; of one site or district, if the query names it."""
     site, district = looking.word("site"), looking.word("district")
-    districts, sites = await looking.all(
-        place_service_pb2.ListDistrictsRequest(page_size=PAGE),
-        place_service_pb2.ListSitesRequest(page_size=PAGE, district=district),
-    )
-    found = await looking.ask(
-        machine_profile_service_pb2.ListMachineProfilesRequest(
-            page_size=PAGE,
-            page_token=looking.token("page"),
-            selector=selector_pb2.Selector(
-                site=site, district=district, all=not (site or district)
+    (districts, sites, found), hot = await asyncio.gather(
+        looking.all(
+            place_service_pb2.ListDistrictsRequest(page_size=PAGE),
+            place_service_pb2.ListSitesRequest(page_size=PAGE, district=district),
+            machine_profile_service_pb2.ListMachineProfilesRequest(
+                page_size=PAGE,
+                page_token=looking.token("page"),
+                selector=selector_pb2.Selector(
+                    site=site, district=district, all=not (site or district)
+                ),
             ),
-        )
+        ),
+        _hot(looking),
     )
-    hot = await _hot(looking)
     profiles, more = found.profiles, found.next_page_token
     # Of a part of the machines nobody counts where they stand: it would look like all of them.
     is_counted = not (more or looking.token("page"))

@@ -1,5 +1,6 @@
 """Products: what sells, and the catalogue."""
 
+import asyncio
 from collections.abc import Mapping
 
 from gateway.office.v1 import product_service_pb2, sales_service_pb2
@@ -20,17 +21,19 @@ def _name(names: Mapping[str, str]) -> str:
 async def products(looking: Looking) -> ConsolePage:
     """Return the page."""
     words = {name: looking.word(name) for name in ("text", "category", "archived")}
-    answer = await looking.ask(
-        product_service_pb2.ListProductsRequest(
-            page_size=PAGE,
-            page_token=looking.token("page"),
-            text=words["text"],
-            category=words["category"],
-            show_archived=bool(words["archived"]),
-        )
-    )
     today = days.as_number(looking.local().date())
-    told = await looking.attempt(sales.last_days(today, sales_service_pb2.SALES_BY_PRODUCT))
+    answer, told = await asyncio.gather(
+        looking.ask(
+            product_service_pb2.ListProductsRequest(
+                page_size=PAGE,
+                page_token=looking.token("page"),
+                text=words["text"],
+                category=words["category"],
+                show_archived=bool(words["archived"]),
+            )
+        ),
+        looking.attempt(sales.last_days(today, sales_service_pb2.SALES_BY_PRODUCT)),
+    )
     sold = sales.by_product(told)
     table = Table(
         name="products",

@@ -8,8 +8,8 @@ from gateway.fleet.v1 import (
     trade_service_pb2,
     work_item_service_pb2,
 )
-from gateway.office.v1 import goods_service_pb2
-from gateway.web.acts import ACTS, DONE, request_of
+from gateway.office.v1 import goods_service_pb2, screen_service_pb2
+from gateway.web.acts import ACTS, ADD_ASSET, CALLS, DONE, asset_request, request_of
 from gateway.web.door import FormRefused
 
 ALL = {
@@ -26,6 +26,8 @@ ALL = {
     "quantity": "5",
     "from": "VAN:7",
     "lot": "L1",
+    "sha256": "a" * 64,
+    "name": " Summer ",
 }
 LOAD = {
     "machine_id": "VM-1",
@@ -55,6 +57,9 @@ EXPECTED = {
     ),
     "enable-machine": fleet_service_pb2.EnableMachineRequest(
         machine_id="VM-1", etag="7", request_id="q-1"
+    ),
+    "recall-asset": screen_service_pb2.RecallAssetRequest(
+        sha256="a" * 64, reason="because", request_id="q-1"
     ),
     "refill": goods_service_pb2.LoadColumnRequest(**LOAD),  # type: ignore[arg-type]  # a word of Python's
 }
@@ -94,3 +99,16 @@ def test_what_is_no_form_is_a_sentence(act: str, wrong: dict[str, str], sentence
     """And nothing is asked."""
     with pytest.raises(FormRefused, match=sentence):
         request_of(act, {**ALL, **wrong})
+
+
+def test_a_picture_is_one_request() -> None:
+    """With the content as it came; each act has its call and its word."""
+    made = asset_request(ALL, b"\x00\xff")
+    assert made == screen_service_pb2.AddAssetRequest(
+        content=b"\x00\xff", name="Summer", request_id="q-1"
+    )
+    with pytest.raises(FormRefused, match="Choose a picture"):
+        asset_request(ALL, b"")
+    with pytest.raises(FormRefused, match="no request_id"):
+        asset_request({}, b"x")
+    assert CALLS.keys() == DONE.keys() == {*ACTS, ADD_ASSET}

@@ -21,6 +21,7 @@ from gateway.web.door import (
     FormRefused,
     form_of,
 )
+from gateway.web.turnstile import BodyWaits, Places
 
 HOST = "console.test"
 
@@ -102,7 +103,7 @@ async def test_no_address_is_endless() -> None:
 async def test_a_crowd_is_told_to_wait() -> None:
     """With as many answers under way as may be, one more is refused and the others go on."""
     pages = _Pages()
-    async with _browser(pages, DoorLimits(in_flight_max=1)) as browser:
+    async with _browser(pages, DoorLimits(in_flight_max=1, turn_within_s=0.0)) as browser:
         first = asyncio.create_task(browser.get("/slow"))
         while 503 != (answer := await browser.get("/")).status_code:
             await asyncio.sleep(0)
@@ -110,6 +111,34 @@ async def test_a_crowd_is_told_to_wait() -> None:
         pages.may.set()
         assert "page" == (await first).text
         assert 200 == (await browser.get("/")).status_code
+
+
+async def test_slow_bodies_take_no_place() -> None:
+    """Twenty forms that never end, and one that brings all of it is answered, with one place in
+    all; of the slow ones the longest goes when they are too many.
+    """
+    pages, ended = _Pages(), asyncio.Event()
+    limits = DoorLimits(in_flight_max=1, bodies_max=20, turn_within_s=10.0)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"a="
+        await ended.wait()
+
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    async with _browser(pages, limits) as browser:
+        slow = [
+            asyncio.create_task(browser.post("/form", content=endless(), headers=kind))
+            for _ in range(20)
+        ]
+        for _ in range(200):
+            await asyncio.sleep(0)
+        quick = await browser.post("/form", content=b"a=1", headers=kind)
+        assert (200, "{'a': '1'}") == (quick.status_code, quick.text)
+        assert 200 == (await browser.get("/")).status_code
+        assert "in time" in (await slow[0]).text
+        assert not any(task.done() for task in slow[1:])
+        ended.set()
+        await asyncio.gather(*slow)
 
 
 async def test_an_answer_that_takes_too_long_is_ended() -> None:
@@ -125,7 +154,7 @@ async def test_an_answer_that_takes_too_long_is_ended() -> None:
     ("body", "sentence"),
     [
         (b"a=1&b=%E4%B8%AD&c=", "{'a': '1', 'b': '中', 'c': ''}"),
-        (b"a=" + b"1" * FORM_BYTES_MAX, "write less"),
+        (b"a=" + b"1" * FORM_BYTES_MAX, "send less"),
         (b"&".join(b"a%d=1" % number for number in range(FORM_FIELDS_MAX + 1)), "load its page"),
         (b"a=%FF", "load its page"),
         ("a=中".encode(), "load its page"),
@@ -173,7 +202,9 @@ async def test_who_hangs_up_in_a_form_is_no_fault_of_ours() -> None:
         return next(came)
 
     kind = (b"content-type", b"application/x-www-form-urlencoded")
-    scope = {"type": "http", "method": "POST", "headers": [kind]}
+    place = await Places(1, of_one=1, within_s=0).take("ann")
+    state = {"place": place, "bodies": BodyWaits(1)}
+    scope = {"type": "http", "method": "POST", "headers": [kind], "state": state}
     with pytest.raises(FormRefused, match="did not come whole"):
         await form_of(Request(scope, receive), within_s=60.0)
 

@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy import literal
 
 from storage.fleet.item_branches import Branch, columns
-from storage.fleet.positions import InvalidPosition
 from storage.fleet.readout_items import branch
 from storage.fleet.views import WorkItemKind
 from storage.item_ids import MACHINE_ITEM
@@ -34,7 +33,9 @@ def test_a_text_that_no_item_has_is_a_mistake() -> None:
 
 
 def test_a_page_begins_behind_a_position() -> None:
-    """One of ours, or none."""
-    with pytest.raises(InvalidPosition):
-        HALTS.page(machine_id="", after="x", limit=1)
-    assert "LIMIT" in str(HALTS.page(machine_id="VM-1", after="5:a", limit=1))
+    """Which is asked with the query, as its machine and its length are."""
+    first = HALTS.page(of_machine=False, goes_on=False).compile()
+    assert first.params.keys() >= {"limit"}
+    assert not first.params.keys() & {"machine_id", "after_ms", "after_item"}
+    further = HALTS.page(of_machine=True, goes_on=True).compile()
+    assert further.params.keys() >= {"limit", "machine_id", "after_ms", "after_item"}

@@ -19,7 +19,7 @@ def run(number: int, error: str = "", tag: str = "NEW") -> dict[str, Any]:
 async def waiting(db: Database) -> list[tuple[str, int, str]]:
     """What waits."""
     page = work_items.page(machine_id="", kinds=["TAG_RULE_FAILED"], after="", limit=9, now_ms=9)
-    rows = await db.read(lambda connection: connection.execute(page).all())
+    rows = await db.read(lambda connection: connection.execute(*page).all())
     return [(row.item_id, row.since_at_ms, row.reason) for row in rows]
 
 

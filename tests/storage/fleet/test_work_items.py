@@ -291,7 +291,10 @@ def test_each_kind_is_read_through_an_index(
     upgraded_file: Path, kind: WorkItemKind, after: str
 ) -> None:
     """Of no table every row is looked at, however long the list is."""
-    wanted = work_items.page(machine_id="", kinds=[kind], after=after, limit=50, now_ms=LATER_MS)
+    query, given = work_items.page(
+        machine_id="", kinds=[kind], after=after, limit=50, now_ms=LATER_MS
+    )
+    wanted = query.params(**given)
     sql = str(wanted.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
     with closing(sqlite3.connect(upgraded_file)) as connection:
         plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]

@@ -1,0 +1,110 @@
+"""The money of the fleet is what each machine's days say, however few of them are read again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, create_engine, insert, update
+from sqlalchemy.event import listen
+
+from storage.database.engine import Database
+from storage.fleet.balances import read_balances
+from storage.fleet.fleet_balances import GRACE_MS, FleetBalances, open_days
+from storage.tables import balances
+from tests.storage.owner import START_MS, Owner
+
+DAY_MS = 86_400_000
+
+
+async def _all(db: Database) -> object:
+    return await db.read(lambda connection: read_balances(connection, ""))
+
+
+async def test_days_that_are_over_are_added_once(db: Database) -> None:
+    """On each day sales are told at once; what is told is what all rows say, with one machine at a
+    time or all at once.
+    """
+    owner = await Owner.of(db, "VM-1", "VM-2", "VM-3")
+    each, together = FleetBalances(db, machines_at_once=1), FleetBalances(db)
+    assert [] == await together.read(now_ms=owner.now_ms)
+    for day in range(4):
+        owner.now_ms = START_MS + day * DAY_MS
+        for machine_id in ("VM-1", "VM-3"):
+            await owner.buy(machine_id, day + 1)
+            assert await _all(db) == await together.read(now_ms=owner.now_ms)
+        assert await _all(db) == await each.read(now_ms=owner.now_ms)
+
+
+async def _add(db: Database, day: int, minor: int) -> None:
+    """Say more of a machine's first account on a day."""
+    row = {"machine_id": "VM-1", "day": day, "account": "SALES", "currency": "HKD"}
+
+    def work(connection: Connection) -> None:
+        ours = (balances.c.machine_id == "VM-1", balances.c.day == day)
+        more = update(balances).where(*ours, balances.c.account == "SALES")
+        both = {"debit_minor": 0, "credit_minor": balances.c.credit_minor + minor}
+        if not connection.execute(more.values(both)).rowcount:
+            connection.execute(insert(balances).values(**row, debit_minor=0, credit_minor=minor))
+
+    await db.write(work)
+
+
+@pytest.mark.parametrize(("late_ms", "is_read_again"), [(-1, True), (0, False)])
+async def test_a_day_is_open_for_hours_after_its_end(
+    db: Database, late_ms: int, *, is_read_again: bool
+) -> None:
+    """Until then it is read each time; afterwards it is read again by another start alone."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    await owner.buy("VM-1")
+    first_day = owner.now_ms // DAY_MS
+    owner.now_ms = (first_day + 1) * DAY_MS + GRACE_MS + late_ms
+    await owner.buy("VM-2")
+    fleet = FleetBalances(db)
+    (before,) = await fleet.read(now_ms=owner.now_ms)
+    await _add(db, first_day, 7)
+    (told,) = await fleet.read(now_ms=owner.now_ms)
+    expected = (7, False) if is_read_again else (0, True)
+    assert expected == (told.money_sold_minor - before.money_sold_minor, told.ledger_balanced)
+    (restarted,) = await FleetBalances(db).read(now_ms=owner.now_ms)
+    assert (7, False) == (
+        restarted.money_sold_minor - before.money_sold_minor,
+        restarted.ledger_balanced,
+    )
+
+
+async def test_a_clock_that_is_ahead_ends_no_day(db: Database) -> None:
+    """Neither ours nor that of the books: a day must be over by both."""
+    owner = await Owner.of(db, "VM-1")
+    await owner.buy("VM-1")
+    fleet = FleetBalances(db)
+    (before,) = await fleet.read(now_ms=owner.now_ms + 30 * DAY_MS)
+    await owner.buy("VM-1", 2)
+    (after,) = await fleet.read(now_ms=owner.now_ms + 30 * DAY_MS)
+    assert after.money_sold_minor > before.money_sold_minor
+    behind = FleetBalances(db)
+    assert [after] == await behind.read(now_ms=owner.now_ms - 30 * DAY_MS)
+    await _add(db, owner.now_ms // DAY_MS, 7)
+    (more,) = await behind.read(now_ms=owner.now_ms - 30 * DAY_MS)
+    assert 7 == more.money_sold_minor - after.money_sold_minor
+
+
+async def test_days_that_are_over_are_not_read(upgraded_file: Path) -> None:
+    """Neither for the sums nor to see whether they are balanced: of each machine's days those are
+    looked for that are open.
+    """
+    sent: list[tuple[str, Any]] = []
+    engine = create_engine(f"sqlite:///{upgraded_file}")
+    with engine.connect() as connection:
+        listen(engine, "before_cursor_execute", lambda *told: sent.append((told[2], told[3])))
+        open_days(connection, 5)
+        statements = list(sent)
+        plans = [
+            detail
+            for sql, given in statements
+            for *_, detail in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given)
+        ]
+    engine.dispose()
+    assert 2 == len(statements)
+    looked = [line for line in plans if "balances" in line]
+    assert 2 == len(looked)
+    assert all(" (machine_id=? AND day>?)" in line for line in looked)

@@ -11,7 +11,7 @@ SECONDS ?= 300
 # Each of the demo's and of the tests' processes would compile the whole of it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check sbom clean
+.PHONY: help demo cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check sbom docs clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
@@ -21,7 +21,8 @@ help:
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make coverage  what share of the product the tests run through, and whether that is enough"
 	@echo "make proto  regenerate gateway/v1, gateway/fleet/v1 and gateway/office/v1 from protos/"
-	@echo "make docs-reference  write docs/api.md, docs/errors.md and docs/frames/ from what they tell of"
+	@echo "make docs-reference  write docs/api.md, errors.md, metrics.md, settings.md and frames/ from what they tell of"
+	@echo "make docs   the documents as one static site with a search page, into dist/docs"
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make abuse  strangers at each door, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
@@ -117,6 +118,8 @@ docs-reference: .venv/.dev
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/errors.py
 	$(BIN)/python docs/frames.py
+	$(BIN)/python docs/metrics.py
+	$(BIN)/python docs/settings.py
 
 # Refuses what would break machines in the field, like protos-check.
 protos-image: .venv/.dev
@@ -128,6 +131,7 @@ lock: .venv/.dev
 	$(BIN)/uv pip compile pyproject.toml --group dev --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/dev.txt
 	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --extra postgres --extra cluster --extra speed --extra poster --extra lake --extra trace --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/image.txt
+	$(BIN)/uv pip compile --group docs --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/docs.txt
 	echo cyclonedx-bom==7.5.0 | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/sbom.txt
 
 # What writes the list has an environment of its own: nothing of it runs in the product.
@@ -135,6 +139,17 @@ lock: .venv/.dev
 	@$(PYTHON) -m venv .tools/sbom
 	@.tools/sbom/bin/python deploy/install.py "installing what writes the list of parts" deploy/locks/sbom.txt
 	@touch $@
+
+# The same for what builds the site of the documents.
+.tools/docs/.done: deploy/locks/docs.txt
+	@$(PYTHON) -m venv .tools/docs
+	@.tools/docs/bin/python deploy/install.py "installing what builds the site of the documents" deploy/locks/docs.txt
+	@touch $@
+
+# A warning is an error: a link or an anchor that leads nowhere, a page in no part, a page that wants anything from outside.
+docs: .tools/docs/.done
+	.tools/docs/bin/sphinx-build -q -W --keep-going -b html -d .tools/docs/trees -c docs/site . dist/docs
+	@echo "dist/docs/index.html"
 
 # Of the packages that an image is made of, with their hashes. The same lock gives the same bytes.
 sbom: .tools/sbom/.done

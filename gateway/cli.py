@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.bench.command import bench
-from gateway.books.commands import archive, audit, audit_log, backup
+from gateway.books.commands import archive, audit, audit_log, backup, move
 from gateway.books.host_commands import hosts, scale
 from gateway.certify.command import certify
 from gateway.insight.command import insight
@@ -187,6 +187,9 @@ def upgrade(*, config_file: ConfigFile = None) -> None:
             f"the database has schema {after}"
             + ("" if before == after else f" (before: {before or 'none'})")
         )
+
+
+db.command()(move)
 
 
 @config.command()

@@ -23,8 +23,8 @@ RefundId = NewType("RefundId", str)
 Currency = NewType("Currency", str)
 
 MACHINE_ID_PATTERN = "[A-Za-z0-9_-]{1,32}"
-"""What a machine may be called, in the registry, in its Hello, in its certificate. It stands in
-Alipay's ``store_id`` and in the ids of sessions and vends.
+"""What a machine may be called, in the registry, in its Hello, in its certificate. It stands in the
+ids of sessions and vends, and is Alipay's ``store_id`` where that may be so (``store_id_of``).
 """
 MACHINE_ID_WORDS = "1 to 32 letters, digits, '_' or '-'"
 
@@ -33,6 +33,23 @@ REFUND_ID_LENGTH_MAX = 64
 
 
 MARK_BYTES = 4
+
+STORE_DIGITS_MIN = 10
+_MACHINE_ID_LENGTH_MAX = 32
+
+
+def store_id_of(machine_id: MachineId) -> str:
+    """Return the id of the store at Alipay that a machine is given when it is registered: letters,
+    digits and underscores, at most 64 characters (docs/alipay.md 4.1); empty if its own id will do.
+
+    A dash becomes an underscore, and a digest of the machine's id follows, since "VM-1" and "VM_1"
+    are two machines. It is always longer than a machine's id may be, so it is no other one's own.
+    """
+    if "-" not in machine_id:
+        return ""
+    named = machine_id.replace("-", "_")
+    digits = max(STORE_DIGITS_MIN, _MACHINE_ID_LENGTH_MAX - len(named))
+    return f"{named}_{hashlib.sha256(machine_id.encode()).hexdigest()[:digits]}"
 
 
 def mark_of(token: str, cause: str) -> str:

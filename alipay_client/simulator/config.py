@@ -52,7 +52,7 @@ class Quirks:
     """
     delete_frees_slot: bool = True
     """After DELETE, create makes a new code; otherwise it goes on returning the dead one."""
-    dash_in_ids: bool = True
+    dash_in_ids: bool = False
     reject_address: bool = False
     """The sandbox is said to refuse country_code and address."""
     require_address: bool = False

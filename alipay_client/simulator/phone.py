@@ -56,7 +56,7 @@ def _card(context: Context, code: Mapping[str, str]) -> str:
     return (
         f'<li class="{kind if is_active else "dead"}"><a href="{href}">'
         f'<img alt="" src="{_picture_of(code["qrcode"])}">'
-        f"<div><strong>{as_text(code['store_id'])}</strong> {as_text(code['store_name'])}"
+        f"<div><strong>{as_text(code['store_name'])}</strong> {as_text(code['store_id'])}"
         f"<p>{_screen(context, shown, code['currency'])}</p>{status}</div></a></li>"
     )
 
@@ -73,8 +73,8 @@ def sheet(
     href = as_text(f"/scan/live?{urlencode({'text': code.qrcode})}")
     body = (
         f'<div class="sheet"><img class="code" alt="QR code of {as_text(code.store_id)}" '
-        f'src="{_picture_of(code.qrcode)}"><p class="who">{as_text(code.store_id)} '
-        f"{as_text(code.store_name)}</p>{_live(href, screen(context, code))}</div>"
+        f'src="{_picture_of(code.qrcode)}"><p class="who">{as_text(code.store_name)} '
+        f"{as_text(code.store_id)}</p>{_live(href, screen(context, code))}</div>"
         '<form method="post" action="/pay"><input type="hidden" name="qrcode" '
         f'value="{as_text(code.qrcode)}"><label for="amount">Amount, '
         f'{as_text(code.trans_currency)}</label><input id="amount" name="amount" '

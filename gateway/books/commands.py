@@ -85,6 +85,27 @@ def backup(
         raise typer.Exit(backing_up.backup(settings_module.load(config_file), to))
 
 
+def move(
+    *,
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="The TOML file that names the PostgreSQL.")
+    ],
+    config_file: ConfigFile = None,
+) -> None:
+    """Move a SQLite database that nobody serves into an empty PostgreSQL; the old file is kept."""
+    with sentences():
+        from gateway.books import database
+        from gateway.process import configs
+
+        source = configs.storage_config(settings_module.load(config_file))
+        target = configs.storage_config(settings_module.load(to), writes=True)
+        rows, kept = database.move(source, target)
+        print(
+            f"{rows} rows are moved, and the old database is kept as {kept}; prove the new one: "
+            f"vendgate audit --whole --config {to}"
+        )
+
+
 def archive(
     *,
     to: Annotated[

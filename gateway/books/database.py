@@ -25,7 +25,7 @@ import structlog
 from actors.leases import BEATS_IN_A_LEASE, LEASE_MS
 from actors.ports import StoreError
 from gateway.links.turn import LOOK_S
-from storage.database import migrate, schema
+from storage.database import migrate, moving, schema
 from storage.database.durability import require_durable
 from storage.database.engine import Database, StorageConfig
 from storage.database.sqlite import serving_mark
@@ -55,6 +55,28 @@ def upgrade(config: StorageConfig) -> tuple[str | None, str]:
         migrate.upgrade(config.url)
     newer = before if before is not None and not schema.knows(before) else None
     return before, newer or migrate.head()
+
+
+def move(source: StorageConfig, target: StorageConfig) -> tuple[int, Path]:
+    """Move a SQLite database that nobody serves into an empty PostgreSQL; return how many rows it
+    has, and under which name the file is kept: nobody serves it any more by mistake. Raises
+    StoreError.
+    """
+    file = _sqlite_file(source.url)
+    if file is None:
+        raise StoreError(moving.ONE_WAY)
+    if not file.exists():
+        raise StoreError(f"There is no database {file}.")
+    kept = file.with_name(f"{file.name}.moved")
+    if kept.exists():
+        raise StoreError(f"{kept} is there already: put it away first.")
+    with served_alone(source.url):
+        rows = moving.move(source.url, target.url)
+        for ending in ("-wal", "-shm", ""):
+            beside = file.with_name(f"{file.name}{ending}")
+            if beside.exists():
+                beside.rename(kept.with_name(f"{kept.name}{ending}"))
+    return rows, kept
 
 
 @contextmanager

@@ -31,7 +31,7 @@ _ACTS = {
     WorkItemKind.REFUND_OVERDUE: "RetryRefund, or by itself",
     WorkItemKind.VEND_IN_REVIEW: "SettleVend",
     WorkItemKind.MACHINE_HALTED: "ReloadMachine, or by itself",
-    WorkItemKind.CODE_REFUSED: "UpdateMachine, DisableMachine or EnableMachine",
+    WorkItemKind.CODE_REFUSED: "UpdateMachine, RotateCode, DisableMachine or EnableMachine",
     WorkItemKind.LOADING_UNFINISHED: "LoadColumn or ReverseMove once more",
 }
 """What ends the kinds that cannot be closed."""

@@ -76,8 +76,10 @@ _NEXT_STEPS = {
     ),
     views.WorkItemKind.CODE_REFUSED: (
         "mend what Alipay names, in the contract, the settings or with UpdateMachine; any change "
-        "of the machine has it asked again, and the item goes by itself; until then take the code "
-        "off the machine if it may be paid, or stop it in Alipay's portal"
+        "of the machine has it asked again, even one after which nothing differs, and the item "
+        "goes by itself; if Alipay does not take the id of the store, RotateCode with new_code "
+        "gives it another; until then take the code off the machine if it may be paid, or stop it "
+        "in Alipay's portal"
     ),
     views.WorkItemKind.LOADING_UNFINISHED: (
         "the call that the reason names again, by the same person, with the same content: it ends "

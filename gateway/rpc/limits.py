@@ -58,7 +58,9 @@ class EdgeLimits:
     they are registered.
     """
     message_bytes_max: int = 65_536
+    """A frame of a machine has at most so many bytes."""
     metadata_bytes_max: int = 8_192
+    """What comes before the frames of a stream has at most so many bytes."""
     streams_max: int = 20_000
     """This many streams are served in this gateway; further ones get RESOURCE_EXHAUSTED."""
     streams_per_machine_max: int = 4

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from actors.machine.events import ConfigurationChanged
-from actors.machine.ids import Currency, MachineId
+from actors.machine.ids import Currency, MachineId, store_id_of
 from actors.machine.policy import Policy, PolicyOverrides
 from actors.machine.state import Column, Configuration, Mode
 from actors.placement import partition_of
@@ -205,6 +205,7 @@ def _machine_row(wish: Joining, partition_count: int) -> dict[str, Any]:
         "country_code": new.country_code,
         "address": new.address,
         "notify_token": wish.token,
+        "store_id": store_id_of(new.machine_id),
         "enabled": True,
         "mode": new.mode.value,
         "planogram_version": 1 if new.columns else 0,

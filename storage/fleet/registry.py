@@ -249,9 +249,11 @@ class Registry:
     @staticmethod
     def rotation(machine_id: MachineId, *, new_code: bool) -> MachineChange:
         """Return the change that gives the machine's code another notify URL, and, if it shall be a
-        ``new_code``, a store of its own at Alipay, which keeps one code for each store.
+        ``new_code``, a store of its own at Alipay, which keeps one code for each store and takes no
+        dash in its id.
         """
-        store_id = f"{machine_id}_{secrets.token_hex(STORE_BYTES)}" if new_code else None
+        named = machine_id.replace("-", "_")
+        store_id = f"{named}_{secrets.token_hex(STORE_BYTES)}" if new_code else None
         return MachineChange(notify_token=secrets.token_urlsafe(TOKEN_BYTES), store_id=store_id)
 
     async def get(self, machine_id: MachineId) -> Registered | None:

@@ -61,11 +61,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedMachine:
-    """A machine whose id or store name stands in the file."""
+    """A machine whose id, store id at Alipay or store name stands in the file. ``store_id``: empty
+    if it is the machine's own.
+    """
 
     machine_id: MachineId
     store_name: str
     currency: Currency
+    store_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,13 +207,18 @@ def _named(connection: Connection, names: Collection[str]) -> tuple[NamedMachine
         some = ordered[start : start + IN_ONE_STATEMENT]
         for row in connection.execute(
             select(machines).where(
-                or_(machines.c.machine_id.in_(some), machines.c.store_name.in_(some))
+                or_(
+                    machines.c.machine_id.in_(some),
+                    machines.c.store_name.in_(some),
+                    machines.c.store_id.in_(some),
+                )
             )
         ):
             found[row.machine_id] = NamedMachine(
                 machine_id=MachineId(row.machine_id),
                 store_name=row.store_name,
                 currency=Currency(row.currency),
+                store_id=row.store_id,
             )
     return tuple(found[machine_id] for machine_id in sorted(found))
 

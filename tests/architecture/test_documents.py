@@ -7,6 +7,7 @@ are typed or sent, whatever their width.
 import re
 import subprocess
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,25 @@ def test_every_decision_is_listed_once_and_in_order() -> None:
     )
     records = sorted(path.name for path in folder.glob("0*.md"))
     assert [(name[:4], name) for name in records] == rows
+
+
+def test_each_page_is_in_one_of_the_four_parts() -> None:
+    """The shelf names each page once, under its part; the records have a list of their own, and
+    what is shipped with a font is no page.
+    """
+    folder = ROOT / "docs"
+    made = spec_from_file_location("conf", folder / "site" / "conf.py")
+    assert made is not None
+    assert made.loader is not None
+    site = module_from_spec(made)
+    made.loader.exec_module(site)
+    parts = site.pages_of((folder / "README.md").read_text())
+    named = [(folder / page).resolve() for pages in parts.values() for page in pages]
+    others = {folder / "README.md", *folder.glob("decisions/0*.md")}
+    pages = [page for page in documents() if not page.is_relative_to(ROOT / "gateway")]
+
+    assert list(site.PARTS) == list(parts)
+    assert sorted(named) == sorted(set(pages) - others)
 
 
 def test_no_document_keeps_both_sides_of_a_merge() -> None:

@@ -24,7 +24,8 @@ from tests.support.stage import Stage
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "vendgate.json"
-OPERATIONS = ROOT / "docs" / "operations.md"
+ALARMS = ROOT / "docs" / "alarms.md"
+METRICS = ROOT / "docs" / "metrics.md"
 LINK = LinkStats(
     host=0,
     attached=True,
@@ -142,17 +143,34 @@ def _is_of_sql(name: str) -> bool:
     return name.startswith(tuple(f"vendgate_{one}" for one in of_sql))
 
 
-def test_each_alarm_says_what_to_do() -> None:
-    """Its runbook is a heading of its own name, and each such heading has its alarm."""
-    headings = re.findall(r"^### (Vendgate\w+)$", OPERATIONS.read_text(), re.MULTILINE)
-    names = [rule["alert"] for rule in alerts()]
+def test_each_alarm_has_its_runbook() -> None:
+    """Under its own name, in the order of the rules: how urgent it is, what it means, what to look
+    at, what to do, and when it is over; and each runbook has its alarm.
+    """
+    chapters = re.findall(
+        r"^### (Vendgate\w+)\n(.*?)(?=^##|\Z)", ALARMS.read_text(), re.MULTILINE | re.DOTALL
+    )
+    parts = ("Means", "Look at", "Do", "Over")
 
-    assert sorted(set(names)) == sorted(headings)
-    for rule in alerts():
-        wanted = f"docs/operations.md#{rule['alert'].lower()}"
-        assert wanted == rule["annotations"]["runbook_url"]
+    assert [rule["alert"] for rule in alerts()] == [name for name, _ in chapters]
+    for rule, (name, said) in zip(alerts(), chapters, strict=True):
+        urgent = rule["labels"]["severity"].capitalize()
+        when = f"after {rule['for']}" if "for" in rule else "at once"
+        assert said.startswith(f"\n{urgent}, {when}.\n"), name
+        assert parts == tuple(re.findall(r"^\* \*\*(.+?):\*\* \S", said, re.MULTILINE)), name
+        assert f"docs/alarms.md#{name.lower()}" == rule["annotations"]["runbook_url"]
         assert rule["labels"]["severity"] in {"page", "ticket"}
         assert rule["annotations"]["summary"].endswith((".", "}}."))
+
+
+async def test_each_figure_has_its_line_in_the_reference(series: Series) -> None:
+    """What a gateway shows and what the page tells are the same names."""
+    told = re.findall(r"^\* `(vendgate_\w+)` \(", METRICS.read_text(), re.MULTILINE)
+    shown = {re.sub(r"_(bucket|sum|count)$", "", name) for name in series}
+    shown.add("vendgate_admin_calls_total")  # Each begins with the gateway's list of methods.
+
+    assert sorted(shown) == sorted(told)
+    assert 60 < len(told)
 
 
 def test_the_dashboard_needs_no_plug_in() -> None:

@@ -3,7 +3,6 @@ this test's own; only its ports are others.
 """
 
 import asyncio
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from storage.database import migrate
 from storage.fleet.lists import Wanted
 from tests.alipay_client.wire import Pair
-from tests.e2e.typed import BLOCK, ROOT, environment, flat
+from tests.e2e.desk import Desk
+from tests.e2e.typed import BLOCK, ROOT, flat
 from tests.gateway.office.trying import have_a_past
 from tests.support.fleet_calls import code_rests, registered
-from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import PARTITIONS, Site, a_site, found
 
 PAGE = (ROOT / "docs" / "admin.md").read_text()
@@ -23,33 +22,17 @@ PAGE = (ROOT / "docs" / "admin.md").read_text()
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_800)]
 
 
-class Desk:
-    """A person's folder and shell, before a gateway whose port for machines is ``machines`` and
-    for administrators ``admin``.
+class Reader(Desk):
+    """Who types the page, before a gateway whose port for machines is ``machines`` and for
+    administrators ``admin``.
     """
 
     def __init__(self, folder: Path, machines: int, admin: int) -> None:
-        self._folder = folder
-        self._ports = {"7443": machines, "7444": admin}
-        self._environment = environment(folder / "tools", {})
+        super().__init__(folder, {}, {"7443": machines, "7444": admin})
 
-    async def type(self, block: str) -> str:
-        """Type a block into a shell and return what it prints, without what differs between
-        grpcurl and buf curl.
-        """
-        for printed, port in self._ports.items():
-            block = block.replace(f"127.0.0.1:{printed}", f"127.0.0.1:{port}")
-        done = await asyncio.to_thread(
-            subprocess.run,
-            ["bash", "-e", "-o", "pipefail", "-c", block],
-            cwd=self._folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=HANGS_AFTER_S,
-        )
-        assert 0 == done.returncode, f"{block}\n{done.stdout}\n{done.stderr}"
-        return flat(done.stdout)
+    async def type(self, block: str, *, status: int = 0) -> str:
+        """Return what a block prints, without what differs between grpcurl and buf curl."""
+        return flat(await super().type(block, status=status))
 
 
 async def _pays(site: Site, amount: str) -> None:
@@ -75,7 +58,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         await listener.start()
         door = site.gateway.machine_listener("127.0.0.1:0", None)
         await door.start()
-        desk = Desk(tmp_path, door.port, listener.port)
+        desk = Reader(tmp_path, door.port, listener.port)
         products, adopt, files, archive, prices, price_file, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, *more = machines
         rehearsed, tomorrow, waiting, rotated, posters, screens, *more = more

@@ -9,7 +9,7 @@ import asyncio
 from random import Random
 from typing import TYPE_CHECKING
 
-from actors.machine.ids import MachineId
+from actors.machine.ids import MachineId, store_id_of
 from alipay_client.simulator.model import Code
 from storage.fleet.changes import MachineChange
 from tests.simulation.backend import MERCHANT
@@ -38,7 +38,8 @@ async def change(world: "World", rng: Random) -> None:
         if what == "name"
         else _rotation(machine_id, rng, new_code=what == "code")
     )
-    world.stores.setdefault(machine_id, {machine_id}).add(made.store_id or machine_id)
+    if made.store_id is not None:
+        world.stores.setdefault(machine_id, {_first(machine_id)}).add(made.store_id)
     await world.registry.change(
         machine_id, made, actor="office", action="configure", now_ms=world.clock.now_ms()
     )
@@ -55,9 +56,15 @@ async def change(world: "World", rng: Random) -> None:
         world.note(f"an administrator disables {machine_id}")
 
 
+def _first(machine_id: str) -> str:
+    """The store that a machine is given when it is registered."""
+    return store_id_of(MachineId(machine_id)) or machine_id
+
+
 def _rotation(machine_id: MachineId, rng: Random, *, new_code: bool) -> MachineChange:
     """What ``Registry.rotation`` returns, drawn from the seed."""
-    store_id = f"{machine_id}_{rng.getrandbits(40):010x}" if new_code else None
+    named = machine_id.replace("-", "_")
+    store_id = f"{named}_{rng.getrandbits(40):010x}" if new_code else None
     return MachineChange(notify_token=f"{rng.getrandbits(128):032x}", store_id=store_id)
 
 
@@ -80,7 +87,7 @@ def unfinished(world: "World") -> str:
     for machine_id, name, token, store_id, enabled, trouble in world.disk.rows(WANTED):
         there = [
             code
-            for store in sorted(world.stores.get(machine_id, {machine_id}))
+            for store in sorted(world.stores.get(machine_id, {_first(machine_id)}))
             for code in world.provider.book.codes_of(MERCHANT.secondary_merchant_id, store)
         ]
         if trouble or not there or machine_id in given_up:

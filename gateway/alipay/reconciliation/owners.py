@@ -24,8 +24,8 @@ class Owner:
 def owner_of(
     row: FileRow, machines: Sequence[NamedMachine], *, merchant_name: str, payment_minor_max: int
 ) -> Owner:
-    """Return the one machine whose id or store name is the line's ``Operator_name`` and to which
-    the rest of the line fits.
+    """Return the one machine whose id, store id at Alipay or store name is the line's
+    ``Operator_name`` and to which the rest of the line fits.
     """
     if row.order_scene.lower() != SHOP_CODE.lower():
         return Owner(doubt=f"its Order_scene is {row.order_scene!r} and not {SHOP_CODE}")
@@ -40,7 +40,7 @@ def owner_of(
     named = [
         machine
         for machine in machines
-        if row.operator_name in {machine.machine_id, machine.store_name}
+        if row.operator_name in {machine.machine_id, machine.store_id, machine.store_name}
     ]
     if len(named) != 1:
         return Owner(

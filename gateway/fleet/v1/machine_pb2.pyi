@@ -78,7 +78,7 @@ class _CodeStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CodeStatus
     CODE_STATUS_STOPPED: _CodeStatus.ValueType  # 3
     """Cannot be paid until it is restarted."""
     CODE_STATUS_REFUSED: _CodeStatus.ValueType  # 4
-    """Alipay refused to make, stop or restart it: code_error says why; UpdateMachine mends what it names and asks again."""
+    """Alipay refused to make, stop or restart it: code_error says why; UpdateMachine mends what it names and asks again, as any change does, even one after which nothing differs."""
     CODE_STATUS_UNKNOWN: _CodeStatus.ValueType  # 5
     """Alipay was asked to make, stop or restart it and did not answer: it may have done so. It is asked again by itself; machines do not
     show the code meanwhile.
@@ -95,7 +95,7 @@ CODE_STATUS_ACTIVE: CodeStatus.ValueType  # 2
 CODE_STATUS_STOPPED: CodeStatus.ValueType  # 3
 """Cannot be paid until it is restarted."""
 CODE_STATUS_REFUSED: CodeStatus.ValueType  # 4
-"""Alipay refused to make, stop or restart it: code_error says why; UpdateMachine mends what it names and asks again."""
+"""Alipay refused to make, stop or restart it: code_error says why; UpdateMachine mends what it names and asks again, as any change does, even one after which nothing differs."""
 CODE_STATUS_UNKNOWN: CodeStatus.ValueType  # 5
 """Alipay was asked to make, stop or restart it and did not answer: it may have done so. It is asked again by itself; machines do not
 show the code meanwhile.

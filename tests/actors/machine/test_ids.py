@@ -1,6 +1,9 @@
 """Ids derive from what is saved, so that asking twice gives the same one."""
 
+import re
+
 from actors.machine.ids import (
+    MACHINE_ID_PATTERN,
     MARK_BYTES,
     REFUND_ID_LENGTH_MAX,
     MachineId,
@@ -8,6 +11,7 @@ from actors.machine.ids import (
     mark_of,
     refund_id,
     session_id,
+    store_id_of,
     vend_id,
 )
 
@@ -57,3 +61,22 @@ def test_a_long_trade_number_still_gives_a_refund_id_that_fits() -> None:
     assert max(len(one), len(other)) <= REFUND_ID_LENGTH_MAX
     assert one != other
     assert one == refund_id(TradeId("9" * 63 + "1"), 1, 500)
+
+
+def test_a_store_is_named_as_alipay_s_newer_pages_allow() -> None:
+    """Letters, digits and underscores, at most 64; a machine's own id where that is so already, and
+    otherwise one that no machine can have as its own.
+    """
+    assert "" == store_id_of(MachineId("VM_0001"))
+    for machine_id in ("-", "VM-1", "VM-0001", "-" * 32, "a-" * 16):
+        store = store_id_of(MachineId(machine_id))
+        assert re.fullmatch("[A-Za-z0-9_]{1,64}", store)
+        assert store.startswith(machine_id.replace("-", "_"))
+        assert not re.fullmatch(MACHINE_ID_PATTERN, store)
+        assert store == store_id_of(MachineId(machine_id))
+
+
+def test_two_machines_are_two_stores() -> None:
+    """Although their ids are the same but for a dash."""
+    alike = [MachineId("-".join(parts)) for parts in (("a", "b_c"), ("a_b", "c"), ("a", "b", "c"))]
+    assert 3 == len({store_id_of(machine_id) for machine_id in alike})

@@ -36,7 +36,7 @@ async def test_machines_are_there_to_be_scanned(here: World) -> None:
     for text in (
         f'href="/scan?text={quote(qrcode, safe="")}"',
         f'src="/code.svg?text={quote(qrcode, safe="")}"',
-        "<strong>VM_0001</strong>",
+        "</strong> VM_0001",
         "Scan to pay for &lt;A1&gt;<br>asks for <strong>8.50 HKD</strong>, 17 s left",
     ):
         assert text in card

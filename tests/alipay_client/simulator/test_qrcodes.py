@@ -86,6 +86,7 @@ async def test_settlement_defaults_to_cny(here: World) -> None:
 
 async def test_disputed_rules_can_be_switched(here: World) -> None:
     """Dashes in ids, the place of the store, and a sign type without a key."""
+    here.alipay.switch({"dash_in_ids": True})
     assert await here.create(store_id="vm-1", country_code="HK", address="1 Queen's Road")
     here.alipay.switch({"dash_in_ids": False, "reject_address": True})
     assert (

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 
-from actors.machine.ids import MachineId
+from actors.machine.ids import MachineId, store_id_of
 from actors.machine.policy import Policy, PolicyOverrides
 from storage.database.engine import Database
 from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
@@ -64,6 +64,17 @@ async def test_what_the_actor_is_told_is_what_it_would_load(db: Database) -> Non
         loaded = await store.load(new.machine_id)
         assert loaded is not None
         assert new.configuration == loaded.configuration
+
+
+async def test_a_machine_is_given_a_store_that_alipay_takes(db: Database) -> None:
+    """Its own id, or where that has a dash another one, which its code is made for at once."""
+    store = SqlMachineStore(db, notify_base_url="")
+    for name, store_id in (("VM_1", ""), ("VM-1", store_id_of(MachineId("VM-1")))):
+        await Registry(db).register(new_machine(name), actor="ann", now_ms=START_MS)
+        loaded = await store.load(MachineId(name))
+        assert loaded is not None
+        assert loaded.place.says is not None
+        assert store_id == loaded.place.says.store
 
 
 async def test_a_wish_that_is_refused_leaves_the_others_alone(db: Database) -> None:

@@ -41,7 +41,7 @@ async def have(db: Database, name: str = "SOME") -> dict[str, int]:
 async def failed_items(db: Database) -> list[tuple[str, str]]:
     """The work items of rules that failed."""
     page = work_items.page(machine_id="", kinds=["TAG_RULE_FAILED"], after="", limit=9, now_ms=9)
-    found = await db.read(lambda connection: connection.execute(page).all())
+    found = await db.read(lambda connection: connection.execute(*page).all())
     return [(row.item_id, row.status) for row in found]
 
 

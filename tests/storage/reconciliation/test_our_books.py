@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlalchemy import func, select, update
 
 from actors.machine.events import RefundSucceeded
-from actors.machine.ids import Currency, MachineId, TradeId
+from actors.machine.ids import Currency, MachineId, TradeId, store_id_of
 from actors.machine.state import RefundStatus
 from storage.database.engine import Database
 from storage.fleet.registry import Registry
@@ -150,19 +150,27 @@ async def test_what_was_told_is_known(db: Database) -> None:
     }
 
 
-async def test_machines_are_found_by_id_and_by_store_name(db: Database) -> None:
-    """All of them: whoever asks must see that a name is not one machine's alone."""
+async def test_machines_are_found_by_id_and_by_store(db: Database) -> None:
+    """By the store's name and by its id at Alipay; all of them: whoever asks must see that a name
+    is not one machine's alone.
+    """
     for number, name in enumerate(("Lobby", "Hall", "Lobby"), start=1):
         await Registry(db).register(
             replace(new_machine(f"VM-{number}"), store_name=name), actor="test", now_ms=START_MS
         )
 
     def named(number: int, name: str) -> NamedMachine:
+        machine_id = MachineId(f"VM-{number}")
         return NamedMachine(
-            machine_id=MachineId(f"VM-{number}"), store_name=name, currency=Currency("HKD")
+            machine_id=machine_id,
+            store_name=name,
+            currency=Currency("HKD"),
+            store_id=store_id_of(machine_id),
         )
 
     assert (named(1, "Lobby"), named(3, "Lobby")) == (await read(db, names={"Lobby"})).machines
     assert (named(1, "Lobby"), named(2, "Hall")) == (
         await read(db, names={"Hall", "VM-1", "hall", "VM-9"})
     ).machines
+    store = named(3, "Lobby").store_id
+    assert (named(3, "Lobby"),) == (await read(db, names={store})).machines

@@ -338,6 +338,13 @@ def test_what_cannot_be_told_stays_open(
     assert why in found.difference.cause
 
 
+def test_a_payment_is_passed_on_by_the_id_of_the_store() -> None:
+    """Alipay's pages do not say whether the file has the store's name or its id."""
+    store = replace(LOBBY, store_id="VM_1_b8d2", store_name="Hall")
+    passed = look((row(operator_name="VM_1_b8d2"),), books(machines=(store,))).found[0]
+    assert ("PAYMENT_UNKNOWN_TO_US", "T1", "PASSED_ON") == shown((passed,))[0]
+
+
 def test_the_file_confirms_a_payment_that_alipay_did_not_confirm() -> None:
     """Its notification came for the machine and waits for a query that nobody answers; the file
     says the same, and more: the machine's owner hears of it.

@@ -19,6 +19,7 @@ def main(words: list[str]) -> int:
     """Run the call and return its status."""
     call = ["buf", "curl", "--protocol", "grpc", "--http2-prior-knowledge", "--emit-defaults=false"]
     places: list[str] = []
+    scheme = "http"
     while words:
         word = words.pop(0)
         match word:
@@ -29,19 +30,25 @@ def main(words: list[str]) -> int:
                 call += ["-d", "@-" if data == "@" else as_buf_reads(data)]
             case "-H":
                 call += ["-H", words.pop(0)]
+            case "-cacert" | "-cert" | "-key":
+                call += [f"-{word}", words.pop(0)]
+                scheme = "https"
             case "-max-time":
                 call += ["--timeout", f"{words.pop(0)}s"]
             case _:
                 places.append(word)
     address, *rest = places
+    if address.startswith("unix:"):
+        call += ["--unix-socket", address.removeprefix("unix:")]
+        address = "localhost"
     match rest:
         case ["list"]:
-            call += ["--list-services", f"http://{address}"]
+            call += ["--list-services", f"{scheme}://{address}"]
         case ["list", _]:
-            call += ["--list-methods", f"http://{address}"]
+            call += ["--list-methods", f"{scheme}://{address}"]
         case [method]:
             call += [] if "-d" in call else ["-d", "{}"]
-            call += [f"http://{address}/{method}"]
+            call += [f"{scheme}://{address}/{method}"]
         case _:
             sys.exit(f"the stand-in does not know: {places}")
     return subprocess.run(call).returncode

@@ -68,6 +68,7 @@ class Desk:
             "7444": ports.admin,
             "8080": ports.http,
             "8081": ports.health,
+            "7446": ports.enrolment,
             "8188": ports.alipay,
         }
 
@@ -76,8 +77,7 @@ class Desk:
         for printed, real in self._ports.items():
             text = text.replace(f"127.0.0.1:{printed}", f"127.0.0.1:{real}")
         text = text.replace("simulate alipay", f"simulate alipay --port {self._ports['8188']}")
-        text = text.replace("simulator.client", f"simulator.client --alipay {self.page}")
-        return text.replace("qr VM-0001", f"qr VM-0001 --admin 127.0.0.1:{self._ports['7444']}")
+        return text.replace("simulator.client", f"simulator.client --alipay {self.page}")
 
     async def type(self, block: str) -> str:
         """Type a block into a shell and return what it prints."""

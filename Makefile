@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check sbom docs clean
 
 help:
-	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
+	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it; PLAIN=1: without certificates)"
 	@echo "make cluster  the topology of production here: PostgreSQL, Ray, two gateways behind HAProxy, 200 machines (Ctrl-C ends it)"
 	@echo "make chaos  the same under kill -9, SIGSTOP and cuts (SECONDS=300 SEED=1): how soon each part is back, and whether the books agree"
 	@echo "make tools  set up .venv with vendgate, buf and what the tests need"
@@ -50,7 +50,7 @@ help:
 # --- use ---------------------------------------------------------------------------------------------------------------------------
 
 demo: .venv/.runtime
-	@$(BIN)/vendgate demo --seed $(SEED)$(if $(TLS), --tls)
+	@$(BIN)/vendgate demo --seed $(SEED)$(if $(PLAIN), --plain)
 
 # PostgreSQL and HAProxy are not Python's: where they are missing a sentence says what to install.
 cluster: .venv/.dev

@@ -114,6 +114,12 @@ class AlipayClient:
         """The loaded keys, for ``parse_notification``."""
         return self._keys
 
+    def use(self, keys: Keys) -> None:
+        """Sign and prove with other keys of the same sign type from now on. Misused: of another."""
+        if keys.sign_type is not self._config.sign_type:
+            raise Misused("other_sign_type", "another sign type needs another client")
+        self._keys = keys
+
     async def close(self) -> None:
         """Let go of the threads and of the connections, if they are ours. Calls under way fail."""
         self._signers.shutdown(wait=False)

@@ -85,6 +85,8 @@ class AlipayConfig:
     """``partner`` is the PID (16 digits, 2088...).
 
     MD5 needs ``md5_key``; RSA and RSA2 need both others (PEM or bare base64, PKCS#1 or PKCS#8).
+    While keys change, ``md5_key`` has a line for each, the one that signs first, and
+    ``alipay_public_key`` a PEM block: Alipay's words are proved by any of them.
     """
 
     partner: str

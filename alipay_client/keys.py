@@ -20,6 +20,8 @@ from alipay_client.errors import Misused
 _PARTNER = re.compile(r"2088[0-9]{12}")
 _MD5_KEY = re.compile(r"[0-9A-Za-z]{32}")
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+_SIDE_BY_SIDE_MAX = 3
+"""So many keys of one kind prove at a time: the present one, the one before and the next."""
 _BITS_MIN = 1024
 """RSA2 keys have 2048 bits or more; old RSA contracts still have 1024."""
 
@@ -34,6 +36,10 @@ class Keys:
     md5_key: bytes = field(default=b"", repr=False)
     private_key: RSAPrivateKey | None = field(default=None, repr=False)
     public_key: RSAPublicKey | None = field(default=None, repr=False)
+    other_public_keys: tuple[RSAPublicKey, ...] = field(default=(), repr=False)
+    """They prove Alipay's words as well, while one takes the place of another."""
+    other_md5_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """The same of sign type MD5; they sign nothing of ours."""
 
 
 def allowed_notify_sign_types(config: AlipayConfig) -> frozenset[SignType]:
@@ -56,10 +62,10 @@ def load_keys(config: AlipayConfig) -> Keys:
             ),
         )
     used = {config.sign_type} | allowed_notify_sign_types(config)
-    md5_key = _md5_key(config.md5_key) if SignType.MD5 in used else b""
+    md5_keys = _md5_keys(config.md5_key) if SignType.MD5 in used else [b""]
     private_key = None if config.sign_type is SignType.MD5 else _private_key(config.private_key)
-    public_key = _public_key(config.alipay_public_key) if used - {SignType.MD5} else None
-    if private_key is not None and public_key == private_key.public_key():
+    public_keys = _public_keys(config.alipay_public_key) if used - {SignType.MD5} else [None]
+    if private_key is not None and private_key.public_key() in public_keys:
         raise Misused(
             "own_public_key",
             (
@@ -68,8 +74,39 @@ def load_keys(config: AlipayConfig) -> Keys:
             ),
         )
     return Keys(
-        sign_type=config.sign_type, md5_key=md5_key, private_key=private_key, public_key=public_key
+        sign_type=config.sign_type,
+        md5_key=md5_keys[0],
+        private_key=private_key,
+        public_key=public_keys[0],
+        other_public_keys=tuple(key for key in public_keys[1:] if key is not None),
+        other_md5_keys=tuple(md5_keys[1:]),
     )
+
+
+def _md5_keys(text: str) -> list[bytes]:
+    """Load the key that signs, which stands in the first line, and those that also prove."""
+    lines = text.split("\n")
+    several = lines if all(lines) else [text]
+    return [_md5_key(line) for line in _not_too_many(several, "md5_key")]
+
+
+def _public_keys(text: str) -> list[RSAPublicKey]:
+    """Load the keys of the text's PEM blocks, or its only one without any."""
+    blocks = [found[0] for found in re.finditer(_PEM, text.replace("\\n", "\n"))]
+    several = blocks if len(blocks) > 1 else [text]
+    return [_public_key(one) for one in _not_too_many(several, "alipay_public_key")]
+
+
+def _not_too_many(keys: list[str], setting: str) -> list[str]:
+    if len(keys) > _SIDE_BY_SIDE_MAX:
+        raise Misused(
+            "too_many_keys",
+            (
+                f"{setting} holds {len(keys)} keys; leave the one that Alipay uses now, the one "
+                "before and the next"
+            ),
+        )
+    return keys
 
 
 def _md5_key(text: str) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
 from alipay_client.config import SignType
@@ -59,15 +60,20 @@ def verify(data: bytes, signature: str, sign_type: SignType, keys: Keys) -> bool
     nothing.
     """
     if sign_type is SignType.MD5:
-        return bool(keys.md5_key) and hmac.compare_digest(
-            _md5(data, keys.md5_key).encode(), signature.encode("utf-8", "replace")
+        told = signature.encode("utf-8", "replace")
+        return any(
+            bool(key) and hmac.compare_digest(_md5(data, key).encode(), told)
+            for key in (keys.md5_key, *keys.other_md5_keys)
         )
-    if keys.public_key is None:
-        return False
+    return any(
+        key is not None and _proves(key, data, signature, _HASHES[sign_type])
+        for key in (keys.public_key, *keys.other_public_keys)
+    )
+
+
+def _proves(key: RSAPublicKey, data: bytes, signature: str, algorithm: HashAlgorithm) -> bool:
     try:
-        keys.public_key.verify(
-            base64.b64decode(signature, validate=True), data, PKCS1v15(), _HASHES[sign_type]
-        )
+        key.verify(base64.b64decode(signature, validate=True), data, PKCS1v15(), algorithm)
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     return True

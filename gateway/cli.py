@@ -128,13 +128,11 @@ def serve(
         from gateway.serving.wiring import run_gateway
 
         loaded = settings_module.load(config_file)
-        plain = not loaded.admin.has_tls
-
         if loaded.ray.mode == "local" and not (no_ray or json_ready):
             _say("starting Ray and the gateway; the first time this takes half a minute ...")
 
         def ready(addresses: "Addresses") -> None:
-            _say(json.dumps(asdict(addresses)) if json_ready else welcome(addresses, plain=plain))
+            _say(json.dumps(asdict(addresses)) if json_ready else welcome(addresses, loaded.admin))
 
         path = settings_module.config_path(config_file)
 
@@ -155,8 +153,12 @@ def init(
     *,
     tls: Annotated[
         bool,
-        typer.Option("--tls", help="With a CA, and certificates of a gateway, owner and machines."),
-    ] = False,
+        typer.Option(
+            "--tls/--plain",
+            help="Everybody proves who they are, by certificates of a CA that is made too; "
+            "or nobody does.",
+        ),
+    ] = True,
 ) -> None:
     """Make keys and a development configuration that points to the pretend Alipay."""
     with sentences():
@@ -170,7 +172,7 @@ def init(
             f"next, each in a terminal of its own:\n"
             f"  vendgate simulate alipay --state-dir {folder}\n"
             f"  vendgate serve --config {path}"
-            + (f"\n{installation.next_steps(folder)}" if tls else "")
+            + (f"\n{installation.next_steps(folder)}" if installation.proves(folder) else "")
         )
 
 
@@ -371,7 +373,9 @@ def demo(
         bool, typer.Option("--no-ray", help="Keep machines in the gateway's own process.")
     ] = False,
     machines: Annotated[int, typer.Option(min=1, max=200, help="How many machines.")] = 12,
-    tls: Annotated[bool, typer.Option("--tls", help="Everybody proves who they are.")] = False,
+    tls: Annotated[
+        bool, typer.Option("--tls/--plain", help="Everybody proves who they are; or nobody does.")
+    ] = True,
     keep: Annotated[
         Path | None, typer.Option(file_okay=False, help="A folder in which everything is left.")
     ] = None,

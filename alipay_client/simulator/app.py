@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from alipay_client.simulator.delivery import Courier, Deliver, HttpDelivery
 from alipay_client.simulator.gateway import admit, notify_verify
 from alipay_client.simulator.model import Trade
 from alipay_client.simulator.reader import Reader
+from alipay_client.simulator.signing import key_ring
 from alipay_client.simulator.wire import (
     HttpAnswer,
     NoAnswer,
@@ -138,6 +140,13 @@ class SimulatedAlipay:
     def switch(self, wanted: Mapping[str, object]) -> None:
         """Set quirks and faults by name; ValueError, and nothing set, when one is wrong."""
         self.context.switch(wanted)
+
+    def exchange_keys(self, **texts: str) -> None:
+        """Sign and prove with other keys of the configuration from now on, by their names there.
+        ValueError, and nothing exchanged, when one is wrong; TypeError for a name that is none.
+        """
+        self.context.ring = key_ring(replace(self.context.config, **texts))  # type: ignore[arg-type]
+        self.context.config = replace(self.context.config, **texts)  # type: ignore[arg-type]
 
     def plan(self, *faults: str) -> None:
         """Let these faults strike the next calls in turn; see ``Faults``."""

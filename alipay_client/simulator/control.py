@@ -82,6 +82,7 @@ def application(alipay: SimulatedAlipay) -> Starlette:
         Route("/control/files/{day}/transaction", _guarded(site.transactions), methods=["GET"]),
         Route("/control/faults", _guarded(site.faults), methods=["GET"]),
         Route("/control/faults", _guarded(site.set_faults), methods=["POST"]),
+        Route("/control/keys", _guarded(site.set_keys), methods=["POST"]),
         Route("/control/plan", _guarded(site.plan), methods=["POST"]),
         Route("/control/redeliver", _guarded(site.redeliver), methods=["POST"]),
         Route("/control/finish", _guarded(site.finish), methods=["POST"]),
@@ -186,6 +187,14 @@ class _Site:
         except ValueError as error:
             raise _BadRequest(str(error)) from error
         return JSONResponse(self._context.switches())
+
+    async def set_keys(self, request: Request) -> Response:
+        wanted = await self._json(request)
+        try:
+            self._alipay.exchange_keys(**{name: str(text) for name, text in wanted.items()})
+        except (TypeError, ValueError) as error:
+            raise _BadRequest(str(error)) from error
+        return JSONResponse({})
 
     async def plan(self, request: Request) -> Response:
         wanted = (await self._json(request)).get("faults")

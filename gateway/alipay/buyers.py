@@ -27,17 +27,23 @@ def new_payer_id() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buyers:
-    """``salt`` keys the hash, and stands in no database; ``new_payer_id`` is the randomness."""
+    """``salt`` keys the hash, and stands in no database; ``new_payer_id`` is the randomness. Who
+    was hashed under one of ``other_salts`` is found too, while one takes the place of another.
+    """
 
     salt: bytes = field(repr=False)
     new_payer_id: Callable[[], str] = new_payer_id
+    other_salts: tuple[bytes, ...] = field(default=(), repr=False)
 
     def named(self, buyer_id: str) -> Buyer | None:
         """Return whom Alipay named; None if it named nobody."""
         if not buyer_id:
             return None
-        keyed = hmac.new(self.salt, buyer_id.encode(), hashlib.sha256).hexdigest()
-        return Buyer(buyer_hash=keyed, new_payer_id=self.new_payer_id())
+        keyed, *others = (
+            hmac.new(salt, buyer_id.encode(), hashlib.sha256).hexdigest()
+            for salt in (self.salt, *self.other_salts)
+        )
+        return Buyer(buyer_hash=keyed, new_payer_id=self.new_payer_id(), other_hashes=tuple(others))
 
 
 def kept(fields: Mapping[str, str]) -> dict[str, str]:

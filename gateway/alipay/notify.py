@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -105,6 +105,17 @@ class NotifyIngress:
     strangers: int = field(default=0, init=False)
     _foreign: Counter[MachineId] = field(default_factory=Counter, init=False)
     _foreign_day: int = field(default=0, init=False)
+
+    def salts(self) -> tuple[bytes, ...]:
+        """Return the salts in use, which an operator may have exchanged since the start."""
+        return (self.buyers.salt, *self.buyers.other_salts)
+
+    def use(self, keys: Keys, *, salt: bytes, other_salts: tuple[bytes, ...]) -> None:
+        """Prove and hash with these from now on."""
+        self.keys = keys
+        self.buyers = replace(self.buyers, salt=salt, other_salts=other_salts)
+        if self.alipay is not None:
+            self.alipay.use(keys)
 
     async def handle(self, request: Request) -> Response:
         """Answer one POST. 200 ``success``; 4xx ``refused``; 404 ``unknown``; 503 ``fail`` when the

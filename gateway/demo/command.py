@@ -26,7 +26,7 @@ def demo(
     ray: bool,
     machines: int,
     keep: Path | None,
-    tls: bool = False,
+    tls: bool = True,
 ) -> int:
     """Run the demo and return the exit status: 0 if all money is where it should be."""
     console = None if as_json else Terminal()

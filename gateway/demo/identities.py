@@ -17,9 +17,11 @@ from typing import Self
 import grpc
 import grpc.aio
 
+from gateway.demo.screen import Calling
 from gateway.demo.stage import Ports
 from gateway.office.v1 import machine_certificate_service_pb2 as wire
 from gateway.office.v1.machine_certificate_service_pb2_grpc import MachineCertificateServiceStub
+from gateway.process.addresses import can_be_a_socket
 from gateway.trust import authority_files
 from gateway.trust.authority import DAYS, Profile
 
@@ -88,6 +90,7 @@ class Identities:
                 "listen": f"127.0.0.1:{ports.admin}",
                 **pair,
                 "client_ca_file": str(self._pem(people)),
+                **({"socket_file": str(self._socket)} if self._has_socket else {}),
             },
             "admin.roles": {OWNER: "owner"},
             "enrolment": {
@@ -133,13 +136,26 @@ class Identities:
             *("--token-file", str(self.folder / "{machine_id}.token")),
         ]
 
-    def grpcurl(self) -> str:
-        """Return the options with which grpcurl calls as the owner."""
-        return self._options("-cacert", "-cert", "-key")
+    def calling(self, address: str) -> Calling:
+        """Return how a visitor's shell calls as an owner: through a socket that is theirs alone, or
+        with the owner's certificate at ``address`` where there is none.
+        """
+        if self._has_socket:
+            return Calling.plain(f"unix:{self._socket}")
+        options = self._options("--ca", "--cert", "--key")
+        return Calling(
+            grpcurl=self._options("-cacert", "-cert", "-key"),
+            address=address,
+            qr=f"--admin {address} {options}",
+        )
 
-    def qr(self) -> str:
-        """Return the same for ``vendgate qr``."""
-        return f" {self._options('--ca', '--cert', '--key')}"
+    @property
+    def _socket(self) -> Path:
+        return self.folder.parent / "admin.sock"
+
+    @property
+    def _has_socket(self) -> bool:
+        return can_be_a_socket(self._socket)
 
     def _options(self, ca: str, certificate: str, key: str) -> str:
         files = ((ca, self.ca), (certificate, self.certificate), (key, self.key))

@@ -31,7 +31,7 @@ from gateway.demo.identities import Identities
 from gateway.demo.interruptions import Interruptions
 from gateway.demo.progress import shown
 from gateway.demo.report import Report
-from gateway.demo.screen import Picture, Scene
+from gateway.demo.screen import Calling, Picture, Scene
 from gateway.demo.terminal import Terminal
 from gateway.rpc.roles import Role
 from gateway.simulator.fleet import all_have_left
@@ -77,7 +77,7 @@ class Demo:
     seed: int = 1
     ray: bool = True
     machines: int = MACHINES
-    tls: bool = False
+    tls: bool = True
     """Everybody proves who they are: machines enrol with tokens, the owner has a certificate."""
     keep: Path | None = None
     """A folder to leave everything in; None: a temporary one that is removed if all went well."""
@@ -100,7 +100,6 @@ class Stage:
     ) -> None:
         self.demo = demo
         self.control_url: str = alipay.ready["url"]
-        self.admin_address: str = gateway.ready["admin"]
         self.gateway_pid = gateway.process.pid
         self.leases = SqlLeases(database)
         self.database = database
@@ -110,7 +109,10 @@ class Stage:
         self._console: str = gateway.ready["console"]
         self.console_link = ""
         self.screen_url = screen_url
-        self._identities = identities
+        address: str = gateway.ready["admin"]
+        self._calling = (
+            Calling.plain(address) if identities is None else identities.calling(address)
+        )
         self._began = time.monotonic()
         self._events: deque[EventView] = deque(maxlen=EVENTS_SHOWN)
         self._position = 0
@@ -163,14 +165,12 @@ class Stage:
             events=tuple(self._events),
             report=report,
             sales_wanted=self.demo.sales,
-            admin_address=self.admin_address,
+            calling=self._calling,
             control_url=self.control_url,
             console_link=self.console_link,
             vendgate=vendgate_in_shell(),
             processes={"hosts": await self.host_pids()},
             screen_url=self.screen_url,
-            grpcurl="-plaintext" if self._identities is None else self._identities.grpcurl(),
-            qr_options="" if self._identities is None else self._identities.qr(),
             stopping=stopping,
         )
 

@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
@@ -48,7 +49,7 @@ class Scene:
     events: Sequence[EventView]
     report: Report
     sales_wanted: int
-    admin_address: str
+    calling: "Calling"
     control_url: str
     vendgate: str
     processes: Mapping[str, Sequence[int]]
@@ -56,10 +57,22 @@ class Scene:
     console_link: str = ""
     screen_url: str = ""
     """The page of the first machine's screen."""
-    grpcurl: str = "-plaintext"
-    """How grpcurl calls the administrators' address."""
-    qr_options: str = ""
-    """The same for ``vendgate qr``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calling:
+    """How the visitor's shell calls as an administrator: the options and the address of grpcurl,
+    and the options of ``vendgate qr``.
+    """
+
+    grpcurl: str
+    address: str
+    qr: str
+
+    @classmethod
+    def plain(cls, address: str) -> Self:
+        """Return the way to a listener that asks for no proof."""
+        return cls(grpcurl="-plaintext", address=address, qr=f"--admin {address}")
 
 
 _WORD = re.compile(r"(?:'[^']*'|[^ ])+")
@@ -105,7 +118,7 @@ def _title(scene: Scene, width: int) -> Text:
 
 def _addresses(scene: Scene, width: int) -> list[Text]:
     first = scene.machines[0].machine_id if scene.machines else "VM-0001"
-    qr = f"{scene.vendgate} qr {first} --admin {scene.admin_address}{scene.qr_options}"
+    qr = f"{scene.vendgate} qr {first} {scene.calling.qr}"
     rows = [("pay by hand", scene.control_url), ("a QR code", qr)]
     if scene.console_link:
         rows.append(("console", scene.console_link))
@@ -259,13 +272,13 @@ def _wrapped(text: str, width: int, *, indent: str, then: str | None = None) -> 
 
 
 def _grpcurl(scene: Scene) -> Sequence[str]:
-    return grpcurl_lines(scene.admin_address, scene.grpcurl)
+    return grpcurl_lines(scene.calling)
 
 
-def grpcurl_lines(admin_address: str, options: str = "-plaintext") -> Sequence[str]:
+def grpcurl_lines(calling: Calling) -> Sequence[str]:
     """Return lines that can be pasted into another terminal while the demo runs."""
-    call, services = f"grpcurl {options} {admin_address}", "gateway.fleet.v1"
-    of_one = f'grpcurl {options} -d \'{{"machine_id":"VM-0001"}}\' {admin_address}'
+    call, services = f"grpcurl {calling.grpcurl} {calling.address}", "gateway.fleet.v1"
+    of_one = f'grpcurl {calling.grpcurl} -d \'{{"machine_id":"VM-0001"}}\' {calling.address}'
     return (
         f"{call} {services}.FleetService/ListMachines",
         f"{of_one} {services}.FleetService/GetMachine",

@@ -62,6 +62,7 @@ PRODUCTS = (
     ("B2", "Chocolate", 1_000),
 )
 STOCK = 9_999
+SALT_FILE = "payer_salt"
 PICTURES = {
     "Morning": ((255, 214, 130), (214, 84, 62)),
     "Sea": ((140, 220, 230), (12, 74, 110)),
@@ -148,7 +149,9 @@ def write_settings(
     """Write the settings file of the demo's gateway and return its path. ``others`` are tables that
     take the place of the demo's.
     """
-    path = folder / "vendgate.toml"
+    path, salt = folder / "vendgate.toml", folder / SALT_FILE
+    salt.write_text("demo-" + "x" * 27 + "\n", encoding="ascii")
+    salt.chmod(0o600)
     sections: dict[str, Mapping[str, object]] = {
         "database": {"url": f"sqlite:///{folder / 'vendgate.db'}"},
         "machines": {"listen": f"127.0.0.1:{ports.machines}"},
@@ -176,7 +179,7 @@ def write_settings(
         **(_screens(folder, ports) if ports.files else {}),
         **(others or {}),
     }
-    lines = ["# Made by the demo.", f"payer_salt = {_toml('demo-' + 'x' * 27)}"]
+    lines = ["# Made by the demo.", f"payer_salt_file = {_toml(str(salt))}"]
     for name, values in sections.items():
         lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

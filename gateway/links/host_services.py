@@ -6,6 +6,7 @@ through Ray). Flows out: store, Alipay client, clock and limits. Must not know g
 loaded it could not be forked, and would pay for it in memory.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -22,6 +23,7 @@ from gateway.process import logs, tracing
 from gateway.process.clock import process_clock
 from gateway.process.clock_watch import ClockWatch, clock_watched, teller
 from gateway.process.configs import Configs, configs
+from gateway.process.rotation import follow
 from gateway.process.settings import load
 from gateway.process.skew import Skew, process_skew
 from storage.database.engine import Database
@@ -86,7 +88,16 @@ def make_host_services(
     out, they are what the real program has.
     """
     skew = skew or (process_skew() if clock is None else Skew(clock))
+    following: asyncio.Task[None] | None = None
     client = alipay or AlipayClient.open(made.alipay, now=skew.alipay_now, answered=skew.answered)
+    if alipay is None and made.rotating is not None:
+        following = asyncio.create_task(follow(made.rotating, lambda new: client.use(new.keys)))
+
+    async def close() -> None:
+        if following is not None:
+            following.cancel()
+        await client.close()
+
     return HostServices(
         store=SqlMachineStore(database, notify_base_url=made.public_url),
         leases=leases or SqlLeases(database),
@@ -96,7 +107,7 @@ def make_host_services(
         partition_count=database.partition_count,
         ahead_ms=skew.ahead_ms,
         tell=tell,
-        close=client.close,
+        close=close,
         **({} if alipay is not None else {"ask_time": _asks(client)}),
     )
 

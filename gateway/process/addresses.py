@@ -4,11 +4,16 @@ and what to do.
 
 import errno
 import os
+import re
 import socket
+from pathlib import Path
 
 from gateway.process.sections import Address, is_loopback_host
 
 _UNRESOLVED = {socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_NODATA}
+SOCKET_PATH_MAX = 107
+"""Of a Unix socket, in bytes: Linux has 108, with a zero at the end."""
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._+-]*")
 
 
 class ListenRefused(Exception):
@@ -55,3 +60,11 @@ def share_port(one: str, other: str) -> bool:
         or bool(both & {"0.0.0.0", "::"})  # noqa: S104 - only compared
         or ("localhost" in both and all(map(is_loopback_host, both)))
     )
+
+
+def can_be_a_socket(path: Path) -> bool:
+    """Return whether a Unix socket can be made there whose whole path has no letter that a shell, a
+    URL or a client of gRPC takes for something else.
+    """
+    whole = str(path.absolute())
+    return len(whole) <= SOCKET_PATH_MAX and _PLAIN_PATH.fullmatch(whole) is not None

@@ -5,16 +5,15 @@ how many days are left. Knows nothing of gRPC, because a Ray worker reads settin
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from gateway.process.files import Problems
+from gateway.process.files import Problems, marks_of
 from gateway.process.sections import ListenerSettings
 from gateway.rpc.tls import Tls
 
@@ -105,13 +104,13 @@ class Renewal:
             )
             if path is not None
         ]
-        self._seen = _marks(self._files)
+        self._seen = marks_of(self._files)
         self.present: Tls | None = None
         """The newest one that was handed out; None: still the first."""
 
     def __call__(self) -> Tls | None:
         """Return what is to be used from now on; None: what is in use."""
-        marks = _marks(self._files)
+        marks = marks_of(self._files)
         if marks == self._seen:
             return None
         self._seen = marks
@@ -127,18 +126,6 @@ class Renewal:
         self.present = tls
         log.info("certificates were read again", listener=self._name)
         return tls
-
-
-def _marks(files: Sequence[Path]) -> list[tuple[int, int, int]]:
-    marks = []
-    for path in files:
-        try:
-            found = path.stat()
-        except OSError:
-            marks.append((0, 0, 0))
-        else:
-            marks.append((found.st_ino, found.st_size, found.st_mtime_ns))
-    return marks
 
 
 def _unusable(name: str, tls: Tls) -> Iterator[str]:

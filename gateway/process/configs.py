@@ -17,18 +17,18 @@ from actors.machine.policy import Contradiction, Policy
 from actors.performer import Merchant
 from actors.ports import StoreError
 from alipay_client import config as alipay_config
-from alipay_client.config import AlipayConfig, SignType
+from alipay_client.config import AlipayConfig
 from alipay_client.currencies import SETTLED
-from alipay_client.errors import Misused
-from alipay_client.keys import Keys, load_keys
-from alipay_client.notify import READ_OTHERWISE
+from alipay_client.keys import Keys
 from gateway.process import certificates, tracing
 from gateway.process.addresses import share_port
+from gateway.process.alipay import alipay
 from gateway.process.enrolment import EnrolmentConfig, enrolment
 from gateway.process.files import Problems
 from gateway.process.people import asks_for_proof, people
 from gateway.process.places import why_no_folder, why_no_log
 from gateway.process.refusals import SettingsRefused
+from gateway.process.rotation import Rotating
 from gateway.process.sections import (
     Admin,
     ConsolePages,
@@ -50,6 +50,7 @@ NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16
 SCREENS_KEY_LENGTH_MIN = 32
 _NOTIFY_URL_LENGTH_MAX = 190  # docs/alipay.md 2: "keep it under 190"
+_SALTS_MAX = 2
 _TOKEN_LENGTH = 32  # secrets.token_urlsafe(24)
 
 
@@ -64,6 +65,7 @@ class Configs:
     policy: Policy
     public_url: str
     payer_salt: bytes = field(repr=False)
+    other_payer_salts: tuple[bytes, ...] = field(default=(), repr=False)
     payer_unused_days: int = UNUSED_DAYS
     machines_tls: Tls | None = None
     admin_tls: Tls | None = None
@@ -82,16 +84,18 @@ class Configs:
     screens: Screens = Screens()
     screens_key: bytes = field(default=b"", repr=False)
     """With which machines' tokens are signed; empty: a new one at each start."""
+    rotating: "Rotating[Configs] | None" = field(default=None, repr=False, compare=False)
+    """The files whose content may change while they are in use; None: nobody looks at them."""
 
 
 def configs(settings: Settings) -> Configs:
     """Convert all of it. Raises SettingsRefused with a sentence for each problem."""
-    problems = Problems()
+    rotating, problems = _rotating(settings), Problems()
     storage = _storage(settings, problems, writes=True)
-    alipay, keys = _alipay(settings, problems)
+    to_alipay, keys = alipay(settings.alipay, problems)
     merchant = _merchant(settings, problems)
     public_url = _public_url(settings, problems)
-    payer_salt = _payer_salt(settings, problems)
+    payer_salt, *other_salts = _payer_salts(settings, problems)
     screens_key = _screens_key(settings.screens, problems)
     machines_tls = _tls("machines", settings.machines, problems)
     admin_tls = _tls("admin", settings.admin, problems)
@@ -120,12 +124,13 @@ def configs(settings: Settings) -> Configs:
         raise SettingsRefused(tuple(problems.sentences))
     return Configs(
         storage=storage,
-        alipay=alipay,
+        alipay=to_alipay,
         keys=keys,
         merchant=merchant,
         policy=policy,
         public_url=public_url,
         payer_salt=payer_salt,
+        other_payer_salts=tuple(other_salts),
         payer_unused_days=settings.payer_unused_days,
         machines_tls=machines_tls,
         admin_tls=admin_tls,
@@ -147,7 +152,19 @@ def configs(settings: Settings) -> Configs:
         trace=settings.trace,
         screens=settings.screens,
         screens_key=screens_key,
+        rotating=rotating,
     )
+
+
+def _rotating(settings: Settings) -> Rotating[Configs]:
+    keys, enrols = settings.alipay, settings.enrolment
+    files = (
+        settings.payer_salt_file,
+        *(keys.md5_key_file, keys.private_key_file, keys.public_key_file),
+        *(enrols.ca_certificate_file, enrols.ca_private_key_file),
+        settings.machines.client_ca_file,
+    )
+    return Rotating.of(files, lambda: configs(settings))
 
 
 def certificate_problems(made: Configs, *, now_ms: int) -> list[str]:
@@ -210,89 +227,6 @@ def _storage(settings: Settings, problems: Problems, *, writes: bool) -> Storage
             "PostgreSQL, or ray.mode = local."
         )
     return StorageConfig(url=url, busy_timeout_ms=section.busy_timeout_ms)
-
-
-def _alipay(settings: Settings, problems: Problems) -> tuple[AlipayConfig, Keys | None]:
-    section = settings.alipay
-    before = len(problems.sentences)
-    if not re.fullmatch(r"2088\d{12}", section.partner):
-        problems.add(
-            "alipay.partner must be the 16 digits of your partner id (PID), which begins with 2088."
-        )
-    gateway_url, backup_url = _gateway(section.environment, problems)
-    if section.backup_url:
-        backup_url = section.backup_url
-        _gateway_url("alipay.backup_url", backup_url, problems)
-    made = AlipayConfig(
-        partner=section.partner,
-        sign_type=section.sign_type,
-        md5_key=problems.secret("alipay.md5_key_file", section.md5_key_file),
-        private_key=problems.pem("alipay.private_key_file", section.private_key_file, private=True),
-        alipay_public_key=problems.pem("alipay.public_key_file", section.public_key_file),
-        gateway_url=gateway_url,
-        backup_url=backup_url,
-        connect_timeout_ms=section.connect_timeout_ms,
-        read_timeout_ms=section.read_timeout_ms,
-        notify_sign_types=frozenset(section.notify_sign_types),
-        notify_amount_field=section.notify_amount_field,
-        notify_currency_field=section.notify_currency_field,
-        refund_reason_field=section.refund_reason_field,
-    )
-    for name, read, other in (
-        ("notify_amount_field", section.notify_amount_field, "currency"),
-        ("notify_currency_field", section.notify_currency_field, "total_fee"),
-    ):
-        if read in READ_OTHERWISE | {other}:
-            problems.add(
-                f"alipay.{name}: {read!r} is read as something else, so that no payment could be "
-                "believed; write the field's name as Alipay's notifications have it."
-            )
-    wanted = {section.sign_type, *section.notify_sign_types}
-    if SignType.MD5 in wanted and section.md5_key_file is None:
-        problems.add(
-            "alipay.md5_key_file is needed for MD5: a file with the 32 characters of your "
-            "security key."
-        )
-    if wanted & {SignType.RSA, SignType.RSA2}:
-        if section.private_key_file is None:
-            problems.add(
-                f"alipay.private_key_file is needed for {section.sign_type}: a file with your "
-                "own private key (PEM)."
-            )
-        if section.public_key_file is None:
-            problems.add(
-                f"alipay.public_key_file is needed for {section.sign_type}: a file with "
-                "Alipay's public key (PEM), not yours."
-            )
-    keys: Keys | None = None
-    if len(problems.sentences) == before:
-        try:
-            keys = load_keys(made)
-        except Misused as error:
-            problems.add(f"alipay: {error.detail or error}")
-    return made, keys
-
-
-def _gateway(environment: str, problems: Problems) -> tuple[str, str]:
-    if environment == "sandbox":
-        return alipay_config.SANDBOX_URL, ""
-    if environment == "production":
-        return alipay_config.PRODUCTION_URL, alipay_config.PRODUCTION_BACKUP_URL
-    if "://" not in environment:
-        problems.add(
-            f"alipay.environment: {environment!r} is neither sandbox, production nor a URL "
-            "such as http://127.0.0.1:8188/gateway.do."
-        )
-    else:
-        _gateway_url("alipay.environment", environment, problems)
-    return environment, ""
-
-
-def _gateway_url(name: str, url: str, problems: Problems) -> None:
-    try:
-        alipay_config.require_gateway_url(url)
-    except Misused as error:
-        problems.add(f"{name}: {error.detail}.")
 
 
 def _merchant(settings: Settings, problems: Problems) -> Merchant:
@@ -376,21 +310,28 @@ def _real_money(settings: Settings) -> bool:
     return False
 
 
-def _payer_salt(settings: Settings, problems: Problems) -> bytes:
+def _payer_salts(settings: Settings, problems: Problems) -> list[bytes]:
+    """Return the salt, and those beside it that stand in further lines of the file."""
     before = len(problems.sentences)
-    salt = (
+    text = (
         problems.secret("payer_salt_file", settings.payer_salt_file)
         if settings.payer_salt_file
         else settings.payer_salt.get_secret_value()
     )
-    if len(problems.sentences) == before and len(salt) < PAYER_SALT_LENGTH_MIN:
+    salts = text.splitlines() or [""]
+    if len(problems.sentences) == before and min(map(len, salts)) < PAYER_SALT_LENGTH_MIN:
         problems.add(
             f"payer_salt must have at least {PAYER_SALT_LENGTH_MIN} characters: it keys the "
             "hash by which a customer who pays again is found. "
             "Put 32 random ones into a file, and name it in payer_salt_file; with another one "
             "every customer is a new payer."
         )
-    return salt.encode()
+    if len(salts) > _SALTS_MAX:
+        problems.add(
+            f"payer_salt_file has {len(salts)} lines: leave the salt in use, and beside it the one "
+            "before or the next."
+        )
+    return [salt.encode() for salt in salts]
 
 
 def _screens_key(section: Screens, problems: Problems) -> bytes:

@@ -8,6 +8,7 @@ reason to refuse a key. That everybody may read it is one.
 import codecs
 import errno
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 BYTES_MAX = 65_536
@@ -67,6 +68,19 @@ class Problems:
             )
             return ""
         return text
+
+
+def marks_of(files: Sequence[Path]) -> list[tuple[int, int, int]]:
+    """Return what changes when a file does: which one it is, its size and when it was written."""
+    marks = []
+    for path in files:
+        try:
+            found = path.stat()
+        except OSError:
+            marks.append((0, 0, 0))
+        else:
+            marks.append((found.st_ino, found.st_size, found.st_mtime_ns))
+    return marks
 
 
 def content_of(path: Path, *, most: int) -> bytes:

@@ -228,7 +228,9 @@ def assemble(
         wake=wake or links.notify,
         config=made.alipay,
         keys=made.keys,
-        buyers=Buyers(salt=made.payer_salt, new_payer_id=payer_ids),
+        buyers=Buyers(
+            salt=made.payer_salt, new_payer_id=payer_ids, other_salts=made.other_payer_salts
+        ),
         clock=clock,
         metrics=metrics,
         skew=skew,
@@ -310,7 +312,7 @@ def assemble(
             queries=queries,
             clock=clock,
             present=_figures(made, database, links, machines, clock, skew, offenders),
-            others=(drain_route(drain, made.payer_salt),),
+            others=(drain_route(drain, ingress.salts),),
         ),
         console=_console(made, database, office, door, clock) if made.console.enabled else None,
         metrics=metrics,

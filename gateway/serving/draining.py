@@ -9,7 +9,7 @@ until it is ended: it answers Alipay and administrators.
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from starlette.requests import Request
@@ -87,15 +87,19 @@ class Drain:
         log.info("drained", streams=edge.streams, closed_selling=edge.closed_selling)
 
 
-def drain_route(drain: Drain, secret: bytes) -> Route:
+def drain_route(drain: Drain, secrets: Callable[[], Iterable[bytes]]) -> Route:
     """Return what operators ask: GET tells how far it is; POST begins, for who can show ``proof``,
-    which only those can make who may read the settings' secrets.
+    which only those can make who may read one of the settings' ``secrets``.
     """
+
+    def proves(shown: str) -> bool:
+        proofs = [proof(secret, drain.gateway_id).encode() for secret in secrets()]
+        return any(hmac.compare_digest(shown.encode(), one) for one in proofs)
 
     async def asked(request: Request) -> Response:
         if request.method == "POST":
             shown = request.headers.get("authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(shown.encode(), proof(secret, drain.gateway_id).encode()):
+            if not proves(shown):
                 log.warning("a drain is refused: its caller has other settings")
                 said = (
                     "Only who has this gateway's settings may drain it: run vendgate drain with "

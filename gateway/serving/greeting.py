@@ -1,5 +1,8 @@
 """What a gateway that is ready says to whoever has started it by hand."""
 
+import shlex
+
+from gateway.process.sections import Admin
 from gateway.serving.wiring import Addresses
 
 DESK = (
@@ -10,12 +13,16 @@ DESK = (
 """The machine of README's first ten minutes: whoever registers it there too is answered alike."""
 
 
-def welcome(addresses: Addresses, *, plain: bool) -> str:
-    """Return what to do with a gateway that listens at ``addresses``; ``plain``: administrators
-    need no TLS there.
+def welcome(addresses: Addresses, admin: Admin) -> str:
+    """Return what to do with a gateway that listens at ``addresses``; ``admin`` says how
+    administrators come in.
     """
-    how = "-plaintext" if plain else "-cacert CA.pem -cert YOU.pem -key YOU.key"
-    call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.fleet.v1"
+    how, where = "-cacert CA.pem -cert YOU.pem -key YOU.key", addresses.admin
+    if admin.socket_file is not None:
+        how, where = "-plaintext", shlex.quote(f"unix:{admin.socket_file.absolute()}")
+    elif not admin.has_tls:
+        how = "-plaintext"
+    call = f"grpcurl {how} -d '{{}}' {where} gateway.fleet.v1"
     return (
         f"gateway {addresses.gateway_id} is ready\n"
         f"  machines        {addresses.machines}\n"
@@ -29,7 +36,7 @@ def welcome(addresses: Addresses, *, plain: bool) -> str:
         "  hosts           "
         f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
         "\n"
-        f"  grpcurl {how} {addresses.admin} list gateway.fleet.v1.FleetService\n"
+        f"  grpcurl {how} {where} list gateway.fleet.v1.FleetService\n"
         f"  {call.replace('{}', DESK)}.FleetService/RegisterMachine\n"
         f"  {call}.FleetService/ListMachines\n"
         f"  {call}.EventService/WatchEvents"

@@ -33,6 +33,7 @@ from gateway.process.clock_watch import clock_watched
 from gateway.process.configs import Configs, certificate_problems, configs
 from gateway.process.descriptors import Shares
 from gateway.process.home import FILE, home_of
+from gateway.process.rotation import follow
 from gateway.process.sections import Address, Admin
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
@@ -44,6 +45,7 @@ from gateway.serving import http_server
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.draining import Drain
 from gateway.serving.listeners import Listener
+from gateway.serving.rotated import use
 from gateway.serving.unix_socket import Socket
 from gateway.web.app import build_console_app
 from storage.database.durability import require_durable
@@ -157,7 +159,7 @@ async def run_gateway(
             screens_url=_files_url(settings, files),
         )
         await gateway.office.denying.look()
-        _begin_work(stack, gateway)
+        _begin_work(stack, gateway, made)
         # Listeners.
         await _serve_http(stack, gateway, listener, health, files, shares)
         pages = await _serve_console(stack, gateway, settings, made, shares)
@@ -294,7 +296,7 @@ async def _serve_console(
     return f"http{'' if tls is None else 's'}://{_at(made.console.listen, port)}"
 
 
-def _begin_work(stack: AsyncExitStack, gateway: Gateway) -> None:
+def _begin_work(stack: AsyncExitStack, gateway: Gateway, made: Configs) -> None:
     """Begin what a gateway does by itself, until the stack is closed."""
     trying = asyncio.create_task(gateway.ingress.try_query())
     stack.callback(trying.cancel)
@@ -308,6 +310,8 @@ def _begin_work(stack: AsyncExitStack, gateway: Gateway) -> None:
         gateway.doubles.run(),
         gateway.follower.run(),
     ]
+    if made.rotating is not None:
+        works.append(follow(made.rotating, partial(use, gateway)))
     if gateway.screen_desk is not None:
         works.append(gateway.screen_desk.run())
     for work in works:

@@ -53,9 +53,11 @@ class Issued:
     expires_at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Enrolling:
-    """Gives machines their certificates. ``denied`` is told that some were denied."""
+    """Gives machines their certificates. ``denied`` is told that some were denied. Another
+    ``issuer`` may take the place of the first while it does.
+    """
 
     tokens: EnrolmentTokens
     certificates: Certificates

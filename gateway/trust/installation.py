@@ -1,4 +1,4 @@
-"""A developer's folder in which everybody proves who they are: ``vendgate init --tls``.
+"""A developer's folder in which everybody proves who they are: ``vendgate init``.
 
 Flows in: a folder. Flows out: what ``gateway.process.development`` makes, with a CA, and with a
 certificate for the gateway, for an owner and for three machines.
@@ -8,12 +8,14 @@ import datetime as dt
 from pathlib import Path
 
 from gateway.process import development
+from gateway.process.addresses import can_be_a_socket
 from gateway.trust import authority_files
 from gateway.trust.authority import DAYS, Profile
 
 CA, CERTIFICATES = "ca", "tls"
 DOMAIN = "vendgate.local"
 OWNER = "owner"
+SOCKET = "admin.sock"
 MACHINES = ("VM-0001", "VM-0002", "VM-0003")
 _OF_THE_GATEWAY = f"""
 certificate_file = "{CERTIFICATES}/gateway.pem"
@@ -47,26 +49,36 @@ def make(folder: Path, *, now: dt.datetime) -> tuple[Path, bool]:
         _issue(folder, Profile.MACHINE, machine_id, now)
     machines = _OF_THE_GATEWAY.format(ca=authority_files.stem(Profile.MACHINE))
     admin = _OF_THE_GATEWAY.format(ca=authority_files.stem(Profile.ADMINISTRATOR))
+    through = f'\nsocket_file = "{SOCKET}"' if can_be_a_socket(folder / SOCKET) else ""
     return development.make_installation(
         folder,
         machines=f'{machines}spiffe_domain = "{DOMAIN}"',
-        admin=f'{admin}roles = {{ {OWNER} = "owner" }}',
+        admin=f'{admin}roles = {{ {OWNER} = "owner" }}{through}',
         tables=_ENROLMENT,
     )
+
+
+def proves(folder: Path) -> bool:
+    """Return whether the folder's gateway asks for proofs: one that was made plain stays so."""
+    return (folder / CA).is_dir()
 
 
 def next_steps(folder: Path) -> str:
     """Return how machines and people call that gateway."""
     root, tls = folder / CA / "root.pem", folder / CERTIFICATES
+    config, socket = folder / development.CONFIG_FILE, (folder / SOCKET).absolute()
+    owner = f"-cacert {root} -cert {tls}/{OWNER}.pem -key {tls}/{OWNER}_key.pem"
+    through = f"  grpcurl -plaintext unix:{socket} list\n" if can_be_a_socket(socket) else ""
     return (
-        f"  vendgate simulate machines --gateway localhost:7443 --ca {root} "
+        f"as an administrator, with the owner's certificate{', or shorter:' if through else ':'}\n"
+        f"  grpcurl {owner} localhost:7444 list\n"
+        f"{through}"
+        "as a machine that is registered, with a certificate, or with a token:\n"
+        f"  vendgate simulate machines --machine VM-0001 --gateway localhost:7443 --ca {root} "
         f"--cert '{tls}/{{machine_id}}.pem' --key '{tls}/{{machine_id}}_key.pem'\n"
-        f"  vendgate trust token VM-0004 --config {folder / development.CONFIG_FILE}   "
-        "# of one that is registered; its token goes into a file\n"
+        f"  vendgate trust token VM-0004 --config {config} --out VM-0004.token\n"
         f"  vendgate simulate machines --machine VM-0004 --gateway localhost:7443 --ca {root} "
-        "--enrol localhost:7446 --token-file FILE\n"
-        f"  grpcurl -cacert {root} -cert {tls}/{OWNER}.pem -key {tls}/{OWNER}_key.pem "
-        "localhost:7444 list"
+        "--enrol localhost:7446 --token-file VM-0004.token"
     )
 
 

@@ -5,7 +5,9 @@ not wait for them.
 import asyncio
 import datetime as dt
 import getpass
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,6 +36,12 @@ def token(
         int, typer.Option(min=1, max=720, help="For how many hours it is good.")
     ] = 24,
     reason: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="Also write it into this file, for a machine on this computer."
+        ),
+    ] = None,
     by: By = None,
     config_file: ConfigFile = None,
 ) -> None:
@@ -54,11 +62,21 @@ def token(
         address = section.public_address or section.listen
         if sys.stdout.isatty():
             print(for_terminal(payload(machine, made, address)))
+        if out is not None:
+            write(out, made)
         until = dt.datetime.fromtimestamp(view.expires_at_ms / 1_000, dt.UTC)
         print(
             f"machine  {machine}\ntoken    {made.text()}\naddress  {address}\n"
             f"until    {until:%Y-%m-%d %H:%M} UTC"
         )
+
+
+def write(path: Path, token: "EnrolmentToken") -> None:
+    """Write a token into a file that its owner alone may read. Raises OSError."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{token.text()}\n")
 
 
 async def _issued(

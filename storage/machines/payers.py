@@ -30,24 +30,42 @@ _KNOWN = select(payers).where(payers.c.buyer_hash == bindparam("told"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buyer:
     """A customer as the ingress knows them. ``new_payer_id``: 128 random bits as text, for a buyer
-    whom nobody knows.
+    whom nobody knows. ``other_hashes``: the same buyer under other keys of the hash, while one
+    takes the place of another.
     """
 
     buyer_hash: str = field(repr=False)
     new_payer_id: str
+    other_hashes: tuple[str, ...] = field(default=(), repr=False)
 
 
 def known_payer_id(connection: Connection, buyer: Buyer, *, now_ms: int) -> str | None:
     """Return the buyer's number, None if nobody knows them; note that they were seen."""
     row = connection.execute(_KNOWN, {"told": buyer.buyer_hash}).one_or_none()
     if row is None:
-        return None
+        return _known_otherwise(connection, buyer, now_ms=now_ms) if buyer.other_hashes else None
     payer_id: str = row.payer_id
     if now_ms - row.last_seen_ms >= DAY_MS:
         seen = update(payers).where(payers.c.payer_id == payer_id).values(last_seen_ms=now_ms)
         # On PostgreSQL another gateway may have forgotten them since the row was read.
         found: str | None = connection.scalar(seen.returning(payers.c.payer_id))
         return found
+    return payer_id
+
+
+def _known_otherwise(connection: Connection, buyer: Buyer, *, now_ms: int) -> str | None:
+    """Let who is known under another key of the hash be known under the present one from now on,
+    with the number that they have, and return that.
+    """
+    other = select(payers.c.buyer_hash).where(payers.c.buyer_hash.in_(buyer.other_hashes))
+    # One of them, should there be two: each hash is of one person, and stays unique.
+    moved = (
+        update(payers)
+        .where(payers.c.buyer_hash == other.limit(1).scalar_subquery())
+        .values(buyer_hash=buyer.buyer_hash, last_seen_ms=now_ms)
+        .returning(payers.c.payer_id)
+    )
+    payer_id: str | None = connection.scalar(moved)
     return payer_id
 
 

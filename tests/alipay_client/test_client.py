@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from alipay_client import AlipayClient, AlipayConfig, SignType, envelope, messages
 from alipay_client.errors import Misused, OutcomeUnknown, Refused, Retry, Unreachable, Untrusted
+from alipay_client.keys import Keys, load_keys
 from alipay_client.messages import RefundState
 from tests.alipay_client import vectors
 from tests.alipay_client.wire import PARTNER, Pair, answer, failure, md5, md5_config, transport
@@ -387,12 +388,18 @@ def test_a_configuration_that_cannot_work_is_refused_at_the_start(
 
 
 async def test_its_own_connections_trust_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy of the environment, no redirects; closed with the client."""
+    """No proxy of the environment, no redirects; closed with the client. Other keys of its sign
+    type take the place of the first while it works.
+    """
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     ours = AlipayClient.open(md5_config(gateway_url="http://127.0.0.1:9/gateway.do"))
     http = ours._http
     assert (False, False, {}) == (http.trust_env, http.follow_redirects, http._mounts)
     assert ours.keys.md5_key == md5_config().md5_key.encode()
+    ours.use(load_keys(md5_config(md5_key="n" * 32)))
+    assert b"n" * 32 == ours.keys.md5_key
+    with pytest.raises(Misused):
+        ours.use(Keys(sign_type=SignType.RSA2))
     assert ours._now().utcoffset() == datetime.now(UTC).utcoffset()
     await ours.close()
     assert http.is_closed

@@ -183,3 +183,21 @@ def certificate(key: rsa.RSAPrivateKey) -> str:
         datetime(2027, 1, 1, tzinfo=UTC),
     )
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_several_keys_prove_side_by_side(pair: Pair) -> None:
+    """While Alipay exchanges its own: a PEM block for each, or a line of MD5; the first is the one
+    that signs. Beyond three it says which to leave.
+    """
+    other = rsa.generate_private_key(65_537, 1_024)
+    both = public_pem(pair.alipay) + "\n" + public_pem(other)
+    keys = load_keys(dataclasses.replace(pair.config(), alipay_public_key=both))
+    assert pair.alipay.public_key() == keys.public_key
+    assert (other.public_key(),) == keys.other_public_keys
+    md5 = load_keys(md5_config(md5_key=f"{MD5_KEY}\n{'b' * 32}"))
+    assert (MD5_KEY.encode(), (b"b" * 32,)) == (md5.md5_key, md5.other_md5_keys)
+    many = dataclasses.replace(pair.config(), alipay_public_key=both * 2)
+    assert "too_many_keys" == refusal(many)
+    assert "too_many_keys" == refusal(md5_config(md5_key="\n".join([MD5_KEY] * 4)))
+    own = dataclasses.replace(pair.config(), alipay_public_key=both + public_pem(pair.merchant))
+    assert "own_public_key" == refusal(own)

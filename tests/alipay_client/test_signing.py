@@ -1,8 +1,10 @@
 """Signing: every vector, and every vector with one byte changed."""
 
 import base64
+from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,3 +111,22 @@ def test_a_missing_md5_key_proves_nothing(data: bytes) -> None:
         SignType.MD5,
         Keys(sign_type=SignType.MD5),
     )
+
+
+@pytest.mark.parametrize("sign_type", [SignType.RSA2, SignType.MD5])
+def test_each_key_that_stands_side_by_side_proves(sign_type: SignType) -> None:
+    """Whichever Alipay signed with; ours is signed with the first alone."""
+    if sign_type is SignType.MD5:
+        one, other = (Keys(sign_type=sign_type, md5_key=key * 32) for key in (b"a", b"b"))
+        both = replace(one, other_md5_keys=(other.md5_key,))
+    else:
+        one, other = (
+            Keys(sign_type=sign_type, private_key=key, public_key=key.public_key())
+            for key in (rsa.generate_private_key(65_537, 1_024) for _ in range(2))
+        )
+        assert other.public_key is not None
+        both = replace(one, other_public_keys=(other.public_key,))
+    signatures = [signing.sign(b"text", keys) for keys in (one, other)]
+    assert [True, True] == [signing.verify(b"text", s, sign_type, both) for s in signatures]
+    assert [True, False] == [signing.verify(b"text", s, sign_type, one) for s in signatures]
+    assert signatures[0] == signing.sign(b"text", both)

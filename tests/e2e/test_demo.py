@@ -62,7 +62,6 @@ def test_the_books_agree_after_so_many_sales(tmp_path: Path) -> None:
             "7",
             "--json",
             "--no-ray",
-            "--tls",
             "--keep",
             str(folder),
         ],

@@ -189,7 +189,7 @@ class Rolled(System):
     async def formats(self) -> dict[int, int]:
         """How many states have which format."""
         rows = select(machine_states.c.format, func.count()).group_by(machine_states.c.format)
-        found = await self._database.read(lambda connection: connection.execute(rows).all())
+        found = await self.database.read(lambda connection: connection.execute(rows).all())
         return {row[0]: row[1] for row in found}
 
     async def denied(self) -> dict[str, int]:
@@ -199,7 +199,7 @@ class Rolled(System):
         """
         ours = ("BACKEND_UNAVAILABLE", "PROVIDER_DOWN")
         rows = select(vends.c.reason, func.count()).where(vends.c.reason.in_(ours))
-        found = await self._database.read(
+        found = await self.database.read(
             lambda connection: connection.execute(rows.group_by(vends.c.reason)).all()
         )
         return {row[0]: row[1] for row in found}

@@ -7,6 +7,7 @@ the end.
 """
 
 import asyncio
+import datetime as dt
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ import httpx
 
 from gateway.demo import books, stage
 from gateway.demo.children import Child, Children
+from gateway.demo.identities import Identities
 from gateway.demo.run import FLEET_FOLDER, whole_book
 from gateway.simulator.fleet import all_have_left
 from storage.auditing import prove
@@ -46,6 +48,7 @@ class System:
         seed: int,
         url: str = "",
         tables: Mapping[str, Mapping[str, object]] | None = None,
+        tls: bool = False,
     ) -> None:
         self.folder = folder
         self.url = url or f"sqlite:///{folder / 'vendgate.db'}"
@@ -58,27 +61,41 @@ class System:
         self._keys = folder / "alipay"
         self._children = Children(folder)
         self._running: dict[str, Child] = {}
+        self._newcomers: list[str] = []
+        self.identities = Identities.made(folder, now=dt.datetime.now(dt.UTC)) if tls else None
         self._settings = Path()
         self.queries: Queries
-        self._database: Database
+        self.database: Database
 
     async def __aenter__(self) -> Self:
         await self.start("alipay")
+        proving = {} if self.identities is None else dict(self.identities.tables(self.ports))
+        for name, table in self._tables.items():
+            proving[name] = {**proving.get(name, {}), **table}
         self._settings = stage.write_settings(
-            self.folder, self.ports, keys=self._keys, ray=self.ray, others=self._tables
+            self.folder, self.ports, keys=self._keys, ray=self.ray, others=proving
         )
         await self.start("gateway")
         if self.machine_ids:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{self.ports.admin}") as channel:
+            async with self.administrator() as channel:
                 await stage.register(channel, self.machine_ids)
+                if self.identities is not None:
+                    await self.identities.make_tokens(channel, self.machine_ids)
             await self.start("machines")
-        self._database = await Database.open(StorageConfig(url=self.url))
-        self.queries = Queries(self._database)
+        self.database = await Database.open(StorageConfig(url=self.url))
+        self.queries = Queries(self.database)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._children.stop()
-        await self._database.close()
+        await self.database.close()
+
+    def administrator(self) -> grpc.aio.Channel:
+        """A channel to the administrators' listener, an owner's if it asks for a proof."""
+        address = f"127.0.0.1:{self.ports.admin}"
+        if self.identities is None:
+            return grpc.aio.insecure_channel(address)
+        return self.identities.channel(address, stage.DIRECT)
 
     # --- processes ---
 
@@ -93,9 +110,8 @@ class System:
             case "gateway":
                 return ["serve", "--config", str(self._settings), "--json-ready"]
             case _:
-                names = [
-                    word for machine_id in self.machine_ids for word in ("--machine", machine_id)
-                ]
+                ids = (name,) if name in self._newcomers else self.machine_ids
+                names = [word for machine_id in ids for word in ("--machine", machine_id)]
                 gateway = [
                     "--gateway",
                     f"127.0.0.1:{self.ports.machines}",
@@ -106,10 +122,12 @@ class System:
                     "--seed",
                     str(self.seed),
                     "--state-dir",
-                    str(self.folder / FLEET_FOLDER),
+                    str(self._fleet_folder(name)),
                     "--pace",
                     "0.3",
                 ]
+                if self.identities is not None:
+                    state += self.identities.fleet_arguments(self.ports)
                 return ["simulate", "machines", *gateway, *state, "--json-ready", *names]
 
     async def command(self, *arguments: str) -> str:
@@ -152,9 +170,15 @@ class System:
         """Send a signal to a process."""
         self._running[name].tell(number)
 
+    async def start_newcomer(self, machine_id: str) -> None:
+        """Start one more machine, which is registered, in a process of its own."""
+        self._newcomers.append(machine_id)
+        await self.start(machine_id)
+
     def no_new_customers(self) -> None:
         """Who is there finishes; nobody else comes."""
-        self._running["machines"].tell(signal.SIGUSR1)
+        for name in ("machines", *self._newcomers):
+            self._running[name].tell(signal.SIGUSR1)
 
     # --- what they wrote down ---
 
@@ -221,14 +245,19 @@ class System:
             await asyncio.sleep(LOOK_EVERY_S)
             balance = await self.balance()
         audit = await prove(
-            self._database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER}
+            self.database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER}
         )
         assert () == audit.sentences
         return balance
 
     def _all_have_left(self) -> bool:
-        pid = self._running["machines"].process.pid
-        return all_have_left(self.folder / FLEET_FOLDER, pid)
+        return all(
+            all_have_left(self._fleet_folder(name), self._running[name].process.pid)
+            for name in ("machines", *self._newcomers)
+        )
+
+    def _fleet_folder(self, name: str) -> Path:
+        return self.folder / (f"{FLEET_FOLDER}-{name}" if name in self._newcomers else FLEET_FOLDER)
 
     def motor_turns(self) -> Counter[str]:
         """How often the motor really turned for each vend, from the machines' own shelves."""
@@ -240,7 +269,7 @@ class System:
 
     def _shelf(self, act: str) -> Counter[str]:
         turns: Counter[str] = Counter()
-        for shelf in (self.folder / FLEET_FOLDER).glob("*/shelf.log"):
+        for shelf in self.folder.glob(f"{FLEET_FOLDER}*/*/shelf.log"):
             for line in shelf.read_text().splitlines():
                 entry = json.loads(line)
                 if entry["act"] == act and entry["cause"]:

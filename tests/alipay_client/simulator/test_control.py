@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from alipay_client.simulator import application, phone
 from tests.alipay_client.simulator.merchant import World, signed
+from tests.alipay_client.wire import private_pem
 
 
 @pytest_asyncio.fixture(name="http")
@@ -251,3 +253,20 @@ async def test_no_answer_in_process(here: World, http: httpx.AsyncClient) -> Non
             "/gateway.do?_input_charset=UTF-8",
             data=signed("alipay.acquire.overseas.query", partner_trans_id="x"),
         )
+
+
+async def test_its_keys_are_exchanged(here: World, http: httpx.AsyncClient) -> None:
+    """What it signs from then on is proved by the new key alone; one that is none changes
+    nothing.
+    """
+    key = rsa.generate_private_key(65_537, 2_048)
+    before = here.alipay.context.ring
+    for wrong in ({"alipay_private_key": "none"}, {"a key": "x"}):
+        assert 400 == (await http.post("/control/keys", json=wrong)).status_code
+    assert before == here.alipay.context.ring
+    done = await http.post("/control/keys", json={"alipay_private_key": private_pem(key)})
+    assert 200 == done.status_code
+    ring = here.alipay.context.ring
+    assert ring.private is not None
+    assert key.public_key() == ring.private.public_key()
+    assert before.public == ring.public

@@ -37,6 +37,17 @@ def test_a_buyer_is_a_hash_under_a_key() -> None:
     assert one.buyer_hash != other.buyer_hash
 
 
+def test_a_buyer_under_two_salts_is_both_hashes() -> None:
+    """So that who is known by one is found while the other takes its place."""
+    old, new = (Buyers(salt=salt).named("2088123412341234") for salt in (b"old", b"new"))
+    both = Buyers(salt=b"new", other_salts=(b"old",)).named("2088123412341234")
+    assert old is not None
+    assert new is not None
+    assert both is not None
+    assert (new.buyer_hash, (old.buyer_hash,)) == (both.buyer_hash, both.other_hashes)
+    assert old.buyer_hash not in repr(both)
+
+
 def test_nobody_is_no_buyer() -> None:
     """Not one whom all unnamed payers would share."""
     assert Buyers(salt=b"salt").named("") is None

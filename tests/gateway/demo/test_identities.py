@@ -35,8 +35,23 @@ def test_its_settings_are_accepted(tmp_path: Path) -> None:
 def test_its_commands_name_files_that_are_there(tmp_path: Path) -> None:
     """As a shell reads them, whatever the folder is called."""
     identities = Identities.made(tmp_path / "a demo", now=NOW)
-    for options in (identities.grpcurl(), identities.qr()):
+    way = identities.calling("127.0.0.1:1")
+    for options in (way.grpcurl, way.qr.removeprefix("--admin 127.0.0.1:1 ")):
         files = [Path(word) for word in shlex.split(options) if not word.startswith("-")]
         assert [True] * 3 == [file.is_file() for file in files]
+    assert "127.0.0.1:1" == way.address
+    assert "socket_file" not in identities.tables(stage.free_ports())["admin"]
     told = identities.fleet_arguments(stage.free_ports())
     assert ["--ca", "--enrol", "--token-file"] == told[::2]
+
+
+def test_a_visitor_comes_through_a_socket_where_it_can_be_named() -> None:
+    """So that no line names certificates; the settings serve the socket that the lines name."""
+    identities = Identities(folder=Path("/tmp/vg-x/tls"))
+    way = identities.calling("127.0.0.1:1")
+    assert ("-plaintext", "unix:/tmp/vg-x/admin.sock") == (way.grpcurl, way.address)
+    assert "--admin unix:/tmp/vg-x/admin.sock" == way.qr
+    assert (
+        way.address.removeprefix("unix:")
+        == identities.tables(stage.free_ports())["admin"]["socket_file"]
+    )

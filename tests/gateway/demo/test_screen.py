@@ -11,12 +11,12 @@ from rich.console import Console
 
 from actors.machine.policy import PolicyOverrides
 from gateway.demo.report import Report
-from gateway.demo.screen import Picture, Scene, grpcurl_lines
+from gateway.demo.screen import Calling, Picture, Scene, grpcurl_lines
 from storage.fleet.views import EventView, MachineView
 
-ADMIN, CONTROL = "127.0.0.1:65535", "http://127.0.0.1:65534"
+ADMIN, CONTROL = Calling.plain("127.0.0.1:65535"), "http://127.0.0.1:65534"
 CONSOLE = "http://127.0.0.1:65533/login/" + "x" * 32
-QR = f".venv/bin/vendgate qr VM-0001 --admin {ADMIN}"
+QR = f".venv/bin/vendgate qr VM-0001 {ADMIN.qr}"
 SIZES = [(80, 24), (100, 30), (120, 40), (160, 45), (200, 50)]
 PHASES = ("ENABLED", "VEND_AWAITING_PAYMENT", "SESSION_IDLE", "VEND_IN_DOUBT")
 
@@ -91,7 +91,7 @@ def scene(machines: int = 12) -> Scene:
             ray=True,
         ),
         sales_wanted=200_000,
-        admin_address=ADMIN,
+        calling=ADMIN,
         control_url=CONTROL,
         vendgate=".venv/bin/vendgate",
         processes={"hosts": [4_194_304]},
@@ -216,15 +216,17 @@ def test_the_consoles_link_is_whole(width: int, height: int) -> None:
     assert 12 == len(shown) or f"and {12 - len(shown)} more" in lines
 
 
-PROVEN = (
-    "-cacert '/tmp/a demo/tls/root.pem' -cert /tmp/d/tls/owner.pem -key /tmp/d/tls/owner_key.pem"
+PROVEN = Calling(
+    grpcurl="-cacert '/tmp/a demo/root.pem' -cert /tmp/d/tls/owner.pem -key /tmp/d/owner_key.pem",
+    address=ADMIN.address,
+    qr="",
 )
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_long_commands_can_be_pasted_too(width: int) -> None:
     """On as many lines as they need, none too wide, no word cut, whatever a folder is called."""
-    shown = replace(scene(), grpcurl=PROVEN)
+    shown = replace(scene(), calling=PROVEN)
     lines = drawn(shown, width, 60)
-    assert list(grpcurl_lines(ADMIN, PROVEN)) == commands(lines)
+    assert list(grpcurl_lines(PROVEN)) == commands(lines)
     assert [] == [line for line in lines if len(line) > width]

@@ -3,10 +3,17 @@
 import errno
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
-from gateway.process.addresses import cannot_listen, share_port, why_not
+from gateway.process.addresses import (
+    SOCKET_PATH_MAX,
+    can_be_a_socket,
+    cannot_listen,
+    share_port,
+    why_not,
+)
 from gateway.process.sections import Address
 
 HERE = Address(host="127.0.0.1", port=7443)
@@ -63,3 +70,10 @@ def test_a_host_that_nobody_knows() -> None:
 def test_which_hosts_share_a_port(one: str, other: str, shared: bool) -> None:
     """The same one, any of all, and the names of this computer."""
     assert shared is share_port(one, other) is share_port(other, one)
+
+
+def test_which_paths_a_socket_can_have() -> None:
+    """Short ones, of letters that mean themselves everywhere."""
+    longest = "/" + "x" * (SOCKET_PATH_MAX - 1)
+    for path, can in ((longest, True), (longest + "x", False), ("/a b/s", False), ("/é/s", False)):
+        assert can is can_be_a_socket(Path(path))

@@ -38,7 +38,7 @@ async def place() -> AsyncIterator[Place]:
         readiness = Readiness(checks={})
         drain = Drain(edge.service, readiness, gateway_id="g1")
         drain.listeners = (edge.listener,)
-        app = Starlette(routes=[drain_route(drain, SECRET)])
+        app = Starlette(routes=[drain_route(drain, lambda: (b"another secret", SECRET))])
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://health"
         ) as http:

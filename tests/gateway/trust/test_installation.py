@@ -38,10 +38,28 @@ def test_a_folder_that_is_in_use_is_kept(tmp_path: Path) -> None:
 
 def test_the_command_says_how_to_call(tmp_path: Path) -> None:
     """Each file that it names is there."""
-    result = CliRunner().invoke(app, ["init", str(tmp_path / "dev"), "--tls"])
+    result = CliRunner().invoke(app, ["init", str(tmp_path / "dev")])
     assert 0 == result.exit_code
     assert "--cert '" in result.output
+    assert f"-plaintext unix:{tmp_path}/dev/admin.sock list\n" in result.output
     words = result.output.replace("'", " ").replace("{machine_id}", "VM-0001").split()
     named = [Path(word) for word in words if word.endswith(".pem")]
     assert 7 == len(named)
     assert all(path.is_file() for path in named)
+
+
+def test_a_folder_is_made_plain_for_whoever_wants_it(tmp_path: Path) -> None:
+    """Then nobody is asked for a proof, and a second call of either kind changes nothing."""
+    for asked in ("--plain", "--tls"):
+        result = CliRunner().invoke(app, ["init", str(tmp_path), asked])
+        assert (0, False) == (result.exit_code, "-cert" in result.output)
+    made = configs(load(tmp_path / "vendgate.toml"))
+    assert (None, None, None) == (made.machines_tls, made.admin_tls, made.enrolment)
+
+
+def test_a_socket_that_cannot_be_named_is_left_out(tmp_path: Path) -> None:
+    """The owner's certificate is there all the same."""
+    for name, there in (("dev", True), ("my folder", False), ("x" * 100, False)):
+        path, _ = installation.make(tmp_path / name, now=NOW)
+        assert there is ("socket_file" in path.read_text())
+        assert there is ("unix:" in installation.next_steps(tmp_path / name))

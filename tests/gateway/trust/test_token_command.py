@@ -45,8 +45,10 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_it_prints_what_the_technician_takes_along(config: Path) -> None:
-    """As text; the code is drawn on a terminal alone."""
-    call = ["trust", "token", "VM-1", "--config", str(config), "--by", "ann"]
+    """As text; the code is drawn on a terminal alone. A file with it is its owner's."""
+    out = config.parent / "VM-1.token"
+    out.write_text("of yesterday")
+    call = ["trust", "token", "VM-1", "--config", str(config), "--by", "ann", "--out", str(out)]
     said = CliRunner().invoke(app, call)
     assert 0 == said.exit_code, said.stderr
     told = dict(line.split(maxsplit=1) for line in said.stdout.splitlines())
@@ -55,6 +57,8 @@ def test_it_prints_what_the_technician_takes_along(config: Path) -> None:
     }
     token = EnrolmentToken.read(told["token"])
     assert token is not None
+    assert f"{told['token']}\n" == out.read_text()
+    assert 0o600 == out.stat().st_mode & 0o777
 
     async def opened() -> str:
         url = f"sqlite:///{config.parent / 'vendgate.db'}"

@@ -66,6 +66,29 @@ async def test_a_buyer_keeps_the_first_number(db: Database) -> None:
     assert {"a", "b"} == set(await mapped(db))
 
 
+async def test_a_buyer_keeps_the_number_under_another_salt(db: Database) -> None:
+    """Found under the old hash, known under the new one from then on, with the first day that they
+    had; and found again by a gateway that still hashes with the old salt first.
+    """
+    put = Inbox(db).put
+    old, new = "a" * 64, "n" * 64
+    told = [
+        number(await put(paid_by(replace(ALICE_AGAIN, **how), trade_id, at_ms)))
+        for trade_id, at_ms, how in (
+            ("t1", START_MS, {"new_payer_id": "number-1"}),
+            ("t2", START_MS + 1, {"buyer_hash": new, "other_hashes": (old,)}),
+            ("t3", START_MS + 2, {"buyer_hash": new, "other_hashes": (old,)}),
+            ("t4", START_MS + 3, {"buyer_hash": old, "other_hashes": (new,)}),
+            ("t5", START_MS + 4, {"buyer_hash": new, "other_hashes": (old,)}),
+            ("t6", START_MS + 5, {"buyer_hash": new}),
+        )
+    ]
+    assert ["number-1"] * 6 == told
+    assert {"n": ("number-1", START_MS, START_MS + 4)} == await mapped(db)
+    stranger = replace(BOB, other_hashes=("c" * 64,))
+    assert "number-3" == number(await put(paid_by(stranger, "t7")))
+
+
 async def test_when_a_payer_was_seen_is_written_once_a_day(db: Database) -> None:
     """So that a payment costs no further row; a clock that went back changes nothing."""
     put = Inbox(db).put

@@ -1,0 +1,81 @@
+"""What is kept in files takes the place of what was in use."""
+
+import asyncio
+from pathlib import Path
+
+from structlog.testing import capture_logs
+
+from gateway.process.files import marks_of
+from gateway.process.refusals import SettingsRefused
+from gateway.process.rotation import Rotating, follow
+from tests.support.patience import HANGS_AFTER_S
+
+
+class Secret:
+    """A file, what is used of it, and how often it was read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.used: asyncio.Queue[str] = asyncio.Queue()
+        self.reads: asyncio.Queue[None] = asyncio.Queue()
+
+    def read(self) -> str:
+        """Return what is in the file; "bad" cannot be used."""
+        text = self.path.read_text()
+        if text == "bad":
+            raise SettingsRefused(("It is bad.",))
+        return text
+
+    def use(self, text: str) -> None:
+        self.used.put_nowait(text)
+
+    async def next(self) -> str:
+        async with asyncio.timeout(HANGS_AFTER_S):
+            return await self.used.get()
+
+
+async def test_a_changed_file_is_used_and_a_bad_one_waits(tmp_path: Path) -> None:
+    """It is said once why it cannot be used; as soon as it can be, it is. What did not change is
+    not read again.
+    """
+    secret = Secret(tmp_path / "secret")
+    secret.path.write_text("first")
+    refused = asyncio.Event()
+    tries = 0
+
+    def read() -> str:
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            loop.call_soon_threadsafe(refused.set)
+        return secret.read()
+
+    loop = asyncio.get_running_loop()
+    rotating = Rotating.of((secret.path, None), read)
+    with capture_logs() as logs:
+        following = asyncio.create_task(follow(rotating, secret.use, every_s=0.001))
+        secret.path.write_text("second one")
+        assert "second one" == await secret.next()
+        secret.path.write_text("bad")
+        async with asyncio.timeout(HANGS_AFTER_S):
+            await refused.wait()
+        secret.path.write_text("the third")
+        assert "the third" == await secret.next()
+        following.cancel()
+    assert [("It is bad.",)] == [entry["problems"] for entry in logs if "problems" in entry]
+    assert secret.used.empty()
+
+
+def test_marks_tell_files_apart(tmp_path: Path) -> None:
+    """One that is put in the place of another, one that is written on, and one that is gone."""
+    path, new = tmp_path / "one", tmp_path / "new"
+    path.write_text("x")
+    seen = [marks_of([path])]
+    new.write_text("x")
+    new.replace(path)
+    seen.append(marks_of([path]))
+    path.write_text("xy")
+    seen.append(marks_of([path]))
+    path.unlink()
+    seen.append(marks_of([path]))
+    assert 4 == len({tuple(marks) for marks in seen})

@@ -7,7 +7,7 @@ after a form. Nothing is looked at or done by somebody who is not signed in.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import grpc
 from google.protobuf.message import Message
@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from actors.ports import Clock, StoreError
+from gateway.office.v1 import poster_service_pb2
 from gateway.web import acts
 from gateway.web.asking import LocalCalls, Refused
 from gateway.web.door import ConsoleDoor, DoorLimits, FormRefused, form_of, upload_of
@@ -60,6 +61,11 @@ _STATUS = {
 }
 _REFUSED_STATUS = 409
 """Of any other refusal: the state of things is against it."""
+POSTERS: Mapping[str, poster_service_pb2.PosterSize.ValueType] = {
+    "a4": poster_service_pb2.POSTER_SIZE_A4,
+    "a5": poster_service_pb2.POSTER_SIZE_A5,
+    "sticker": poster_service_pb2.POSTER_SIZE_STICKER,
+}
 NO_TABLE = "This page has no such table."
 CROWDED = (
     "You ask for more pages at once than are drawn for one person: wait for them, then try again."
@@ -93,6 +99,7 @@ def build_console_app(
             Route(path, _page(console, look, turnstile), methods=["GET"])
             for path, look in PAGES.items()
         ),
+        Route("/machines/{name}/poster", _poster(console, turnstile), methods=["GET"]),
         Route(f"/acts/{acts.ADD_ASSET}", _adding(console, turnstile, limits), methods=["POST"]),
         Route("/acts/{act}", _acting(console, turnstile, limits.body_within_s), methods=["POST"]),
         Route("/login", _asks_to_sign_in(console), methods=["GET"]),
@@ -217,6 +224,27 @@ def _csv(console: ConsoleParts, present: Present, view: ConsolePage, name: str) 
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": f'attachment; filename="{table.name}.csv"'},
     )
+
+
+def _poster(console: ConsoleParts, turnstile: Turnstile) -> Endpoint:
+    """Give a machine's poster, to be printed."""
+
+    async def answer(request: Request, present: Present) -> Response:
+        name, word = request.path_params["name"], request.query_params.get("size", "")
+        back = f"/machines/{quote(name, safe='')}"
+        if word not in POSTERS:
+            return _said(console, present, 400, "There is no poster of that size.", back=back)
+        wanted = poster_service_pb2.GetPosterRequest(machine_id=name, size=POSTERS[word])
+        try:
+            made = await console.asking.ask(present.person, wanted)
+        except Refused as refused:
+            status = _STATUS.get(refused.code, _REFUSED_STATUS)
+            return _said(console, present, status, str(refused), back=back)
+        # The name is that of a machine that there is: no quote, no slash.
+        headers = {"content-disposition": f'attachment; filename="poster-{name}-{word}.pdf"'}
+        return Response(made.content, media_type="application/pdf", headers=headers)
+
+    return _signed_in(console, turnstile, answer)
 
 
 def _acting(console: ConsoleParts, turnstile: Turnstile, within_s: float) -> Endpoint:

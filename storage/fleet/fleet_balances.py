@@ -35,6 +35,10 @@ class FleetBalances:
         self._kept = Totals()
         self._until = 0
         """The days before this one are in ``_kept``."""
+        self._begun = (0, "", Totals())
+        """Up to which day days are being added, of the machines up to which one, and their sum: who
+        asks again goes on where a read was ended that took too long.
+        """
         self._one_at_a_time = asyncio.Lock()
 
     async def read(self, *, now_ms: int) -> list[BalanceView]:
@@ -49,7 +53,9 @@ class FleetBalances:
 
     async def _ended(self, from_day: int, until_day: int) -> Totals:
         """Return what days say that are over, some machines at a time."""
-        total, after = Totals(), ""
+        if self._begun[0] != until_day:
+            self._begun = (until_day, "", Totals())
+        _, after, total = self._begun
         while ids := await self._db.read(partial(_next_machines, after=after, most=self._at_once)):
             some = (
                 balances.c.machine_id > after,
@@ -59,6 +65,8 @@ class FleetBalances:
             )
             total += await self._db.read(partial(read_totals, where=some))
             after = ids[-1]
+            self._begun = (until_day, after, total)
+        self._begun = (0, "", Totals())
         return total
 
 

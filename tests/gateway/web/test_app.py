@@ -7,9 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+from google.protobuf.message import Message
 
 from gateway.fleet.v1 import event_service_pb2
+from gateway.office.v1 import poster_service_pb2
 from gateway.web import app
+from gateway.web.asking import LocalCalls, Person
 from gateway.web.door import HEADERS, DoorLimits
 from storage.fleet.logins import SESSION_VALID_MS, Logins
 from tests.gateway.web.signed_in import HOST, a_browser, console_of, form_of, signed_in
@@ -289,3 +292,35 @@ async def test_a_form_leads_back_to_our_own_pages(site: Site, back: str, expecte
         del form["etag"]
         done = await _act(browser, "enable-machine", {**form, "back": back})
     assert (303, expected) == (done.status_code, done.headers["location"])
+
+
+async def test_a_poster_is_had_as_a_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As GetPoster answers it, in a size that there is; what is refused is a sentence. It is not
+    drawn here: that takes a process of its own.
+    """
+    await registered(site)
+    asked: list[poster_service_pb2.GetPosterRequest] = []
+    ask = LocalCalls.ask
+
+    async def drawn(calls: LocalCalls, person: Person, request: Message) -> Any:
+        if isinstance(request, poster_service_pb2.GetPosterRequest) and not asked:
+            asked.append(request)
+            return poster_service_pb2.GetPosterResponse(content=b"%PDF")
+        return await ask(calls, person, request)
+
+    monkeypatch.setattr(LocalCalls, "ask", drawn)
+    async with signed_in(site, role="viewer") as browser:
+        assert 'action="/machines/VM-1/poster"' in (await browser.get("/machines/VM-1")).text
+        file = await browser.get("/machines/VM-1/poster", params={"size": "sticker"})
+        no_size = await browser.get("/machines/VM-1/poster", params={"size": "a0"})
+        nobody = await browser.get("/machines/VM-404/poster", params={"size": "a4"})
+    sticker = poster_service_pb2.POSTER_SIZE_STICKER
+    assert [poster_service_pb2.GetPosterRequest(machine_id="VM-1", size=sticker)] == asked
+    assert (200, b"%PDF", "application/pdf") == (
+        file.status_code,
+        file.content,
+        file.headers["content-type"],
+    )
+    assert 'attachment; filename="poster-VM-1-sticker.pdf"' == file.headers["content-disposition"]
+    assert (400, 404) == (no_size.status_code, nobody.status_code)
+    assert "there is no machine" in nobody.text

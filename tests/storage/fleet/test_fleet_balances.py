@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import Connection, create_engine, insert, update
 from sqlalchemy.event import listen
 
+from actors.ports import StoreError
 from storage.database.engine import Database
-from storage.fleet.balances import read_balances
+from storage.fleet import fleet_balances
+from storage.fleet.balances import Totals, read_balances, read_totals
 from storage.fleet.fleet_balances import GRACE_MS, FleetBalances, open_days
 from storage.tables import balances
 from tests.storage.owner import START_MS, Owner
@@ -33,6 +35,33 @@ async def test_days_that_are_over_are_added_once(db: Database) -> None:
             await owner.buy(machine_id, day + 1)
             assert await _all(db) == await together.read(now_ms=owner.now_ms)
         assert await _all(db) == await each.read(now_ms=owner.now_ms)
+
+
+async def test_who_asks_again_goes_on(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that is ended in the middle is not begun anew: of three machines each is read once."""
+    owner = await Owner.of(db, "VM-1", "VM-2", "VM-3")
+    for machine_id in ("VM-1", "VM-2", "VM-3"):
+        await owner.buy(machine_id)
+    owner.now_ms += 2 * DAY_MS
+    await owner.buy("VM-1", 2)
+    fleet, reads = FleetBalances(db, machines_at_once=1), 0
+
+    def ended_at_times(connection: Connection, **about: Any) -> Totals:
+        nonlocal reads
+        reads += 1
+        if reads in {2, 4}:
+            raise StoreError("it takes too long")
+        return read_totals(connection, **about)
+
+    monkeypatch.setattr(fleet_balances, "read_totals", ended_at_times)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await fleet.read(now_ms=owner.now_ms)
+    monkeypatch.setattr(fleet_balances, "open_days", lambda *_: Totals())
+    await fleet.read(now_ms=owner.now_ms)
+    assert 5 == reads, "three of machines, and two that were ended"
+    monkeypatch.undo()
+    assert await _all(db) == await fleet.read(now_ms=owner.now_ms)
 
 
 async def _add(db: Database, day: int, minor: int) -> None:

@@ -388,14 +388,14 @@ Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
 class Insight(Section):
-    """What is told of those who pay. ``gate_payers``: figures of fewer payers are not told, and
-    others in whole steps of it. ``machine_hours_days`` and ``tag_days``: for how long the time of
-    single machines and the history of tags are kept.
-    """
+    """What is told of those who pay, and for how long."""
 
     gate_payers: int = Field(default=10, ge=5, le=10_000)
+    """Figures of fewer payers are not told, and others in whole steps of it."""
     machine_hours_days: int = Field(default=800, ge=400, le=36_500)
+    """For so long the time of single machines is kept."""
     tag_days: int = Field(default=400, ge=30, le=36_500)
+    """For so long the history of tags is kept."""
 
 
 class Posters(Section):

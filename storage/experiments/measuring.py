@@ -41,7 +41,7 @@ DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class Ripe:
     """An experiment whose end day is over and told, up to ``position`` of the books."""
 
     view: ExperimentView
@@ -57,11 +57,11 @@ class Measuring:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def due(self) -> list[Due]:
+    async def due(self) -> list[Ripe]:
         """Return the experiments that can be measured now."""
         return await self._db.read(_due)
 
-    async def measure(self, due: Due, now_ms: int) -> ExperimentView:
+    async def measure(self, due: Ripe, now_ms: int) -> ExperimentView:
         """Return the experiment with its result, which is kept once: whoever comes later finds
         it.
         """
@@ -97,7 +97,7 @@ class Measuring:
 
         return await self._db.write(save)
 
-    async def _of_pairs(self, due: Due) -> tuple[list[float], dict[str, Excluded]]:
+    async def _of_pairs(self, due: Ripe) -> tuple[list[float], dict[str, Excluded]]:
         view = due.view
         assert view.pre is not None
         assert view.span is not None
@@ -132,7 +132,7 @@ class Measuring:
             found.append(difference)
         return found, excluded
 
-    async def _of_switches(self, due: Due) -> tuple[list[float], dict[str, Excluded]]:
+    async def _of_switches(self, due: Ripe) -> tuple[list[float], dict[str, Excluded]]:
         view = due.view
         assert view.span is not None
         units = {unit.machine_id: unit for unit in due.units if unit.arm is not None}
@@ -154,7 +154,7 @@ class Measuring:
         excluded |= dict.fromkeys(counts.keys() - found.keys(), Excluded.COULD_NOT_SELL)
         return [found[one] for one in sorted(found)], excluded
 
-    async def _cost(self, due: Due) -> int:
+    async def _cost(self, due: Ripe) -> int:
         """Return what customers paid less, in minor units, because of tried prices; below zero if
         they paid more.
         """
@@ -168,13 +168,13 @@ class Measuring:
         return cost
 
 
-def _due(connection: Connection) -> list[Due]:
+def _due(connection: Connection) -> list[Ripe]:
     standing = lease.read_standing(connection, NAME)
     if standing.making_again or not standing.at_ms:
         return []
     over = day_that_is_over(connection, standing.at_ms)
     return [
-        Due(
+        Ripe(
             view=view,
             units=units_of(connection, view.experiment),
             in_time=_in_time(connection, view),

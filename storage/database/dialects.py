@@ -85,6 +85,12 @@ def comma_separated(
     return func.concat_ws(",", *parts, type_=Text)
 
 
+def lines_of_text(dialect_name: str, line: ColumnElement[str]) -> ColumnElement[str]:
+    """Return all rows' lines as one text, parted by ends of lines, in whatever order."""
+    aggregated = func.group_concat if dialect_name == SQLITE else func.string_agg
+    return aggregated(line, literal("\n"), type_=Text)
+
+
 def upgrade_alone(connection: Connection) -> None:
     """Let no other upgrade run until the end of the transaction. SQLite has one writer at a time
     anyway.

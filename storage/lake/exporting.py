@@ -15,14 +15,15 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     bindparam,
     case,
     func,
     select,
-    tuple_,
 )
 
+from storage.auditing.reading import total
 from storage.database import dialects
 from storage.lake import lists, statements
 from storage.lake.columns import FACTS
@@ -50,23 +51,32 @@ def _value(name: str) -> ColumnElement[Any]:
 
 
 @lru_cache(maxsize=2)
-def _rows(dialect_name: str) -> Select[Any]:
-    """Return what reads facts as lines of text: as values they would cost Python more than all the
-    rest.
+def _text(dialect_name: str) -> Select[str, int, int]:
+    """Return what reads the facts of some positions as one text, how many there are, and what they
+    add up to: row by row they would cost Python more than all the rest.
     """
     values = [(_value(name), kind == "VARCHAR") for name, kind in FACTS.items()]
     line = dialects.comma_separated(dialect_name, values)
-    return (
-        select(line.label("text"), _F.sales_minor, _F.position, _F.line)
+    some = (
+        select(line.label("text"), _F.sales_minor)
         .select_from(sale_facts.outerjoin(payers, payers.c.payer_id == _F.payer_id))
-        .where(
-            tuple_(_F.position, _F.line) > tuple_(bindparam("position"), bindparam("line")),
-            _F.position >= bindparam("position"),  # what an index can be used for, on SQLite too
-            _F.position <= bindparam("upto"),
-        )
-        .order_by(_F.position, _F.line)
-        .limit(_PAGE)
+        .where(_F.position > bindparam("after"), _F.position <= bindparam("upto"))
+        .subquery("some")
     )
+    return select(
+        dialects.lines_of_text(dialect_name, some.c.text).label("text"),
+        func.count().label("facts"),
+        total(some.c.sales_minor).label("minor"),
+    )
+
+
+_LAST = (
+    select(_F.position)
+    .where(_F.position > bindparam("after"), _F.position <= bindparam("upto"))
+    .order_by(_F.position)
+    .offset(_PAGE - 1)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,27 +173,30 @@ class _TellerChanged(Exception):
 
 
 async def _rows_of(keeper: Keeper, planned: _Range, path: Path) -> tuple[int, int]:
-    """Write the facts of a range as lines of text; return how many, and what they add up to."""
+    """Write the facts of a range as lines of text; return how many, and what they add up to. A page
+    ends behind a whole line of the journal, which has few facts.
+    """
     count = minor = 0
-    place = (planned.span[0], _NO_LINE_ABOVE)
+    after, upto = planned.span
     with path.open("w", newline="", encoding="utf-8") as file:
-        while True:
-            values = {"position": place[0], "line": place[1], "upto": planned.span[1]}
-            page: Sequence[Any] = await keeper.db.read(
-                lambda connection, values=values: connection.execute(
-                    _rows(connection.dialect.name), values
-                ).all()  # type: ignore[misc]
-            )
-            file.writelines(f"{row[0]}\n" for row in page)
-            count += len(page)
-            minor += sum(row[1] for row in page)
-            if len(page) < _PAGE:
-                return count, minor
-            place = (page[-1].position, page[-1].line)
+        while after < upto:
+            span = {"after": after, "upto": upto}
 
+            def page(
+                connection: Connection, span: dict[str, int] = span
+            ) -> tuple[int, Row[str, int, int]]:
+                last = connection.scalar(_LAST, span)
+                end = span["upto"] if last is None else last
+                values = {"after": span["after"], "upto": end}
+                return end, connection.execute(_text(connection.dialect.name), values).one()
 
-_NO_LINE_ABOVE = 2**31 - 1
-"""Behind all lines of a position."""
+            after, told = await keeper.db.read(page)
+            if told.facts:
+                file.write(told.text)
+                file.write("\n")
+            count += told.facts
+            minor += told.minor
+    return count, minor
 
 
 def _load(engine: Duck, path: Path, told: tuple[int, int]) -> None:

@@ -4,9 +4,13 @@ Flows in: paths. Flows out: what is in the way, and what to do.
 """
 
 import os
+import stat
 from pathlib import Path
 
 from storage.database import urls
+
+SOCKET_PATH_BYTES_MAX = 107
+"""Linux has 108 bytes for it, with a zero at the end."""
 
 
 def why_no_folder(wanted: Path) -> str:
@@ -37,3 +41,19 @@ def why_no_log(file: Path) -> str:
     except OSError as error:
         return f"{file} cannot be reached by this user ({error.strerror}); name another"
     return why_no_folder(file.parent)
+
+
+def why_no_socket(path: Path) -> str:
+    """Return why no socket can be made here; empty if one can, or is there already."""
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+        return f"{path} has more than {SOCKET_PATH_BYTES_MAX} bytes; name a shorter path"
+    try:
+        if not path.parent.is_dir():
+            return f"{path.parent} is no folder; make it, or name another"
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return f"{path} is something else; name another path"
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return f"{path} cannot be reached by this user ({error.strerror}); name another"
+    return why_no_folder(path.parent)

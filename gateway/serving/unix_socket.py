@@ -13,9 +13,7 @@ from pathlib import Path
 import grpc.aio
 
 from gateway.process.addresses import ListenRefused
-
-PATH_LENGTH_MAX = 107
-"""Linux has 108 bytes for it, with a zero at the end."""
+from gateway.process.places import SOCKET_PATH_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +41,10 @@ def bind(server: grpc.aio.Server, socket: Socket) -> None:
 
 
 def _make_room(path: Path) -> None:
-    if len(os.fsencode(path)) > PATH_LENGTH_MAX:
-        raise _refused(path, f"its path has more than {PATH_LENGTH_MAX} bytes: name a shorter one")
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+        raise _refused(
+            path, f"its path has more than {SOCKET_PATH_BYTES_MAX} bytes: name a shorter one"
+        )
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise _refused(path, "something else is there: name another path")

@@ -22,9 +22,9 @@ from actors.folder_users import users_of
 
 KEPT = 4
 """So many folders are left, the new one among them: the others are there for their logs."""
-PATH_LENGTH_MAX = 40
-"""Ray puts sockets some 60 characters below its folder, and a socket's path must be shorter than
-108.
+PATH_BYTES_MAX = 39
+"""Ray puts sockets up to 68 bytes below its folder, where processes have numbers of seven digits,
+and a socket's path has at most 107: bytes, of which a letter may have four.
 """
 _PREFIX = "vendgate-ray-"
 LOCK = "lock"
@@ -93,7 +93,7 @@ def make_private(folder: Path) -> None:
 def _parents(run_dir: Path) -> tuple[Path, ...]:
     """Return where sessions of this installation may lie; the last one is where new ones go."""
     longest = run_dir / f"{_PREFIX}12345678"
-    if len(str(longest)) <= PATH_LENGTH_MAX:
+    if len(os.fsencode(longest)) <= PATH_BYTES_MAX:
         return (run_dir,)
     return (run_dir, Path(tempfile.gettempdir()))
 

@@ -331,39 +331,41 @@ async def _play(
     if console is None:
         print(json.dumps(pids), file=sys.stderr, flush=True)
     machine_ids = stage.machine_names(demo.machines)
-    async with _administrator(gateway.ready["admin"], identities) as channel:
-        async with (
-            shown(console, f"taking {len(machine_ids)} machines into the fleet"),
-            answer_within(REGISTER_TIMEOUT_S, "the gateway"),
-        ):
-            await stage.register(channel, machine_ids)
-            await stage.show_pictures(channel)
-            if identities is not None:
-                await identities.make_tokens(channel, machine_ids)
-        fleet = await children.start(
-            "machines",
-            *_fleet_arguments(demo, folder, alipay, gateway, machine_ids, ports.screen),
-            *(() if identities is None else identities.fleet_arguments(ports)),
+    async with (
+        _administrator(gateway.ready["admin"], identities) as channel,
+        shown(console, f"taking {len(machine_ids)} machines into the fleet"),
+        answer_within(REGISTER_TIMEOUT_S, "the gateway"),
+    ):
+        await stage.register(channel, machine_ids)
+        await stage.show_pictures(channel)
+        if identities is not None:
+            await identities.make_tokens(channel, machine_ids)
+    # That connection is closed by now: gRPC would tell of its end, on the screen, when it had been
+    # idle for some minutes.
+    fleet = await children.start(
+        "machines",
+        *_fleet_arguments(demo, folder, alipay, gateway, machine_ids, ports.screen),
+        *(() if identities is None else identities.fleet_arguments(ports)),
+    )
+    async with answer_within(ANSWER_TIMEOUT_S, "the database"):
+        database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
+    try:
+        running = Stage(
+            demo,
+            alipay,
+            gateway,
+            fleet,
+            database,
+            fleet_folder=folder / FLEET_FOLDER,
+            screen_url=f"http://127.0.0.1:{ports.screen}/",
+            identities=identities,
         )
         async with answer_within(ANSWER_TIMEOUT_S, "the database"):
-            database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
-        try:
-            running = Stage(
-                demo,
-                alipay,
-                gateway,
-                fleet,
-                database,
-                fleet_folder=folder / FLEET_FOLDER,
-                screen_url=f"http://127.0.0.1:{ports.screen}/",
-                identities=identities,
-            )
-            async with answer_within(ANSWER_TIMEOUT_S, "the database"):
-                await running.let_a_visitor_in()
-            interruptions.began = True
-            return await _watch(running, interruptions, console)
-        finally:
-            await database.close()
+            await running.let_a_visitor_in()
+        interruptions.began = True
+        return await _watch(running, interruptions, console)
+    finally:
+        await database.close()
 
 
 def _administrator(address: str, identities: Identities | None) -> grpc.aio.Channel:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations
-from urllib.parse import urlsplit
 
 from actors.machine.policy import Contradiction, Policy
 from actors.performer import Merchant
@@ -26,7 +25,7 @@ from gateway.process.alipay import alipay
 from gateway.process.enrolment import EnrolmentConfig, enrolment
 from gateway.process.files import Problems
 from gateway.process.people import asks_for_proof, people
-from gateway.process.places import why_no_folder, why_no_log
+from gateway.process.places import why_no_folder, why_no_log, why_no_socket
 from gateway.process.refusals import SettingsRefused
 from gateway.process.rotation import Rotating
 from gateway.process.sections import (
@@ -37,6 +36,7 @@ from gateway.process.sections import (
     Posters,
     Screens,
     Trace,
+    is_url,
 )
 from gateway.process.settings import UNUSED_DAYS, Settings
 from gateway.process.texts import without_passwords
@@ -193,6 +193,10 @@ def place_problems(settings: Settings) -> list[str]:
         found.append(f"ray.run_dir: {why}.")
     if (file := settings.logs.hosts_file) is not None and (why := why_no_log(file)):
         found.append(f"logs.hosts_file: {why}.")
+    if (socket := settings.admin.socket_file) is not None and (why := why_no_socket(socket)):
+        found.append(f"admin.socket_file: {why}.")
+    if settings.screens.listen and (why := why_no_folder(settings.screens.folder)):
+        found.append(f"screens.folder: {why}.")
     return found
 
 
@@ -263,19 +267,6 @@ def _merchant(settings: Settings, problems: Problems) -> Merchant:
     )
 
 
-def _is_url(text: str) -> bool:
-    with suppress(ValueError):
-        parts = urlsplit(text)
-        _ = parts.port
-        return (
-            parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and parts.username is None
-            and alipay_config.PRINTED.fullmatch(text) is not None
-        )
-    return False
-
-
 def _public_url(settings: Settings, problems: Problems) -> str:
     url, given = settings.public_url, settings.http.public_url
     if not given and settings.http.address.port == 0:
@@ -284,7 +275,7 @@ def _public_url(settings: Settings, problems: Problems) -> str:
                 "http.public_url must be given when http.listen leaves the port to the system "
                 "(port 0) and hosts are elsewhere."
             )
-    elif not _is_url(url):
+    elif not is_url(url):
         problems.add(
             f"http.public_url: {without_passwords(repr(given))} is not an http or https URL "
             "without a query; write what Alipay can reach, in ASCII, without a name or a password."

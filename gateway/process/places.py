@@ -4,8 +4,10 @@ Flows in: paths. Flows out: what is in the way, and what to do.
 """
 
 import os
+import stat
 from pathlib import Path
 
+from gateway.process.addresses import SOCKET_PATH_MAX
 from storage.database import urls
 
 
@@ -37,3 +39,19 @@ def why_no_log(file: Path) -> str:
     except OSError as error:
         return f"{file} cannot be reached by this user ({error.strerror}); name another"
     return why_no_folder(file.parent)
+
+
+def why_no_socket(path: Path) -> str:
+    """Return why no socket can be made here; empty if one can, or is there already."""
+    if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+        return f"{path} has more than {SOCKET_PATH_MAX} bytes; name a shorter path"
+    try:
+        if not path.parent.is_dir():
+            return f"{path.parent} is no folder; make it, or name another"
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return f"{path} is something else; name another path"
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return f"{path} cannot be reached by this user ({error.strerror}); name another"
+    return why_no_folder(path.parent)

@@ -4,9 +4,11 @@ in ``gateway.process.configs``.
 
 import ipaddress
 import re
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -22,7 +24,8 @@ from pydantic import (
 )
 
 from actors.machine.policy import AMOUNT_MINOR_MAX, BOUNDS, Bounds, Policy
-from alipay_client.config import AlipayConfig, SignType
+from alipay_client.config import PRINTED, AlipayConfig, SignType
+from gateway.process.texts import without_passwords
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.roles import Role
 
@@ -91,6 +94,29 @@ File = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())
 
 
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
+
+
+def is_url(text: str) -> bool:
+    """Return whether others can reach it: http or https, without a login, a query or a fragment."""
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        return (
+            parts.port != 0
+            and parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.username is None
+            and PRINTED.fullmatch(text) is not None
+        )
+    return False
+
+
+def _url(text: str) -> str:
+    if text and not is_url(text):
+        raise ValueError(
+            f"{without_passwords(repr(text))} is not an http or https URL without a query; write "
+            "what others can reach, in ASCII, without a name or a password"
+        )
+    return text
 
 
 def _time_zone(text: str) -> str:
@@ -424,7 +450,7 @@ class Screens(Section):
     """
 
     listen: Listen | None = None
-    public_url: str = Field(default="", max_length=200, pattern=r"^(https?://[^\s?#]+)?$")
+    public_url: Annotated[str, Field(max_length=200), AfterValidator(_url)] = ""
     folder: File = Path("run/assets").absolute()
     """The files, each under its hash. Gateways of one installation share it."""
     key_file: File | None = None

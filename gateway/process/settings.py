@@ -253,7 +253,7 @@ def _anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     for name, value in table.items():
         if isinstance(value, dict):
             anchored[name] = _anchored(value, folder)
-        elif isinstance(value, str) and name.endswith(("_file", "_dir")):
+        elif isinstance(value, str) and name.endswith(("_file", "_dir", "folder")):
             anchored[name] = str(folder / Path(value).expanduser())
         elif isinstance(value, str) and name == "url" and value.startswith("sqlite"):
             anchored[name] = anchored_sqlite(value, folder)

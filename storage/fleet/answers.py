@@ -168,6 +168,11 @@ def mark_done(connection: Connection, claim: Claim, gone: Sequence[Column] = ())
         raise RequestInProgress
 
 
+def is_anothers(connection: Connection, claim: Claim) -> bool:
+    """Tell whether the claim has run out and is another's."""
+    return connection.scalar(select(answers.c.token).where(_mine(claim))) is None
+
+
 def first_asked_at_ms(connection: Connection, claim: Claim) -> int | None:
     """Return when the claim's request first came; None if nobody knows any more."""
     return connection.scalar(select(answers.c.at_ms).where(_mine(claim)))
@@ -207,8 +212,9 @@ def _taken_over(connection: Connection, claim: Claim, now_ms: int, lease_ms: int
         raise RequestReused
     if row.answer is not None:
         return bytes(row.answer)
-    # A clock that was set back must not make a claim last for ever.
-    if now_ms < row.until_ms <= now_ms + lease_ms:
+    # The other gateway's clock may be a little ahead of ours; one that was set back must not make
+    # a claim last for ever.
+    if now_ms < row.until_ms <= now_ms + 2 * lease_ms:
         raise RequestInProgress
     taken = Claim(
         asked=asked,

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Executable, select
 
 from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
 from storage.database.engine import Database
-from storage.fleet.answers import Claim, mark_done
+from storage.fleet.answers import Claim, RequestInProgress, is_anothers, mark_done
 from storage.tables import machines
 
 Result = TypeVar("Result")
@@ -146,7 +146,13 @@ async def do(
     def work(connection: Connection) -> Result:
         if deed.claim is not None and deed.claim.done:
             return again(connection)
-        planned = plan(connection)
+        try:
+            planned = plan(connection)
+        except OfficeRefused:
+            # What is in its way may be what whoever has the claim by now has done.
+            if deed.claim is not None and is_anothers(connection, deed.claim):
+                raise RequestInProgress from None
+            raise
         for statement, rows in planned.writes:
             connection.execute(statement, rows or None)
         if deed.claim is not None:

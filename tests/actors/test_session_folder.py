@@ -46,10 +46,22 @@ def test_it_lies_in_the_run_directory_where_sockets_fit(
     tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a path that is too long for a socket goes elsewhere."""
-    monkeypatch.setattr(session_folder, "PATH_LENGTH_MAX", 4_096)
+    monkeypatch.setattr(session_folder, "PATH_BYTES_MAX", 4_096)
     session = open_session(tmp_path / "run")
     assert tmp_path / "run" == session.path.parent
     assert [] == list(short.iterdir())
+    session.release()
+
+
+def test_the_length_of_a_path_is_counted_in_bytes(
+    tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the kernel counts a socket's, so that a folder may have a name in any tongue."""
+    run_dir = tmp_path / "\N{CHOCOLATE BAR}"
+    with_session = run_dir / "vendgate-ray-12345678"
+    monkeypatch.setattr(session_folder, "PATH_BYTES_MAX", len(str(with_session)))
+    session = open_session(run_dir)
+    assert short == session.path.parent
     session.release()
 
 
@@ -74,9 +86,10 @@ def test_old_sessions_go_and_those_that_live_stay(tmp_path: Path, short: Path) -
     mine = tmp_path / LONG / "mine"
     alive = open_session(mine)
     dead = []
-    for _ in range(KEPT + 2):
+    for second in range(KEPT + 2):
         session = open_session(mine)
         session.release()
+        os.utime(session.path, (second, second))  # a kernel may give two the same time
         dead.append(session.path)
     newest = open_session(mine)
     left = set(short.iterdir())

@@ -6,6 +6,7 @@ Flows in: how many machines, a seed, a terminal. Flows out: drawings; nothing is
 import asyncio
 import contextlib
 import math
+import os
 import shutil
 import signal
 import sys
@@ -17,7 +18,7 @@ from typing import TypeVar
 
 from rich.live import Live
 
-from actors.session_folder import LOCK, PATH_LENGTH_MAX
+from actors.session_folder import LOCK, PATH_BYTES_MAX
 from gateway.demo.children import ChildFailed, Children
 from gateway.demo.cluster.plan import SESSIONS, planned
 from gateway.demo.cluster.screen import ClusterPicture, ClusterScene, figures_line
@@ -96,11 +97,11 @@ def _check_room(folder: Path) -> None:
                 f"{folder} is not empty: a cluster makes all that it has anew. Name a new or an "
                 "empty folder with --keep."
             )
-    # Both put sockets into it, whose names may have 107 characters.
-    too_long = len(str((folder / SESSIONS).resolve())) - PATH_LENGTH_MAX
+    # Both put sockets into it, whose names may have 107 bytes.
+    too_long = len(os.fsencode((folder / SESSIONS).resolve())) - PATH_BYTES_MAX
     if too_long > 0:
         raise ChildFailed(
-            f"{folder} is {too_long} characters too long for the sockets of Ray and PostgreSQL: "
+            f"{folder} is {too_long} bytes too long for the sockets of Ray and PostgreSQL: "
             "name a folder with a shorter path with --keep."
         )
 

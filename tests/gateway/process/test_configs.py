@@ -160,6 +160,9 @@ def test_environments_are_names_of_gateways(
         ),
         ("alipay", "backup_url", "https://intlmapi.alipay.com/gateway.do?", "in ASCII, without"),
         ("http", "public_url", "https://pay.example?x=1", "without a query"),
+        ("http", "public_url", "https://pay.example:0", "is not an http or https URL"),
+        ("screens", "public_url", "https://ann:pw@pay.example", "'https://ann:***@pay.example'"),
+        ("screens", "public_url", "https://pay.example:99999", "is not an http or https URL"),
         ("http", "public_url", "https://pay.example/?", "without a query"),
         ("http", "public_url", "https://pay.example/#", "without a query"),
         ("http", "public_url", "https://pay .example", "in ASCII"),
@@ -284,6 +287,12 @@ def test_a_place_where_something_else_stands_is_named(tmp_path: Path, tables: Ta
     assert problem.startswith(f"logs.hosts_file: {tmp_path}/new is no folder")
     tables["ray"] = {"mode": "none", "run_dir": f"{tmp_path}/salt"}
     del tables["logs"]
+    tables["screens"] = {"listen": "127.0.0.1:8082"}
+    tables["admin"]["socket_file"] = tables["screens"]["folder"] = f"{tmp_path}/salt"
+    of_socket, of_screens = configs.place_problems(settings.load(installed.write(tmp_path, tables)))
+    assert f"admin.socket_file: {tmp_path}/salt is something else; name another path." == of_socket
+    assert of_screens.startswith(f"screens.folder: {tmp_path}/salt is no folder")
+    del tables["admin"]["socket_file"], tables["screens"]["listen"]
     assert [] == configs.place_problems(settings.load(installed.write(tmp_path, tables)))
 
 

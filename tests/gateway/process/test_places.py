@@ -1,8 +1,11 @@
 """A place that cannot be made or written is told with what to do."""
 
+import socket
 from pathlib import Path
 
-from gateway.process.places import why_no_folder, why_no_log
+import pytest
+
+from gateway.process.places import why_no_folder, why_no_log, why_no_socket
 
 
 def test_a_folder_that_can_be_made_is_none_to_speak_of(tmp_path: Path) -> None:
@@ -21,3 +24,20 @@ def test_a_log_needs_its_folder(tmp_path: Path) -> None:
     assert f"{tmp_path / 'no'} is no folder; make it, or name another" == (
         why_no_log(tmp_path / "no" / "log")
     )
+
+
+def test_a_socket_needs_room_for_its_name_and_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is there is none to speak of: a gateway serves it, or left it behind."""
+    monkeypatch.chdir(tmp_path)  # pytest's own folders may be too long for a socket
+    there = Path("admin.sock")
+    assert "" == why_no_socket(there)
+    with socket.socket(socket.AF_UNIX) as served:
+        served.bind(str(there))
+    assert "" == why_no_socket(there)
+    assert f"{tmp_path} is something else; name another path" == why_no_socket(tmp_path)
+    assert "no is no folder; make it, or name another" == why_no_socket(Path("no/admin.sock"))
+    assert "/proc keeps no files; name another place" == why_no_socket(Path("/proc/admin.sock"))
+    long = Path("\N{CHOCOLATE BAR}" * 27)
+    assert f"{long} has more than 107 bytes; name a shorter path" == why_no_socket(long)

@@ -93,14 +93,19 @@ def test_the_file_may_be_named_by_the_environment(
 
 
 def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
-    """Key files and the SQLite file are found wherever the program is started."""
+    """Key files, folders and the SQLite file are found wherever the program is started."""
     path = _file(
         tmp_path,
-        '[database]\nurl = "sqlite:///run/v.db"\n[alipay]\nprivate_key_file = "keys/m.pem"\n',
+        '[database]\nurl = "sqlite:///run/v.db"\n[alipay]\nprivate_key_file = "keys/m.pem"\n'
+        '[lake]\nfolder = "sales"\n[screens]\nfolder = "../pictures"\n',
     )
     loaded = settings.load(path)
     assert f"sqlite:///{tmp_path}/run/v.db" == loaded.database.url.get_secret_value()
     assert tmp_path / "keys/m.pem" == loaded.alipay.private_key_file
+    assert (tmp_path / "sales", tmp_path / "../pictures") == (
+        loaded.lake.folder,
+        loaded.screens.folder,
+    )
 
 
 @pytest.mark.parametrize("url", ["sqlite:////abs/v.db", "postgresql://user@host/name"])

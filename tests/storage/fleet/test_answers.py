@@ -104,6 +104,14 @@ async def test_a_claim_from_a_clock_that_ran_ahead_is_no_claim(db: Database) -> 
     assert (await _begun(db)).resumed
 
 
+async def test_a_clock_a_little_behind_takes_no_claim(db: Database) -> None:
+    """Two gateways' clocks differ by some milliseconds, or seconds: the claim stays whose it is."""
+    await _begun(db)
+    for behind_ms in (1, 5_000, LEASE_MS):
+        with pytest.raises(RequestInProgress):
+            await _begun(db, now_ms=START_MS - behind_ms)
+
+
 async def test_what_is_refused_frees_its_id(db: Database) -> None:
     """Nothing came of it, so the id may be used for what was meant."""
     await Answers(db).give_up(await _begun(db), refused=True)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select
 
 from storage.database.engine import Database
 from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
-from storage.office.deeds import Deed, DeedPlan, Detail, NotThere, do
+from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere, do
 from storage.tables import audit, work_item_closings
 
 ASKED = Asked(caller="ann", request_id="r-1", rpc="CreateProduct", content_sha256="a" * 64)
@@ -101,3 +101,17 @@ async def test_a_claim_that_ran_out_makes_nothing(db: Database) -> None:
     with pytest.raises(RequestInProgress):
         await do(db, a_deed(claim=mine), a_plan(Detail(said="one")), _again)
     assert ([], []) == await written(db)
+
+
+async def test_what_another_has_done_by_now_is_no_refusal(db: Database) -> None:
+    """Whoever took the claim over has done it, and that is what stands in the way."""
+    mine = await claimed(db)
+    heir = await claimed(db, now_ms=LEASE_MS + 2)
+    await do(db, a_deed(claim=heir), a_plan(Detail(said="one")), _again)
+
+    def finds_it_done(connection: Connection) -> DeedPlan[str]:
+        assert "i-1" == connection.scalar(select(work_item_closings.c.item_id))
+        raise NotPossible("REQUEST_ID_USED", "it is there")
+
+    with pytest.raises(RequestInProgress):
+        await do(db, a_deed(claim=mine), finds_it_done, _again)

@@ -36,7 +36,7 @@ async def test_what_is_evidence_stays(
 ) -> None:
     """Whatever else was made goes."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(module, "PATH_LENGTH_MAX", 1_000)  # nothing runs in it
+    monkeypatch.setattr(module, "PATH_BYTES_MAX", 1_000)  # nothing runs in it
 
     async def story(plan: Any, _interruptions: object) -> int:
         assert plan.folder.is_dir()
@@ -88,7 +88,7 @@ async def test_a_path_that_has_no_room_for_sockets_is_refused(
     started: list[Plan], tmp_path: Path
 ) -> None:
     """In our words, before PostgreSQL says it in its own."""
-    await refused(tmp_path / ("d" * 100), r"is \d+ characters too long for the sockets of Ray and")
+    await refused(tmp_path / ("d" * 100), r"is \d+ bytes too long for the sockets of Ray and")
     assert ([], []) == (started, names(tmp_path))
 
 

@@ -22,10 +22,10 @@ from gateway.rpc.peers import Peer
 from gateway.trust import refusals
 from gateway.trust.authority import EARLIER, CannotIssue, Issuer, KeyIssuer, Leaf, Profile
 from gateway.trust.authority_files import issuer_from
+from gateway.trust.doubles import came_of
 from gateway.trust.enrolment_tokens import EnrolmentToken
 from gateway.trust.requests import Requested, requested
 from storage.office.certificates import (
-    Came,
     Certificate,
     Certificates,
     Denied,
@@ -94,7 +94,7 @@ class Enrolling:
         """
         now_ms = self.clock.now_ms()
         asked = self._requested(request, machine_id)
-        here = Came(machine_id=machine_id, serial=peer.serial, at_ms=now_ms, address=address)
+        here = came_of(machine_id, peer, at_ms=now_ms, address=address)
         if await self.certificates.came([here], now_ms=now_ms):
             self.denied()
             raise CallRefused(statuses.DENIED)

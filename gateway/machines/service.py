@@ -40,7 +40,7 @@ from gateway.machines.waits import Looks
 from gateway.rpc import identity, statuses
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.limits import EdgeLimits
-from gateway.rpc.peers import serial_of
+from gateway.rpc.peers import Peer, peer_of, serial_of
 from gateway.rpc.statuses import Refusal
 from gateway.screens.saying import NO_SCREENS, ScreenPort
 from gateway.v1 import machine_service_pb2
@@ -85,7 +85,7 @@ class EdgeStats:
 class MachineService:
     """The servicer. ``start`` before and ``stop`` after the server; streams belong to this gateway
     alone. ``answered`` is told what each request for goods was answered first, and after how many
-    seconds; ``came`` the machine, the serial number of its certificate and the address of a Hello;
+    seconds; ``came`` the machine, its certificate and the address of a Hello;
     ``offends`` a machine that was held to a bound, and why.
     """
 
@@ -105,7 +105,7 @@ class MachineService:
         tokens: Callable[[], str] = new_token,
         answered: Callable[[str, float], None] = lambda _answer, _seconds: None,
         screens: ScreenPort = NO_SCREENS,
-        came: Callable[[str, str, str], None] = lambda _machine, _serial, _address: None,
+        came: Callable[[str, Peer, str], None] = lambda _machine, _peer, _address: None,
         offends: Callable[[str, str], None] = lambda _machine, _reason: None,
     ) -> None:
         self.limits = limits or EdgeLimits()
@@ -204,7 +204,7 @@ class MachineService:
         once.
         """
         certified = await self._admitted(context)
-        serial = serial_of(context.auth_context())
+        peer = peer_of(context.auth_context())
         self._opened += 1
         stream_id = StreamId(f"{self._gateway_id}-{self._opened}")
         stream = Stream(
@@ -228,14 +228,14 @@ class MachineService:
         writer = asyncio.create_task(stream.write())
         self._handlers[stream] = _current_task()
         self._writers[stream] = writer
-        self._serials[stream] = serial
+        self._serials[stream] = "" if peer is None else peer.serial
         if certified is not None:
             self._of_certificate[certified] += 1
         try:
             greeting = await stream.hello()
             if greeting is not None and await self._is_heard(stream, greeting, certified):
-                if serial:
-                    self._came(greeting.machine_id, serial, context.peer())
+                if peer is not None and peer.serial:
+                    self._came(greeting.machine_id, peer, context.peer())
                 self._take_in(stream, greeting)
                 await stream.read()
             stream.finish()

@@ -27,6 +27,8 @@ class EnrolmentConfig:
     listen: str
     public_address: str
     gateway: str = ""
+    ca_sign_command: tuple[str, ...] = ()
+    """What signs instead of a key that is here; empty: that does."""
     tls: Tls | None = None
 
 
@@ -38,11 +40,18 @@ def enrolment(
         return None
     certificate = problems.pem("enrolment.ca_certificate_file", section.ca_certificate_file)
     key = problems.pem("enrolment.ca_private_key_file", section.ca_private_key_file, private=True)
-    if section.ca_certificate_file is None or section.ca_private_key_file is None:
+    if section.ca_private_key_file is not None and section.ca_sign_command:
+        problems.add(
+            "enrolment: ca_private_key_file and ca_sign_command exclude each other: leave out the "
+            "one that does not sign."
+        )
+    signs = section.ca_private_key_file is not None or bool(section.ca_sign_command)
+    if section.ca_certificate_file is None or not signs:
         problems.add(
             "enrolment.enabled is true, and nothing issues certificates: give "
             "enrolment.ca_certificate_file and enrolment.ca_private_key_file, the machines' CA of "
-            "'vendgate ca init' (machines_ca.pem, machines_ca_key.pem)."
+            "'vendgate ca init' (machines_ca.pem, machines_ca_key.pem), or "
+            "enrolment.ca_sign_command instead of the key."
         )
     if section.client_ca_file is not None:
         problems.add(
@@ -69,6 +78,7 @@ def enrolment(
     return EnrolmentConfig(
         ca_certificate=certificate.encode(),
         ca_private_key=key.encode(),
+        ca_sign_command=tuple(section.ca_sign_command),
         days=section.certificate_days,
         listen=section.listen,
         public_address=section.public_address or section.listen,

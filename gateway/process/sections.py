@@ -254,7 +254,8 @@ class ConsolePages(ListenerSettings):
 
 class Enrolment(ListenerSettings):
     """Machines' certificates, made here; off unless ``enabled``. ``listen`` is for machines that
-    have none yet; ``ca_*`` is the CA that issues them; ``gateway`` is told to machines as the
+    have none yet; ``ca_*`` is the CA that issues them, whose key is in a file or signs as a
+    command; ``gateway`` is told to machines as the
     address of [machines], and ``public_address`` is where ``listen`` is reached.
     """
 
@@ -262,6 +263,7 @@ class Enrolment(ListenerSettings):
     listen: Listen = "127.0.0.1:7446"
     ca_certificate_file: File | None = None
     ca_private_key_file: File | None = None
+    ca_sign_command: list[str] = Field(default=[], max_length=64)
     certificate_days: int = Field(default=30, ge=1, le=90)
     gateway: Annotated[
         str, Field(max_length=200, pattern=r"^([A-Za-z0-9.\[\]:_-]+:[0-9]{1,5})?$")

@@ -1,7 +1,7 @@
 """What a client's certificate says about whoever shows it.
 
 Flows in: a call's authentication context, whose certificate TLS has verified. Flows out: the name,
-the units, the serial number and the end of it. Which roles that gives is not decided here.
+the units, the serial number and for how long it counts. Which roles that gives is not decided here.
 """
 
 import datetime as dt
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+_UNREADABLE: tuple[str, tuple[str, ...], None, None] = ("", (), None, None)
 _OF_A_MACHINE = re.compile(r"spiffe://[^/]*/machine(/|$)")
 
 
@@ -26,6 +27,7 @@ class Peer:
     name: str
     units: tuple[str, ...] = ()
     serial: str = ""
+    not_before_ms: int | None = None
     not_after_ms: int | None = None
     of_machine: bool = False
 
@@ -38,11 +40,12 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer | None:
     named = next((name for name in (*uris, *names) if name), "")
     if not named and not pems:
         return None
-    serial, units, not_after_ms = _content(pems[0]) if pems else ("", (), None)
+    serial, units, not_before_ms, not_after_ms = _content(pems[0]) if pems else _UNREADABLE
     return Peer(
         name=named or f"sha256:{hashlib.sha256(pems[0]).hexdigest()[:32]}",
         units=units,
         serial=serial,
+        not_before_ms=not_before_ms,
         not_after_ms=not_after_ms,
         of_machine=any(_OF_A_MACHINE.match(uri) for uri in uris),
     )
@@ -55,9 +58,9 @@ def serial_of(auth_context: Mapping[str, Iterable[bytes]]) -> str:
 
 
 @functools.lru_cache(maxsize=1_024)
-def _content(pem: bytes) -> tuple[str, tuple[str, ...], int | None]:
-    """Return serial number, units and end, as far as they can be read. A connection has one
-    certificate for all its calls.
+def _content(pem: bytes) -> tuple[str, tuple[str, ...], int | None, int | None]:
+    """Return serial number, units, beginning and end, as far as they can be read. A connection has
+    one certificate for all its calls.
     """
     try:
         read = x509.load_pem_x509_certificate(pem)
@@ -68,6 +71,9 @@ def _content(pem: bytes) -> tuple[str, tuple[str, ...], int | None]:
             if isinstance(unit.value, str)
         )
     except ValueError:  # TLS reads less strictly; its name counts, and it can be denied by that
-        return "", (), None
-    since = read.not_valid_after_utc - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return f"{serial:x}", units, since // dt.timedelta(milliseconds=1)
+        return _UNREADABLE
+    return f"{serial:x}", units, _ms(read.not_valid_before_utc), _ms(read.not_valid_after_utc)
+
+
+def _ms(at: dt.datetime) -> int:
+    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from actors.ports import Clock, StoreError
+from gateway.rpc.peers import Peer
 from storage.office.certificates import Came
 
 _log = structlog.get_logger()
@@ -21,13 +22,26 @@ WAITING_MAX = 40_000
 """More than a gateway has streams; beyond it the one that has waited longest is let go."""
 AGAIN_AFTER_S = 2.0
 
+
+def came_of(machine_id: str, peer: Peer, *, at_ms: int, address: str) -> Came:
+    """Return what there is to know of a certificate that a machine came with."""
+    return Came(
+        machine_id=machine_id,
+        serial=peer.serial,
+        at_ms=at_ms,
+        address=address,
+        not_before_ms=peer.not_before_ms,
+        not_after_ms=peer.not_after_ms,
+    )
+
+
 Ask = Callable[[Collection[Came], int], Awaitable[list[str]]]
 
 
 @dataclass(slots=True, kw_only=True)
 class Doubles:
-    """``ask`` notes in SQL who came and returns the machines that are doubled; ``found`` is told
-    that some are.
+    """``ask`` notes in SQL who came and returns the machines of which something was denied for it;
+    ``found`` is told that something was.
     """
 
     ask: Ask
@@ -36,11 +50,10 @@ class Doubles:
     _waiting: dict[tuple[str, str], Came] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def came(self, machine_id: str, serial: str, address: str) -> None:
+    def came(self, machine_id: str, peer: Peer, address: str) -> None:
         """A machine said Hello with this certificate."""
-        self._waiting[machine_id, serial] = Came(
-            machine_id=machine_id, serial=serial, at_ms=self.clock.now_ms(), address=address
-        )
+        here = came_of(machine_id, peer, at_ms=self.clock.now_ms(), address=address)
+        self._waiting[machine_id, peer.serial] = here
         if len(self._waiting) > WAITING_MAX:
             self._waiting.pop(next(iter(self._waiting)))
             _log.warning("more certificates wait to be looked at than may", waiting=WAITING_MAX)
@@ -50,12 +63,13 @@ class Doubles:
         """Ask about those that came, until none waits. Raises StoreError, and then they wait on."""
         while self._waiting:
             asked = dict(list(self._waiting.items())[:ASKED_AT_ONCE])
-            doubled = await self.ask(tuple(asked.values()), self.clock.now_ms())
+            denied = await self.ask(tuple(asked.values()), self.clock.now_ms())
             for key, one in asked.items():
                 if self._waiting.get(key) is one:
                     del self._waiting[key]
-            if doubled:
-                _log.error("two have keys of one machine, both are denied", machines=doubled)
+            if denied:
+                said = "machines came with certificates that were left behind, and are denied"
+                _log.error(said, machines=denied)
                 self.found()
 
     async def run(self) -> None:

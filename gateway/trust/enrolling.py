@@ -22,10 +22,11 @@ from gateway.rpc.peers import Peer
 from gateway.trust import refusals
 from gateway.trust.authority import EARLIER, CannotIssue, Issuer, KeyIssuer, Leaf, Profile
 from gateway.trust.authority_files import issuer_from
+from gateway.trust.command_key import issuer_by
+from gateway.trust.doubles import came_of
 from gateway.trust.enrolment_tokens import EnrolmentToken
 from gateway.trust.requests import Requested, requested
 from storage.office.certificates import (
-    Came,
     Certificate,
     Certificates,
     Denied,
@@ -94,7 +95,7 @@ class Enrolling:
         """
         now_ms = self.clock.now_ms()
         asked = self._requested(request, machine_id)
-        here = Came(machine_id=machine_id, serial=peer.serial, at_ms=now_ms, address=address)
+        here = came_of(machine_id, peer, at_ms=now_ms, address=address)
         if await self.certificates.came([here], now_ms=now_ms):
             self.denied()
             raise CallRefused(statuses.DENIED)
@@ -160,11 +161,16 @@ class Enrolling:
 def issuer_of(config: EnrolmentConfig, spiffe_domain: str) -> KeyIssuer:
     """Return the CA of the settings. Raises CannotIssue with what is wrong with them."""
     try:
-        issuer = issuer_from(config.ca_certificate, config.ca_private_key)
+        issuer = (
+            issuer_by(config.ca_certificate, config.ca_sign_command)
+            if config.ca_sign_command
+            else issuer_from(config.ca_certificate, config.ca_private_key)
+        )
         domain = issuer.domain
     except CannotIssue as error:
         raise CannotIssue(
-            f"enrolment.ca_certificate_file and enrolment.ca_private_key_file: {error}"
+            "enrolment.ca_certificate_file, with enrolment.ca_private_key_file or "
+            f"enrolment.ca_sign_command: {error}"
         ) from None
     if spiffe_domain not in {"", domain}:
         raise CannotIssue(

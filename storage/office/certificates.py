@@ -3,7 +3,8 @@ one is used that should not be any more.
 
 Flows in: a certificate that was issued, or the serial numbers of those that machines came with.
 Flows out: what is kept, or the machines of which there are two. A machine uses the generation that
-it used last, or the newest that it was given; who comes with any other has a copy.
+it used last, or the newest that it was given; who comes with any other has a copy. Once it is
+enrolled, what a person made for it before is turned away.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -33,6 +34,8 @@ LIVE_MAX = 16
 """So many certificates of one machine may be good at the same time; two or three are usual."""
 LATE_MS = 2_000
 """Who came longer ago than this waited for SQL, and others may have been heard before them."""
+BACKDATED_MS = 3_600_000
+"""A certificate counts from so long before it was made, for clocks that are behind."""
 OURS = "vendgate"
 """Who denies what no person did, in the list of denials."""
 _C = machine_certificates.c
@@ -64,6 +67,8 @@ class Certificate:
     not_after_ms: int
     generation: int = 0
     used_at_ms: int | None = None
+    enrolled_at_ms: int | None = None
+    """When its machine was enrolled; the next certificate takes it over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +87,16 @@ class CertificateView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Came:
     """A machine came with a certificate, from an address. ``at_ms``: when it did, which may be
-    long before somebody can ask about it.
+    long before somebody can ask about it. The certificate counts between the two others; None:
+    that cannot be read.
     """
 
     machine_id: str
     serial: str
     at_ms: int
     address: str = ""
+    not_before_ms: int | None = None
+    not_after_ms: int | None = None
 
 
 class Certificates:
@@ -115,15 +123,25 @@ class Certificates:
         )
 
     async def came(self, several: Collection[Came], *, now_ms: int) -> list[str]:
-        """Note with which certificates machines came; return the machines of which there are two,
-        by the generations. All that such a machine has is denied by then. Usually it only reads.
+        """Note with which certificates machines came; return the machines of which something was
+        denied for it: all that one has of which there are two, by the generations, or what is
+        older than an enrolment and was made by hand. Usually it only reads.
         """
-        new = await self._db.read(lambda connection: list(_judged(connection, several, now_ms)))
-        if not new:
+        new, older = await self._db.read(
+            lambda connection: (
+                [one for one, _ in _judged(connection, several, now_ms)],
+                list(_older(connection, several)),
+            )
+        )
+        if not new and not older:
             return []
+
         # Two gateways that ask about the same machines lock them in the same order.
-        again = sorted((one for one, _ in new), key=lambda one: (one.machine_id, one.at_ms))
-        return await self._db.write(lambda connection: _came(connection, again, now_ms))
+        def work(connection: Connection) -> list[str]:
+            denied = _deny_older(connection, sorted(older, key=_order), now_ms)
+            return denied + _came(connection, sorted(new, key=_order), now_ms)
+
+        return await self._db.write(work)
 
     async def of(self, machine_id: str) -> list[CertificateView]:
         """Return a machine's certificates, the newest first; a few at most."""
@@ -135,6 +153,85 @@ class Certificates:
         return await self._db.read(
             lambda connection: [_view(row) for row in connection.execute(asked)]
         )
+
+
+def _order(one: Came) -> tuple[str, int]:
+    return one.machine_id, one.at_ms
+
+
+def _older(connection: Connection, several: Collection[Came]) -> Iterator[Came]:
+    """Yield those that nobody here issued, to machines that were enrolled after they were made. One
+    that is newer a person made knowingly; or the database was restored, and has forgotten it.
+    """
+    named = {one.machine_id for one in several if one.not_before_ms is not None}
+    if not named:
+        return
+    asked = (
+        select(_C.machine_id, func.max(_C.enrolled_at_ms))
+        .where(_C.machine_id.in_(named), _C.enrolled_at_ms.is_not(None))
+        .group_by(_C.machine_id)
+    )
+    since = {row[0]: row[1] for row in connection.execute(asked)}
+    before = [
+        one
+        for one in several
+        if one.not_before_ms is not None
+        and one.not_before_ms + BACKDATED_MS < since.get(one.machine_id, 0)
+    ]
+    if not before:
+        return
+    theirs = select(_C.machine_id, _C.serial).where(
+        _C.machine_id.in_({one.machine_id for one in before})
+    )
+    ours = {(row.machine_id, row.serial) for row in connection.execute(theirs)}
+    for one in before:
+        if (one.machine_id, one.serial) not in ours:
+            yield one
+
+
+def _deny_older(connection: Connection, several: Sequence[Came], now_ms: int) -> list[str]:
+    """Keep and deny them, each with a generation below all others, so that it is forgotten when it
+    has ended.
+    """
+    denied: list[str] = []
+    rows: list[AuditRow] = []
+    for one in several:
+        _lock(connection, one.machine_id)
+        if not list(_older(connection, [one])):
+            continue  # another gateway was first
+        oldest = select(func.min(_C.generation)).where(_C.machine_id == one.machine_id)
+        row = {
+            "serial": one.serial,
+            "machine_id": one.machine_id,
+            "generation": min(connection.scalar(oldest) or 0, 1) - 1,
+            "request_sha256": f"by hand {one.serial}",
+            "chain": "",
+            "issued_at_ms": one.not_before_ms,
+            "not_after_ms": one.not_after_ms or now_ms,
+            "used_at_ms": None,
+            "enrolled_at_ms": None,
+        }
+        keep = dialects.insert_or_ignore(connection.dialect.name, machine_certificates, ("serial",))
+        connection.execute(keep, [row])
+        why = "made by hand before the machine was enrolled"
+        _deny(connection, [one.serial], f"{one.machine_id}: {why}", now_ms)
+        denied.append(one.machine_id)
+        said = f"certificate {one.serial} was used{_from(one)}: it was {why}, and is denied"
+        rows.append(
+            AuditRow(
+                at_ms=now_ms,
+                actor=OURS,
+                action="OldCertificateDenied",
+                machine_id=one.machine_id,
+                detail=said,
+            )
+        )
+    write_audit_rows(connection, rows)
+    return denied
+
+
+def _from(one: Came) -> str:
+    return f" from {one.address}" if one.address else ""
 
 
 def kept(connection: Connection, machine_id: str, request_sha256: str) -> Certificate | None:
@@ -168,7 +265,12 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
     there = select(func.count()).where(of_machine, ~_is_denied())
     if (connection.scalar(there) or 0) >= LIVE_MAX:
         raise TooMany
-    made = replace(certificate, generation=newest + 1)
+    since: int | None = connection.scalar(select(func.max(_C.enrolled_at_ms)).where(of_machine))
+    made = replace(
+        certificate,
+        generation=newest + 1,
+        enrolled_at_ms=certificate.enrolled_at_ms or since,
+    )
     row = {column.key: getattr(made, column.key) for column in machine_certificates.c}
     connection.execute(insert(machine_certificates), [row])
     return made
@@ -273,7 +375,7 @@ def _came(connection: Connection, several: Sequence[Came], now_ms: int) -> list[
             continue
         said = (
             f"certificate {one.serial} of generation {row.generation} was used"
-            f"{f' from {one.address}' if one.address else ''} after generation {row.used}, of "
+            f"{_from(one)} after generation {row.used}, of "
             f"{row.newest}: two have keys of this machine, and both are denied"
         )
         _deny_all(connection, one.machine_id, "two have keys of this machine", now_ms)
@@ -310,14 +412,17 @@ def _deny_all(connection: Connection, machine_id: str, why: str, now_ms: int) ->
         _C.machine_id == machine_id, _C.not_after_ms > now_ms, ~_is_denied()
     )
     serials = connection.scalars(good).all()
+    _deny(connection, serials, f"{machine_id}: {why}", now_ms)
+    return len(serials)
+
+
+def _deny(connection: Connection, serials: Sequence[str], reason: str, now_ms: int) -> None:
     if serials:
         statement = dialects.insert_or_ignore(connection.dialect.name, denials, ("kind", "name"))
         row = {"kind": "CERTIFICATE", "denied_by": OURS, "denied_at_ms": now_ms}
-        reason = f"{machine_id}: {why}"
         connection.execute(
             statement, [{**row, "name": serial, "reason": reason} for serial in serials]
         )
-    return len(serials)
 
 
 def _forget_ended(connection: Connection, machine_id: str, now_ms: int) -> None:

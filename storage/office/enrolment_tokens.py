@@ -7,7 +7,7 @@ one token at most, which ends by itself, and which five wrong secrets lock.
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -150,7 +150,7 @@ def _use(
         return before.chain if before is not None and same else TokenRefused.USED
     said = f"token {token_id} by {row.issued_by}, certificate {certificate.serial}"
     ended = end_older(connection, certificate.machine_id, now_ms=now_ms)
-    add(connection, certificate)
+    add(connection, replace(certificate, enrolled_at_ms=now_ms))
     connection.execute(
         update(enrolment_tokens).where(_C.token_id == token_id).values(serial=certificate.serial)
     )

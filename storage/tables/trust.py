@@ -52,6 +52,7 @@ machine_certificates = Table(
     Column("issued_at_ms", BigInteger, nullable=False),
     Column("not_after_ms", BigInteger, nullable=False),
     Column("used_at_ms", BigInteger),  # when the machine first came with it
+    Column("enrolled_at_ms", BigInteger),  # when the machine was, last, as far as that is known
     UniqueConstraint("machine_id", "generation"),
 )
 

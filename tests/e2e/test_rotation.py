@@ -156,7 +156,8 @@ async def let_in(system: System, token: str) -> None:
                     metadata=(("authorization", f"Bearer {token}"),),
                 )
             except grpc.aio.AioRpcError as error:
-                assert grpc.StatusCode.UNAUTHENTICATED is error.code()
+                if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                    raise
                 await asyncio.sleep(LOOK_EVERY_S)
             else:
                 return
@@ -168,10 +169,10 @@ async def sold_by_machine(system: System) -> Counter[str]:
     rows = await system.database.read(
         lambda connection: connection.execute(asked.group_by(vends.c.machine_id)).all()
     )
-    return Counter({machine_id: count for machine_id, count in rows})
+    return Counter({row[0]: row[1] for row in rows})
 
 
-async def count(system: System, asked: Select[tuple[int]]) -> int:
+async def count(system: System, asked: Select[int]) -> int:
     """What a query that counts says."""
     return await system.database.read(lambda connection: connection.scalar(asked)) or 0
 

@@ -145,7 +145,9 @@ class MachineCertificate(_message.Message):
     serial: _builtins.str
     """Hexadecimal, as DenyAccess takes it."""
     generation: _builtins.int
-    """Counts a machine's certificates. Who comes with one that is neither the last that was used nor the newest has a copy."""
+    """Counts a machine's certificates. Who comes with one that is neither the last that was used nor the newest has a copy.
+    Below 1: it was made by hand before the machine was enrolled, and denied when somebody came with it.
+    """
     denied: _builtins.bool
     """It is turned away."""
     @_builtins.property

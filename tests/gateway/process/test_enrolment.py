@@ -68,6 +68,7 @@ def test_it_is_off_unless_somebody_wants_it(tmp_path: Path, tables: dict[str, An
     [
         ({"ca_certificate_file": None}, "nothing issues certificates"),
         ({"ca_private_key_file": None}, "nothing issues certificates"),
+        ({"ca_sign_command": ["sign"]}, "exclude each other"),
         ({"client_ca_file": "ca/machines_ca.pem"}, "leave it out"),
         ({"certificate_file": None, "private_key_file": None}, "there is no TLS"),
         ({"ca_certificate_file": "ca/gateways_ca.pem"}, "does not hold enrolment.ca_certificate"),

@@ -29,6 +29,7 @@ def test_a_certificate_says_name_units_serial_and_end() -> None:
         name="ann",
         units=("Vending Operations",),
         serial=f"{read.serial_number:x}",
+        not_before_ms=int(read.not_valid_before_utc.timestamp()) * 1_000,
         not_after_ms=int(read.not_valid_after_utc.timestamp()) * 1_000,
     )
     assert expected == peer_of({"x509_common_name": [b"ann"], "x509_pem_cert": [ANN]})

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.trust.authority import EARLIER
 from gateway.trust.certificate_calls import (
     ALL_PER_S,
     ONE_PER_MINUTE,
@@ -17,7 +18,7 @@ from gateway.trust.certificate_calls import (
     Attempts,
     address_of,
 )
-from storage.office.certificates import LIVE_MAX
+from storage.office.certificates import BACKDATED_MS, LIVE_MAX
 from storage.office.enrolment_tokens import WRONG_TRIES_MAX
 from storage.tables import machines
 from tests.gateway.trust.enrolled import DAYS, Enroller, enrolling
@@ -185,6 +186,22 @@ async def test_an_old_generation_renews_nothing_and_denies_both(enroller: Enroll
     await denying.look()
     assert {serial(old), serial(new), serial(newest)} == denying.denied.certificates
     assert "DENIED" == (await refusal(enroller.renew(newest, csr())))[1]
+
+
+async def test_a_certificate_from_before_the_enrolment_is_not_renewed(enroller: Enroller) -> None:
+    """Nor is it good for anything else: it is denied as soon as it comes."""
+    issuer, denying = enroller.calls.enrolling, enroller.site.gateway.office.denying
+    asked, long_ago_ms = (
+        issuer._requested(csr(key=KEY), "VM-1"),
+        enroller.site.clock.now_ms() - DAY_MS,
+    )
+    old = await issuer._issue(asked, "VM-1", long_ago_ms)
+    await first(enroller)
+    shown = Issued(old.chain.encode(), KEY_PEM)
+    assert "DENIED" == (await refusal(enroller.renew(shown, csr())))[1]
+    await denying.look()
+    assert {old.serial} == denying.denied.certificates
+    assert BACKDATED_MS == EARLIER.total_seconds() * 1_000
 
 
 async def test_a_certificate_that_a_person_issued_can_be_renewed(enroller: Enroller) -> None:

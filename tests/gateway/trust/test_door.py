@@ -1,14 +1,16 @@
 """The administrators' door: each call, each role, each kind of caller."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import grpc
 import grpc.aio
 import pytest
+from cryptography import x509
 from google.protobuf.descriptor import MethodDescriptor
 
 from gateway.fleet.errors import CallRefused
@@ -30,7 +32,10 @@ from gateway.trust.tokens import Tokens
 from tests.support.certificates import Authority, Issued
 from tests.support.signed_tokens import RULES, Provider
 
-NOW_MS = 1_800_000_000_000
+NOW_MS = time.time_ns() // 1_000_000
+"""Certificates here are good for a day around it, whatever the year."""
+MACHINE_URI = b"spiffe://vendgate.test/machine/VM-1"
+PEOPLE_CA = Authority("people's")
 METHODS: list[MethodDescriptor] = [
     method
     for file in FILES
@@ -158,6 +163,31 @@ def with_token(*roles: str, **claims: Any) -> FakeContext:
     return FakeContext(metadata=(("authorization", f"Bearer {token}"), ("x-actor", "Ann")))
 
 
+def with_certificate(name: str, issued: Issued) -> FakeContext:
+    """A call over TLS, which has verified the certificate when the connection began."""
+    return FakeContext(
+        auth={"x509_common_name": [name.encode()], "x509_pem_cert": [issued.certificate]}
+    )
+
+
+OF_ANN = PEOPLE_CA.person("ann")
+ENDED, OF_EVE = PEOPLE_CA.person("ann", ended=True), PEOPLE_CA.person("eve")
+SERIAL = f"{x509.load_pem_x509_certificate(OF_ANN.certificate).serial_number:x}"
+BY_CERTIFICATE = RolesOf(
+    names={
+        **{name: frozenset({Role.OWNER}) for name in ("ann", "eve")},
+        **{role.value: frozenset({role}) for role in Role},
+    }
+)
+WAYS: dict[str, Callable[[Role], FakeContext]] = {
+    "a token": with_token,
+    "a certificate": lambda role: with_certificate(role.value, OF_ANN),
+    "both": lambda role: replace(with_token(role), auth=with_certificate("bob", OF_ANN).auth),
+    "the socket": lambda _role: FakeContext(address="unix:"),
+    "the console": lambda role: FakeContext(address=f"console:{role.value}"),
+}
+"""How somebody who has a role makes a call."""
+
 KINDS: dict[str, tuple[Any, grpc.StatusCode]] = {
     "without a proof": (FakeContext, grpc.StatusCode.UNAUTHENTICATED),
     "a token of another audience": (
@@ -177,6 +207,34 @@ KINDS: dict[str, tuple[Any, grpc.StatusCode]] = {
         lambda: FakeContext(auth={"peer_uri": [b"spiffe://vendgate.test/machine/VM-1"]}),
         grpc.StatusCode.PERMISSION_DENIED,
     ),
+    "a certificate that has ended since": (
+        lambda: with_certificate("ann", ENDED),
+        grpc.StatusCode.UNAUTHENTICATED,
+    ),
+    "a certificate that is denied": (
+        lambda: with_certificate("ann", OF_ANN),
+        grpc.StatusCode.PERMISSION_DENIED,
+    ),
+    "a certificate that is denied, with somebody's token": (
+        lambda: replace(with_token("owner"), auth=with_certificate("bob", OF_ANN).auth),
+        grpc.StatusCode.PERMISSION_DENIED,
+    ),
+    "a person who is denied, with a token": (
+        lambda: with_token("owner", sub="eve"),
+        grpc.StatusCode.PERMISSION_DENIED,
+    ),
+    "a person who is denied, with a certificate": (
+        lambda: with_certificate("eve", OF_EVE),
+        grpc.StatusCode.PERMISSION_DENIED,
+    ),
+    "a machine with an owner's token": (
+        lambda: replace(with_token("owner"), auth={"peer_uri": [MACHINE_URI]}),
+        grpc.StatusCode.PERMISSION_DENIED,
+    ),
+    "through the socket where that gives no role": (
+        lambda: FakeContext(address="unix:"),
+        grpc.StatusCode.UNAUTHENTICATED,
+    ),
     "a certificate without a role": (
         lambda: FakeContext(auth={"peer_uri": [b"spiffe://vendgate.test/admin/bob"]}),
         grpc.StatusCode.PERMISSION_DENIED,
@@ -185,12 +243,13 @@ KINDS: dict[str, tuple[Any, grpc.StatusCode]] = {
 """Who may make no call at all, and how each of them hears it."""
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("role", Role)
-async def test_each_call_is_answered_to_whom_its_proto_says(role: Role) -> None:
-    """Every call of every service, for each role."""
-    entry = Entry()
+async def test_each_call_is_answered_to_whom_its_proto_says(role: Role, way: str) -> None:
+    """Every call of every service, for each role, however its holder comes."""
+    entry = Entry(rules=replace(BY_CERTIFICATE, socket=frozenset({role})))
     for method in METHODS:
-        context = with_token(role)
+        context = WAYS[way](role)
         needed = method.GetOptions().Extensions[role_pb2.required_role]
         answered = await entry.call(path_of(method), context) == "answered"
         assert (role.value in ABOVE[needed]) == answered, f"{role} calls {method.full_name}"
@@ -201,7 +260,8 @@ async def test_each_call_is_answered_to_whom_its_proto_says(role: Role) -> None:
 async def test_no_call_is_answered_to_whom_nobody_trusts(kind: str) -> None:
     """Every call of every service, for each kind of caller that must not come in."""
     make, code = KINDS[kind]
-    entry = Entry()
+    entry = Entry(rules=BY_CERTIFICATE)
+    entry.denied.set([("CERTIFICATE", SERIAL), ("PERSON", "eve")])
     for method in METHODS:
         context = make()
         assert await entry.call(path_of(method), context) is None, (

@@ -7,6 +7,7 @@ import pytest
 
 from actors.ports import StoreError
 from gateway.process.clock import SystemClock
+from gateway.rpc.peers import Peer
 from gateway.trust import doubles
 from gateway.trust.doubles import Doubles
 from storage.office.certificates import Came
@@ -36,7 +37,7 @@ async def test_those_that_come_at_once_are_asked_about_at_once() -> None:
     """Each once; whoever is told of doubles is told once."""
     sql = Sql()
     for serial in ("a", "b", "a"):
-        sql.doubles.came("VM-1", serial, "here")
+        sql.doubles.came("VM-1", Peer(name="", serial=serial), "here")
     sql.doubled = ["VM-1"]
     await sql.doubles.look()
     await sql.doubles.look()
@@ -49,7 +50,7 @@ async def test_a_storm_is_asked_about_in_pieces(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(doubles, "WAITING_MAX", 5)
     sql = Sql()
     for number in range(7):
-        sql.doubles.came("VM-1", str(number), "here")
+        sql.doubles.came("VM-1", Peer(name="", serial=str(number)), "here")
     await sql.doubles.look()
     assert [["2", "3"], ["4", "5"], ["6"]] == sql.asked
 
@@ -60,7 +61,7 @@ async def test_while_sql_is_away_they_wait() -> None:
     sql = Sql()
     running = asyncio.create_task(sql.doubles.run())
     sql.away = True
-    sql.doubles.came("VM-1", "a", "here")
+    sql.doubles.came("VM-1", Peer(name="", serial="a"), "here")
     await asyncio.sleep(10)
     assert [] == sql.asked
     sql.away = False

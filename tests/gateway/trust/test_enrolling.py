@@ -7,7 +7,7 @@ import datetime as dt
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -246,9 +246,11 @@ def test_a_ca_that_cannot_serve_is_told_at_the_start() -> None:
     assert (
         DOMAIN == issuer_of(_config(ISSUER), DOMAIN).domain == issuer_of(_config(ISSUER), "").domain
     )
+    by_command = replace(_config(ISSUER, b""), ca_sign_command=("sign",))
+    assert DOMAIN == issuer_of(by_command, DOMAIN).domain
     with pytest.raises(CannotIssue, match=r"machines\.spiffe_domain is other\.example"):
         issuer_of(_config(ISSUER), "other.example")
-    with pytest.raises(CannotIssue, match=r"enrolment\.ca_certificate_file and .* does not belong"):
+    with pytest.raises(CannotIssue, match=r"\.ca_certificate_file, with .* does not belong"):
         issuer_of(_config(ISSUER, SERVERS.server().private_key), "")
 
 

@@ -7,7 +7,14 @@ from sqlalchemy import func, make_url, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database.engine import Database
-from storage.office.certificates import LIVE_MAX, Certificates, Denied, TooMany, _renew
+from storage.office.certificates import (
+    BACKDATED_MS,
+    LIVE_MAX,
+    Certificates,
+    Denied,
+    TooMany,
+    _renew,
+)
 from storage.office.denials import Denials
 from storage.tables import audit, denials, machine_certificates
 from tests.storage.office.enrolled import (
@@ -216,3 +223,44 @@ async def test_denials_of_certificates_that_have_ended_are_forgotten(db: Databas
     await doubled(db)
     await enrolled(db, "b1", now_ms=NOW_MS + 31 * DAY_MS)
     assert [] == await Denials(db).names()
+
+
+async def test_what_was_made_by_hand_before_an_enrolment_is_turned_away(db: Database) -> None:
+    """By itself, and told in the audit log; what the machine was given since sells on, through its
+    renewals too. It is forgotten when it has ended.
+    """
+    ends_ms = NOW_MS + 90 * DAY_MS
+    before = NOW_MS - BACKDATED_MS - 1
+    by_hand = came("hand", not_before_ms=before, not_after_ms=ends_ms)
+    assert [] == await Certificates(db).came([by_hand], now_ms=NOW_MS)  # it is not enrolled yet
+    certificates = await enrolled(db)
+    await _renewed(certificates, "a2", by="a1")
+    assert ["VM-1"] == await certificates.came([by_hand, came("a1")], now_ms=NOW_MS)
+    assert [] == await certificates.came([by_hand], now_ms=NOW_MS)
+    views = await certificates.of("VM-1")
+    assert [("a2", 2, False), ("a1", 1, False), ("hand", 0, True)] == [
+        (one.serial, one.generation, one.denied) for one in views
+    ]
+    another = came("hand2", not_before_ms=before, not_after_ms=ends_ms)
+    assert ["VM-1"] == await certificates.came([another], now_ms=NOW_MS)
+    assert -1 == (await certificates.of("VM-1"))[-1].generation
+    said = select(audit.c.detail).where(audit.c.action == "OldCertificateDenied")
+    told = await db.read(lambda connection: connection.scalars(said.order_by(audit.c.id)).all())
+    assert "certificate hand was used from ipv4:10.0.0.9: it was made by hand before" in told[0]
+    late = certificate("a3", issued_at_ms=ends_ms, not_after_ms=ends_ms + DAY_MS)
+    await certificates.renew(late, certificate("a2"), now_ms=ends_ms)
+    assert ["a3", "a2"] == [one.serial for one in await certificates.of("VM-1")]
+    assert [] == await Denials(db).names()
+
+
+@pytest.mark.parametrize("not_before_ms", [NOW_MS - BACKDATED_MS, NOW_MS + 1, None])
+async def test_what_is_newer_than_the_enrolment_is_believed(
+    db: Database, not_before_ms: int | None
+) -> None:
+    """A person made it knowingly; or an older copy of the database was put back, which has
+    forgotten what machines were given since.
+    """
+    certificates = await enrolled(db)
+    unknown = came("other", not_before_ms=not_before_ms, not_after_ms=NOW_MS + DAY_MS)
+    assert [] == await certificates.came([unknown], now_ms=NOW_MS)
+    assert ["a1"] == [one.serial for one in await certificates.of("VM-1")]

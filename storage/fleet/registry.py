@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, delete, insert, select, update
 
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
@@ -63,7 +63,7 @@ TOKENS_AT_ONCE = 128
 
 # What every notification asks, put together once.
 _BY_ID = select(machines).where(machines.c.machine_id == bindparam("key"))
-_KEYS = bindparam("keys", expanding=True)
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _BY_TOKEN = select(machines).where(machines.c.notify_token.in_(_KEYS))
 _BY_EARLIER_TOKEN = (
     select(notify_tokens.c.token.label("earlier_token"), machines)

@@ -103,6 +103,7 @@ class NotifyIngress:
     alipay: AlipayClient | None = None
     in_flight: int = field(default=0, init=False)
     strangers: int = field(default=0, init=False)
+    _in_flight_of: Counter[MachineId] = field(default_factory=Counter, init=False)
     _foreign: Counter[MachineId] = field(default_factory=Counter, init=False)
     _foreign_day: int = field(default=0, init=False)
 
@@ -121,22 +122,35 @@ class NotifyIngress:
         """Answer one POST. 200 ``success``; 4xx ``refused``; 404 ``unknown``; 503 ``fail`` when the
         answer is "again, later".
         """
-        if self.in_flight >= self.limits.in_flight_max:
-            return self._answered("failed", "busy", 503, "fail")
-        self.in_flight += 1
+        token = request.path_params["token"]
         try:
-            return await self._handle(request)
+            # Before a place is taken: who guesses must not fill those of the money.
+            machine = await self.registry.by_token(token) if _TOKEN.fullmatch(token) else None
+            if machine is None:
+                return await self._stranger(request)
+            return await self._with_a_place(request, machine)
         except StoreError as error:
             log.warning("notification not saved, Alipay will repeat it", error=str(error))
             return self._answered("failed", "sql", 503, "fail")
+
+    async def _with_a_place(self, request: Request, machine: Registered) -> Response:
+        """Answer if there is a place. One machine has its share of them, so that a token that got
+        about closes the door for its own machine at most.
+        """
+        of_machine, most = machine.machine_id, self.limits.in_flight_max
+        if self.in_flight >= most or self._in_flight_of[of_machine] >= max(1, most // 4):
+            return self._answered("failed", "busy", 503, "fail")
+        self.in_flight += 1
+        self._in_flight_of[of_machine] += 1
+        try:
+            return await self._handle(request, machine)
         finally:
             self.in_flight -= 1
+            self._in_flight_of[of_machine] -= 1
+            if not self._in_flight_of[of_machine]:
+                del self._in_flight_of[of_machine]
 
-    async def _handle(self, request: Request) -> Response:
-        token = request.path_params["token"]
-        machine = await self.registry.by_token(token) if _TOKEN.fullmatch(token) else None
-        if machine is None:
-            return await self._stranger(request)
+    async def _handle(self, request: Request, machine: Registered) -> Response:
         try:
             body = await self._read(request)
         except Unacceptable as error:

@@ -117,7 +117,7 @@ class HttpLimits:
     request_timeout_s: float = 60.0
     """A request is answered, and its answer taken, within this."""
     handshakes_max: int = 32
-    """With so many agreeing upon TLS a further one is refused."""
+    """With so many agreeing upon TLS, the longest at it goes, of the address that has the most."""
     keep_alive_s: int = 15
     """How long a connection that was answered may wait without another request."""
 
@@ -129,7 +129,9 @@ class NotifyLimits:
     body_bytes_max: int = 32_768
     read_timeout_ms: int = 10_000
     in_flight_max: int = 64
-    """With this many notifications under way, a further one gets 503 and comes again."""
+    """With this many notifications under way, or a quarter of them of one machine, a further one
+    gets 503 and comes again. What comes under a token that nobody has is none of them.
+    """
     strangers_in_flight_max: int = 4
     """Notifications under a token that nobody has, whose bodies are read all the same, because
     Alipay may have signed them; a further one gets 404 unread.

@@ -133,8 +133,10 @@ class HttpDoor:
     ) -> None:
         self.now = now
         self._tls = tls
-        self._shaking: set[asyncio.Task[None]] = set()
-        """Connections whose TLS is being agreed upon: each holds a place by itself."""
+        self._shaking: dict[asyncio.Task[None], str] = {}
+        """Connections whose TLS is being agreed upon, the oldest first, by their addresses: each
+        holds a place by itself.
+        """
         self._listener = listener
         self._limits = limits
         self._make = make
@@ -194,15 +196,13 @@ class HttpDoor:
                 continue
             if self._tls is None:
                 await self._let_in(accepted, address_of(peer), None)
-            elif len(self._shaking) < self._limits.handshakes_max:
-                # Who is slow at it must not keep others waiting.
-                letting_in = self._let_in(accepted, address_of(peer), self._tls())
-                task = asyncio.create_task(letting_in)
-                self._shaking.add(task)
-                task.add_done_callback(self._shaking.discard)
             else:
-                self._ended("refused")
-                accepted.close()
+                # Who is slow at it must not keep others waiting.
+                self._make_room_to_shake()
+                address = address_of(peer)
+                task = asyncio.create_task(self._let_in(accepted, address, self._tls()))
+                self._shaking[task] = address
+                task.add_done_callback(lambda done: self._shaking.pop(done, None))
             await asyncio.sleep(0)  # a flood must not keep the loop to itself
 
     async def _let_in(
@@ -226,6 +226,18 @@ class HttpDoor:
         finally:
             if not taken:
                 accepted.close()
+
+    def _make_room_to_shake(self) -> None:
+        """Have room for one more that agrees upon TLS: of the address with the most of them the one
+        goes that has taken longest, so that silence there crowds out its own.
+        """
+        if len(self._shaking) < self._limits.handshakes_max:
+            return
+        ((most, _),) = Counter(self._shaking.values()).most_common(1)
+        longest = next(task for task, address in self._shaking.items() if address == most)
+        del self._shaking[longest]
+        longest.cancel()
+        self._ended("crowded_out")
 
     def _admits(self, address: str) -> bool:
         """Return whether there is a place for one more of this address; make one if need be."""

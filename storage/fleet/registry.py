@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
@@ -58,13 +68,17 @@ TOKENS_KEPT = 64
 and tells of a trade's end a year later (docs/alipay.md 7.3).
 """
 
+TOKENS_AT_ONCE = 128
+"""So many notifications are looked up in one read: a crowd of guesses costs few."""
+
 # What every notification asks, put together once.
 _BY_ID = select(machines).where(machines.c.machine_id == bindparam("key"))
-_BY_TOKEN = select(machines).where(machines.c.notify_token == bindparam("key"))
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_BY_TOKEN = select(machines).where(machines.c.notify_token.in_(_KEYS))
 _BY_EARLIER_TOKEN = (
-    select(machines)
+    select(notify_tokens.c.token.label("earlier_token"), machines)
     .join(notify_tokens, notify_tokens.c.machine_id == machines.c.machine_id)
-    .where(notify_tokens.c.token == bindparam("key"))
+    .where(notify_tokens.c.token.in_(_KEYS))
 )
 
 
@@ -87,6 +101,7 @@ class Registry:
         self._db = db
         self._fleet = fleet or Policy()
         self._joins = Gathered[Joining, Registered](self._join, most=JOINS_AT_ONCE)
+        self._tokens = Gathered[str, Registered | None](self._of_tokens, most=TOKENS_AT_ONCE)
 
     async def register(
         self, new: NewMachine, *, actor: str | Actor, now_ms: int, claim: Claim | None = None
@@ -244,7 +259,10 @@ class Registry:
 
     async def by_token(self, token: str) -> Registered | None:
         """Return the machine whose notify URL ends in this token, or once did; or None."""
-        return await self._find(_BY_TOKEN, token) or await self._find(_BY_EARLIER_TOKEN, token)
+        return await self._tokens.do(token)
+
+    async def _of_tokens(self, tokens: Sequence[str]) -> Sequence[Registered | None]:
+        return await self._db.read_money(lambda connection: _by_tokens(connection, tokens))
 
     @staticmethod
     def rotation(machine_id: MachineId, *, new_code: bool) -> MachineChange:
@@ -258,7 +276,8 @@ class Registry:
 
     async def get(self, machine_id: MachineId) -> Registered | None:
         """Return a machine, or None if it is not registered."""
-        return await self._find(_BY_ID, machine_id)
+        row = await self._db.read_money(lambda connection: _row(connection, machine_id))
+        return None if row is None else registered(row)
 
     async def audit(
         self,
@@ -287,11 +306,13 @@ class Registry:
         """Return the number of partitions, fixed when the database was created."""
         return self._db.partition_count
 
-    async def _find(self, wanted: Select[Any], key: str) -> Registered | None:
-        row = await self._db.read_money(
-            lambda connection: connection.execute(wanted, {"key": key}).one_or_none()
-        )
-        return None if row is None else registered(row)
+
+def _by_tokens(connection: Connection, tokens: Sequence[str]) -> list[Registered | None]:
+    rows = {row.notify_token: row for row in connection.execute(_BY_TOKEN, {"keys": list(tokens)})}
+    if earlier := [token for token in tokens if token not in rows]:
+        found = connection.execute(_BY_EARLIER_TOKEN, {"keys": earlier})
+        rows |= {row.earlier_token: row for row in found}
+    return [registered(rows[token]) if token in rows else None for token in tokens]
 
 
 def _row(connection: Connection, machine_id: MachineId, *, lock: bool = False) -> Row[Any] | None:

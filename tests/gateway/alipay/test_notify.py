@@ -29,7 +29,6 @@ from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
 from storage.machines.payers import forget
 from storage.tables import inbox, payers
 from tests.alipay_client.wire import Pair, answer, failure, transport
-from tests.support.patience import until
 from tests.support.site import SALT, Site, a_site, found
 
 TRADE = "2026011522001400000000000001"
@@ -442,26 +441,6 @@ async def test_an_unknown_token_is_unknown(site: Site, token: str) -> None:
     assert "x&buyer_id=20881234" not in str(await _rows(site))
 
 
-async def test_strangers_have_few_places(tmp_path: Path, upgraded_file: Path, pair: Pair) -> None:
-    """Who sends nothing under a token that nobody has holds no place of the money's."""
-    held = asyncio.Event()
-
-    async def stuck() -> Any:
-        yield b"a=1"
-        await held.wait()
-
-    limits = NotifyLimits(in_flight_max=3, strangers_in_flight_max=1)
-    async with a_site(tmp_path, upgraded_file, pair, limits=limits) as site:
-        machine = await site.register()
-        first = asyncio.create_task(site.http.post("/alipay/notify/nobody", content=stuck()))
-        await until(lambda: site.ingress.strangers == 1)
-        assert (404, "unknown") == await site.post("x" * 32, site.signed())
-        assert [] == await _rows(site)
-        assert SUCCESS == await site.post(machine.notify_token, site.signed())
-        held.set()
-        assert 404 == (await first).status_code
-
-
 async def test_any_content_type_is_read(site: Site) -> None:
     """The signature decides, not a header."""
     machine = await site.register()
@@ -501,28 +480,6 @@ async def test_a_slow_body_is_cut_off(tmp_path: Path, upgraded_file: Path, pair:
         machine = await site.register()
         answered = await site.http.post(f"/alipay/notify/{machine.notify_token}", content=stuck())
         assert (408, "refused") == (answered.status_code, answered.text)
-
-
-async def test_no_more_than_there_is_room_for(
-    tmp_path: Path, upgraded_file: Path, pair: Pair
-) -> None:
-    """Full is an answer: Alipay repeats."""
-    held = asyncio.Event()
-
-    async def stuck() -> Any:
-        yield b"a=1"
-        await held.wait()
-
-    async with a_site(tmp_path, upgraded_file, pair, limits=NotifyLimits(in_flight_max=1)) as site:
-        machine = await site.register()
-        first = asyncio.create_task(
-            site.http.post(f"/alipay/notify/{machine.notify_token}", content=stuck())
-        )
-        await until(lambda: site.ingress.in_flight == 1)
-        assert (503, "fail") == await site.post(machine.notify_token, site.signed())
-        held.set()
-        await first
-        assert SUCCESS == await site.post(machine.notify_token, site.signed())
 
 
 async def test_sql_away_is_not_acknowledged(site: Site) -> None:

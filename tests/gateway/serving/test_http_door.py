@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import socket
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -20,6 +21,7 @@ from gateway.process.sections import Address
 from gateway.rpc.limits import HttpLimits
 from gateway.serving import http_server
 from gateway.serving.http_door import HttpConnection, HttpDoor, address_of
+from tests.support.certificates import Authority
 from tests.support.edge import Spans
 from tests.support.patience import HANGS_AFTER_S, until
 
@@ -84,7 +86,9 @@ def state_of(connection: HttpConnection) -> str:
 
 
 @asynccontextmanager
-async def a_server(limits: HttpLimits = PATIENT) -> AsyncIterator[Served]:
+async def a_server(
+    limits: HttpLimits = PATIENT, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Served]:
     """Serve two paths: one answers at once, the other when it is released."""
     ended: Counter[str] = Counter()
     released = asyncio.Event()
@@ -106,6 +110,7 @@ async def a_server(limits: HttpLimits = PATIENT) -> AsyncIterator[Served]:
         ended=lambda why: ended.update([why]),
         made=Watched,
         now=(clock := Spans()),
+        tls=None if tls is None else lambda: tls,
     ) as door:
         served = Served(port=port, ended=ended, released=released, door=door, clock=clock)
         try:
@@ -180,6 +185,35 @@ async def test_nobody_is_thrown_out_while_being_answered() -> None:
             async with asyncio.timeout(HANGS_AFTER_S):
                 assert b"HTTP/1.1 200 OK\r\n" == await reader.readline()
         assert b"HTTP/1.1 200 OK\r\n" == await served.ask()
+
+
+async def test_silence_before_tls_does_not_close_the_door(tmp_path: Path) -> None:
+    """Who holds every place for agreeing upon TLS and says nothing crowds out its own, so that
+    somebody else gets in; and who was at it there is hung up on.
+    """
+    ours = Authority().server()
+    for name, content in (("own", ours.certificate), ("key", ours.private_key)):
+        (tmp_path / name).write_bytes(content)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tmp_path / "own", tmp_path / "key")
+    theirs = ssl.create_default_context(cafile=tmp_path / "own")
+    theirs.check_hostname, theirs.verify_mode = False, ssl.CERT_NONE
+    async with a_server(HttpLimits(handshakes_max=3), tls=tls) as served:
+        other, _ = await served.connect("127.0.0.3")
+        first, _ = await served.connect("127.0.0.2")
+        for _ in range(9):
+            await served.connect("127.0.0.2")
+        assert b"" == await closed(first)
+        await until(lambda: served.ended["crowded_out"] == 8)
+        assert not other.at_eof()
+        async with asyncio.timeout(HANGS_AFTER_S):
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", served.port, local_addr=("127.0.0.4", 0), ssl=theirs
+            )
+            served.writers.append(writer)
+            writer.write(ASKS)
+            assert b"HTTP/1.1 200 OK\r\n" == await reader.readline()
+        assert {"crowded_out": 9} == served.ended
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ HOWTO = DOCS / "howto"
 SETTINGS = {
     "VENDGATE_RAY__MODE": "none",
     "VENDGATE_POLICY__PAYMENT_WAIT_MS": "120000",
+    "VENDGATE_DATABASE__DURABILITY": "weaker",  # our PostgreSQL flushes nothing
     "PYTHONPATH": str(ROOT),
 }
 HANGS_AFTER_S = 900

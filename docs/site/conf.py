@@ -35,7 +35,7 @@ suppress_warnings = ["misc.highlighting_failure"]
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+\.md)(?:#[^)]*)?\)")
 _TO_A_FOLDER = re.compile(r"\[([^\]]+)\]\(((?!https?:)[^)#\s]+)\)")
-_OUTSIDE = re.compile(
+OUTSIDE = re.compile(
     r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\ssrc\s*=\s*["']?(?:https?:)?//"""
     r"""|<link\b[^>]*\shref\s*=\s*["']?(?:https?:)?//(?![^>]*rel=["']?canonical)"""
     r"""|@import\s+(?:url\()?["']?(?:https?:)?//|url\(\s*["']?(?:https?:)?//""",
@@ -83,7 +83,7 @@ def _nothing_from_outside(app: Any, failure: Exception | None) -> None:
     found = [
         f"{path.relative_to(folder)}: {match[0]}"
         for path in (*folder.rglob("*.html"), *folder.rglob("*.css"))
-        if (match := _OUTSIDE.search(path.read_text("utf-8")))
+        if (match := OUTSIDE.search(path.read_text("utf-8")))
     ]
     if found:
         raise SystemExit("wants something from outside: " + "; ".join(found[:5]))

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -92,16 +93,40 @@ def test_every_decision_is_listed_once_and_in_order() -> None:
     assert [(name[:4], name) for name in records] == rows
 
 
-def test_each_page_is_in_one_of_the_four_parts() -> None:
-    """The shelf names each page once, under its part; the records have a list of their own, and
-    what is shipped with a font is no page.
-    """
-    folder = ROOT / "docs"
-    made = spec_from_file_location("conf", folder / "site" / "conf.py")
+def _site() -> ModuleType:
+    """What builds the site, without Sphinx."""
+    made = spec_from_file_location("conf", ROOT / "docs" / "site" / "conf.py")
     assert made is not None
     assert made.loader is not None
     site = module_from_spec(made)
     made.loader.exec_module(site)
+    return site
+
+
+@pytest.mark.parametrize(
+    ("text", "wants"),
+    [
+        ('<script async src="https://cdn.example/a.js">', True),
+        ("<img alt='' src=//cdn.example/a.png>", True),
+        ('<link rel="stylesheet" href="https://fonts.example/a.css">', True),
+        ("@import url(https://fonts.example/a.css);", True),
+        ("src: url('//fonts.example/a.woff2')", True),
+        ('<a class="reference external" href="https://nginx.org/">', False),
+        ('<script src="../_static/doctools.js"></script><img src="a.png">', False),
+        ("url(data:image/svg+xml;base64,PHN2Zw==)", False),
+    ],
+    ids=["script", "picture", "style", "import", "font", "link", "ours", "data"],
+)
+def test_a_page_loads_nothing_from_outside(text: str, *, wants: bool) -> None:
+    """What a browser would fetch by itself is refused; what a reader may follow is not."""
+    assert wants is bool(_site().OUTSIDE.search(text))
+
+
+def test_each_page_is_in_one_of_the_four_parts() -> None:
+    """The shelf names each page once, under its part; the records have a list of their own, and
+    what is shipped with a font is no page.
+    """
+    folder, site = ROOT / "docs", _site()
     parts = site.pages_of((folder / "README.md").read_text())
     named = [(folder / page).resolve() for pages in parts.values() for page in pages]
     others = {folder / "README.md", *folder.glob("decisions/0*.md")}
@@ -119,3 +144,19 @@ def test_no_document_keeps_both_sides_of_a_merge() -> None:
         for number, line in outside_code(path.read_text())
         if line.startswith(("<<<<<<< ", "=======", ">>>>>>> "))
     ]
+
+
+def test_what_one_computer_holds_was_measured() -> None:
+    """Each number of the first table of the capacity page stands in the page of measurements, and a
+    command is beside it.
+    """
+    folder = ROOT / "docs"
+    measured = (folder / "performance.md").read_text()
+    table = (folder / "capacity.md").read_text().partition("## Reckon for yours")[0]
+    rows = [_BAR.split(line)[1:-1] for line in table.splitlines() if line.startswith("| ")][1:]
+
+    assert 12 < len(rows)
+    for _, figures, command in rows:
+        assert "`" in command or "the same" in command, command
+        for number in re.findall(r"[0-9][0-9.,]*[0-9]|[0-9]", figures):
+            assert re.search(rf"(?<![0-9.,]){re.escape(number)}(?![0-9])", measured), figures

@@ -39,10 +39,13 @@ class Forms(HTMLParser):
 
 
 class Terminal:
-    """A program that runs, and all that it has printed."""
+    """A program that runs, and all that it has printed. ``within_s``: it hangs, if what is waited
+    for takes longer.
+    """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, *, within_s: float) -> None:
         self.process = process
+        self._within_s = within_s
         self.printed = ""
         self._news = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
@@ -56,7 +59,7 @@ class Terminal:
     async def until(self, text: str) -> None:
         """Wait until it has printed a text; fail with all it printed if it ends before."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HANGS_AFTER_S):
+            async with asyncio.timeout(self._within_s):
                 while text not in self.printed and not self._reading.done():
                     self._news.clear()
                     news = asyncio.create_task(self._news.wait())
@@ -72,7 +75,7 @@ class Terminal:
 
     async def over(self) -> None:
         """Wait for its end and its last words."""
-        async with asyncio.timeout(HANGS_AFTER_S):
+        async with asyncio.timeout(self._within_s):
             await self._reading
             await self.process.wait()
 
@@ -85,7 +88,8 @@ class Terminal:
 
 class Desk:
     """A person's folder and terminals. ``ports``: what is listened at instead of each port that a
-    page prints; all of a folder that ``vendgate init`` made, if nothing is said.
+    page prints; all of a folder that ``vendgate init`` made, if nothing is said. ``within_s``: no
+    block takes longer, whatever else the computer does.
     """
 
     def __init__(
@@ -93,8 +97,11 @@ class Desk:
         folder: Path,
         settings: Mapping[str, str],
         ports: Mapping[str, int] | None = None,
+        *,
+        within_s: float = HANGS_AFTER_S,
     ) -> None:
         self.folder = folder
+        self._within_s = within_s
         self.environment = environment(folder / "tools", settings)
         self._ports = _free_ports() if ports is None else ports
         self.instead: dict[str, str] = {}
@@ -126,7 +133,7 @@ class Desk:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=HANGS_AFTER_S,
+            timeout=self._within_s,
         )
         assert status == done.returncode, f"{block}\n{done.stdout}\n{done.stderr}"
         return done.stdout
@@ -146,7 +153,7 @@ class Desk:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        return Terminal(process)
+        return Terminal(process, within_s=self._within_s)
 
     @asynccontextmanager
     async def terminal(self, line: str) -> AsyncIterator[Terminal]:

@@ -14,7 +14,7 @@ import pytest
 from actors.ports import StoreError
 from gateway.books import database
 from gateway.books.database import SchemaMismatch
-from storage.database import migrate
+from storage.database import migrate, moving
 from storage.database.engine import Database, StorageConfig
 
 ROOT = Path(__file__).parents[3]
@@ -267,3 +267,43 @@ def test_a_check_that_connects_says_what_serve_would_say(tmp_path: Path) -> None
     assert [] == list(tmp_path.iterdir())
     database.upgrade(config)
     assert f"the database has schema {migrate.head()}" == database.check(config, durable=True)
+
+
+def _moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "move", lambda source, target: 3)
+
+
+def test_a_database_that_was_moved_is_kept_under_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what stands beside it, so that nobody serves it by mistake; a second move finds none."""
+    _moves(monkeypatch)
+    file = tmp_path / "vendgate.db"
+    for ending in ("", "-wal", "-shm"):
+        (tmp_path / f"vendgate.db{ending}").write_text(ending)
+    source, target = StorageConfig(url=f"sqlite:///{file}"), StorageConfig(url="postgresql://h/d")
+
+    assert (3, tmp_path / "vendgate.db.moved") == database.move(source, target)
+    assert ["", "-shm", "-wal"] == sorted(
+        one.read_text() for one in tmp_path.glob("vendgate.db.moved*")
+    )
+    with pytest.raises(StoreError, match="There is no database"):
+        database.move(source, target)
+    file.write_text("another")
+    with pytest.raises(StoreError, match=r"vendgate\.db\.moved is there already"):
+        database.move(source, target)
+
+
+def test_a_database_that_is_served_is_not_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go on selling; and a PostgreSQL is moved nowhere."""
+    _moves(monkeypatch)
+    file = tmp_path / "vendgate.db"
+    file.touch()
+    source, target = StorageConfig(url=f"sqlite:///{file}"), StorageConfig(url="postgresql://h/d")
+    with database.served_alone(source.url), pytest.raises(StoreError, match="serves the database"):
+        database.move(source, target)
+    assert file.exists()
+    with pytest.raises(StoreError, match="in no other way"):
+        database.move(target, source)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from storage.database import dialects
 from storage.database.engine import Database
@@ -23,7 +23,7 @@ from storage.office.selectors import Selector
 from storage.tables import (
     experiment_days,
     experiment_prices,
-    machines,
+    planogram_columns,
     planogram_waits,
     screen_plans,
 )
@@ -112,14 +112,14 @@ class Arms:
 
         def work(connection: Connection) -> set[str]:
             tried = tried_now(connection, now.view.experiment)
-            waits = exists().where(planogram_waits.c.machine_id == machines.c.machine_id)
-            shown = set(
-                connection.scalars(select(machines.c.machine_id).where(~waits.correlate(machines)))
-            )
+            waits = _priced_otherwise(connection, now.view.experiment)
+            for some in parts(sorted(now.units)):
+                waiting = planogram_waits.c.machine_id
+                waits.update(connection.scalars(select(waiting).where(waiting.in_(some))))
             return {
                 one
                 for one, unit in now.units.items()
-                if one in shown and (one in tried) == (unit.arm is Arm.TREATMENT)
+                if one not in waits and (one in tried) == (unit.arm is Arm.TREATMENT)
             }
 
         return await self._db.read(work)
@@ -135,6 +135,26 @@ def _keep(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
 def tried_now(connection: Connection, experiment: str) -> set[str]:
     """Return the machines at which an experiment's prices are in force."""
     rows = select(_P.machine_id).where(_P.restored_at_ms.is_(None), _P.experiment == experiment)
+    return set(connection.scalars(rows.distinct()))
+
+
+def _priced_otherwise(connection: Connection, experiment: str) -> set[str]:
+    """Return the machines at which somebody has priced or filled a column otherwise since."""
+    c = planogram_columns.c
+    there = (c.machine_id == _P.machine_id) & (c.column == _P.column)
+    rows = (
+        select(_P.machine_id)
+        .select_from(experiment_prices.outerjoin(planogram_columns, there))
+        .where(
+            _P.experiment == experiment,
+            _P.restored_at_ms.is_(None),
+            or_(
+                c.product.is_(None),
+                c.product != _P.product,
+                c.price_minor != _P.tried_price_minor,
+            ),
+        )
+    )
     return set(connection.scalars(rows.distinct()))
 
 

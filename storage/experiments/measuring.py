@@ -169,8 +169,9 @@ class Measuring:
 
 
 def _due(connection: Connection) -> list[Due]:
+    there_are = running(connection)
     standing = lease.read_standing(connection, NAME)
-    if standing.making_again or not standing.at_ms:
+    if not there_are or standing.making_again or not standing.at_ms:
         return []
     over = day_that_is_over(connection, standing.at_ms)
     return [
@@ -180,7 +181,7 @@ def _due(connection: Connection) -> list[Due]:
             in_time=_in_time(connection, view),
             position=standing.position,
         )
-        for view in running(connection)
+        for view in there_are
         if view.span is not None and view.span.last <= over
     ]
 

@@ -28,7 +28,7 @@ from tests.storage.experiments.fleets import (
     with_a_past,
 )
 from tests.storage.office.places import by
-from tests.storage.office.showing import items
+from tests.storage.office.showing import A, items, some_assets
 
 OVER = 20260630
 NOW_MS = noon(20260701)
@@ -139,6 +139,15 @@ async def test_who_stops_early_has_no_result(db: Database) -> None:
     assert all(noon(20260730) < plan.content.not_after_ms <= noon(20260801) for plan in plans)
     experiments = Experiments(db)
     deed = by(now_ms=NOW_MS + 5)
+    await some_assets(db, "a")
+    for act in (
+        ScreenPlans(db).end(plans[0].plan, deed),
+        Playlists(db).update("all", items(A), deed),
+        Playlists(db).update("other", items(A), deed),
+    ):
+        with pytest.raises(NotPossible) as running:
+            await act
+        assert "EXPERIMENT_RUNS" == running.value.reason
     stopped = await experiments.stop("a", deed, reason="it rains")
     assert (State.STOPPED, NOW_MS + 5, "it rains", None) == (
         stopped.state,
@@ -147,6 +156,7 @@ async def test_who_stops_early_has_no_result(db: Database) -> None:
         stopped.result,
     )
     assert stopped == await experiments.stop("a", by(now_ms=NOW_MS + 9), reason="again")
+    await Playlists(db).update("all", items(A), by(now_ms=NOW_MS + 9))
     ended = await db.read(lambda c: list(c.scalars(select(screen_plans.c.ended_at_ms))))
     assert [NOW_MS + 5, NOW_MS + 5] == ended
     foresight = await Foreseeing(db, Gate()).foreseen(of, NOW_MS)

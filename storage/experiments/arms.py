@@ -16,10 +16,12 @@ from storage.database.engine import Database
 from storage.experiments.content import Arm, Channel
 from storage.experiments.experiments import ExperimentView, plan_code, running, units_of
 from storage.experiments.history import parts
-from storage.insight.local_time import local_hour
+from storage.insight import days
+from storage.insight.local_time import HOUR_MS, local_hour
 from storage.insight.places import Stood, read_stays, where
 from storage.office.screen_plans import said_selector
 from storage.office.selectors import Selector
+from storage.office.stays import begins_ms
 from storage.tables import (
     experiment_days,
     experiment_prices,
@@ -45,7 +47,7 @@ class UnitNow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """An experiment that runs, the machines that are in an arm today, and those of them of which no
-    acknowledgement is kept yet.
+    acknowledgement is kept yet and one would still be in time.
     """
 
     view: ExperimentView
@@ -164,7 +166,8 @@ def _now(connection: Connection, view: ExperimentView, now_ms: int) -> Now:
     stays: dict[str, list[Stood]] = {}
     for some in parts([unit.machine_id for unit in units]):
         stays |= read_stays(connection, some)
-    found = {}
+    within_ms = view.content.acknowledged_within_h * HOUR_MS
+    found, late = {}, set()
     for unit in units:
         zone = where(stays.get(unit.machine_id, ()), now_ms).time_zone
         d = local_hour(now_ms, zone).d
@@ -172,6 +175,8 @@ def _now(connection: Connection, view: ExperimentView, now_ms: int) -> Now:
         if arm is not None:
             key_d = d if unit.arm is Arm.SWITCHES else view.span.first
             found[unit.machine_id] = UnitNow(arm=arm, d=d, key_d=key_d)
+            if now_ms >= begins_ms(days.as_date(key_d).isoformat(), zone) + within_ms:
+                late.add(unit.machine_id)
     rows = select(_D.machine_id, _D.d).where(
         _D.experiment == view.experiment, _D.d.in_({unit.key_d for unit in found.values()})
     )
@@ -179,5 +184,7 @@ def _now(connection: Connection, view: ExperimentView, now_ms: int) -> Now:
     return Now(
         view=view,
         units=found,
-        open=frozenset(one for one, unit in found.items() if (one, unit.key_d) not in kept),
+        open=frozenset(
+            one for one, unit in found.items() if one not in late and (one, unit.key_d) not in kept
+        ),
     )

@@ -62,6 +62,7 @@ async def test_what_is_drawn_stays_drawn(db: Database) -> None:
     assert units[3:5] == await experiments.units("a", after=units[2].machine_id, limit=2)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_that_switches_is_on_half_of_its_days(db: Database) -> None:
     """And in no arm before the first day and after the last."""
     await with_a_past(db, OVER, 6)
@@ -75,6 +76,7 @@ async def test_a_machine_that_switches_is_on_half_of_its_days(db: Database) -> N
         assert unit.now(days.moved(span.last, 1), span) is None
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_same_name_is_the_same_wish(db: Database) -> None:
     """Nothing else is kept under it, and nothing of one that is not there."""
     await with_a_past(db, OVER, 12)
@@ -94,6 +96,7 @@ async def test_the_same_name_is_the_same_wish(db: Database) -> None:
     assert ["b"] == [one.experiment for one in await experiments.page(after="a", limit=5)]
 
 
+@pytest.mark.slow_on_postgres
 async def test_bounds_are_refusals(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too few machines, too many experiments, too many that run; and nothing starts twice."""
     await with_a_past(db, OVER, 12)

@@ -42,7 +42,7 @@ async def test_a_campaign_is_shown_to_its_end(site: Site) -> None:
         machines,
         started.first_day,
         started.last_day,
-        factor=lambda one, _d: 1.5 if one in treated else 1.0,
+        factor=lambda one, _d: 2.0 if one in treated else 1.0,
     )
     await told_until(site.database, started.last_day)
     await work(site)

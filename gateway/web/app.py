@@ -22,8 +22,8 @@ from gateway.office.v1 import poster_service_pb2
 from gateway.web import acts
 from gateway.web.asking import LocalCalls, Refused
 from gateway.web.door import ConsoleDoor, DoorLimits, FormRefused, form_of, upload_of
+from gateway.web.pages.campaigns import campaigns
 from gateway.web.pages.customers import customers
-from gateway.web.pages.later import campaigns
 from gateway.web.pages.machine import machine
 from gateway.web.pages.machines import machines
 from gateway.web.pages.money import money

@@ -209,6 +209,33 @@ def band(now: int, low: int, middle: int, high: int) -> Band:
     return Band(now=now, low=low, middle=middle, high=high)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """From ``low`` to ``high`` with the ``middle`` between, on a line of BAR_LENGTH with nothing in
+    its middle.
+    """
+
+    label: str
+    said: str
+    low: int
+    middle: int
+    high: int
+
+
+def ranges(of: Sequence[tuple[str, tuple[int, int, int], str]]) -> list[Range]:
+    """Return the places of low, middle and high, which may be below nothing, all in one scale."""
+    most = max((abs(one) for _, three, _ in of for one in three), default=0) or 1
+    half = BAR_LENGTH // 2
+
+    def place(number: int) -> int:
+        return half + number * half // most
+
+    return [
+        Range(label=label, said=said, low=place(low), middle=place(middle), high=place(high))
+        for label, (low, middle, high), said in of
+    ]
+
+
 SPARK_STEP = 3
 SPARK_HEIGHT = 22
 SPARK_WIDTH = 28 * SPARK_STEP

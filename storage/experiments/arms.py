@@ -9,21 +9,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.experiments.content import Arm, Channel
 from storage.experiments.experiments import ExperimentView, plan_code, running, units_of
 from storage.experiments.history import parts
-from storage.insight.local_time import local_hour
+from storage.insight import days
+from storage.insight.local_time import HOUR_MS, local_hour
 from storage.insight.places import Stood, read_stays, where
 from storage.office.screen_plans import said_selector
 from storage.office.selectors import Selector
+from storage.office.stays import begins_ms
 from storage.tables import (
     experiment_days,
     experiment_prices,
-    machines,
+    planogram_columns,
     planogram_waits,
     screen_plans,
 )
@@ -45,7 +47,7 @@ class UnitNow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """An experiment that runs, the machines that are in an arm today, and those of them of which no
-    acknowledgement is kept yet.
+    acknowledgement is kept yet and one would still be in time.
     """
 
     view: ExperimentView
@@ -112,14 +114,14 @@ class Arms:
 
         def work(connection: Connection) -> set[str]:
             tried = tried_now(connection, now.view.experiment)
-            waits = exists().where(planogram_waits.c.machine_id == machines.c.machine_id)
-            shown = set(
-                connection.scalars(select(machines.c.machine_id).where(~waits.correlate(machines)))
-            )
+            waits = _priced_otherwise(connection, now.view.experiment)
+            for some in parts(sorted(now.units)):
+                waiting = planogram_waits.c.machine_id
+                waits.update(connection.scalars(select(waiting).where(waiting.in_(some))))
             return {
                 one
                 for one, unit in now.units.items()
-                if one in shown and (one in tried) == (unit.arm is Arm.TREATMENT)
+                if one not in waits and (one in tried) == (unit.arm is Arm.TREATMENT)
             }
 
         return await self._db.read(work)
@@ -138,13 +140,34 @@ def tried_now(connection: Connection, experiment: str) -> set[str]:
     return set(connection.scalars(rows.distinct()))
 
 
+def _priced_otherwise(connection: Connection, experiment: str) -> set[str]:
+    """Return the machines at which somebody has priced or filled a column otherwise since."""
+    c = planogram_columns.c
+    there = (c.machine_id == _P.machine_id) & (c.column == _P.column)
+    rows = (
+        select(_P.machine_id)
+        .select_from(experiment_prices.outerjoin(planogram_columns, there))
+        .where(
+            _P.experiment == experiment,
+            _P.restored_at_ms.is_(None),
+            or_(
+                c.product.is_(None),
+                c.product != _P.product,
+                c.price_minor != _P.tried_price_minor,
+            ),
+        )
+    )
+    return set(connection.scalars(rows.distinct()))
+
+
 def _now(connection: Connection, view: ExperimentView, now_ms: int) -> Now:
     assert view.span is not None
     units = [one for one in units_of(connection, view.experiment) if one.arm is not None]
     stays: dict[str, list[Stood]] = {}
     for some in parts([unit.machine_id for unit in units]):
         stays |= read_stays(connection, some)
-    found = {}
+    within_ms = view.content.acknowledged_within_h * HOUR_MS
+    found, late = {}, set()
     for unit in units:
         zone = where(stays.get(unit.machine_id, ()), now_ms).time_zone
         d = local_hour(now_ms, zone).d
@@ -152,6 +175,8 @@ def _now(connection: Connection, view: ExperimentView, now_ms: int) -> Now:
         if arm is not None:
             key_d = d if unit.arm is Arm.SWITCHES else view.span.first
             found[unit.machine_id] = UnitNow(arm=arm, d=d, key_d=key_d)
+            if now_ms >= begins_ms(days.as_date(key_d).isoformat(), zone) + within_ms:
+                late.add(unit.machine_id)
     rows = select(_D.machine_id, _D.d).where(
         _D.experiment == view.experiment, _D.d.in_({unit.key_d for unit in found.values()})
     )
@@ -159,5 +184,7 @@ def _now(connection: Connection, view: ExperimentView, now_ms: int) -> Now:
     return Now(
         view=view,
         units=found,
-        open=frozenset(one for one, unit in found.items() if (one, unit.key_d) not in kept),
+        open=frozenset(
+            one for one, unit in found.items() if one not in late and (one, unit.key_d) not in kept
+        ),
     )

@@ -31,7 +31,7 @@ from storage.experiments.foreseeing import Foresight
 from storage.experiments.history import DaySpan
 from storage.insight import days
 from storage.lift import assignment, estimate
-from storage.office import deeds, screen_plans
+from storage.office import deeds, playlists, screen_plans
 from storage.office.deeds import AlreadyThere, Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.office.selectors import Selector
 from storage.tables import experiment_days, experiment_units, experiments
@@ -348,7 +348,7 @@ def units_of(
 
 def plan_code(experiment: str, arm: Arm) -> str:
     """Return the screen plan by which an arm is shown its playlist."""
-    return f"experiment-{experiment}-{arm.lower()}"
+    return f"{playlists.OF_EXPERIMENT}{experiment}-{arm.lower()}"
 
 
 def plans_end(view: ExperimentView, now_ms: int) -> list[Any]:

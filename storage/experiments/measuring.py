@@ -29,15 +29,13 @@ from storage.experiments.foreseeing import read_by_day, read_half, read_sums
 from storage.experiments.history import parts
 from storage.insight import days, lease
 from storage.insight.follower import NAME
+from storage.insight.local_time import HOUR_MS
 from storage.insight.places import Stood, read_stays, where
 from storage.insight.tagging import day_that_is_over
 from storage.lift.differences import PrePost, SoldIn, paired, switched
 from storage.lift.estimate import Lift, judged, permille
 from storage.office.stays import begins_ms
 from storage.tables import experiment_days, experiment_prices, experiments, sales_days
-
-HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +167,9 @@ class Measuring:
 
 
 def _due(connection: Connection) -> list[Ripe]:
+    there_are = running(connection)
     standing = lease.read_standing(connection, NAME)
-    if standing.making_again or not standing.at_ms:
+    if not there_are or standing.making_again or not standing.at_ms:
         return []
     over = day_that_is_over(connection, standing.at_ms)
     return [
@@ -180,7 +179,7 @@ def _due(connection: Connection) -> list[Ripe]:
             in_time=_in_time(connection, view),
             position=standing.position,
         )
-        for view in running(connection)
+        for view in there_are
         if view.span is not None and view.span.last <= over
     ]
 

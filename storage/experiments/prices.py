@@ -18,6 +18,7 @@ from storage.database.engine import Database
 from storage.experiments.arms import Now, tried_now
 from storage.experiments.content import Arm, Channel
 from storage.experiments.experiments import there
+from storage.experiments.history import parts
 from storage.fleet.changes import MachineChange, Making
 from storage.machines.loading import read_columns
 from storage.tables import experiment_prices, machines
@@ -59,19 +60,25 @@ class TriedPrices:
             left = select(_P.experiment, _P.machine_id).where(_P.restored_at_ms.is_(None))
             for row in connection.execute(left.distinct().order_by(_P.experiment, _P.machine_id)):
                 if row.experiment not in running:
-                    by = there_by(connection, row.experiment)
+                    by = _started_by(connection, row.experiment)
                     found.append(_wish(row.experiment, row.machine_id, by, tried=False))
-            known = set(
-                connection.scalars(
-                    select(machines.c.machine_id).where(machines.c.retired_at_ms.is_(None))
-                )
-            )
-            return [one for one in found if one.machine_id in known]
+            gone = _retired(connection, sorted({one.machine_id for one in found}))
+            return [one for one in found if one.machine_id not in gone]
 
         return await self._db.read(work)
 
 
-def there_by(connection: Connection, experiment: str) -> str:
+def _retired(connection: Connection, machine_ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for some in parts(machine_ids):
+        rows = select(machines.c.machine_id).where(
+            machines.c.machine_id.in_(some), machines.c.retired_at_ms.is_not(None)
+        )
+        found.update(connection.scalars(rows))
+    return found
+
+
+def _started_by(connection: Connection, experiment: str) -> str:
     """Return who started an experiment."""
     return there(connection, experiment).started_by
 

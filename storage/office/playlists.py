@@ -23,9 +23,11 @@ from storage.office.deeds import (
     NotPossible,
     NotThere,
 )
-from storage.tables import playlists
+from storage.tables import playlists, screen_plans
 
 PLAYLISTS_MAX = 1_000
+OF_EXPERIMENT = "experiment-"
+"""What the names of those screen plans begin with that are arms of experiments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +102,14 @@ class Playlists:
         self, playlist: str, content: PlaylistContent, deed: Deed, *, etag: str = ""
     ) -> PlaylistView:
         """Give a playlist this content; the machines of its plans get it. Raises NotThere,
-        EtagOutdated, or NotPossible (ASSET_RECALLED).
+        EtagOutdated, or NotPossible (ASSET_RECALLED, EXPERIMENT_RUNS).
         """
 
         def plan(connection: Connection) -> DeedPlan[PlaylistView]:
             before = there(connection, playlist, etag=etag, lock=deed.locks)
             if before.content == content:
                 return DeedPlan(result=before)
+            _check_not_tried(connection, playlist, deed.now_ms)
             assets_module.shown(connection, [one.sha256 for one in content.items])
             after = replace(
                 before,
@@ -133,6 +136,28 @@ class Playlists:
         page = rows.order_by(playlists.c.playlist).limit(limit)
         return await self._db.read(
             lambda connection: [view_of(row) for row in connection.execute(page)]
+        )
+
+
+def _check_not_tried(connection: Connection, playlist: str, now_ms: int) -> None:
+    """Raise NotPossible while an experiment tries the playlist: its answer would be of another
+    one.
+    """
+    c = screen_plans.c
+    tried = select(c.plan).where(
+        c.playlist == playlist,
+        c.plan.startswith(OF_EXPERIMENT, autoescape=True),
+        c.ended_at_ms.is_(None),
+        c.not_after_ms > now_ms,
+    )
+    plan = connection.scalar(tried.limit(1))
+    if plan is not None:
+        raise NotPossible(
+            "EXPERIMENT_RUNS",
+            f"an experiment tries playlist {playlist} (screen plan {plan}), and would then tell of "
+            "something else: make another playlist, wait for its end, or StopExperiment",
+            playlist=playlist,
+            screen_plan=plan,
         )
 
 

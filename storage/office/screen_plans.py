@@ -59,7 +59,7 @@ class ScreenPlans:
 
     async def create(self, plan_code: str, content: PlanContent, deed: Deed) -> PlanView:
         """Make a plan. Again with the same content: what is there. Raises AlreadyThere, NotThere of
-        what it names, NotPossible (TOO_MANY_PLANS).
+        what it names, NotPossible (TOO_MANY_PLANS, NAME_RESERVED).
         """
 
         def plan(connection: Connection) -> DeedPlan[PlanView]:
@@ -68,6 +68,13 @@ class ScreenPlans:
                 if found.content != content or found.ended_at_ms is not None:
                     raise AlreadyThere("screen_plan", plan_code, _said(found))
                 return DeedPlan(result=found)
+            if plan_code.startswith(playlists.OF_EXPERIMENT):
+                raise NotPossible(
+                    "NAME_RESERVED",
+                    f"names that begin with {playlists.OF_EXPERIMENT} are those of experiments' "
+                    "arms: choose another",
+                    screen_plan=plan_code,
+                )
             in_force = _in_force(deed.now_ms).with_only_columns(func.count())
             if (connection.scalar(in_force.order_by(None)) or 0) >= PLANS_MAX:
                 raise NotPossible(
@@ -91,12 +98,18 @@ class ScreenPlans:
         return await deeds.do(self._db, deed, plan, lambda connection: there(connection, plan_code))
 
     async def end(self, plan_code: str, deed: Deed) -> PlanView:
-        """Let it hold no more. Raises NotThere."""
+        """Let it hold no more. Raises NotThere, NotPossible (EXPERIMENT_RUNS)."""
 
         def plan(connection: Connection) -> DeedPlan[PlanView]:
             before = there(connection, plan_code)
             if before.ended_at_ms is not None:
                 return DeedPlan(result=before)
+            if plan_code.startswith(playlists.OF_EXPERIMENT):
+                raise NotPossible(
+                    "EXPERIMENT_RUNS",
+                    f"screen plan {plan_code} is an arm of an experiment: StopExperiment ends both",
+                    screen_plan=plan_code,
+                )
             after = replace(before, ended_at_ms=deed.now_ms)
             mine = update(screen_plans).where(screen_plans.c.plan == plan_code)
             return DeedPlan(

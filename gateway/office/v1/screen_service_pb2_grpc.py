@@ -144,7 +144,8 @@ class ScreenServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePlaylist(self, request, context):
-        """Gives a playlist another content, whole. The machines of its plans fetch it.
+        """Gives a playlist another content, whole. The machines of its plans fetch it. Not while an experiment tries it
+        (EXPERIMENT_RUNS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,14 +166,15 @@ class ScreenServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateScreenPlan(self, request, context):
-        """Lets machines show a playlist. At most 200 plans are in force.
+        """Lets machines show a playlist. At most 200 plans are in force. Codes that begin with experiment- are those of
+        experiments (NAME_RESERVED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EndScreenPlan(self, request, context):
-        """Ends a plan, for ever.
+        """Ends a plan, for ever. That of an experiment ends with it alone (EXPERIMENT_RUNS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

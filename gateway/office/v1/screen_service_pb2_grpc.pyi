@@ -45,15 +45,19 @@ class ScreenServiceStub:
     CreatePlaylist: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.CreatePlaylistRequest, _screen_service_pb2.CreatePlaylistResponse]
     """Makes a playlist, of at most 1000. Again with the same content: the same answer."""
     UpdatePlaylist: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.UpdatePlaylistRequest, _screen_service_pb2.UpdatePlaylistResponse]
-    """Gives a playlist another content, whole. The machines of its plans fetch it."""
+    """Gives a playlist another content, whole. The machines of its plans fetch it. Not while an experiment tries it
+    (EXPERIMENT_RUNS).
+    """
     GetPlaylist: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.GetPlaylistRequest, _screen_service_pb2.GetPlaylistResponse]
     """A playlist."""
     ListPlaylists: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.ListPlaylistsRequest, _screen_service_pb2.ListPlaylistsResponse]
     """Playlists, in the order of their codes."""
     CreateScreenPlan: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.CreateScreenPlanRequest, _screen_service_pb2.CreateScreenPlanResponse]
-    """Lets machines show a playlist. At most 200 plans are in force."""
+    """Lets machines show a playlist. At most 200 plans are in force. Codes that begin with experiment- are those of
+    experiments (NAME_RESERVED).
+    """
     EndScreenPlan: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.EndScreenPlanRequest, _screen_service_pb2.EndScreenPlanResponse]
-    """Ends a plan, for ever."""
+    """Ends a plan, for ever. That of an experiment ends with it alone (EXPERIMENT_RUNS)."""
     ListScreenPlans: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.ListScreenPlansRequest, _screen_service_pb2.ListScreenPlansResponse]
     """Plans, in the order of their codes."""
     GetScreen: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.GetScreenRequest, _screen_service_pb2.GetScreenResponse]
@@ -82,15 +86,19 @@ class ScreenServiceAsyncStub(ScreenServiceStub):
     CreatePlaylist: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.CreatePlaylistRequest, _screen_service_pb2.CreatePlaylistResponse]  # type: ignore[assignment]
     """Makes a playlist, of at most 1000. Again with the same content: the same answer."""
     UpdatePlaylist: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.UpdatePlaylistRequest, _screen_service_pb2.UpdatePlaylistResponse]  # type: ignore[assignment]
-    """Gives a playlist another content, whole. The machines of its plans fetch it."""
+    """Gives a playlist another content, whole. The machines of its plans fetch it. Not while an experiment tries it
+    (EXPERIMENT_RUNS).
+    """
     GetPlaylist: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.GetPlaylistRequest, _screen_service_pb2.GetPlaylistResponse]  # type: ignore[assignment]
     """A playlist."""
     ListPlaylists: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.ListPlaylistsRequest, _screen_service_pb2.ListPlaylistsResponse]  # type: ignore[assignment]
     """Playlists, in the order of their codes."""
     CreateScreenPlan: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.CreateScreenPlanRequest, _screen_service_pb2.CreateScreenPlanResponse]  # type: ignore[assignment]
-    """Lets machines show a playlist. At most 200 plans are in force."""
+    """Lets machines show a playlist. At most 200 plans are in force. Codes that begin with experiment- are those of
+    experiments (NAME_RESERVED).
+    """
     EndScreenPlan: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.EndScreenPlanRequest, _screen_service_pb2.EndScreenPlanResponse]  # type: ignore[assignment]
-    """Ends a plan, for ever."""
+    """Ends a plan, for ever. That of an experiment ends with it alone (EXPERIMENT_RUNS)."""
     ListScreenPlans: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.ListScreenPlansRequest, _screen_service_pb2.ListScreenPlansResponse]  # type: ignore[assignment]
     """Plans, in the order of their codes."""
     GetScreen: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.GetScreenRequest, _screen_service_pb2.GetScreenResponse]  # type: ignore[assignment]
@@ -146,7 +154,9 @@ class ScreenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _screen_service_pb2.UpdatePlaylistRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_screen_service_pb2.UpdatePlaylistResponse, _abc.Awaitable[_screen_service_pb2.UpdatePlaylistResponse]]:
-        """Gives a playlist another content, whole. The machines of its plans fetch it."""
+        """Gives a playlist another content, whole. The machines of its plans fetch it. Not while an experiment tries it
+        (EXPERIMENT_RUNS).
+        """
 
     @_abc_1.abstractmethod
     def GetPlaylist(
@@ -170,7 +180,9 @@ class ScreenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _screen_service_pb2.CreateScreenPlanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_screen_service_pb2.CreateScreenPlanResponse, _abc.Awaitable[_screen_service_pb2.CreateScreenPlanResponse]]:
-        """Lets machines show a playlist. At most 200 plans are in force."""
+        """Lets machines show a playlist. At most 200 plans are in force. Codes that begin with experiment- are those of
+        experiments (NAME_RESERVED).
+        """
 
     @_abc_1.abstractmethod
     def EndScreenPlan(
@@ -178,7 +190,7 @@ class ScreenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _screen_service_pb2.EndScreenPlanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_screen_service_pb2.EndScreenPlanResponse, _abc.Awaitable[_screen_service_pb2.EndScreenPlanResponse]]:
-        """Ends a plan, for ever."""
+        """Ends a plan, for ever. That of an experiment ends with it alone (EXPERIMENT_RUNS)."""
 
     @_abc_1.abstractmethod
     def ListScreenPlans(

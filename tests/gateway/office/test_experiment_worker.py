@@ -74,7 +74,6 @@ async def test_screens_follow_the_arm_day_by_day(site: Site) -> None:
         assert {one: number + (number and one in same) for one in machines} == kept
         await screens_obey(site)
         await work(site)
-    assert 0 < len(same) < 6
     assert {2} == {unit.acknowledged_days for unit in (await units_of(site)).values()}
 
 

@@ -55,7 +55,7 @@ async def test_a_campaign_runs_to_its_end(site: Site) -> None:
         machines,
         first,
         last,
-        factor=lambda machine, _d: 1.4 if machine in treated else 1.0,
+        factor=lambda machine, _d: 2.0 if machine in treated else 1.0,
         seed=2,
     )
     await told_until(site.database, days.moved(last, -1))
@@ -76,7 +76,8 @@ async def test_a_campaign_runs_to_its_end(site: Site) -> None:
     result = ended.result
     assert told.EXPERIMENT_STATE_ENDED == ended.state
     assert (7, 2, True) == (result.blocks, result.excluded, result.significant)
-    assert result.low_permille < 400 < result.high_permille
+    assert 500 < result.lift_permille < 1_500
+    assert result.low_permille < result.lift_permille < result.high_permille
     assert "With the tried playlist" in ended.sentence
     excluded = {one: unit.excluded for one, unit in (await units_of(site)).items() if unit.excluded}
     assert "NOT_ACKNOWLEDGED" == excluded.pop(deaf)

@@ -15,6 +15,7 @@ from gateway.web.charts import (
     dots,
     heat,
     pairs,
+    ranges,
     shelf,
     short,
     spark,
@@ -110,3 +111,12 @@ def test_a_small_picture_has_a_stroke_for_each_day_of_which_something_is_known()
     assert f"M1 22v-{SPARK_HEIGHT}M7 22v-1M10 22v-1" == spark([900, None, 1, 0])
     assert "" == spark([None, None])
     assert "M1 22v-1M4 22v-1" == spark([0, -5])
+
+
+def test_ranges_are_left_and_right_of_nothing() -> None:
+    """In one scale, the largest at the end."""
+    one, other = ranges([("a", (-100, 50, 200), "x"), ("b", (0, 0, 0), "y")])
+    half = BAR_LENGTH // 2
+    assert (half - half // 2, half + half // 4, BAR_LENGTH) == (one.low, one.middle, one.high)
+    assert (half, half, half) == (other.low, other.middle, other.high)
+    assert [] == ranges([])

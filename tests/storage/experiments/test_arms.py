@@ -1,5 +1,6 @@
 """What machines are to have now follows their own local day, and what they have is kept once."""
 
+import pytest
 from sqlalchemy import delete, insert, select
 
 from storage.database.engine import Database
@@ -52,7 +53,11 @@ async def test_a_day_begins_where_the_machine_stands(db: Database) -> None:
     assert now.of(Arm.TREATMENT) == list(plan.content.selector.machine_ids)
     assert set(plan.content.selector.machine_ids) < set(east)
     (later,) = await arms.now(noon(FIRST))
-    assert set(machines) == set(later.units)
+    assert set(machines) == set(later.units) == later.open
+    (late,) = await arms.now(begins(FIRST) + 24 * 3_600_000)
+    assert (set(machines), frozenset()) == (set(late.units), late.open)
+    (half,) = await arms.now(begins(FIRST) + 20 * 3_600_000)
+    assert set(machines) - set(east) == half.open
     assert await arms.plan_screens(later)
     (over,) = await arms.now(noon(view.span.last) + 86_400_000)
     assert {} == over.units
@@ -80,6 +85,7 @@ async def test_an_acknowledgement_is_kept_once(db: Database) -> None:
     assert dict.fromkeys(machines[:2], 2) == told
 
 
+@pytest.mark.slow_on_postgres
 async def test_no_screen_plan_is_of_prices(db: Database) -> None:
     """And a machine that shows its planogram has what its arm costs; before that nobody knows."""
     machines = await with_a_past(db, OVER, 12)

@@ -134,6 +134,7 @@ async def test_members_of_a_tag_are_told_through_the_gate(db: Database) -> None:
     assert ({"VM-1": ""}, {}) == (found.machines, found.left_out)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_not_there_is_said(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A playlist, a machine; and too many are too many."""
     with pytest.raises(NotThere):

@@ -28,7 +28,7 @@ from tests.storage.experiments.fleets import (
     with_a_past,
 )
 from tests.storage.office.places import by
-from tests.storage.office.showing import items
+from tests.storage.office.showing import A, items, some_assets
 
 OVER = 20260630
 NOW_MS = noon(20260701)
@@ -62,6 +62,7 @@ async def test_what_is_drawn_stays_drawn(db: Database) -> None:
     assert units[3:5] == await experiments.units("a", after=units[2].machine_id, limit=2)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_that_switches_is_on_half_of_its_days(db: Database) -> None:
     """And in no arm before the first day and after the last."""
     await with_a_past(db, OVER, 6)
@@ -75,6 +76,7 @@ async def test_a_machine_that_switches_is_on_half_of_its_days(db: Database) -> N
         assert unit.now(days.moved(span.last, 1), span) is None
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_same_name_is_the_same_wish(db: Database) -> None:
     """Nothing else is kept under it, and nothing of one that is not there."""
     await with_a_past(db, OVER, 12)
@@ -94,6 +96,7 @@ async def test_the_same_name_is_the_same_wish(db: Database) -> None:
     assert ["b"] == [one.experiment for one in await experiments.page(after="a", limit=5)]
 
 
+@pytest.mark.slow_on_postgres
 async def test_bounds_are_refusals(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too few machines, too many experiments, too many that run; and nothing starts twice."""
     await with_a_past(db, OVER, 12)
@@ -139,6 +142,15 @@ async def test_who_stops_early_has_no_result(db: Database) -> None:
     assert all(noon(20260730) < plan.content.not_after_ms <= noon(20260801) for plan in plans)
     experiments = Experiments(db)
     deed = by(now_ms=NOW_MS + 5)
+    await some_assets(db, "a")
+    for act in (
+        ScreenPlans(db).end(plans[0].plan, deed),
+        Playlists(db).update("all", items(A), deed),
+        Playlists(db).update("other", items(A), deed),
+    ):
+        with pytest.raises(NotPossible) as running:
+            await act
+        assert "EXPERIMENT_RUNS" == running.value.reason
     stopped = await experiments.stop("a", deed, reason="it rains")
     assert (State.STOPPED, NOW_MS + 5, "it rains", None) == (
         stopped.state,
@@ -147,6 +159,7 @@ async def test_who_stops_early_has_no_result(db: Database) -> None:
         stopped.result,
     )
     assert stopped == await experiments.stop("a", by(now_ms=NOW_MS + 9), reason="again")
+    await Playlists(db).update("all", items(A), by(now_ms=NOW_MS + 9))
     ended = await db.read(lambda c: list(c.scalars(select(screen_plans.c.ended_at_ms))))
     assert [NOW_MS + 5, NOW_MS + 5] == ended
     foresight = await Foreseeing(db, Gate()).foreseen(of, NOW_MS)

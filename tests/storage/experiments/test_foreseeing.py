@@ -42,6 +42,7 @@ async def test_more_machines_see_less(db: Database) -> None:
     assert 10 < (switched.detectable_permille or 0) < 300
 
 
+@pytest.mark.slow_on_postgres
 async def test_too_short_a_past_says_nothing(db: Database) -> None:
     """It needs the time that counts, and the time before."""
     machines = names(16)

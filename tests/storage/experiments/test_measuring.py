@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import pytest
 from sqlalchemy import insert
 
 from storage.database.engine import Database
@@ -93,6 +94,7 @@ async def measured(db: Database) -> Result:
     return view.result
 
 
+@pytest.mark.slow_on_postgres
 async def test_pairs_tell_the_lift(db: Database) -> None:
     """But for those of which a machine was late or dark, with their partners."""
     view, units = await run(db, priced(), late={"VM-01": 24}, dark="VM-02", count=18)
@@ -135,6 +137,7 @@ async def test_switches_tell_the_lift_and_what_it_cost(db: Database) -> None:
     assert 0 == result.cost_minor % 100
 
 
+@pytest.mark.slow_on_postgres
 async def test_nothing_is_told_too_early_or_of_too_few(db: Database) -> None:
     """Before the last day is told nothing is due; and with all of them late there is no result."""
     view, _ = await run(db, priced(), late=dict.fromkeys((f"VM-{n:02}" for n in range(1, 15)), 30))

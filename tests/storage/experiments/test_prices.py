@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import select, update
 
 from actors.machine import values
@@ -71,6 +72,7 @@ async def test_prices_come_and_go_with_the_arm(db: Database) -> None:
     assert {500} == {await price_of(db, one) for one in now.units}
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_somebody_priced_meanwhile_stays(db: Database) -> None:
     """Also when the experiment is stopped, which gives the others their price back at once; and a
     machine that was retired keeps nobody busy.
@@ -100,6 +102,7 @@ async def test_what_somebody_priced_meanwhile_stays(db: Database) -> None:
     assert [gone] == list(await db.read(lambda c: c.scalars(rows).all()))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_price_that_is_tried_again_knows_its_own(db: Database) -> None:
     """On the next day of its arm the column's price of then is what comes back."""
     await with_a_past(db, OVER, 12)

@@ -58,6 +58,9 @@ async def test_what_a_plan_names_is_there(db: Database) -> None:
             await plans.create("p3", wrong, by())
     with pytest.raises(NotThere):
         await plans.end("p3", by())
+    with pytest.raises(NotPossible) as reserved:
+        await plans.create("experiment-a-control", plan(), by())
+    assert "NAME_RESERVED" == reserved.value.reason
 
 
 async def test_there_is_an_end_of_plans(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,67 @@
+"""A campaign is on one page: its interval, its guardrails, its machines, and nothing before the
+end.
+"""
+
+from gateway.office.v1 import experiment_service_pb2 as wire
+from storage.insight import days
+from tests.gateway.office.trying import (
+    create,
+    experiments_of,
+    go_to,
+    have_a_past,
+    screens_obey,
+    units_of,
+    work,
+)
+from tests.gateway.web.signed_in import cells, signed_in
+from tests.storage.experiments.fleets import sell, told_until
+from tests.support.site import Site
+
+
+async def test_a_campaign_is_shown_to_its_end(site: Site) -> None:
+    """Collecting first, and then with how sure it is; and in a file the same."""
+    machines = await have_a_past(site, 12)
+    await experiments_of(site).CreateExperiment(create(forced_reason="to learn"))
+    start = wire.StartExperimentRequest(code="summer")
+    started = (await experiments_of(site).StartExperiment(start)).experiment
+    go_to(site, started.first_day)
+    await work(site)
+    await screens_obey(site)
+    await work(site)
+    async with signed_in(site) as browser:
+        running = await browser.get("/campaigns", params={"experiment": "summer"})
+    assert f"until {days.as_date(started.last_day).isoformat()}" in running.text
+    assert ["summer", "running"] in [row[:2] for row in cells(running)]
+    assert ["treatment", "–", "–", "–", "–"] in cells(running)
+    assert ["VM-01", "1"] in [[row[0], row[3]] for row in cells(running) if len(row) == 6]
+    assert "<svg" not in running.text.split("<main", 1)[-1]
+    units = await units_of(site)
+    treated = {one for one, unit in units.items() if unit.arm == 1}
+    await sell(
+        site.database,
+        machines,
+        started.first_day,
+        started.last_day,
+        factor=lambda one, _d: 2.0 if one in treated else 1.0,
+    )
+    await told_until(site.database, started.last_day)
+    await work(site)
+    async with signed_in(site) as browser:
+        ended = await browser.get("/campaigns")
+        csv = await browser.get("/campaigns", params={"csv": "experiments"})
+    lifts, row = [row for row in cells(ended) if row[0] == "summer"]
+    assert "ended" == row[1]
+    assert "With the tried playlist" in row[5]
+    assert all(cell.startswith("+") for cell in lifts[1:4])
+    assert "6" == lifts[5]
+    assert "What was changed" in ended.text
+    assert "With the tried playlist" in csv.text
+
+
+async def test_nothing_tried_is_no_zero(site: Site) -> None:
+    """It says what to do."""
+    async with signed_in(site) as browser:
+        page = await browser.get("/campaigns")
+        none = await browser.get("/campaigns", params={"experiment": "none"})
+    assert "Nothing was tried yet" in page.text
+    assert 404 == none.status_code

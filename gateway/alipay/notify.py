@@ -37,6 +37,7 @@ from alipay_client.notify import (
 )
 from gateway.alipay.afterwards import why_unfit
 from gateway.alipay.buyers import Buyers, kept, told_sha256
+from gateway.alipay.crowds import NotifyPlaces
 from gateway.process.skew import Skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import NotifyLimits
@@ -101,11 +102,14 @@ class NotifyIngress:
     skew: Skew
     limits: NotifyLimits = NotifyLimits()
     alipay: AlipayClient | None = None
-    in_flight: int = field(default=0, init=False)
+    places: NotifyPlaces = field(init=False)
     strangers: int = field(default=0, init=False)
-    _in_flight_of: Counter[MachineId] = field(default_factory=Counter, init=False)
     _foreign: Counter[MachineId] = field(default_factory=Counter, init=False)
     _foreign_day: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Have as many places as the limits say."""
+        self.places = NotifyPlaces(self.limits.in_flight_max)
 
     def salts(self) -> tuple[bytes, ...]:
         """Return the salts in use, which an operator may have exchanged since the start."""
@@ -128,27 +132,13 @@ class NotifyIngress:
             machine = await self.registry.by_token(token) if _TOKEN.fullmatch(token) else None
             if machine is None:
                 return await self._stranger(request)
-            return await self._with_a_place(request, machine)
+            with self.places.place(machine.machine_id) as has_one:
+                if not has_one:
+                    return self._answered("failed", "busy", 503, "fail")
+                return await self._handle(request, machine)
         except StoreError as error:
             log.warning("notification not saved, Alipay will repeat it", error=str(error))
             return self._answered("failed", "sql", 503, "fail")
-
-    async def _with_a_place(self, request: Request, machine: Registered) -> Response:
-        """Answer if there is a place. One machine has its share of them, so that a token that got
-        about closes the door for its own machine at most.
-        """
-        of_machine, most = machine.machine_id, self.limits.in_flight_max
-        if self.in_flight >= most or self._in_flight_of[of_machine] >= max(1, most // 4):
-            return self._answered("failed", "busy", 503, "fail")
-        self.in_flight += 1
-        self._in_flight_of[of_machine] += 1
-        try:
-            return await self._handle(request, machine)
-        finally:
-            self.in_flight -= 1
-            self._in_flight_of[of_machine] -= 1
-            if not self._in_flight_of[of_machine]:
-                del self._in_flight_of[of_machine]
 
     async def _handle(self, request: Request, machine: Registered) -> Response:
         try:

@@ -66,7 +66,7 @@ async def test_one_machine_has_its_share_of_the_places(
         path = f"/alipay/notify/{known.notify_token}"
         holding = [asyncio.create_task(site.http.post(path, content=stuck())) for _ in range(20)]
         await until(lambda: 18 == sum(one.done() for one in holding))
-        assert 2 == site.ingress.in_flight
+        assert 2 == site.ingress.places.taken
         assert (503, "fail") == await site.post(known.notify_token, site.signed())
         assert SUCCESS == await site.post(other.notify_token, site.signed(extra_common_param=""))
         held.set()
@@ -89,7 +89,7 @@ async def test_no_more_than_there_is_room_for(
         first = asyncio.create_task(
             site.http.post(f"/alipay/notify/{machine.notify_token}", content=stuck())
         )
-        await until(lambda: site.ingress.in_flight == 1)
+        await until(lambda: site.ingress.places.taken == 1)
         assert (503, "fail") == await site.post(machine.notify_token, site.signed())
         held.set()
         await first

@@ -44,14 +44,21 @@ def next_number(connection: Connection, kind: str) -> int:
     return (connection.scalar(newest) or 0) + 1
 
 
-def number_due(connection: Connection, kind: str, now_ms: int) -> None:
-    """Let what was ordered for a moment that has come begin, the earliest first."""
+def not_numbered(kind: str, now_ms: int) -> Select[Any]:
+    """Return the query for what was ordered for a moment that has come and has not begun, the
+    earliest first.
+    """
     c = machine_imports.c
-    due = (
+    return (
         select(c.import_id)
         .where(c.kind == kind, c.state == RUNNING, c.from_ms <= now_ms, c.number == 0)
         .order_by(c.from_ms, c.created_at_ms, c.import_id)
     )
+
+
+def number_due(connection: Connection, kind: str, now_ms: int) -> None:
+    """Let what was ordered for a moment that has come begin, the earliest first."""
+    due = not_numbered(kind, now_ms)
     if connection.scalar(due.limit(1)) is None:
         return
     dialects.office_alone(connection)

@@ -255,33 +255,36 @@ class Imports:
         if the clock was set back since then.
         """
         due = import_turns.first_due(self._kind, now_ms)
-
-        def work(connection: Connection) -> ImportView | None:
-            import_turns.number_due(connection, self._kind, now_ms)
-            c = machine_imports.c
-            # A clock that was set back must not make a hold last for ever.
-            free = or_(
-                c.holder == holder, c.held_until_ms <= now_ms, c.held_until_ms > now_ms + held_ms
-            )
-            free = and_(free, c.import_id.not_in(besides))
-            served = import_turns.next_served(self._kind, free, only=only)
-            row = connection.execute(
-                update(machine_imports)
-                .where(
-                    c.import_id == connection.scalar(served), c.state == ImportState.RUNNING, free
-                )
-                .values(
-                    holder=holder,
-                    held_until_ms=now_ms + held_ms,
-                    started_at_ms=func.coalesce(c.started_at_ms, now_ms),
-                )
-                .returning(*machine_imports.c)
-            ).one_or_none()
-            return None if row is None else _view(row)
-
         if await self._db.read(lambda connection: connection.scalar(due)) is None:
-            return None  # nothing is written at rest
-        return await self._db.write(work)
+            return None
+        begins = import_turns.not_numbered(self._kind, now_ms).limit(1)
+        if await self._db.read(lambda connection: connection.scalar(begins)) is not None:
+            await self._db.write(
+                lambda connection: import_turns.number_due(connection, self._kind, now_ms)
+            )
+        c = machine_imports.c
+        # Clocks differ, and one that was set back must not make a hold last for ever.
+        free = or_(
+            c.holder == holder, c.held_until_ms <= now_ms, c.held_until_ms > now_ms + 2 * held_ms
+        )
+        free = and_(free, c.import_id.not_in(besides))
+        served = import_turns.next_served(self._kind, free, only=only)
+        # It looks at many lines: no commit of a machine waits for that, where there is one writer.
+        import_id = await self._db.read(lambda connection: connection.scalar(served))
+        if import_id is None:
+            return None
+        taken = (
+            update(machine_imports)
+            .where(c.import_id == import_id, c.state == ImportState.RUNNING, free)
+            .values(
+                holder=holder,
+                held_until_ms=now_ms + held_ms,
+                started_at_ms=func.coalesce(c.started_at_ms, now_ms),
+            )
+            .returning(*c)
+        )
+        row = await self._db.write(lambda connection: connection.execute(taken).one_or_none())
+        return None if row is None else _view(row)
 
     async def let_go(self, holder: str, *, only: str = "", now_ms: int = 0) -> None:
         """Let others go on at once, with all of what it holds or ``only`` with this one, which is

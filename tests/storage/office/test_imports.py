@@ -81,6 +81,14 @@ async def test_one_holds_an_import_until_its_hold_runs_out(db: Database) -> None
     assert await take(imports, "c", 1) is not None
 
 
+async def test_a_clock_that_is_a_little_behind_takes_no_hold_away(db: Database) -> None:
+    """Two gateways' clocks differ by seconds, and what one holds the other leaves."""
+    imports = await begun(db)
+    assert await take(imports, "a", 100_000) is not None
+    for behind_ms in (1, 5_000, HELD_MS):
+        assert None is await take(imports, "b", 100_000 - behind_ms)
+
+
 async def test_lines_are_told_once_and_by_who_holds_it(db: Database) -> None:
     """The import ends with its last line, and the log says how."""
     imports = await begun(db)

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     Update,
     func,
@@ -22,10 +23,13 @@ from sqlalchemy import (
 )
 
 from storage.database import dialects
+from storage.fleet.changes import MachineChange, Making
+from storage.office.deeds import NotPossible
 from storage.tables import machine_import_lines, machine_imports
 
 RUNNING, WAITING = "RUNNING", "WAITING"
 """The states of an import and of a line that has something before it."""
+LINE_ENDED = "LINE_ENDED"
 
 
 def first_due(kind: str, now_ms: int) -> Select[Any]:
@@ -102,6 +106,31 @@ def lines_to_carry_out(import_id: str, kind: str, number: int, limit: int) -> Se
         _nobody_before(c.machine_id, kind, number),
     )
     return wanted.order_by(c.line).limit(limit)
+
+
+def check_goes_on(connection: Connection, import_id: str, line: int) -> None:
+    """Raise NotPossible (LINE_ENDED) if the line's import was stopped, or if somebody else has
+    carried the line out, who held it since this one hung. In the transaction of the line's change:
+    whoever stops the import waits for its end, and what is ordered then has the last word.
+    """
+    c, of = machine_imports.c, machine_import_lines.c
+    runs = select(c.import_id).where(c.import_id == import_id, c.state == RUNNING)
+    waits = select(of.line).where(of.import_id == import_id, of.line == line, of.state == WAITING)
+    for wanted in (runs.with_for_update(read=True), waits):
+        if connection.scalar(wanted) is None:
+            raise NotPossible(
+                LINE_ENDED, f"line {line} of {import_id} is not to be carried out any more"
+            )
+
+
+def while_it_goes_on(import_id: str, line: int, change: MachineChange) -> Making:
+    """Return the change of a machine that a line makes, which ``check_goes_on`` may refuse."""
+
+    def made(connection: Connection, _: Row[Any]) -> MachineChange:
+        check_goes_on(connection, import_id, line)
+        return change
+
+    return made
 
 
 def _nobody_before(machine_id: ColumnElement[str], kind: Any, number: Any) -> Any:

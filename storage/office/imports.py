@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     Select,
@@ -303,12 +302,15 @@ class Imports:
         self, import_id: str, lines: Sequence[ImportLine], *, holder: str, now_ms: int
     ) -> ImportView:
         """Say what became of lines, if ``holder`` still holds the import and they still wait, and
-        end the import if nothing waits or too much failed.
+        end the import if nothing waits or too much failed. What was done before somebody stopped it
+        is told as done.
         """
 
         def work(connection: Connection) -> ImportView:
             there = self._there(connection, import_id, lock=True)
-            if not connection.scalar(select(exists().where(_held(import_id, holder)))):
+            c = machine_imports.c
+            held = exists().where(c.import_id == import_id, c.holder == holder)
+            if not connection.scalar(select(held)):
                 return there
             done = failed = 0
             for one in lines:
@@ -324,13 +326,15 @@ class Imports:
                 counted = told.rowcount == 1
                 done += counted and one.state is LineState.DONE
                 failed += counted and one.state is LineState.FAILED
-            c = machine_imports.c
             connection.execute(
                 update(machine_imports)
                 .where(c.import_id == import_id)
                 .values(done_count=c.done_count + done, failed_count=c.failed_count + failed)
             )
-            return _ended_if_it_is(connection, self._there(connection, import_id), now_ms)
+            told_of = self._there(connection, import_id)
+            if there.state is not ImportState.RUNNING:
+                return told_of
+            return _ended_if_it_is(connection, told_of, now_ms)
 
         return await self._db.write(work)
 
@@ -382,11 +386,6 @@ def lines_of(import_id: str, state: LineState, after: int, limit: int) -> Select
         c.import_id == import_id, c.state == state, c.line > after
     )
     return wanted.order_by(c.line).limit(limit)
-
-
-def _held(import_id: str, holder: str) -> ColumnElement[bool]:
-    c = machine_imports.c
-    return and_(c.import_id == import_id, c.state == ImportState.RUNNING, c.holder == holder)
 
 
 def _ended_if_it_is(connection: Connection, view: ImportView, now_ms: int) -> ImportView:

@@ -8,14 +8,17 @@ when its time has come. A line waits as long as one that began before has a line
 waiting; so no two wait for each other.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Exists,
     Row,
     Select,
     Update,
+    and_,
     func,
     or_,
     select,
@@ -97,14 +100,27 @@ def next_served(kind: str, free: ColumnElement[bool], *, only: str = "") -> Sele
     return wanted.order_by(c.held_until_ms, c.number).limit(1)
 
 
-def lines_to_carry_out(import_id: str, kind: str, number: int, limit: int) -> Select[Any]:
-    """Return the query for the first lines of an import that may be carried out."""
+def begun_later(kind: str, number: int) -> Select[Any]:
+    """Return the query for one that runs and began after this one."""
+    c = machine_imports.c
+    later = select(c.import_id).where(c.kind == kind, c.state == RUNNING, c.number > number)
+    return later.limit(1)
+
+
+def lines_to_carry_out(
+    import_id: str, kind: str, number: int, limit: int, *, waited_for: bool = False
+) -> Select[Any]:
+    """Return the query for the first lines of an import that may be carried out; those alone for
+    which one that began later waits if they are to be ``waited_for``.
+    """
     c = machine_import_lines.c
     wanted = select(machine_import_lines).where(
         c.import_id == import_id,
         c.state == WAITING,
         _nobody_before(c.machine_id, kind, number),
     )
+    if waited_for:
+        wanted = wanted.where(_waits(c.machine_id, kind, lambda other: other > number))
     return wanted.order_by(c.line).limit(limit)
 
 
@@ -133,18 +149,26 @@ def while_it_goes_on(import_id: str, line: int, change: MachineChange) -> Making
     return made
 
 
-def _nobody_before(machine_id: ColumnElement[str], kind: Any, number: Any) -> Any:
-    earlier, its = machine_imports.alias("earlier"), machine_import_lines.alias("its")
-    before = (
+def _nobody_before(machine_id: ColumnElement[str], kind: Any, number: Any) -> ColumnElement[bool]:
+    return ~_waits(machine_id, kind, lambda other: and_(other > 0, other < number))
+
+
+def _waits(
+    machine_id: ColumnElement[str],
+    kind: Any,
+    which: Callable[[ColumnElement[int]], ColumnElement[bool]],
+) -> Exists:
+    """Tell whether another import still has a line of this machine waiting."""
+    other, its = machine_imports.alias("other"), machine_import_lines.alias("its")
+    waiting = (
         select(its.c.line)
-        .join(earlier, earlier.c.import_id == its.c.import_id)
+        .join(other, other.c.import_id == its.c.import_id)
         .where(
             its.c.machine_id == machine_id,
             its.c.state == WAITING,
-            earlier.c.kind == kind,
-            earlier.c.state == RUNNING,
-            earlier.c.number > 0,
-            earlier.c.number < number,
+            other.c.kind == kind,
+            other.c.state == RUNNING,
+            which(other.c.number),
         )
     )
-    return ~before.correlate_except(earlier, its).exists()
+    return waiting.correlate_except(other, its).exists()

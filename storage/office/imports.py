@@ -231,13 +231,21 @@ class Imports:
         )
 
     async def carried_out_next(self, view: ImportView) -> Sequence[ImportLine]:
-        """Return the first lines that may be carried out now, as many as in a second."""
-        wanted = import_turns.lines_to_carry_out(
-            view.import_id, self._kind, view.number, view.lines_per_s
-        )
-        return await self._db.read(
-            lambda connection: [_line(row) for row in connection.execute(wanted)]
-        )
+        """Return the first lines that may be carried out now, as many as in a second: first those
+        for which one that began later waits, so that it does not wait for all of a large one.
+        """
+        of = (view.import_id, self._kind, view.number, view.lines_per_s)
+
+        def work(connection: Connection) -> list[ImportLine]:
+            rows = list(connection.execute(import_turns.lines_to_carry_out(*of)))
+            later = import_turns.begun_later(self._kind, view.number)
+            if len(rows) == view.lines_per_s and connection.scalar(later) is not None:
+                waited_for = import_turns.lines_to_carry_out(*of, waited_for=True)
+                rows = [*connection.execute(waited_for), *rows]
+            lines = {row.line: _line(row) for row in rows}
+            return list(lines.values())[: view.lines_per_s]
+
+        return await self._db.read(work)
 
     async def take(
         self,

@@ -272,7 +272,9 @@ class Imports:
         c = machine_imports.c
         # Clocks differ, and one that was set back must not make a hold last for ever.
         free = or_(
-            c.holder == holder, c.held_until_ms <= now_ms, c.held_until_ms > now_ms + 2 * held_ms
+            c.holder.in_(("", holder)),
+            c.held_until_ms <= now_ms,
+            c.held_until_ms > now_ms + 2 * held_ms,
         )
         free = and_(free, c.import_id.not_in(besides))
         served = import_turns.next_served(self._kind, free, only=only)
@@ -303,7 +305,7 @@ class Imports:
         )
         if only:
             free = free.where(c.import_id == only)
-        done = free.values(held_until_ms=now_ms)
+        done = free.values(holder="", held_until_ms=now_ms)
         await self._db.write(lambda connection: connection.execute(done))
 
     async def ended(

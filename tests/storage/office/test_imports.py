@@ -87,6 +87,9 @@ async def test_a_clock_that_is_a_little_behind_takes_no_hold_away(db: Database) 
     assert await take(imports, "a", 100_000) is not None
     for behind_ms in (1, 5_000, HELD_MS):
         assert None is await take(imports, "b", 100_000 - behind_ms)
+    # Nor does one that is ahead keep what it let go.
+    await imports.let_go("a", only="i-1", now_ms=100_000)
+    assert await take(imports, "b", 95_000) is not None
 
 
 async def test_lines_are_told_once_and_by_who_holds_it(db: Database) -> None:

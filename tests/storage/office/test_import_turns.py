@@ -1,13 +1,16 @@
 """Applications go side by side, and each machine ends as the one says that began last."""
 
+import asyncio
+
 import pytest
 
-from storage.database.engine import Database
+from storage.database.engine import Database, StorageConfig
 from storage.office import import_turns
 from storage.office.deeds import Deed, NotPossible
 from storage.office.imports import ImportKind, ImportLine, Imports, ImportView, LineState
 from tests.storage.office.places import by
 from tests.storage.office.plans import goes_along
+from tests.storage.slow_commits import held_beside, on_postgres, waiting
 
 HELD_MS = 1_000
 
@@ -105,6 +108,23 @@ async def test_a_line_that_ended_changes_nothing(db: Database) -> None:
     await imports.stop("a", by(), reason="enough")
     with pytest.raises(NotPossible, match="line 2 of a"):
         await goes_on(db, 2)
+
+
+@on_postgres
+async def test_who_stops_it_waits_for_what_is_being_done(on_server: str) -> None:
+    """What is ordered behind the stop comes behind the change of the line that is under way."""
+    async with held_beside(on_server) as (_, gateway):
+        db = await Database.open(StorageConfig(url=on_server))
+        imports = Imports(db, ImportKind.PLANOGRAMS)
+        await ordered(imports, "a", "VM-1")
+        doing = asyncio.create_task(goes_on(gateway, 1))
+        await gateway.written.wait()
+        stopping = asyncio.create_task(imports.stop("a", by(), reason="enough"))
+        await waiting(db, 1)
+        assert not stopping.done()
+        gateway.go_on.set()
+        await asyncio.gather(doing, stopping)
+        await db.close()
 
 
 async def goes_on(db: Database, line: int) -> None:

@@ -8,7 +8,7 @@ from gateway.office.errors import deed_of, in_words
 from gateway.office.goods_fields import QUANTITY_MAX
 from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import stock_service_pb2 as wire
-from storage.office.pars import Pars, ParsView
+from storage.office.pars import Check, Pars, ParsView
 
 COLUMNS_MAX = 128
 SALES_DAYS, SALES_DAYS_MAX = 28, 90
@@ -19,10 +19,13 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockCalls:
-    """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``."""
+    """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``.
+    ``check`` may refuse a change in its transaction.
+    """
 
     pars: Pars
     clock: Clock
+    check: Check | None = None
 
     async def set_pars(self, request: wire.SetParsRequest, act: Act) -> ParsView:
         """SetPars."""
@@ -40,7 +43,9 @@ class StockCalls:
         fields.done()
         deed = deed_of(act, "SetPars", self.clock)
         with in_words():
-            return await self.pars.set(request.machine_id, wanted, deed, etag=request.etag)
+            return await self.pars.set(
+                request.machine_id, wanted, deed, etag=request.etag, check=self.check
+            )
 
 
 def since_ms(

@@ -8,13 +8,17 @@ when its time has come. A line waits as long as one that began before has a line
 waiting; so no two wait for each other.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Exists,
+    Row,
     Select,
     Update,
+    and_,
     func,
     or_,
     select,
@@ -22,10 +26,13 @@ from sqlalchemy import (
 )
 
 from storage.database import dialects
+from storage.fleet.changes import MachineChange, Making
+from storage.office.deeds import NotPossible
 from storage.tables import machine_import_lines, machine_imports
 
 RUNNING, WAITING = "RUNNING", "WAITING"
 """The states of an import and of a line that has something before it."""
+LINE_ENDED = "LINE_ENDED"
 
 
 def first_due(kind: str, now_ms: int) -> Select[Any]:
@@ -44,14 +51,21 @@ def next_number(connection: Connection, kind: str) -> int:
     return (connection.scalar(newest) or 0) + 1
 
 
-def number_due(connection: Connection, kind: str, now_ms: int) -> None:
-    """Let what was ordered for a moment that has come begin, the earliest first."""
+def not_numbered(kind: str, now_ms: int) -> Select[Any]:
+    """Return the query for what was ordered for a moment that has come and has not begun, the
+    earliest first.
+    """
     c = machine_imports.c
-    due = (
+    return (
         select(c.import_id)
         .where(c.kind == kind, c.state == RUNNING, c.from_ms <= now_ms, c.number == 0)
         .order_by(c.from_ms, c.created_at_ms, c.import_id)
     )
+
+
+def number_due(connection: Connection, kind: str, now_ms: int) -> None:
+    """Let what was ordered for a moment that has come begin, the earliest first."""
+    due = not_numbered(kind, now_ms)
     if connection.scalar(due.limit(1)) is None:
         return
     dialects.office_alone(connection)
@@ -86,29 +100,75 @@ def next_served(kind: str, free: ColumnElement[bool], *, only: str = "") -> Sele
     return wanted.order_by(c.held_until_ms, c.number).limit(1)
 
 
-def lines_to_carry_out(import_id: str, kind: str, number: int, limit: int) -> Select[Any]:
-    """Return the query for the first lines of an import that may be carried out."""
+def begun_later(kind: str, number: int) -> Select[Any]:
+    """Return the query for one that runs and began after this one."""
+    c = machine_imports.c
+    later = select(c.import_id).where(c.kind == kind, c.state == RUNNING, c.number > number)
+    return later.limit(1)
+
+
+def lines_to_carry_out(
+    import_id: str, kind: str, number: int, limit: int, *, waited_for: bool = False
+) -> Select[Any]:
+    """Return the query for the first lines of an import that may be carried out; those alone for
+    which one that began later waits if they are to be ``waited_for``.
+    """
     c = machine_import_lines.c
     wanted = select(machine_import_lines).where(
         c.import_id == import_id,
         c.state == WAITING,
         _nobody_before(c.machine_id, kind, number),
     )
+    if waited_for:
+        wanted = wanted.where(_waits(c.machine_id, kind, lambda other: other > number))
     return wanted.order_by(c.line).limit(limit)
 
 
-def _nobody_before(machine_id: ColumnElement[str], kind: Any, number: Any) -> Any:
-    earlier, its = machine_imports.alias("earlier"), machine_import_lines.alias("its")
-    before = (
+def check_goes_on(connection: Connection, import_id: str, line: int) -> None:
+    """Raise NotPossible (LINE_ENDED) if the line's import was stopped, or if somebody else has
+    carried the line out, who held it since this one hung. In the transaction of the line's change:
+    whoever stops the import waits for its end, and what is ordered then has the last word.
+    """
+    c, of = machine_imports.c, machine_import_lines.c
+    runs = select(c.import_id).where(c.import_id == import_id, c.state == RUNNING)
+    waits = select(of.line).where(of.import_id == import_id, of.line == line, of.state == WAITING)
+    for wanted in (runs.with_for_update(read=True), waits):
+        if connection.scalar(wanted) is None:
+            raise NotPossible(
+                LINE_ENDED, f"line {line} of {import_id} is not to be carried out any more"
+            )
+
+
+def while_it_goes_on(import_id: str, line: int, change: MachineChange) -> Making:
+    """Return the change of a machine that a line makes, which ``check_goes_on`` may refuse."""
+
+    def made(connection: Connection, _: Row[Any]) -> MachineChange:
+        check_goes_on(connection, import_id, line)
+        return change
+
+    return made
+
+
+def _nobody_before(machine_id: ColumnElement[str], kind: Any, number: Any) -> ColumnElement[bool]:
+    return ~_waits(machine_id, kind, lambda other: and_(other > 0, other < number))
+
+
+def _waits(
+    machine_id: ColumnElement[str],
+    kind: Any,
+    which: Callable[[ColumnElement[int]], ColumnElement[bool]],
+) -> Exists:
+    """Tell whether another import still has a line of this machine waiting."""
+    other, its = machine_imports.alias("other"), machine_import_lines.alias("its")
+    waiting = (
         select(its.c.line)
-        .join(earlier, earlier.c.import_id == its.c.import_id)
+        .join(other, other.c.import_id == its.c.import_id)
         .where(
             its.c.machine_id == machine_id,
             its.c.state == WAITING,
-            earlier.c.kind == kind,
-            earlier.c.state == RUNNING,
-            earlier.c.number > 0,
-            earlier.c.number < number,
+            other.c.kind == kind,
+            other.c.state == RUNNING,
+            which(other.c.number),
         )
     )
-    return ~before.correlate_except(earlier, its).exists()
+    return waiting.correlate_except(other, its).exists()

@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     Select,
@@ -232,13 +231,21 @@ class Imports:
         )
 
     async def carried_out_next(self, view: ImportView) -> Sequence[ImportLine]:
-        """Return the first lines that may be carried out now, as many as in a second."""
-        wanted = import_turns.lines_to_carry_out(
-            view.import_id, self._kind, view.number, view.lines_per_s
-        )
-        return await self._db.read(
-            lambda connection: [_line(row) for row in connection.execute(wanted)]
-        )
+        """Return the first lines that may be carried out now, as many as in a second: first those
+        for which one that began later waits, so that it does not wait for all of a large one.
+        """
+        of = (view.import_id, self._kind, view.number, view.lines_per_s)
+
+        def work(connection: Connection) -> list[ImportLine]:
+            rows = list(connection.execute(import_turns.lines_to_carry_out(*of)))
+            later = import_turns.begun_later(self._kind, view.number)
+            if len(rows) == view.lines_per_s and connection.scalar(later) is not None:
+                waited_for = import_turns.lines_to_carry_out(*of, waited_for=True)
+                rows = [*connection.execute(waited_for), *rows]
+            lines = {row.line: _line(row) for row in rows}
+            return list(lines.values())[: view.lines_per_s]
+
+        return await self._db.read(work)
 
     async def take(
         self,
@@ -255,33 +262,38 @@ class Imports:
         if the clock was set back since then.
         """
         due = import_turns.first_due(self._kind, now_ms)
-
-        def work(connection: Connection) -> ImportView | None:
-            import_turns.number_due(connection, self._kind, now_ms)
-            c = machine_imports.c
-            # A clock that was set back must not make a hold last for ever.
-            free = or_(
-                c.holder == holder, c.held_until_ms <= now_ms, c.held_until_ms > now_ms + held_ms
-            )
-            free = and_(free, c.import_id.not_in(besides))
-            served = import_turns.next_served(self._kind, free, only=only)
-            row = connection.execute(
-                update(machine_imports)
-                .where(
-                    c.import_id == connection.scalar(served), c.state == ImportState.RUNNING, free
-                )
-                .values(
-                    holder=holder,
-                    held_until_ms=now_ms + held_ms,
-                    started_at_ms=func.coalesce(c.started_at_ms, now_ms),
-                )
-                .returning(*machine_imports.c)
-            ).one_or_none()
-            return None if row is None else _view(row)
-
         if await self._db.read(lambda connection: connection.scalar(due)) is None:
-            return None  # nothing is written at rest
-        return await self._db.write(work)
+            return None
+        begins = import_turns.not_numbered(self._kind, now_ms).limit(1)
+        if await self._db.read(lambda connection: connection.scalar(begins)) is not None:
+            await self._db.write(
+                lambda connection: import_turns.number_due(connection, self._kind, now_ms)
+            )
+        c = machine_imports.c
+        # Clocks differ, and one that was set back must not make a hold last for ever.
+        free = or_(
+            c.holder.in_(("", holder)),
+            c.held_until_ms <= now_ms,
+            c.held_until_ms > now_ms + 2 * held_ms,
+        )
+        free = and_(free, c.import_id.not_in(besides))
+        served = import_turns.next_served(self._kind, free, only=only)
+        # It looks at many lines: no commit of a machine waits for that, where there is one writer.
+        import_id = await self._db.read(lambda connection: connection.scalar(served))
+        if import_id is None:
+            return None
+        taken = (
+            update(machine_imports)
+            .where(c.import_id == import_id, c.state == ImportState.RUNNING, free)
+            .values(
+                holder=holder,
+                held_until_ms=now_ms + held_ms,
+                started_at_ms=func.coalesce(c.started_at_ms, now_ms),
+            )
+            .returning(*c)
+        )
+        row = await self._db.write(lambda connection: connection.execute(taken).one_or_none())
+        return None if row is None else _view(row)
 
     async def let_go(self, holder: str, *, only: str = "", now_ms: int = 0) -> None:
         """Let others go on at once, with all of what it holds or ``only`` with this one, which is
@@ -293,19 +305,22 @@ class Imports:
         )
         if only:
             free = free.where(c.import_id == only)
-        done = free.values(held_until_ms=now_ms)
+        done = free.values(holder="", held_until_ms=now_ms)
         await self._db.write(lambda connection: connection.execute(done))
 
     async def ended(
         self, import_id: str, lines: Sequence[ImportLine], *, holder: str, now_ms: int
     ) -> ImportView:
         """Say what became of lines, if ``holder`` still holds the import and they still wait, and
-        end the import if nothing waits or too much failed.
+        end the import if nothing waits or too much failed. What was done before somebody stopped it
+        is told as done.
         """
 
         def work(connection: Connection) -> ImportView:
             there = self._there(connection, import_id, lock=True)
-            if not connection.scalar(select(exists().where(_held(import_id, holder)))):
+            c = machine_imports.c
+            held = exists().where(c.import_id == import_id, c.holder == holder)
+            if not connection.scalar(select(held)):
                 return there
             done = failed = 0
             for one in lines:
@@ -321,13 +336,15 @@ class Imports:
                 counted = told.rowcount == 1
                 done += counted and one.state is LineState.DONE
                 failed += counted and one.state is LineState.FAILED
-            c = machine_imports.c
             connection.execute(
                 update(machine_imports)
                 .where(c.import_id == import_id)
                 .values(done_count=c.done_count + done, failed_count=c.failed_count + failed)
             )
-            return _ended_if_it_is(connection, self._there(connection, import_id), now_ms)
+            told_of = self._there(connection, import_id)
+            if there.state is not ImportState.RUNNING:
+                return told_of
+            return _ended_if_it_is(connection, told_of, now_ms)
 
         return await self._db.write(work)
 
@@ -379,11 +396,6 @@ def lines_of(import_id: str, state: LineState, after: int, limit: int) -> Select
         c.import_id == import_id, c.state == state, c.line > after
     )
     return wanted.order_by(c.line).limit(limit)
-
-
-def _held(import_id: str, holder: str) -> ColumnElement[bool]:
-    c = machine_imports.c
-    return and_(c.import_id == import_id, c.state == ImportState.RUNNING, c.holder == holder)
 
 
 def _ended_if_it_is(connection: Connection, view: ImportView, now_ms: int) -> ImportView:

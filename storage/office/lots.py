@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from actors.machine.goods import GoodsKind
 from storage.database.engine import Database
-from storage.tables import goods_balances, goods_lots, goods_moves
+from storage.tables import goods_arrivals, goods_balances, goods_lots, goods_moves
 
 LotKey = tuple[str, str, str]
 """Last day, product and lot."""
@@ -96,16 +96,17 @@ class Lots:
 
 def lots_page(until: str, after: LotKey, limit: int) -> Select[Any]:
     """Return the query for a page of lots."""
-    c, b = goods_lots.c, goods_balances.c
+    c = goods_lots.c
     key = (c.expires_on, c.product, c.lot)
-    in_stores = (
+    counted, arrived = (
         # PostgreSQL sums into numeric, which Python has as a Decimal and protobuf refuses.
-        select(cast(func.coalesce(func.sum(b.quantity), 0), BigInteger))
-        .where(b.product == c.product, b.lot == c.lot)
+        select(cast(func.coalesce(func.sum(of.c.quantity), 0), BigInteger))
+        .where(of.c.product == c.product, of.c.lot == c.lot)
         .scalar_subquery()
+        for of in (goods_balances, goods_arrivals)
     )
     return (
-        select(goods_lots, in_stores.label("in_stores"))
+        select(goods_lots, (counted + arrived).label("in_stores"))
         .where(
             c.expires_on > "",
             c.expires_on <= until,

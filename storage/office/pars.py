@@ -4,7 +4,7 @@ Flows in: pars, column by column. Flows out: all that a machine has, under one e
 product that the planogram had when it was set: if the column gets another one, it says nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from storage.fleet.changes import etag_of
 from storage.office import deeds
 from storage.office.deeds import Deed, DeedPlan, Detail, EtagOutdated, NotPossible, NotThere
 from storage.tables import column_pars, machines, planogram_columns
+
+Check = Callable[[Connection], None]
+"""Refuses a change, within its transaction, by raising."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +64,25 @@ class Pars:
         return await self._db.read(work)
 
     async def set(
-        self, machine_id: str, wanted: Mapping[str, int], deed: Deed, *, etag: str = ""
+        self,
+        machine_id: str,
+        wanted: Mapping[str, int],
+        deed: Deed,
+        *,
+        etag: str = "",
+        check: Check | None = None,
     ) -> ParsView:
-        """Set the pars of some columns; 0 takes one away. Raises NotThere, EtagOutdated or
-        NotPossible (PAR_DOES_NOT_FIT, MACHINE_RETIRED).
+        """Set the pars of some columns; 0 takes one away. ``check`` may refuse it in its
+        transaction. Raises NotThere, EtagOutdated or NotPossible (PAR_DOES_NOT_FIT,
+        MACHINE_RETIRED).
         """
 
         def plan(connection: Connection) -> DeedPlan[ParsView]:
             # Two who set pars of one machine wait for each other here.
             _machine(connection, machine_id, lock=deed.locks)
             deeds.check_in_fleet(connection, machine_id)
+            if check is not None:
+                check(connection)
             before = _pars(connection, machine_id)
             there = _shown(machine_id, before)
             if etag and etag != there.etag:

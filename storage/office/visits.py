@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Delete, Select, delete, func, insert, select, update
 
 from actors.machine import goods as words
 from actors.machine.goods import GoodsKind, visit_place
@@ -198,7 +198,7 @@ class Visits:
                 result=VisitAccount(
                     visit=after, lines=_with(_lines(connection, visit), returned, lost), left=()
                 ),
-                writes=(*moves, (changed, ())),
+                writes=(*moves, (_emptied(place), ()), (changed, ())),
                 details=(Detail(said=said, machine_id=there.machine_id),),
             )
 
@@ -294,6 +294,12 @@ def _left(
         now = balances_at(connection, keys, lock=True)
         rows = [replace(row, quantity=now.get(row.key, 0)) for row in rows]
     return rows
+
+
+def _emptied(place: str) -> Delete:
+    """Return what takes a place away at which nothing is any more: nobody comes there again."""
+    c = goods_balances.c
+    return delete(goods_balances).where(c.place == place, c.quantity == 0)
 
 
 def _accounted(

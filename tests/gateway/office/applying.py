@@ -48,6 +48,12 @@ async def made(site: Site, price_minor: int | None = 600, **more: Any) -> Any:
     return (await site.planograms.CreatePlanogramTemplate(request)).template
 
 
+async def changed(site: Site, price_minor: int, **more: Any) -> None:
+    """Let the template be another one."""
+    request = wire.UpdatePlanogramTemplateRequest(template=template(price_minor, **more))
+    await site.planograms.UpdatePlanogramTemplate(request)
+
+
 async def applied(site: Site, *, at_ms: int | None = None, **asked: Any) -> Any:
     """Apply the template to all machines."""
     asked.setdefault("selector", EVERYONE)

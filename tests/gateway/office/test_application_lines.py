@@ -1,21 +1,27 @@
 """A machine gets its planogram and its pars once, whatever becomes of gateways and customers."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
 from actors.ports import StoreError
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
-from gateway.office.import_worker import HELD_MS
+from gateway.office.import_worker import HELD_MS, Lines
 from gateway.office.v1 import planogram_pb2, stock_service_pb2
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.v1 import machine_pb2 as machines_wire
-from storage.office.imports import ImportView
+from storage.office.imports import ImportLine, ImportView
 from storage.tables import vends
 from tests.gateway.office.applying import (
+    ANN,
     EVERYONE,
     Set,
     applied,
     carried_out,
+    changed,
     listed,
     looked_at,
     made,
@@ -100,6 +106,76 @@ async def test_a_line_fails_with_what_set_planogram_would_say(site: Site) -> Non
         wire.ListApplicationLinesRequest(application_id=asked.application.application_id)
     )
     assert [("VM-1", True)] == [(one.machine_id, "retired" in one.problem) for one in failed.lines]
+
+
+@dataclass
+class Late:
+    """Lines that are begun when somebody has done ``first``: the gateway hung until then."""
+
+    lines: Lines
+    first: Callable[[], Awaitable[None]]
+
+    async def carry_out(self, line: ImportLine, of: ImportView) -> ImportLine:
+        await self.first()
+        return await self.lines.carry_out(line, of)
+
+
+async def test_what_was_stopped_does_nothing_more(site: Site) -> None:
+    """A gateway was about to carry a line out when somebody stopped its application and ordered
+    another one, which is done before: that one has the last word, with its pars.
+    """
+    await products(site, "cola")
+    await site.register("VM-1")
+    await made(site, 600, par=8)
+    wrong = await applied(site)
+    late = worker(site, "gw-1")
+
+    async def stopped() -> None:
+        await site.planograms.StopPlanogramApplication(
+            wire.StopPlanogramApplicationRequest(application_id=wrong.application.application_id),
+            metadata=ANN,
+        )
+        await changed(site, 700, par=5)
+        await applied(site)
+        assert await carried_out(worker(site, "gw-2"))
+
+    late.lines = Late(late.lines, stopped)
+    assert await late.once()
+    assert (700, 2) == await price(site)
+    pars = await site.stock.GetPars(stock_service_pb2.GetParsRequest(machine_id="VM-1"))
+    assert [5] == [one.par for one in pars.pars]
+    done = await looked_at(site, wrong.application.application_id)
+    assert (planogram_pb2.APPLICATION_STATE_STOPPED, 0, 0) == (
+        done.state,
+        done.done_count,
+        done.failed_count,
+    )
+
+
+async def test_what_was_done_when_it_was_stopped_is_told_as_done(site: Site) -> None:
+    """The machine had its planogram, and somebody stopped the application before the gateway said
+    so: it still does.
+    """
+    await products(site, "cola")
+    await site.register("VM-1")
+    await made(site, 600)
+    asked = await applied(site)
+    here = worker(site)
+    kept = here.imports.ended
+
+    async def stopped(*told: Any, **more: Any) -> ImportView:
+        await site.planograms.StopPlanogramApplication(
+            wire.StopPlanogramApplicationRequest(application_id=asked.application.application_id),
+            metadata=ANN,
+        )
+        return await kept(*told, **more)
+
+    here.imports.ended = stopped  # type: ignore[method-assign]
+    await here.once()
+    here.imports.ended = kept  # type: ignore[method-assign]
+    assert (600, 2) == await price(site)
+    done = await looked_at(site, asked.application.application_id)
+    assert (planogram_pb2.APPLICATION_STATE_STOPPED, 1) == (done.state, done.done_count)
 
 
 async def test_the_price_charged_is_the_price_shown(site: Site) -> None:

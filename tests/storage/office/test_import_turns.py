@@ -1,11 +1,16 @@
 """Applications go side by side, and each machine ends as the one says that began last."""
 
-from storage.database.engine import Database
+import asyncio
+
+import pytest
+
+from storage.database.engine import Database, StorageConfig
 from storage.office import import_turns
-from storage.office.deeds import Deed
+from storage.office.deeds import Deed, NotPossible
 from storage.office.imports import ImportKind, ImportLine, Imports, ImportView, LineState
 from tests.storage.office.places import by
 from tests.storage.office.plans import goes_along
+from tests.storage.slow_commits import held_beside, on_postgres, waiting
 
 HELD_MS = 1_000
 
@@ -77,6 +82,56 @@ async def test_those_about_other_machines_go_side_by_side(db: Database) -> None:
     assert ["VM-2"] == await free(imports, c)
 
 
+async def test_what_another_one_waits_for_is_first(db: Database) -> None:
+    """One machine's new planogram does not wait for all of a large application's."""
+    imports = Imports(db, ImportKind.PLANOGRAMS)
+    many = [f"VM-{number:02}" for number in range(1, 31)]
+    await ordered(imports, "a", *many)
+    await ordered(imports, "b", "VM-30", "VM-02")
+    a = await take(imports, "gw-1")
+    first = ["VM-02", "VM-30", "VM-01", "VM-03"]
+    assert (first, 9) == ((there := await free(imports, a))[:4], len(set(there)))
+    await imports.stop("b", by(), reason="enough")
+    assert many[:9] == await free(imports, a)
+
+
+async def test_a_line_that_ended_changes_nothing(db: Database) -> None:
+    """Its application was stopped, or another gateway has carried it out meanwhile."""
+    imports = Imports(db, ImportKind.PLANOGRAMS)
+    await ordered(imports, "a", "VM-1", "VM-2")
+    a = await take(imports, "gw-1")
+    assert a is not None
+    await done(imports, a, "gw-1", "VM-1")
+    await goes_on(db, 2)
+    with pytest.raises(NotPossible, match="line 1 of a"):
+        await goes_on(db, 1)
+    await imports.stop("a", by(), reason="enough")
+    with pytest.raises(NotPossible, match="line 2 of a"):
+        await goes_on(db, 2)
+
+
+@on_postgres
+async def test_who_stops_it_waits_for_what_is_being_done(on_server: str) -> None:
+    """What is ordered behind the stop comes behind the change of the line that is under way."""
+    async with held_beside(on_server) as (_, gateway):
+        db = await Database.open(StorageConfig(url=on_server))
+        imports = Imports(db, ImportKind.PLANOGRAMS)
+        await ordered(imports, "a", "VM-1")
+        doing = asyncio.create_task(goes_on(gateway, 1))
+        await gateway.written.wait()
+        stopping = asyncio.create_task(imports.stop("a", by(), reason="enough"))
+        await waiting(db, 1)
+        assert not stopping.done()
+        gateway.go_on.set()
+        await asyncio.gather(doing, stopping)
+        await db.close()
+
+
+async def goes_on(db: Database, line: int) -> None:
+    """Look whether a line of the import a is still to be carried out."""
+    await db.write(lambda connection: import_turns.check_goes_on(connection, "a", line))
+
+
 async def test_who_ordered_later_is_later_whatever_the_clocks_say(db: Database) -> None:
     """The clock of the gateway that took the second order is behind."""
     imports = Imports(db, ImportKind.PLANOGRAMS)
@@ -126,3 +181,5 @@ async def test_what_is_due_is_found_by_an_index(db: Database) -> None:
     await goes_along(db, import_turns.first_due(ImportKind.PLANOGRAMS, 7), "machine_imports_due")
     lines = import_turns.lines_to_carry_out("a", ImportKind.PLANOGRAMS, 7, 9)
     await goes_along(db, lines, "machine_import_lines_waiting")
+    first = import_turns.lines_to_carry_out("a", ImportKind.PLANOGRAMS, 7, 9, waited_for=True)
+    await goes_along(db, first, "machine_import_lines_waiting")

@@ -103,3 +103,20 @@ async def test_lots_come_as_they_expire(db: Database) -> None:
     plan = await plan_of(db, columns_page("cola", "L1", "a", 9))
     for index in ("goods_moves_by_lot", "goods_moves_by_loads"):
         assert any(index in line for line in plan), plan
+
+
+async def test_what_machines_brought_of_a_lot_is_in_stores(db: Database) -> None:
+    """As soon as it is there, whether or not somebody moves goods there since."""
+    await Products(db).create("cola", ProductContent(), BY)
+    line = GoodsLine(product="cola", lot="L1", quantity=5, expires_on="2027-01-31")
+    goods = Goods(db)
+    errand = Errand(cause="r", from_place=SUPPLIER, to_place="VAN:7", lines=[line])
+    await goods.carry(errand, BY)
+    rows = [
+        row(1, "LOADED", 3, "L1", "FOUND", "COLUMN:VM-1/A1"),
+        row(2, "UNLOADED", 2, "L1", "COLUMN:VM-1/A1", "VAN:7"),
+        row(3, "UNLOADED", 1, "L1", "COLUMN:VM-1/A1", "REMOVED:VM-1"),
+    ]
+    await db.write(lambda connection: connection.execute(insert(goods_moves), rows))
+    (one,) = await Lots(db).page(until="2027-12-31", after=("", "", ""), limit=9)
+    assert (8, int) == (one.in_stores, type(one.in_stores))

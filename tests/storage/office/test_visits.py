@@ -14,7 +14,7 @@ from storage.office.goods import Errand, Goods, GoodsLine
 from storage.office.product_content import ProductContent
 from storage.office.products import Products
 from storage.office.visits import ACCOUNTED_MAX, Visits, VisitsWanted, visits_page
-from storage.tables import audit
+from storage.tables import audit, goods_balances
 from tests.storage.office.plans import goes_along
 from tests.storage.owner import Owner
 from tests.storage.slow_commits import held_beside, on_postgres
@@ -140,3 +140,18 @@ async def test_no_sale_waits_for_who_opens_a_visit(on_server: str) -> None:
         await owner.buy("VM-1")
         gateway.go_on.set()
         assert "v" == (await opening).visit
+
+
+async def test_nothing_is_kept_of_the_place_of_a_visit_that_is_over(db: Database) -> None:
+    """Lists of balances would have to pass it for ever."""
+    await Owner.of(db, "VM-1")
+    visits, goods = Visits(db), Goods(db)
+    await visits.open("v", "VM-1", VAN, by())
+    lines = [GoodsLine(product="cola", quantity=2), GoodsLine(product="tea", quantity=1)]
+    for number, (come_from, to) in enumerate(((FOUND, VAN), (VAN, "VISIT:v"))):
+        moved = Errand(cause=str(number), from_place=come_from, to_place=to, lines=lines)
+        await goods.carry(moved, by())
+    await visits.close("v", lines[:1], lines[1:], by())
+    place = goods_balances.c.place
+    rows = await db.read(lambda connection: connection.scalars(select(place).distinct()).all())
+    assert {VAN} == {row for row in rows if not row.startswith("COLUMN:")}

@@ -119,13 +119,19 @@ def _title(scene: Scene, width: int) -> Text:
 def _addresses(scene: Scene, width: int) -> list[Text]:
     first = scene.machines[0].machine_id if scene.machines else "VM-0001"
     qr = f"{scene.vendgate} qr {first} {scene.calling.qr}"
-    rows = [("pay by hand", scene.control_url), ("a QR code", qr)]
-    if scene.console_link:
-        rows.append(("console", scene.console_link))
-    if scene.screen_url:
-        rows.insert(1, ("a screen", scene.screen_url))
-    told = [line for name, value in rows for line in _wrapped(value, width, indent=f"{name:<13}")]
+    code, *goes_on = _continued(qr, width - 13)
+    told = [
+        *_address("pay by hand", scene.control_url, width),
+        *_address("a screen", scene.screen_url, width),
+        f"{'a QR code':<13}{code.strip()}",
+        *goes_on,
+        *_address("console", scene.console_link, width),
+    ]
     return [*map(Text, told), *_commands(_grpcurl(scene)[:1], width)]
+
+
+def _address(name: str, url: str, width: int) -> list[str]:
+    return _wrapped(url, width, indent=f"{name:<13}") if url else []
 
 
 def _extras(scene: Scene, width: int) -> list[Text]:

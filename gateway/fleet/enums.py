@@ -52,3 +52,8 @@ def words_of(enum: EnumDescriptor) -> list[str]:
 def names_of(enum: EnumDescriptor) -> list[str]:
     """Return all names of an enum as a caller writes them, without UNSPECIFIED."""
     return [f"{prefix_of(enum)}{word}" for word in words_of(enum)]
+
+
+def names_said(enum: EnumDescriptor) -> str:
+    """Return all names of an enum in words, for whoever gave another."""
+    return f"one of {', '.join(names_of(enum))}"

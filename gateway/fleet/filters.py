@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from gateway.fleet import enums
 from gateway.fleet.requests import Fields
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from storage.fleet.lists import MachinesWanted, Wanted
@@ -54,7 +55,9 @@ def machines(fields: Fields, request: fleet_service_pb2.ListMachinesRequest) -> 
     """Return which machines a request asks for, and note in ``fields`` what is wrong with it."""
     fields.part("text", request.text)
     if request.view not in machine_pb2.MachineView.values():
-        fields.wrong("view", "must be a MachineView")
+        fields.wrong(
+            "view", "must be " + enums.names_said(enums.descriptor_of(machine_pb2.MachineView))
+        )
     return MachinesWanted(
         phases=fields.words("phases", machine_pb2.Phase, request.phases),
         text=request.text,

@@ -40,11 +40,12 @@ class MachineCalls:
         """UpdateMachine. The audit row says what was changed, before and after."""
         fields = Fields().machine_id(request.machine.machine_id, field="machine.machine_id")
         change = machine_change(fields, request.machine, request.update_mask)
-        fields.etag(request.etag).done()
+        etag = fields.etag_of(request.etag, request.machine.etag, field="machine.etag")
+        fields.done()
         if sets_guards(request.update_mask):
             _require_owner(act)
         return await self.acts.change(
-            request.machine.machine_id, change, act, action="UpdateMachine", etag=request.etag
+            request.machine.machine_id, change, act, action="UpdateMachine", etag=etag
         )
 
     async def set_planogram(self, request: wire.SetPlanogramRequest, act: Act) -> PlanogramSet:

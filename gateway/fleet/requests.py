@@ -140,6 +140,17 @@ class Fields:
             self.wrong("etag", "must be the etag that an answer had, or empty")
         return self
 
+    def etag_of(self, value: str, inside: str, *, field: str) -> str:
+        """Return the etag that an update minds: its own, or else the one ``inside`` what it changes,
+        which is still there when somebody sends back what they read.
+        """
+        self.etag(value)
+        if value and inside and value != inside:
+            self.wrong(field, "must be that of etag, or one of the two empty")
+        elif inside and not value:
+            self.etag(inside)
+        return value or inside
+
     def country_code(self, value: str) -> Self:
         """Check the country of a machine's place; empty is right."""
         if value and value not in iso3166.countries_by_alpha2:
@@ -167,7 +178,7 @@ class Fields:
         known = enums.descriptor_of(enum)
         word = enums.word_of(known, value)
         if not word and value != enums.UNSPECIFIED:
-            self.wrong(field, f"must be a {known.name}")
+            self.wrong(field, f"must be {enums.names_said(known)}")
         return word
 
     def words(self, field: str, enum: object, values: Sequence[int]) -> tuple[str, ...]:
@@ -179,10 +190,7 @@ class Fields:
         for index, value in enumerate(values):
             word = enums.word_of(known, value)
             if not word:
-                self.wrong(
-                    f"{field}[{index}]",
-                    f"must be a {known.name} other than {enums.prefix_of(known)}UNSPECIFIED",
-                )
+                self.wrong(f"{field}[{index}]", f"must be {enums.names_said(known)}")
             words.add(word)
         return tuple(sorted(words))
 

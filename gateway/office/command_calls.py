@@ -110,7 +110,7 @@ class CommandCalls(Acts):
         fields = OfficeFields().machine_id(request.machine_id)
         word = enums.word_of(KIND, request.kind)
         if not word:
-            fields.wrong("kind", "must be a CommandKind other than COMMAND_KIND_UNSPECIFIED")
+            fields.wrong("kind", f"must be {enums.names_said(KIND)}")
         kind = CommandKind(word) if word else None
         if kind in OF_A_COLUMN:
             fields.text("column", request.column, least=1, most=16)

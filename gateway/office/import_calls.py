@@ -139,7 +139,7 @@ class ImportCalls:
                     *_of_serial(one.wish, having),
                     *_of_site(one.wish, sites),
                     *_of_day(
-                        one.wish,
+                        one,
                         sites.get(one.wish.cells.get("site", "")),
                         begun.get(one.wish.machine_id, ""),
                         stood.get(one.wish.machine_id),
@@ -245,11 +245,15 @@ def _of_site(wish: MachineWish, sites: Mapping[str, SiteView]) -> list[str]:
 
 
 def _of_day(
-    wish: MachineWish, site: SiteView | None, begun: str, stood: str | None, now_ms: int
+    line: MachineFileLine, site: SiteView | None, begun: str, stood: str | None, now_ms: int
 ) -> list[str]:
-    """Return what is wrong with the day of a placement, as PlaceMachine says it. ``stood``: where a
-    stay puts the machine from that very day on; the same again is no change, and needs no reason.
+    """Return what is wrong with the day of a placement, as PlaceMachine says it, if it is a day.
+    ``stood``: where a stay puts the machine from that very day on; the same again is no change, and
+    needs no reason.
     """
+    wish = line.wish
+    if any(said.startswith("from_day:") for said in line.problems):
+        return []
     code, day = wish.cells.get("site", ""), wish.cells.get("from_day", "")
     if not day or wish.reason or stood == code:
         return []

@@ -50,14 +50,15 @@ class DistrictCalls:
             fields.line("district.name", given.name, least=1, most=NAME_LENGTH_MAX)
         if "parent" in paths:
             fields.code("district.parent", given.parent, needed=False)
-        fields.etag(request.etag).done()
+        etag = fields.etag_of(request.etag, given.etag, field="district.etag")
+        fields.done()
         with in_words():
             return await self.districts.change(
                 given.code,
                 self._deed(act, "UpdateDistrict"),
                 name=given.name if "name" in paths else None,
                 parent=given.parent if "parent" in paths else None,
-                etag=request.etag,
+                etag=etag,
             )
 
     async def archive(self, request: wire.ArchiveDistrictRequest, act: Act) -> DistrictView:
@@ -102,10 +103,11 @@ class SiteCalls:
         fields = PlaceFields().code("site.code", request.site.code)
         paths = fields.mask(request.update_mask.paths, SITE_PATHS)
         changes = fields.site_content(request.site, paths)
-        fields.etag(request.etag).done()
+        etag = fields.etag_of(request.etag, request.site.etag, field="site.etag")
+        fields.done()
         with in_words():
             return await self.sites.change(
-                request.site.code, changes, self._deed(act, "UpdateSite"), etag=request.etag
+                request.site.code, changes, self._deed(act, "UpdateSite"), etag=etag
             )
 
     async def archive(self, request: wire.ArchiveSiteRequest, act: Act) -> SiteView:

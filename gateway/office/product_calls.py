@@ -60,13 +60,11 @@ class ProductCalls:
         """UpdateProduct."""
         fields = OfficeFields().product(request.product.code, field="product.code")
         change = change_of(fields, request.product, request.update_mask)
-        fields.etag(request.etag).done()
+        etag = fields.etag_of(request.etag, request.product.etag, field="product.etag")
+        fields.done()
         with in_words():
             return await self.products.change(
-                request.product.code,
-                change,
-                deed_of(act, "UpdateProduct", self.clock),
-                etag=request.etag,
+                request.product.code, change, deed_of(act, "UpdateProduct", self.clock), etag=etag
             )
 
     async def archive(self, request: wire.ArchiveProductRequest, act: Act) -> ProductView:

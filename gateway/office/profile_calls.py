@@ -40,7 +40,7 @@ class ProfileCalls:
         given = request.profile
         fields = PlaceFields().machine_id(given.machine_id, field="profile.machine_id")
         paths = fields.mask(request.update_mask.paths, PATHS)
-        fields.etag(request.etag)
+        etag = fields.etag_of(request.etag, given.etag, field="profile.etag")
         changes: dict[str, Any] = {}
         if "serial" in paths:
             fields.line("profile.serial", given.serial, most=SERIAL_LENGTH_MAX)
@@ -59,7 +59,7 @@ class ProfileCalls:
                 given.machine_id,
                 changes,
                 deed,
-                etag=request.etag,
+                etag=etag,
                 labels_max=LABELS_MAX if keep_labels else None,
             )
 

@@ -112,14 +112,12 @@ class ScreenCalls:
     async def update_playlist(self, request: wire.UpdatePlaylistRequest, act: Act) -> PlaylistView:
         """UpdatePlaylist."""
         fields = PlaceFields()
-        fields.etag(request.etag)
+        etag = fields.etag_of(request.etag, request.playlist.etag, field="playlist.etag")
         content = _playlist(fields, request.playlist)
         fields.done()
         with in_words():
             deed = deed_of(act, "UpdatePlaylist", self.clock)
-            view = await self.playlists.update(
-                request.playlist.code, content, deed, etag=request.etag
-            )
+            view = await self.playlists.update(request.playlist.code, content, deed, etag=etag)
         self.changed()
         return view
 

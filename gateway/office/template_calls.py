@@ -35,14 +35,13 @@ class TemplateCalls:
 
     async def update(self, request: wire.UpdatePlanogramTemplateRequest, act: Act) -> TemplateView:
         """UpdatePlanogramTemplate."""
-        fields = OfficeFields().etag(request.etag)
+        fields = OfficeFields()
+        etag = fields.etag_of(request.etag, request.template.etag, field="template.etag")
         content = _content(fields, request.template)
         fields.done()
         deed = deed_of(act, "UpdatePlanogramTemplate", self.clock)
         with in_words():
-            return await self.templates.update(
-                request.template.code, content, deed, etag=request.etag
-            )
+            return await self.templates.update(request.template.code, content, deed, etag=etag)
 
     async def archive(
         self, request: wire.ArchivePlanogramTemplateRequest, act: Act

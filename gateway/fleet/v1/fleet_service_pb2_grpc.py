@@ -40,7 +40,8 @@ class FleetServiceStub(object):
     the call its id is free again. After UNAVAILABLE repeat the same call with the same id: it goes on
     where it was cut off. Without an id, nothing is stored.
     * A change with an etag is refused (ABORTED, ETAG_STALE, with the present one in
-    ErrorInfo.metadata["etag"]) if somebody else changed the machine since.
+    ErrorInfo.metadata["etag"]) if somebody else changed the machine since. An update takes its
+    etag in the request, or inside what it changes, as it was read.
     * A change with validate_only is checked against the present state and changes nothing: no row, no
     line in the audit log, no word to the machine's actor. The answer shows what the registry would
     hold (the machine as it would be, the closing of a work item), and for what the actor decides
@@ -127,7 +128,8 @@ class FleetServiceServicer(object):
     the call its id is free again. After UNAVAILABLE repeat the same call with the same id: it goes on
     where it was cut off. Without an id, nothing is stored.
     * A change with an etag is refused (ABORTED, ETAG_STALE, with the present one in
-    ErrorInfo.metadata["etag"]) if somebody else changed the machine since.
+    ErrorInfo.metadata["etag"]) if somebody else changed the machine since. An update takes its
+    etag in the request, or inside what it changes, as it was read.
     * A change with validate_only is checked against the present state and changes nothing: no row, no
     line in the audit log, no word to the machine's actor. The answer shows what the registry would
     hold (the machine as it would be, the closing of a work item), and for what the actor decides
@@ -318,7 +320,8 @@ class FleetService(object):
     the call its id is free again. After UNAVAILABLE repeat the same call with the same id: it goes on
     where it was cut off. Without an id, nothing is stored.
     * A change with an etag is refused (ABORTED, ETAG_STALE, with the present one in
-    ErrorInfo.metadata["etag"]) if somebody else changed the machine since.
+    ErrorInfo.metadata["etag"]) if somebody else changed the machine since. An update takes its
+    etag in the request, or inside what it changes, as it was read.
     * A change with validate_only is checked against the present state and changes nothing: no row, no
     line in the audit log, no word to the machine's actor. The answer shows what the registry would
     hold (the machine as it would be, the closing of a work item), and for what the actor decides

@@ -219,7 +219,7 @@ def test_the_consoles_link_is_whole(width: int, height: int) -> None:
 PROVEN = Calling(
     grpcurl="-cacert '/tmp/a demo/root.pem' -cert /tmp/d/tls/owner.pem -key /tmp/d/owner_key.pem",
     address=ADMIN.address,
-    qr="",
+    qr="--admin unix:/tmp/a-folder-that-is-kept/admin.sock",
 )
 
 
@@ -229,4 +229,6 @@ def test_long_commands_can_be_pasted_too(width: int) -> None:
     shown = replace(scene(), calling=PROVEN)
     lines = drawn(shown, width, 60)
     assert list(grpcurl_lines(PROVEN)) == commands(lines)
+    code = re.sub(r" \\\n +", " ", "\n".join(lines)).partition("a QR code    ")[2].splitlines()[0]
+    assert f".venv/bin/vendgate qr VM-0001 {PROVEN.qr}" == code
     assert [] == [line for line in lines if len(line) > width]

@@ -54,6 +54,7 @@ def test_names_are_as_a_caller_writes_them() -> None:
     descriptor = enums.descriptor_of(machine_pb2.Phase)
     names = enums.names_of(descriptor)
     assert names == machine_pb2.Phase.keys()[1:]
+    assert f"one of {', '.join(names)}" == enums.names_said(descriptor)
 
 
 def test_a_word_of_a_newer_version_is_shown_as_unspecified() -> None:

@@ -63,6 +63,14 @@ async def test_a_past_day_needs_a_reason(site: Site) -> None:
     request = wire.ImportMachinesRequest(csv=past, validate_only=True)
     told = await site.machine_imports.ImportMachines(request)
     assert ["from_day: is over there, which needs a reason"] == list(told.lines[0].problems)
+    no_day = past.replace(b"2001-01-01", b"2001-02-30")
+    assert past != no_day
+    told = await site.machine_imports.ImportMachines(
+        wire.ImportMachinesRequest(csv=no_day, validate_only=True)
+    )
+    assert ["from_day: must be a day of 2000 to 2199, such as 2026-11-28"] == list(
+        told.lines[0].problems
+    )
     request.reason = "they were always there"
     assert 0 == (await site.machine_imports.ImportMachines(request)).refused_count
 

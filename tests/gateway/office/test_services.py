@@ -44,6 +44,16 @@ NEED_MORE = {
 """These need money that is open, a fault, or a past: they are done twice elsewhere in
 tests/gateway.
 """
+ETAGS_INSIDE = {
+    name: [
+        field.name
+        for field in method.input_type.fields
+        if field.message_type and "etag" in field.message_type.fields_by_name
+    ]
+    for name, method in CHANGES.items()
+    if "etag" in method.input_type.fields_by_name
+}
+"""Where an update may also have its etag: inside what it changes, as somebody read it."""
 SAID_ONCE = {"CreateEnrolmentToken": ("token", "payload")}
 """What is kept nowhere, so that whoever asks again does not hear it."""
 BY_THEMSELVES = {"holders", "installation", "journal", "machine_states", "partitions"}
@@ -371,8 +381,10 @@ def _last(site: Site, what: Any) -> Any:
 
 async def test_every_change_is_rehearsed_done_once_and_answered_again(site: Site) -> None:
     """Checked only, nothing is saved. Done twice side by side and a third time, it is done once and
-    has one answer. Its id with other content is refused, and changes nothing.
+    has one answer. Its id with other content is refused, and so is an etag that is old, wherever it
+    stands; that changes nothing.
     """
+    assert 7 == sum(map(bool, ETAGS_INSIDE.values()))
     assert set(CHANGES) == {name for name, _, _ in DAY} | NEED_MORE
     for number, (name, written, other) in enumerate(DAY):
         content = {field: _last(site, value) for field, value in written.items()}
@@ -396,4 +408,9 @@ async def test_every_change_is_rehearsed_done_once_and_answered_again(site: Site
         if other:
             code, reason, _ = await refusal(_ask(site, name, {**once, **other}))
             assert (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED") == (code, reason), name
+        for held in ETAGS_INSIDE.get(name, ()):
+            old = {**content, held: {**content[held], "etag": "old"}}
+            for etag, said in ("", "ETAG_STALE"), ("older", "INVALID_REQUEST"):
+                _, reason, _ = await refusal(_ask(site, name, {**old, "etag": etag}))
+                assert said == reason, f"{name} {held} {etag}"
         assert done == _all_that_is_saved(site), f"{name} did more than once"

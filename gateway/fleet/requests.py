@@ -141,8 +141,8 @@ class Fields:
         return self
 
     def etag_of(self, value: str, inside: str, *, field: str) -> str:
-        """Return the etag that an update minds: its own, or else the one ``inside`` what it changes,
-        which is still there when somebody sends back what they read.
+        """Return the etag that an update minds: its own, or else the one ``inside`` what it
+        changes, which is still there when somebody sends back what they read.
         """
         self.etag(value)
         if value and inside and value != inside:

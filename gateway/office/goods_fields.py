@@ -28,8 +28,8 @@ _LISTED = re.compile(
     rf"|COLUMN:{MACHINE_ID_PATTERN}/.{{1,16}})"
 )
 _LISTED_SAID = (
-    f"{_PLACE}, VISIT:visit, REMOVED:machine_id or COLUMN:machine_id/column; what came from nowhere "
-    "or ended there is found by its kind"
+    f"{_PLACE}, VISIT:visit, REMOVED:machine_id or COLUMN:machine_id/column; what came from "
+    "nowhere or ended there is found by its kind"
 )
 _NEEDS_MORE = (
     "must have one of machine_id, visit, lot and place beside it, or a kind that is no sale: what "

@@ -47,8 +47,8 @@ def rebuild(settings: Settings, *, lose_archived: bool) -> int:
         if archived and not lose_archived:
             print(
                 f"Months of {archived} machines were archived. Their sales would be kept, and what "
-                "is told of how far their customers came would be lost: say --lose-archived to do "
-                "it all the same. Nothing was changed."
+                "is told of how far their customers came, and of how long they could sell, would "
+                "be lost: say --lose-archived to do it all the same. Nothing was changed."
             )
             return REFUSED
         follower = _follower(settings, database)

@@ -88,12 +88,14 @@ def compact(settings: Settings, *, keep_minutes: int) -> int:
     """Compact the lake; return the exit status. Raises SettingsRefused, StoreError, LakeError."""
 
     async def work(keeper: Keeper) -> int:
+        # Before it, too: on a disk that is full there is no other room to write in.
+        gone = await remove_replaced(keeper, keep_ms=keep_minutes * 60_000)
         days = await compacting.compact(
             keeper,
             bounds=bounds_of(settings),
             tell=lambda done, of: _note(f"day {done} of {of}"),
         )
-        gone = await remove_replaced(keeper, keep_ms=keep_minutes * 60_000)
+        gone += await remove_replaced(keeper, keep_ms=keep_minutes * 60_000)
         print(f"{days} days were written anew; {gone} files that nobody reads were removed.")
         return DONE
 

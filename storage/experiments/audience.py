@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, func, select
 from storage.experiments.content import Channel, Content, LeftOut, Measure, State
 from storage.insight import days
 from storage.insight.suppression import Gate
+from storage.insight.tagging import had_by_now
 from storage.office import playlists
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.selectors import check_known, machines_of
@@ -31,6 +32,7 @@ from storage.tables import (
     tag_rules,
     tag_runs,
 )
+from storage.tables.tags import UNFINISHED
 
 MACHINES_MAX = 1_000
 MEMBERS_DAYS = 28
@@ -104,7 +106,8 @@ def _in_another(connection: Connection) -> set[str]:
 def _of_tag(connection: Connection, tag: str, gate: Gate) -> set[str]:
     if connection.scalar(select(tag_rules.c.tag).where(tag_rules.c.tag == tag).limit(1)) is None:
         raise NotThere("tag", tag)
-    d = connection.scalar(select(func.max(tag_runs.c.d)).where(tag_runs.c.tag == tag))
+    finished = select(func.max(tag_runs.c.d)).where(tag_runs.c.tag == tag, ~UNFINISHED)
+    d = connection.scalar(finished)
     if d is None:
         raise NotPossible("NOT_EVALUATED", f"tag {tag} is evaluated for the first time soon: wait")
     return {
@@ -120,8 +123,7 @@ def _buying(tag: str, d: int) -> Select[Any]:
         select(f.machine_id, func.count(f.payer_id.distinct()).label("payers"))
         .select_from(payer_tags.join(sale_facts, f.payer_id == t.payer_id))
         .where(
-            t.tag == tag,
-            t.until_d.is_(None),
+            had_by_now(tag),
             f.payer_id != "",
             f.units > 0,
             f.d.between(days.moved(d, 1 - MEMBERS_DAYS), d),

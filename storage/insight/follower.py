@@ -246,8 +246,11 @@ class Follower:
             rollups.save(connection, sums)
             exposing.save(connection, counted)
 
+        # One host's clock that is a year ahead must not count all machines a year on, end all days of
+        # it, and have what is kept for days forgotten.
+        told_ms = min(batch.newest_ms, self.clock.now_ms())
         self.held = await self._write(
-            held, save, position=batch.upto, at_ms=max(held.at_ms, batch.newest_ms)
+            held, save, position=batch.upto, at_ms=max(held.at_ms, told_ms)
         )
         return batch.upto < horizon or await self._between(self.held)
 

@@ -2,7 +2,7 @@
 machines (24 rows a day each), and the history of tags. The sums of districts, types of sites and
 the fleet stay, and so do facts, which are proved against the ledger.
 
-Flows in: the day that the follower has reached, so that no clock of a computer deletes anything.
+Flows in: the day that the follower has reached, so that no one computer's clock deletes anything.
 Flows out: a few rows at a time, in small transactions of the follower's own.
 """
 

@@ -21,6 +21,8 @@ from storage.insight.shrinkage import Estimate, estimated, expected
 from storage.office.deeds import NotPossible
 from storage.tables import machine_hours, machine_sites, sales_hours, sites
 
+MINOR_MAX = 10**18
+"""More is not told: it is more than 64 bits may hold."""
 _H, _S = machine_hours.c, sales_hours.c
 
 
@@ -112,13 +114,13 @@ def _hot(connection: Connection, wanted: HotWanted) -> Hot:
     lag, left_out = read_lag(connection), len(stays) - len(of)
     if found is None:
         return Hot(districts=(), fleet_minor=0, elsewhere=None, left_out=left_out, lag=lag)
-    middle, low, high = map(int, expected(found, ""))
+    middle, low, high = map(_minor, expected(found, ""))
     return Hot(
         districts=[
             _worth(name, one, sellable[name], expected(found, name))
             for name, one in found.districts.items()
         ],
-        fleet_minor=int(found.fleet),
+        fleet_minor=_minor(found.fleet),
         elsewhere=(middle, low, high),
         left_out=left_out,
         lag=lag,
@@ -134,14 +136,21 @@ def _worth(
         sellable_days=sellable_s // DAY_S,
         label=of.label,
         above_percent=int(100 * of.p_above),
-        raw_minor=int(of.raw),
-        mean_minor=int(of.mean),
-        low_minor=int(of.low),
-        high_minor=int(of.high),
-        new_minor=int(new[0]),
-        new_low_minor=int(new[1]),
-        new_high_minor=int(new[2]),
+        raw_minor=_minor(of.raw),
+        mean_minor=_minor(of.mean),
+        low_minor=_minor(of.low),
+        high_minor=_minor(of.high),
+        new_minor=_minor(new[0]),
+        new_low_minor=_minor(new[1]),
+        new_high_minor=_minor(new[2]),
     )
+
+
+def _minor(estimate: float) -> int:
+    """Return an estimate in minor units, rounded down. The end of an interval of very unlike
+    machines may be more than there is money.
+    """
+    return int(min(estimate, MINOR_MAX))
 
 
 def _half_an_item(sold: Any) -> float:

@@ -42,6 +42,8 @@ from storage.tables import (
 
 DAYS_MAX = 400
 MACHINES_MAX = 200
+MACHINE_DAYS_MAX = 6_000
+"""200 machines for 30 days. Of 80,000 lines a gateway's loop stood still for two seconds."""
 WEEKS = 8
 
 
@@ -227,6 +229,11 @@ def checked(wanted: SalesWanted) -> int:
         raise NotPossible("TOO_MANY_MACHINES", f"name {MACHINES_MAX} machines at most")
     if wanted.by in _BY_MACHINE and not wanted.machine_ids:
         raise NotPossible("NO_MACHINES", "name the machines, page by page of a selector")
+    if wanted.by is By.MACHINE_DAY and len(wanted.machine_ids) * length > MACHINE_DAYS_MAX:
+        raise NotPossible(
+            "TOO_MANY_LINES",
+            f"ask for {MACHINE_DAYS_MAX} machine-days at most: fewer days, or fewer machines",
+        )
     if wanted.by in {By.DISTRICT, By.SITE_TYPE} and any(some):
         raise NotPossible("ONE_OF", f"by {wanted.by.value} the whole fleet is told")
     if wanted.beside is Beside.SAME_WEEKDAYS:

@@ -27,6 +27,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
 
 from storage.auditing.reading import total
@@ -237,7 +238,14 @@ def _money(as_of: AsOf, span: int) -> ColumnElement[int]:
 
 
 def _distinct(what: ColumnElement[object], which: Condition) -> ColumnElement[int]:
-    return func.count(distinct(case((and_(which, _IS_SALE, _F.units > 0), what))))
+    return _number_of(distinct(case((and_(which, _IS_SALE, _F.units > 0), what))))
+
+
+def _number_of(what: ColumnElement[object] | None = None) -> ColumnElement[int]:
+    """Return a count that may stand beside any number of a rule: beside a plain one PostgreSQL
+    takes numbers of 32 bits alone.
+    """
+    return type_coerce(func.count() if what is None else func.count(what), BigInteger)
 
 
 def _visits(as_of: AsOf) -> ColumnElement[int]:
@@ -277,7 +285,7 @@ def _failed(as_of: AsOf, value: int, among: Among) -> Select[tuple[str]]:
             among.holds(sessions.c.payer_id),
         )
         .group_by(sessions.c.payer_id)
-        .having(func.count() >= value)
+        .having(_number_of() >= value)
     )
 
 

@@ -91,7 +91,7 @@ def read(text: str) -> Node:
     """Return the rule of a text. Raises RuleWrong."""
     try:
         told = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # A number of 5,000 digits is no JSON to Python.
         raise RuleWrong(f"it is no JSON: {error}") from error
     node = _node(told, "rule", 1)
     if sum(1 for _ in nodes(node)) > NODES_MAX:
@@ -154,6 +154,13 @@ def _node(told: Any, where: str, depth: int) -> Node:
     return Every(parts) if word == "all" else Some(parts)
 
 
+def _can_be_kept(text: str) -> bool:
+    """Tell whether a database takes a text: half of a pair of UTF-16 (``\\ud800``) is JSON, and no
+    letter.
+    """
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _compare(told: dict[str, Any], where: str) -> Compare:
     feature, of = told["feature"], told.get("of", "")
     if feature not in FEATURES:
@@ -164,7 +171,7 @@ def _compare(told: dict[str, Any], where: str) -> Compare:
     value = told[words[0]]
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= VALUE_MAX:
         raise RuleWrong(f"{where}.{words[0]} must be a whole number from 0 to {VALUE_MAX}")
-    if not isinstance(of, str) or len(of) > CATEGORY_LENGTH_MAX or "\x00" in of:
+    if not isinstance(of, str) or len(of) > CATEGORY_LENGTH_MAX or not _can_be_kept(of):
         raise RuleWrong(f"{where}.of must be a category of up to {CATEGORY_LENGTH_MAX} letters")
     if bool(of) != (feature == CATEGORY_SHARE):
         raise RuleWrong(f"{where}: {CATEGORY_SHARE} has a category in of, and nothing else has")

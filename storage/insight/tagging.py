@@ -309,6 +309,7 @@ def write_some(connection: Connection, run: TagRun, some: Sequence[MemberChange]
     """Write AT_ONCE differences at most; return how many who join are not known any more."""
     joins = [one.payer_id for one in some if not one.of]
     known = _still_known(connection, joins)
+    kept = _given_back(connection, run, known)
     # What this run gave and takes again was never given.
     never = [_named(one) for one in some if one.of == run.id]
     taken = [_named(one) for one in some if one.of not in {0, run.id}]
@@ -320,17 +321,30 @@ def write_some(connection: Connection, run: TagRun, some: Sequence[MemberChange]
     if taken:
         ended = update(payer_tags).where(this).values(until_d=run.as_of.d, until_run=run.id)
         connection.execute(ended, taken)
-    if known:
+    if new := [payer_id for payer_id in known if payer_id not in kept]:
         same = {"tag": run.rule.tag, "run_id": run.id, "version": run.rule.version}
         days_of = {"since_d": run.as_of.d, "until_d": None, "until_run": None}
-        rows = [{"payer_id": payer_id, **same, **days_of} for payer_id in known]
+        rows = [{"payer_id": payer_id, **same, **days_of} for payer_id in new]
         connection.execute(insert(payer_tags), rows)
     connection.execute(
         update(tag_runs)
         .where(_U.id == run.id)
-        .values(joined=_U.joined + len(known) - len(never), departed=_U.departed + len(taken))
+        .values(
+            joined=_U.joined + len(new) - len(never),
+            departed=_U.departed + len(taken) - len(kept),
+        )
     )
     return len(joins) - len(known)
+
+
+def _given_back(connection: Connection, run: TagRun, payer_ids: Sequence[str]) -> set[str]:
+    """Let those keep their tag from whom this run took it on an earlier day and who fulfil the rule
+    now: it was never taken. Return who they are.
+    """
+    ours = and_(_T.tag == run.rule.tag, _T.version == run.rule.version, _T.until_run == run.id)
+    back = update(payer_tags).where(_T.payer_id.in_(payer_ids), ours)
+    kept = back.values(until_d=None, until_run=None).returning(_T.payer_id)
+    return set(connection.scalars(kept))
 
 
 def _named(of: MemberChange) -> dict[str, Any]:

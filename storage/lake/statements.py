@@ -44,7 +44,7 @@ def load_rows(path: str) -> str:
     return (
         f"CREATE OR REPLACE TEMP TABLE facts AS SELECT * FROM read_csv({quoted(path)}, "
         f"columns = {{{kinds}}}, force_not_null = [{texts}], header = false, "
-        "auto_detect = false, delim = ',', quote = '\"', escape = '\"')"
+        "hive_partitioning = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"')"
     )
 
 

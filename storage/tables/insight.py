@@ -26,11 +26,11 @@ from sqlalchemy import (
 from storage.tables.base import metadata
 
 # Who follows the journal, and how far. ``position`` is the newest line whose facts are here,
-# ``at_ms`` the newest time of any line up to it. ``beat`` grows with each sign of life of
-# ``holder`` (empty: nobody); ``epoch`` with each claim, and every transaction of a follower proves
-# it. Lines up to ``made_until`` were followed before all was made again. ``stage``: FOLLOWING, or
-# CLEARING while what is to be made again goes. Of days before ``hours_from_d`` (yyyymmdd) the time
-# of single machines is kept no more.
+# ``at_ms`` the newest time of any line up to it, and never ahead of the clock of who followed it.
+# ``beat`` grows with each sign of life of ``holder`` (empty: nobody); ``epoch`` with each claim,
+# and every transaction of a follower proves it. Lines up to ``made_until`` were followed before all
+# was made again. ``stage``: FOLLOWING, or CLEARING while what is to be made again goes. Of days
+# before ``hours_from_d`` (yyyymmdd) the time of single machines is kept no more.
 followers = Table(
     "followers",
     metadata,

@@ -44,7 +44,7 @@ class _SalesByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SalesBy.Value
     """The weekday and the hour of it, as 1-00 to 7-23."""
     SALES_BY_MACHINE_DAY: _SalesBy.ValueType  # 10
     """Of machines that are named only: the day and the machine, as 20260131-VM-1. The amounts before are told
-    under the day that they stand beside.
+    under the day that they stand beside. 6,000 machine-days at most (TOO_MANY_LINES).
     """
 
 class SalesBy(_SalesBy, metaclass=_SalesByEnumTypeWrapper): ...
@@ -66,7 +66,7 @@ SALES_BY_WEEKDAY_HOUR: SalesBy.ValueType  # 9
 """The weekday and the hour of it, as 1-00 to 7-23."""
 SALES_BY_MACHINE_DAY: SalesBy.ValueType  # 10
 """Of machines that are named only: the day and the machine, as 20260131-VM-1. The amounts before are told
-under the day that they stand beside.
+under the day that they stand beside. 6,000 machine-days at most (TOO_MANY_LINES).
 """
 Global___SalesBy: _TypeAlias = SalesBy  # noqa: Y015
 

@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 from gateway import cli
 from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
+from storage.lake import compacting
+from storage.lake.duck import LakeError
 from tests.alipay_client.wire import Pair
 from tests.storage.insight.shop import follower, sold
 from tests.support import installed
@@ -95,6 +97,23 @@ def test_what_is_wrong_is_a_sentence_and_a_status(config: str) -> None:
     assert 0 == run(config, "verify").exit_code
     _sql(config, "UPDATE followers SET made_until = 99 WHERE name = 'sales'")
     assert 2 == run(config, "verify").exit_code
+
+
+def test_a_full_disk_gets_room_before_it_is_written_on(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody reads any more goes, although nothing can be compacted."""
+
+    async def full(*_: object, **__: object) -> int:
+        raise LakeError("no space left on the disk")
+
+    assert 0 == run(config, "export").exit_code
+    (old,) = (tmp_path / "lake" / "sales").rglob("*.parquet")
+    assert 0 == run(config, "export", "--again").exit_code
+    monkeypatch.setattr(compacting, "compact", full)
+    assert 1 == run(config, "compact", "--keep-minutes", "0").exit_code
+    assert not old.exists()
+    assert 0 == run(config, "verify").exit_code
 
 
 def test_without_duckdb_it_says_what_to_install(

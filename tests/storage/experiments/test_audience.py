@@ -9,6 +9,7 @@ from storage.database.engine import Database
 from storage.experiments import audience as module
 from storage.experiments.audience import Audience, audience
 from storage.experiments.content import Content, LeftOut
+from storage.insight import days
 from storage.insight.suppression import Gate
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.playlists import Playlists
@@ -24,7 +25,16 @@ from storage.tables import (
     tag_runs,
 )
 from tests.storage.experiments.fleets import content, experiment_row, noon, priced, unit_row
-from tests.storage.insight.tagged import TODAY, Purchase, have_bought
+from tests.storage.insight.tagged import (
+    TODAY,
+    Purchase,
+    evaluate,
+    evaluation,
+    have_bought,
+    known,
+    standing,
+    tag,
+)
 from tests.storage.office.places import by, some_districts, some_machines, some_sites
 from tests.storage.office.showing import items
 
@@ -132,6 +142,36 @@ async def test_members_of_a_tag_are_told_through_the_gate(db: Database) -> None:
     )
     found = await meant(db, content(tag="FANS"))
     assert ({"VM-1": ""}, {}) == (found.machines, found.left_out)
+
+
+async def test_a_run_that_is_unfinished_means_nobody(db: Database) -> None:
+    """What it gave and took so far is half a tag: the members are those of before it; and of a tag
+    whose first run is unfinished there are none yet.
+    """
+    await some(db, "VM-1", "VM-2")
+    old, new = [f"p{number:02}" for number in range(10)], [f"q{number:02}" for number in range(10)]
+    await known(db, *old, *new)
+    await have_bought(
+        db,
+        [
+            *(Purchase(payer=name, machine="VM-1", ago=7) for name in old),
+            *(Purchase(payer=name, machine="VM-2", ago=0) for name in new),
+        ],
+    )
+    await tag(db, "FANS", {"feature": "purchases_7", "at_least": 1})
+    running = evaluation(db)
+    for _ in range(3):  # it is begun, has looked, and has written all
+        assert await running.step(standing())
+    with pytest.raises(NotPossible, match="evaluated"):
+        await meant(db, content(tag="FANS"))
+    await evaluate(db)
+    assert {"VM-1": ""} == (await meant(db, content(tag="FANS"))).machines
+    tomorrow, running = standing(days.moved(TODAY, 1)), evaluation(db)
+    for _ in range(3):
+        assert await running.step(tomorrow)
+    assert {"VM-1": ""} == (await meant(db, content(tag="FANS"))).machines
+    assert await running.step(tomorrow)  # it is finished
+    assert {"VM-2": ""} == (await meant(db, content(tag="FANS"))).machines
 
 
 @pytest.mark.slow_on_postgres

@@ -10,6 +10,8 @@ from storage.tables import sale_facts
 from tests.storage.owner import START_MS, Owner
 
 HOUR_MS = 3_600_000
+LATER_MS = START_MS + 10 * 365 * 24 * HOUR_MS
+"""When all that tests let happen is over."""
 
 
 class StillClock:
@@ -23,9 +25,12 @@ class StillClock:
         return self.at_ms
 
 
-def follower(db: Database, holder: str = "f1", *, lines_at_once: int = 500) -> Follower:
+def follower(
+    db: Database, holder: str = "f1", *, lines_at_once: int = 500, now_ms: int = LATER_MS
+) -> Follower:
     """A follower that waits for nobody."""
-    return Follower(db=db, clock=StillClock(), holder=holder, lines_at_once=lines_at_once)
+    clock = StillClock(now_ms)
+    return Follower(db=db, clock=clock, holder=holder, lines_at_once=lines_at_once)
 
 
 async def sold(db: Database, *machine_ids: str, times: int = 2) -> Owner:

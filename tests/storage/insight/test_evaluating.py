@@ -8,6 +8,8 @@ from storage.insight import days, tagging
 from storage.insight.evaluating import TRIES
 from storage.insight.tagging import Piece
 from storage.insight.tags import Tags
+from storage.tables import payer_tags
+from tests.storage.insight.shop import rows
 from tests.storage.insight.tag_outcomes import ended, failed_items, have, will_have
 from tests.storage.insight.tagged import (
     TODAY,
@@ -115,3 +117,30 @@ async def test_whoever_dies_on_the_way_leaves_no_mix(
     assert set(after) == await will_have(db)
     assert len(after) == (await ended(db))[-1].members
     assert 2 == len(await ended(db))
+
+
+async def test_who_fulfils_the_rule_again_has_lost_nothing(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an unfinished run took was taken from nobody: on the day on which it is finished they
+    have their tag since when they had it, and nobody is told to have left.
+    """
+    monkeypatch.setattr(tagging, "PAYERS_AT_ONCE", 3)
+    await known(db, "ann", "bob")
+    await have_bought(db, [Purchase(payer="ann", ago=8), Purchase(payer="bob", ago=8)])
+    await tag(db, rule={"feature": "purchases_7", "at_least": 1})
+    await evaluate(db, days.moved(TODAY, -1))
+    before = await rows(db, payer_tags)
+    dies = evaluation(db)
+    for _ in range(3):  # it is begun, has looked, and has taken
+        assert await dies.step(standing())
+    assert set() == await will_have(db)
+    await have_bought(db, [Purchase(payer="ann", ago=0)], first=9)
+    tomorrow = days.moved(TODAY, 1)
+    await evaluate(db, tomorrow)
+    assert {"ann": 1} == await have(db)
+    ann, bob = await rows(db, payer_tags)
+    assert before[0] == ann
+    assert (TODAY, 2) == bob[5:]
+    run = (await ended(db))[-1]
+    assert (tomorrow, 1, 0, 1) == (run.d, run.members, run.joined, run.departed)

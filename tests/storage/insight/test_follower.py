@@ -12,8 +12,8 @@ from storage.database.reader import T, Work
 from storage.insight.clearing import SUMS
 from storage.insight.follower import LOOK_EVERY_S, Follower, lag_of
 from storage.insight.lease import FOLLOWING, FollowerLost
-from storage.tables import balances, funnel_days, sale_facts, sales_days
-from tests.storage.insight.shop import StillClock, follower, positions, rows, sold
+from storage.tables import balances, funnel_days, machine_hours, sale_facts, sales_days
+from tests.storage.insight.shop import HOUR_MS, StillClock, follower, positions, rows, sold
 
 
 async def of_all(db: Database) -> dict[str, list[tuple[object, ...]]]:
@@ -218,3 +218,18 @@ async def test_what_cannot_be_told_is_tried_seldom(
             await running.run()
     assert [waits, 0.5, waits, 0.5] == slept
     assert 0 == (await lag_of(db)).position
+
+
+async def test_a_clock_that_is_a_year_ahead_ends_no_days(db: Database) -> None:
+    """A line of one host whose clock is wrong: other machines are not counted on beyond now, and
+    what goes by days (tags, what is kept) does not go by it.
+    """
+    owner = await sold(db, "VM-1", "VM-2")
+    now_ms = owner.now_ms + 2 * HOUR_MS
+    owner.now_ms += 365 * 24 * HOUR_MS
+    await owner.buy("VM-1", 9)
+    ours = follower(db, now_ms=now_ms)
+    await ours.catch_up()
+    assert now_ms == (await lag_of(db)).complete_until_ms
+    hours = [row for row in await rows(db, machine_hours) if row[0] == "VM-2"]
+    assert 0 < len(hours) <= 3

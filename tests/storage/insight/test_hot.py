@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert
 
 from storage.database.engine import Database
-from storage.insight.hot import HotBooks, HotWanted
+from storage.insight.hot import MINOR_MAX, HotBooks, HotWanted
 from storage.insight.rollups import Sums, save
 from storage.office.deeds import NotPossible
 from storage.tables import machine_hours, machine_sites, sales_hours, sites
@@ -76,3 +76,19 @@ async def test_a_district_that_sells_more_is_hot(db: Database) -> None:
     assert [] == list((await HotBooks(db).hot(office)).districts)
     with pytest.raises(NotPossible):
         await HotBooks(db).hot(HotWanted(first=FIRST, last=LAST, currency=""))
+
+
+async def test_machines_that_are_very_unlike_are_told_all_the_same(db: Database) -> None:
+    """The end of such an interval is more than there is money, and more than 64 bits hold."""
+    places = {f"VM-{number}": ("hill", "pier", "city")[number % 3] for number in range(6)}
+    await some_districts(db, *((name, "") for name in ("hill", "pier", "city")))
+    await some_machines(db, *places)
+    await stand(db, places)
+    sums = Sums()
+    for number, machine_id in enumerate(places):
+        sums.add(machine_hours, (machine_id, FIRST, 9), (DAY_S, DAY_S, DAY_S, DAY_S, 0, 0))
+        minor = 10**9 if number < 3 else 1
+        sums.add(sales_hours, (machine_id, FIRST, 9, "HKD"), (minor, minor))
+    await db.write(lambda connection: save(connection, sums))
+    told = await HotBooks(db).hot(WANTED)
+    assert MINOR_MAX == max(one.new_high_minor for one in told.districts)

@@ -155,6 +155,14 @@ async def test_today_stands_beside_the_same_weekdays(db: Database, books: SalesB
         ({"district": "city", "site_type": "OFFICE"}, "ONE_OF"),
         ({"by": By.MACHINE}, "NO_MACHINES"),
         ({"by": By.MACHINE_DAY}, "NO_MACHINES"),
+        (
+            {
+                "by": By.MACHINE_DAY,
+                "last": THURSDAY + 30,
+                "machine_ids": tuple(map(str, range(200))),
+            },
+            "TOO_MANY_LINES",
+        ),
         ({"by": By.DISTRICT, "district": "city"}, "ONE_OF"),
         ({"machine_ids": tuple(map(str, range(201)))}, "TOO_MANY_MACHINES"),
     ],

@@ -12,7 +12,7 @@ from storage.database.engine import Database
 from storage.insight import days
 from storage.insight.starters import STARTERS
 from storage.insight.tag_features import ALL, Among, AsOf, fifths_of, payers_of
-from storage.insight.tag_rules import FEATURES, read
+from storage.insight.tag_rules import FEATURES, VALUE_MAX, read
 from storage.office.product_content import ProductContent
 from storage.office.products import Products
 from storage.tables import sessions, vends
@@ -217,11 +217,12 @@ async def test_starters_find_whom_they_say(db: Database) -> None:
 
 
 async def test_every_feature_can_be_asked_for(db: Database) -> None:
-    """In every way; of nobody, there is nobody."""
+    """In every way and up to the largest number; of nobody, there is nobody."""
     comparisons: Sequence[str] = ("at_least", "at_most", "equals")
     for feature in FEATURES:
         of = {"of": "cold"} if feature == "category_share_90" else {}
         for comparison in comparisons:
-            assert [] == await found(db, is_(feature, 1, comparison, **of))
+            for value in (1, VALUE_MAX):
+                assert [] == await found(db, is_(feature, value, comparison, **of))
     with pytest.raises(ValueError, match="currency"):
         payers_of(read('{"feature":"money_7","at_least":1}'), as_of=AsOf(d=TODAY), purchases_min=1)

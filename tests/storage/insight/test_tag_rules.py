@@ -43,6 +43,9 @@ def test_starters_can_be_read() -> None:
     [
         ("{", "no JSON"),
         ("[" * 10_000, "no JSON"),
+        (f'{{"feature":"visits_90","at_least":{"1" * 5_000}}}', "no JSON"),
+        ('{"feature":"category_share_90","at_least":1,"of":"\\ud800"}', "must be a category"),
+        ('{"feature":"category_share_90","at_least":1,"of":"\\u0000"}', "must be a category"),
         ("[]", "rule must be an object"),
         ("{}", "one of"),
         ('{"all":[],"any":[]}', "one of"),

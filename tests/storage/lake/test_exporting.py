@@ -69,6 +69,13 @@ async def test_facts_are_files_of_their_day(db: Database, tmp_path: Path) -> Non
     assert 7 == len(await lake_rows(db, tmp_path))
 
 
+async def test_the_folder_may_be_called_as_one_likes(db: Database, tmp_path: Path) -> None:
+    """Nothing that its name says gets into a fact, as folders of other lakes' columns do."""
+    await told(db, SOME[:1])
+    assert 1 == await exported(db, tmp_path / "site=pier" / "d=1" / "it's [new]*")
+    assert as_told(SOME[:1]) == await lake_rows(db, tmp_path / "site=pier" / "d=1" / "it's [new]*")
+
+
 async def test_it_begins_again_when_it_is_told(db: Database, tmp_path: Path) -> None:
     """Files of before are read by nobody any more."""
     await told(db, SOME)

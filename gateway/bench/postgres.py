@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
+
 from gateway.demo.children import Children
 from gateway.demo.postgres import OWNER, owner, programs
 from gateway.process import lifeline
@@ -70,8 +72,8 @@ async def _serve(folder: Path, bin_dir: Path) -> None:
             str(bin_dir / "postgres"), "-D", str(data), *options, cwd=folder, user=user
         )
         try:
-            await _answers(port)
             url = f"postgresql://vendgate@127.0.0.1:{port}/postgres"
+            await _answers(url)
             print(json.dumps({"url": url}), flush=True)
             await stop.wait()
         finally:
@@ -80,15 +82,16 @@ async def _serve(folder: Path, bin_dir: Path) -> None:
                 await server.wait()
 
 
-async def _answers(port: int) -> None:
+async def _answers(url: str) -> None:
+    """Wait until it lets somebody in: its port is open before."""
     async with asyncio.timeout(_START_TIMEOUT_S):
         while True:
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
+                connection = await asyncpg.connect(url)
+            except (OSError, asyncpg.CannotConnectNowError):
                 await asyncio.sleep(0.05)
             else:
-                writer.close()
+                await connection.close()
                 return
 
 

@@ -246,8 +246,8 @@ class Follower:
             rollups.save(connection, sums)
             exposing.save(connection, counted)
 
-        # One host's clock that is a year ahead must not count all machines a year on, end all days of
-        # it, and have what is kept for days forgotten.
+        # One host's clock that is a year ahead must not count all machines a year on, end all days
+        # of it, and have what is kept for days forgotten.
         told_ms = min(batch.newest_ms, self.clock.now_ms())
         self.held = await self._write(
             held, save, position=batch.upto, at_ms=max(held.at_ms, told_ms)

@@ -155,9 +155,7 @@ def _node(told: Any, where: str, depth: int) -> Node:
 
 
 def _can_be_kept(text: str) -> bool:
-    """Tell whether a database takes a text: half of a pair of UTF-16 (``\\ud800``) is JSON, and no
-    letter.
-    """
+    """Tell whether a database takes a text: half of a pair of UTF-16 is JSON, and no letter."""
     return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 

@@ -16,8 +16,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]
-
 from gateway.demo.children import Children
 from gateway.demo.postgres import OWNER, owner, programs
 from gateway.process import lifeline
@@ -84,6 +82,8 @@ async def _serve(folder: Path, bin_dir: Path) -> None:
 
 async def _answers(url: str) -> None:
     """Wait until it lets somebody in: its port is open before."""
+    import asyncpg  # type: ignore[import-untyped]  # the product works without it
+
     async with asyncio.timeout(_START_TIMEOUT_S):
         while True:
             try:

@@ -65,7 +65,7 @@ class Terminal:
                     news = asyncio.create_task(self._news.wait())
                     await asyncio.wait([news, self._reading], return_when=asyncio.FIRST_COMPLETED)
                     news.cancel()
-        assert text in self.printed
+        assert text in self.printed, self.printed
 
     async def type(self, line: str) -> None:
         """Type a line."""

@@ -11,6 +11,13 @@ from gateway.process.rotation import Rotating, follow
 from tests.support.patience import HANGS_AFTER_S
 
 
+def exchange(path: Path, text: str) -> None:
+    """Put a new file in the place of the old one: nobody sees half of it."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
 class Secret:
     """A file, what is used of it, and how often it was read."""
 
@@ -54,12 +61,12 @@ async def test_a_changed_file_is_used_and_a_bad_one_waits(tmp_path: Path) -> Non
     rotating = Rotating.of((secret.path, None), read)
     with capture_logs() as logs:
         following = asyncio.create_task(follow(rotating, secret.use, every_s=0.001))
-        secret.path.write_text("second one")
+        exchange(secret.path, "second one")
         assert "second one" == await secret.next()
-        secret.path.write_text("bad")
+        exchange(secret.path, "bad")
         async with asyncio.timeout(HANGS_AFTER_S):
             await refused.wait()
-        secret.path.write_text("the third")
+        exchange(secret.path, "the third")
         assert "the third" == await secret.next()
         following.cancel()
     assert [("It is bad.",)] == [entry["problems"] for entry in logs if "problems" in entry]
@@ -82,7 +89,7 @@ async def test_what_nobody_foresaw_does_not_end_the_looking(tmp_path: Path) -> N
     with capture_logs() as logs:
         rotating = Rotating.of((path,), read)
         following = asyncio.create_task(follow(rotating, used.put_nowait, every_s=0.001))
-        path.write_text("second one")
+        exchange(path, "second one")
         async with asyncio.timeout(HANGS_AFTER_S):
             assert "second one" == await used.get()
         following.cancel()

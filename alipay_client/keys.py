@@ -85,7 +85,7 @@ def load_keys(config: AlipayConfig) -> Keys:
 
 def _md5_keys(text: str) -> list[bytes]:
     """Load the key that signs, which stands in the first line, and those that also prove."""
-    lines = text.split("\n")
+    lines = text.replace("\r\n", "\n").split("\n")
     several = lines if all(lines) else [text]
     return [_md5_key(line) for line in _not_too_many(several, "md5_key")]
 

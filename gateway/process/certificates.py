@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -137,9 +138,15 @@ def _unusable(name: str, tls: Tls) -> Iterator[str]:
             "followed by its chain."
         )
         return
+    except UnsupportedAlgorithm:
+        yield (
+            f"{name}.certificate_file has a key of a kind that TLS here does not know; make one on "
+            "P-256."
+        )
+        return
     try:
         private = serialization.load_pem_private_key(tls.private_key, password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         yield f"{name}.private_key_file is not an unencrypted PEM private key."
         return
     if private.public_key() != public:
@@ -180,7 +187,12 @@ def _is_authority(one: x509.Certificate) -> bool:
 
 
 def _weak(file: str, one: x509.Certificate) -> Iterator[str]:
-    whose, key = one.subject.rfc4514_string(), one.public_key()
+    whose = one.subject.rfc4514_string()
+    try:
+        key = one.public_key()
+    except UnsupportedAlgorithm:
+        yield f"{file}: {whose} has a key of a kind that TLS here does not know."
+        return
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_BITS_MIN:
         yield f"{file}: {whose} has an RSA key of {key.key_size} bits; make one of 2048 or more."
     elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size < _EC_BITS_MIN:

@@ -322,7 +322,9 @@ def _payer_salts(settings: Settings, problems: Problems) -> list[bytes]:
             f"payer_salt_file has {len(salts)} lines: leave the salt in use, and beside it the one "
             "before or the next."
         )
-    return [salt.encode() for salt in salts]
+    # Who was hashed when all lines were one salt is found as well.
+    whole = [text] if len(salts) > 1 else []
+    return [salt.encode() for salt in (*salts, *whole)]
 
 
 def _screens_key(section: Screens, problems: Problems) -> bytes:

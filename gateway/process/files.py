@@ -71,7 +71,9 @@ class Problems:
 
 
 def marks_of(files: Sequence[Path]) -> list[tuple[int, int, int]]:
-    """Return what changes when a file does: which one it is, its size and when it was written."""
+    """Return what changes when a file does: which one it is, its size, and when it was last written
+    or given other permissions, which may be all that was wrong with it.
+    """
     marks = []
     for path in files:
         try:
@@ -79,7 +81,7 @@ def marks_of(files: Sequence[Path]) -> list[tuple[int, int, int]]:
         except OSError:
             marks.append((0, 0, 0))
         else:
-            marks.append((found.st_ino, found.st_size, found.st_mtime_ns))
+            marks.append((found.st_ino, found.st_size, found.st_ctime_ns))
     return marks
 
 

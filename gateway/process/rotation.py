@@ -19,6 +19,7 @@ from gateway.process.refusals import SettingsRefused
 
 log = structlog.get_logger()
 LOOK_EVERY_S = 5.0
+_CANNOT = "changed secrets cannot be used, the old ones stay"
 Read = TypeVar("Read")
 
 
@@ -55,9 +56,12 @@ async def follow(
             use(await asyncio.to_thread(rotating.read))
         except SettingsRefused as error:
             if told != str(error):
-                said = "changed secrets cannot be used, the old ones stay"
-                log.error(said, problems=error.problems)  # noqa: TRY400 - a sentence, no defect
+                log.error(_CANNOT, problems=error.problems)  # noqa: TRY400 - a sentence, no defect
             told = str(error)
+        except Exception as error:
+            if told != repr(error):
+                log.exception(_CANNOT)
+            told = repr(error)
         else:
             seen, told = marks, ""
             log.info("secrets were read again")

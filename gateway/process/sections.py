@@ -264,6 +264,7 @@ class Enrolment(ListenerSettings):
     ca_certificate_file: File | None = None
     ca_private_key_file: File | None = None
     ca_sign_command: list[str] = Field(default=[], max_length=64)
+    """A program and its arguments, which signs in the place of ``ca_private_key_file``."""
     certificate_days: int = Field(default=30, ge=1, le=90)
     gateway: Annotated[
         str, Field(max_length=200, pattern=r"^([A-Za-z0-9.\[\]:_-]+:[0-9]{1,5})?$")

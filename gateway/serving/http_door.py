@@ -158,8 +158,12 @@ class HttpDoor:
             tasks.create_task(self._look_after())
 
     def opened(self, connection: HttpConnection) -> None:
-        """A connection was made."""
+        """A connection was made. While its TLS was agreed upon others may have taken its place."""
         connection.address = address_of(connection.client)
+        if self._tls is not None and not self._admits(connection.address):
+            self._ended("refused")
+            connection.drop()
+            return
         self._connections[connection] = None
         self._held[connection.address] += 1
 

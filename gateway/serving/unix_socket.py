@@ -30,7 +30,8 @@ def bind(server: grpc.aio.Server, socket: Socket) -> None:
     _make_room(socket.path)
     before = os.umask(0o777 & ~socket.mode)
     try:
-        server.add_insecure_port(f"unix:{socket.path}")
+        # gRPC takes it for a URI, in which "%20" is a blank.
+        server.add_insecure_port(f"unix:{str(socket.path).replace('%', '%25')}")
     except RuntimeError:
         raise _refused(
             socket.path, "it cannot be made there: name a folder that this user may write"
@@ -53,8 +54,12 @@ def _make_room(path: Path) -> None:
         trying.settimeout(1.0)
         try:
             trying.connect(str(path))
-        except OSError:
+        except ConnectionRefusedError:
             path.unlink(missing_ok=True)
+        except PermissionError:
+            raise _refused(path, "another user's gateway serves it: name another path") from None
+        except OSError:  # who serves it is too busy to accept
+            raise _refused(path, "another gateway serves it: give each its own") from None
         else:
             raise _refused(path, "another gateway serves it: give each its own")
 

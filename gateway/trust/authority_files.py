@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -69,9 +70,12 @@ def issuer_from(certificate: bytes, key: bytes) -> KeyIssuer:
     try:
         read = serialization.load_pem_private_key(key, password=None)
         issuing = x509.load_pem_x509_certificate(certificate)
+        issued_to = issuing.public_key()
     except (ValueError, TypeError):
         raise CannotIssue("they cannot be read as PEM") from None
-    fits = issuing.public_key() == read.public_key()
+    except UnsupportedAlgorithm:
+        raise CannotIssue("the key is of a kind that nobody here knows") from None
+    fits = issued_to == read.public_key()
     if not isinstance(read, ec.EllipticCurvePrivateKey) or not fits:
         raise CannotIssue("the key does not belong to the certificate, or is not on a curve")
     return KeyIssuer(certificate=issuing, key=read)

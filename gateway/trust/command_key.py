@@ -6,11 +6,15 @@ its standard input and writes ECDSA over their SHA-256, as DER, to its standard 
 """
 
 import os
+import selectors
+import signal
 import subprocess
+import time
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.trust.authority import CannotIssue, KeyIssuer
@@ -18,6 +22,7 @@ from gateway.trust.authority import CannotIssue, KeyIssuer
 WITHIN_S = 10.0
 _SAID_MAX = 200
 _SIGNATURE_BYTES_MAX = 256
+_READ_BYTES = 4_096
 
 
 class CommandKey(ec.EllipticCurvePrivateKey):
@@ -31,33 +36,31 @@ class CommandKey(ec.EllipticCurvePrivateKey):
         """Return the command's signature. Raises CannotIssue."""
         ours = {key: value for key, value in os.environ.items() if not key.startswith("VENDGATE_")}
         try:
-            done = subprocess.run(  # noqa: S603 - the operator's own command
-                self._command,
-                input=bytes(data),
-                capture_output=True,
-                timeout=WITHIN_S,
-                env=ours,
-                check=False,
+            status, signature, told = _run(self._command, bytes(data), ours)
+        except subprocess.TimeoutExpired:
+            # The library's own sentence has the arguments, and one of them may be a PIN.
+            raise self._refused(f"did not sign: it timed out after {WITHIN_S:g} s") from None
+        except OSError as error:
+            raise self._refused(f"did not sign: {error}") from None
+        if len(signature) > _SIGNATURE_BYTES_MAX:
+            raise self._refused(
+                f"wrote more than the {_SIGNATURE_BYTES_MAX} bytes that a signature has, and was "
+                "ended"
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise CannotIssue(
-                f"{self._command[0]} of enrolment.ca_sign_command did not sign: {error}"
-            ) from None
-        signature = done.stdout
-        if done.returncode != 0 or not 0 < len(signature) <= _SIGNATURE_BYTES_MAX:
-            said = done.stderr.decode(errors="replace").strip()[-_SAID_MAX:]
-            raise CannotIssue(
-                f"{self._command[0]} of enrolment.ca_sign_command ended with status "
-                f"{done.returncode} and {len(signature)} bytes: {said!r}"
-            )
+        if status != 0 or not signature:
+            said = told.decode(errors="replace").strip()[-_SAID_MAX:]
+            raise self._refused(f"ended with status {status} and {len(signature)} bytes: {said!r}")
         try:
             self._public.verify(signature, bytes(data), signature_algorithm)
         except InvalidSignature:
-            raise CannotIssue(
-                f"{self._command[0]} of enrolment.ca_sign_command signs with another key than that "
-                "of enrolment.ca_certificate_file, or not as DER over SHA-256"
+            raise self._refused(
+                "signs with another key than that of enrolment.ca_certificate_file, or not as DER "
+                "over SHA-256"
             ) from None
         return signature
+
+    def _refused(self, why: str) -> CannotIssue:
+        return CannotIssue(f"{self._command[0]} of enrolment.ca_sign_command {why}")
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
         """Return that of the certificate."""
@@ -94,13 +97,70 @@ class CommandKey(ec.EllipticCurvePrivateKey):
         return self
 
 
+def _run(
+    command: tuple[str, ...], given: bytes, environment: dict[str, str]
+) -> tuple[int, bytes, bytes]:
+    """Return the status, and what was written to each of the outputs: of the first one byte more
+    than a signature has at most, of the other the end. Who has not ended by then is killed, with
+    what it started. Raises OSError or TimeoutExpired.
+    """
+    ends_s = time.monotonic() + WITHIN_S
+    with subprocess.Popen(  # noqa: S603 - the operator's own command
+        command,
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdin is not None
+            with suppress(BrokenPipeError):  # it may have ended, and says more itself
+                process.stdin.write(given)
+            process.stdin.close()
+            written, told = _heard(process, ends_s)
+            if len(written) <= _SIGNATURE_BYTES_MAX:
+                process.wait(max(0.0, ends_s - time.monotonic()))
+        finally:
+            if process.returncode is None:  # nobody else can have its number yet
+                os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, written, told
+
+
+def _heard(process: subprocess.Popen[bytes], ends_s: float) -> tuple[bytes, bytes]:
+    """Read both outputs to their ends, or until there is more than a signature."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    written, told = b"", b""
+    with selectors.DefaultSelector() as open_ones:
+        for output in (process.stdout, process.stderr):
+            open_ones.register(output, selectors.EVENT_READ)
+        while open_ones.get_map() and len(written) <= _SIGNATURE_BYTES_MAX:
+            left_s = ends_s - time.monotonic()
+            if left_s <= 0:
+                raise subprocess.TimeoutExpired(process.args, WITHIN_S)
+            for key, _ in open_ones.select(left_s):
+                read = os.read(key.fd, _READ_BYTES)
+                if not read:
+                    open_ones.unregister(key.fileobj)
+                elif key.fileobj is process.stdout:
+                    written += read
+                else:
+                    told = (told + read)[-_READ_BYTES:]
+    return written, told
+
+
 def issuer_by(certificate: bytes, command: tuple[str, ...]) -> KeyIssuer:
     """Return the CA of a PEM text whose key is the command's. Raises CannotIssue."""
     try:
         issuing = x509.load_pem_x509_certificate(certificate)
     except ValueError:
         raise CannotIssue("it cannot be read as PEM") from None
-    public = issuing.public_key()
+    try:
+        public = issuing.public_key()
+    except UnsupportedAlgorithm:
+        raise CannotIssue("its key is of a kind that nobody here knows") from None
     if not isinstance(public, ec.EllipticCurvePublicKey):
         raise CannotIssue("its key is not on a curve")
     return KeyIssuer(certificate=issuing, key=CommandKey(public, command))

@@ -8,7 +8,9 @@ or a refusal. What signs is behind ``Issuer``.
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from cryptography import x509
@@ -41,6 +43,11 @@ _REFUSED = {
     TokenRefused.EXPIRED: refusals.TOKEN_EXPIRED,
     TokenRefused.USED: refusals.TOKEN_USED,
 }
+SIGN_AT_ONCE = 2
+"""In threads of their own: what hangs there must keep nobody else's, such as names to be looked up.
+"""
+SIGN_MAX = 256
+"""So many are signed or wait for it: more than the bursts that all callers together have."""
 _UNIX = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -66,6 +73,12 @@ class Enrolling:
     days: int
     clock: Clock
     denied: Callable[[], None]
+    _signers: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(SIGN_AT_ONCE, thread_name_prefix="signs"),
+        init=False,
+        repr=False,
+    )
+    _signing: int = field(default=0, init=False)
 
     async def enrol(self, token: str, request: str) -> Issued:
         """Return the first certificate of the machine that the token is for. Raises CallRefused or
@@ -141,12 +154,7 @@ class Enrolling:
         leaf = Leaf(
             profile=Profile.MACHINE, name=machine_id, public_key=asked.public_key, days=days
         )
-        try:
-            # A key in hardware, or another program's CA, takes its time.
-            chain = await asyncio.to_thread(self.issuer.issue, leaf, now=now)
-        except CannotIssue as error:
-            _log.error("no certificate can be issued", machine_id=machine_id, error=str(error))
-            raise CallRefused(refusals.CANNOT_ISSUE) from None
+        chain = await self._signed(leaf, now)
         pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
         return Certificate(
             serial=f"{chain[0].serial_number:x}",
@@ -156,6 +164,22 @@ class Enrolling:
             issued_at_ms=now_ms,
             not_after_ms=_ms(chain[0].not_valid_after_utc),
         )
+
+    async def _signed(self, leaf: Leaf, now: dt.datetime) -> tuple[x509.Certificate, ...]:
+        if self._signing >= SIGN_MAX:
+            _log.error("more wait for a certificate than may", waiting=self._signing)
+            raise CallRefused(refusals.CANNOT_ISSUE)
+        self._signing += 1
+        # A key in hardware, or another program's CA, takes its time. Whoever gives up meanwhile
+        # leaves the queue, or else a thread that is taken until it has signed.
+        issue = partial(self.issuer.issue, leaf, now=now)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._signers, issue)
+        except CannotIssue as error:
+            _log.error("no certificate can be issued", machine_id=leaf.name, error=str(error))
+            raise CallRefused(refusals.CANNOT_ISSUE) from None
+        finally:
+            self._signing -= 1
 
 
 def issuer_of(config: EnrolmentConfig, spiffe_domain: str) -> KeyIssuer:

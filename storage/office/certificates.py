@@ -278,8 +278,9 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
 
 def end_older(connection: Connection, machine_id: str, *, now_ms: int) -> int:
     """Deny what the machine has, because it is about to be given a new beginning; return how many
-    that are.
+    that are. A renewal that is under way is waited for, and denied as well.
     """
+    _lock(connection, machine_id)
     return _deny_all(connection, machine_id, "the machine was enrolled anew", now_ms)
 
 

@@ -196,6 +196,7 @@ def test_several_keys_prove_side_by_side(pair: Pair) -> None:
     assert (other.public_key(),) == keys.other_public_keys
     md5 = load_keys(md5_config(md5_key=f"{MD5_KEY}\n{'b' * 32}"))
     assert (MD5_KEY.encode(), (b"b" * 32,)) == (md5.md5_key, md5.other_md5_keys)
+    assert md5 == load_keys(md5_config(md5_key=f"{MD5_KEY}\r\n{'b' * 32}"))
     many = dataclasses.replace(pair.config(), alipay_public_key=both * 2)
     assert "too_many_keys" == refusal(many)
     assert "too_many_keys" == refusal(md5_config(md5_key="\n".join([MD5_KEY] * 4)))

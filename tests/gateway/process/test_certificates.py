@@ -65,6 +65,28 @@ def test_outdated_ones_are_named(tmp_path: Path, days: int, says: str) -> None:
     assert says in "".join(sentences)
 
 
+def test_a_key_of_a_kind_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    """It is a sentence at the start, and while it serves no handshake fails for it."""
+    ca = Authority()
+    listener = _write(tmp_path, ca.server(), ca.certificate)
+    renewal = certificates.Renewal("machines", listener)
+    der = x509.load_pem_x509_certificate(ca.server().certificate).public_bytes(
+        serialization.Encoding.DER
+    )
+    of_ec, of_rsa = "06072a8648ce3d02", "06092a864886f70d0101"
+    for kind in (of_ec, of_rsa):
+        der = der.replace(bytes.fromhex(f"{kind}01"), bytes.fromhex(f"{kind}7f"))
+    unknown = x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM)
+    (tmp_path / "crt").write_bytes(unknown)
+    problems = Problems()
+    certificates.load("machines", listener, problems)
+    assert ["has a key of a kind that TLS here does not know" in one for one in problems.sentences]
+    assert renewal() is None
+    tls = Tls(certificate=unknown, private_key=b"", client_ca=unknown)
+    told = list(certificates.judged("machines", tls, now_ms=NOW_MS))
+    assert 2 == sum("of a kind that TLS here does not know" in one for one in told)
+
+
 def test_an_old_ca_may_stay_beside_the_new_one(tmp_path: Path) -> None:
     """One that is valid is enough; none is too few."""
     ca = Authority()

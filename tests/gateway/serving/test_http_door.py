@@ -123,6 +123,18 @@ async def a_server(
                     await writer.wait_closed()
 
 
+def both_sides(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """TLS of a server, and of those who call it."""
+    ours = Authority().server()
+    for name, content in (("own", ours.certificate), ("key", ours.private_key)):
+        (folder / name).write_bytes(content)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(folder / "own", folder / "key")
+    theirs = ssl.create_default_context(cafile=folder / "own")
+    theirs.check_hostname, theirs.verify_mode = False, ssl.CERT_NONE
+    return tls, theirs
+
+
 def highest_descriptor() -> int:
     """The highest number of a file that is open in this process."""
     return max(int(one.name) for one in Path("/proc/self/fd").iterdir())
@@ -191,13 +203,7 @@ async def test_silence_before_tls_does_not_close_the_door(tmp_path: Path) -> Non
     """Who holds every place for agreeing upon TLS and says nothing crowds out its own, so that
     somebody else gets in; and who was at it there is hung up on.
     """
-    ours = Authority().server()
-    for name, content in (("own", ours.certificate), ("key", ours.private_key)):
-        (tmp_path / name).write_bytes(content)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(tmp_path / "own", tmp_path / "key")
-    theirs = ssl.create_default_context(cafile=tmp_path / "own")
-    theirs.check_hostname, theirs.verify_mode = False, ssl.CERT_NONE
+    tls, theirs = both_sides(tmp_path)
     async with a_server(HttpLimits(handshakes_max=3), tls=tls) as served:
         other, _ = await served.connect("127.0.0.3")
         first, _ = await served.connect("127.0.0.2")
@@ -214,6 +220,19 @@ async def test_silence_before_tls_does_not_close_the_door(tmp_path: Path) -> Non
             writer.write(ASKS)
             assert b"HTTP/1.1 200 OK\r\n" == await reader.readline()
         assert {"crowded_out": 9} == served.ended
+
+
+async def test_an_address_has_its_share_of_those_that_agree_upon_tls(tmp_path: Path) -> None:
+    """Whoever agrees upon it for many connections at once gets no more places in the end."""
+    tls, theirs = both_sides(tmp_path)
+    limits = HttpLimits(connections_max=100, connections_per_address_max=2)
+    async with a_server(limits, tls=tls) as served:
+        begun = [await served.connect("127.0.0.2") for _ in range(6)]
+        await until(lambda: 6 == len(served.door._shaking))
+        async with asyncio.timeout(HANGS_AFTER_S):
+            await asyncio.gather(*(one.start_tls(theirs) for _, one in begun))
+        await until(lambda: served.ended["crowded_out"] == 4)
+        assert 2 == len(served.door)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The administrators' socket."""
 
+import os
 import socket as sockets
 from pathlib import Path
 
@@ -34,6 +35,27 @@ async def test_a_socket_that_is_served_stays(tmp_path: Path) -> None:
         living.listen()
         with pytest.raises(ListenRefused, match="another gateway serves it"):
             await bound(path)
+
+
+async def test_a_socket_whose_gateway_is_too_busy_to_accept_stays(tmp_path: Path) -> None:
+    """Only what refuses to be connected was left behind."""
+    path = tmp_path / "admin.sock"
+    with sockets.socket(sockets.AF_UNIX) as living, sockets.socket(sockets.AF_UNIX) as waiting:
+        living.bind(str(path))
+        living.listen(0)
+        waiting.connect(str(path))
+        with pytest.raises(ListenRefused, match="another gateway serves it"):
+            await bound(path)
+    assert path.exists()
+
+
+async def test_a_path_is_taken_as_it_is_written(tmp_path: Path) -> None:
+    """In gRPC's name of it "%20" would be a blank."""
+    server = grpc.aio.server()
+    bind(server, Socket(path=tmp_path / "a%20b.sock", mode=0o600))
+    await server.start()
+    assert ["a%20b.sock"] == os.listdir(tmp_path)  # noqa: PTH208 - names, and nothing else
+    await server.stop(None)
 
 
 @pytest.mark.parametrize(

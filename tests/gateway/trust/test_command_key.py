@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.trust import command_key
 from gateway.trust.authority import CannotIssue, Leaf, Profile, Root, new_key
+from gateway.trust.authority_files import issuer_from
 from gateway.trust.command_key import CommandKey, issuer_by
+from tests.support.patience import HANGS_AFTER_S
 
 NOW = dt.datetime.now(dt.UTC)
 ROOT = Root.made("vending.example", now=NOW)
@@ -65,18 +68,46 @@ def test_a_command_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         (("/nowhere/sign",), "did not sign"),
         (python("import sys; sys.exit('no token is there')"), "status 1 and 0 bytes: 'no token"),
         (python("pass"), "status 0 and 0 bytes"),
-        (python("print('x' * 300)"), "301 bytes"),
-        (python("import time; time.sleep(600)"), "timed out"),
+        (python("print('x' * 300)"), "wrote more than the 256 bytes"),
+        (python("import os\nfor _ in range(64): os.write(1, b'x' * 65536)"), "wrote more than"),
+        (python("import os\nos.close(0)\nos.close(1)\nos.close(2)"), "status 0 and 0 bytes"),
+        (python("import time; time.sleep(600)", "PIN"), r"timed out after 0\.01 s$"),
     ],
 )
 def test_a_command_that_does_not_is_told(
     command: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one sentence, and within its time."""
-    if says == "timed out":
+    if "timed out" in says:
         monkeypatch.setattr(command_key, "WITHIN_S", 0.01)
     with pytest.raises(CannotIssue, match=says):
         issuer_by(PEM, command).issue(WANTED, now=NOW)
+
+
+def test_what_a_command_started_ends_with_it(tmp_path: Path) -> None:
+    """A script's own program that hangs is not left behind, once for each certificate."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # Whoever reads it comes to an end when nobody has the other one any more.
+    reads = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    script = f"exec 3>{pipe}; sleep 600 & head -c 300 /dev/zero; wait"
+    with pytest.raises(CannotIssue, match="wrote more than"):
+        issuer_by(PEM, ("sh", "-c", script)).issue(WANTED, now=NOW)
+    ready, _, _ = select.select([reads], [], [], HANGS_AFTER_S)
+    assert [reads] == ready
+    os.close(reads)
+
+
+def test_a_key_that_nobody_knows_is_told() -> None:
+    """In a sentence, at the start and when the files are exchanged."""
+    der = CA.certificate.public_bytes(Encoding.DER)
+    unknown = der.replace(bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f"))
+    assert unknown != der
+    pem = x509.load_der_x509_certificate(unknown).public_bytes(Encoding.PEM)
+    with pytest.raises(CannotIssue, match="of a kind that nobody here knows"):
+        issuer_by(pem, ("sign",))
+    with pytest.raises(CannotIssue, match="of a kind that nobody here knows"):
+        issuer_from(pem, KEY_PEM)
 
 
 def test_it_signs_and_does_nothing_else() -> None:

@@ -5,6 +5,7 @@ a gateway with SQL, hosts and the pretend Alipay, over real TLS.
 import asyncio
 import datetime as dt
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from actors.machine.policy import Policy
@@ -26,7 +28,8 @@ from gateway.simulator.identity import EnrolledAt
 from gateway.simulator.line import ClientTls
 from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig, MachineClient
-from gateway.trust.authority import CannotIssue, KeyIssuer
+from gateway.trust import enrolling as enrolling_calls
+from gateway.trust.authority import CannotIssue, KeyIssuer, Leaf
 from gateway.trust.enrolling import issuer_of
 from storage.office.certificates import Certificates
 from tests.alipay_client.wire import Pair
@@ -263,6 +266,42 @@ async def test_a_ca_that_ends_soon_issues_for_a_shorter_time(field: Field) -> No
     with pytest.raises(CallRefused) as refused:
         await calls._issue(calls._requested(csr(), "VM-1"), "VM-1", later_ms + 5 * 86_400_000)
     assert "CANNOT_ISSUE" == refused.value.refusal.reason
+
+
+async def test_a_ca_that_hangs_keeps_nobody_else(
+    field: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither whoever needs a thread, as Alipay's name does to be looked up, nor for ever more than
+    may wait. Who gives up frees no thread that still signs.
+    """
+    hung, signing, lock = threading.Event(), 0, threading.Lock()
+
+    class Hangs(KeyIssuer):
+        def issue(self, wanted: Leaf, *, now: dt.datetime) -> tuple[x509.Certificate, ...]:
+            nonlocal signing
+            with lock:
+                signing += 1
+            hung.wait(HANGS_AFTER_S)
+            raise CannotIssue("it hangs")
+
+    calls = field.enroller.calls.enrolling
+    calls.issuer = Hangs(certificate=ISSUER.certificate, key=ISSUER.key)
+    monkeypatch.setattr(enrolling_calls, "SIGN_MAX", 40)
+    asked, now_ms = calls._requested(csr(), "VM-1"), calls.clock.now_ms()
+    waiting = [asyncio.create_task(calls._issue(asked, "VM-1", now_ms)) for _ in range(40)]
+    try:
+        await until(lambda: signing == enrolling_calls.SIGN_AT_ONCE)
+        async with asyncio.timeout(HANGS_AFTER_S / 2):
+            await asyncio.to_thread(int)
+        with pytest.raises(CallRefused):
+            await calls._issue(asked, "VM-1", now_ms)
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert enrolling_calls.SIGN_AT_ONCE == signing
+        assert 0 == calls._signing
+    finally:
+        hung.set()
 
 
 @pytest.mark.parametrize("token", ["", "0000-0000-0000-0000-0000-0000-0000"])

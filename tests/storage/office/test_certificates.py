@@ -168,6 +168,31 @@ async def test_a_copy_that_renews_while_it_is_found_gets_away_with_nothing(
     assert [True] * 3 == [one.denied for one in await certificates.of("VM-1")]
 
 
+async def test_a_copy_that_renews_while_its_machine_enrols_is_denied(
+    db: Database, url: str
+) -> None:
+    """On PostgreSQL the enrolment waits for the renewal, and denies what came of it as well; else
+    the copy would be one of two, and stop the machine.
+    """
+    if db.dialect.name != "postgresql":
+        pytest.skip("of PostgreSQL")
+    certificates = await enrolled(db)
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with engine.connect() as first:
+        await first.run_sync(_renew, certificate("a2"), certificate("a1"), NOW_MS)
+        second = asyncio.create_task(enrolled(db, "b1"))
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while not await db.read(lambda connection: connection.scalar(waiting)):
+                await asyncio.sleep(LOOK_EVERY_S)
+        await first.commit()
+        await second
+    await engine.dispose()
+    shown = [(one.serial, one.denied) for one in await certificates.of("VM-1")]
+    assert [("b1", False), ("a2", True), ("a1", True)] == shown
+    assert [] == await certificates.came([came("a2")], now_ms=NOW_MS)
+
+
 async def test_whoever_enrols_anew_begins_anew(db: Database) -> None:
     """After a theft, too: what was there before is denied, and is no double any more."""
     await doubled(db)

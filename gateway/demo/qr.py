@@ -45,12 +45,25 @@ async def payload_of(machine_id: str, door: Door) -> str:
         try:
             answer = await fleet.GetMachine(request, timeout=ANSWER_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            raise NoCode(f"{door.address} answers {error.code().name}: {error.details()}") from None
+            said = f"{door.address} answers {error.code().name}: {error.details()}"
+            raise NoCode(f"{said}{_proof_wanted(door, error)}") from None
     machine = answer.machine
     if not machine.qr_payload:
         why = machine.code_error or "Alipay has not given it one yet; try again in a moment"
         raise NoCode(f"{machine_id} has no code: {why}")
     return machine.qr_payload
+
+
+def _proof_wanted(door: Door, error: grpc.aio.AioRpcError) -> str:
+    """Return what to try if the gateway may want to know who asks."""
+    if door.ca is not None or door.address.startswith("unix:"):
+        return ""
+    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+        return ""
+    return (
+        ". If the gateway serves there and wants certificates, give yours (--ca, --cert, --key), or "
+        "its socket (--admin unix:FOLDER/admin.sock)."
+    )
 
 
 def _channel(door: Door) -> grpc.aio.Channel:

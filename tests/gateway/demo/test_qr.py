@@ -83,6 +83,8 @@ async def test_behind_tls(server: grpc.aio.Server, tmp_path: Path) -> None:
     )
 
     assert "https://qr.alipay.com/bax1" == await qr.payload_of("VM-0001", door)
+    with pytest.raises(qr.NoCode, match=r"UNAVAILABLE: .*give yours \(--ca, --cert, --key\)"):
+        await qr.payload_of("VM-0001", qr.Door(address=door.address))
 
 
 def test_the_picture_comes_with_its_text(monkeypatch: pytest.MonkeyPatch) -> None:

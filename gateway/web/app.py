@@ -68,9 +68,11 @@ POSTERS: Mapping[str, poster_service_pb2.PosterSize.ValueType] = {
 }
 NO_TABLE = "This page has no such table."
 CROWDED = (
-    "You ask for more pages at once than are drawn for one person: wait for them, then try again."
+    "You ask for more at once than is done for one person: nothing was done. Wait for the rest, "
+    "then try again."
 )
 NOT_YOURS = "Your role may not take pictures in: that takes an operator."
+ONE_AT_A_TIME = "One picture of yours is still on its way: send the next one when it is there."
 FULL = "Too many people look at once: nothing was done. Go back and send the form again."
 AWAY = "The database does not answer. Machines go on as far as they can: load this page again."
 
@@ -264,8 +266,15 @@ def _adding(console: ConsoleParts, turnstile: Turnstile, limits: DoorLimits) -> 
         act, person = acts.ADD_ASSET, present.person
         if not await console.asking.may(person, {act: acts.CALLS[act]}):
             return _said(console, present, 403, NOT_YOURS, back="/screens")
+        if of_each.is_full(person.name):
+            return _said(console, present, 429, ONE_AT_A_TIME, back="/screens")
+        if of_all.is_full(""):
+            return _said(console, present, 503, FULL, back="/screens")
         with of_each.place(person.name), of_all.place(""):
-            form, content = await upload_of(request, within_s=limits.upload_within_s)
+            try:
+                form, content = await upload_of(request, within_s=limits.upload_within_s)
+            except FormRefused as refused:
+                return _said(console, present, 400, str(refused), back="/screens")
             make = partial(acts.asset_request, form, content)
             return await _done(console, present, act, form, make)
 

@@ -50,6 +50,10 @@ class FormRefused(Exception):
     """What came is no form of ours; the sentence says why."""
 
 
+class TooLong(FormRefused):
+    """It has more bytes than are read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorLimits:
     """How many requests are answered at the same time, of one address, and of one person who is
@@ -185,7 +189,10 @@ async def form_of(request: Request, *, within_s: float) -> dict[str, str]:
 
 async def upload_of(request: Request, *, within_s: float) -> tuple[Mapping[str, str], bytes]:
     """Return the fields of a form that brings a file, and the file. Raises FormRefused."""
-    body = await body_of(request, most=UPLOAD_BYTES_MAX, within_s=within_s)
+    try:
+        body = await body_of(request, most=UPLOAD_BYTES_MAX, within_s=within_s)
+    except TooLong:
+        raise FormRefused(f"A picture has at most {SIZE_MAX} bytes: make it smaller.") from None
     try:
         # A few megabytes are looked through: not on the loop.
         kind = request.headers.get("content-type", "")
@@ -206,7 +213,7 @@ async def body_of(request: Request, *, most: int, within_s: float) -> bytes:
                 async for piece in request.stream():
                     body += piece
                     if len(body) > most:
-                        raise FormRefused(f"A form has at most {most} bytes: send less.")
+                        raise TooLong(f"A form has at most {most} bytes: send less.")
         except (TimeoutError, ClientDisconnect):
             # Who hung up in the middle hears nothing any more, and is no fault of ours.
             raise FormRefused("The form did not come whole in time: send it again.") from None

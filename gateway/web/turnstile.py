@@ -91,7 +91,10 @@ class Places:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        while some := [one for one in self._waiting if self._has_room(one[0])]:
+        # Whose wait ended in this turn of the loop stands there until its task has heard of it.
+        while some := [
+            one for one in self._waiting if not one[1].done() and self._has_room(one[0])
+        ]:
             name, mine = min(some, key=lambda one: self._taken[one[0]])
             self._waiting.remove((name, mine))
             self._taken[name] += 1
@@ -141,7 +144,8 @@ class BodyWaits:
         if len(self._under_way) >= self._most:
             longest = next(iter(self._under_way))
             del self._under_way[longest]
-            longest.reschedule(asyncio.get_running_loop().time())
+            if not longest.expired():  # It may run out in this very turn of the loop.
+                longest.reschedule(asyncio.get_running_loop().time())
         async with asyncio.timeout(seconds) as until:
             self._under_way[until] = None
             try:

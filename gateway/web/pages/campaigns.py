@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from gateway.office.v1 import experiment_pb2 as wire
 from gateway.office.v1 import experiment_service_pb2
 from gateway.web.charts import Range, ranges
-from gateway.web.tables import Link, Table, money
+from gateway.web.tables import Amount, Link, Table, money
 from gateway.web.view import ConsolePage, Looking
 from gateway.web.waiting import machine_link
 from gateway.web.words import said
@@ -129,6 +129,10 @@ def _days(first: int, last: int) -> str:
     return f"{_day(first)} to {_day(last)}" if first else ""
 
 
+def _price(of: wire.TriedPrice, currency: str) -> str:
+    return f"{of.product} {Amount(of.price_minor, currency)}"
+
+
 def _fixed(of: wire.Experiment) -> Table:
     rows = [
         ("compared with", _days(of.pre_first_day, of.pre_last_day)),
@@ -137,7 +141,7 @@ def _fixed(of: wire.Experiment) -> Table:
         ("counted", said(wire.ExperimentMeasure, of.content.measure)),
         ("machines at which buy", of.content.tag),
         ("playlist", of.content.playlist),
-        ("prices", ", ".join(f"{one.product} {one.price_minor}" for one in of.content.prices)),
+        ("prices", ", ".join(_price(one, of.content.currency) for one in of.content.prices)),
         ("tried all the same, because", of.content.forced_reason),
         ("plan", of.plan_sha256),
         ("created by", of.created_by),

@@ -58,11 +58,11 @@ async def a_browser(
 
 @asynccontextmanager
 async def signed_in(
-    site: Site, *, name: str = "ann", role: str = "owner"
+    site: Site, *, name: str = "ann", role: str = "owner", app: ASGIApp | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A browser of somebody who followed a link."""
     await Logins(site.database).issue(name, "the-link", role=role, now_ms=site.clock.now_ms())
-    async with a_browser(site) as browser:
+    async with a_browser(site, app=app) as browser:
         answer = await browser.post("/login/the-link")
         assert (303, "/") == (answer.status_code, answer.headers["location"]), answer.text
         yield browser

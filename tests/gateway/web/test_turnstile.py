@@ -123,3 +123,41 @@ async def test_one_wait_too_many_ends_the_longest() -> None:
     ended.set()
     await asyncio.gather(*tasks[1:])
     assert not waits._under_way
+
+
+async def test_a_wait_that_just_ended_gets_no_place() -> None:
+    """A place comes free in the very turn of the loop in which the wait ends: it is not lost, and
+    whoever gave it up hears nothing of it.
+    """
+    places = Places(1, of_one=1, within_s=60)
+    first = await places.take("ann")
+    second = asyncio.create_task(places.take("bea"))
+    await _turns()
+    second.cancel()
+    first.give_up()
+    await asyncio.gather(second, return_exceptions=True)
+    assert second.cancelled()
+    assert not places._taken
+    assert not places._waiting
+
+
+async def test_one_wait_too_many_while_the_longest_runs_out() -> None:
+    """Its time is up in the same turn of the loop: there is nothing left to end."""
+    waits = BodyWaits(1)
+
+    async def wait() -> None:
+        async with waits.within(60):
+            await asyncio.Event().wait()
+
+    slow = asyncio.create_task(wait())
+    await _turns()
+    (longest,) = waits._under_way
+    longest.reschedule(0)
+    while not longest.expired():
+        await asyncio.sleep(0)
+    assert not slow.done()
+    async with waits.within(60):
+        pass
+    await asyncio.gather(slow, return_exceptions=True)
+    assert isinstance(slow.exception(), TimeoutError)
+    assert not waits._under_way

@@ -137,3 +137,45 @@ async def test_days_that_are_over_are_not_read(upgraded_file: Path) -> None:
     looked = [line for line in plans if "balances" in line]
     assert 2 == len(looked)
     assert all(" (machine_id=? AND day>?)" in line for line in looked)
+
+
+async def test_a_clock_that_was_ahead_is_set_right(db: Database) -> None:
+    """Ours and that of the books, by days: what is booked afterwards falls on days that were taken
+    for over, and is told all the same.
+    """
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    await owner.buy("VM-1")
+    right_ms = owner.now_ms
+    owner.now_ms += 3 * DAY_MS
+    await owner.buy("VM-1", 2)
+    fleet = FleetBalances(db)
+    assert await _all(db) == await fleet.read(now_ms=owner.now_ms)
+    owner.now_ms = right_ms + 1_000
+    await owner.buy("VM-2")
+    assert await _all(db) == await fleet.read(now_ms=owner.now_ms)
+
+
+async def test_who_books_late_is_found(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although others went on since; and all days are not summed anew for each line of theirs."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    await owner.buy("VM-1")
+    late_ms = owner.now_ms
+    owner.now_ms = right_ms = (late_ms // DAY_MS + 1) * DAY_MS + GRACE_MS
+    await owner.buy("VM-1", 2)
+    fleet, sums = FleetBalances(db), 0
+    ended = fleet._ended
+
+    async def counted(from_day: int, until_day: int) -> Totals:
+        nonlocal sums
+        sums += 1
+        return await ended(from_day, until_day)
+
+    monkeypatch.setattr(fleet, "_ended", counted)
+    assert await _all(db) == await fleet.read(now_ms=right_ms)
+    for trade in range(2):
+        owner.now_ms = late_ms + trade
+        await owner.buy("VM-2", trade + 1)
+        owner.now_ms = right_ms + trade
+        await owner.buy("VM-1", trade + 3)
+        assert await _all(db) == await fleet.read(now_ms=owner.now_ms)
+    assert 2 == sums

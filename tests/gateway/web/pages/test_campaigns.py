@@ -2,7 +2,9 @@
 end.
 """
 
+from gateway.office.v1 import experiment_pb2
 from gateway.office.v1 import experiment_service_pb2 as wire
+from gateway.web.pages.campaigns import _fixed
 from storage.insight import days
 from tests.gateway.office.trying import (
     create,
@@ -65,3 +67,14 @@ async def test_nothing_tried_is_no_zero(site: Site) -> None:
         none = await browser.get("/campaigns", params={"experiment": "none"})
     assert "Nothing was tried yet" in page.text
     assert 404 == none.status_code
+
+
+def test_tried_prices_are_amounts() -> None:
+    """As people write them, with their currency."""
+    prices = [
+        experiment_pb2.TriedPrice(product=product, price_minor=minor)
+        for product, minor in (("cola", 850), ("tea", 1_200))
+    ]
+    content = experiment_pb2.ExperimentContent(currency="HKD", prices=prices)
+    table = _fixed(experiment_pb2.Experiment(content=content))
+    assert ("prices", "cola 8.50 HKD, tea 12.00 HKD") in table.rows

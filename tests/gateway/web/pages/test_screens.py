@@ -1,14 +1,19 @@
 """Screens: pictures come in by a form, and who did not obey is named."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.office.v1 import screen_service_pb2_grpc
-from gateway.web.door import UPLOAD_BYTES_MAX
+from gateway.screens.pictures import SIZE_MAX
+from gateway.web.app import build_console_app
+from gateway.web.door import UPLOAD_BYTES_MAX, DoorLimits
 from storage.office.screens import Play, ScreenTold
 from tests.gateway.screens.showable import picture
-from tests.gateway.web.signed_in import cells, form_of, signed_in
+from tests.gateway.web.signed_in import HOST, cells, console_of, form_of, signed_in
 from tests.support.site import Site
 
 ADD = "/acts/add-asset"
@@ -51,7 +56,7 @@ async def test_a_picture_comes_in_and_is_recalled(site: Site) -> None:
     [
         (b"", "Choose a picture"),
         (b"<svg/>", "content"),
-        (b"x" * (UPLOAD_BYTES_MAX + 1), "send less"),
+        (b"x" * (UPLOAD_BYTES_MAX + 1), f"A picture has at most {SIZE_MAX} bytes"),
     ],
 )
 async def test_what_is_no_picture_is_refused(site: Site, content: bytes, sentence: str) -> None:
@@ -59,6 +64,28 @@ async def test_what_is_no_picture_is_refused(site: Site, content: bytes, sentenc
     async with signed_in(site) as browser:
         refused = await _send(browser, content)
     assert (400, True) == (refused.status_code, sentence in refused.text)
+    assert 'href="/screens">Back' in refused.text
+
+
+async def test_pictures_come_one_at_a_time(site: Site) -> None:
+    """Of a person; and whoever finds all places taken by others is not told that it is theirs."""
+    limits = DoorLimits(uploads_max=1)
+    app = build_console_app(console_of(site), hosts=frozenset({HOST}), limits=limits)
+    sending, ends = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        sending.set()
+        yield b"-"
+        await ends.wait()
+
+    async with signed_in(site, app=app) as ann, signed_in(site, name="bea", app=app) as bea:
+        slow = asyncio.create_task(ann.post(ADD, content=slowly()))
+        await sending.wait()
+        assert "One picture of yours" in (await _send(ann, picture("PNG"))).text
+        assert "Too many people" in (await _send(bea, picture("PNG"))).text
+        ends.set()
+        assert 400 == (await slow).status_code
+        assert 303 == (await _send(bea, picture("PNG"))).status_code
 
 
 async def test_a_file_of_a_strange_form_is_not_taken(site: Site) -> None:

@@ -61,8 +61,8 @@ def _proof_wanted(door: Door, error: grpc.aio.AioRpcError) -> str:
     if error.code() is not grpc.StatusCode.UNAVAILABLE:
         return ""
     return (
-        ". If the gateway serves there and wants certificates, give yours (--ca, --cert, --key), or "
-        "its socket (--admin unix:FOLDER/admin.sock)."
+        ". If the gateway serves there and wants certificates, give yours (--ca, --cert, --key), "
+        "or its socket (--admin unix:FOLDER/admin.sock)."
     )
 
 

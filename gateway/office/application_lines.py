@@ -100,7 +100,7 @@ class ApplicationLines:
             ),
             fleet_service_pb2.SetPlanogramResponse,
             act,
-            _request_id(line, of),
+            request_id(line, of),
             do,
             lambda made: fleet_service_pb2.SetPlanogramResponse(machine=fleet_views.machine(made)),
         )
@@ -133,11 +133,12 @@ class ApplicationLines:
             stock_service_pb2.SetParsRequest(machine_id=view.machine_id, pars=wanted),
             stock_service_pb2.SetParsResponse,
             act,
-            _request_id(line, of),
+            request_id(line, of),
             calls.set_pars,
             answer,
         )
 
 
-def _request_id(line: ImportLine, of: ImportView) -> str:
+def request_id(line: ImportLine, of: ImportView) -> str:
+    """Return the id under which a line is carried out, however often it is."""
     return f"{of.import_id}.{line.line}"

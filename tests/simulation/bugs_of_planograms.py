@@ -9,6 +9,7 @@ import msgspec
 
 from actors.machine import configuring, goods, stock
 from actors.machine.goods import GoodsKind
+from gateway.office import application_lines
 from gateway.office.application_lines import ApplicationLines
 from storage.fleet import changes
 from storage.office.imports import LineState
@@ -18,13 +19,12 @@ from tests.simulation import bugs
 
 def lines_are_named_anew() -> Any:
     """A line that is carried out again is another act."""
-    carry_out, numbers = ApplicationLines.carry_out, itertools.count()
+    numbers = itertools.count()
 
-    async def bug(self: ApplicationLines, line: Any, of: Any) -> Any:
-        told = await carry_out(self, replace(line, line=10_000 + next(numbers)), of)
-        return replace(told, line=line.line)
+    def anew(_: Any, of: Any) -> str:
+        return f"{of.import_id}.{next(numbers)}"
 
-    return patch.object(ApplicationLines, "carry_out", bug)
+    return patch.object(application_lines, "request_id", anew)
 
 
 def lines_are_done_unread() -> Any:

@@ -149,7 +149,7 @@ PLANTED = (
         name="done-is-unknown-again",
         sentence="A late time-out opens a refund that is done.",
         bug=bugs_of_refunds.done_is_unknown_again,
-        start=10,
+        start=5,
     ),
     Planted(
         name="stop-forgotten",
@@ -169,7 +169,7 @@ PLANTED = (
         name="stop-behind-modify",
         sentence="The answer to a modification of a code counts for a STOP that is wanted by then.",
         bug=bugs_of_codes.stop_lost_behind_a_modification,
-        start=9,
+        start=27,
         steer=steers.codes_are_rewritten,
     ),
     Planted(
@@ -183,7 +183,7 @@ PLANTED = (
         name="old-token-dropped",
         sentence="What is told under a notify token that was replaced finds nobody.",
         bug=bugs_of_codes.old_token_is_dropped,
-        start=3,
+        start=2,
         steer=steers.codes_are_rewritten,
     ),
     Planted(
@@ -254,7 +254,7 @@ PLANTED = (
         name="paid-twice",
         sentence="A payment that is told twice is credited twice.",
         bug=bugs.paid_twice,
-        start=1,
+        start=6,
         halts=True,
     ),
     Planted(
@@ -415,7 +415,7 @@ PLANTED = (
         name="waiting-vend-goes-on",
         sentence="Who chose before a recall may still pay, and gets what was recalled.",
         bug=bugs_of_recalls.waiting_vend_goes_on,
-        start=21,
+        start=41,
         steer=steers.lots_are_recalled,
     ),
     Planted(
@@ -428,8 +428,7 @@ PLANTED = (
         name="lines-are-named-anew",
         sentence="A line of an application that is carried out again sets the planogram again.",
         bug=bugs_of_planograms.lines_are_named_anew,
-        start=112,
-        steer=steers.planograms_are_applied,
+        steer=steers.prices_change_between,
     ),
     Planted(
         name="lines-are-done-unread",
@@ -490,14 +489,14 @@ PLANTED = (
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=176,
+        start=17,
         steer=steers.saving_fails_often,
     ),
     Planted(
         name="read-twice",
         sentence="A machine that is being read is read again beside it.",
         bug=bugs.machine_is_read_twice,
-        start=19,
+        start=0,
         halts=True,
     ),
     Planted(
@@ -530,7 +529,7 @@ PLANTED = (
         name="review-ends-by-silence",
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
-        start=34,
+        start=51,
         steer=steers.review_every_doubt,
     ),
     Planted(
@@ -545,14 +544,14 @@ PLANTED = (
         name="goodwill-of-the-whole-payment",
         sentence="All that a payment bought is given back for one of its vends.",
         bug=bugs_of_refunds.goodwill_of_the_whole_payment,
-        start=2,
+        start=17,
         steer=steers.customers_complain,
     ),
     Planted(
         name="deadline-before-evidence",
         sentence="A vend's own deadline comes before the fact that settles it.",
         bug=bugs_of_time.deadline_before_evidence,
-        start=11,
+        start=21,
         steer=steers.saving_is_slow,
     ),
     Planted(
@@ -586,7 +585,7 @@ PLANTED = (
         name="not-said-again",
         sentence="A stream moves to its new host, and what the old one dropped is not said again.",
         bug=bugs_of_moves.frames_are_not_repeated,
-        start=24,
+        start=7,
         steer=steers.partitions_move_in_peace,
     ),
     Planted(

@@ -225,6 +225,12 @@ def planograms_are_applied(world: World) -> None:
     world.faults.planned_every_s, world.faults.goods_moved_every_s = 6.0, 20.0
 
 
+def prices_change_between(world: World) -> None:
+    """Planograms are applied, others set prices by hand in between, and gateways die over lines."""
+    planograms_are_applied(world)
+    world.faults.repriced_every_s, world.faults.gateway_crash_every_s = 4.0, 15.0
+
+
 def limits_are_disputed(world: World) -> None:
     """Two people want now this limit and now that one, again and again."""
     world.faults.limits_wished_every_s = 3.0

@@ -131,12 +131,12 @@ def test_a_soak_lives_its_worlds_in_processes_of_their_own() -> None:
 def test_a_failure_says_how_to_see_it_again(steer: str, how: str) -> None:
     """Its own command, and the end of its story."""
     broken = replace(
-        live_steered(3, steer),
+        live_steered(4, steer),
         failure=Failure(truth="a truth", detail="it broke", commits=7, at_s=1.5),
     )
 
     said = report(broken).splitlines()
 
-    assert "seed 3, commit 7, 1.500 s: a truth: it broke" == said[0]
-    assert f"replay: python -m tests.simulation --seed 3{how} --trace" == said[-1]
+    assert "seed 4, commit 7, 1.500 s: a truth: it broke" == said[0]
+    assert f"replay: python -m tests.simulation --seed 4{how} --trace" == said[-1]
     assert 60 == len(said[1:-1])

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert
 
 from storage.database.engine import Database
-from storage.fleet.answers import Asked, Claim
+from storage.fleet.answers import Answers, Asked, Claim
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.locks import Locks
 from storage.office.recalls import (
@@ -107,7 +107,9 @@ async def test_a_name_that_an_older_request_made_is_said_to_be_used(db: Database
     await recalls.begin("r-1", of.LOT, by())
     await recalls.release("r-1", by(), reason="tested")
     asked = Asked(caller="ann", request_id="r", rpc="RecallLot", content_sha256="0")
-    again = replace(by(), claim=Claim(asked=asked, token="t"))
+    claim = await Answers(db).begin(asked, now_ms=1, lease_ms=60_000)
+    assert isinstance(claim, Claim)
+    again = replace(by(), claim=claim)
     with pytest.raises(NotPossible) as refused:
         await recalls.begin("r-1", of.LOT, again)
     assert ("REQUEST_ID_USED", {"request": "r"}) == (refused.value.reason, refused.value.about)

@@ -80,7 +80,7 @@ def _fitting(
 ) -> list[tuple[LeftOut, set[str]]]:
     """Return which machines fit, for each reason why one does not."""
     m, c = machines.c, planogram_columns.c
-    found = [(LeftOut.IN_ANOTHER, set(meant) - _in_another(connection))]
+    found = [(LeftOut.IN_ANOTHER, set(meant) - in_another(connection))]
     if content.channel is Channel.PLAYLIST:
         screens = set(connection.scalars(select(machine_screens.c.machine_id)))
         found.append((LeftOut.NO_SCREEN, screens))
@@ -93,7 +93,8 @@ def _fitting(
     return found
 
 
-def _in_another(connection: Connection) -> set[str]:
+def in_another(connection: Connection) -> set[str]:
+    """Return the machines of the experiments that run."""
     e, u = experiments.c, experiment_units.c
     running = (
         select(u.machine_id)

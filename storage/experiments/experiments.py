@@ -14,7 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from storage.books.audit_rows import actor_of
+from storage.database import dialects
 from storage.database.engine import Database
+from storage.experiments.audience import in_another
 from storage.experiments.content import (
     Arm,
     Channel,
@@ -137,10 +139,12 @@ class Experiments:
     ) -> ExperimentView:
         """Draw who is in which arm, for ever, from the day ``first_d`` on, which is to come
         everywhere. Again: what is there. Raises NotThere, NotPossible (EXPERIMENT_ENDED,
-        TOO_FEW_MACHINES, TOO_MANY_EXPERIMENTS).
+        MACHINES_TAKEN, TOO_FEW_MACHINES, TOO_MANY_EXPERIMENTS).
         """
 
         def plan(connection: Connection) -> DeedPlan[ExperimentView]:
+            if deed.locks:
+                dialects.office_alone(connection)  # two with one machine: one of them starts
             before = there(connection, experiment, lock=deed.locks)
             if before.state is State.RUNNING:
                 return DeedPlan(result=before)
@@ -154,6 +158,7 @@ class Experiments:
             span = DaySpan(first=first_d, last=days.moved(first_d, before.content.days - 1))
             units = drawn(before.content, foresight, span, seed)
             check_enough(before.content, units)
+            _check_free(connection, units)
             after = replace(
                 before,
                 state=State.RUNNING,
@@ -397,6 +402,19 @@ def _check_open(view: ExperimentView) -> None:
             f"experiment {view.experiment} has ended, and its name means for ever what it meant: "
             "make another one",
             experiment=view.experiment,
+        )
+
+
+def _check_free(connection: Connection, units: Sequence[UnitView]) -> None:
+    """Refuse machines that were free when this was foreseen and are in another one now: what each
+    of the two measured would be the other's work too.
+    """
+    taken = {unit.machine_id for unit in units if unit.arm is not None} & in_another(connection)
+    if taken:
+        raise NotPossible(
+            "MACHINES_TAKEN",
+            f"another experiment has just started with {len(taken)} of these machines: start this "
+            "one again, and they are left out of it",
         )
 
 

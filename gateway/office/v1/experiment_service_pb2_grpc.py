@@ -86,7 +86,8 @@ class ExperimentServiceServicer(object):
 
     def StartExperiment(self, request, context):
         """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
-        (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone. At least 6 pairs, or machines that switch
+        (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone: of two that start at once with one machine, one does
+        (the other: MACHINES_TAKEN, start it again without them). At least 6 pairs, or machines that switch
         (TOO_FEW_MACHINES).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -43,7 +43,8 @@ class ExperimentServiceStub:
     """
     StartExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
-    (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone. At least 6 pairs, or machines that switch
+    (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone: of two that start at once with one machine, one does
+    (the other: MACHINES_TAKEN, start it again without them). At least 6 pairs, or machines that switch
     (TOO_FEW_MACHINES).
     """
     StopExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.StopExperimentRequest, _experiment_service_pb2.StopExperimentResponse]
@@ -72,7 +73,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """
     StartExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]  # type: ignore[assignment]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
-    (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone. At least 6 pairs, or machines that switch
+    (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone: of two that start at once with one machine, one does
+    (the other: MACHINES_TAKEN, start it again without them). At least 6 pairs, or machines that switch
     (TOO_FEW_MACHINES).
     """
     StopExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.StopExperimentRequest, _experiment_service_pb2.StopExperimentResponse]  # type: ignore[assignment]
@@ -110,7 +112,8 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.StartExperimentResponse, _abc.Awaitable[_experiment_service_pb2.StartExperimentResponse]]:
         """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
-        (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone. At least 6 pairs, or machines that switch
+        (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone: of two that start at once with one machine, one does
+        (the other: MACHINES_TAKEN, start it again without them). At least 6 pairs, or machines that switch
         (TOO_FEW_MACHINES).
         """
 

@@ -1,5 +1,6 @@
 """An experiment is kept as it was wanted, drawn once, and ended once."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -112,6 +113,32 @@ async def test_bounds_are_refusals(db: Database, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(NotPossible) as refused:
         await created(db, "b", priced(), NOW_MS)
     assert "TOO_MANY_EXPERIMENTS" == refused.value.reason
+
+
+async def test_two_that_start_at_once_share_no_machine(db: Database) -> None:
+    """Both were foreseen while the machines were free: one of them starts, and the other, foreseen
+    again, has none of them.
+    """
+    await with_a_past(db, OVER, 12)
+    experiments = await created(db, "a", priced(), NOW_MS)
+    some = priced(selector=Selector(machine_ids=tuple(names(12))))
+    await created(db, "b", some, NOW_MS)
+    foreseeing = Foreseeing(db, Gate())
+    both = {
+        "a": await foreseeing.foreseen(priced(), NOW_MS),
+        "b": await foreseeing.foreseen(some, NOW_MS),
+    }
+    came = await asyncio.gather(
+        *(experiments.start(one, both[one], 20260702, one, by(now_ms=NOW_MS)) for one in both),
+        return_exceptions=True,
+    )
+    refused = [one for one in came if isinstance(one, NotPossible)]
+    assert ["MACHINES_TAKEN"] == [one.reason for one in refused]
+    assert "with 12 of these machines" in str(refused[0])
+    states = [one.state for one in await experiments.page(limit=5)]
+    assert {State.RUNNING: 1, State.CREATED: 1} == {one: states.count(one) for one in states}
+    again = await foreseeing.foreseen(some, NOW_MS)
+    assert {LeftOut.IN_ANOTHER} == set(again.left_out.values())
 
 
 async def test_who_stops_early_has_no_result(db: Database) -> None:

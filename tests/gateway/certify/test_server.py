@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 import grpc
 import pytest
@@ -71,7 +72,7 @@ async def _told(desk: Desk, content: bytes) -> grpc.StatusCode:
         asyncio.timeout(HANGS_AFTER_S),
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
-        call = channel.stream_stream("/gateway.v1.MachineService/Connect")()
+        call: Any = channel.stream_stream("/gateway.v1.MachineService/Connect")()
         await call.write(HELLO.SerializeToString())
         await desk.online()
         await call.write(content)

@@ -24,6 +24,8 @@ CURRENCY = "HKD"
 QR_PAYLOAD = "https://qr.example/examination"
 MOMENTS_MAX = 100_000
 HEARD_BYTES_MAX = 64 * 1024 * 1024
+UNREAD_COUNTS_MAX = 65_536
+"""What is thrown away again counts for so much at most."""
 TURNED_AWAY_AGAIN_MS = 60_000
 STOCK = 120
 """What the planogram says is in each column."""
@@ -33,10 +35,22 @@ class Unplayed(Exception):
     """A play could not go on; its sentence says why."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadFrame:
+    """What came instead of a frame, in ``size`` bytes, and ``why`` it is none. ``seq``: its number,
+    0 if that cannot be read either. ``ends``: the gateway's listener ends the stream over it.
+    """
+
+    why: str
+    size: int
+    seq: int = 0
+    ends: bool = False
+
+
 class Wire(Protocol):
     """One stream, whatever carries it."""
 
-    async def read(self) -> service_pb.ConnectRequest | None:
+    async def read(self) -> service_pb.ConnectRequest | UnreadFrame | None:
         """Return the machine's next frame; None when it has hung up."""
 
     async def write(self, frame: service_pb.ConnectResponse) -> None:
@@ -118,10 +132,14 @@ class Call:
         while (frame := await self._wire.read()) is not None:
             if self.over:
                 return
-            if self._desk.is_stranger(frame):
-                self._turn_away(frame.hello.machine_id)
-                return
             try:
+                if isinstance(frame, UnreadFrame):
+                    self._desk.unread(self, frame)
+                    await self._refuse(frame)
+                    continue
+                if self._desk.is_stranger(frame):
+                    self._turn_away(frame.hello.machine_id)
+                    return
                 self._desk.heard(self, frame)
             except Unplayed as flood:
                 self._finish(grpc.StatusCode.RESOURCE_EXHAUSTED, str(flood))
@@ -141,6 +159,23 @@ class Call:
             self._ending.set_result(
                 Ending(code=code, detail=detail, retry_after_ms=TURNED_AWAY_AGAIN_MS)
             )
+
+    async def _refuse(self, frame: UnreadFrame) -> None:
+        """Say what is wrong with it, as the gateway does; a number that can be read is used up."""
+        if frame.ends:
+            self.end(grpc.StatusCode.RESOURCE_EXHAUSTED, frame.why)
+            return
+        if self.hello is None or self.silent:
+            return
+        if frame.seq == self._desk.saved_seq(self) + 1 and not self.holding:
+            self._desk.saved[self.boot_id] = frame.seq
+        error = pb.ProtocolError(
+            code=pb.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD,
+            seq=frame.seq,
+            expected_seq=self._desk.saved_seq(self) + 1,
+            detail=frame.why,
+        )
+        await self.say(protocol_error=error)
 
     async def _answer(self, frame: service_pb.ConnectRequest) -> None:
         if frame.HasField("hello") and self.hello is None:
@@ -254,11 +289,22 @@ class Desk:
 
     def heard(self, call: Call, frame: service_pb.ConnectRequest) -> None:
         """Write down a frame of the machine. Raises Unplayed if it says more than can be kept."""
+        self._heard(frame.ByteSize())
+        self.record(MomentKind.HEARD, stream=call.number, frame=frame)
+
+    def unread(self, call: Call, frame: UnreadFrame) -> None:
+        """Write down that something came that is no frame. Its bytes are not kept. Raises Unplayed
+        as ``heard``.
+        """
+        self._heard(min(frame.size, UNREAD_COUNTS_MAX))
+        numbered = service_pb.ConnectRequest(seq=frame.seq)
+        self.record(MomentKind.UNREAD, stream=call.number, frame=numbered, text=frame.why)
+
+    def _heard(self, size: int) -> None:
         self.missed = 0
-        self._heard_bytes += frame.ByteSize()
+        self._heard_bytes += size
         if self._heard_bytes > HEARD_BYTES_MAX:
             raise Unplayed(f"more than {HEARD_BYTES_MAX} bytes: the machine floods the examiner")
-        self.record(MomentKind.HEARD, stream=call.number, frame=frame)
 
     def is_stranger(self, frame: service_pb.ConnectRequest) -> bool:
         """Return whether this is the Hello of another machine than the one that came first."""

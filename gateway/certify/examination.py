@@ -4,9 +4,8 @@ Flows in: the desk, the rules. Flows out: findings, one for each rule. A play th
 makes its rule "not tried" with the reason, and the next one begins with a machine at rest.
 """
 
-import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.certify.desk import Desk, Unplayed
 from gateway.certify.hands import HandAct
@@ -25,6 +24,10 @@ from gateway.certify.times import HEARTBEAT_MS
 
 PLAYS_MAX = 3
 """So often a rule is played when the machine's stream breaks off."""
+REST_LEAST_MS, REST_FACTOR = 60_000, 3
+"""For so long a machine whose plays all broke off is left alone, and for so many times as long as
+they lasted together.
+"""
 MISSED_MAX = 3
 """A machine that did not come so often in a row is not waited for any more."""
 
@@ -79,8 +82,9 @@ async def examine(
     for rule in rules:
         if rule.play is not None and desk.missed < MISSED_MAX:
             note(await _played(desk, rule))
-    if not any(rule.play for rule in rules):
-        await _looked_at(desk)
+    for rule in rules:
+        if rule.play is None and desk.missed < MISSED_MAX:
+            await _shown(desk, rule, note)
     why = f"the machine was waited for {MISSED_MAX} times in vain"
     return conclude(desk, rules, findings, why, found)
 
@@ -119,11 +123,15 @@ def conclude(
     )
 
 
-async def _looked_at(desk: Desk) -> None:
-    """Let the machine come and do what it does by itself."""
-    with contextlib.suppress(Unplayed):
-        await settle(desk)
-        await desk.wait(2 * HEARTBEAT_MS)
+async def _shown(desk: Desk, rule: Rule, note: Callable[[Judged], None]) -> None:
+    """Play what shows a rule of all frames, unless it was shown; note it if that cannot be."""
+    if _judged(rule, desk.seen_since(0)).outcome is not RuleOutcome.NOT_TRIED:
+        return
+    shown = await _played(desk, replace(rule, play=rule.shows))
+    whole = _judged(rule, desk.seen_since(0))
+    if whole.outcome is RuleOutcome.NOT_TRIED:
+        why = shown.verdict.why if shown.verdict.outcome is RuleOutcome.NOT_TRIED else whole.why
+        note(Judged(rule, untried(why), 0, len(desk.moments)))
 
 
 async def _played(desk: Desk, rule: Rule) -> Judged:
@@ -132,32 +140,73 @@ async def _played(desk: Desk, rule: Rule) -> Judged:
     if lacking:
         why = f"nobody is there who could do this at the machine: {', '.join(lacking)}"
         return Judged(rule, untried(why), begins, begins)
-    finding = await _played_once(desk, rule)
-    for _ in range(PLAYS_MAX - 1):
-        if finding.verdict.outcome is RuleOutcome.PASS or not _broke_off(desk, finding):
-            break
-        finding = await _played_once(desk, rule)
-    return finding
+    plays = [await _played_once(desk, rule)]
+    while plays[-1].verdict.outcome is not RuleOutcome.PASS and _left_in(desk, plays[-1]):
+        if len(plays) == PLAYS_MAX:
+            return await _judged_beside_rest(desk, plays)
+        plays.append(await _played_once(desk, rule))
+    return plays[-1]
 
 
-def _broke_off(desk: Desk, finding: Judged) -> bool:
-    """Return whether the machine left its stream in the play and came back as the boot that it was,
+def _left_in(desk: Desk, finding: Judged) -> MachineMoment | None:
+    """Return where the machine left its stream in the play and came back as the boot that it was,
     or not yet: a network does that to sound machines, too. Firmware that hangs up does it again.
     No network turns motors: what was counted is not counted again.
     """
-    played = Recording(desk.moments[finding.begins : finding.ends])
-    closed = played.of(MomentKind.CLOSED)
-    if not closed:
-        return False
     if any(desk.moments[at - 1].kind is MomentKind.COUNTED for at in finding.verdict.at):
-        return False
-    left = closed[0].number
-    before, behind = Recording(desk.moments[:left]), Recording(desk.moments[left : finding.ends])
-    return _boots(behind) <= _boots(before)
+        return None
+    played = Recording(desk.moments[finding.begins : finding.ends])
+    for closed in played.of(MomentKind.CLOSED):
+        boot_id = desk.calls[closed.stream - 1].boot_id
+        back = played.after(closed).hellos()
+        if not back or back[0].said_by_machine.hello.boot_id == boot_id:
+            return closed
+    return None
 
 
-def _boots(seen: Recording) -> set[str]:
-    return {each.said_by_machine.hello.boot_id for each in seen.hellos()}
+async def _judged_beside_rest(desk: Desk, plays: Sequence[Judged]) -> Judged:
+    """Return what plays came to that all broke off. Is it the machine that hangs up, or the
+    network? The machine is left alone for longer than all of them lasted: if its stream breaks off
+    then, too, nobody knows.
+    """
+    finding = plays[-1]
+    often = f"the stream broke off in each of {len(plays)} plays"
+    if finding.verdict.outcome is RuleOutcome.NOT_TRIED:
+        why = f"{finding.verdict.why}; {often}"
+        return replace(finding, verdict=replace(finding.verdict, why=why))
+    cuts = [cut for play in plays if (cut := _left_in(desk, play))]
+    rest = await _rested(desk, cuts, [desk.moments[play.begins].at_ms for play in plays])
+    if rest is None:
+        return finding
+    verdict = untried(f"{often}, and {rest}: mend the network, then try again", *cuts)
+    return replace(finding, verdict=verdict, ends=len(desk.moments))
+
+
+async def _rested(desk: Desk, cuts: Sequence[MachineMoment], begun_ms: Sequence[int]) -> str | None:
+    """Leave the machine alone for a while, and silent for as long as it was before a stream broke
+    off; return what went wrong, None if nothing did.
+    """
+    lasted_ms = sum(cut.at_ms - began for cut, began in zip(cuts, begun_ms, strict=True))
+    silent_ms = max(_silence_before(desk, cut) for cut in cuts)
+    rest_ms = max(REST_LEAST_MS, REST_FACTOR * lasted_ms)
+    try:
+        await settle(desk)
+        call = await desk.online(heartbeat_interval_ms=max(HEARTBEAT_MS, 2 * silent_ms))
+        welcome_ms = desk.moments[-1].at_ms
+        broke = await desk.until(lambda: call.over or None, rest_ms)
+        rested_ms = desk.moments[-1].at_ms - welcome_ms
+        await desk.online(heartbeat_interval_ms=HEARTBEAT_MS)
+    except Unplayed as stopped:
+        return f"then {stopped}"
+    if broke is None:
+        return None
+    return f"again after {rested_ms / 1000:.0f} s in which nothing was done"
+
+
+def _silence_before(desk: Desk, cut: MachineMoment) -> int:
+    """Return for how long nothing was said on the stream before it broke off."""
+    told = Recording(desk.moments).before(cut).on(cut.stream)
+    return cut.at_ms - told[-1].at_ms
 
 
 async def _played_once(desk: Desk, rule: Rule) -> Judged:

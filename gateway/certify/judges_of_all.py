@@ -46,10 +46,10 @@ def hellos(seen: Recording) -> RuleVerdict:
 
 
 def _boots(seen: Recording) -> dict[str, list[MachineMoment]]:
-    """Return the machine's frames by boot, in the order in which they came."""
+    """Return the machine's frames by boot, in the order in which they came, read or not."""
     boot_of: dict[int, str] = {}
     boots: dict[str, list[MachineMoment]] = {}
-    for each in seen.heard():
+    for each in seen.of(MomentKind.HEARD, MomentKind.UNREAD):
         if each.payload == "hello":
             boot_of[each.stream] = each.said_by_machine.hello.boot_id
         boots.setdefault(boot_of.get(each.stream, ""), []).append(each)
@@ -60,7 +60,8 @@ def readers(seen: Recording) -> RuleVerdict:
     """The first numbered frame of each boot says whether customers are welcome."""
     first: list[MachineMoment] = []
     for frames in _boots(seen).values():
-        first += [each for each in frames if each.said_by_machine.seq == 1][:1]
+        read = [each for each in frames if each.kind is MomentKind.HEARD]
+        first += [each for each in read if each.said_by_machine.seq == 1][:1]
     wrong = [each for each in first if each.payload not in {"reader_enable", "reader_disable"}]
     if wrong:
         return broken("the first numbered frame of a boot is ReaderEnable or ReaderDisable", *wrong)
@@ -76,6 +77,8 @@ def numbers(seen: Recording) -> RuleVerdict:
         known: dict[int, MachineMoment] = {}
         for each in frames:
             seq = each.said_by_machine.seq
+            if each.kind is MomentKind.UNREAD and not seq:
+                continue  # whatever it was, its number cannot be read
             if each.payload in UNNUMBERED:
                 if seq:
                     return broken(f"{each.payload} has no number", each)
@@ -114,6 +117,8 @@ def acknowledgements(seen: Recording) -> RuleVerdict:
 def fields(seen: Recording) -> RuleVerdict:
     """The gateway would refuse none of the frames: texts, lists, ids and numbers are in bounds."""
     heard = seen.heard()
+    if unread := seen.of(MomentKind.UNREAD):
+        return broken(f"the gateway cannot read this frame: {unread[0].text}", *unread)
     for each in heard:
         read = from_wire(each.said_by_machine)
         if isinstance(read, BadFrame):
@@ -167,13 +172,16 @@ def _denied(moment: MachineMoment) -> str:
 
 
 def requests(seen: Recording) -> RuleVerdict:
-    """A request_id names one wish, in whatever boot; no request comes while one is open."""
-    known: dict[str, MachineMoment] = {}
-    for each in seen.heard("vend_request"):
-        request_id = each.said_by_machine.vend_request.request_id
-        before = known.setdefault(request_id, each)
-        if not same_words(before, each):
-            return broken(f"request_id {request_id} was used for two wishes", before, each)
-    if not known:
-        return untried("nobody chose anything")
+    """A request_id names one wish, in whatever boot; the same frame may come again in its own."""
+    known: dict[str, tuple[str, MachineMoment]] = {}
+    for boot_id, frames in _boots(seen).items():
+        for each in frames:
+            request_id = each.said_by_machine.vend_request.request_id
+            if each.payload != "vend_request":
+                continue
+            boot_before, before = known.setdefault(request_id, (boot_id, each))
+            if boot_id != boot_before or not same_words(before, each):
+                return broken(f"request_id {request_id} was used for two wishes", before, each)
+    if len(known) < 2:
+        return untried("fewer than two choices were made")
     return kept(f"{len(known)} requests, each with an id of its own")

@@ -40,6 +40,9 @@ class MomentKind(StrEnum):
     """A connection whose HTTP/2 pings can be seen begins."""
     PINGED = "PINGED"
     """The machine sent an HTTP/2 ping; the text is ``pings.PingWatch``'s."""
+    UNREAD = "UNREAD"
+    """The machine sent what the gateway cannot read; the text says why, the frame has its number.
+    """
     STRANGER = "STRANGER"
     """Another machine opened a stream and was turned away; the text is its id."""
 

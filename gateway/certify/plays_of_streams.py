@@ -40,6 +40,12 @@ from gateway.v1 import machine_pb2 as pb
 UNKNOWN_CODE = 99
 
 
+async def at_rest(desk: Desk) -> None:
+    """The machine comes, and does what it does by itself."""
+    await settle(desk)
+    await desk.wait(2 * HEARTBEAT_MS)
+
+
 async def many_frames(desk: Desk) -> None:
     """The backend says more than the machine may leave unacknowledged."""
     call = await settle(desk)

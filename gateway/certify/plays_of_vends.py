@@ -44,6 +44,25 @@ async def pay_first(desk: Desk) -> None:
     await end_session(desk, call)
 
 
+async def two_choices(desk: Desk) -> None:
+    """Two customers choose, and get nothing; the power fails between them, if somebody can pull the
+    plug: a counter in memory begins again then.
+    """
+    await _chosen_and_denied(desk)
+    if HandAct.POWER_CUT in desk.hands.can:
+        desk.session_id = ""
+        await desk.act(HandAct.POWER_CUT)
+        call = await desk.next_call(desk.hands.patience_ms + desk.terms.come_ms)
+        await desk.welcome(call)
+    await _chosen_and_denied(desk)
+
+
+async def _chosen_and_denied(desk: Desk) -> None:
+    call = await settle(desk)
+    request = await chosen(desk, call)
+    await deny(call, request.said_by_machine.vend_request.request_id)
+
+
 async def purchase_first(desk: Desk) -> None:
     """A choice, a code, money after a while, goods."""
     call = await settle(desk)

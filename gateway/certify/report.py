@@ -128,7 +128,9 @@ def _row(moment: MachineMoment, *, cited: bool) -> dict[str, Any]:
         "number": moment.number,
         "at": f"{moment.at_ms / 1000:.3f}",
         "stream": moment.stream or "",
-        "sign": {MomentKind.HEARD: ">", MomentKind.SAID: "<"}.get(moment.kind, "·"),
+        "sign": {MomentKind.HEARD: ">", MomentKind.UNREAD: ">", MomentKind.SAID: "<"}.get(
+            moment.kind, "·"
+        ),
         "text": plain(one_line(moment)),
         "cited": cited,
     }
@@ -141,7 +143,7 @@ def _since(text: str) -> str:
 
 def one_line(moment: MachineMoment) -> str:
     """Return a moment as one line."""
-    if moment.frame is not None:
+    if moment.frame is not None and moment.kind is not MomentKind.UNREAD:
         told = json_format.MessageToDict(moment.frame)
         return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     words = {
@@ -152,6 +154,7 @@ def one_line(moment: MachineMoment) -> str:
         MomentKind.COUNTED: f"motors have turned: {moment.text}",
         MomentKind.TAPPED: "a connection begins, whose HTTP/2 pings can be seen",
         MomentKind.STRANGER: f"another machine calls and is turned away: {moment.text}",
+        MomentKind.UNREAD: f"not to be read: {moment.text}",
         MomentKind.PINGED: f"an HTTP/2 ping, {_since(moment.text)}",
     }
     return words.get(moment.kind, moment.text)

@@ -36,7 +36,8 @@ AFTER_A_CUT = "after-a-cut"
 @dataclass(frozen=True, slots=True)
 class Rule:
     """``name`` is for ``--only`` and for programs, ``says`` what the machine does, ``anchor`` the
-    heading of docs/firmware.md, ``needs`` what hands must be able to do.
+    heading of docs/firmware.md, ``needs`` what hands must be able to do. ``shows`` is played for a
+    rule without a play of its own if nothing that was played before showed it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Rule:
     judge: Callable[[Recording], RuleVerdict]
     play: Callable[[Desk], Awaitable[None]] | None = None
     needs: frozenset[HandAct] = frozenset()
+    shows: Callable[[Desk], Awaitable[None]] = stream_plays.at_rest
 
 
 RULES: tuple[Rule, ...] = (
@@ -448,17 +450,31 @@ RULES: tuple[Rule, ...] = (
         NUMBERS,
         whole.rates,
     ),
-    Rule("evidence", "No result is denied by its own sensors.", DISPENSING, whole.evidence),
-    Rule("request-ids", "A request_id is never used again.", SELLING, whole.requests),
+    Rule(
+        "evidence",
+        "No result is denied by its own sensors.",
+        DISPENSING,
+        whole.evidence,
+        needs=CHOOSE,
+        shows=vend_plays.pay_first,
+    ),
+    Rule(
+        "request-ids",
+        "A request_id is never used again.",
+        SELLING,
+        whole.requests,
+        needs=CHOOSE,
+        shows=vend_plays.two_choices,
+    ),
 )
 
 
 def chosen_rules(names: Iterable[str]) -> tuple[Rule, ...]:
-    """Return the rules of these names, all without names. Raises ValueError for a name that is
-    none.
+    """Return the rules of these names, all without names. Raises ValueError, which names them all,
+    for a name that is none.
     """
     wanted = list(names)
-    known = {rule.name for rule in RULES}
+    known = [rule.name for rule in RULES]
     if unknown := [name for name in wanted if name not in known]:
-        raise ValueError(f"there is no rule {', '.join(unknown)}; --list shows those that are")
+        raise ValueError(f"there is no rule {', '.join(unknown)}; there are {', '.join(known)}")
     return tuple(rule for rule in RULES if not wanted or rule.name in wanted)

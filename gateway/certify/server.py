@@ -10,18 +10,24 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
-from gateway.certify.desk import Desk, Ending
+from gateway.certify.desk import Desk, Ending, UnreadFrame
 from gateway.certify.moments import MomentKind
 from gateway.certify.pings import END_WITHIN_S, PingWatch, relayed
+from gateway.machines.translate import BadFrame, from_bytes
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.statuses import Refusal, to_status
 from gateway.rpc.tls import Tls
 from gateway.v1 import machine_service_pb2 as service_pb
-from gateway.v1 import machine_service_pb2_grpc as service_grpc
 
+SERVICE_NAME: str = service_pb.DESCRIPTOR.services_by_name["MachineService"].full_name
+FRAME_BYTES_MAX = 65_536
+"""Larger ones the gateway's listener does not take: it ends the stream."""
+SEEN_BYTES_MAX = 8 * 1024 * 1024
+"""Up to here they are seen, so that the report can say what ends the streams."""
 OPTIONS = (
-    ("grpc.max_receive_message_length", 65_536),
+    ("grpc.max_receive_message_length", SEEN_BYTES_MAX),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.so_reuseport", 0),
 )
@@ -37,27 +43,50 @@ class GrpcWire:
     def __init__(self, context: Any) -> None:
         self._context = context
 
-    async def read(self) -> service_pb.ConnectRequest | None:
+    async def read(self) -> service_pb.ConnectRequest | UnreadFrame | None:
         """Return the machine's next frame; None when it has hung up."""
         try:
-            frame = await self._context.read()
+            content = await self._context.read()
         except grpc.aio.BaseError:
             return None
-        return frame if isinstance(frame, service_pb.ConnectRequest) else None
+        return frame_of(content) if isinstance(content, bytes) else None
 
     async def write(self, frame: service_pb.ConnectResponse) -> None:
         """Send a frame; on a call that is over it is lost."""
         with contextlib.suppress(grpc.aio.BaseError):
-            await self._context.write(frame)
+            await self._context.write(frame.SerializeToString())
 
 
-class Examiner(service_grpc.MachineServiceServicer):
-    """Gives each call to the desk."""
+def frame_of(content: bytes) -> service_pb.ConnectRequest | UnreadFrame:
+    """Return the frame in these bytes, or why there is none."""
+    size = len(content)
+    if size > FRAME_BYTES_MAX:
+        why = f"{size} bytes came as one frame, which has at most {FRAME_BYTES_MAX}"
+        return UnreadFrame(why=why, size=size, ends=True)
+    try:
+        return service_pb.ConnectRequest.FromString(content)
+    except DecodeError:
+        read = from_bytes(content)
+        assert isinstance(read, BadFrame)
+        return UnreadFrame(why=read.detail, size=size, seq=read.seq)
+
+
+class Examiner:
+    """Gives each call to the desk. Frames go in and out as bytes, as in the gateway, so that one
+    that cannot be read is seen.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def Connect(self, request_iterator: Any, context: Any) -> None:  # type: ignore[override]  # noqa: ARG002, N802  the names are gRPC's
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return the method table."""
+        connect: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(
+            self.connect
+        )
+        return grpc.method_handlers_generic_handler(SERVICE_NAME, {"Connect": connect})
+
+    async def connect(self, _requests: object, context: Any) -> None:
         """One stream of the machine."""
         ending = await self._desk.serve(GrpcWire(context))
         if ending is not None and ending.code is not grpc.StatusCode.OK:
@@ -83,7 +112,7 @@ async def listening(desk: Desk, address: str, tls: Tls | None) -> AsyncIterator[
     """
     host, _, port = address.rpartition(":")
     server = grpc.aio.server(options=OPTIONS)
-    service_grpc.add_MachineServiceServicer_to_server(Examiner(desk), server)
+    server.add_generic_rpc_handlers((Examiner(desk).handlers(),))
     async with contextlib.AsyncExitStack() as stack:
         try:
             bound = (

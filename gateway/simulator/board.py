@@ -116,6 +116,7 @@ class Board(ABC):
         self._door_open = False
         self._broken: OSError | None = None
         self._armed: CutPoint | None = None
+        self._restart_why = ""
         self._log = log.bind(machine_id=identity.machine_id)
 
     # --- the wire ---
@@ -150,7 +151,7 @@ class Board(ABC):
 
     def _take_in(self, frame: service_pb.ConnectResponse) -> None:
         """Handle a frame of the backend."""
-        if self.machine is None:
+        if self.machine is None or self._restart_why:
             return
         commands = self.machine.received(frame, self._now_ms())
         self.sticker = self.machine.service.qr_payload or self.sticker
@@ -198,6 +199,7 @@ class Board(ABC):
             return
         self.machine = None
         self._armed = None
+        self._restart_why = ""
         self._commands.clear()
         if self._motor is not None:
             self._motor.cancel()
@@ -353,15 +355,27 @@ class Board(ABC):
                 self._log.warning("the stream is dead", reason=reason)
                 self._redial()
             case Restart(reason=reason):
-                self._log.warning("the firmware restarts", reason=reason)
-                self.power_cut()
-                self.power_on()
+                self._restart(reason)
             case Tell(happening=happening):
                 self._tell(happening)
             case _:
                 assert_never(command)
 
+    def _restart(self, reason: str) -> None:
+        """Begin a new boot, once the motor is at rest: else nobody would know whether goods fell.
+        Until then this boot neither hears nor says anything more.
+        """
+        if self._motor is not None:
+            self._restart_why = reason
+            self._commands.clear()
+            return
+        self._log.warning("the firmware restarts", reason=reason)
+        self.power_cut()
+        self.power_on()
+
     def _send(self, frame: service_pb.ConnectRequest) -> None:
+        if self._restart_why:
+            return
         self._transmit(frame)
         if frame.HasField("vend_request"):
             self._cut_soon(CutPoint.ASKED)
@@ -388,6 +402,8 @@ class Board(ABC):
         self._motor = None
         if not self._cut(CutPoint.DROPPED):
             self._do(machine.motor_stopped(command.vend_id, run.motor, run.drop, self._now_ms()))
+        if self._restart_why:
+            self._restart(self._restart_why)
 
     def _tell(self, happening: Happening) -> None:
         for watch in self._watches:

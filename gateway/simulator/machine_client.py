@@ -222,13 +222,11 @@ class MachineClient(Board):
                 self._begin_again()
 
     def _begin_again(self) -> None:
-        """Restart the firmware: its boot id does not count any more. Never in the middle of a
-        vend.
+        """Restart the firmware: its boot id does not count any more. Never in the middle of a vend,
+        nor while a motor is tried.
         """
-        if self.machine is not None and not self.machine.vending.busy:
-            self._log.warning("the firmware restarts", reason=BOOT_SUPERSEDED)
-            self.power_cut()
-            self.power_on()
+        if self.machine is not None and not self.machine.busy:
+            self._restart(BOOT_SUPERSEDED)
 
     def _interrupted(self) -> bool:
         """Whether the stream ended for a reason of the machine's own, so that no back-off is

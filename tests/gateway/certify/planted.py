@@ -279,6 +279,16 @@ def reports_no_drop(sound: Sound, self: Vending, line: VendLine, now_ms: int) ->
     return sound(self, told, now_ms)  # type: ignore[no-any-return]
 
 
+@plants("request-ids", Vending, "ask")
+def counts_from_one_in_each_boot(sound: Sound, self: Vending, *args: Any) -> Any:
+    """A request is named by a counter in memory alone."""
+    boot_id, self._boot_id = self._boot_id, "desk"
+    try:
+        return sound(self, *args)
+    finally:
+        self._boot_id = boot_id
+
+
 @plants("heartbeat", Connection, "welcomed")
 def beats_too_seldom(
     sound: Sound, self: Connection, frame: service_pb.ConnectResponse, now_ms: int

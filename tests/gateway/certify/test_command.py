@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from gateway.certify.rules import RULES
 from gateway.cli import app
 
 
@@ -20,7 +21,10 @@ def test_the_rules_are_listed() -> None:
 
 def test_what_cannot_be_done_is_told() -> None:
     """A rule that is none, and half of a certificate, end with status 2 and a sentence."""
-    assert 2 == CliRunner().invoke(app, ["certify", "--only", "nope"]).exit_code
+    unknown = CliRunner().invoke(app, ["certify", "--only", "nope"])
+    assert 2 == unknown.exit_code
+    told = " ".join(unknown.output.split())
+    assert all(rule.name in told for rule in RULES)
     cert = str(Path(__file__))
     assert 2 == CliRunner().invoke(app, ["certify", "--cert", cert]).exit_code
 

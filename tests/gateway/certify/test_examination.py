@@ -14,6 +14,7 @@ from tests.gateway.certify.examined import ExaminedMachine, examined
 from tests.gateway.certify.planted import BUGS
 
 pytestmark = pytest.mark.virtual_time
+PASS = RuleOutcome.PASS
 
 
 def names(examination: Examined, outcome: RuleOutcome) -> set[str]:
@@ -77,6 +78,96 @@ async def test_a_network_that_breaks_off_is_no_fault_of_the_machine(
     assert set() == names(always, RuleOutcome.PASS)
 
 
+class Wired(ExaminedMachine):
+    """A sound machine whose network can be cut."""
+
+    def cut(self) -> None:
+        for line in tuple(self._lines):
+            line.hang_up()
+
+
+class Unsteady(Wired):
+    """Sound, behind a network that breaks every stream each ``every_s`` seconds."""
+
+    every_s = 26.0
+
+    async def run(self) -> None:
+        breaking = asyncio.create_task(self._break_off())
+        try:
+            await super().run()
+        finally:
+            breaking.cancel()
+
+    async def _break_off(self) -> None:
+        while True:
+            await asyncio.sleep(self.every_s)
+            self.cut()
+
+
+@pytest.mark.parametrize("every_s", [3.4, 4.2, 7.3, 11.2, 26.0, 40.0, 55.0])
+async def test_a_network_that_breaks_off_again_and_again_is_no_fault_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_s: float
+) -> None:
+    """What cannot be judged through it is not judged, and says why."""
+    monkeypatch.setattr(Unsteady, "every_s", every_s)
+    examination = await examined(tmp_path, machine=Unsteady)
+
+    whys = {each.rule.name: each.verdict.why for each in examination.findings}
+    assert set() == names(examination, RuleOutcome.FAIL), whys
+    unjudged = names(examination, RuleOutcome.NOT_TRIED)
+    assert "response-time" in unjudged
+    assert all("the stream broke off in each of 3 plays" in whys[name] for name in unjudged), whys
+    assert 3 == examination.status
+
+
+class Impatient(ExaminedMachine):
+    """Its network is the same; its firmware hangs up ten seconds after a choice, too."""
+
+    def select(self, column: str) -> None:
+        super().select(column)
+        asyncio.get_running_loop().call_later(10, self._redial)
+
+
+async def test_a_machine_that_hangs_up_by_itself_fails_on_a_network_that_holds(
+    tmp_path: Path,
+) -> None:
+    """Left alone it stays, so it is the machine that hangs up in each of the three plays."""
+    examination = await examined(tmp_path, "response-time", machine=Impatient)
+
+    assert {"response-time"} == names(examination, RuleOutcome.FAIL)
+
+
+class BehindAProxy(Wired):
+    """Sound, behind a proxy that gives up streams on which nothing was said for 15 seconds."""
+
+    idle_s = 15.0
+
+    async def run(self) -> None:
+        watching = asyncio.create_task(self._give_up())
+        try:
+            await super().run()
+        finally:
+            watching.cancel()
+
+    async def _give_up(self) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            now_ms = round(self._clock() * 1_000)
+            for call in self.desk.calls:
+                told = [each.at_ms for each in self.desk.moments if each.stream == call.number]
+                if not call.over and told and now_ms - told[-1] > self.idle_s * 1_000:
+                    self.cut()
+
+
+async def test_a_proxy_that_gives_up_silent_streams_is_no_fault_of_the_machine(
+    tmp_path: Path,
+) -> None:
+    """The machine is left alone for as long as the stream was silent before it broke off."""
+    examination = await examined(tmp_path, "slow-welcome", machine=BehindAProxy)
+
+    assert {"slow-welcome"} == names(examination, RuleOutcome.NOT_TRIED)
+
+
 async def test_a_rule_of_all_frames_alone_looks_at_a_machine_at_rest(tmp_path: Path) -> None:
     """Nothing is played, and yet it is not judged on nothing."""
     examination = await examined(tmp_path, "numbers", "acknowledgements")
@@ -98,16 +189,42 @@ async def test_a_planted_bug_fails_its_rule_and_no_other(
 
 
 async def test_a_rule_alone_is_judged_like_among_others(tmp_path: Path) -> None:
-    """The maker repeats what failed; but for what only vends show, which nobody plays then."""
+    """The maker repeats what failed: what shows a rule of all frames is played for it."""
     alone = {}
     for rule in RULES:
         examination = await examined(tmp_path / rule.name, rule.name)
-        alone[rule.name] = examination.findings[0].verdict.outcome
+        alone[rule.name] = examination.findings[0].verdict
 
-    assert {"evidence", "request-ids"} == {
-        name for name, outcome in alone.items() if outcome is RuleOutcome.NOT_TRIED
-    }
-    assert RuleOutcome.FAIL not in alone.values()
+    assert {} == {name: each for name, each in alone.items() if each.outcome is not PASS}
+
+
+class Handless:
+    """Nobody is at the machine."""
+
+    can: frozenset[HandAct] = frozenset()
+    patience_ms = again_ms = 1_000
+    sure = False
+
+    def __init__(self, _hands: Hands) -> None:
+        pass
+
+    async def do(self, act: HandAct, column: str = "", *, in_vain: bool = False) -> bool:
+        raise AssertionError(act)
+
+    async def turns(self) -> int | None:
+        return None
+
+
+async def test_a_rule_alone_says_whom_it_needs(tmp_path: Path) -> None:
+    """Without hands each rule is kept by a machine on the desk, or says what hands would do."""
+    for rule in RULES:
+        examination = await examined(tmp_path / rule.name, rule.name, hands=Handless)
+        verdict = examination.findings[0].verdict
+        if rule.needs:
+            assert RuleOutcome.NOT_TRIED is verdict.outcome, rule.name
+            assert all(act.value in verdict.why for act in rule.needs), verdict.why
+        else:
+            assert PASS is verdict.outcome, (rule.name, verdict.why)
 
 
 class Absent(ExaminedMachine):

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.certify import judges_of_all as judges
-from gateway.certify.moments import Recording, RuleOutcome, RuleVerdict
+from gateway.certify.moments import MomentKind, Recording, RuleOutcome, RuleVerdict
 from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.certify.told import Tale
 
 Judge = Callable[[Recording], RuleVerdict]
@@ -19,7 +20,7 @@ SEEN_TO_FALL = pb.Evidence(drop=pb.DROP_EVIDENCE_SEEN)
 
 def sound() -> Tale:
     tale = Tale().connected().heard(1, reader_enable=ENABLE, ack=1).asked(ack=1)
-    return tale.approved().succeeded(ack=2)
+    return tale.approved().succeeded(ack=2).asked(4, "r2", ack=2)
 
 
 def flood() -> Tale:
@@ -28,6 +29,16 @@ def flood() -> Tale:
         tale.heard(heartbeat=pb.Heartbeat())
         tale.at_ms -= 999
     return tale
+
+
+def unread(seq: int = 0) -> Tale:
+    frame = service_pb.ConnectRequest(seq=seq)
+    return sound().note(MomentKind.UNREAD, frame=frame, text="4000000 bytes")
+
+
+def asked_in_two_boots(request_id: str) -> Tale:
+    """The second boot's counter begins where the first one's did, so the frames are alike."""
+    return Tale().connected().asked().connected("b2", stream=2).asked(2, request_id, stream=2)
 
 
 def too_early() -> Tale:
@@ -74,6 +85,7 @@ def test_a_sound_conversation_passes(judge: Judge) -> None:
         (judges.acknowledgements, Tale().connected().heard(1, reader_enable=ENABLE, ack=2)),
         (judges.acknowledgements, sound().heard(4, fault=pb.Fault(code="EJB"), ack=1)),
         (judges.fields, sound().asked(4, "a name with blanks")),
+        (judges.fields, unread()),
         (judges.fields, sound().heard(4, fault=pb.Fault(code="x" * 17))),
         (judges.evidence, ended(vend_success=pb.VendSuccess(vend_id="v", evidence=NOT_SEEN))),
         (judges.evidence, ended(vend_success=pb.VendSuccess(vend_id="v", evidence=STOPPED))),
@@ -82,6 +94,7 @@ def test_a_sound_conversation_passes(judge: Judge) -> None:
             ended(vend_failure=pb.VendFailure(vend_id="v", evidence=SEEN_TO_FALL)),
         ),
         (judges.requests, sound().asked(4, "r1")),
+        (judges.requests, asked_in_two_boots("r1")),
     ],
 )
 def test_what_breaks_a_rule_fails_it(judge: Judge, tale: Tale) -> None:
@@ -108,3 +121,19 @@ def test_what_breaks_a_rule_fails_it(judge: Judge, tale: Tale) -> None:
 def test_of_nothing_nobody_knows(judge: Judge) -> None:
     """Where no such frame came, the rule was not tried."""
     assert RuleOutcome.NOT_TRIED is judge(Recording([])).outcome
+
+
+def test_a_request_is_proved_by_two_choices() -> None:
+    """One id alone was never used again, and in two boots it may only come again in the first."""
+    alone = Tale().connected().asked()
+    again = Tale().connected().asked().connected(stream=2).asked(stream=2)
+
+    assert RuleOutcome.NOT_TRIED is judges.requests(alone.seen).outcome
+    assert RuleOutcome.NOT_TRIED is judges.requests(again.seen).outcome
+    assert RuleOutcome.PASS is judges.requests(asked_in_two_boots("r2").seen).outcome
+
+
+def test_a_frame_that_cannot_be_read_uses_its_number_up() -> None:
+    """So the numbers behind it have no gap; without a number it leaves none."""
+    for tale in (unread(5).asked(6, "r3"), unread().asked(5, "r3")):
+        assert RuleOutcome.PASS is judges.numbers(tale.seen).outcome

@@ -33,7 +33,7 @@ async def test_the_stream_is_cut_before_the_result(tmp_path: Path) -> None:
 
 def test_each_play_has_its_judge() -> None:
     """Rules take both by name from the same two rooms."""
-    played = {rule.play for rule in RULES if rule.play is not None}
+    played = {rule.play or rule.shows for rule in RULES}
     judged = {rule.judge for rule in RULES}
     for module, known in ((plays_of_vends, played), (judges_of_vends, judged)):
         own = {

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from gateway.certify.examination import Examined, Judged
 from gateway.certify.moments import MomentKind, broken, kept, untried
-from gateway.certify.report import as_html, as_json
+from gateway.certify.report import as_html, as_json, one_line
 from gateway.certify.rules import chosen_rules
 from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.certify.told import Tale
 
 BEGAN = dt.datetime(2026, 11, 30, 3, 0, tzinfo=dt.UTC)
@@ -74,3 +75,11 @@ def test_an_unknown_number_of_an_enum_is_shown() -> None:
     assert (
         77 == json.loads(as_json(examined, began=BEGAN))["moments"][0]["frame"]["welcome"]["mode"]
     )
+
+
+def test_what_could_not_be_read_is_shown() -> None:
+    """With the reason, and without its bytes."""
+    frame = service_pb.ConnectRequest(seq=3)
+    tale = Tale().note(MomentKind.UNREAD, frame=frame, text="4000013 bytes came as one frame")
+
+    assert "not to be read: 4000013 bytes came as one frame" == one_line(tale.moments[0])

@@ -1,14 +1,17 @@
 """The examiner over real gRPC, with the reference machine's own line."""
 
 import asyncio
+import contextlib
 import time
+from typing import Any
 
 import grpc
 import pytest
 
 from gateway.certify.desk import Desk, Ending, ExamTerms
 from gateway.certify.hands import NoHands
-from gateway.certify.moments import MomentKind
+from gateway.certify.judges_of_all import fields
+from gateway.certify.moments import MomentKind, RuleOutcome
 from gateway.certify.server import NotListening, listening, status_of
 from gateway.rpc.tls import Tls
 from gateway.simulator.line import ClientTls, Line
@@ -60,6 +63,55 @@ async def test_who_hangs_up_is_seen() -> None:
         await desk.until(lambda: desk.seen_since(0).of(MomentKind.CLOSED) or None, 60_000)
 
     assert MomentKind.CLOSED in {each.kind for each in desk.moments}
+
+
+async def _told(desk: Desk, content: bytes) -> grpc.StatusCode:
+    """Send these bytes as a frame once the machine is welcome; return how the stream ended."""
+    async with (
+        listening(desk, "127.0.0.1:0", None) as port,
+        asyncio.timeout(HANGS_AFTER_S),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        call: Any = channel.stream_stream("/gateway.v1.MachineService/Connect")()
+        await call.write(HELLO.SerializeToString())
+        await desk.online()
+        await call.write(content)
+        await desk.until(lambda: desk.seen_since(0).of(MomentKind.UNREAD) or None, 60_000)
+        await call.done_writing()
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            while await call.read() is not grpc.aio.EOF:
+                pass
+        code: grpc.StatusCode = await call.code()
+        return code
+
+
+@pytest.mark.parametrize("size", [70_000, 4_000_000])
+async def test_a_frame_that_ends_the_stream_is_seen(size: int) -> None:
+    """The gateway's listener takes none of this size and ends the stream; so does the examiner,
+    and the rule about bounds is broken.
+    """
+    desk = new_desk()
+    frame = service_pb.ConnectRequest(seq=1, fault=pb.Fault(detail="x" * size))
+    content = frame.SerializeToString()
+
+    assert grpc.StatusCode.RESOURCE_EXHAUSTED is await _told(desk, content)
+    verdict = fields(desk.seen_since(0))
+    assert RuleOutcome.FAIL is verdict.outcome
+    assert f"{len(content)} bytes came as one frame, which has at most 65536" in verdict.why
+    assert MomentKind.UNREAD is desk.moments[verdict.at[0] - 1].kind
+
+
+async def test_bytes_that_are_no_frame_are_seen() -> None:
+    """As in the gateway the stream goes on, and the number that can be read is used up."""
+    desk = new_desk()
+    no_utf8 = service_pb.ConnectRequest(seq=1, fault=pb.Fault(code="?")).SerializeToString()
+
+    assert grpc.StatusCode.OK is await _told(desk, no_utf8.replace(b"?", b"\xff"))
+    verdict = fields(desk.seen_since(0))
+    assert RuleOutcome.FAIL is verdict.outcome
+    assert "expected its protobuf encoding" in verdict.why
+    error = desk.seen_since(0).said("protocol_error")[0].said_by_us
+    assert (1, 2, 1) == (error.protocol_error.seq, error.protocol_error.expected_seq, error.ack)
 
 
 async def test_a_machine_shows_its_certificate() -> None:

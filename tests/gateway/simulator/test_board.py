@@ -8,6 +8,8 @@ import pytest
 from gateway.simulator.commands import Restart, Tell
 from gateway.simulator.happenings import NotNow, PowerLost, TurnedAway
 from gateway.simulator.screen import Show
+from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.simulator.scripted import LoopbackMachine
 from tests.support.patience import HANGS_AFTER_S, until
 
@@ -98,3 +100,48 @@ async def test_a_restart_is_a_new_boot(machine: LoopbackMachine) -> None:
     machine._do([Restart("why"), Tell(PowerLost())])
 
     assert machine.machine is not before
+
+
+async def _turning(machine: LoopbackMachine) -> None:
+    """Let a customer buy something whose motor turns for a while."""
+    machine._motor_ms = 5_000
+    await machine.backend.pay(
+        qr_payload=machine.sticker, amount_minor=500, currency="HKD", buyer="alice"
+    )
+    await until(lambda: machine.machine is not None and machine.machine.session is not None)
+    machine.select("A1")
+    await until(lambda: machine._motor is not None)
+
+
+async def test_a_restart_waits_until_the_motor_is_at_rest(machine: LoopbackMachine) -> None:
+    """What fell is written down by the old boot, which says nothing more; the next one's Hello
+    tells it.
+    """
+    await _turning(machine)
+    before = machine.machine
+    machine._do([Restart("why"), Tell(PowerLost())])
+    machine.door(is_open=True)
+    machine.select("A1")
+    assert machine.machine is before
+    await until(lambda: machine.machine is not before)
+    await until(lambda: machine.backend.sold_minor == 500)
+
+    assert not any(frame.HasField("vend_success") for frame in machine.backend.frames)
+    assert [1] == list(machine.shelf.turns.values())
+
+
+async def test_a_boot_that_is_to_restart_obeys_nothing_more(machine: LoopbackMachine) -> None:
+    """Not even a frame that came behind the one that ended it; a power cut ends it as well."""
+    await _turning(machine)
+    machine._do([Restart("why")])
+    away = pb.ServiceUpdate(in_service=False, mode=pb.MODE_BOTH)
+    machine._take_in(service_pb.ConnectResponse(seq=99, service_update=away))
+    assert machine.machine is not None
+    assert machine.machine.service.in_service
+    boots = machine.boots
+    machine.power_cut()
+    machine.power_on()
+    await until(lambda: machine.machine is not None and machine.machine.online)
+
+    assert boots + 1 == machine.boots
+    assert [1] == list(machine.shelf.turns.values())

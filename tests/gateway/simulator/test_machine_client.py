@@ -19,6 +19,7 @@ from gateway.simulator.happenings import (
     VendEnded,
 )
 from gateway.simulator.machine_client import MachineClient
+from gateway.simulator.memory import CommandLine
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.scripted import ScriptedGateway, ScriptedStream, refusing
 from tests.support.patience import HANGS_AFTER_S, until
@@ -313,6 +314,22 @@ async def test_a_boot_id_that_the_backend_has_met_before(
         await until(lambda: client.free)
 
         assert first.boot_id != second.boot_id
+
+
+async def test_a_superseded_boot_restarts_when_no_motor_is_tried(make_client: Make) -> None:
+    """A test vend is no customer's, and its motor turns all the same."""
+    client = make_client()
+    client.power_on()
+    assert client.machine is not None
+    before = client.machine
+    before.orders.testing = CommandLine(command_id="c1", kind="test_vend", boot_id=before.boot_id)
+    client._begin_again()
+    assert client.machine is before
+    before.orders.testing = None
+    client._begin_again()
+
+    assert client.machine is not before
+    client._end()
 
 
 async def test_the_machine_gives_up_on_a_silent_backend(

@@ -42,6 +42,7 @@ _SHOWN_BY = {
     "column": "GetMachine",
     "enrolment_token": "ListMachineCertificates",
     "manifest": "ListScreens",
+    "place": "ListGoodsBalances",
 }
 """What has no list of its own."""
 

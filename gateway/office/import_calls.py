@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from gateway.fleet.act import Act
 from gateway.fleet.caller import named
+from gateway.fleet.errors import said_alike
 from gateway.fleet.machine_acts import MachineActs
 from gateway.office import machine_csv
 from gateway.office.errors import deed_of, import_refused, in_words
@@ -19,6 +20,7 @@ from gateway.office.fields import OfficeFields
 from gateway.office.line_acts import difference
 from gateway.office.machine_csv import MachineFileLine, MachineWish
 from gateway.office.v1 import machine_import_service_pb2 as wire
+from storage.fleet import alike
 from storage.fleet.views import MachineView
 from storage.office.deliveries import LAST_ZONE
 from storage.office.imports import ImportLine, Imports, ImportView
@@ -114,11 +116,13 @@ class ImportCalls:
         stood: dict[str, str] = {}
         changes: dict[str, str] = {}
         begun: dict[str, str] = {}
+        taken_for = dict(alike.among(one.wish.machine_id for one in lines))
         for start in range(0, len(lines), _AT_ONCE):
             some = lines[start : start + _AT_ONCE]
             names = [one.wish.machine_id for one in some]
             found = await self.acts.queries.some_machines(names, columns=False)
             machines |= {view.machine_id: view for view in found}
+            taken_for |= await self.acts.queries.taken_for(names)
             serials = {serial for one in some if (serial := one.wish.cells.get("serial", ""))}
             for serial, name in await self.profiles.with_serials(serials):
                 having.setdefault(serial, set()).add(name)
@@ -136,6 +140,7 @@ class ImportCalls:
                 problems=(
                     *one.problems,
                     *_of_machine(one.wish, machines.get(one.wish.machine_id)),
+                    *_of_id(one.wish.machine_id, machines, taken_for),
                     *_of_serial(one.wish, having),
                     *_of_site(one.wish, sites),
                     *_of_day(
@@ -212,6 +217,16 @@ def _of_machine(wish: MachineWish, view: MachineView | None) -> list[str]:
     if cells.get("currency", view.currency) != view.currency:
         found.append(f"currency: is {view.currency}, for ever")
     return found
+
+
+def _of_id(
+    machine_id: str, machines: Mapping[str, MachineView], taken_for: Mapping[str, str]
+) -> list[str]:
+    """Return what is wrong with a new machine's id, as RegisterMachine says it."""
+    other = taken_for.get(machine_id)
+    if other is None or machine_id in machines:
+        return []
+    return [f"machine_id: {said_alike(other)}"]
 
 
 def _days(lines: Sequence[MachineFileLine]) -> dict[str, str]:

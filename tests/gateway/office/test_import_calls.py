@@ -229,3 +229,25 @@ async def test_a_file_is_read_beside_the_loop(site: Site, monkeypatch: pytest.Mo
         assert "INVALID_ARGUMENT" == (await refusal(call))[0].name
     assert set(readers) == set(on)
     assert threading.current_thread() not in on.values()
+
+
+async def test_an_id_that_people_take_for_another_is_refused(site: Site) -> None:
+    """By its line, whether the other one is registered or stands in the file; by RegisterMachine
+    too. What is there from before is changed as ever.
+    """
+    await a_pier(site)
+    await site.register("VM-0017")
+    file = a_file("vm-0017", "VM-OO17", "VM-0017", "vm-l", "vm-I", "vm-2")
+    rehearsed = await site.machine_imports.ImportMachines(
+        wire.ImportMachinesRequest(csv=file, validate_only=True)
+    )
+    told = {one.machine_id: list(one.problems) for one in rehearsed.lines}
+    wrong = {name: said for name, said in told.items() if said}
+    assert {"vm-0017", "VM-OO17", "vm-l", "vm-I"} == set(wrong)
+    assert wrong["vm-0017"][0].startswith("machine_id: is taken for VM-0017: the ids differ only")
+    assert wrong["vm-l"][0].startswith("machine_id: is taken for vm-I:")
+    reason = (await refusal(begun(site, file)))[1]
+    assert "IMPORT_REFUSED" == reason
+    again = site.fleet.RegisterMachine(registration("vm-0017"))
+    assert "MACHINE_LOOKS_LIKE_ANOTHER" == (await refusal(again))[1]
+    await site.fleet.RegisterMachine(registration("VM-0018"))

@@ -130,7 +130,7 @@ class ImportCalls:
             stood |= stays
             changes |= await self._differences(some, machines, stays, now_ms)
             begun |= await self.stays.last_begun(names, now_ms)
-        wanted = sorted({site for one in lines if (site := one.wish.cells.get("site", ""))})
+        wanted = sorted({site for one in lines if (site := _site_of(one))})
         sites: dict[str, SiteView] = {}
         for start in range(0, len(wanted), _AT_ONCE):
             sites |= await self.sites.some(wanted[start : start + _AT_ONCE])
@@ -142,7 +142,7 @@ class ImportCalls:
                     *_of_machine(one.wish, machines.get(one.wish.machine_id)),
                     *_of_id(one.wish.machine_id, machines, taken_for),
                     *_of_serial(one.wish, having),
-                    *_of_site(one.wish, sites),
+                    *_of_site(one, sites),
                     *_of_day(
                         one,
                         sites.get(one.wish.cells.get("site", "")),
@@ -247,8 +247,14 @@ def _of_serial(wish: MachineWish, having: Mapping[str, set[str]]) -> list[str]:
     return [f"serial: is that of machine {min(there)}"]
 
 
-def _of_site(wish: MachineWish, sites: Mapping[str, SiteView]) -> list[str]:
-    code = wish.cells.get("site", "")
+def _site_of(line: MachineFileLine) -> str:
+    """Return the site of a line, empty if it has none or what stands there is no code."""
+    wrong = any(said.startswith("site:") for said in line.problems)
+    return "" if wrong else line.wish.cells.get("site", "")
+
+
+def _of_site(line: MachineFileLine, sites: Mapping[str, SiteView]) -> list[str]:
+    code = _site_of(line)
     if not code:
         return []
     site = sites.get(code)

@@ -38,7 +38,7 @@ def among(names: Iterable[str]) -> Mapping[str, str]:
     }
 
 
-def named(key: Column[str], names: Sequence[str]) -> Select[tuple[str]]:
+def named(key: Column[str], names: Sequence[str]) -> Select[str]:
     """Return the query for all that a name could be taken for, and for the names themselves."""
     choices = [each for name in names for each in _choices(name)]
     if sum(math.prod(map(len, one)) for one in choices) <= WAYS_MAX:

@@ -22,7 +22,7 @@ from gateway.office.v1 import (
 )
 from gateway.office.v1 import machine_import_service_pb2 as wire
 from storage.fleet.answers import Answers
-from tests.gateway.office.importing import a_file, a_pier, begun, looked_at, worker
+from tests.gateway.office.importing import FROM, a_file, a_pier, begun, looked_at, worker
 from tests.support.fleet_calls import refusal, registration
 from tests.support.site import Site
 
@@ -251,3 +251,18 @@ async def test_an_id_that_people_take_for_another_is_refused(site: Site) -> None
     again = site.fleet.RegisterMachine(registration("vm-0017"))
     assert "MACHINE_LOOKS_LIKE_ANOTHER" == (await refusal(again))[1]
     await site.fleet.RegisterMachine(registration("VM-0018"))
+
+
+@pytest.mark.parametrize("column", ["site", "model", "policy idle_refund_ms", "label route"])
+async def test_a_cell_is_not_repeated_whole(site: Site, column: str) -> None:
+    """What is wrong with ten thousand characters is said in a sentence that has an end."""
+    await a_pier(site)
+    days = column.startswith("site")
+    head, rest = (
+        (f"machine_id,{column},from_day", f",{FROM}") if days else (f"machine_id,{column}", "")
+    )
+    file = f"{head}\nVM-1,{'x' * 10_000}{rest}\n".encode()
+    request = wire.ImportMachinesRequest(csv=file, validate_only=True)
+    (line,) = (await site.machine_imports.ImportMachines(request)).lines
+    assert [] == [said for said in line.problems if "x" * 41 in said]
+    assert [] != [said for said in line.problems if said.startswith(column)]

@@ -38,7 +38,7 @@ async def test_a_database_finds_what_is_alike(
     monkeypatch.setattr(alike, "WAYS_MAX", ways_max)
     await some_machines(db, "VM-1", "vm-1", "VM-I", "VM-2")
     wanted = alike.named(machines.c.machine_id, ["VM-1", "x"])
-    found = await db.read(lambda connection: set(connection.scalars(wanted)))
+    found = await db.read(lambda connection: set(connection.scalars(wanted).all()))
     assert {"VM-1", "vm-1", "VM-I"} == found
 
 

@@ -212,7 +212,7 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
             "VENDGATE_RAY__MODE)."
         ),
         (
-            "policy.idle_refund_ms: should be greater than or equal to 1 (in the environment: "
+            "policy.idle_refund_ms: should be greater than or equal to 1000 (in the environment: "
             "VENDGATE_POLICY__IDLE_REFUND_MS)."
         ),
     ) == _problems()

@@ -176,7 +176,8 @@ def _make_room(draft: Draft, by: Command) -> None:
     locking.sort(key=lambda one: not one.superseded)
     for one in locking[: max(0, len(locking) - COMMANDS_MAX + 1)]:
         said = "no answer" if one.status is CommandStatus.SENT else "was not sent"
-        _end(draft, one, CommandStatus.EXPIRED, f"{said} before command {by.command_id}")
+        said = f"{said} before command {by.command_id}{_holds_here(draft.state, one)}"
+        _end(draft, one, CommandStatus.EXPIRED, said)
 
 
 def _lock(draft: Draft, column: str, *, locked: bool) -> None:
@@ -360,7 +361,9 @@ def expire(draft: Draft, heard: frozenset[str]) -> None:
         if command.deadline_at_ms > draft.now_ms or command.command_id in heard:
             continue
         sent = command.status is CommandStatus.SENT
-        _end(draft, command, CommandStatus.EXPIRED, "no answer" if sent else _unsent(draft.state))
+        said = "no answer" if sent else _unsent(draft.state)
+        said = f"{said}{_holds_here(draft.state, command)}"
+        _end(draft, command, CommandStatus.EXPIRED, said)
         if sent and command.kind is CommandKind.TEST_VEND:
             alarms.ring(
                 draft,
@@ -376,6 +379,20 @@ def _unsent(state: MachineState) -> str:
     if state.link.boot_id and not state.link.knows_commands:
         return f"was not sent, {Refusal.COMMANDS_UNKNOWN}: {_OLD_FIRMWARE}"
     return "was not sent"
+
+
+def _holds_here(state: MachineState, command: Command) -> str:
+    """Return what holds here of a command that its machine did not answer: what it says of a
+    column, unless a later one says otherwise.
+    """
+    locked = command.column in (state.ordered_locks or ())
+    match command.kind:
+        case CommandKind.LOCK_COLUMN if locked:
+            return f"; column {command.column} is locked here all the same"
+        case CommandKind.UNLOCK_COLUMN if not locked:
+            return f"; no command locks column {command.column} here any more"
+        case _:
+            return ""
 
 
 def resumed(command: Command, now_ms: int, policy: Policy) -> Command:

@@ -45,6 +45,8 @@ class Bounds:
 
 WAIT = Bounds(unit=Unit.MILLISECONDS, least=1, most=86_400_000)
 """Every wait ends within a day."""
+_ACTS = replace(WAIT, least=1_000)
+"""In which a customer must be able to act: 60 for a minute is seconds where milliseconds count."""
 _WAITS = replace(WAIT, count_max=32)
 _YEAR = replace(WAIT, most=366 * 86_400_000)
 _ABOVE = Bounds(unit=Unit.MINOR, least=0, most=AMOUNT_MINOR_MAX)
@@ -54,6 +56,10 @@ _PIECE = Bounds(unit=Unit.MINOR, least=100_000_000, most=999_999_999)
 
 def _wait(default: int) -> int:
     return field(default=default, metadata={"bounds": WAIT})
+
+
+def _wait_for_customer(default: int) -> int:
+    return field(default=default, metadata={"bounds": _ACTS})
 
 
 def _long_wait(default: int) -> int:
@@ -155,11 +161,11 @@ def contradictions(limits: Mapping[str, Any]) -> tuple[Clash, ...]:
 class Policy:
     """Every limit that the core applies. Raises Contradiction if two of them exclude each other."""
 
-    idle_refund_ms: int = _wait(300_000)
+    idle_refund_ms: int = _wait_for_customer(300_000)
     """Pay first: what is left goes back this long after the customer's last operation, at the
     latest twice this long after their last payment or sale.
     """
-    payment_wait_ms: int = _wait(25_000)
+    payment_wait_ms: int = _wait_for_customer(25_000)
     """Purchase first: how long a selection waits for its payment."""
     unavailable_grace_ms: int = _wait(60_000)
     """How long money rests with a machine that is offline, out of service or sold out."""

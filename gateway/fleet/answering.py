@@ -56,6 +56,13 @@ class Parts:
     stopping: asyncio.Event
     refused: RefusedActs = field(default_factory=RefusedActs)
 
+    async def check_known(self, machine_id: str) -> None:
+        """Raise CallRefused (MACHINE_NOT_FOUND) if a list that found nothing was asked for a
+        machine which nobody knows.
+        """
+        if machine_id:
+            await self.acts.machine(machine_id)
+
     async def change(
         self,
         request: Request,

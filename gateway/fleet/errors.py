@@ -42,6 +42,7 @@ _SHOWN_BY = {
     "column": "GetMachine",
     "enrolment_token": "ListMachineCertificates",
     "manifest": "ListScreens",
+    "place": "ListGoodsBalances",
 }
 """What has no list of its own."""
 
@@ -86,6 +87,26 @@ def already_registered(machine_id: str, detail: str) -> CallRefused:
             ),
             metadata={"machine": machine_id},
         )
+    )
+
+
+def looks_like(machine_id: str, other: str) -> CallRefused:
+    """A new machine's id is taken for another one's."""
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.ALREADY_EXISTS,
+            reason="MACHINE_LOOKS_LIKE_ANOTHER",
+            message=f"machine {machine_id} {said_alike(other)}",
+            metadata={"machine": machine_id, "other": other},
+        )
+    )
+
+
+def said_alike(other: str) -> str:
+    """Return what is wrong with a new id that people take for another one."""
+    return (
+        f"is taken for {other}: the ids differ only by upper and lower case, or by letters that "
+        "look like digits; if it is another machine, give it another id"
     )
 
 

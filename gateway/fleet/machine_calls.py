@@ -28,13 +28,26 @@ class MachineCalls:
     """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``."""
 
     acts: MachineActs
+    look_alikes: bool = False
+    """Take new ids that could be taken for others': somebody has looked already."""
 
     async def register(self, request: wire.RegisterMachineRequest, act: Act) -> MachineView:
         """RegisterMachine."""
         new = new_machine(request)
         if any(request.policy.HasField(name) for name in GUARDS):  # type: ignore[arg-type]  # the wire has each
             _require_owner(act)
+        if not self.look_alikes:
+            await self._check_alike(new.machine_id)
         return await self.acts.register(new, act)
+
+    async def _check_alike(self, machine_id: str) -> None:
+        """Raise CallRefused if people take a new id for another one. Two that are there from before
+        may stay; at one moment nobody registers two of them.
+        """
+        queries = self.acts.queries
+        other = (await queries.taken_for([machine_id])).get(machine_id)
+        if other is not None and not await queries.some_machines([machine_id], columns=False):
+            raise fleet_errors.looks_like(machine_id, other)
 
     async def update(self, request: wire.UpdateMachineRequest, act: Act) -> MachineView:
         """UpdateMachine. The audit row says what was changed, before and after."""

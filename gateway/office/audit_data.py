@@ -72,6 +72,8 @@ class AuditDataService(audit_data_service_pb2_grpc.AuditDataServiceServicer):
         rows = await self._readouts.page(
             request.machine_id, after=views.after(asked.position), limit=asked.rows
         )
+        if not rows:
+            await self.parts.check_known(request.machine_id)
         page = pages.page(rows, asked, lambda row: row.position)
         return wire.ListReadoutsResponse(
             readouts=[views.readout(row, listed=True) for row in page.rows],

@@ -67,6 +67,8 @@ class CommandService(command_service_pb2_grpc.CommandServiceServicer):
             after=asked.position,
             limit=asked.rows,
         )
+        if not rows:
+            await self.parts.check_known(request.machine_id)
         page = pages.page(rows, asked, lambda row: row.position)
         return wire.ListCommandsResponse(
             commands=map(views.command, page.rows), next_page_token=page.next_page_token

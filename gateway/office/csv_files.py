@@ -73,14 +73,19 @@ def columns_of(cells: Sequence[str]) -> list[str]:
     columns = [cell.strip() for cell in cells]
     for column, times in Counter(columns).items():
         if times > 1:
-            raise wrong(f"has the column {column!r} more than once")
+            raise wrong(f"has the column {shown(column)} more than once")
     return columns
+
+
+def shown(cell: str) -> str:
+    """Return what a sentence repeats of a cell, so that what is to be done stands behind it."""
+    return repr(cell) if len(cell) <= SHOWN_MAX else f"{cell[:SHOWN_MAX]!r}..."
 
 
 def not_known(column: str, known: str) -> CallRefused:
     """Return the refusal of a file with a column that is none of those in ``known``."""
     parted = "; cells must be parted by commas or semicolons" if "\t" in column else ""
-    return wrong(f"cannot have the column {column[:SHOWN_MAX]!r}: it may have {known}{parted}")
+    return wrong(f"cannot have the column {shown(column)}: it may have {known}{parted}")
 
 
 def repeated(cells: Iterable[tuple[int, str]]) -> Mapping[str, str]:
@@ -154,7 +159,7 @@ def no_number(cell: str) -> str:
     """
     digits = cell.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal()):
-        return f"must be a whole number, not {cell[:SHOWN_MAX]!r}"
+        return f"must be a whole number, not {shown(cell)}"
     if digits != cell:
         return f"must not be below 0, as {cell[:SHOWN_MAX]} is"
     if len(digits) > DIGITS_MAX:

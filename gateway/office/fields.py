@@ -17,6 +17,7 @@ PRODUCT_BYTES_MAX = 64
 CATEGORY_LENGTH_MAX = 64
 TAX_CLASS_LENGTH_MAX = 32
 NAME_LENGTH_MAX = 100
+SHOWN_MAX = 40
 SHELF_LIFE_DAYS_MAX = 3_650
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _GTIN_LENGTHS = frozenset({8, 12, 13, 14})
@@ -55,7 +56,7 @@ class OfficeFields(Fields):
             return self
         for language, name in sorted(names.items()):
             if not _LANGUAGE.fullmatch(language):
-                self.wrong(field, f"{language!r} is no language: en or zh-HK is one")
+                self.wrong(field, f"{language[:SHOWN_MAX]!r} is no language: en or zh-HK is one")
             else:
                 self.line(f"{field}[{language}]", name, least=1, most=NAME_LENGTH_MAX)
         return self

@@ -6,6 +6,7 @@ from gateway.fleet import pages
 from gateway.fleet.answering import Context, Parts, answered
 from gateway.office import goods_fields
 from gateway.office import goods_views as views
+from gateway.office.errors import in_words
 from gateway.office.goods_fields import GoodsFields
 from gateway.office.reversal_calls import ReversalCalls
 from gateway.office.v1 import goods_service_pb2 as wire
@@ -13,6 +14,7 @@ from gateway.office.v1 import goods_service_pb2_grpc
 from gateway.process.texts import plain
 from storage.office.balances import GoodsBalanceView
 from storage.office.goods import Goods, GoodsMoveView
+from storage.office.known import Names
 from storage.office.locks import Locks
 from storage.office.lots import Lots
 from storage.office.reversals import Reversals
@@ -132,6 +134,9 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
         rows = await self._goods.moves(
             wanted, before=before, limit=asked.rows, down_to=looked.down_to
         )
+        if not (rows or looked.more):
+            with in_words():
+                await self._goods.check_known(goods_fields.names(wanted))
         page = pages.page(rows, asked, lambda row: str(row.id))
         behind = str(looked.down_to) if looked.more else ""
         return wire.ListGoodsMovesResponse(
@@ -155,6 +160,11 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
             after=views.key(asked.position),
             limit=asked.rows,
         )
+        if not rows:
+            place, machine_id, product = filters
+            names = Names(place=place, machine_id=machine_id, product=product)
+            with in_words():
+                await self._goods.check_known(names)
         page = pages.page(rows, asked, views.position_of)
         return wire.ListGoodsBalancesResponse(
             balances=map(views.balance, page.rows), next_page_token=page.next_page_token
@@ -187,6 +197,9 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
         rows = await self._lots.columns(
             request.product, request.lot, after=asked.position, limit=asked.rows
         )
+        if not rows:
+            with in_words():
+                await self._goods.check_known(Names(product=request.product, lot=request.lot))
         page = pages.page(rows, asked, lambda row: row.place)
         return wire.ListLotColumnsResponse(
             columns=map(views.lot_column, page.rows), next_page_token=page.next_page_token

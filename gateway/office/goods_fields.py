@@ -12,6 +12,7 @@ from actors.machine.ids import MACHINE_ID_PATTERN
 from gateway.office.fields import OfficeFields
 from gateway.office.v1.goods_service_pb2 import ListGoodsMovesRequest
 from storage.office.goods import GoodsLine
+from storage.office.known import Names
 from storage.office.move_lists import MovesWanted
 
 LINES_MAX = 200
@@ -129,6 +130,17 @@ def moves(fields: GoodsFields, request: ListGoodsMovesRequest) -> MovesWanted:
         kind=request.kind,
         from_ms=from_ms,
         until_ms=until_ms,
+    )
+
+
+def names(wanted: MovesWanted) -> Names:
+    """Return the names by which a list of moves is filtered."""
+    return Names(
+        machine_id=wanted.machine_id,
+        place=wanted.place,
+        visit=wanted.visit,
+        product=wanted.product,
+        lot=wanted.lot,
     )
 
 

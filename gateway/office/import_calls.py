@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from gateway.fleet.act import Act
 from gateway.fleet.caller import named
+from gateway.fleet.errors import said_alike
 from gateway.fleet.machine_acts import MachineActs
 from gateway.office import machine_csv
 from gateway.office.errors import deed_of, import_refused, in_words
@@ -19,6 +20,7 @@ from gateway.office.fields import OfficeFields
 from gateway.office.line_acts import difference
 from gateway.office.machine_csv import MachineFileLine, MachineWish
 from gateway.office.v1 import machine_import_service_pb2 as wire
+from storage.fleet import alike
 from storage.fleet.views import MachineView
 from storage.office.deliveries import LAST_ZONE
 from storage.office.imports import ImportLine, Imports, ImportView
@@ -114,11 +116,13 @@ class ImportCalls:
         stood: dict[str, str] = {}
         changes: dict[str, str] = {}
         begun: dict[str, str] = {}
+        taken_for = dict(alike.among(one.wish.machine_id for one in lines))
         for start in range(0, len(lines), _AT_ONCE):
             some = lines[start : start + _AT_ONCE]
             names = [one.wish.machine_id for one in some]
             found = await self.acts.queries.some_machines(names, columns=False)
             machines |= {view.machine_id: view for view in found}
+            taken_for |= await self.acts.queries.taken_for(names)
             serials = {serial for one in some if (serial := one.wish.cells.get("serial", ""))}
             for serial, name in await self.profiles.with_serials(serials):
                 having.setdefault(serial, set()).add(name)
@@ -126,7 +130,7 @@ class ImportCalls:
             stood |= stays
             changes |= await self._differences(some, machines, stays, now_ms)
             begun |= await self.stays.last_begun(names, now_ms)
-        wanted = sorted({site for one in lines if (site := one.wish.cells.get("site", ""))})
+        wanted = sorted({site for one in lines if (site := _site_of(one))})
         sites: dict[str, SiteView] = {}
         for start in range(0, len(wanted), _AT_ONCE):
             sites |= await self.sites.some(wanted[start : start + _AT_ONCE])
@@ -136,8 +140,9 @@ class ImportCalls:
                 problems=(
                     *one.problems,
                     *_of_machine(one.wish, machines.get(one.wish.machine_id)),
+                    *_of_id(one.wish.machine_id, machines, taken_for),
                     *_of_serial(one.wish, having),
-                    *_of_site(one.wish, sites),
+                    *_of_site(one, sites),
                     *_of_day(
                         one,
                         sites.get(one.wish.cells.get("site", "")),
@@ -214,6 +219,16 @@ def _of_machine(wish: MachineWish, view: MachineView | None) -> list[str]:
     return found
 
 
+def _of_id(
+    machine_id: str, machines: Mapping[str, MachineView], taken_for: Mapping[str, str]
+) -> list[str]:
+    """Return what is wrong with a new machine's id, as RegisterMachine says it."""
+    other = taken_for.get(machine_id)
+    if other is None or machine_id in machines:
+        return []
+    return [f"machine_id: {said_alike(other)}"]
+
+
 def _days(lines: Sequence[MachineFileLine]) -> dict[str, str]:
     return {
         one.wish.machine_id: day
@@ -232,8 +247,14 @@ def _of_serial(wish: MachineWish, having: Mapping[str, set[str]]) -> list[str]:
     return [f"serial: is that of machine {min(there)}"]
 
 
-def _of_site(wish: MachineWish, sites: Mapping[str, SiteView]) -> list[str]:
-    code = wish.cells.get("site", "")
+def _site_of(line: MachineFileLine) -> str:
+    """Return the site of a line, empty if it has none or what stands there is no code."""
+    wrong = any(said.startswith("site:") for said in line.problems)
+    return "" if wrong else line.wish.cells.get("site", "")
+
+
+def _of_site(line: MachineFileLine, sites: Mapping[str, SiteView]) -> list[str]:
+    code = _site_of(line)
     if not code:
         return []
     site = sites.get(code)

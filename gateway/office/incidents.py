@@ -103,6 +103,8 @@ class IncidentService(incident_service_pb2_grpc.IncidentServiceServicer):
             after=asked.position,
             limit=asked.rows,
         )
+        if not rows:
+            await self.parts.check_known(request.machine_id)
         page = pages.page(rows, asked, lambda row: row.position)
         return wire.ListIncidentsResponse(
             incidents=map(views.incident, page.rows), next_page_token=page.next_page_token

@@ -70,7 +70,7 @@ class LineActs:
 
     async def _do(self, wish: MachineWish, act: Act, request_id: str) -> None:
         view = await self.acts.queries.machine(wish.machine_id)
-        machines = MachineCalls(acts=replace(self.acts, code_wait_s=0.0))
+        machines = MachineCalls(acts=replace(self.acts, code_wait_s=0.0), look_alikes=True)
         if view is None:
             await once(
                 self.acts,

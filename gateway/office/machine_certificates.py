@@ -90,6 +90,8 @@ class MachineCertificateService(
         fields.machine_id(request.machine_id)
         fields.done()
         views = await self._certificates.of(request.machine_id)
+        if not views:
+            await self.parts.check_known(request.machine_id)
         return wire.ListMachineCertificatesResponse(certificates=map(_certificate, views))
 
 

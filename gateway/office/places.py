@@ -46,6 +46,9 @@ class PlaceService(place_service_pb2_grpc.PlaceServiceServicer):
         rows = await self._districts.list(
             parent=parent, archived=archived, after=asked.position, limit=asked.rows
         )
+        if request.parent and not rows:
+            with in_words():
+                await self._districts.get(request.parent)
         page = pages.page(rows, asked, lambda row: row.district)
         return wire.ListDistrictsResponse(
             districts=map(views.district, page.rows), next_page_token=page.next_page_token
@@ -115,6 +118,9 @@ class PlaceService(place_service_pb2_grpc.PlaceServiceServicer):
         asked = fields.done_page(request, "sites", wanted)
         district, _, site = asked.position.partition(" ")
         rows = await self._sites.list(wanted, after=(district, site), limit=asked.rows)
+        if request.district and not rows:
+            with in_words():
+                await self._districts.get(request.district)
         page = pages.page(rows, asked, lambda row: f"{row.content.district} {row.site}")
         return wire.ListSitesResponse(
             sites=map(views.site, page.rows), next_page_token=page.next_page_token

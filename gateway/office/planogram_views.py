@@ -97,6 +97,7 @@ def line(view: ImportLine) -> planogram_pb2.ApplicationLine:
         machine_id=view.machine_id,
         state=enums.number_of(_LINE_STATE, view.state),  # type: ignore[arg-type]  # of this very enum
         problem=plain(view.said),
+        waits_for_application=view.waits_for,
     )
 
 

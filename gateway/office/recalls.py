@@ -122,6 +122,8 @@ class RecallService(recall_service_pb2_grpc.RecallServiceServicer):
             after=views.lock_key(asked.position),
             limit=asked.rows,
         )
+        if not rows:
+            await self.parts.check_known(request.machine_id)
         page = pages.page(rows, asked, views.position_of)
         return wire.ListLockedColumnsResponse(
             columns=map(views.lock, page.rows), next_page_token=page.next_page_token

@@ -156,6 +156,8 @@ class ScreenService(screen_service_pb2_grpc.ScreenServiceServicer):
         rows = await self._screens.plays(
             request.machine_id, after=views.play_key(asked.position), limit=asked.rows
         )
+        if not rows:
+            await self.parts.check_known(request.machine_id)
         page = pages.page(rows, asked, views.position_of)
         return wire.ListPlaysResponse(
             plays=map(views.play, page.rows), next_page_token=page.next_page_token

@@ -21,6 +21,7 @@ from gateway.office.experiment_worker import ExperimentWorker
 from gateway.office.experiments import ExperimentService
 from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
+from gateway.office.import_sweep import ImportSweep
 from gateway.office.import_worker import ImportWorker
 from gateway.office.incidents import IncidentService
 from gateway.office.line_acts import LineActs
@@ -178,6 +179,7 @@ class OfficeParts:
     templates: Templates
     applications: Imports
     applying: ImportWorker
+    sweeping: ImportSweep
     posters: PosterCalls
     denials: Denials
     denying: Denying
@@ -270,6 +272,7 @@ class OfficeParts:
                 clock=fleet.acts.clock,
                 holder=holder,
             ),
+            sweeping=ImportSweep(db=database, clock=fleet.acts.clock),
             posters=PosterCalls(
                 section=posters or Posters(),
                 books=PosterBooks(database),

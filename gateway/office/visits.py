@@ -11,6 +11,7 @@ from gateway.office.goods_fields import GoodsFields
 from gateway.office.v1 import visit_service_pb2 as wire
 from gateway.office.v1 import visit_service_pb2_grpc
 from gateway.office.visit_calls import VisitCalls
+from storage.office.known import Names
 from storage.office.visit_rows import VisitView
 from storage.office.visits import VisitAccount, Visits, VisitsWanted
 
@@ -74,6 +75,10 @@ class VisitService(visit_service_pb2_grpc.VisitServiceServicer):
         rows = await self._visits.page(
             wanted, before=goods_views.position(asked.position), limit=asked.rows
         )
+        if not rows:
+            names = Names(machine_id=wanted.machine_id, place=wanted.van)
+            with in_words():
+                await self._visits.check_known(names)
         page = pages.page(rows, asked, lambda row: str(row.id))
         return wire.ListVisitsResponse(
             visits=map(views.visit, page.rows), next_page_token=page.next_page_token

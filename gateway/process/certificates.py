@@ -72,9 +72,10 @@ def judged(name: str, tls: Tls, *, now_ms: int) -> Iterator[str]:
 
 def days_left(tls: Tls, *, now_ms: int) -> dict[str, float]:
     """Return for each file how many days are left of the first of its certificates to end, of those
-    that have not ended; negative once all have.
+    that have not ended; negative once all have. The files as they are now count, if they can be
+    used, though nobody has called since they were renewed.
     """
-    present = tls if tls.renewed is None else tls.renewed.present or tls
+    present = tls if tls.renewed is None else tls.renewed.to_come() or tls
     found = {}
     for file, pem in (("certificate", present.certificate), ("client_ca", present.client_ca)):
         if pem:
@@ -105,7 +106,8 @@ class Renewal:
             )
             if path is not None
         ]
-        self._seen = marks_of(self._files)
+        self._seen = self._looked = marks_of(self._files)
+        self._next: Tls | None = None
         self.present: Tls | None = None
         """The newest one that was handed out; None: still the first."""
 
@@ -127,6 +129,19 @@ class Renewal:
         self.present = tls
         log.info("certificates were read again", listener=self._name)
         return tls
+
+    def to_come(self) -> Tls | None:
+        """Return what the next handshake is to use, and hand out nothing; None: still the first.
+        What cannot be used is logged when somebody calls.
+        """
+        marks = marks_of(self._files)
+        if marks == self._seen:
+            return self.present
+        if marks != self._looked:
+            self._looked, problems = marks, Problems()
+            tls = load(self._name, self._listener, problems)
+            self._next = None if problems.sentences else tls
+        return self._next or self.present
 
 
 def _unusable(name: str, tls: Tls) -> Iterator[str]:

@@ -36,10 +36,10 @@ from gateway.process.sections import (
     Posters,
     Screens,
     Trace,
-    is_url,
 )
 from gateway.process.settings import UNUSED_DAYS, Settings
 from gateway.process.texts import without_passwords
+from gateway.process.urls import is_url
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.roles import RolesOf
 from gateway.rpc.tls import Tls

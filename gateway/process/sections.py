@@ -4,11 +4,9 @@ in ``gateway.process.configs``.
 
 import ipaddress
 import re
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -24,8 +22,8 @@ from pydantic import (
 )
 
 from actors.machine.policy import AMOUNT_MINOR_MAX, BOUNDS, Bounds, Policy
-from alipay_client.config import PRINTED, AlipayConfig, SignType
-from gateway.process.texts import without_passwords
+from alipay_client.config import AlipayConfig, SignType
+from gateway.process import urls
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.roles import Role
 
@@ -94,29 +92,6 @@ File = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())
 
 
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
-
-
-def is_url(text: str) -> bool:
-    """Return whether others can reach it: http or https, without a login, a query or a fragment."""
-    with suppress(ValueError):
-        parts = urlsplit(text)
-        return (
-            parts.port != 0
-            and parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and parts.username is None
-            and PRINTED.fullmatch(text) is not None
-        )
-    return False
-
-
-def _url(text: str) -> str:
-    if text and not is_url(text):
-        raise ValueError(
-            f"{without_passwords(repr(text))} is not an http or https URL without a query; write "
-            "what others can reach, in ASCII, without a name or a password"
-        )
-    return text
 
 
 def _time_zone(text: str) -> str:
@@ -453,7 +428,7 @@ class Screens(Section):
     """
 
     listen: Listen | None = None
-    public_url: Annotated[str, Field(max_length=200), AfterValidator(_url)] = ""
+    public_url: Annotated[str, Field(max_length=200), AfterValidator(urls.reachable)] = ""
     folder: File = Path("run/assets").absolute()
     """The files, each under its hash. Gateways of one installation share it."""
     key_file: File | None = None
@@ -491,7 +466,9 @@ class Logs(Section):
 class Trace(Section):
     """Where each purchase can be seen as one trace: a collector of OpenTelemetry's."""
 
-    endpoint: str = Field(default="", pattern=r"^(https?://[^\s@]+)?$", max_length=500)
+    endpoint: Annotated[
+        str, Field(pattern=r"^(https?://[^\s@]+)?$", max_length=500), AfterValidator(urls.with_host)
+    ] = ""
     """Where OTLP over HTTP is taken, such as http://127.0.0.1:4318/v1/traces; empty: nowhere. What
     a collector wants to know of who sends (a key) stands in OTEL_EXPORTER_OTLP_HEADERS.
     """

@@ -153,9 +153,11 @@ def _not_parsed(error: str) -> str:
     """Return the sentence for a variable; the library names the section or the field alone."""
     named = re.search(r'field "(\w+)"', error)
     variable = f"VENDGATE_{named[1].upper()}" if named else ""
-    if os.environ.get(variable):
+    # The library reads them in whatever case they are.
+    there = [name for name in sorted(os.environ) if variable and name.upper() == variable]
+    if there:
         return (
-            f"{variable} is a section, not a value: unset it (Docker and Kubernetes set such a "
+            f"{there[0]} is a section, not a value: unset it (Docker and Kubernetes set such a "
             f"variable for a service of that name), and set {variable}__ and a name in it."
         )
     found = " ".join(_not_json(f"{variable}__")) if variable else ""
@@ -165,8 +167,9 @@ def _not_parsed(error: str) -> str:
 def _not_json(prefix: str) -> Iterator[str]:
     """Yield a sentence for each variable of the section that should be a list or a section."""
     for name, value in sorted(os.environ.items()):
-        *path, last = name.removeprefix(PREFIX).lower().split("__")
-        field = _model_at(path).model_fields.get(last) if name.startswith(prefix) else None
+        *path, last = name[len(PREFIX) :].lower().split("__")
+        ours = name.upper().startswith(prefix)
+        field = _model_at(path).model_fields.get(last) if ours else None
         if field is None:
             continue
         if _model_at([*path, last]) is not _model_at(path):
@@ -223,6 +226,8 @@ def _file(path: Path) -> dict[str, Any]:
         # Notepad's mark, PowerShell's UTF-16, and a comment in whatever code page are no reason
         # to refuse it; a value that is not UTF-8 would be another one than was written.
         text = decoded(_content(path), otherwise="surrogateescape")
+        if "\0" in text:
+            raise SettingsRefused((_not_utf_8(path),))
         content = tomllib.loads(text.replace("\r\n", "\n"))
         json.dumps(content, ensure_ascii=False, default=str).encode()
     except OSError as error:
@@ -245,6 +250,13 @@ def _file(path: Path) -> dict[str, Any]:
     if isinstance(table := content.setdefault("ray", {}), dict):
         table.setdefault("run_dir", str(folder / "ray"))
     return content
+
+
+def _not_utf_8(path: Path) -> str:
+    return (
+        f"The configuration file {path} has NUL characters in it, as UTF-16 without a mark at its "
+        "beginning has: save it as UTF-8."
+    )
 
 
 def _anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -271,10 +283,11 @@ def anchored_sqlite(url: str, folder: Path) -> str:
 
 
 def _unknown_variables() -> Iterator[str]:
+    # The library reads them in whatever case they are, so none is passed over for its case.
     for name in sorted(os.environ):
-        first = name.removeprefix(PREFIX).split("__")[0].lower()
+        first = name[len(PREFIX) :].split("__")[0].lower()
         if (
-            name.startswith(PREFIX)
+            name.upper().startswith(PREFIX)
             and name != CONFIG_VARIABLE
             and not name.startswith(_FOR_TESTS)
             and first not in Settings.model_fields

@@ -7,10 +7,12 @@ from typing import Protocol
 class Renewed(Protocol):
     """Tells at each handshake whether other certificates are to be used from now on."""
 
-    present: "Tls | None"
-
     def __call__(self) -> "Tls | None":
         """Return them; None: those in use stay."""
+        ...
+
+    def to_come(self) -> "Tls | None":
+        """Return those that the next handshake is to use, which stays as it is; None: the first."""
         ...
 
 

@@ -305,7 +305,7 @@ def _begin_work(stack: AsyncExitStack, gateway: Gateway, made: Configs) -> None:
     office = gateway.office
     works = [
         *(office.importing.run(), office.applying.run(), office.recalling.run()),
-        office.experimenting.run(),
+        *(office.experimenting.run(), office.sweeping.run()),
         office.denying.run(),
         gateway.doubles.run(),
         gateway.follower.run(),

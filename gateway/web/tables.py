@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from alipay_client.currencies import exponent
 from gateway.office.csv_files import MARK, guarded, line
+from gateway.office.fields import NAME_LENGTH_MAX
 from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 
@@ -74,6 +75,11 @@ class Link:
     href: str
 
 
+ASKED_MAX = {"name": NAME_LENGTH_MAX, "lot": 64, "from": 42}
+"""So many characters the calls take of what a form asks for, if it is not REASON_MAX."""
+REASON_MAX = 500
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """A button with what it needs, sent to ``act`` (``gateway.web.acts``). ``fields`` go with it;
@@ -87,6 +93,10 @@ class Form:
     asks: tuple[str, ...] = ("reason",)
     choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     file: str = ""
+
+    def most(self, name: str) -> int:
+        """Return how many characters may be written into a field, as many as its call takes."""
+        return ASKED_MAX.get(name, REASON_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,8 @@ def _problems(url: URL) -> Iterator[str]:
         return
     if not url.host and "host" not in url.query:
         yield "The database URL names no host: write postgresql://user@host/name."
+    if not url.database:
+        yield "The database URL names no database: write postgresql://user@host/name."
     if importlib.util.find_spec("asyncpg") is None:
         yield (
             "PostgreSQL needs the package asyncpg, which is not installed: pip install "

@@ -27,7 +27,7 @@ from actors.machine.ledger import Account, Transfer, TransferKind
 from actors.machine.state import VendStatus
 from storage.database.engine import Database
 from storage.database.reader import in_turns
-from storage.fleet import halted_money, lists, shapes, work_items
+from storage.fleet import alike, halted_money, lists, shapes, work_items
 from storage.fleet.balances import read_balances
 from storage.fleet.fleet_balances import FleetBalances
 from storage.fleet.horizon import Horizon
@@ -111,6 +111,14 @@ class Queries:
         """
         wanted = lists.MACHINES.where(machines.c.machine_id.in_(machine_ids))
         return await self._machines(wanted, columns=columns)
+
+    async def taken_for(self, machine_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return for each of the ids another one, of them or of a machine that there is, which
+        people would take it for.
+        """
+        there = alike.named(machines.c.machine_id, machine_ids)
+        found = await self._db.read(lambda connection: list(connection.scalars(there)))
+        return alike.among([*machine_ids, *sorted(found)])
 
     async def codes_answered(self, machine_ids: Sequence[str]) -> frozenset[str]:
         """Return those of the machines about whose codes Alipay has answered, with a code or with a

@@ -19,7 +19,7 @@ from actors.machine.ids import MachineId
 from actors.machine.state import Column, MachineState, column_named
 from storage import codec
 from storage.database.engine import Database
-from storage.office import deeds, visit_rows
+from storage.office import deeds, known, visit_rows
 from storage.office.balances import GoodsBalanceView, Key, balances_at, page_of
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.office.deliveries import check_delivery
@@ -280,6 +280,10 @@ class Goods:
             return Looked()
         row = await self._db.read(lambda connection: connection.execute(query).one())
         return looked(wanted, row.down_to, row.moves, row.newest_ms)
+
+    async def check_known(self, names: known.Names) -> None:
+        """Raise NotThere of the first name that nobody knows."""
+        await self._db.read(lambda connection: known.check(connection, names))
 
     async def balances(
         self, *, place: str = "", machine_id: str = "", product: str = "", after: Key, limit: int

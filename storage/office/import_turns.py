@@ -8,7 +8,7 @@ when its time has come. A line waits as long as one that began before has a line
 waiting; so no two wait for each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -122,6 +122,49 @@ def lines_to_carry_out(
     if waited_for:
         wanted = wanted.where(_waits(c.machine_id, kind, lambda other: other > number))
     return wanted.order_by(c.line).limit(limit)
+
+
+def lines_of(import_id: str, state: str, after: int, limit: int) -> Select[Any]:
+    """Return the query for a page of an import's lines in one state."""
+    c = machine_import_lines.c
+    wanted = select(machine_import_lines).where(
+        c.import_id == import_id, c.state == state, c.line > after
+    )
+    return wanted.order_by(c.line).limit(limit)
+
+
+def waited_for(
+    connection: Connection, import_id: str, machine_ids: Sequence[str]
+) -> dict[str, str]:
+    """Return the import that is carried out first, of those that began before this one and have a
+    line of the machine waiting, for each of the machines where there is one. What has not begun
+    waits for its time.
+    """
+    if not machine_ids:
+        return {}
+    c = machine_imports.c
+    of = connection.execute(select(c.kind, c.number).where(c.import_id == import_id)).one_or_none()
+    if of is None or not of.number:
+        return {}
+    other, its = machine_imports.alias("other"), machine_import_lines.alias("its")
+    first = (
+        select(its.c.machine_id, func.min(other.c.number).label("number"))
+        .join(other, other.c.import_id == its.c.import_id)
+        .where(
+            its.c.machine_id.in_(machine_ids),
+            its.c.state == WAITING,
+            other.c.kind == of.kind,
+            other.c.state == RUNNING,
+            other.c.number > 0,
+            other.c.number < of.number,
+        )
+        .group_by(its.c.machine_id)
+        .subquery()
+    )
+    named = select(first.c.machine_id, c.import_id).join(
+        machine_imports, and_(c.kind == of.kind, c.number == first.c.number)
+    )
+    return {row.machine_id: row.import_id for row in connection.execute(named)}
 
 
 def check_goes_on(connection: Connection, import_id: str, line: int) -> None:

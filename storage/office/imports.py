@@ -85,7 +85,8 @@ class LineState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportLine:
     """One line: ``line`` is its number in the file, ``content`` what it wants, as its writer can
-    read it again; ``said`` why it failed.
+    read it again; ``said`` why it failed; ``waits_for``: the import that is carried out at this
+    machine before, if one is.
     """
 
     line: int
@@ -93,6 +94,7 @@ class ImportLine:
     content: str
     state: LineState = LineState.WAITING
     said: str = ""
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,10 +227,15 @@ class Imports:
         self, import_id: str, state: LineState, *, after: int = 0, limit: int
     ) -> Sequence[ImportLine]:
         """Return the first lines in this state behind the line ``after``."""
-        wanted = lines_of(import_id, state, after, limit)
-        return await self._db.read(
-            lambda connection: [_line(row) for row in connection.execute(wanted)]
-        )
+        wanted = import_turns.lines_of(import_id, state, after, limit)
+
+        def work(connection: Connection) -> list[ImportLine]:
+            lines = [_line(row) for row in connection.execute(wanted)]
+            waiting = [one.machine_id for one in lines if one.state is LineState.WAITING]
+            before = import_turns.waited_for(connection, import_id, waiting)
+            return [replace(one, waits_for=before.get(one.machine_id, "")) for one in lines]
+
+        return await self._db.read(work)
 
     async def carried_out_next(self, view: ImportView) -> Sequence[ImportLine]:
         """Return the first lines that may be carried out now, as many as in a second: first those
@@ -387,15 +394,6 @@ def _check_room(connection: Connection, kind: ImportKind) -> None:
             f"import {there} is still running: wait for its end, or StopMachineImport",
             machine_import=there,
         )
-
-
-def lines_of(import_id: str, state: LineState, after: int, limit: int) -> Select[Any]:
-    """Return the query for a page of an import's lines in one state."""
-    c = machine_import_lines.c
-    wanted = select(machine_import_lines).where(
-        c.import_id == import_id, c.state == state, c.line > after
-    )
-    return wanted.order_by(c.line).limit(limit)
 
 
 def _ended_if_it_is(connection: Connection, view: ImportView, now_ms: int) -> ImportView:

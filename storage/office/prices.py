@@ -29,7 +29,7 @@ from storage.books.audit_rows import actor_of
 from storage.database.engine import Database
 from storage.fleet import positions
 from storage.fleet.changes import etag_of
-from storage.office import deeds
+from storage.office import deeds, known
 from storage.office.deeds import (
     AlreadyThere,
     Deed,
@@ -242,7 +242,10 @@ class Prices:
 
         def work(connection: Connection) -> list[PriceView]:
             _list(connection, price_list)
-            return [price_view(row) for row in connection.execute(page)]
+            found = [price_view(row) for row in connection.execute(page)]
+            if not found:
+                known.check(connection, known.Names(product=product))
+            return found
 
         return await self._db.read(work)
 

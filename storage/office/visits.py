@@ -19,7 +19,7 @@ from actors.machine.goods import GoodsKind, visit_place
 from storage.books.audit_rows import actor_of
 from storage.database.engine import Database
 from storage.fleet.changes import etag_of
-from storage.office import deeds
+from storage.office import deeds, known
 from storage.office.balances import GoodsBalanceView, balances_at, page_of
 from storage.office.deeds import (
     AlreadyThere,
@@ -207,6 +207,10 @@ class Visits:
     async def account(self, visit: str) -> VisitAccount:
         """Return a visit with what was done on it. Raises NotThere."""
         return await self._db.read(lambda connection: _account(connection, visit))
+
+    async def check_known(self, names: known.Names) -> None:
+        """Raise NotThere of the first name that nobody knows."""
+        await self._db.read(lambda connection: known.check(connection, names))
 
     async def page(
         self, wanted: VisitsWanted, *, before: int | None, limit: int

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gateway.v1.machine_pb2 import SessionComplete, VendRequest
 from storage.database import migrate
 from storage.fleet.lists import Wanted
 from tests.alipay_client.wire import Pair
@@ -16,6 +17,7 @@ from tests.e2e.typed import BLOCK, ROOT, flat
 from tests.gateway.office.trying import have_a_past
 from tests.support.fleet_calls import code_rests, registered
 from tests.support.site import PARTITIONS, Site, a_site, found
+from tests.support.site_machine import a_machine, heard
 
 PAGE = (ROOT / "docs" / "admin.md").read_text()
 
@@ -45,6 +47,21 @@ async def _pays(site: Site, amount: str) -> None:
         return bool(await site.queries.refunds(Wanted(), limit=1)) or None
 
     await found(owed)
+
+
+async def _stood_there(site: Site, amount: str) -> None:
+    """Have a customer in the lobby who paid too little for what they chose, and went away."""
+    view = await site.queries.machine("VM-1")
+    assert view is not None
+    async with a_machine(site) as machine:
+        site.alipay.pay(view.qr_payload, amount)
+        await site.alipay.settle()
+        began = (await heard(machine, "begin_session")).begin_session
+        wish = VendRequest(request_id="r1", column="A1", price_minor=500, planogram_version=1)
+        await machine.say(1, vend_request=wish)
+        await heard(machine, "vend_denied")
+        await machine.say(2, session_complete=SessionComplete(session_id=began.session_id))
+        await heard(machine, "end_session")
 
 
 async def test_the_page_works_as_printed(tmp_path: Path) -> None:
@@ -166,11 +183,15 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert 2 == told.count("commandstatusapplied")
         assert 2 == told.count("commandstatuscancelled")
 
+        assert "trade" not in await desk.type(paid)
         await _pays(site, "4.50")
         told = await desk.type(paid)
         assert 3 == told.count('"tradeid": "2026011522001400000000000001"')
         assert "refundcause" in told
         assert '"minor": "450"' in told
+        await _stood_there(site, "4.50")
+        told = await desk.type(paid.replace("pier 7", "lobby"))
+        assert "vendstatusdenied" in told
 
         told = await desk.type(books)
         assert "id1*s-4711*" in told

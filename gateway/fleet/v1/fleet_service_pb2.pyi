@@ -36,7 +36,9 @@ class RegisterMachineRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
-    """1 to 32 letters, digits, '_' or '-'. For ever."""
+    """1 to 32 letters, digits, '_' or '-'. For ever. One that people would take for another machine's is refused
+    (MACHINE_LOOKS_LIKE_ANOTHER): vm-0017 or VM-OO17 beside VM-0017.
+    """
     store_name: _builtins.str
     """What customers see in the wallet, 1 to 64 characters, no double quote."""
     currency: _builtins.str

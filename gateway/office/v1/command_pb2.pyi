@@ -70,13 +70,17 @@ class _CommandStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Command
     COMMAND_STATUS_QUEUED: _CommandStatus.ValueType  # 1
     """It waits: for the machine's stream, or until nobody is there."""
     COMMAND_STATUS_SENT: _CommandStatus.ValueType  # 2
-    """It left for the machine, which has not answered."""
+    """It left for the machine, which has not answered. If our process died just then it may not have left: it is sent again
+    when the machine connects.
+    """
     COMMAND_STATUS_APPLIED: _CommandStatus.ValueType  # 3
     """The machine says that it did it; of a reboot, in the boot that followed."""
     COMMAND_STATUS_REJECTED: _CommandStatus.ValueType  # 4
     """The machine says that it did not do it and will not, or said what cannot be."""
     COMMAND_STATUS_EXPIRED: _CommandStatus.ValueType  # 5
-    """Nobody said anything in time. An answer that comes late still counts."""
+    """It was not sent in time, or sent and not answered: detail says which, and of a lock or an unlock what holds here all
+    the same. An answer that comes late still counts.
+    """
     COMMAND_STATUS_CANCELLED: _CommandStatus.ValueType  # 6
     """It was taken back before it was sent."""
 
@@ -87,13 +91,17 @@ COMMAND_STATUS_UNSPECIFIED: CommandStatus.ValueType  # 0
 COMMAND_STATUS_QUEUED: CommandStatus.ValueType  # 1
 """It waits: for the machine's stream, or until nobody is there."""
 COMMAND_STATUS_SENT: CommandStatus.ValueType  # 2
-"""It left for the machine, which has not answered."""
+"""It left for the machine, which has not answered. If our process died just then it may not have left: it is sent again
+when the machine connects.
+"""
 COMMAND_STATUS_APPLIED: CommandStatus.ValueType  # 3
 """The machine says that it did it; of a reboot, in the boot that followed."""
 COMMAND_STATUS_REJECTED: CommandStatus.ValueType  # 4
 """The machine says that it did not do it and will not, or said what cannot be."""
 COMMAND_STATUS_EXPIRED: CommandStatus.ValueType  # 5
-"""Nobody said anything in time. An answer that comes late still counts."""
+"""It was not sent in time, or sent and not answered: detail says which, and of a lock or an unlock what holds here all
+the same. An answer that comes late still counts.
+"""
 COMMAND_STATUS_CANCELLED: CommandStatus.ValueType  # 6
 """It was taken back before it was sent."""
 Global___CommandStatus: _TypeAlias = CommandStatus  # noqa: Y015

@@ -551,7 +551,9 @@ class ListGoodsMovesRequest(_message.Message):
     page_size: _builtins.int
     page_token: _builtins.str
     machine_id: _builtins.str
-    """One of these and place at most: those of a machine, of a visit, or of a lot with its product."""
+    """One of these and place at most: those of a machine, of a visit, or of a lot with its product. What nobody knows is
+    NOT_FOUND, as in every list of the office; of what is known an empty list says that there was nothing.
+    """
     visit: _builtins.str
     lot: _builtins.str
     product: _builtins.str

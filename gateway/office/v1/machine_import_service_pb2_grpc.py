@@ -97,7 +97,7 @@ class MachineImportServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListMachineLines(self, request, context):
-        """Lines of an import in one state, in their order.
+        """Lines of an import in one state, in their order. They are kept for 400 days after its end, and its counts for ever.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,7 @@ class MachineImportServiceStub:
     ListMachineImports: _grpc.UnaryUnaryMultiCallable[_machine_import_service_pb2.ListMachineImportsRequest, _machine_import_service_pb2.ListMachineImportsResponse]
     """Imports, the newest first: of whoever has lost an import_id."""
     ListMachineLines: _grpc.UnaryUnaryMultiCallable[_machine_import_service_pb2.ListMachineLinesRequest, _machine_import_service_pb2.ListMachineLinesResponse]
-    """Lines of an import in one state, in their order."""
+    """Lines of an import in one state, in their order. They are kept for 400 days after its end, and its counts for ever."""
     StopMachineImport: _grpc.UnaryUnaryMultiCallable[_machine_import_service_pb2.StopMachineImportRequest, _machine_import_service_pb2.StopMachineImportResponse]
     """Carries out no more lines. Those that are under way in this second are."""
     ExportMachines: _grpc.UnaryUnaryMultiCallable[_machine_import_service_pb2.ExportMachinesRequest, _machine_import_service_pb2.ExportMachinesResponse]
@@ -70,7 +70,7 @@ class MachineImportServiceAsyncStub(MachineImportServiceStub):
     ListMachineImports: _aio.UnaryUnaryMultiCallable[_machine_import_service_pb2.ListMachineImportsRequest, _machine_import_service_pb2.ListMachineImportsResponse]  # type: ignore[assignment]
     """Imports, the newest first: of whoever has lost an import_id."""
     ListMachineLines: _aio.UnaryUnaryMultiCallable[_machine_import_service_pb2.ListMachineLinesRequest, _machine_import_service_pb2.ListMachineLinesResponse]  # type: ignore[assignment]
-    """Lines of an import in one state, in their order."""
+    """Lines of an import in one state, in their order. They are kept for 400 days after its end, and its counts for ever."""
     StopMachineImport: _aio.UnaryUnaryMultiCallable[_machine_import_service_pb2.StopMachineImportRequest, _machine_import_service_pb2.StopMachineImportResponse]  # type: ignore[assignment]
     """Carries out no more lines. Those that are under way in this second are."""
     ExportMachines: _aio.UnaryUnaryMultiCallable[_machine_import_service_pb2.ExportMachinesRequest, _machine_import_service_pb2.ExportMachinesResponse]  # type: ignore[assignment]
@@ -116,7 +116,7 @@ class MachineImportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _machine_import_service_pb2.ListMachineLinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_machine_import_service_pb2.ListMachineLinesResponse, _abc.Awaitable[_machine_import_service_pb2.ListMachineLinesResponse]]:
-        """Lines of an import in one state, in their order."""
+        """Lines of an import in one state, in their order. They are kept for 400 days after its end, and its counts for ever."""
 
     @_abc_1.abstractmethod
     def StopMachineImport(

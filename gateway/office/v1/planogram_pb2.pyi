@@ -354,20 +354,26 @@ class ApplicationLine(_message.Message):
     MACHINE_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    WAITS_FOR_APPLICATION_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     state: Global___ApplicationLineState.ValueType
     problem: _builtins.str
     """Why it failed, as SetPlanogram would have said it."""
+    waits_for_application: _builtins.str
+    """Of a line that waits: the application that began before and is carried out at this machine first. Empty if none
+    is in its way: then it waits for its turn, or for its application's effective_time.
+    """
     def __init__(
         self,
         *,
         machine_id: _builtins.str = ...,
         state: Global___ApplicationLineState.ValueType = ...,
         problem: _builtins.str = ...,
+        waits_for_application: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine_id", b"machine_id", "problem", b"problem", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine_id", b"machine_id", "problem", b"problem", "state", b"state", "waits_for_application", b"waits_for_application"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

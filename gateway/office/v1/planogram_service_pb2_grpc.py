@@ -184,7 +184,8 @@ class PlanogramServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListApplicationLines(self, request, context):
-        """Machines of an application in one state, in their order.
+        """Machines of an application in one state, in their order. They are kept for 400 days after its end, and its counts
+        for ever.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -68,7 +68,9 @@ class PlanogramServiceStub:
     ListPlanogramApplications: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.ListPlanogramApplicationsRequest, _planogram_service_pb2.ListPlanogramApplicationsResponse]
     """Applications, the newest first."""
     ListApplicationLines: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.ListApplicationLinesRequest, _planogram_service_pb2.ListApplicationLinesResponse]
-    """Machines of an application in one state, in their order."""
+    """Machines of an application in one state, in their order. They are kept for 400 days after its end, and its counts
+    for ever.
+    """
     StopPlanogramApplication: _grpc.UnaryUnaryMultiCallable[_planogram_service_pb2.StopPlanogramApplicationRequest, _planogram_service_pb2.StopPlanogramApplicationResponse]
     """Cancels an application that waits, or lets a running one change no more machines. Those that are under way in
     this second are changed.
@@ -114,7 +116,9 @@ class PlanogramServiceAsyncStub(PlanogramServiceStub):
     ListPlanogramApplications: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.ListPlanogramApplicationsRequest, _planogram_service_pb2.ListPlanogramApplicationsResponse]  # type: ignore[assignment]
     """Applications, the newest first."""
     ListApplicationLines: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.ListApplicationLinesRequest, _planogram_service_pb2.ListApplicationLinesResponse]  # type: ignore[assignment]
-    """Machines of an application in one state, in their order."""
+    """Machines of an application in one state, in their order. They are kept for 400 days after its end, and its counts
+    for ever.
+    """
     StopPlanogramApplication: _aio.UnaryUnaryMultiCallable[_planogram_service_pb2.StopPlanogramApplicationRequest, _planogram_service_pb2.StopPlanogramApplicationResponse]  # type: ignore[assignment]
     """Cancels an application that waits, or lets a running one change no more machines. Those that are under way in
     this second are changed.
@@ -223,7 +227,9 @@ class PlanogramServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _planogram_service_pb2.ListApplicationLinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_planogram_service_pb2.ListApplicationLinesResponse, _abc.Awaitable[_planogram_service_pb2.ListApplicationLinesResponse]]:
-        """Machines of an application in one state, in their order."""
+        """Machines of an application in one state, in their order. They are kept for 400 days after its end, and its counts
+        for ever.
+        """
 
     @_abc_1.abstractmethod
     def StopPlanogramApplication(

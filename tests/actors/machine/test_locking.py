@@ -192,6 +192,35 @@ def test_a_lock_holds_although_its_command_expired() -> None:
     assert ("A1",) == story.state.ordered_locks
 
 
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("kind", [CommandKind.LOCK_COLUMN, CommandKind.UNLOCK_COLUMN])
+def test_a_lock_that_expired_says_what_holds(there: bool, kind: CommandKind) -> None:
+    """That it was not sent, or not answered, is about the machine; here it was obeyed at once."""
+    story = online()
+    order(story, CommandKind.LOCK_COLUMN, "c0")
+    answer(story, command_id="c0")
+    if not there:
+        story.disconnect()
+    order(story, kind)
+    story.wait(10 * MINUTE_MS)
+    said = "no answer" if there else "was not sent"
+    holds = {
+        CommandKind.LOCK_COLUMN: "column A1 is locked here all the same",
+        CommandKind.UNLOCK_COLUMN: "no command locks column A1 here any more",
+    }
+    assert (CommandStatus.EXPIRED, f"{said}; {holds[kind]}") == (status(story), last(story).detail)
+
+
+def test_a_lock_behind_which_an_unlock_came_says_nothing_of_what_holds() -> None:
+    """It is the later one that holds, and says so."""
+    story = online()
+    order(story, CommandKind.LOCK_COLUMN)
+    order(story, CommandKind.UNLOCK_COLUMN, "c2")
+    story.wait(10 * MINUTE_MS)
+    said = "no answer; no command locks column A1 here any more"
+    assert ("no answer", said) == (last(story).detail, last(story, "c2").detail)
+
+
 def test_an_unlock_that_the_machine_missed_is_ordered_again() -> None:
     """It keeps its lock over power cuts, and ours is gone."""
     story = online()
@@ -302,8 +331,11 @@ def test_no_machine_keeps_a_column_from_being_locked_or_sold_again(*, there: boo
     ended = {one.command_id: (one.status, one.detail) for one in story.state.ended_commands}
     said = "no answer" if there else "was not sent"
     assert {
-        "lock-C0": (CommandStatus.EXPIRED, f"{said} before command lock-C4"),
-        "lock-C1": (CommandStatus.EXPIRED, f"{said} before command opens"),
+        f"lock-{name}": (
+            CommandStatus.EXPIRED,
+            f"{said} before command {by}; column {name} is locked here all the same",
+        )
+        for name, by in (("C0", "lock-C4"), ("C1", "opens"))
     } == ended
     assert 2 * COMMANDS_MAX == len(story.state.commands)
 

@@ -33,13 +33,15 @@ def _change(*paths: str, **machine: Any) -> tuple[MachineChange, list[str]]:
         ("policy", {}, MachineChange(overrides=PolicyOverrides())),
         (
             "policy",
-            {"policy": machine_pb2.Policy(idle_refund_ms=7, doubt_review_above_minor=0)},
-            MachineChange(overrides=PolicyOverrides(idle_refund_ms=7, doubt_review_above_minor=0)),
+            {"policy": machine_pb2.Policy(idle_refund_ms=7_000, doubt_review_above_minor=0)},
+            MachineChange(
+                overrides=PolicyOverrides(idle_refund_ms=7_000, doubt_review_above_minor=0)
+            ),
         ),
         (
             "policy.idle_refund_ms",
-            {"policy": machine_pb2.Policy(idle_refund_ms=7, vend_result_ms=8)},
-            MachineChange(limits={"idle_refund_ms": 7}),
+            {"policy": machine_pb2.Policy(idle_refund_ms=7_000, vend_result_ms=8)},
+            MachineChange(limits={"idle_refund_ms": 7_000}),
         ),
         ("policy.vend_result_ms", {}, MachineChange(limits={"vend_result_ms": None})),
     ],
@@ -53,8 +55,8 @@ def test_what_is_named_is_changed(
 
 def test_the_whole_policy_covers_its_limits() -> None:
     """Who names both means all of it."""
-    policy = machine_pb2.Policy(idle_refund_ms=7, vend_result_ms=8)
-    expected = MachineChange(overrides=PolicyOverrides(idle_refund_ms=7, vend_result_ms=8))
+    policy = machine_pb2.Policy(idle_refund_ms=7_000, vend_result_ms=8)
+    expected = MachineChange(overrides=PolicyOverrides(idle_refund_ms=7_000, vend_result_ms=8))
     assert (expected, []) == _change("policy.idle_refund_ms", "policy", policy=policy)
 
 
@@ -66,9 +68,9 @@ def test_several_fields_at_once() -> None:
         "policy.idle_refund_ms",
         "store_name",
         store_name="Hall",
-        policy=machine_pb2.Policy(payment_wait_ms=9),
+        policy=machine_pb2.Policy(payment_wait_ms=9_000),
     )
-    limits = {"idle_refund_ms": None, "payment_wait_ms": 9}
+    limits = {"idle_refund_ms": None, "payment_wait_ms": 9_000}
     assert (MachineChange(store_name="Hall", limits=limits), []) == (change, wrong)
 
 
@@ -120,6 +122,8 @@ def test_an_empty_mask_is_refused() -> None:
         ("country_code", {"country_code": "hk"}, "country_code"),
         ("mode", {}, "mode"),
         ("policy", {"policy": machine_pb2.Policy(idle_refund_ms=0)}, "policy.idle_refund_ms"),
+        ("policy", {"policy": machine_pb2.Policy(idle_refund_ms=300)}, "policy.idle_refund_ms"),
+        ("policy", {"policy": machine_pb2.Policy(payment_wait_ms=25)}, "policy.payment_wait_ms"),
         (
             "policy.vend_result_ms",
             {"policy": machine_pb2.Policy(vend_result_ms=86_400_001)},

@@ -284,3 +284,24 @@ async def test_an_application_that_is_kept_is_answered_though_its_gateway_died(
     listed_ones = wire.ListPlanogramApplicationsRequest()
     every = await site.planograms.ListPlanogramApplications(listed_ones)
     assert [first.application] == list(every.applications)
+
+
+async def test_a_line_that_waits_says_for_which_application(site: Site) -> None:
+    """Who looks why a machine has not its planogram finds what is in its way."""
+    await products(site, "cola")
+    await site.register("VM-1")
+    await made(site, 600)
+    first = await applied(site, request_id="r-1")
+    second = await applied(site, request_id="r-2")
+
+    async def waited_for(application_id: str) -> list[str]:
+        request = wire.ListApplicationLinesRequest(
+            application_id=application_id,
+            state=planogram_pb2.APPLICATION_LINE_STATE_WAITING,
+        )
+        told = await site.planograms.ListApplicationLines(request)
+        return [one.waits_for_application for one in told.lines]
+
+    assert [""] == await waited_for(first.application.application_id)
+    before = first.application.application_id
+    assert [before] == await waited_for(second.application.application_id)

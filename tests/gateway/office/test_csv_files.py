@@ -115,3 +115,14 @@ def test_an_amount_with_decimals_is_told_its_unit(cell: str, *, hint: bool) -> N
 def test_a_text_of_a_file_has_one_form() -> None:
     """As that of a call has."""
     assert [(1, ["caf\u00e9"])] == taken_apart("cafe\u0301\n".encode())
+
+
+def test_a_sentence_repeats_little_of_a_cell() -> None:
+    """A column's name too, so that what is to be done stands behind it."""
+    cell = "x" * 10_000
+    assert f"must be a whole number, not '{'x' * 40}'..." == csv_files.no_number(cell)
+    assert "'7 up'" == csv_files.shown("7 up")
+    with pytest.raises(CallRefused) as refused:
+        csv_files.columns_of([cell, cell])
+    for one in (refused.value, csv_files.not_known(cell, "a")):
+        assert 200 > len(one.refusal.message)

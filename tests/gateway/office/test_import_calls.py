@@ -22,7 +22,7 @@ from gateway.office.v1 import (
 )
 from gateway.office.v1 import machine_import_service_pb2 as wire
 from storage.fleet.answers import Answers
-from tests.gateway.office.importing import a_file, a_pier, begun, looked_at, worker
+from tests.gateway.office.importing import FROM, a_file, a_pier, begun, looked_at, worker
 from tests.support.fleet_calls import refusal, registration
 from tests.support.site import Site
 
@@ -229,3 +229,40 @@ async def test_a_file_is_read_beside_the_loop(site: Site, monkeypatch: pytest.Mo
         assert "INVALID_ARGUMENT" == (await refusal(call))[0].name
     assert set(readers) == set(on)
     assert threading.current_thread() not in on.values()
+
+
+async def test_an_id_that_people_take_for_another_is_refused(site: Site) -> None:
+    """By its line, whether the other one is registered or stands in the file; by RegisterMachine
+    too. What is there from before is changed as ever.
+    """
+    await a_pier(site)
+    await site.register("VM-0017")
+    file = a_file("vm-0017", "VM-OO17", "VM-0017", "vm-l", "vm-I", "vm-2")
+    rehearsed = await site.machine_imports.ImportMachines(
+        wire.ImportMachinesRequest(csv=file, validate_only=True)
+    )
+    told = {one.machine_id: list(one.problems) for one in rehearsed.lines}
+    wrong = {name: said for name, said in told.items() if said}
+    assert {"vm-0017", "VM-OO17", "vm-l", "vm-I"} == set(wrong)
+    assert wrong["vm-0017"][0].startswith("machine_id: is taken for VM-0017: the ids differ only")
+    assert wrong["vm-l"][0].startswith("machine_id: is taken for vm-I:")
+    reason = (await refusal(begun(site, file)))[1]
+    assert "IMPORT_REFUSED" == reason
+    again = site.fleet.RegisterMachine(registration("vm-0017"))
+    assert "MACHINE_LOOKS_LIKE_ANOTHER" == (await refusal(again))[1]
+    await site.fleet.RegisterMachine(registration("VM-0018"))
+
+
+@pytest.mark.parametrize("column", ["site", "model", "policy idle_refund_ms", "label route"])
+async def test_a_cell_is_not_repeated_whole(site: Site, column: str) -> None:
+    """What is wrong with ten thousand characters is said in a sentence that has an end."""
+    await a_pier(site)
+    days = column.startswith("site")
+    head, rest = (
+        (f"machine_id,{column},from_day", f",{FROM}") if days else (f"machine_id,{column}", "")
+    )
+    file = f"{head}\nVM-1,{'x' * 10_000}{rest}\n".encode()
+    request = wire.ImportMachinesRequest(csv=file, validate_only=True)
+    (line,) = (await site.machine_imports.ImportMachines(request)).lines
+    assert [] == [said for said in line.problems if "x" * 41 in said]
+    assert [] != [said for said in line.problems if said.startswith(column)]

@@ -173,6 +173,35 @@ async def _welcomed(edge: Edge, ca: Authority, machine_id: str) -> bool:
         return False  # no handshake
 
 
+def test_the_days_that_are_left_are_those_of_the_files(tmp_path: Path) -> None:
+    """Though nobody has called since they were renewed; of files that cannot be used, those of what
+    stays in use. The next handshake gets the new ones all the same.
+    """
+    key = rsa.generate_private_key(65_537, 2_048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    old = Issued(certificate=_signed(key, "old", ended_days_ago=3), private_key=pem)
+    new = Issued(certificate=_signed(key, "new"), private_key=pem)
+    tls = _load(_write(tmp_path, old, Authority().certificate))
+
+    def left() -> int:
+        return round(certificates.days_left(tls, now_ms=NOW_MS)["certificate"])
+
+    assert -3 == left()
+    _write(tmp_path, new, Authority().certificate)
+    assert 1 == left()
+    assert 1 == left()
+    assert tls.renewed is not None
+    handed_out = tls.renewed()
+    assert handed_out is not None
+    assert new.certificate.strip() == handed_out.certificate
+    (tmp_path / "crt").write_text("nothing")
+    assert 1 == left()
+
+
 async def test_renewed_certificates_are_used_without_a_restart(tmp_path: Path) -> None:
     """From the next handshake on; streams that are open stay. What cannot be used changes
     nothing, and neither does a mistake in one of the files.

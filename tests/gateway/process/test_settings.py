@@ -212,7 +212,7 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
             "VENDGATE_RAY__MODE)."
         ),
         (
-            "policy.idle_refund_ms: should be greater than or equal to 1 (in the environment: "
+            "policy.idle_refund_ms: should be greater than or equal to 1000 (in the environment: "
             "VENDGATE_POLICY__IDLE_REFUND_MS)."
         ),
     ) == _problems()
@@ -223,6 +223,46 @@ def test_a_variable_that_names_a_section_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("VENDGATE_ADMIN", "tcp://10.0.0.1:7444")
     (problem,) = _problems()
     assert problem.startswith("VENDGATE_ADMIN is a section, not a value: unset it")
+
+
+@pytest.mark.parametrize("name", ["VENDGATE_POLICY", "vendgate_policy"])
+def test_an_empty_variable_that_names_a_section_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """In our words, not in the library's, which say nothing of what is to be done."""
+    monkeypatch.setenv(name, "")
+    (problem,) = _problems()
+    assert problem.startswith(f"{name} is a section, not a value: unset it")
+
+
+def test_a_variable_in_small_letters_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is known is obeyed, so one that is not must be told of."""
+    monkeypatch.setenv("vendgate_ray__hosts", "3")
+    assert 3 == settings.load().ray.hosts
+    monkeypatch.setenv("vendgate_rya__hosts", "3")
+    (problem,) = _problems()
+    assert problem.startswith("The environment has vendgate_rya__hosts, and there is no setting")
+
+
+def test_utf_16_without_a_mark_is_named(tmp_path: Path) -> None:
+    """With what to do, where "not TOML" would not say it."""
+    path = tmp_path / "vendgate.toml"
+    path.write_bytes("[ray]\nhosts = 3\n".encode("utf-16-le"))
+    (problem,) = _problems(str(path))
+    assert "as UTF-16 without a mark at its beginning has: save it as UTF-8" in problem
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://:x", "http://:4318", "http://host:0/v1", "http://[::1"]
+)
+def test_an_address_of_traces_names_a_computer(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    """Else nothing is ever told, and only the log would say so, at each purchase."""
+    monkeypatch.setenv("VENDGATE_TRACE__ENDPOINT", endpoint)
+    (problem,) = _problems()
+    assert problem.startswith("trace.endpoint: ")
+    assert "write http://host:port/path" in problem
 
 
 def test_a_broken_list_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

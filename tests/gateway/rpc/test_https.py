@@ -59,10 +59,11 @@ def test_renewed_files_count_for_the_next_connection() -> None:
     newer = [None, TLS, None]
 
     class Renewal:
-        present: Tls | None = None
-
         def __call__(self) -> Tls | None:
             return newer.pop(0)
+
+        def to_come(self) -> Tls | None:
+            return newer[0]
 
     contexts = Contexts(
         Tls(certificate=TLS.certificate, private_key=TLS.private_key, renewed=Renewal())

@@ -38,6 +38,8 @@ def test_urls_are_understood(url: str, driver: str) -> None:
         ("sqlite:////", "is a folder: name a file in it"),
         ("postgresql://", "names no host"),
         ("postgresql:///d", "names no host"),
+        ("postgresql://u@h", "names no database: write postgresql://user@host/name"),
+        ("postgresql://u@h/", "names no database"),
         ("sqlite+pysqlcipher:///a.db", "driver sqlite+pysqlcipher is not known"),
         ("postgresql+psycopg://u:geheim@h/d", "driver postgresql+psycopg is not known"),
         ("postgresql://u:geheim@h:port/d", "cannot be read"),

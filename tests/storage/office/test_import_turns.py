@@ -82,6 +82,34 @@ async def test_those_about_other_machines_go_side_by_side(db: Database) -> None:
     assert ["VM-2"] == await free(imports, c)
 
 
+async def test_a_line_says_for_which_other_it_waits(db: Database) -> None:
+    """The first of several, as it is carried out; none for what has not begun, is done or stopped,
+    or stands in nobody's way.
+    """
+    imports = Imports(db, ImportKind.PLANOGRAMS)
+    await ordered(imports, "a", "VM-1", "VM-2")
+    await ordered(imports, "b", "VM-2", "VM-3")
+    await ordered(imports, "c", "VM-1", "VM-2", "VM-3", "VM-4")
+    await ordered(imports, "later", "VM-1", from_ms=1_000)
+
+    async def waited_for(name: str) -> dict[str, str]:
+        lines = await imports.lines(name, LineState.WAITING, limit=9)
+        return {one.machine_id: one.waits_for for one in lines}
+
+    assert {"VM-1": "", "VM-2": ""} == await waited_for("a")
+    assert {"VM-2": "a", "VM-3": ""} == await waited_for("b")
+    before = {"VM-1": "a", "VM-2": "a", "VM-3": "b", "VM-4": ""}
+    assert before == await waited_for("c")
+    assert {"VM-1": ""} == await waited_for("later")
+    assert (await take(imports, "gw-1", now_ms=2_000)) is not None
+    assert {"VM-1": "a"} == await waited_for("later")
+    a = await imports.get("a")
+    await done(imports, a, "gw-1", "VM-2")
+    assert before | {"VM-2": "b"} == await waited_for("c")
+    await imports.stop("b", by(), reason="enough")
+    assert before | {"VM-2": "", "VM-3": ""} == await waited_for("c")
+
+
 async def test_what_another_one_waits_for_is_first(db: Database) -> None:
     """One machine's new planogram does not wait for all of a large application's."""
     imports = Imports(db, ImportKind.PLANOGRAMS)

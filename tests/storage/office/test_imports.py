@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import dialect
 
 from storage.books.audit_rows import Actor
 from storage.database.engine import Database
+from storage.office import import_turns
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.imports import (
     ImportKind,
@@ -18,7 +19,6 @@ from storage.office.imports import (
     ImportState,
     ImportView,
     LineState,
-    lines_of,
     newest,
 )
 from tests.storage.office.places import by, details
@@ -142,7 +142,7 @@ async def test_a_person_stops_an_import(db: Database) -> None:
 
 def test_a_page_of_lines_goes_along_an_index(upgraded_file: Path) -> None:
     """A large import costs no more a page than a small one."""
-    wanted = lines_of("i-1", LineState.WAITING, 500, 50)
+    wanted = import_turns.lines_of("i-1", LineState.WAITING, 500, 50)
     sql = wanted.compile(dialect=dialect(), compile_kwargs={"literal_binds": True})
     with closing(sqlite3.connect(upgraded_file)) as connection:
         plan = [line for *_, line in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]

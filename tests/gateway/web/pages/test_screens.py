@@ -51,6 +51,17 @@ async def test_a_picture_comes_in_and_is_recalled(site: Site) -> None:
     assert "/acts/recall-asset" not in page.text
 
 
+async def test_a_picture_may_have_as_long_a_name_as_its_form_takes(site: Site) -> None:
+    """What the form lets somebody write the call does not refuse, and it lets them write it all."""
+    async with signed_in(site) as browser:
+        page = await browser.get("/screens")
+        assert 'name="name" maxlength="100"' in page.text
+        for length, status in (100, 303), (101, 400):
+            name = "x" * length
+            sent = await _send(browser, picture("PNG"), request_id=f"q-{length}", name=name)
+            assert status == sent.status_code, sent.text
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -107,6 +118,7 @@ async def test_who_may_not_is_not_read(site: Site) -> None:
 async def test_who_did_not_obey_is_named(site: Site) -> None:
     """With why, and what it showed: as ListScreens and ListPlays say it."""
     await site.register("VM-1")
+    await site.register("VM-2")
     call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
     asset = (await call.AddAsset(wire.AddAssetRequest(content=picture("PNG")))).asset
     assert asset.sha256
@@ -127,10 +139,12 @@ async def test_who_did_not_obey_is_named(site: Site) -> None:
     async with signed_in(site) as browser:
         page = await browser.get("/screens")
         of_one = await browser.get("/screens", params={"machine": "VM-1"})
+        quiet = await browser.get("/screens", params={"machine": "VM-2"})
         nobody = await browser.get("/screens", params={"machine": "VM-9"})
         file = await browser.get("/screens", params={"csv": "recalled"})
     rows = [row for row in cells(page) if row[0] == "VM-1"]
     assert [["no room", "=1+1 of 9"]] * 2 == [row[5:7] for row in rows]
     assert ["20261129", "03:00", "m1", "0", "1,234", "9"] in cells(of_one)
     assert ",'=1+1 of 9," in file.text
-    assert (200, True) == (nobody.status_code, "It has told of nothing" in nobody.text)
+    assert (200, True) == (quiet.status_code, "It has told of nothing" in quiet.text)
+    assert (200, True) == (nobody.status_code, "there is no machine" in nobody.text)

@@ -18,6 +18,7 @@ from actors.machine.state import RefundStatus
 from gateway.links.linked import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.process.clock import SystemClock
+from gateway.process.memory import ProcessMemory
 from gateway.rpc.counters import Counters
 from gateway.serving.metrics import SHARED, Snapshot, render
 from storage.fleet.views import GaugeView, WorkItemKind
@@ -83,6 +84,7 @@ def families() -> list[Metric]:
         hosts=[Figures(counted=lambda: defaultdict(int), clock=SystemClock()).told()],
         edge=edge,
         clock_ahead_ms=0,
+        memory=ProcessMemory(resident=1, limit=2),
         certificates={("machines", "client_ca"): 1.0},
     )
     return list(text_string_to_metric_families(render(counters, snapshot).decode()))

@@ -17,6 +17,9 @@ def main() -> None:
     told = signal.getsignal(signal.SIGINT)
     if told is signal.default_int_handler:  # not where it is ignored, as in the background
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from gateway.rpc.options import QUIET
+
+    os.environ.setdefault(QUIET, "ERROR")  # gRPC reads it when it is loaded
     from gateway import cli
 
     signal.signal(signal.SIGINT, told)

@@ -130,6 +130,11 @@ class Counters:
         for door in HTTP_DOORS:
             for reason in HTTP_ENDINGS:
                 self.connections_ended.labels(door, reason)
+        self.enrolment_deaths = Counter(
+            "vendgate_enrolment_deaths",
+            "How often the process at the enrolment port died and was started again.",
+            registry=self.registry,
+        )
         self.payment_queries = Histogram(
             "vendgate_payment_query_seconds",
             "How long Alipay took to answer whether a payment was made, by outcome.",

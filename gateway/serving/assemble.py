@@ -32,16 +32,19 @@ from gateway.office.services import OfficeParts
 from gateway.process.certificates import days_left
 from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
+from gateway.process.memory import memory
 from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders, Principal
+from gateway.rpc.options import CONNECTIONS_MAX
 from gateway.rpc.tls import Tls
 from gateway.screens.desk import ScreenDesk
 from gateway.screens.files import AssetFiles
 from gateway.screens.folder import AssetFolder
 from gateway.screens.saying import NO_SCREENS
 from gateway.serving.draining import Drain, drain_route
+from gateway.serving.enrolment_door import EnrolmentDesk
 from gateway.serving.http_app import (
     CHECK_TIMEOUT_S,
     Readiness,
@@ -52,10 +55,8 @@ from gateway.serving.http_app import (
     sql_check,
 )
 from gateway.serving.listeners import (
-    CONNECTIONS_MAX,
     Listener,
     build_admin_server,
-    build_enrolment_server,
     build_machine_server,
 )
 from gateway.serving.metrics import Snapshot
@@ -138,18 +139,10 @@ class Gateway:
             connections_max=connections_max,
         )
 
-    def enrolment_listener(
-        self, address: str, tls: Tls | None, *, connections_max: int = CONNECTIONS_MAX
-    ) -> Listener:
-        """Bind the listener for machines without a certificate. Raises ListenRefused."""
+    def enrolment_desk(self) -> EnrolmentDesk:
+        """Bind the socket at which the process at the enrolment port asks. Raises ListenRefused."""
         assert self.certificates is not None
-        return build_enrolment_server(
-            self.certificates.enrolment(),
-            beside=self.certificates.beside(),
-            address=address,
-            tls=tls,
-            connections_max=connections_max,
-        )
+        return EnrolmentDesk(self.certificates.enrolment())
 
     def admin_listener(
         self,
@@ -460,6 +453,7 @@ def _figures(
             edge=machines.stats(),
             clock_ahead_ms=skew.ahead_ms(),
             offenders=offenders.recent(),
+            memory=memory(),
             certificates={
                 (listener, file): days
                 for listener, tls in listeners.items()

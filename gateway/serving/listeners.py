@@ -1,6 +1,6 @@
-"""The gRPC listeners: one for machines, one for administrators, one for machines without a
-certificate. Each has its own port, its own
-TLS, its own health and reflection.
+"""The gRPC listeners: one for machines, one for administrators. Each has its own port, its own TLS,
+its own health and reflection. What strangers reach, who come for a certificate, is another
+process (``enrolment_child``), which asks here at a socket.
 
 Flows in: services, an address, limits. Flows out: a ``Listener`` that is bound and not yet serving.
 Without TLS a listener binds nothing but loopback: behind its port is money.
@@ -8,7 +8,7 @@ Without TLS a listener binds nothing but loopback: behind its port is money.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import grpc
 import grpc.aio
@@ -22,32 +22,12 @@ from gateway.process.sections import Address, is_loopback_host
 from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.limits import EdgeLimits
+from gateway.rpc.options import COMMON, CONNECTIONS_MAX, Options, at_most
 from gateway.rpc.tls import Tls
 from gateway.serving import unix_socket
+from gateway.serving.enrolment_child import MESSAGE_BYTES_MAX
 from gateway.serving.unix_socket import Socket
-from gateway.v1 import enrolment_service_pb2, machine_service_pb2, renewal_service_pb2
-
-Options = Sequence[tuple[str, Any]]
-
-CONNECTIONS_MAX = 1_000_000
-"""More than one process can have: no bound but the process's own."""
-
-_COMMON: Options = (
-    ("grpc.so_reuseport", 0),  # a second gateway on the same port must fail, not steal streams
-    ("grpc.http2.bdp_probe", 0),  # saves a ping for each burst on each connection
-    ("grpc.enable_channelz", 0),
-    # From the accept to the client's first HTTP/2 frame, TLS between them: who stays silent goes.
-    ("grpc.server_handshake_timeout_ms", 5_000),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    (
-        "grpc.http2.ping_timeout_ms",
-        10_000,
-    ),  # its default, a minute, would outlast keepalive_timeout
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ("grpc.http2.max_pings_without_data", 0),
-)
+from gateway.v1 import machine_service_pb2, renewal_service_pb2
 
 _ADMIN: Options = (
     ("grpc.max_concurrent_streams", 100),
@@ -55,15 +35,10 @@ _ADMIN: Options = (
     ("grpc.max_connection_idle_ms", 300_000),
 )
 
-_ENROLMENT: Options = (
-    ("grpc.max_receive_message_length", 16_384),
+_DESK: Options = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_metadata_size", 8_192),
     ("grpc.absolute_max_metadata_size", 8_192),
-    ("grpc.max_concurrent_streams", 4),
-    # One call is all that anybody wants here; who holds a connection for it takes another's place.
-    ("grpc.max_connection_idle_ms", 5_000),
-    ("grpc.max_connection_age_ms", 20_000),
-    ("grpc.max_connection_age_grace_ms", 5_000),
 )
 
 
@@ -115,7 +90,7 @@ def build_machine_server(
             "configure the CA of their certificates"
         )
     server = grpc.aio.server(
-        options=(*_COMMON, *_at_most(connections_max), *_machine_options(service.limits))
+        options=(*COMMON, *at_most(connections_max), *_machine_options(service.limits))
     )
     server.add_generic_rpc_handlers((service.handlers(), *(() if renewal is None else (renewal,))))
     return _listener(
@@ -130,29 +105,14 @@ def build_machine_server(
     )
 
 
-def build_enrolment_server(
-    enrolment: grpc.GenericRpcHandler,
-    *,
-    beside: grpc.aio.ServerInterceptor,
-    address: str,
-    tls: Tls | None = None,
-    connections_max: int = CONNECTIONS_MAX,
-) -> Listener:
-    """Bind the listener for machines that have no certificate yet. Whoever comes proves nothing, so
-    that it shares no connections with those who sell, and ``beside`` bounds what it costs them of
-    the loop. Raises ListenRefused.
+def build_enrolment_desk(enrolment: grpc.GenericRpcHandler, socket: Socket) -> grpc.aio.Server:
+    """Bind the socket by which the process at the enrolment port asks what strangers asked it.
+    Raises ListenRefused.
     """
-    server = grpc.aio.server(
-        interceptors=(beside,), options=(*_COMMON, *_at_most(connections_max), *_ENROLMENT)
-    )
+    server = grpc.aio.server(options=(*COMMON, *at_most(_DOORS_MAX), *_DESK))
     server.add_generic_rpc_handlers((enrolment,))
-    return _listener(
-        server,
-        files=(enrolment_service_pb2.DESCRIPTOR,),
-        address=address,
-        tls=tls,
-        audience="enrolment",
-    )
+    unix_socket.bind(server, socket)
+    return server
 
 
 def build_admin_server(
@@ -169,7 +129,7 @@ def build_admin_server(
     Raises ListenRefused.
     """
     server = grpc.aio.server(
-        interceptors=(door,), options=(*_COMMON, *_at_most(connections_max), *_ADMIN)
+        interceptors=(door,), options=(*COMMON, *at_most(connections_max), *_ADMIN)
     )
     add_services(server)
     if socket is not None:
@@ -183,6 +143,8 @@ def build_admin_server(
     )
 
 
+_DOORS_MAX = 4
+"""One process asks; the one before it may not be wholly gone."""
 _FOR_EVER = 2**31 - 1
 """What gRPC takes for "without an end"."""
 
@@ -205,10 +167,6 @@ def _machine_options(limits: EdgeLimits) -> Options:
         ("grpc.max_connection_age_ms", limits.stream_age_max_ms),
         ("grpc.max_connection_age_grace_ms", _FOR_EVER),
     )
-
-
-def _at_most(connections: int) -> Options:
-    return (("grpc.max_allowed_incoming_connections", connections),)
 
 
 def _listener(

@@ -21,6 +21,7 @@ from actors.machine.effects import TakenOverBy
 from gateway.links.linked import LinkStats
 from gateway.machines.allowances import HOW_HELD_BACK
 from gateway.machines.service import EdgeStats
+from gateway.process.memory import ProcessMemory
 from gateway.rpc.counters import Counters
 from gateway.rpc.offenders import Principal
 from gateway.rpc.statuses import STREAM_ENDS
@@ -83,6 +84,8 @@ class Snapshot:
     """How many were held to a bound within five minutes, by what they are."""
     clock_ahead_ms: int | None = None
     """Of Alipay's clock; None: nothing was heard of it."""
+    memory: ProcessMemory | None = None
+    """None: the system does not say."""
     certificates: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Days that are left, by listener and file; shown in seconds, as all times."""
 
@@ -111,6 +114,8 @@ class _Present(Collector):
                 "By how much our clock is ahead of Alipay's; below zero: behind it.",
                 value=snapshot.clock_ahead_ms / 1_000,
             )
+        if snapshot.memory is not None:
+            yield from _memory(snapshot.memory)
         if snapshot.edge is not None:
             yield from _edge(snapshot.edge)
         yield _offenders(snapshot.offenders)
@@ -129,6 +134,17 @@ def _certificates(days_left: Mapping[tuple[str, str], float]) -> Metric:
     for labels, days in days_left.items():
         gauge.add_metric(labels, days * _DAY_S)
     return gauge
+
+
+def _memory(memory: ProcessMemory) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "vendgate_memory_bytes", "What the gateway's own process holds of memory.", memory.resident
+    )
+    yield GaugeMetricFamily(
+        "vendgate_memory_limit_bytes",
+        "What there is for it and what shares its control group, else the computer's.",
+        memory.limit,
+    )
 
 
 def _edge(edge: EdgeStats) -> Iterator[Metric]:

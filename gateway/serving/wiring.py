@@ -44,6 +44,8 @@ from gateway.screens.files import PATH
 from gateway.serving import http_server
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.draining import Drain
+from gateway.serving.enrolment_child import Task
+from gateway.serving.enrolment_door import EnrolmentDoor, keys_of
 from gateway.serving.listeners import Listener
 from gateway.serving.rotated import use
 from gateway.serving.unix_socket import Socket
@@ -363,11 +365,20 @@ async def _listen_to_new(
     """
     if made.enrolment is None:
         return ""
-    listen = made.enrolment.listen
-    new = gateway.enrolment_listener(listen, made.enrolment.tls, connections_max=shares.enrolment)
-    stack.push_async_callback(new.stop, grace_s=0)
-    await new.start()
-    return _at(listen, new.port)
+    listen, tls = made.enrolment.listen, made.enrolment.tls
+    desk = gateway.enrolment_desk()
+    stack.push_async_callback(desk.stop)
+    await desk.start()
+    task = Task(
+        address=listen,
+        desk=str(desk.path),
+        connections_max=shares.enrolment,
+        keys=keys_of(tls),
+    )
+    door = EnrolmentDoor(task, tls=tls, died=gateway.metrics.enrolment_deaths.inc)
+    port = await door.open()
+    stack.push_async_callback(door.close)
+    return _at(listen, port)
 
 
 def _socket(admin: Admin) -> Socket | None:

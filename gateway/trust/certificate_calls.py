@@ -27,23 +27,17 @@ from gateway.rpc.peers import peer_of
 from gateway.rpc.statuses import Refusal
 from gateway.trust import refusals
 from gateway.trust.enrolling import Enrolling, Issued
-from gateway.v1 import certificate_pb2, enrolment_service_pb2, renewal_service_pb2
+from gateway.trust.strangers import ALL_PER_S, ENROLMENT, REFUSED_AFTER_S, Pause, caller_of
+from gateway.v1 import certificate_pb2, renewal_service_pb2
 from gateway.v1.enrolment_service_pb2 import EnrolRequest, EnrolResponse
 from gateway.v1.renewal_service_pb2 import RenewRequest, RenewResponse
 
 _log = structlog.get_logger()
 
-Pause = Callable[[float], Awaitable[None]]
 Context = grpc.aio.ServicerContext[Any, Any]
 ONE_PER_MINUTE = 60
-ALL_PER_S = 20
-"""So many calls one address, or one machine, and so many all together have answered."""
+"""So many calls one address, or one machine, has answered; all together ``ALL_PER_S``."""
 REMEMBERED_MAX = 4_096
-REFUSED_AFTER_S = 2.0
-"""So long a stranger who asks too often waits to hear it: the listener's connections, four calls on
-each, then cost machines that sell little of the loop that they share.
-"""
-ENROLMENT = enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"]
 RENEWAL = renewal_service_pb2.DESCRIPTOR.services_by_name["RenewalService"]
 
 
@@ -68,27 +62,6 @@ class Attempts:
             self._of.popitem(last=False)
         # Its own first: who has nothing left takes nothing from the others.
         return own.take(now) and self._all.take(now)
-
-
-class SlowBeside(grpc.aio.ServerInterceptor):
-    """Lets whatever a stranger calls beside ``Enrol``, health and reflection, wait when more is
-    called than anybody needs: it is not refused, so that a balancer's probe is answered late.
-    """
-
-    def __init__(self, monotonic: Callable[[], float], pause: Pause) -> None:
-        self._monotonic, self._pause = monotonic, pause
-        self._all = TokenBucket(rate=ALL_PER_S, burst=5 * ALL_PER_S, now=monotonic())
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:
-        """Let it through, now or later."""
-        is_enrol = handler_call_details.method == f"/{ENROLMENT.full_name}/Enrol"
-        if not is_enrol and not self._all.take(self._monotonic()):
-            await self._pause(REFUSED_AFTER_S)
-        return await continuation(handler_call_details)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +94,6 @@ class CertificateCalls:
         )
         return grpc.method_handlers_generic_handler(ENROLMENT.full_name, {"Enrol": method})
 
-    def beside(self) -> SlowBeside:
-        """Return what slows the other calls at that listener."""
-        return SlowBeside(self.monotonic, self.pause)
-
     def renewal(self) -> grpc.GenericRpcHandler:
         """Return what is served beside MachineService."""
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
@@ -136,7 +105,7 @@ class CertificateCalls:
 
     async def enrol(self, request: EnrolRequest, context: Context) -> EnrolResponse:
         """Enrol."""
-        address = address_of(context.peer())
+        address = address_of(caller_of(context))
         if not self._strangers.take(address):
             self._offends(Principal.ADDRESS, address, refusals.TOO_MANY_ATTEMPTS)
             await self.pause(REFUSED_AFTER_S)
@@ -202,7 +171,7 @@ class CertificateCalls:
 
 
 async def _refuse(context: Context, refusal: Refusal) -> NoReturn:
-    _log.info("a call for a certificate is refused", peer=context.peer(), reason=refusal.reason)
+    _log.info("a call for a certificate is refused", peer=caller_of(context), reason=refusal.reason)
     await statuses.abort(context, refusal)
 
 

@@ -303,6 +303,20 @@ def test_a_unit_never_gives_up() -> None:
     assert ["on-failure"] == re.findall(r"^Restart=(.*)$", unit, re.MULTILINE)
 
 
+def test_whoever_makes_a_gateway_take_memory_takes_none_of_others() -> None:
+    """Unit, pod and container have a limit; a child that dies of it does not end the unit."""
+    unit = (DEPLOY / "systemd" / "vendgate.service").read_text()
+    assert re.search(r"^MemoryMax=\d+%$", unit, re.MULTILINE)
+    assert re.search(r"^OOMPolicy=continue$", unit, re.MULTILINE)
+    for name, pod in pods():
+        for container in pod["containers"]:
+            assert "memory" in container["resources"]["limits"], name
+    compose = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
+    gateways = [one for name, one in compose["services"].items() if name.startswith("gateway")]
+    assert gateways
+    assert all("mem_limit" in one and "max-size" in str(one["logging"]) for one in gateways)
+
+
 def test_no_pod_is_more_than_it_must_be() -> None:
     """Nobody is root, asks Kubernetes for anything, or holds a Secret that everybody may read; and
     what a pod mounts it has.

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from actors.machine.state import RefundStatus
 from gateway.links.linked import LinkStats
 from gateway.machines.service import EdgeStats
+from gateway.process.memory import ProcessMemory
 from gateway.rpc.counters import Counters
 from gateway.serving.metrics import Snapshot, render
 from storage.fleet.views import GaugeView, WorkItemKind
@@ -89,6 +90,7 @@ async def series() -> Series:
         hosts=[await Stage().host.figures()],
         edge=EDGE,
         clock_ahead_ms=0,
+        memory=ProcessMemory(resident=1, limit=2),
         certificates={("machines", "client_ca"): 1.0},
     )
     found: dict[str, dict[str, set[str]]] = {}

@@ -2,13 +2,16 @@
 
 import asyncio
 import shutil
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import grpc
 import grpc.aio
 import httpx
 import pytest
@@ -20,6 +23,9 @@ from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc, machine_
 from gateway.process import settings
 from gateway.process.addresses import ListenRefused
 from gateway.serving.wiring import Addresses, GatewayLost, run_gateway
+from gateway.trust import authority_files
+from gateway.v1.enrolment_service_pb2 import EnrolRequest
+from gateway.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
 from storage.database.engine import Database
 from storage.tables import payers
 from tests.alipay_client.wire import Pair
@@ -67,6 +73,47 @@ async def _running(
         stop.set()
         async with asyncio.timeout(HANGS_AFTER_S):
             await asyncio.wait([running])
+
+
+def _sockets(folder: Path) -> list[Path]:
+    return list(folder.glob("vendgate-enrol-*/*"))
+
+
+async def test_strangers_who_enrol_reach_another_process(
+    tmp_path: Path, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks this one, which answers by whom it was asked, and both end together."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    now = datetime.now(UTC)
+    authority_files.make(tmp_path / "ca", "vending.example", now=now)
+    ca = Authority("the gateway's")
+    server = ca.server()
+    (tmp_path / "gw.pem").write_bytes(server.certificate)
+    (tmp_path / "gw_key.pem").write_bytes(server.private_key)
+    (tmp_path / "gw_key.pem").chmod(0o600)
+    pair = {"certificate_file": "gw.pem", "private_key_file": "gw_key.pem"}
+    tables["machines"] |= {**pair, "client_ca_file": "ca/machines_ca.pem"}
+    tables["enrolment"] = {
+        **pair,
+        "enabled": True,
+        "listen": "127.0.0.1:0",
+        "ca_certificate_file": "ca/machines_ca.pem",
+        "ca_private_key_file": "ca/machines_ca_key.pem",
+        "gateway": "gw.example:7443",
+    }
+    async with _running(tmp_path, tables) as (addresses, _stop, _running_task):
+        port = addresses.enrolment.rpartition(":")[2]
+        roots = grpc.ssl_channel_credentials(ca.certificate)
+        async with grpc.aio.secure_channel(f"localhost:{port}", roots) as channel:
+            stub: Any = EnrolmentServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.Enrol(EnrolRequest(token="no token"), timeout=HANGS_AFTER_S)
+        assert grpc.StatusCode.PERMISSION_DENIED is refused.value.code()
+        assert _sockets(tmp_path)
+    assert not _sockets(tmp_path)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(port)))
 
 
 async def test_a_gateway_serves_all_four_sides(tmp_path: Path, tables: Tables) -> None:

@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.rpc.offenders import Offenders
 from gateway.rpc.tls import Tls
-from gateway.serving.listeners import build_enrolment_server, build_machine_server
+from gateway.serving.enrolment_child import NewerKeys, Task, desk_at, opened
+from gateway.serving.enrolment_door import EnrolmentDesk, keys_of
+from gateway.serving.listeners import build_machine_server
 from gateway.trust.authority import Profile, Root
 from gateway.trust.certificate_calls import CertificateCalls
 from gateway.trust.enrolling import Enrolling
@@ -117,23 +119,28 @@ async def enrolling(site: Site) -> AsyncIterator[Enroller]:
     asks = Tls(
         certificate=server.certificate, private_key=server.private_key, client_ca=MACHINES_CA
     )
-    new = build_enrolment_server(
-        calls.enrolment(), beside=calls.beside(), address="127.0.0.1:0", tls=plain
-    )
     old = build_machine_server(
         site.gateway.machines, address="127.0.0.1:0", tls=asks, renewal=calls.renewal()
     )
-    for listener in (new, old):
-        await listener.start()
-    try:
-        yield Enroller(
-            site=site,
-            calls=calls,
-            enrolment=new.port,
-            machines=old.port,
-            seconds=seconds,
-            pauses=pauses,
+    await old.start()
+    desk = EnrolmentDesk(calls.enrolment())
+    await desk.start()
+    task = Task(address="127.0.0.1:0", desk=str(desk.path), connections_max=64, keys=keys_of(plain))
+    # What is a process of its own elsewhere is in this one here: see test_enrolment_door.
+    async with desk_at(task.desk) as way:
+        new, port = await opened(
+            task, way, renewed=NewerKeys(), monotonic=lambda: seconds[0], pause=pause
         )
-    finally:
-        for listener in (new, old):
-            await listener.stop(grace_s=0)
+        try:
+            yield Enroller(
+                site=site,
+                calls=calls,
+                enrolment=port,
+                machines=old.port,
+                seconds=seconds,
+                pauses=pauses,
+            )
+        finally:
+            await new.stop(0)
+            await desk.stop()
+            await old.stop(grace_s=0)

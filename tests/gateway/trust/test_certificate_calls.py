@@ -11,13 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.trust.authority import EARLIER
-from gateway.trust.certificate_calls import (
-    ALL_PER_S,
-    ONE_PER_MINUTE,
-    REFUSED_AFTER_S,
-    Attempts,
-    address_of,
-)
+from gateway.trust.certificate_calls import ONE_PER_MINUTE, Attempts, address_of
+from gateway.trust.strangers import ALL_PER_S, REFUSED_AFTER_S
 from storage.office.certificates import BACKDATED_MS, LIVE_MAX
 from storage.office.enrolment_tokens import WRONG_TRIES_MAX
 from storage.tables import machines

@@ -3,7 +3,7 @@
 Flows in: a ``Task`` on standard input, then newer ``Keys``, each a line; calls of strangers, who
 prove nothing. Flows out: one line, ``Opened``, on standard output; their calls for a certificate to
 the gateway, at a socket. gRPC lets a stranger's one small header block take a hundred megabytes and
-hold Python's lock for seconds (docs/decisions, record 00XX). Here that is this process's trouble:
+hold Python's lock for seconds (docs/decisions, record 0043). Here that is this process's trouble:
 what it takes has a bound, beyond which it dies and another one begins, and machines sell on.
 """
 

@@ -441,6 +441,10 @@ class MachineService:
             if self._denied.machine(stream.machine_id, self._serials[stream]):
                 stream.end(statuses.DENIED, flush=False)
 
+    def showing(self, serial: str) -> set[str]:
+        """Return the machines that are here with a certificate of this number."""
+        return {str(one.machine_id) for one, of in self._serials.items() if of == serial} - {""}
+
     async def drain(self, *, within_ms: int | None = None) -> None:
         """Send every machine elsewhere: MoveRequest to all, not in the middle of a vend. For the
         notice (``move_notice_ms``) new streams are welcome, then refused. Whoever has not gone in

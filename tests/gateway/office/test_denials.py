@@ -49,6 +49,37 @@ async def test_denied_listed_and_allowed(site: Site) -> None:
     assert (grpc.StatusCode.NOT_FOUND, "DENIAL_NOT_FOUND") == (code, reason)
 
 
+async def test_who_denies_a_number_hears_whom_it_hits(site: Site) -> None:
+    """Before, with validate_only, and then; whoever names the machine hits nobody else."""
+    calls: Any = DenialServiceStub(site.channel)
+    for machine_id in ("VM-2", "VM-1"):
+        of_one = deny(CERTIFICATE, "1", machine_id=machine_id)
+        told = await calls.DenyAccess(of_one, metadata=ANN)
+        assert (machine_id, [], 0) == (
+            told.denial.machine_id,
+            list(told.machine_ids),
+            told.machines,
+        )
+    denying = site.gateway.office.denying
+    for more in ({"validate_only": True}, {}):
+        told = await calls.DenyAccess(deny(CERTIFICATE, "1", **more), metadata=ANN)
+        assert ("", ["VM-1", "VM-2"], 2) == (
+            told.denial.machine_id,
+            list(told.machine_ids),
+            told.machines,
+        )
+        await denying.look()
+        assert bool(more) is not denying.denied.machine("VM-3", "1")
+    several = wire.AllowAccessRequest(kind=CERTIFICATE, name="1", reason="found")
+    await calls.AllowAccess(several, metadata=ANN)
+    _, reason, _ = await refusal(calls.AllowAccess(several, metadata=ANN))
+    assert "SEVERAL_DENIALS" == reason
+    several.machine_id = "VM-2"
+    assert "VM-2" == (await calls.AllowAccess(several, metadata=ANN)).denial.machine_id
+    await denying.look()
+    assert [True, False] == [denying.denied.machine(one, "1") for one in ("VM-1", "VM-2")]
+
+
 async def test_those_at_their_bound_are_listed(site: Site) -> None:
     """The newest first, as this gateway heard of them."""
     offenders = site.gateway.office.offenders
@@ -73,6 +104,8 @@ async def test_those_at_their_bound_are_listed(site: Site) -> None:
         (deny(PERSON, ""), "name"),
         (deny(PERSON, "x" * 201), "name"),
         (deny(MACHINE, "VM-1", reason=""), "reason"),
+        (deny(CERTIFICATE, "4f", machine_id="no id"), "machine_id"),
+        (deny(MACHINE, "VM-1", machine_id="VM-1"), "machine_id"),
     ],
 )
 async def test_a_wrong_request_says_what_is_wrong(site: Site, request_: Any, field: str) -> None:

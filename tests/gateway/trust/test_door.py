@@ -261,7 +261,7 @@ async def test_no_call_is_answered_to_whom_nobody_trusts(kind: str) -> None:
     """Every call of every service, for each kind of caller that must not come in."""
     make, code = KINDS[kind]
     entry = Entry(rules=BY_CERTIFICATE)
-    entry.denied.set([("CERTIFICATE", SERIAL), ("PERSON", "eve")])
+    entry.denied.set([("CERTIFICATE", SERIAL, ""), ("PERSON", "eve", "")])
     for method in METHODS:
         context = make()
         assert await entry.call(path_of(method), context) is None, (
@@ -361,7 +361,7 @@ async def test_a_watch_ends_with_the_proof_of_its_caller() -> None:
 async def test_a_person_who_is_denied_calls_nothing() -> None:
     """Whatever their token says; somebody else's calls go on."""
     entry = Entry()
-    entry.denied.set([("PERSON", "ann")])
+    entry.denied.set([("PERSON", "ann", "")])
     ann, bob = with_token("owner"), with_token("owner", sub="bob")
     path = "/gateway.fleet.v1.FleetService/GetMachine"
     assert (None, "answered") == (await entry.call(path, ann), await entry.call(path, bob))
@@ -372,7 +372,7 @@ async def test_a_person_who_is_denied_calls_nothing() -> None:
 async def test_who_is_denied_is_denied_at_the_console_too() -> None:
     """A link let them in, for twelve hours; their denial counts for its session."""
     entry = Entry()
-    entry.denied.set([("PERSON", "ann")])
+    entry.denied.set([("PERSON", "ann", "")])
     path = "/gateway.fleet.v1.FleetService/GetMachine"
     ann, bob = (
         FakeContext(metadata=(("x-actor", name),), address="console:owner")
@@ -389,7 +389,7 @@ async def test_what_somebody_may_is_told_without_a_try() -> None:
         f"/gateway.fleet.v1.FleetService/{name}"
         for name in ("GetMachine", "DisableMachine", "Forgotten")
     )
-    entry.denied.set([("PERSON", "eve")])
+    entry.denied.set([("PERSON", "eve", "")])
     for name, role, expected in (
         ("ann", "viewer", {look}),
         ("bob", "technician", {look, act}),
@@ -415,7 +415,7 @@ async def test_an_open_watch_of_somebody_who_is_denied_ends() -> None:
     ]
     while len(entry.door._open) < 2:
         await asyncio.sleep(0)
-    entry.denied.set([("PERSON", "ann")])
+    entry.denied.set([("PERSON", "ann", "")])
     entry.door.close_denied()
     await watches[0]
     assert (grpc.StatusCode.PERMISSION_DENIED, None) == (ann.ended, bob.ended)

@@ -261,6 +261,7 @@ def assemble(
         clock=clock,
         denied=denied,
         offenders=offenders,
+        monotonic=monotonic,
     )
 
     def close_denied() -> None:

@@ -220,7 +220,8 @@ class Insider:
                 await call.read()
                 call.cancel()
             else:
-                tried["bytes"] += await call
+                size = await call  # others count meanwhile
+                tried["bytes"] += size
 
         await self.again_and_again(act)
 

@@ -25,7 +25,7 @@ help:
 	@echo "make docs   the documents as one static site with a search page, into dist/docs"
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
-	@echo "make abuse  strangers at each door, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
+	@echo "make abuse  strangers at each door and insiders behind it, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
 	@echo "make bench  what a vend costs, beside a raw echo, into docs/performance (a quarter of an hour or more, on an otherwise idle computer)"
 	@echo "make sbom   what an image holds, as CycloneDX, into dist/vendgate.cdx.json"
 	@echo "make bench-check  the quick part of it (minutes): says what got slower since docs/performance/recorded.json"
@@ -98,7 +98,7 @@ soak: .venv/.dev
 
 # By itself on an otherwise idle computer: its verdict is a difference in time.
 abuse: .venv/.dev
-	$(BIN)/python -m pytest -m abuse -n0 -s tests/e2e/test_abuse.py
+	$(BIN)/python -m pytest -m abuse -n0 -s tests/e2e/test_abuse.py tests/e2e/test_abuse_inside.py
 
 # The parts by themselves: python -m tests.benchmarks.bench_host (or _store, _stream, _reads).
 bench: .venv/.dev

@@ -216,6 +216,15 @@ TOO_MANY_POSTERS = Refusal(
     ),
     retry_after_ms=60_000,
 )
+TOO_MANY_CALLS = Refusal(
+    code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+    reason="TOO_MANY_CALLS",
+    message=(
+        "more calls of {person} wait than this gateway keeps for one person: wait for answers "
+        "before you ask on"
+    ),
+    retry_after_ms=5_000,
+)
 TOO_MANY_WATCHES = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="TOO_MANY_WATCHES",

@@ -38,12 +38,21 @@ class Allowance:
 
     counts: Counter[str]
     frames: TokenBucket
+    _openings: TokenBucket
     _hellos: TokenBucket
     _scarce_hellos: TokenBucket
     _repeats: TokenBucket
     _faults: TokenBucket
     _results: TokenBucket
     _journal: TokenBucket
+
+    def opens(self, now: float) -> bool:
+        """Return whether another stream is opened with the machine's certificate now, whatever it
+        will say; there may be twice as many as Hellos.
+        """
+        opened = self._openings.take(now)
+        self.counts["hellos_refused"] += not opened
+        return opened
 
     def hears_hello(self, now: float, entries: int) -> bool:
         """Return whether a Hello, with so many entries of the machine's journal, is heard now. With
@@ -111,6 +120,7 @@ class Allowances:
         return Allowance(
             counts=self.counts,
             frames=TokenBucket(rate=limits.frames_per_s, burst=limits.frames_burst, now=now),
+            _openings=minutely(2 * limits.hellos_per_minute),
             _hellos=minutely(limits.hellos_per_minute),
             _scarce_hellos=TokenBucket(rate=1 / 60, burst=1, now=now),
             _repeats=minutely(limits.repeats_per_minute),

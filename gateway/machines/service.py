@@ -29,6 +29,7 @@ from gateway.links.links import HostLinks
 from gateway.machines import admission
 from gateway.machines.admission import Admission
 from gateway.machines.allowances import Allowances
+from gateway.machines.certified import CertifiedStreams
 from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context
 from gateway.machines.registered import Look, Registered
@@ -37,10 +38,10 @@ from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import Greeting
 from gateway.machines.turns import Turns
 from gateway.machines.waits import Looks
-from gateway.rpc import identity, statuses
+from gateway.rpc import statuses
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.limits import EdgeLimits
-from gateway.rpc.peers import Peer, peer_of, serial_of
+from gateway.rpc.peers import Peer, peer_of
 from gateway.rpc.statuses import Refusal
 from gateway.screens.saying import NO_SCREENS, ScreenPort
 from gateway.v1 import machine_service_pb2
@@ -111,7 +112,6 @@ class MachineService:
         self.limits = limits or EdgeLimits()
         self._links = links
         self._gateway_id = gateway_id
-        self._spiffe_domain = spiffe_domain
         self._clock = clock
         self._monotonic = monotonic
         self._random = random
@@ -142,7 +142,14 @@ class MachineService:
         self._unasked = TokenBucket(
             rate=self.limits.strangers_per_s, burst=self.limits.strangers_per_s, now=monotonic()
         )
-        self._of_certificate: Counter[MachineId] = Counter()
+        self._certified = CertifiedStreams(
+            limits=self.limits,
+            spiffe_domain=spiffe_domain,
+            denied=self._denied,
+            allowances=self._allowances,
+            monotonic=monotonic,
+            offends=offends,
+        )
         # Whose Hello goes to its host next.
         waits = Admission(
             at_once=self.limits.hellos_at_once,
@@ -229,8 +236,7 @@ class MachineService:
         self._handlers[stream] = _current_task()
         self._writers[stream] = writer
         self._serials[stream] = "" if peer is None else peer.serial
-        if certified is not None:
-            self._of_certificate[certified] += 1
+        self._certified.began(certified)
         try:
             greeting = await stream.hello()
             if greeting is not None and await self._is_heard(stream, greeting, certified):
@@ -242,8 +248,7 @@ class MachineService:
             await writer
         finally:
             self._forget(stream)
-            if certified is not None:
-                self._of_certificate -= Counter([certified])
+            self._certified.ended(certified)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
@@ -260,21 +265,11 @@ class MachineService:
                 self._spread(self.limits.reconnect_max_ms)
             )
         else:
-            try:
-                certified = identity.certified_machine(
-                    context.auth_context(), spiffe_domain=self._spiffe_domain
-                )
-            except identity.NotIdentified:
-                refusal = statuses.NOT_IDENTIFIED
-            if certified is not None and self._denied.machine(
-                certified, serial_of(context.auth_context())
-            ):
-                refusal = statuses.DENIED
-            elif (
-                certified is not None
-                and self._of_certificate[certified] >= self.limits.streams_per_machine_max
-            ):
-                refusal = statuses.TOO_MANY_OF_MACHINE.about(machine_id=certified)
+            let_in = self._certified.lets_in(context.auth_context())
+            if isinstance(let_in, Refusal):
+                refusal = let_in
+            else:
+                certified = let_in
         if refusal is not None:
             self._ended[refusal.reason] += 1
             await statuses.abort(context, refusal)
@@ -354,6 +349,7 @@ class MachineService:
         """Return whether the caller may speak for the machine; if not, the stream ends."""
         if certified in {None, greeting.machine_id}:
             return True
+        self._offends(str(certified), statuses.CERTIFICATE_MISMATCH.reason)
         log.warning(
             "certificate of another machine",
             machine_id=greeting.machine_id,
@@ -440,6 +436,10 @@ class MachineService:
         for stream in tuple(self._handlers):
             if self._denied.machine(stream.machine_id, self._serials[stream]):
                 stream.end(statuses.DENIED, flush=False)
+
+    def showing(self, serial: str) -> set[str]:
+        """Return the machines that are here with a certificate of this number."""
+        return {str(one.machine_id) for one, of in self._serials.items() if of == serial} - {""}
 
     async def drain(self, *, within_ms: int | None = None) -> None:
         """Send every machine elsewhere: MoveRequest to all, not in the middle of a vend. For the

@@ -3,7 +3,7 @@
 """DenialService: who may not connect or call any more."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import grpc
@@ -28,18 +28,30 @@ from storage.office.denials import MACHINE, Denials, DenialView
 NAME_LENGTH_MAX = 200
 _KIND = enums.descriptor_of(denial_pb2.DenialKind)
 _PRINCIPAL = enums.descriptor_of(denial_pb2.Principal)
+HIT_MAX = 100
 _SERIAL = re.compile(r"[1-9a-f][0-9a-f]{0,39}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A denial, and the machines that it is known to hit beside whoever it is about."""
+
+    denial: DenialView
+    machine_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DenialCalls:
-    """One method for each call. ``changed`` hears of what was denied or allowed here."""
+    """One method for each call. ``changed`` hears of what was denied or allowed here, and
+    ``shown_here`` tells which machines are here with a certificate of a number.
+    """
 
     denials: Denials
     clock: Clock
     changed: Callable[[], None]
+    shown_here: Callable[[str], Collection[str]] = lambda _: ()
 
-    async def deny(self, request: wire.DenyAccessRequest, act: Act) -> DenialView:
+    async def deny(self, request: wire.DenyAccessRequest, act: Act) -> Hit:
         """DenyAccess."""
         kind = _checked(request, named(act))
         if kind == "PERSON" and request.name in {act.person, act.proven}:
@@ -47,6 +59,9 @@ class DenialCalls:
                 "DENIES_YOURSELF",
                 f"{request.name} is who calls: let another owner do it, who can take it back",
             )
+        known: set[str] = set()
+        if kind == "CERTIFICATE" and not request.machine_id:
+            known = {*await self.denials.hit(request.name), *self.shown_here(request.name)}
         with in_words():
             made = await self.denials.deny(
                 kind,
@@ -54,16 +69,21 @@ class DenialCalls:
                 request.reason,
                 deed_of(act, "DenyAccess", self.clock),
                 by=act.actor,
+                machine_id=request.machine_id,
             )
         self.changed()
-        return made
+        return Hit(denial=made, machine_ids=tuple(sorted(known)))
 
     async def allow(self, request: wire.AllowAccessRequest, act: Act) -> DenialView:
         """AllowAccess."""
         kind = _checked(request, named(act))
         with in_words():
             ended = await self.denials.allow(
-                kind, request.name, request.reason, deed_of(act, "AllowAccess", self.clock)
+                kind,
+                request.name,
+                request.reason,
+                deed_of(act, "AllowAccess", self.clock),
+                machine_id=request.machine_id,
             )
         self.changed()
         return ended
@@ -85,6 +105,9 @@ def _checked(request: wire.DenyAccessRequest | wire.AllowAccessRequest, act: Act
         )
     elif kind == "PERSON":
         fields.line("name", request.name, least=1, most=NAME_LENGTH_MAX)
+    fields.machine_id(request.machine_id, needed=False)
+    if request.machine_id and kind != "CERTIFICATE":
+        fields.wrong("machine_id", "is said of a certificate; a machine is denied by its name")
     fields.reason(request.reason, needed=True).done()
     if kind != MACHINE and not may(act.roles, Role.OWNER):
         raise CallRefused(
@@ -106,21 +129,24 @@ class DenialService(denial_service_pb2_grpc.DenialServiceServicer):
     def __init__(
         self,
         parts: Parts,
-        denials: Denials,
-        changed: Callable[[], None],
+        calls: DenialCalls,
         offenders: Offenders | None = None,
     ) -> None:
         self.parts = parts
-        self._denials = denials
+        self._denials = calls.denials
         self._offenders = offenders
-        self._calls = DenialCalls(denials=denials, clock=parts.acts.clock, changed=changed)
+        self._calls = calls
 
     @answered
     async def DenyAccess(
         self, request: wire.DenyAccessRequest, context: Context
     ) -> wire.DenyAccessResponse:
-        def answer(view: DenialView) -> wire.DenyAccessResponse:
-            return wire.DenyAccessResponse(denial=denial(view))
+        def answer(hit: Hit) -> wire.DenyAccessResponse:
+            return wire.DenyAccessResponse(
+                denial=denial(hit.denial),
+                machine_ids=hit.machine_ids[:HIT_MAX],
+                machines=len(hit.machine_ids),
+            )
 
         return await self.parts.change(
             request, context, self._calls.deny, answer, wire.DenyAccessResponse
@@ -174,5 +200,6 @@ def denial(view: DenialView) -> denial_pb2.Denial:
         name=plain(view.name),
         denied_at=None if view.denied_at_ms is None else timestamp(view.denied_at_ms),
         denied_by=plain(view.denied_by),
+        machine_id=view.machine_id,
         reason=plain(view.reason),
     )

@@ -1,7 +1,7 @@
 """All services of the back office: what they are made of, their files, and what serves them."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -15,7 +15,7 @@ from gateway.office.application_lines import ApplicationLines
 from gateway.office.audit_data import AuditDataService
 from gateway.office.command_calls import CommandCalls
 from gateway.office.commands import CommandService
-from gateway.office.denials import DenialService
+from gateway.office.denials import DenialCalls, DenialService
 from gateway.office.experiment_calls import ExperimentCalls
 from gateway.office.experiment_worker import ExperimentWorker
 from gateway.office.experiments import ExperimentService
@@ -182,6 +182,7 @@ class OfficeParts:
     sweeping: ImportSweep
     posters: PosterCalls
     denials: Denials
+    shown_here: Callable[[str], Collection[str]]
     denying: Denying
     offenders: Offenders | None
     enrolling: TokenCalls
@@ -207,6 +208,7 @@ class OfficeParts:
         posters: Posters | None = None,
         denied: Denylist | None = None,
         close_denied: Callable[[], None] = lambda: None,
+        shown_here: Callable[[str], Collection[str]] = lambda _: (),
         asset_folder: AssetFolder | None = None,
         screens_changed: Callable[[], None] = lambda: None,
         enrolment: str = "",
@@ -215,9 +217,10 @@ class OfficeParts:
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
         others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
-        and ``close_denied`` closes what is open of those who are; ``asset_folder`` has what
-        machines show, and ``screens_changed`` is told when they may have to show something else;
-        ``enrolment`` is where machines are enrolled; ``offenders`` are those at their bounds;
+        ``close_denied`` closes what is open of those who are, ``shown_here`` tells which machines
+        are here with a certificate of a number; ``asset_folder`` has what machines show, and
+        ``screens_changed`` is told when they may have to show something else; ``enrolment`` is
+        where machines are enrolled; ``offenders`` are those at their bounds;
         ``gate`` is what figures of payers go out through.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
@@ -279,6 +282,7 @@ class OfficeParts:
                 clock=fleet.acts.clock,
             ),
             denials=denials,
+            shown_here=shown_here,
             offenders=offenders,
             denying=Denying(denied=denied or Denylist(), names=denials.names, changed=close_denied),
             enrolling=TokenCalls(
@@ -447,7 +451,17 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         PosterService(parts.fleet, parts.posters), server
     )
     denial_service_pb2_grpc.add_DenialServiceServicer_to_server(
-        DenialService(parts.fleet, parts.denials, parts.denying.wake, parts.offenders), server
+        DenialService(
+            parts.fleet,
+            DenialCalls(
+                denials=parts.denials,
+                clock=acts.clock,
+                changed=parts.denying.wake,
+                shown_here=parts.shown_here,
+            ),
+            parts.offenders,
+        ),
+        server,
     )
     machine_certificate_service_pb2_grpc.add_MachineCertificateServiceServicer_to_server(
         MachineCertificateService(parts.fleet, parts.enrolling, parts.certificates), server

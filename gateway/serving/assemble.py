@@ -254,6 +254,7 @@ def assemble(
         clock=clock,
         denied=denied,
         offenders=offenders,
+        monotonic=monotonic,
     )
 
     def close_denied() -> None:
@@ -266,6 +267,7 @@ def assemble(
         posters=made.posters,
         denied=denied,
         close_denied=close_denied,
+        shown_here=machines.showing,
         asset_folder=screens.folder,
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
         enrolment="" if made.enrolment is None else made.enrolment.public_address,

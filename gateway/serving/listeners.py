@@ -52,6 +52,8 @@ class Listener:
     port: int
     services: tuple[str, ...]
     health: health.aio.HealthServicer
+    leave: Callable[[], None] = lambda: None
+    """Takes away what the listener made for itself: its socket."""
 
     async def start(self) -> None:
         """Serve."""
@@ -66,6 +68,7 @@ class Listener:
 
     async def stop(self, *, grace_s: float) -> None:
         """Refuse new calls; cancel what is left after ``grace_s``."""
+        self.leave()
         await self.server.stop(grace_s)
 
 
@@ -132,14 +135,14 @@ def build_admin_server(
         interceptors=(door,), options=(*COMMON, *at_most(connections_max), *_ADMIN)
     )
     add_services(server)
-    if socket is not None:
-        unix_socket.bind(server, socket)
+    leave = (lambda: None) if socket is None else unix_socket.bind(server, socket)
     return _listener(
         server,
         files=services.FILES,
         address=address,
         tls=tls,
         audience="administrators",
+        leave=leave,
     )
 
 
@@ -176,6 +179,7 @@ def _listener(
     address: str,
     tls: Tls | None,
     audience: str,
+    leave: Callable[[], None] = lambda: None,
 ) -> Listener:
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
@@ -187,7 +191,7 @@ def _listener(
         where = Address.parse(address)
         setting = f"{'admin' if audience == 'administrators' else audience}.listen"
         raise cannot_listen(where, setting=setting, error=why_not(where)) from None
-    return Listener(server=server, port=port, services=names, health=servicer)
+    return Listener(server=server, port=port, services=names, health=servicer, leave=leave)
 
 
 def _bind(server: grpc.aio.Server, *, address: str, tls: Tls | None, audience: str) -> int:

@@ -25,7 +25,7 @@ class Denying:
     """``names`` asks SQL. ``changed`` closes what is open of those who are denied now."""
 
     denied: Denylist
-    names: Callable[[], Awaitable[Iterable[tuple[str, str]]]]
+    names: Callable[[], Awaitable[Iterable[tuple[str, str, str]]]]
     changed: Callable[[], None]
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 

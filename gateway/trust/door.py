@@ -6,7 +6,9 @@ within bounds of its own. The role of each call is that of its .proto; what stat
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
 import grpc
@@ -30,6 +32,7 @@ from gateway.rpc.offenders import Offenders, Principal
 from gateway.rpc.roles import Role, may, words
 from gateway.rpc.statuses import Refusal
 from gateway.trust.people import People
+from gateway.trust.shares import PersonShares
 from storage.fleet.registry import Registry
 
 _log = structlog.get_logger()
@@ -40,6 +43,8 @@ _REFLECTION = {
     f"/{name}/ServerReflectionInfo": Role.VIEWER
     for name in (reflection.NAME, reflection.ALPHA_NAME)
 }
+_LOOKS = ("Get", "List", "Watch", "Export")
+"""How the names of calls begin that change nothing."""
 CALLER_REFUSALS_MAX = 5
 REFUSALS_MAX = 20
 """So many rows a minute for one caller, and for all of them: who floods the door fills no books."""
@@ -75,8 +80,10 @@ class AdminDoor(grpc.aio.ServerInterceptor):
         clock: Clock,
         denied: Denylist | None = None,
         offenders: Offenders | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._offenders = offenders
+        self._shares = PersonShares(monotonic=monotonic, slowed=self._slowed)
         self._denied = denied or Denylist()
         # The calls that are being answered, each with the time that the proof of its caller has.
         self._open: dict[asyncio.Timeout, Caller] = {}
@@ -99,28 +106,39 @@ class AdminDoor(grpc.aio.ServerInterceptor):
             return handler  # type: ignore[no-any-return]  # gRPC's own, or None: there is no such call
         make, answer = _parts(handler)
         return make(
-            self.guarded(path, answer),
+            self.guarded(path, answer, stays=handler.response_streaming),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
-    def guarded(self, path: str, answer: Answer) -> Answer:
-        """Return an answer to a call, by its path, that is given to nobody who may not make it."""
+    def guarded(self, path: str, answer: Answer, *, stays: bool = False) -> Answer:
+        """Return an answer to a call, by its path, that is given to nobody who may not make it.
+        ``stays``: it goes on until somebody ends it.
+        """
 
         async def call(request: Any, context: Context) -> Any:
             caller = Caller()
-            try:
-                caller = await self._admitted(context)
-                self._require(path, caller)
-            except CallRefused as error:
-                refusal = error.refusal
-            except Exception:  # noqa: BLE001 - whatever it is, nobody comes in, and hears a status
-                _log.exception("the administrators' door failed", call=path)
-                refusal = errors.FAILED
-            else:
-                return await self._answered(request, context, caller, answer)
-            await self._note(path, request, context, caller, refusal)
-            return await statuses.abort(context, refusal)
+            async with AsyncExitStack() as stack:
+                try:
+                    caller = await self._admitted(context)
+                    if caller.proof:  # others are on this computer, or at the console's own places
+                        turn = self._shares.turn(
+                            caller.person,
+                            changes=not _is_look(path),
+                            stays=stays,
+                            size=request.ByteSize() if isinstance(request, Message) else 0,
+                        )
+                        await stack.enter_async_context(turn)
+                    self._require(path, caller)
+                except CallRefused as error:
+                    refusal = error.refusal
+                except Exception:  # noqa: BLE001 - whatever it is, nobody comes in, and hears a status
+                    _log.exception("the administrators' door failed", call=path)
+                    refusal = errors.FAILED
+                else:
+                    return await self._answered(request, context, caller, answer)
+                await self._note(path, request, context, caller, refusal)
+                return await statuses.abort(context, refusal)
 
         return call
 
@@ -196,6 +214,10 @@ class AdminDoor(grpc.aio.ServerInterceptor):
         names = (caller.name, caller.person, caller.signed_in)
         return self._denied.person(*names, serial=caller.serial)
 
+    def _slowed(self, person: str) -> None:
+        if self._offenders is not None:
+            self._offenders.note(Principal.PERSON, person, errors.TOO_MANY_CALLS.reason)
+
     async def _note(
         self, path: str, request: Any, context: Context, caller: Caller, refusal: Refusal
     ) -> None:
@@ -224,6 +246,10 @@ class AdminDoor(grpc.aio.ServerInterceptor):
         if not has_room and self._offenders is not None:
             kind = Principal.PERSON if caller.person else Principal.ADDRESS
             self._offenders.note(kind, act.person, refusal.reason)
+
+
+def _is_look(path: str) -> bool:
+    return path in _REFLECTION or path.rpartition("/")[2].startswith(_LOOKS)
 
 
 def _words(caller: Caller) -> str:

@@ -13,14 +13,11 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Exists,
     Row,
     and_,
     delete,
-    exists,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -28,7 +25,14 @@ from sqlalchemy import (
 from storage.books.audit_rows import AuditRow, write_audit_rows
 from storage.database import dialects
 from storage.database.engine import Database
-from storage.tables import denials, doubled_machines, machine_certificates, machines
+from storage.office.certificate_denials import (
+    OURS,
+    deny,
+    forget_ended,
+    is_denied,
+    is_turned_away,
+)
+from storage.tables import doubled_machines, machine_certificates, machines
 
 LIVE_MAX = 16
 """So many certificates of one machine may be good at the same time; two or three are usual."""
@@ -36,8 +40,6 @@ LATE_MS = 2_000
 """Who came longer ago than this waited for SQL, and others may have been heard before them."""
 BACKDATED_MS = 3_600_000
 """A certificate counts from so long before it was made, for clocks that are behind."""
-OURS = "vendgate"
-"""Who denies what no person did, in the list of denials."""
 _C = machine_certificates.c
 
 
@@ -146,7 +148,7 @@ class Certificates:
     async def of(self, machine_id: str) -> list[CertificateView]:
         """Return a machine's certificates, the newest first; a few at most."""
         asked = (
-            select(machine_certificates, _is_denied().label("denied"))
+            select(machine_certificates, is_denied().label("denied"))
             .where(_C.machine_id == machine_id)
             .order_by(_C.generation.desc())
         )
@@ -197,7 +199,9 @@ def _deny_older(connection: Connection, several: Sequence[Came], now_ms: int) ->
     rows: list[AuditRow] = []
     for one in several:
         _lock(connection, one.machine_id)
-        if not list(_older(connection, [one])):
+        if not list(_older(connection, [one])) or is_turned_away(
+            connection, one.machine_id, one.serial
+        ):
             continue  # another gateway was first
         oldest = select(func.min(_C.generation)).where(_C.machine_id == one.machine_id)
         row = {
@@ -214,7 +218,8 @@ def _deny_older(connection: Connection, several: Sequence[Came], now_ms: int) ->
         keep = dialects.insert_or_ignore(connection.dialect.name, machine_certificates, ("serial",))
         connection.execute(keep, [row])
         why = "made by hand before the machine was enrolled"
-        _deny(connection, [one.serial], f"{one.machine_id}: {why}", now_ms)
+        ends_ms = one.not_after_ms or now_ms
+        deny(connection, one.machine_id, [(one.serial, ends_ms)], why, now_ms=now_ms)
         denied.append(one.machine_id)
         said = f"certificate {one.serial} was used{_from(one)}: it was {why}, and is denied"
         rows.append(
@@ -260,9 +265,9 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
         _C.generation < newest,
     )
     # Their denials first: without the certificate nobody knows when one has ended.
-    _forget_ended(connection, certificate.machine_id, certificate.issued_at_ms)
+    forget_ended(connection, certificate.machine_id, now_ms=certificate.issued_at_ms)
     connection.execute(delete(machine_certificates).where(over))
-    there = select(func.count()).where(of_machine, ~_is_denied())
+    there = select(func.count()).where(of_machine, ~is_denied())
     if (connection.scalar(there) or 0) >= LIVE_MAX:
         raise TooMany
     since: int | None = connection.scalar(select(func.max(_C.enrolled_at_ms)).where(of_machine))
@@ -289,7 +294,7 @@ def _renew(
 ) -> Certificate:
     _lock(connection, certificate.machine_id)
     # A gateway hears of a denial seconds after it was saved; a renewal would outlive it.
-    if _is_turned_away(connection, present):
+    if is_turned_away(connection, present.machine_id, present.serial):
         raise Denied
     before = kept(connection, certificate.machine_id, certificate.request_sha256)
     if before is not None:
@@ -301,13 +306,6 @@ def _renew(
         _use(connection, present.serial, now_ms)
     # Else another CA gave another machine the same number: that row stays what it is.
     return add(connection, certificate)
-
-
-def _is_turned_away(connection: Connection, present: Certificate) -> bool:
-    of_certificate = and_(denials.c.kind == "CERTIFICATE", denials.c.name == present.serial)
-    of_machine = and_(denials.c.kind == "MACHINE", denials.c.name == present.machine_id)
-    asked = select(denials.c.kind).where(or_(of_certificate, of_machine)).limit(1)
-    return connection.scalar(asked) is not None
 
 
 def _lock(connection: Connection, machine_id: str) -> None:
@@ -343,7 +341,7 @@ def _judged(
         since.label("since"),
     ).where(
         _C.serial.in_({one.serial for one in several}),
-        ~_is_denied(),
+        ~is_denied(),
         _C.generation != func.coalesce(used, 0),
     )
     # Serial numbers are unique to their CA, and machines may have theirs from several.
@@ -356,10 +354,6 @@ def _judged(
         is_late = one.at_ms < now_ms - LATE_MS and one.at_ms < (row.since or 0)
         if row.generation == row.newest or not is_late:
             yield one, row
-
-
-def _is_denied() -> Exists:
-    return exists().where(denials.c.kind == "CERTIFICATE", denials.c.name == _C.serial)
 
 
 def _came(connection: Connection, several: Sequence[Came], now_ms: int) -> list[str]:
@@ -406,33 +400,13 @@ def _use(connection: Connection, serial: str, now_ms: int) -> None:
 
 
 def _deny_all(connection: Connection, machine_id: str, why: str, now_ms: int) -> int:
-    """Deny every certificate of the machine that is still good. It takes no room from what people
-    deny: it goes when the certificates have ended.
-    """
-    good = select(_C.serial).where(
-        _C.machine_id == machine_id, _C.not_after_ms > now_ms, ~_is_denied()
+    """Deny every certificate of the machine that is still good; return how many those are."""
+    asked = select(_C.serial, _C.not_after_ms).where(
+        _C.machine_id == machine_id, _C.not_after_ms > now_ms, ~is_denied()
     )
-    serials = connection.scalars(good).all()
-    _deny(connection, serials, f"{machine_id}: {why}", now_ms)
-    return len(serials)
-
-
-def _deny(connection: Connection, serials: Sequence[str], reason: str, now_ms: int) -> None:
-    if serials:
-        statement = dialects.insert_or_ignore(connection.dialect.name, denials, ("kind", "name"))
-        row = {"kind": "CERTIFICATE", "denied_by": OURS, "denied_at_ms": now_ms}
-        connection.execute(
-            statement, [{**row, "name": serial, "reason": reason} for serial in serials]
-        )
-
-
-def _forget_ended(connection: Connection, machine_id: str, now_ms: int) -> None:
-    """Forget denials of the machine's certificates that have ended: TLS refuses those."""
-    ended = select(_C.serial).where(_C.machine_id == machine_id, _C.not_after_ms <= now_ms)
-    gone = delete(denials).where(
-        denials.c.kind == "CERTIFICATE", denials.c.denied_by == OURS, denials.c.name.in_(ended)
-    )
-    connection.execute(gone)
+    good = [(row.serial, row.not_after_ms) for row in connection.execute(asked)]
+    deny(connection, machine_id, good, why, now_ms=now_ms)
+    return len(good)
 
 
 def _view(row: Row[tuple[object, ...]]) -> CertificateView:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from storage.tables.base import metadata
@@ -20,10 +21,14 @@ denials = Table(
     "denials",
     metadata,
     Column("kind", String(16), primary_key=True),
+    # Of a certificate its number; a second machine's of the same number has its id behind it.
     Column("name", String(200), primary_key=True),
     Column("denied_by", String(160), nullable=False),
     Column("denied_at_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("machine_id", String(32), nullable=False, server_default=text("''")),
+    Column("not_after_ms", BigInteger),  # when the certificate ends, where that is known
+    Index(None, "machine_id"),
     CheckConstraint("kind IN ('CERTIFICATE', 'MACHINE', 'PERSON')", name="kind_known"),
 )
 

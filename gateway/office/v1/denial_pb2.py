@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egateway/office/v1/denial.proto\x12\x11gateway.office.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x01\n\x08Offender\x12/\n\tprincipal\x18\x01 \x01(\x0e\x32\x1c.gateway.office.v1.Principal\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05times\x18\x04 \x01(\x03\x12,\n\x08\x66irst_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07last_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x06\x44\x65nial\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.gateway.office.v1.DenialKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12-\n\tdenied_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tdenied_by\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t*w\n\nDenialKind\x12\x1b\n\x17\x44\x45NIAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45NIAL_KIND_CERTIFICATE\x10\x01\x12\x17\n\x13\x44\x45NIAL_KIND_MACHINE\x10\x02\x12\x16\n\x12\x44\x45NIAL_KIND_PERSON\x10\x03*j\n\tPrincipal\x12\x19\n\x15PRINCIPAL_UNSPECIFIED\x10\x00\x12\x15\n\x11PRINCIPAL_MACHINE\x10\x01\x12\x14\n\x10PRINCIPAL_PERSON\x10\x02\x12\x15\n\x11PRINCIPAL_ADDRESS\x10\x03\x42m\n\x1avendgate.gateway.office.v1B\x0b\x44\x65nialProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egateway/office/v1/denial.proto\x12\x11gateway.office.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x01\n\x08Offender\x12/\n\tprincipal\x18\x01 \x01(\x0e\x32\x1c.gateway.office.v1.Principal\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05times\x18\x04 \x01(\x03\x12,\n\x08\x66irst_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07last_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa9\x01\n\x06\x44\x65nial\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.gateway.office.v1.DenialKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12-\n\tdenied_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tdenied_by\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\nmachine_id\x18\x06 \x01(\t*w\n\nDenialKind\x12\x1b\n\x17\x44\x45NIAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45NIAL_KIND_CERTIFICATE\x10\x01\x12\x17\n\x13\x44\x45NIAL_KIND_MACHINE\x10\x02\x12\x16\n\x12\x44\x45NIAL_KIND_PERSON\x10\x03*j\n\tPrincipal\x12\x19\n\x15PRINCIPAL_UNSPECIFIED\x10\x00\x12\x15\n\x11PRINCIPAL_MACHINE\x10\x01\x12\x14\n\x10PRINCIPAL_PERSON\x10\x02\x12\x15\n\x11PRINCIPAL_ADDRESS\x10\x03\x42m\n\x1avendgate.gateway.office.v1B\x0b\x44\x65nialProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +33,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.office.v1.denial_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\032vendgate.gateway.office.v1B\013DenialProtoP\001Z#vendgate/gateway/office/v1;officev1\252\002\032Vendgate.Gateway.Office.V1'
-  _globals['_DENIALKIND']._serialized_start=436
-  _globals['_DENIALKIND']._serialized_end=555
-  _globals['_PRINCIPAL']._serialized_start=557
-  _globals['_PRINCIPAL']._serialized_end=663
+  _globals['_DENIALKIND']._serialized_start=456
+  _globals['_DENIALKIND']._serialized_end=575
+  _globals['_PRINCIPAL']._serialized_start=577
+  _globals['_PRINCIPAL']._serialized_end=683
   _globals['_OFFENDER']._serialized_start=87
   _globals['_OFFENDER']._serialized_end=282
   _globals['_DENIAL']._serialized_start=285
-  _globals['_DENIAL']._serialized_end=434
+  _globals['_DENIAL']._serialized_end=454
 # @@protoc_insertion_point(module_scope)

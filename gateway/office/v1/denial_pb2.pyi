@@ -26,7 +26,9 @@ class _DenialKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DenialKind
     DESCRIPTOR: _descriptor.EnumDescriptor
     DENIAL_KIND_UNSPECIFIED: _DenialKind.ValueType  # 0
     DENIAL_KIND_CERTIFICATE: _DenialKind.ValueType  # 1
-    """One certificate, by its serial number: hexadecimal, in lower case, without colons and leading zeros. Its holder may have others."""
+    """One certificate, by its serial number: hexadecimal, in lower case, without colons and leading zeros. Its holder may have others.
+    A number is unique to its CA: with machine_id it is denied as that machine's alone, without as whoever's shows it.
+    """
     DENIAL_KIND_MACHINE: _DenialKind.ValueType  # 2
     """A machine, by its id, with all its certificates."""
     DENIAL_KIND_PERSON: _DenialKind.ValueType  # 3
@@ -37,7 +39,9 @@ class DenialKind(_DenialKind, metaclass=_DenialKindEnumTypeWrapper):
 
 DENIAL_KIND_UNSPECIFIED: DenialKind.ValueType  # 0
 DENIAL_KIND_CERTIFICATE: DenialKind.ValueType  # 1
-"""One certificate, by its serial number: hexadecimal, in lower case, without colons and leading zeros. Its holder may have others."""
+"""One certificate, by its serial number: hexadecimal, in lower case, without colons and leading zeros. Its holder may have others.
+A number is unique to its CA: with machine_id it is denied as that machine's alone, without as whoever's shows it.
+"""
 DENIAL_KIND_MACHINE: DenialKind.ValueType  # 2
 """A machine, by its id, with all its certificates."""
 DENIAL_KIND_PERSON: DenialKind.ValueType  # 3
@@ -118,10 +122,13 @@ class Denial(_message.Message):
     DENIED_AT_FIELD_NUMBER: _builtins.int
     DENIED_BY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
     kind: Global___DenialKind.ValueType
     name: _builtins.str
     denied_by: _builtins.str
     reason: _builtins.str
+    machine_id: _builtins.str
+    """Of a certificate: it is turned away as this machine's alone. Empty: from whoever shows its number."""
     @_builtins.property
     def denied_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -132,10 +139,11 @@ class Denial(_message.Message):
         denied_at: _timestamp_pb2.Timestamp | None = ...,
         denied_by: _builtins.str = ...,
         reason: _builtins.str = ...,
+        machine_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["denied_at", b"denied_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["denied_at", b"denied_at", "denied_by", b"denied_by", "kind", b"kind", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["denied_at", b"denied_at", "denied_by", b"denied_by", "kind", b"kind", "machine_id", b"machine_id", "name", b"name", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

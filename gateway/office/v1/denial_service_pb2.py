@@ -26,7 +26,7 @@ from gateway.fleet.v1 import role_pb2 as gateway_dot_fleet_dot_v1_dot_role__pb2
 from gateway.office.v1 import denial_pb2 as gateway_dot_office_dot_v1_dot_denial__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&gateway/office/v1/denial_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1egateway/office/v1/denial.proto\"\x89\x01\n\x11\x44\x65nyAccessRequest\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.gateway.office.v1.DenialKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"?\n\x12\x44\x65nyAccessResponse\x12)\n\x06\x64\x65nial\x18\x01 \x01(\x0b\x32\x19.gateway.office.v1.Denial\"\x8a\x01\n\x12\x41llowAccessRequest\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.gateway.office.v1.DenialKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"@\n\x13\x41llowAccessResponse\x12)\n\x06\x64\x65nial\x18\x01 \x01(\x0b\x32\x19.gateway.office.v1.Denial\"\x16\n\x14ListOffendersRequest\"G\n\x15ListOffendersResponse\x12.\n\toffenders\x18\x01 \x03(\x0b\x32\x1b.gateway.office.v1.Offender\";\n\x12ListDenialsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Z\n\x13ListDenialsResponse\x12*\n\x07\x64\x65nials\x18\x01 \x03(\x0b\x32\x19.gateway.office.v1.Denial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xae\x03\n\rDenialService\x12\x62\n\nDenyAccess\x12$.gateway.office.v1.DenyAccessRequest\x1a%.gateway.office.v1.DenyAccessResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x65\n\x0b\x41llowAccess\x12%.gateway.office.v1.AllowAccessRequest\x1a&.gateway.office.v1.AllowAccessResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x65\n\x0bListDenials\x12%.gateway.office.v1.ListDenialsRequest\x1a&.gateway.office.v1.ListDenialsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12k\n\rListOffenders\x12\'.gateway.office.v1.ListOffendersRequest\x1a(.gateway.office.v1.ListOffendersResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42t\n\x1avendgate.gateway.office.v1B\x12\x44\x65nialServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&gateway/office/v1/denial_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1egateway/office/v1/denial.proto\"\x9d\x01\n\x11\x44\x65nyAccessRequest\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.gateway.office.v1.DenialKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x12\n\nmachine_id\x18\x06 \x01(\t\"f\n\x12\x44\x65nyAccessResponse\x12)\n\x06\x64\x65nial\x18\x01 \x01(\x0b\x32\x19.gateway.office.v1.Denial\x12\x13\n\x0bmachine_ids\x18\x02 \x03(\t\x12\x10\n\x08machines\x18\x03 \x01(\x05\"\x9e\x01\n\x12\x41llowAccessRequest\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.gateway.office.v1.DenialKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x12\n\nmachine_id\x18\x06 \x01(\t\"@\n\x13\x41llowAccessResponse\x12)\n\x06\x64\x65nial\x18\x01 \x01(\x0b\x32\x19.gateway.office.v1.Denial\"\x16\n\x14ListOffendersRequest\"G\n\x15ListOffendersResponse\x12.\n\toffenders\x18\x01 \x03(\x0b\x32\x1b.gateway.office.v1.Offender\";\n\x12ListDenialsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Z\n\x13ListDenialsResponse\x12*\n\x07\x64\x65nials\x18\x01 \x03(\x0b\x32\x19.gateway.office.v1.Denial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xae\x03\n\rDenialService\x12\x62\n\nDenyAccess\x12$.gateway.office.v1.DenyAccessRequest\x1a%.gateway.office.v1.DenyAccessResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x65\n\x0b\x41llowAccess\x12%.gateway.office.v1.AllowAccessRequest\x1a&.gateway.office.v1.AllowAccessResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x65\n\x0bListDenials\x12%.gateway.office.v1.ListDenialsRequest\x1a&.gateway.office.v1.ListDenialsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12k\n\rListOffenders\x12\'.gateway.office.v1.ListOffendersRequest\x1a(.gateway.office.v1.ListOffendersResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42t\n\x1avendgate.gateway.office.v1B\x12\x44\x65nialServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,21 +43,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DENIALSERVICE'].methods_by_name['ListOffenders']._loaded_options = None
   _globals['_DENIALSERVICE'].methods_by_name['ListOffenders']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_DENYACCESSREQUEST']._serialized_start=123
-  _globals['_DENYACCESSREQUEST']._serialized_end=260
-  _globals['_DENYACCESSRESPONSE']._serialized_start=262
-  _globals['_DENYACCESSRESPONSE']._serialized_end=325
-  _globals['_ALLOWACCESSREQUEST']._serialized_start=328
-  _globals['_ALLOWACCESSREQUEST']._serialized_end=466
-  _globals['_ALLOWACCESSRESPONSE']._serialized_start=468
-  _globals['_ALLOWACCESSRESPONSE']._serialized_end=532
-  _globals['_LISTOFFENDERSREQUEST']._serialized_start=534
-  _globals['_LISTOFFENDERSREQUEST']._serialized_end=556
-  _globals['_LISTOFFENDERSRESPONSE']._serialized_start=558
-  _globals['_LISTOFFENDERSRESPONSE']._serialized_end=629
-  _globals['_LISTDENIALSREQUEST']._serialized_start=631
-  _globals['_LISTDENIALSREQUEST']._serialized_end=690
-  _globals['_LISTDENIALSRESPONSE']._serialized_start=692
-  _globals['_LISTDENIALSRESPONSE']._serialized_end=782
-  _globals['_DENIALSERVICE']._serialized_start=785
-  _globals['_DENIALSERVICE']._serialized_end=1215
+  _globals['_DENYACCESSREQUEST']._serialized_end=280
+  _globals['_DENYACCESSRESPONSE']._serialized_start=282
+  _globals['_DENYACCESSRESPONSE']._serialized_end=384
+  _globals['_ALLOWACCESSREQUEST']._serialized_start=387
+  _globals['_ALLOWACCESSREQUEST']._serialized_end=545
+  _globals['_ALLOWACCESSRESPONSE']._serialized_start=547
+  _globals['_ALLOWACCESSRESPONSE']._serialized_end=611
+  _globals['_LISTOFFENDERSREQUEST']._serialized_start=613
+  _globals['_LISTOFFENDERSREQUEST']._serialized_end=635
+  _globals['_LISTOFFENDERSRESPONSE']._serialized_start=637
+  _globals['_LISTOFFENDERSRESPONSE']._serialized_end=708
+  _globals['_LISTDENIALSREQUEST']._serialized_start=710
+  _globals['_LISTDENIALSREQUEST']._serialized_end=769
+  _globals['_LISTDENIALSRESPONSE']._serialized_start=771
+  _globals['_LISTDENIALSRESPONSE']._serialized_end=861
+  _globals['_DENIALSERVICE']._serialized_start=864
+  _globals['_DENIALSERVICE']._serialized_end=1294
 # @@protoc_insertion_point(module_scope)

@@ -28,12 +28,15 @@ class DenyAccessRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
     kind: _denial_pb2.DenialKind.ValueType
     name: _builtins.str
     reason: _builtins.str
     """Must be given, for the audit log."""
     request_id: _builtins.str
     validate_only: _builtins.bool
+    machine_id: _builtins.str
+    """Of a certificate, and of nothing else: denied is the one of this machine. Empty: whoever shows its number is turned away."""
     def __init__(
         self,
         *,
@@ -42,10 +45,11 @@ class DenyAccessRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        machine_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "machine_id", b"machine_id", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -56,18 +60,30 @@ class DenyAccessResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DENIAL_FIELD_NUMBER: _builtins.int
+    MACHINE_IDS_FIELD_NUMBER: _builtins.int
+    MACHINES_FIELD_NUMBER: _builtins.int
+    machines: _builtins.int
+    """So many they are, whether they are named or not."""
     @_builtins.property
     def denial(self) -> _denial_pb2.Denial:
         """That of the first call, if it is denied already."""
+
+    @_builtins.property
+    def machine_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a certificate that is denied by its number alone: machines that are known to have one, which it hits; 100 at most. They are known by
+        what gateways issued, renewed or denied, and by who is connected to the gateway that answers. validate_only tells them before.
+        """
 
     def __init__(
         self,
         *,
         denial: _denial_pb2.Denial | None = ...,
+        machine_ids: _abc.Iterable[_builtins.str] | None = ...,
+        machines: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["denial", b"denial"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["denial", b"denial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["denial", b"denial", "machine_ids", b"machine_ids", "machines", b"machines"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -82,12 +98,15 @@ class AllowAccessRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
     kind: _denial_pb2.DenialKind.ValueType
     name: _builtins.str
     reason: _builtins.str
     """Must be given, for the audit log."""
     request_id: _builtins.str
     validate_only: _builtins.bool
+    machine_id: _builtins.str
+    """Of a certificate: the denial of this machine's alone. Empty: that of its number, or else the only one of a machine."""
     def __init__(
         self,
         *,
@@ -96,10 +115,11 @@ class AllowAccessRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        machine_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "machine_id", b"machine_id", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

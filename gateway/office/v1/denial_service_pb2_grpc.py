@@ -72,7 +72,8 @@ class DenialServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AllowAccess(self, request, context):
-        """Ends a denial. Who may deny it may end it.
+        """Ends a denial. Who may deny it may end it. Of a certificate that several machines have, and are denied for, machine_id says whose is meant
+        (SEVERAL_DENIALS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class DenialServiceStub:
     (DENIED_BY_OWNERS), and nobody denies themselves. At most 2 000 denials are in force (TOO_MANY_DENIALS).
     """
     AllowAccess: _grpc.UnaryUnaryMultiCallable[_denial_service_pb2.AllowAccessRequest, _denial_service_pb2.AllowAccessResponse]
-    """Ends a denial. Who may deny it may end it."""
+    """Ends a denial. Who may deny it may end it. Of a certificate that several machines have, and are denied for, machine_id says whose is meant
+    (SEVERAL_DENIALS).
+    """
     ListDenials: _grpc.UnaryUnaryMultiCallable[_denial_service_pb2.ListDenialsRequest, _denial_service_pb2.ListDenialsResponse]
     """Denials that are in force, by kind and name."""
     ListOffenders: _grpc.UnaryUnaryMultiCallable[_denial_service_pb2.ListOffendersRequest, _denial_service_pb2.ListOffendersResponse]
@@ -58,7 +60,9 @@ class DenialServiceAsyncStub(DenialServiceStub):
     (DENIED_BY_OWNERS), and nobody denies themselves. At most 2 000 denials are in force (TOO_MANY_DENIALS).
     """
     AllowAccess: _aio.UnaryUnaryMultiCallable[_denial_service_pb2.AllowAccessRequest, _denial_service_pb2.AllowAccessResponse]  # type: ignore[assignment]
-    """Ends a denial. Who may deny it may end it."""
+    """Ends a denial. Who may deny it may end it. Of a certificate that several machines have, and are denied for, machine_id says whose is meant
+    (SEVERAL_DENIALS).
+    """
     ListDenials: _aio.UnaryUnaryMultiCallable[_denial_service_pb2.ListDenialsRequest, _denial_service_pb2.ListDenialsResponse]  # type: ignore[assignment]
     """Denials that are in force, by kind and name."""
     ListOffenders: _aio.UnaryUnaryMultiCallable[_denial_service_pb2.ListOffendersRequest, _denial_service_pb2.ListOffendersResponse]  # type: ignore[assignment]
@@ -85,7 +89,9 @@ class DenialServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _denial_service_pb2.AllowAccessRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_denial_service_pb2.AllowAccessResponse, _abc.Awaitable[_denial_service_pb2.AllowAccessResponse]]:
-        """Ends a denial. Who may deny it may end it."""
+        """Ends a denial. Who may deny it may end it. Of a certificate that several machines have, and are denied for, machine_id says whose is meant
+        (SEVERAL_DENIALS).
+        """
 
     @_abc_1.abstractmethod
     def ListDenials(

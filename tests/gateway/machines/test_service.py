@@ -609,7 +609,7 @@ async def test_a_denied_machine_is_closed_and_comes_back_when_it_is_allowed() ->
     denied = Denylist()
     async with running_edge(denied=denied) as edge:
         machine, other = await edge.welcomed(), await edge.welcomed("m2")
-        denied.set([("MACHINE", "m1")])
+        denied.set([("MACHINE", "m1", "")])
         edge.service.close_denied()
         assert grpc.StatusCode.PERMISSION_DENIED == (await machine.end())[0]
         again = edge.machine()
@@ -642,7 +642,8 @@ async def test_a_denied_certificate_is_closed_and_another_of_the_machine_is_not(
     async with running_edge(tls=tls, denied=denied) as edge:
         machine = with_(edge, lost)
         await machine.hello()
-        denied.set([("CERTIFICATE", f"{serial:x}")])
+        assert {"m1"} == edge.service.showing(f"{serial:x}")
+        denied.set([("CERTIFICATE", f"{serial:x}", "m1")])
         edge.service.close_denied()
         assert grpc.StatusCode.PERMISSION_DENIED == (await machine.end())[0]
         assert grpc.StatusCode.PERMISSION_DENIED == (await with_(edge, lost).end())[0]

@@ -56,7 +56,7 @@ async def test_who_is_denied_while_its_hello_waits_is_not_taken_in(
 ) -> None:
     """Its stream has no name yet when what is open is closed."""
     machine = await waits(edge)
-    denied.set([("MACHINE", "m2")])
+    denied.set([("MACHINE", "m2", "")])
     edge.service.close_denied()
     edge.link.open.set()
     assert grpc.StatusCode.PERMISSION_DENIED is (await machine.end())[0]

@@ -82,15 +82,17 @@ async def test_certificate_and_hello_agree() -> None:
 
 
 async def test_certificate_of_another_machine() -> None:
-    """A machine that claims to be another one gets PERMISSION_DENIED, and the host hears
-    nothing.
+    """A machine that claims to be another one gets PERMISSION_DENIED, and the host hears nothing;
+    named for it is the one whose certificate it is.
     """
-    async with running_edge(tls=_tls()) as edge:
+    told: list[tuple[str, str]] = []
+    async with running_edge(tls=_tls(), offends=lambda *said: told.append(said)) as edge:
         machine = edge.machine(_client(AUTHORITY.machine("m1")), host="localhost")
         await machine.say(hello=wire.Hello(machine_id="m2", boot_id="b1"))
         code, message = await machine.end()
         assert code is grpc.StatusCode.PERMISSION_DENIED
         assert "is of machine m1, Hello says m2" in message
+        assert [("m1", "CERTIFICATE_MISMATCH")] == told
         assert [] == edge.link.received()
 
 

@@ -95,9 +95,9 @@ async def test_a_machine_that_is_denied_fetches_nothing(db: Database, tmp_path: 
     """Its token is good for hours, and ends with the denial; when that is over it is good again."""
     denied = Denylist()
     async with served(db, tmp_path, denied) as (http, sha256):
-        denied.set([("MACHINE", "VM-1")])
+        denied.set([("MACHINE", "VM-1", "")])
         for name in (sha256, "c" * 64):
             answer = await http.get(f"/assets/{name}")
             assert (403, "no-store") == (answer.status_code, answer.headers["cache-control"])
-        denied.set([("MACHINE", "VM-2")])
+        denied.set([("MACHINE", "VM-2", "")])
         assert 200 == (await http.get(f"/assets/{sha256}")).status_code

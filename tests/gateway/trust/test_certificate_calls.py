@@ -146,7 +146,7 @@ async def test_whoever_is_denied_renews_nothing(enroller: Enroller) -> None:
     """By the machine or by the certificate."""
     shown = await first(enroller)
     denied = enroller.calls.denied
-    for name in (("MACHINE", "VM-1"), ("CERTIFICATE", serial(shown))):
+    for name in (("MACHINE", "VM-1", ""), ("CERTIFICATE", serial(shown), "VM-1")):
         denied.set([name])
         assert "DENIED" == (await refusal(enroller.renew(shown, csr())))[1]
 
@@ -179,7 +179,8 @@ async def test_an_old_generation_renews_nothing_and_denies_both(enroller: Enroll
     assert "DENIED" == (await refusal(enroller.renew(old, csr())))[1]
     denying = enroller.site.gateway.office.denying
     await denying.look()
-    assert {serial(old), serial(new), serial(newest)} == denying.denied.certificates
+    of_all = {("VM-1", serial(one)) for one in (old, new, newest)}
+    assert of_all == denying.denied.of_machines
     assert "DENIED" == (await refusal(enroller.renew(newest, csr())))[1]
 
 
@@ -195,7 +196,7 @@ async def test_a_certificate_from_before_the_enrolment_is_not_renewed(enroller: 
     shown = Issued(old.chain.encode(), KEY_PEM)
     assert "DENIED" == (await refusal(enroller.renew(shown, csr())))[1]
     await denying.look()
-    assert {old.serial} == denying.denied.certificates
+    assert {("VM-1", old.serial)} == denying.denied.of_machines
     assert BACKDATED_MS == EARLIER.total_seconds() * 1_000
 
 

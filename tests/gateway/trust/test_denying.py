@@ -13,13 +13,13 @@ class Sql:
     """A database of denials that may be away; ``closed`` counts how often doors were told."""
 
     def __init__(self) -> None:
-        self.names = [("MACHINE", "VM-1")]
+        self.names = [("MACHINE", "VM-1", "")]
         self.away = False
         self.closed = 0
         self.asked = 0
         self.denying = Denying(denied=Denylist(), names=self.ask, changed=self.close)
 
-    async def ask(self) -> list[tuple[str, str]]:
+    async def ask(self) -> list[tuple[str, str, str]]:
         self.asked += 1
         if self.away:
             raise StoreError("away")
@@ -46,12 +46,12 @@ async def test_a_denial_is_known_within_six_seconds_and_here_at_once() -> None:
     sql, loop = Sql(), asyncio.get_running_loop()
     running = asyncio.create_task(sql.denying.run())
     await asyncio.sleep(0.1)
-    sql.names = [("MACHINE", "VM-2")]
+    sql.names = [("MACHINE", "VM-2", "")]
     began = loop.time()
     while not sql.denying.denied.machine("VM-2"):
         await asyncio.sleep(0.1)
     assert 6 > loop.time() - began
-    sql.names = [("MACHINE", "VM-3")]
+    sql.names = [("MACHINE", "VM-3", "")]
     asked = sql.asked
     sql.denying.wake()
     await asyncio.sleep(0.001)

@@ -25,6 +25,7 @@ from gateway.rpc.roles import Role, RolesOf
 from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
 from gateway.serving.unix_socket import Socket
+from gateway.trust import shares
 from gateway.trust.door import REFUSALS_MAX, AdminDoor, roles_of
 from gateway.trust.key_sets import KeySet
 from gateway.trust.people import People
@@ -261,7 +262,7 @@ async def test_no_call_is_answered_to_whom_nobody_trusts(kind: str) -> None:
     """Every call of every service, for each kind of caller that must not come in."""
     make, code = KINDS[kind]
     entry = Entry(rules=BY_CERTIFICATE)
-    entry.denied.set([("CERTIFICATE", SERIAL), ("PERSON", "eve")])
+    entry.denied.set([("CERTIFICATE", SERIAL, ""), ("PERSON", "eve", "")])
     for method in METHODS:
         context = make()
         assert await entry.call(path_of(method), context) is None, (
@@ -361,7 +362,7 @@ async def test_a_watch_ends_with_the_proof_of_its_caller() -> None:
 async def test_a_person_who_is_denied_calls_nothing() -> None:
     """Whatever their token says; somebody else's calls go on."""
     entry = Entry()
-    entry.denied.set([("PERSON", "ann")])
+    entry.denied.set([("PERSON", "ann", "")])
     ann, bob = with_token("owner"), with_token("owner", sub="bob")
     path = "/gateway.fleet.v1.FleetService/GetMachine"
     assert (None, "answered") == (await entry.call(path, ann), await entry.call(path, bob))
@@ -372,7 +373,7 @@ async def test_a_person_who_is_denied_calls_nothing() -> None:
 async def test_who_is_denied_is_denied_at_the_console_too() -> None:
     """A link let them in, for twelve hours; their denial counts for its session."""
     entry = Entry()
-    entry.denied.set([("PERSON", "ann")])
+    entry.denied.set([("PERSON", "ann", "")])
     path = "/gateway.fleet.v1.FleetService/GetMachine"
     ann, bob = (
         FakeContext(metadata=(("x-actor", name),), address="console:owner")
@@ -389,7 +390,7 @@ async def test_what_somebody_may_is_told_without_a_try() -> None:
         f"/gateway.fleet.v1.FleetService/{name}"
         for name in ("GetMachine", "DisableMachine", "Forgotten")
     )
-    entry.denied.set([("PERSON", "eve")])
+    entry.denied.set([("PERSON", "eve", "")])
     for name, role, expected in (
         ("ann", "viewer", {look}),
         ("bob", "technician", {look, act}),
@@ -415,12 +416,43 @@ async def test_an_open_watch_of_somebody_who_is_denied_ends() -> None:
     ]
     while len(entry.door._open) < 2:
         await asyncio.sleep(0)
-    entry.denied.set([("PERSON", "ann")])
+    entry.denied.set([("PERSON", "ann", "")])
     entry.door.close_denied()
     await watches[0]
     assert (grpc.StatusCode.PERMISSION_DENIED, None) == (ann.ended, bob.ended)
     assert not watches[1].done()
     watches[1].cancel()
+
+
+async def test_one_persons_calls_take_nobody_elses_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has as many open as they may is refused the next, with a row and a name; a watch of
+    theirs and others' calls are answered.
+    """
+    monkeypatch.setattr(shares, "CALLS_AT_ONCE", 1)
+    monkeypatch.setattr(shares, "CALLS_WAITING_MAX", 0)
+    entry, over, path = Entry(), asyncio.Event(), "/gateway.fleet.v1.FleetService/GetMachine"
+
+    async def slow(_request: Any, _context: Any) -> str:
+        await over.wait()
+        return "late"
+
+    async def watch(_request: Any, _context: Any) -> str:
+        return "watched"
+
+    watching = "/gateway.fleet.v1.EventService/WatchEvents"
+    ann = with_token("viewer")
+    assert "watched" == await entry.call(watching, ann, watch, kind="unary_stream")
+    first = asyncio.create_task(entry.call(path, ann, slow))
+    while not entry.door._open:
+        await asyncio.sleep(0)
+    more, bob = with_token("viewer"), with_token("viewer", sub="bob")
+    assert (None, "answered") == (await entry.call(path, more), await entry.call(path, bob))
+    assert (grpc.StatusCode.RESOURCE_EXHAUSTED, None) == (more.ended, bob.ended)
+    assert ["ann"] == [one.name for one in entry.offenders.listed()]
+    assert entry.books.rows[0]["detail"].startswith("TOO_MANY_CALLS: more calls of ann wait")
+    over.set()
+    assert "late" == await first
+    assert "answered" == await entry.call(path, with_token("viewer"))
 
 
 async def test_a_time_limit_of_the_answer_is_its_own() -> None:

@@ -34,6 +34,11 @@ async def _registered(db: Database) -> None:
     await Owner.of(db, "VM-1")
 
 
+async def _denied(db: Database) -> list[tuple[str, str]]:
+    """The numbers that are denied, each with the machine whose alone it is."""
+    return sorted((name, machine_id) for _, name, machine_id in await Denials(db).names())
+
+
 async def _renewed(certificates: Certificates, name: str, by: str) -> int:
     made = await certificates.renew(certificate(name), certificate(by), now_ms=NOW_MS)
     return made.generation
@@ -65,7 +70,7 @@ async def test_a_machine_may_use_what_it_used_last_and_what_is_newest(db: Databa
 async def test_an_old_generation_denies_both_and_is_told_to_people(db: Database) -> None:
     """Every certificate of the machine, with a row in the audit log; and only once."""
     await doubled(db)
-    assert [("CERTIFICATE", "a1"), ("CERTIFICATE", "a2")] == sorted(await Denials(db).names())
+    assert [("a1", "VM-1"), ("a2", "VM-1")] == await _denied(db)
     asked = select(audit.c.actor, audit.c.machine_id, audit.c.detail)
     asked = asked.where(audit.c.action == "MachineDoubled")
     rows = await db.read(lambda connection: connection.execute(asked).all())
@@ -234,7 +239,7 @@ async def test_a_renewal_forgets_denials_of_certificates_that_have_ended(db: Dat
     """Nobody would find them behind it: it forgets those certificates."""
     await enrolled(db)
     certificates = await enrolled(db, "b1", now_ms=NOW_MS + 1)
-    assert [("CERTIFICATE", "a1")] == await Denials(db).names()
+    assert [("a1", "VM-1")] == await _denied(db)
     for name, by, day in (("b2", "b1", 20), ("b3", "b2", 40)):
         now_ms = NOW_MS + day * DAY_MS
         made = certificate(name, issued_at_ms=now_ms, not_after_ms=now_ms + 30 * DAY_MS)

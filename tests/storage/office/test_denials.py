@@ -24,7 +24,7 @@ async def test_the_first_denial_counts_and_is_written_down_once(db: Database) ->
     )
     assert first == await kept.deny("MACHINE", "VM-1", "stolen", by(), by="ann")
     assert first == await kept.deny("MACHINE", "VM-1", "again", by(now_ms=8), by="bob")
-    assert [("MACHINE", "VM-1")] == await kept.names()
+    assert [("MACHINE", "VM-1", "")] == await kept.names()
     rows = await db.read(
         lambda connection: connection.execute(select(audit.c.machine_id, audit.c.detail)).all()
     )
@@ -65,6 +65,41 @@ async def test_pages_go_on_where_the_last_one_ended(db: Database) -> None:
     assert ["VM-1", *names] == found
     with pytest.raises(InvalidPosition):
         await kept.page(after="nonsense", limit=1)
+
+
+async def test_a_number_is_denied_as_one_machines_or_as_anybodys(db: Database) -> None:
+    """Each is a denial of its own, whichever comes first; and each can be ended by itself."""
+    kept = Denials(db)
+    for machine_id in ("VM-2", "", "VM-1"):
+        view = await kept.deny("CERTIFICATE", "1", "lost", by(), by="ann", machine_id=machine_id)
+        assert ("1", machine_id) == (view.name, view.machine_id)
+    again = await kept.deny("CERTIFICATE", "1", "x", by(), by="bob", machine_id="VM-2")
+    assert ("lost", "ann") == (again.reason, again.denied_by)
+    names = {(name, machine_id) for _, name, machine_id in await kept.names()}
+    assert {("1", ""), ("1", "VM-1"), ("1", "VM-2")} == names
+    found, after = [], ""
+    while rows := await kept.page(after=after, limit=1):
+        found.append((rows[0].name, rows[0].machine_id))
+        after = rows[0].position
+    assert [("1", ""), ("1", "VM-1"), ("1", "VM-2")] == found
+    assert ["VM-1", "VM-2"] == await kept.hit("1")
+    await kept.allow("CERTIFICATE", "1", "was mine", by())
+    with pytest.raises(NotPossible, match="that of 2 machines"):
+        await kept.allow("CERTIFICATE", "1", "which?", by())
+    await kept.allow("CERTIFICATE", "1", "found", by(), machine_id="VM-2")
+    assert "VM-1" == (await kept.allow("CERTIFICATE", "1", "the last", by())).machine_id
+    with pytest.raises(NotThere):
+        await kept.allow("CERTIFICATE", "1", "again", by(), machine_id="VM-1")
+    assert [] == await kept.names()
+
+
+async def test_a_program_of_before_goes_by_the_name_of_who_denies_everybody(db: Database) -> None:
+    """It reads no more than kinds and names, and would overlook another name."""
+    kept = Denials(db)
+    for machine_id in ("VM-2", ""):
+        await kept.deny("CERTIFICATE", "1", "lost", by(), by="ann", machine_id=machine_id)
+    asked = select(denials.c.machine_id).where(denials.c.name == "1")
+    assert [""] == await db.read(lambda connection: connection.scalars(asked).all())
 
 
 async def test_there_are_no_more_than_gateways_can_hold(db: Database) -> None:

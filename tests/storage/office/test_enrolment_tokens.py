@@ -77,7 +77,7 @@ async def test_an_enrolment_denies_what_the_machine_had(db: Database) -> None:
     """A person has said which of them is the machine."""
     await enrolled(db)
     await enrolled(db, "b1", now_ms=NOW_MS + 1)
-    assert [("CERTIFICATE", "a1")] == await Denials(db).names()
+    assert [("CERTIFICATE", "a1", "VM-1")] == await Denials(db).names()
 
 
 async def test_tokens_are_for_machines_of_the_fleet(db: Database) -> None:

@@ -100,7 +100,7 @@ class NewerKeys:
     """Has the newest keys, until a handshake has asked for them."""
 
     def __init__(self) -> None:
-        self.present: Tls | None = None
+        self._present: Tls | None = None
         self._newer: Tls | None = None
 
     def give(self, keys: Keys) -> None:
@@ -110,8 +110,12 @@ class NewerKeys:
     def __call__(self) -> Tls | None:
         """Return what is to be used from now on; None: what is in use."""
         newer, self._newer = self._newer, None
-        self.present = newer or self.present
+        self._present = newer or self._present
         return newer
+
+    def to_come(self) -> Tls | None:
+        """Return what the next handshake is to use; None: what it began with."""
+        return self._newer or self._present
 
 
 class Relay:

@@ -56,11 +56,11 @@ async def test_who_never_acknowledges_the_bounds_is_sent_away() -> None:
 def test_newer_keys_are_told_once() -> None:
     """To the first handshake after they came; those in use stay until then."""
     keys = NewerKeys()
-    assert (None, None) == (keys(), keys.present)
+    assert (None, None) == (keys(), keys.to_come())
     keys.give(Keys(certificate=b"c", private_key=b"k"))
     newer = Tls(certificate=b"c", private_key=b"k")
-    assert (newer, newer, None) == (keys(), keys.present, keys())
-    assert newer == keys.present
+    assert (newer, newer, None) == (keys(), keys.to_come(), keys())
+    assert newer == keys.to_come()
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what it has")

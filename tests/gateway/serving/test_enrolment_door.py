@@ -161,10 +161,11 @@ async def test_newer_keys_are_shown_from_the_next_handshake_on(
     newer: list[Tls] = []
 
     class _Files:
-        present: Tls | None = None
-
         def __call__(self) -> Tls | None:
             return newer.pop() if newer else None
+
+        def to_come(self) -> Tls | None:
+            return newer[-1] if newer else None
 
     old, new = ca.server(), ca.server()
     tls = Tls(certificate=old.certificate, private_key=old.private_key, renewed=_Files())

@@ -3,10 +3,11 @@ a change of a machine's registration.
 
 A column's price before stands in ``experiment_prices`` from the transaction that changes it, so
 that it comes back whatever happens in between. What somebody else has priced or filled otherwise
-meanwhile stays as they want it.
+meanwhile stays as they want it. A machine has the prices of one experiment at a time: what another
+one left would be taken for its own, and would come back for good.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +17,14 @@ from actors.machine import values
 from actors.machine.state import Column
 from storage.database.engine import Database
 from storage.experiments.arms import Now, tried_now
-from storage.experiments.content import Arm, Channel
+from storage.experiments.content import Arm, Channel, State
 from storage.experiments.experiments import there
 from storage.experiments.history import parts
 from storage.fleet.changes import MachineChange, Making
 from storage.machines.loading import read_columns
-from storage.tables import experiment_prices, machines
+from storage.tables import experiment_prices, machines, planogram_columns
 
-_P = experiment_prices.c
+_P, _C = experiment_prices.c, planogram_columns.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,8 @@ class TriedPrices:
                     continue
                 name, by = now.view.experiment, now.view.started_by
                 wanted, there = set(now.of(Arm.TREATMENT)), tried_now(connection, name)
-                found += [_wish(name, one, by, tried=True) for one in sorted(wanted - there)]
+                able = _having(connection, wanted - there, now.view.content.tried())
+                found += [_wish(name, one, by, tried=True) for one in sorted(able)]
                 found += [_wish(name, one, by, tried=False) for one in sorted(there - wanted)]
             running = {now.view.experiment for now in nows}
             left = select(_P.experiment, _P.machine_id).where(_P.restored_at_ms.is_(None))
@@ -66,6 +68,21 @@ class TriedPrices:
             return [one for one in found if one.machine_id not in gone]
 
         return await self._db.read(work)
+
+
+def _having(
+    connection: Connection, machine_ids: Collection[str], products: Collection[str]
+) -> set[str]:
+    """Return those of the machines that have one of the products: the others were given another
+    planogram since they were drawn, and there is nothing to change.
+    """
+    found: set[str] = set()
+    for some in parts(sorted(machine_ids)):
+        rows = select(_C.machine_id).where(
+            _C.machine_id.in_(some), _C.product.in_(sorted(products))
+        )
+        found.update(connection.scalars(rows.distinct()))
+    return found
 
 
 def _retired(connection: Connection, machine_ids: Sequence[str]) -> set[str]:
@@ -88,17 +105,21 @@ def _wish(experiment: str, machine_id: str, by: str, *, tried: bool) -> PriceWis
 
 
 def trying(wish: PriceWish, now_ms: int) -> Making:
-    """Return what gives a machine the prices that are tried."""
+    """Return what gives a machine the prices that are tried: nothing once the experiment was
+    stopped, nor before it has its own prices back from another one.
+    """
 
     def make(connection: Connection, row: Row[Any]) -> MachineChange:
-        tried = there(connection, wish.experiment).content.tried()
-        columns = read_columns(connection, [row.machine_id]).get(row.machine_id, ())
-        if _rows(connection, wish):
+        view = there(connection, wish.experiment)
+        if view.state is not State.RUNNING or _has_tried(connection, wish.machine_id):
             return MachineChange()
+        tried = view.content.tried()
+        columns = read_columns(connection, [row.machine_id]).get(row.machine_id, ())
         changed = [one for one in columns if one.product in tried]
-        mine = and_(_P.experiment == wish.experiment, _P.machine_id == wish.machine_id)
-        connection.execute(delete(experiment_prices).where(mine))
         if changed:
+            mine = and_(_P.experiment == wish.experiment, _P.machine_id == wish.machine_id)
+            again = _P.column.in_([one.column for one in changed])
+            connection.execute(delete(experiment_prices).where(mine, again))
             connection.execute(
                 insert(experiment_prices),
                 [
@@ -160,6 +181,12 @@ def _rows(connection: Connection, wish: PriceWish) -> Sequence[Row[Any]]:
             _P.restored_at_ms.is_(None),
         )
     ).all()
+
+
+def _has_tried(connection: Connection, machine_id: str) -> bool:
+    """Return whether a machine has the prices of any experiment."""
+    rows = select(_P.column).where(_P.machine_id == machine_id, _P.restored_at_ms.is_(None))
+    return connection.execute(rows.limit(1)).first() is not None
 
 
 def _still(column: Column, row: Row[Any]) -> bool:

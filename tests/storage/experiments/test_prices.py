@@ -1,6 +1,7 @@
 """A tried price goes to the machines of its arm and comes back, and what others want stays."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from sqlalchemy import select, update
@@ -120,3 +121,62 @@ async def test_a_price_that_is_tried_again_knows_its_own(db: Database) -> None:
     assert 400 == await price_of(db, wish.machine_id)
     await carry_out(db, [replace(wish, tried=False)])
     assert 600 == await price_of(db, wish.machine_id)
+
+
+async def test_the_price_of_another_experiment_is_never_taken_for_a_machines_own(
+    db: Database,
+) -> None:
+    """A machine that has not its own price back yet, because its host was away or goods had no
+    place, waits for it; and when both are over every machine costs what it did.
+    """
+    await with_a_past(db, OVER, 12)
+    first = (await started(db, "a", priced(), NOW_MS)).span
+    assert first is not None
+    await carry_out(db, await wishes(db, noon(first.first)))
+    await Experiments(db).stop("a", by(now_ms=NOW_MS), reason="it rains")
+    await started(db, "b", priced(300), NOW_MS)
+    (now,) = await Arms(db).now(noon(first.first))
+    for prices in ({300, 400, 500}, {300, 500}):
+        await carry_out(db, await wishes(db, noon(first.first)))
+        assert prices >= {await price_of(db, one) for one in now.units}
+    assert {300} == {await price_of(db, one) for one in now.of(Arm.TREATMENT)}
+    await Experiments(db).stop("b", by(now_ms=NOW_MS), reason="it rains still")
+    await carry_out(db, await wishes(db, noon(first.first)))
+    assert {500} == {await price_of(db, one) for one in now.units}
+
+
+@pytest.mark.slow_on_postgres
+async def test_nothing_is_tried_after_a_stop(db: Database) -> None:
+    """Not by a gateway either that had made up its mind before, and was slow."""
+    await with_a_past(db, OVER, 12)
+    view = await started(db, "a", priced(), NOW_MS)
+    assert view.span is not None
+    wanted = await wishes(db, noon(view.span.first))
+    await Experiments(db).stop("a", by(now_ms=NOW_MS), reason="it rains")
+    await carry_out(db, wanted)
+    assert {500} == {await price_of(db, one.machine_id) for one in wanted}
+    assert [] == await wishes(db, noon(view.span.first))
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_machine_that_sells_it_no_more_keeps_nobody_busy(db: Database) -> None:
+    """Nor is it forgotten what its items cost on the days before, which the result needs."""
+    await with_a_past(db, OVER, 12)
+    view = await started(db, "a", priced(), NOW_MS)
+    assert view.span is not None
+    wish, other, *_ = await wishes(db, noon(view.span.first))
+    await carry_out(db, [wish, replace(wish, tried=False)])
+    for one in (wish.machine_id, other.machine_id):
+        columns = (await db.read(partial(read_columns, machine_ids=[one])))[one]
+        change = MachineChange(
+            columns=tuple(values.replace(each, product="tea", stock=0) for each in columns),
+            goods_may_be_removed=True,
+        )
+        await Registry(db).change(
+            MachineId(one), change, actor="bob", action="SetPlanogram", now_ms=NOW_MS
+        )
+    wanted = {one.machine_id for one in await wishes(db, noon(view.span.first))}
+    assert (4, set()) == (len(wanted), wanted & {wish.machine_id, other.machine_id})
+    await carry_out(db, [wish])
+    rows = select(experiment_prices.c.price_minor)
+    assert [500] == list(await db.read(lambda c: c.scalars(rows).all()))

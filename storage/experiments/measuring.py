@@ -206,28 +206,57 @@ def _cost_of(
     connection: Connection, view: ExperimentView, units: Sequence[UnitView], some: Sequence[str]
 ) -> int:
     assert view.span is not None
-    c, p = sales_days.c, experiment_prices.c
-    less = {
-        (row.machine_id, row.product): row.price_minor - row.tried_price_minor
-        for row in connection.execute(
-            select(experiment_prices).where(p.experiment == view.experiment, p.machine_id.in_(some))
-        )
-    }
+    c, tried = sales_days.c, view.content.tried()
+    own = _own_prices(connection, view, some)
     arms = {unit.machine_id: unit for unit in units}
     cost = 0
     for row in connection.execute(
-        select(c.machine_id, c.d, c.product, total(c.units).label("units"))
+        select(
+            c.machine_id,
+            c.d,
+            c.product,
+            total(c.units).label("units"),
+            total(c.sales_minor + c.given_back_minor).label("paid_minor"),
+        )
         .where(
             c.machine_id.in_(some),
             c.d.between(view.span.first, view.span.last),
-            c.product.in_(sorted(view.content.tried())),
+            c.product.in_(sorted(tried)),
             c.currency == view.content.currency,
         )
         .group_by(c.machine_id, c.d, c.product)
     ):
         if arms[row.machine_id].now(row.d, view.span) is Arm.TREATMENT:
-            cost += int(row.units) * less.get((row.machine_id, row.product), 0)
+            price = own.get((row.machine_id, row.product))
+            if price is not None:
+                cost += paid_less(int(row.units), int(row.paid_minor), price, tried[row.product])
     return cost
+
+
+def _own_prices(
+    connection: Connection, view: ExperimentView, some: Sequence[str]
+) -> dict[tuple[str, str], int]:
+    """Return what products cost at machines before; where columns of one product cost differently,
+    what is nearest to the tried price, so that a cost is never told too high.
+    """
+    p = experiment_prices.c
+    found: dict[tuple[str, str], int] = {}
+    for row in connection.execute(
+        select(experiment_prices).where(p.experiment == view.experiment, p.machine_id.in_(some))
+    ):
+        key, tried = (row.machine_id, row.product), row.tried_price_minor
+        there = found.get(key, row.price_minor)
+        found[key] = min(there, row.price_minor, key=lambda price: (abs(price - tried), price))
+    return found
+
+
+def paid_less(units: int, paid_minor: int, own_minor: int, tried_minor: int) -> int:
+    """Return how much less was paid for items than they cost before, below zero if more was: not
+    more than all of them make at the tried price, and nothing where it went the other way. What
+    was sold for another price meanwhile was not the experiment's doing.
+    """
+    all_of_them = units * (own_minor - tried_minor)
+    return sorted((0, units * own_minor - paid_minor, all_of_them))[1]
 
 
 def _result(

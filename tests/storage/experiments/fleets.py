@@ -107,10 +107,12 @@ async def sell(
     *,
     factor: Callable[[str, int], float] = usual,
     sellable: Callable[[str, int], float] = usual,
+    price_minor: Callable[[str, int], int] = lambda _machine, _d: PRICE_MINOR,
     seed: int = 1,
 ) -> None:
     """Let machines sell colas on these days, each as it does: some sell several times as much as
-    others. ``factor``: so many times as usual; ``sellable``: in such a share of the day.
+    others. ``factor``: so many times as usual; ``sellable``: in such a share of the day;
+    ``price_minor``: what customers paid for one.
     """
     sums = Sums()
     for name in machines:
@@ -121,8 +123,9 @@ async def sell(
             mean = level * factor(name, d) * math.exp(rng.gauss(0, 0.1)) * share
             units = max(0, round(rng.gauss(mean, math.sqrt(mean)))) if mean else 0
             spent = int(share * 86_400)
-            sums.add(sales_hours, (name, d, 12, "HKD"), (units, units * PRICE_MINOR))
-            sums.add(sales_days, (name, d, "cola", "HKD"), (units, units * PRICE_MINOR, 0, 0, 0))
+            minor = units * price_minor(name, d)
+            sums.add(sales_hours, (name, d, 12, "HKD"), (units, minor))
+            sums.add(sales_days, (name, d, "cola", "HKD"), (units, minor, 0, 0, 0))
             sums.add(machine_hours, (name, d, 12), (86_400, 86_400, 86_400, spent, 86_400, 0))
     await db.write(lambda connection: save(connection, sums))
 

@@ -71,10 +71,11 @@ class Foreseeing:
         found, over = await self._db.read(meant)
         pre = DaySpan(first=days.moved(over, 1 - content.pre_days), last=over)
         before = await read_sums(self._db, list(found.machines), pre, content)
+        half = await read_half(self._db, list(found.machines), pre, content)
         units = tuple(
             Unit(machine_id=one, site_type=site_type, sold=rate(before[one], 0.0) or 0.0)
             for one, site_type in found.machines.items()
-            if pre.enough(before[one])
+            if pre.enough(before[one]) and pre.busy(before[one], half, content.days)
         )
         there = {unit.machine_id for unit in units}
         gone = {one: LeftOut.NO_HISTORY for one in found.machines if one not in there}

@@ -263,24 +263,26 @@ def drawn(content: Content, foresight: Foresight, span: DaySpan, seed: str) -> l
                 machine_id=unit.machine_id, block=0, arm=None, left_out=LeftOut.WITHOUT_PAIR
             )
         for block, pair in enumerate(assignment.paired(foresight.units, seed), 1):
-            for one, arm in ((pair.treated, Arm.TREATMENT), (pair.control, Arm.CONTROL)):
-                found[one] = UnitView(machine_id=one, block=block, arm=arm, left_out=None)
+            for arm, of in ((Arm.TREATMENT, pair.treated), (Arm.CONTROL, pair.control)):
+                for one in of:
+                    found[one] = UnitView(machine_id=one, block=block, arm=arm, left_out=None)
     else:
-        names = sorted(unit.machine_id for unit in foresight.units)
-        treated = assignment.switchback(names, span.first, content.days, seed)
-        for block, one in enumerate(names, 1):
-            found[one] = UnitView(
-                machine_id=one,
-                block=block,
-                arm=Arm.SWITCHES,
-                left_out=None,
-                treated_days=tuple(treated[one]),
-            )
+        places = assignment.together(foresight.units)
+        treated = assignment.switchback(places, span.first, content.days, seed)
+        for block, (place, units) in enumerate(places.items(), 1):
+            for unit in units:
+                found[unit.machine_id] = UnitView(
+                    machine_id=unit.machine_id,
+                    block=block,
+                    arm=Arm.SWITCHES,
+                    left_out=None,
+                    treated_days=tuple(treated[place]),
+                )
     return [found[one] for one in sorted(found)]
 
 
 def blocks(units: Sequence[UnitView]) -> int:
-    """Return how many pairs, or machines that switch, there are."""
+    """Return how many pairs, or machines that switch, there are; those of one site are one."""
     return len({unit.block for unit in units if unit.arm is not None})
 
 
@@ -292,7 +294,8 @@ def check_enough(content: Content, units: Sequence[UnitView]) -> None:
         behind = f"; others are left out ({', '.join(why)})" if why else ""
         raise NotPossible(
             "TOO_FEW_MACHINES",
-            f"{number} {noun} can be in it, and fewer than {estimate.BLOCKS_MIN} say nothing"
+            f"{number} {noun} can be in it, those of one site counted as one, and fewer than "
+            f"{estimate.BLOCKS_MIN} say nothing"
             f"{behind}: choose more machines, or a switchback, which needs half of them",
         )
 

@@ -1,9 +1,10 @@
 """What came of an experiment, once its end day is over everywhere and told: by the rules that were
 fixed at its start, and by nothing that was seen since.
 
-A pair counts if both of its machines had what their arms have in time, and could sell for a quarter
-of both times at least. Of a machine that switches, those days count on which it had it in time; it
-counts with half of its days at least.
+A machine counts if it had what its arm has in time, and could sell for a quarter of both times at
+least; a pair, if machines of both of its arms count. Of a machine that switches, those days count
+on which it had it in time; it counts with half of its days at least. Machines of one site, which
+are one block, are one observation.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ from storage.insight.follower import NAME
 from storage.insight.local_time import HOUR_MS
 from storage.insight.places import Stood, read_stays, where
 from storage.insight.tagging import day_that_is_over
-from storage.lift.differences import PrePost, SoldIn, paired, switched
+from storage.lift.differences import PrePost, SoldIn, by_place, paired, switched
 from storage.lift.estimate import Lift, judged, permille
 from storage.office.stays import begins_ms
 from storage.tables import experiment_days, experiment_prices, experiments, sales_days
@@ -110,24 +111,21 @@ class Measuring:
                 excluded[one] = Excluded.NOT_ACKNOWLEDGED
             elif not (view.pre.enough(before[one]) and view.span.enough(during[one])):
                 excluded[one] = Excluded.COULD_NOT_SELL
-        arms: dict[int, dict[Arm, str]] = {}
+        arms: dict[int, dict[Arm, dict[str, PrePost]]] = {}
         for unit in units:
             assert unit.arm is not None
-            arms.setdefault(unit.block, {})[unit.arm] = unit.machine_id
+            of = arms.setdefault(unit.block, {Arm.TREATMENT: {}, Arm.CONTROL: {}})[unit.arm]
+            if (one := unit.machine_id) not in excluded:
+                of[one] = PrePost(before=before[one], during=during[one])
         found = []
         for _, both in sorted(arms.items()):
             treated, control = both[Arm.TREATMENT], both[Arm.CONTROL]
-            gone = {treated, control} & excluded.keys()
-            if gone:
-                excluded |= dict.fromkeys({treated, control} - gone, Excluded.PARTNER_EXCLUDED)
-                continue
-            difference = paired(
-                PrePost(before=before[treated], during=during[treated]),
-                PrePost(before=before[control], during=during[control]),
-                half,
-            )
-            assert difference is not None
-            found.append(difference)
+            if treated and control:
+                difference = paired(treated.values(), control.values(), half)
+                assert difference is not None
+                found.append(difference)
+            else:
+                excluded |= dict.fromkeys({**treated, **control}, Excluded.PARTNER_EXCLUDED)
         return found, excluded
 
     async def _of_switches(self, due: Ripe) -> tuple[list[float], dict[str, Excluded]]:
@@ -148,9 +146,10 @@ class Measuring:
             else:
                 counts[one] = counting
         treated = {one: units[one].treated_days for one in counts}
-        found = await asyncio.to_thread(switched, counts, treated, half)
+        places = {one: str(units[one].block) for one in counts}
+        found = await asyncio.to_thread(switched, counts, treated, half, places)
         excluded |= dict.fromkeys(counts.keys() - found.keys(), Excluded.COULD_NOT_SELL)
-        return [found[one] for one in sorted(found)], excluded
+        return list(by_place(found, places).values()), excluded
 
     async def _cost(self, due: Ripe) -> int:
         """Return what customers paid less, in minor units, because of tried prices; below zero if

@@ -3,7 +3,7 @@ of the books would have made.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Any
 
@@ -19,8 +19,15 @@ from storage.insight.rollups import Sums, save
 from storage.insight.suppression import Gate
 from storage.office.playlists import Playlists
 from storage.office.selectors import Selector
-from storage.tables import followers, machine_hours, machine_screens, sales_days, sales_hours
-from tests.storage.office.places import by, some_machines
+from storage.tables import (
+    followers,
+    machine_hours,
+    machine_screens,
+    machine_sites,
+    sales_days,
+    sales_hours,
+)
+from tests.storage.office.places import by, some_districts, some_machines, some_sites
 from tests.storage.office.showing import items
 
 DAY_MS = 86_400_000
@@ -188,6 +195,17 @@ async def with_a_past(db: Database, over: int, count: int = 14) -> list[str]:
     await sell(db, machines, days.moved(over, -59), over)
     await told_until(db, over)
     return machines
+
+
+async def stand(db: Database, at: Mapping[str, str]) -> None:
+    """Let machines stand at sites, which are made, in Hong Kong."""
+    await some_districts(db, ("hk", ""))
+    await some_sites(db, **dict.fromkeys(at.values(), "hk"))
+    stays = [
+        {"machine_id": one, "site": site, "from_day": "2026-01-01", "from_at_ms": 1}
+        for one, site in at.items()
+    ]
+    await db.write(lambda connection: connection.execute(insert(machine_sites), stays))
 
 
 async def with_screens(db: Database, machines: Iterable[str]) -> None:

@@ -25,6 +25,7 @@ from tests.storage.experiments.fleets import (
     names,
     noon,
     priced,
+    stand,
     started,
     with_a_past,
 )
@@ -75,6 +76,21 @@ async def test_a_machine_that_switches_is_on_half_of_its_days(db: Database) -> N
         assert (7, 7) == (told.count(Arm.TREATMENT), told.count(Arm.CONTROL))
         assert unit.now(days.moved(span.first, -1), span) is None
         assert unit.now(days.moved(span.last, 1), span) is None
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize("design", list(Design))
+async def test_machines_of_one_site_are_in_one_arm(db: Database, design: Design) -> None:
+    """On the same days, as one block: customers go from the one to the other."""
+    machines = await with_a_past(db, OVER, 17)
+    await stand(db, dict.fromkeys(machines[:3], "pier") | dict.fromkeys(machines[3:5], "gate"))
+    await started(db, "a", priced(design=design), NOW_MS)
+    units = await Experiments(db).units("a")
+    for same in (units[:3], units[3:5]):
+        assert 1 == len({(one.arm, one.block, one.treated_days) for one in same})
+    drawn = [one for one in units if one.arm is not None]
+    assert (7 if design is Design.PAIRED else 14) == module.blocks(drawn)
+    assert drawn == units
 
 
 @pytest.mark.slow_on_postgres

@@ -16,6 +16,7 @@ from tests.storage.experiments.fleets import (
     noon,
     priced,
     sell,
+    stand,
     started,
     told_until,
     with_a_past,
@@ -35,12 +36,15 @@ async def run(
     dear: str = "",
     lift: float = 1.4,
     count: int = 14,
+    at: Mapping[str, str] | None = None,
 ) -> tuple[ExperimentView, dict[str, UnitView]]:
     """An experiment whose last day is over: all had what their arm has one hour after their day
     began, but for those who are ``late``, in hours; one machine is ``dark``, and of one that is
-    ``dear`` customers paid its own price all the same.
+    ``dear`` customers paid its own price all the same. ``at``: the sites of some.
     """
     machines = await with_a_past(db, OVER, count)
+    if at:
+        await stand(db, at)
     view = await started(db, "a", of, NOW_MS)
     span = view.span
     assert span is not None
@@ -168,6 +172,19 @@ def test_a_cost_is_what_the_tried_price_made(
 ) -> None:
     """Of ten items that cost 500 before; what somebody priced otherwise meanwhile costs nothing."""
     assert less_minor == paid_less(10, paid_minor, 500, tried_minor)
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize("design", list(Design))
+async def test_machines_of_one_site_are_one_observation(db: Database, design: Design) -> None:
+    """Which one of them that does not count leaves to the others."""
+    at = dict.fromkeys(("VM-01", "VM-02"), "pier") | dict.fromkeys(("VM-03", "VM-04"), "gate")
+    _, units = await run(db, priced(design=design), dark="VM-01", count=16, at=at)
+    result = await measured(db)
+    assert {"VM-01": Excluded.COULD_NOT_SELL.value} == result.excluded
+    assert (7 if design is Design.PAIRED else 14) == result.blocks
+    assert result.blocks == len({unit.block for unit in units.values()})
+    assert result.low_permille < 400 < result.high_permille
 
 
 @pytest.mark.slow_on_postgres

@@ -8,7 +8,7 @@ import pytest
 
 from storage.experiments.history import ITEMS_MIN
 from storage.lift.estimate import BLOCKS_MIN, Lift, detectable, judged, permille, swapped
-from tests.storage.lift.worlds import HALF, pairs_of, switches_of
+from tests.storage.lift.worlds import HALF, neighbours_of, pairs_of, switches_of
 
 WORLDS = 400
 TRUTH = 0.08
@@ -75,6 +75,19 @@ def test_a_lift_of_few_items_is_told_too_small(usual: float, told: float) -> Non
 def test_sales_are_no_units() -> None:
     """An analysis by sales is caught by the same question."""
     assert not is_honest(of_sales)
+
+
+def test_customers_who_go_next_door_are_no_lift() -> None:
+    """Machines of one site are in one arm; drawn one by one they would tell of a lift in nearly
+    every world in which nobody buys more.
+    """
+    called = {}
+    for known in (True, False):
+        worlds = [neighbours_of(seed, 24, 0.1, known=known) for seed in range(WORLDS)]
+        lifts = [judged(world, str(seed)) for seed, world in enumerate(worlds)]
+        called[known] = sum(lift is not None and lift.significant for lift in lifts)
+    assert called[True] / WORLDS <= 0.07
+    assert called[False] / WORLDS > 0.5
 
 
 def test_what_is_detectable_is_found_in_eighty_of_a_hundred() -> None:

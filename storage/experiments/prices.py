@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
 from actors.machine import values
 from actors.machine.state import Column
@@ -21,9 +21,12 @@ from storage.experiments.content import Arm, Channel, State
 from storage.experiments.experiments import there
 from storage.experiments.history import parts
 from storage.fleet.changes import MachineChange, Making
+from storage.insight.local_time import HOUR_MS
 from storage.machines.loading import read_columns
 from storage.tables import experiment_prices, machines, planogram_columns
 
+AHEAD_MS_MAX = 24 * HOUR_MS
+"""Clocks of two gateways that differ by no more do not make a price go to and fro."""
 _P, _C = experiment_prices.c, planogram_columns.c
 
 
@@ -56,8 +59,10 @@ class TriedPrices:
                 name, by = now.view.experiment, now.view.started_by
                 wanted, there = set(now.of(Arm.TREATMENT)), tried_now(connection, name)
                 able = _having(connection, wanted - there, now.view.content.tried())
-                found += [_wish(name, one, by, tried=True) for one in sorted(able)]
-                found += [_wish(name, one, by, tried=False) for one in sorted(there - wanted)]
+                changed = _changed_later(connection, now)
+                tries, restores = sorted(able - changed), sorted(there - wanted - changed)
+                found += [_wish(name, one, by, tried=True) for one in tries]
+                found += [_wish(name, one, by, tried=False) for one in restores]
             running = {now.view.experiment for now in nows}
             left = select(_P.experiment, _P.machine_id).where(_P.restored_at_ms.is_(None))
             for row in connection.execute(left.distinct().order_by(_P.experiment, _P.machine_id)):
@@ -83,6 +88,17 @@ def _having(
         )
         found.update(connection.scalars(rows.distinct()))
     return found
+
+
+def _changed_later(connection: Connection, now: Now) -> set[str]:
+    """Return the machines that a gateway whose clock is ahead of this one's has changed already:
+    with their prices it goes on, and does not go back. Of a clock that is ahead by more than a day
+    nothing is believed.
+    """
+    later = and_(_P.set_at_ms > now.at_ms, _P.set_at_ms <= now.at_ms + AHEAD_MS_MAX)
+    back_later = and_(_P.restored_at_ms > now.at_ms, _P.restored_at_ms <= now.at_ms + AHEAD_MS_MAX)
+    rows = select(_P.machine_id).where(_P.experiment == now.view.experiment, or_(later, back_later))
+    return set(connection.scalars(rows.distinct()))
 
 
 def _retired(connection: Connection, machine_ids: Sequence[str]) -> set[str]:

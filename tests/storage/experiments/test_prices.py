@@ -9,16 +9,17 @@ from sqlalchemy import select, update
 from actors.machine import values
 from actors.machine.ids import MachineId
 from storage.database.engine import Database
-from storage.experiments.arms import Arms
-from storage.experiments.content import Arm
+from storage.experiments.arms import Arms, tried_now
+from storage.experiments.content import Arm, Design
 from storage.experiments.experiments import Experiments
 from storage.experiments.prices import PriceWish, TriedPrices, restoring, trying
 from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
 from storage.insight import days
+from storage.insight.local_time import HOUR_MS
 from storage.machines.loading import read_columns
 from storage.tables import experiment_prices, machines
-from tests.storage.experiments.fleets import noon, priced, started, with_a_past
+from tests.storage.experiments.fleets import begins, noon, priced, started, with_a_past
 from tests.storage.office.places import by
 
 OVER = 20260630
@@ -31,12 +32,12 @@ async def price_of(db: Database, machine_id: str) -> int:
     return columns[machine_id][0].price_minor
 
 
-async def carry_out(db: Database, wishes: list[PriceWish]) -> None:
+async def carry_out(db: Database, wishes: list[PriceWish], now_ms: int = NOW_MS) -> None:
     """As the gateway does."""
     for wish in wishes:
-        change = (trying if wish.tried else restoring)(wish, NOW_MS)
+        change = (trying if wish.tried else restoring)(wish, now_ms)
         await Registry(db).change(
-            MachineId(wish.machine_id), change, actor="ann", action="TryPrice", now_ms=NOW_MS
+            MachineId(wish.machine_id), change, actor="ann", action="TryPrice", now_ms=now_ms
         )
 
 
@@ -121,6 +122,26 @@ async def test_a_price_that_is_tried_again_knows_its_own(db: Database) -> None:
     assert 400 == await price_of(db, wish.machine_id)
     await carry_out(db, [replace(wish, tried=False)])
     assert 600 == await price_of(db, wish.machine_id)
+
+
+@pytest.mark.slow_on_postgres
+async def test_two_clocks_do_not_make_a_price_go_to_and_fro(db: Database) -> None:
+    """Around midnight one gateway is in the new day already: the other leaves what it has done, by
+    day and after the last one; a stop waits for no clock.
+    """
+    await with_a_past(db, OVER, 6)
+    view = await started(db, "a", priced(design=Design.SWITCHBACK, days=14), NOW_MS)
+    assert view.span is not None
+    behind_ms = begins(view.span.first) - 1
+    for _ in range(14):
+        ahead_ms = behind_ms + HOUR_MS
+        await carry_out(db, await wishes(db, ahead_ms), ahead_ms)
+        assert [] == await wishes(db, behind_ms)
+        assert [] == await wishes(db, ahead_ms)
+        behind_ms += 24 * HOUR_MS
+    await Experiments(db).stop("a", by(now_ms=NOW_MS), reason="it rains")
+    on = await db.read(lambda connection: tried_now(connection, "a"))
+    assert on == {one.machine_id for one in await wishes(db, NOW_MS)} != set()
 
 
 async def test_the_price_of_another_experiment_is_never_taken_for_a_machines_own(

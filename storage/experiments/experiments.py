@@ -40,6 +40,7 @@ from storage.tables import experiment_days, experiment_units, experiments
 from storage.tables import screen_plans as plans_table
 
 EXPERIMENTS_MAX = 500
+"""So many have not ended; those that have ended stay, as what was learnt."""
 RUNNING_MAX = 20
 """So many run at once; each gateway looks at all of them."""
 PRIORITY = 101
@@ -111,10 +112,13 @@ class Experiments:
                 if found.content != content:
                     raise AlreadyThere("experiment", experiment, "something else is to be tried")
                 return DeedPlan(result=found)
-            count = connection.scalar(select(func.count()).select_from(experiments)) or 0
+            of_these = _E.state.in_([State.CREATED.value, State.RUNNING.value])
+            count = connection.scalar(select(func.count()).where(of_these)) or 0
             if count >= EXPERIMENTS_MAX:
                 raise NotPossible(
-                    "TOO_MANY_EXPERIMENTS", f"there are {count} experiments, which is the most"
+                    "TOO_MANY_EXPERIMENTS",
+                    f"{count} experiments have not ended, which is the most: StopExperiment those "
+                    "that nobody will start",
                 )
             made = ExperimentView(
                 experiment=experiment,

@@ -129,6 +129,9 @@ async def test_bounds_are_refusals(db: Database, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(NotPossible) as refused:
         await created(db, "b", priced(), NOW_MS)
     assert "TOO_MANY_EXPERIMENTS" == refused.value.reason
+    assert "2 experiments have not ended" in str(refused.value)
+    await Experiments(db).stop("few", by(now_ms=NOW_MS), reason="nobody starts it")
+    assert "b" == (await (await created(db, "b", priced(), NOW_MS)).get("b")).experiment
 
 
 async def test_two_that_start_at_once_share_no_machine(db: Database) -> None:

@@ -293,14 +293,16 @@ def blocks(units: Sequence[UnitView]) -> int:
 def check_enough(content: Content, units: Sequence[UnitView]) -> None:
     """Raise NotPossible (TOO_FEW_MACHINES) if no such experiment can say anything."""
     if (number := blocks(units)) < estimate.BLOCKS_MIN:
-        noun = "pairs of machines" if content.design is Design.PAIRED else "machines"
+        in_pairs = content.design is Design.PAIRED
+        noun = "pairs of machines" if in_pairs else "machines"
+        fewer = ", or a switchback, which needs half of them" if in_pairs else ""
         why = sorted({unit.left_out.value for unit in units if unit.left_out is not None})
         behind = f"; others are left out ({', '.join(why)})" if why else ""
         raise NotPossible(
             "TOO_FEW_MACHINES",
             f"{number} {noun} can be in it, those of one site counted as one, and fewer than "
             f"{estimate.BLOCKS_MIN} say nothing"
-            f"{behind}: choose more machines, or a switchback, which needs half of them",
+            f"{behind}: choose more machines{fewer}",
         )
 
 

@@ -22,7 +22,7 @@ from storage.experiments.experiments import there
 from storage.experiments.history import parts
 from storage.fleet.changes import MachineChange, Making
 from storage.insight.local_time import HOUR_MS
-from storage.machines.loading import read_columns
+from storage.machines.loading import read_columns, removal_agreed
 from storage.tables import experiment_prices, machines, planogram_columns
 
 AHEAD_MS_MAX = 24 * HOUR_MS
@@ -156,6 +156,7 @@ def trying(wish: PriceWish, now_ms: int) -> Making:
             columns=tuple(
                 _priced(one, tried[one.product]) if one.product in tried else one for one in columns
             ),
+            goods_may_be_removed=_agreed(connection, row.machine_id),
             beside=bool(changed),
         )
 
@@ -183,6 +184,7 @@ def restoring(wish: PriceWish, now_ms: int) -> Making:
                 else one
                 for one in columns
             ),
+            goods_may_be_removed=_agreed(connection, row.machine_id),
             beside=True,
         )
 
@@ -197,6 +199,13 @@ def _rows(connection: Connection, wish: PriceWish) -> Sequence[Row[Any]]:
             _P.restored_at_ms.is_(None),
         )
     ).all()
+
+
+def _agreed(connection: Connection, machine_id: str) -> bool:
+    """Return whether a planogram that the machine has not put in force yet may remove goods, as
+    whoever wants it said: a change of prices alone takes nothing of that back.
+    """
+    return machine_id in removal_agreed(connection, [machine_id])
 
 
 def _has_tried(connection: Connection, machine_id: str) -> bool:

@@ -17,10 +17,11 @@ from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
 from storage.insight import days
 from storage.insight.local_time import HOUR_MS
-from storage.machines.loading import read_columns
+from storage.machines.loading import read_columns, removal_agreed
 from storage.tables import experiment_prices, machines
 from tests.storage.experiments.fleets import begins, noon, priced, started, with_a_past
 from tests.storage.office.places import by
+from tests.storage.owner import Owner
 
 OVER = 20260630
 NOW_MS = noon(20260701)
@@ -164,6 +165,28 @@ async def test_the_price_of_another_experiment_is_never_taken_for_a_machines_own
     await Experiments(db).stop("b", by(now_ms=NOW_MS), reason="it rains still")
     await carry_out(db, await wishes(db, noon(first.first)))
     assert {500} == {await price_of(db, one) for one in now.units}
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_price_comes_back_while_another_planogram_waits(db: Database) -> None:
+    """One that takes goods out, as somebody agreed to, which a machine without the net has not yet:
+    the price is no other's matter, and what was agreed stays so.
+    """
+    await with_a_past(db, OVER, 12)
+    view = await started(db, "a", priced(), NOW_MS)
+    assert view.span is not None
+    (wish, *_) = await wishes(db, noon(view.span.first))
+    owner = await Owner.claim(db, wish.machine_id, holder="h1")
+    await owner.start(wish.machine_id)
+    await carry_out(db, [wish])
+    columns = (await db.read(lambda c: read_columns(c, [wish.machine_id])))[wish.machine_id]
+    fewer = MachineChange(columns=columns[:1], goods_may_be_removed=True)
+    await Registry(db).change(
+        MachineId(wish.machine_id), fewer, actor="bob", action="SetPlanogram", now_ms=NOW_MS
+    )
+    await carry_out(db, [replace(wish, tried=False)])
+    assert 500 == await price_of(db, wish.machine_id)
+    assert await db.read(lambda connection: removal_agreed(connection, [wish.machine_id]))
 
 
 @pytest.mark.slow_on_postgres

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from random import Random
 
 import pytest
 from sqlalchemy import select, update
@@ -40,6 +41,17 @@ async def carry_out(db: Database, wishes: list[PriceWish], now_ms: int = NOW_MS)
         await Registry(db).change(
             MachineId(wish.machine_id), change, actor="ann", action="TryPrice", now_ms=now_ms
         )
+
+
+async def set_prices(db: Database, machine_id: str, price_minor: int) -> None:
+    """As somebody does who knows of no experiment."""
+    columns = (await db.read(lambda c: read_columns(c, [machine_id])))[machine_id]
+    change = MachineChange(
+        columns=tuple(values.replace(one, price_minor=price_minor) for one in columns)
+    )
+    await Registry(db).change(
+        MachineId(machine_id), change, actor="bob", action="SetPlanogram", now_ms=NOW_MS
+    )
 
 
 async def wishes(db: Database, at_ms: int) -> list[PriceWish]:
@@ -86,11 +98,7 @@ async def test_what_somebody_priced_meanwhile_stays(db: Database) -> None:
     await carry_out(db, await wishes(db, noon(view.span.first)))
     (now,) = await Arms(db).now(noon(view.span.first))
     own, gone, *others = now.of(Arm.TREATMENT)
-    columns = (await db.read(lambda c: read_columns(c, [own])))[own]
-    change = MachineChange(columns=tuple(values.replace(one, price_minor=700) for one in columns))
-    await Registry(db).change(
-        MachineId(own), change, actor="bob", action="SetPlanogram", now_ms=NOW_MS
-    )
+    await set_prices(db, own, 700)
     retired = update(machines).where(machines.c.machine_id == gone).values(retired_at_ms=1)
     await db.write(lambda connection: connection.execute(retired))
     await Experiments(db).stop("a", by(now_ms=NOW_MS), reason="it rains")
@@ -114,11 +122,7 @@ async def test_a_price_that_is_tried_again_knows_its_own(db: Database) -> None:
     (wish, *_) = await wishes(db, noon(view.span.first))
     await carry_out(db, [wish])
     await carry_out(db, [replace(wish, tried=False)])
-    columns = (await db.read(lambda c: read_columns(c, [wish.machine_id])))[wish.machine_id]
-    change = MachineChange(columns=tuple(values.replace(one, price_minor=600) for one in columns))
-    await Registry(db).change(
-        MachineId(wish.machine_id), change, actor="bob", action="SetPlanogram", now_ms=NOW_MS
-    )
+    await set_prices(db, wish.machine_id, 600)
     await carry_out(db, [wish])
     assert 400 == await price_of(db, wish.machine_id)
     await carry_out(db, [replace(wish, tried=False)])
@@ -224,3 +228,41 @@ async def test_a_machine_that_sells_it_no_more_keeps_nobody_busy(db: Database) -
     await carry_out(db, [wish])
     rows = select(experiment_prices.c.price_minor)
     assert [500] == list(await db.read(lambda c: c.scalars(rows).all()))
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_comes_in_between_every_price_comes_back(db: Database, seed: int) -> None:
+    """Two gateways whose clocks differ do at any time what they made up their minds to at another,
+    experiments follow one another, and people price machines: in the end each costs what it did, or
+    what was last said.
+    """
+    rng, own = Random(seed), dict.fromkeys(await with_a_past(db, OVER, 8), 500)
+    experiments, now_ms, number = Experiments(db), NOW_MS, 0
+    minds: list[PriceWish] = []
+    for _ in range(60):
+        now_ms += rng.choice([0, HOUR_MS, 12 * HOUR_MS])
+        match rng.randrange(8):
+            case 0 if not await experiments.page(limit=1) or rng.random() < 0.5:
+                for one in await experiments.page(limit=50):
+                    await experiments.stop(one.experiment, by(now_ms=now_ms), reason="it rains")
+                number += 1
+                of = priced(500 - 10 * number, design=Design.SWITCHBACK, days=14)
+                await started(db, f"e{number}", of, now_ms)
+            case 1:
+                machine_id = rng.choice(sorted(own))
+                own[machine_id] = rng.randrange(1_000, 2_000)
+                await set_prices(db, machine_id, own[machine_id])
+            case 2 | 3 | 4:
+                minds += await wishes(db, now_ms + rng.choice([0, HOUR_MS]))
+            case _:
+                rng.shuffle(minds)
+                some, minds = minds[:6], minds[6:]
+                await carry_out(db, some, now_ms)
+    for one in await experiments.page(limit=50):
+        await experiments.stop(one.experiment, by(now_ms=now_ms), reason="it rains")
+    rng.shuffle(minds)
+    await carry_out(db, minds, now_ms)
+    await carry_out(db, await wishes(db, now_ms), now_ms)
+    assert [] == await wishes(db, now_ms)
+    assert own == {one: await price_of(db, one) for one in own}

@@ -3,11 +3,12 @@ a change of a machine's registration.
 
 A column's price before stands in ``experiment_prices`` from the transaction that changes it, so
 that it comes back whatever happens in between. What somebody else has priced or filled otherwise
-meanwhile stays as they want it. A machine has the prices of one experiment at a time: what another
-one left would be taken for its own, and would come back for good.
+meanwhile stays as they want it, but for a product that was moved to another column with the tried
+price: that was copied, not wanted. A machine has the prices of one experiment at a time: what
+another one left would be taken for its own, and would come back for good.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,12 +179,7 @@ def restoring(wish: PriceWish, now_ms: int) -> Making:
             .values(restored_at_ms=now_ms)
         )
         return MachineChange(
-            columns=tuple(
-                _priced(one, rows[one.column].price_minor)
-                if one.column in rows and _still(one, rows[one.column])
-                else one
-                for one in columns
-            ),
+            columns=tuple(_restored(one, rows) for one in columns),
             goods_may_be_removed=_agreed(connection, row.machine_id),
             beside=True,
         )
@@ -214,8 +210,18 @@ def _has_tried(connection: Connection, machine_id: str) -> bool:
     return connection.execute(rows.limit(1)).first() is not None
 
 
-def _still(column: Column, row: Row[Any]) -> bool:
-    return bool(column.product == row.product and column.price_minor == row.tried_price_minor)
+def _restored(column: Column, rows: Mapping[str, Row[Any]]) -> Column:
+    """Return a column with what its product cost before, if it has the tried price still; ``rows``
+    are those of the machine's columns that had it. One to which the product was moved since has
+    what the product cost in the first of these.
+    """
+    there = rows.get(column.column)
+    if there is None or there.product != column.product:
+        of_product = (row for _, row in sorted(rows.items()) if row.product == column.product)
+        there = next(of_product, None)
+    if there is None or column.price_minor != there.tried_price_minor:
+        return column
+    return _priced(column, there.price_minor)
 
 
 def _priced(column: Column, price_minor: int) -> Column:

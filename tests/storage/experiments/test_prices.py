@@ -194,6 +194,33 @@ async def test_a_price_comes_back_while_another_planogram_waits(db: Database) ->
 
 
 @pytest.mark.slow_on_postgres
+async def test_a_product_that_was_moved_has_its_own_price_again(db: Database) -> None:
+    """Whoever moved it took its price from the machine, as it was then; one that was moved and
+    priced stays as it was priced.
+    """
+    await with_a_past(db, OVER, 12)
+    view = await started(db, "a", priced(), NOW_MS)
+    assert view.span is not None
+    wish, other, *_ = await wishes(db, noon(view.span.first))
+    await carry_out(db, [wish, other])
+    for machine_id, price_minor in ((wish.machine_id, 400), (other.machine_id, 410)):
+        cola, tea = (await db.read(partial(read_columns, machine_ids=[machine_id])))[machine_id]
+        moved = (
+            values.replace(tea, column="A1"),
+            values.replace(cola, column="A2", price_minor=price_minor),
+            values.replace(cola, column="A3", price_minor=price_minor, stock=0),
+        )
+        change = MachineChange(columns=moved, goods_may_be_removed=True)
+        await Registry(db).change(
+            MachineId(machine_id), change, actor="bob", action="SetPlanogram", now_ms=NOW_MS
+        )
+    await carry_out(db, [replace(one, tried=False) for one in (wish, other)])
+    found = await db.read(partial(read_columns, machine_ids=[wish.machine_id, other.machine_id]))
+    assert [300, 500, 500] == [one.price_minor for one in found[wish.machine_id]]
+    assert [300, 410, 410] == [one.price_minor for one in found[other.machine_id]]
+
+
+@pytest.mark.slow_on_postgres
 async def test_nothing_is_tried_after_a_stop(db: Database) -> None:
     """Not by a gateway either that had made up its mind before, and was slow."""
     await with_a_past(db, OVER, 12)

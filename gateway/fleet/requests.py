@@ -161,14 +161,12 @@ class Fields:
             )
         return self
 
-    def reason(self, value: str, *, needed: bool = False) -> Self:
+    def reason(self, value: str, *, needed: bool = False, field: str = "reason") -> Self:
         """Check a reason for the audit log; empty is right only if it is not ``needed``."""
-        if not self._shown("reason", value):
+        if not self._shown(field, value):
             return self
         if (needed and not value.strip()) or len(value) > REASON_LENGTH_MAX:
-            self.wrong(
-                "reason", f"must have {1 if needed else 0} to {REASON_LENGTH_MAX} characters"
-            )
+            self.wrong(field, f"must have {1 if needed else 0} to {REASON_LENGTH_MAX} characters")
         return self
 
     def word(self, field: str, enum: object, value: int) -> str:

@@ -33,6 +33,7 @@ _CHANGED_BY = {
     "screen_plan": "EndScreenPlan",
 }
 """What has no call that updates it."""
+_NEVER_CHANGED = {"experiment": "it never changes: CreateExperiment makes another one"}
 
 
 @contextmanager
@@ -89,13 +90,14 @@ def refused(error: OfficeRefused) -> CallRefused:
             return fleet_errors.etag_stale(what, name, etag)
         case AlreadyThere(what=what, name=name, detail=detail):
             call = _CHANGED_BY.get(what, f"Update{camel(what)}")
+            what_to_do = _NEVER_CHANGED.get(what, f"{call} changes what can be changed")
             return CallRefused(
                 Refusal(
                     code=grpc.StatusCode.ALREADY_EXISTS,
                     reason=f"{what.upper()}_EXISTS",
                     message=(
                         f"{what.replace('_', ' ')} {name!r} is there with other content "
-                        f"({detail}): {call} changes what can be changed"
+                        f"({detail}): {what_to_do}"
                     ),
                     metadata={what: name},
                 )

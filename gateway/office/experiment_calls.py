@@ -13,7 +13,7 @@ from gateway.fleet.errors import not_possible
 from gateway.office.errors import deed_of, in_words
 from gateway.office.experiment_fields import ExperimentFields
 from gateway.office.v1 import experiment_service_pb2 as wire
-from storage.experiments.content import Content
+from storage.experiments.content import Content, Design
 from storage.experiments.experiments import (
     Experiments,
     ExperimentView,
@@ -110,6 +110,7 @@ def _check(content: Content, foresight: Foresight) -> None:
     if content.forced or (smallest is not None and smallest <= content.sought_permille):
         return
     longer = content.days + content.pre_days
+    better = "a switchback " if content.design is Design.PAIRED else ""
     raise not_possible(
         "LIFT_NOT_DETECTABLE",
         (
@@ -120,7 +121,7 @@ def _check(content: Content, foresight: Foresight) -> None:
             f"{smallest / 10:.1f} % would be missed in more than one of five tries by these "
             f"{len(foresight.units)} machines"
         )
-        + ": choose more machines, more days, a switchback or a larger sought_permille, or say in "
+        + f": choose more machines, more days, {better}or a larger sought_permille, or say in "
         "forced_reason why it is to be tried all the same",
         detectable_permille="" if smallest is None else str(smallest),
         machines=str(len(foresight.units)),

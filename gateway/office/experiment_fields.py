@@ -54,7 +54,8 @@ class ExperimentFields(PlaceFields):
         self._between("sought_permille", given.sought_permille, *SOUGHT_PERMILLE)
         within_h = given.acknowledged_within_h or WITHIN_H_USUAL[design]
         self._between("acknowledged_within_h", within_h, 1, WITHIN_H_MAX)
-        self.reason(given.forced_reason)
+        self.reason(given.forced_reason, field="content.forced_reason")
+        self.tag(given.tag, field="content.tag", needed=False)
         return Content(
             hypothesis=given.hypothesis,
             channel=channel,

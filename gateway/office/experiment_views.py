@@ -109,10 +109,12 @@ def _told(content: Content, result: Result, smallest: str) -> str:
     more = result.lift_permille
     between = f"between {_percent(result.low_permille)} and {_percent(result.high_permille)}"
     chance = f"p {'< 0.001' if result.p_permille < 1 else f'= {result.p_permille / 1_000:.3f}'}"
+    leaves_out_0 = result.low_permille > 0 or result.high_permille < 0
     if not result.significant:
+        decides = "; p decides, although the interval leaves out 0" if leaves_out_0 else ""
         return (
             f"No effect of the {tried} was seen: it sold {_percent(more)}, and the truth is likely "
-            f"{between} ({chance}, {result.blocks} {noun}); {smallest}."
+            f"{between} ({chance}, {result.blocks} {noun}{decides}); {smallest}."
         )
     change = f"{abs(more) / 10:.1f} % {'more' if more >= 0 else 'less'}"
     cost = ""

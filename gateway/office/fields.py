@@ -21,6 +21,7 @@ SHOWN_MAX = 40
 SHELF_LIFE_DAYS_MAX = 3_650
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _GTIN_LENGTHS = frozenset({8, 12, 13, 14})
+_TAG = re.compile(r"[A-Z][A-Z0-9_:]{0,31}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -47,6 +48,12 @@ class OfficeFields(Fields):
             self.wrong(field, f"must have 1 to {PRODUCT_BYTES_MAX} bytes")
         elif value != value.strip():
             self.wrong(field, "must not begin or end with a space")
+        return self
+
+    def tag(self, value: str, *, field: str = "tag", needed: bool = True) -> Self:
+        """Check a tag's name."""
+        if (needed or value) and not _TAG.fullmatch(value):
+            self.wrong(field, "must be up to 32 of A to Z, 0 to 9, _ and :, a letter first")
         return self
 
     def names(self, names: Mapping[str, str], *, field: str = "names") -> Self:

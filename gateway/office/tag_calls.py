@@ -1,7 +1,6 @@
 """The changing calls about tags: each request is checked whole, then made as a deed."""
 
 import json
-import re
 from dataclasses import dataclass
 
 from actors.ports import Clock
@@ -17,7 +16,6 @@ from storage.insight.tags import RuleContent, Tags, TagVersion
 
 RULE_LENGTH_MAX = 8_000
 PURCHASES_MAX = 10_000
-_TAG = re.compile(r"[A-Z][A-Z0-9_:]{0,31}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +27,7 @@ class TagCalls:
 
     async def create(self, request: wire.CreateTagRequest, act: Act) -> TagVersion:
         """CreateTag."""
-        fields = OfficeFields()
-        _named(fields, request.tag)
+        fields = OfficeFields().tag(request.tag)
         told = request.rule
         if not told.rule:
             told = _starter(fields, request.tag, told)
@@ -47,8 +44,7 @@ class TagCalls:
 
     async def update(self, request: wire.UpdateTagRequest, act: Act) -> TagVersion:
         """UpdateTag."""
-        fields = OfficeFields()
-        _named(fields, request.tag)
+        fields = OfficeFields().tag(request.tag)
         content = _content(fields, request.rule)
         fields.reason(request.reason, needed=True).done()
         with in_words():
@@ -63,8 +59,7 @@ class TagCalls:
 
     async def retire(self, request: wire.RetireTagRequest, act: Act) -> TagVersion:
         """RetireTag."""
-        fields = OfficeFields()
-        _named(fields, request.tag)
+        fields = OfficeFields().tag(request.tag)
         fields.reason(request.reason, needed=True).done()
         with in_words():
             return await self.tags.retire(
@@ -72,11 +67,6 @@ class TagCalls:
                 deed_of(named(act), "RetireTag", self.clock),
                 reason=request.reason,
             )
-
-
-def _named(fields: OfficeFields, tag: str) -> None:
-    if not _TAG.fullmatch(tag):
-        fields.wrong("tag", "must be up to 32 of A to Z, 0 to 9, _ and :, a letter first")
 
 
 def _starter(fields: OfficeFields, tag: str, told: wire.TagRule) -> wire.TagRule:

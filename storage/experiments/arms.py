@@ -46,11 +46,12 @@ class UnitNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """An experiment that runs, the machines that are in an arm today, and those of them of which no
-    acknowledgement is kept yet and one would still be in time.
+    """An experiment that runs, the machines that are in an arm today, ``at_ms``, and those of them
+    of which no acknowledgement is kept yet and one would still be in time.
     """
 
     view: ExperimentView
+    at_ms: int
     units: Mapping[str, UnitNow] = field(default_factory=dict)
     open: frozenset[str] = frozenset()
 
@@ -183,6 +184,7 @@ def _now(connection: Connection, view: ExperimentView, now_ms: int) -> Now:
     kept = {(row.machine_id, row.d) for row in connection.execute(rows)}
     return Now(
         view=view,
+        at_ms=now_ms,
         units=found,
         open=frozenset(
             one for one, unit in found.items() if one not in late and (one, unit.key_d) not in kept

@@ -40,11 +40,12 @@ MEMBERS_DAYS = 28
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """The machines by their ids, each with the type of its site ('' : none), and those that are
-    left out.
+    """The machines by their ids, each with the type of its site ('' : none), the sites of those
+    that stand at one, and those that are left out.
     """
 
     machines: Mapping[str, str]
+    sites: Mapping[str, str]
     left_out: Mapping[str, LeftOut]
 
 
@@ -68,9 +69,11 @@ def audience(connection: Connection, content: Content, gate: Gate, now_ms: int) 
     left_out: dict[str, LeftOut] = {}
     for why, fit in _fitting(connection, content, meant):
         left_out |= {one: why for one in sorted(meant - fit) if one not in left_out}
-    types = _site_types(connection, now_ms)
+    stand = _stand(connection, now_ms)
+    nowhere = ("", "")
     return Audience(
-        machines={one: types.get(one, "") for one in sorted(meant - left_out.keys())},
+        machines={one: stand.get(one, nowhere)[1] for one in sorted(meant - left_out.keys())},
+        sites={one: site for one, (site, _) in stand.items()},
         left_out=left_out,
     )
 
@@ -133,7 +136,11 @@ def _buying(tag: str, d: int) -> Select[Any]:
     )
 
 
-def _site_types(connection: Connection, now_ms: int) -> dict[str, str]:
+def _stand(connection: Connection, now_ms: int) -> dict[str, tuple[str, str]]:
+    """Return where machines stand: the site and its type."""
     stays = machine_sites.join(sites, sites.c.site == machine_sites.c.site)
-    rows = select(machine_sites.c.machine_id, sites.c.site_type).select_from(stays)
-    return {row.machine_id: row.site_type for row in connection.execute(rows.where(is_at(now_ms)))}
+    rows = select(machine_sites.c.machine_id, sites.c.site, sites.c.site_type).select_from(stays)
+    return {
+        row.machine_id: (row.site, row.site_type)
+        for row in connection.execute(rows.where(is_at(now_ms)))
+    }

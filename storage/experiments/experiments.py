@@ -40,6 +40,7 @@ from storage.tables import experiment_days, experiment_units, experiments
 from storage.tables import screen_plans as plans_table
 
 EXPERIMENTS_MAX = 500
+"""So many have not ended; those that have ended stay, as what was learnt."""
 RUNNING_MAX = 20
 """So many run at once; each gateway looks at all of them."""
 PRIORITY = 101
@@ -111,10 +112,13 @@ class Experiments:
                 if found.content != content:
                     raise AlreadyThere("experiment", experiment, "something else is to be tried")
                 return DeedPlan(result=found)
-            count = connection.scalar(select(func.count()).select_from(experiments)) or 0
+            of_these = _E.state.in_([State.CREATED.value, State.RUNNING.value])
+            count = connection.scalar(select(func.count()).where(of_these)) or 0
             if count >= EXPERIMENTS_MAX:
                 raise NotPossible(
-                    "TOO_MANY_EXPERIMENTS", f"there are {count} experiments, which is the most"
+                    "TOO_MANY_EXPERIMENTS",
+                    f"{count} experiments have not ended, which is the most: StopExperiment those "
+                    "that nobody will start",
                 )
             made = ExperimentView(
                 experiment=experiment,
@@ -263,37 +267,42 @@ def drawn(content: Content, foresight: Foresight, span: DaySpan, seed: str) -> l
                 machine_id=unit.machine_id, block=0, arm=None, left_out=LeftOut.WITHOUT_PAIR
             )
         for block, pair in enumerate(assignment.paired(foresight.units, seed), 1):
-            for one, arm in ((pair.treated, Arm.TREATMENT), (pair.control, Arm.CONTROL)):
-                found[one] = UnitView(machine_id=one, block=block, arm=arm, left_out=None)
+            for arm, of in ((Arm.TREATMENT, pair.treated), (Arm.CONTROL, pair.control)):
+                for one in of:
+                    found[one] = UnitView(machine_id=one, block=block, arm=arm, left_out=None)
     else:
-        names = sorted(unit.machine_id for unit in foresight.units)
-        treated = assignment.switchback(names, span.first, content.days, seed)
-        for block, one in enumerate(names, 1):
-            found[one] = UnitView(
-                machine_id=one,
-                block=block,
-                arm=Arm.SWITCHES,
-                left_out=None,
-                treated_days=tuple(treated[one]),
-            )
+        places = assignment.together(foresight.units)
+        treated = assignment.switchback(places, span.first, content.days, seed)
+        for block, (place, units) in enumerate(places.items(), 1):
+            for unit in units:
+                found[unit.machine_id] = UnitView(
+                    machine_id=unit.machine_id,
+                    block=block,
+                    arm=Arm.SWITCHES,
+                    left_out=None,
+                    treated_days=tuple(treated[place]),
+                )
     return [found[one] for one in sorted(found)]
 
 
 def blocks(units: Sequence[UnitView]) -> int:
-    """Return how many pairs, or machines that switch, there are."""
+    """Return how many pairs, or machines that switch, there are; those of one site are one."""
     return len({unit.block for unit in units if unit.arm is not None})
 
 
 def check_enough(content: Content, units: Sequence[UnitView]) -> None:
     """Raise NotPossible (TOO_FEW_MACHINES) if no such experiment can say anything."""
     if (number := blocks(units)) < estimate.BLOCKS_MIN:
-        noun = "pairs of machines" if content.design is Design.PAIRED else "machines"
+        in_pairs = content.design is Design.PAIRED
+        noun = "pairs of machines" if in_pairs else "machines"
+        fewer = ", or a switchback, which needs half of them" if in_pairs else ""
         why = sorted({unit.left_out.value for unit in units if unit.left_out is not None})
         behind = f"; others are left out ({', '.join(why)})" if why else ""
         raise NotPossible(
             "TOO_FEW_MACHINES",
-            f"{number} {noun} can be in it, and fewer than {estimate.BLOCKS_MIN} say nothing"
-            f"{behind}: choose more machines, or a switchback, which needs half of them",
+            f"{number} {noun} can be in it, those of one site counted as one, and fewer than "
+            f"{estimate.BLOCKS_MIN} say nothing"
+            f"{behind}: choose more machines{fewer}",
         )
 
 

@@ -4,7 +4,7 @@ smallest lift that would be found among them in four of five tries, from their o
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlalchemy import Connection, select
@@ -71,10 +71,16 @@ class Foreseeing:
         found, over = await self._db.read(meant)
         pre = DaySpan(first=days.moved(over, 1 - content.pre_days), last=over)
         before = await read_sums(self._db, list(found.machines), pre, content)
+        half = await read_half(self._db, list(found.machines), pre, content)
         units = tuple(
-            Unit(machine_id=one, site_type=site_type, sold=rate(before[one], 0.0) or 0.0)
+            Unit(
+                machine_id=one,
+                site_type=site_type,
+                sold=rate(before[one], 0.0) or 0.0,
+                site=found.sites.get(one, ""),
+            )
             for one, site_type in found.machines.items()
-            if pre.enough(before[one])
+            if pre.enough(before[one]) and pre.busy(before[one], half, content.days)
         )
         there = {unit.machine_id for unit in units}
         gone = {one: LeftOut.NO_HISTORY for one in found.machines if one not in there}
@@ -135,11 +141,7 @@ async def _pairs_of_the_past(
     first, second = [await read_sums(db, names, span, content) for span in (pre, during)]
     half = await read_half(db, names, pre, content)
     fit = [
-        Unit(
-            machine_id=unit.machine_id,
-            site_type=unit.site_type,
-            sold=rate(first[unit.machine_id], 0.0) or 0.0,
-        )
+        replace(unit, sold=rate(first[unit.machine_id], 0.0) or 0.0)
         for unit in units
         if pre.enough(first[unit.machine_id]) and during.enough(second[unit.machine_id])
     ]
@@ -150,16 +152,23 @@ async def _pairs_of_the_past(
     return [
         one
         for pair in assignment.paired(fit, "past")
-        if (one := differences.paired(past[pair.treated], past[pair.control], half)) is not None
+        if (one := _of_pair(past, pair, half)) is not None
     ]
+
+
+def _of_pair(past: Mapping[str, PrePost], pair: assignment.Pair, half: float) -> float | None:
+    treated, control = ([past[one] for one in arm] for arm in (pair.treated, pair.control))
+    return differences.paired(treated, control, half)
 
 
 async def _switches_of_the_past(
     db: Database, content: Content, units: tuple[Unit, ...], over: int
 ) -> list[float]:
     """Return the differences of machines in the last days, as if they had switched then: one of
-    each machine, as large as they are in the middle of several ways to switch.
+    each place, as large as they are in the middle of several ways to switch.
     """
+    together = assignment.together(units)
+    places = {unit.machine_id: place for place, of in together.items() for unit in of}
     names = [unit.machine_id for unit in units]
     span = DaySpan(first=days.moved(over, 1 - content.days), last=over)
     told = await read_by_day(db, names, span, content)
@@ -167,12 +176,15 @@ async def _switches_of_the_past(
 
     def computed() -> list[float]:
         squares: dict[str, list[float]] = {}
-        for way in range(REHEARSALS):
-            treated = assignment.switchback(names, span.first, content.days, f"past {way}")
-            for name, one in differences.switched(told, treated, half).items():
-                squares.setdefault(name, []).append(one * one)
         # Who was there for a few of these days only tells less of all of them than it seems.
-        fit = [name for name in squares if 2 * len(told[name]) >= content.days]
-        return [(sum(squares[name]) / len(squares[name])) ** 0.5 for name in fit]
+        fit = {name for name in names if 2 * len(told[name]) >= content.days}
+        for way in range(REHEARSALS):
+            drawn = assignment.switchback(together, span.first, content.days, f"past {way}")
+            treated = {name: drawn[place] for name, place in places.items()}
+            found = differences.switched(told, treated, half, places)
+            of_fit = {name: one for name, one in found.items() if name in fit}
+            for place, one in differences.by_place(of_fit, places).items():
+                squares.setdefault(place, []).append(one * one)
+        return [(sum(of) / len(of)) ** 0.5 for of in squares.values()]
 
     return await asyncio.to_thread(computed)

@@ -18,6 +18,10 @@ AT_ONCE = 100
 """So many machines are asked of in one read: nobody else waits long."""
 SHARE_MIN = 4
 """A machine counts in a time if it could sell in at least one of so many parts of it."""
+ITEMS_MIN = 10
+"""A machine is drawn if it sold so many items, or their money, in as many days as count. A few
+items are chance more than anything else, and a logarithm of them makes every lift smaller.
+"""
 _H, _S = machine_hours.c, sales_hours.c
 
 
@@ -36,6 +40,12 @@ class DaySpan:
     def enough(self, of: SoldIn) -> bool:
         """Whether a machine could sell for so long that what it sold says something."""
         return of.sellable_s * SHARE_MIN >= self.days * DAY_S
+
+    def busy(self, of: SoldIn, half: float, length: int) -> bool:
+        """Whether a machine sold at such a pace that ``length`` days of it say something; ``half``
+        is half of what is sold at once.
+        """
+        return of.sold * length >= ITEMS_MIN * 2 * half * self.days
 
     def before(self, length: int) -> "DaySpan":
         """Return so many days right before it."""

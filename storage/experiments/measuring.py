@@ -1,9 +1,10 @@
 """What came of an experiment, once its end day is over everywhere and told: by the rules that were
 fixed at its start, and by nothing that was seen since.
 
-A pair counts if both of its machines had what their arms have in time, and could sell for a quarter
-of both times at least. Of a machine that switches, those days count on which it had it in time; it
-counts with half of its days at least.
+A machine counts if it had what its arm has in time, and could sell for a quarter of both times at
+least; a pair, if machines of both of its arms count. Of a machine that switches, those days count
+on which it had it in time; it counts with half of its days at least. Machines of one site, which
+are one block, are one observation.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ from storage.insight.follower import NAME
 from storage.insight.local_time import HOUR_MS
 from storage.insight.places import Stood, read_stays, where
 from storage.insight.tagging import day_that_is_over
-from storage.lift.differences import PrePost, SoldIn, paired, switched
+from storage.lift.differences import PrePost, SoldIn, by_place, paired, switched
 from storage.lift.estimate import Lift, judged, permille
 from storage.office.stays import begins_ms
 from storage.tables import experiment_days, experiment_prices, experiments, sales_days
@@ -110,24 +111,21 @@ class Measuring:
                 excluded[one] = Excluded.NOT_ACKNOWLEDGED
             elif not (view.pre.enough(before[one]) and view.span.enough(during[one])):
                 excluded[one] = Excluded.COULD_NOT_SELL
-        arms: dict[int, dict[Arm, str]] = {}
+        arms: dict[int, dict[Arm, dict[str, PrePost]]] = {}
         for unit in units:
             assert unit.arm is not None
-            arms.setdefault(unit.block, {})[unit.arm] = unit.machine_id
+            of = arms.setdefault(unit.block, {Arm.TREATMENT: {}, Arm.CONTROL: {}})[unit.arm]
+            if (one := unit.machine_id) not in excluded:
+                of[one] = PrePost(before=before[one], during=during[one])
         found = []
         for _, both in sorted(arms.items()):
             treated, control = both[Arm.TREATMENT], both[Arm.CONTROL]
-            gone = {treated, control} & excluded.keys()
-            if gone:
-                excluded |= dict.fromkeys({treated, control} - gone, Excluded.PARTNER_EXCLUDED)
-                continue
-            difference = paired(
-                PrePost(before=before[treated], during=during[treated]),
-                PrePost(before=before[control], during=during[control]),
-                half,
-            )
-            assert difference is not None
-            found.append(difference)
+            if treated and control:
+                difference = paired(treated.values(), control.values(), half)
+                assert difference is not None
+                found.append(difference)
+            else:
+                excluded |= dict.fromkeys({**treated, **control}, Excluded.PARTNER_EXCLUDED)
         return found, excluded
 
     async def _of_switches(self, due: Ripe) -> tuple[list[float], dict[str, Excluded]]:
@@ -148,9 +146,10 @@ class Measuring:
             else:
                 counts[one] = counting
         treated = {one: units[one].treated_days for one in counts}
-        found = await asyncio.to_thread(switched, counts, treated, half)
+        places = {one: str(units[one].block) for one in counts}
+        found = await asyncio.to_thread(switched, counts, treated, half, places)
         excluded |= dict.fromkeys(counts.keys() - found.keys(), Excluded.COULD_NOT_SELL)
-        return [found[one] for one in sorted(found)], excluded
+        return list(by_place(found, places).values()), excluded
 
     async def _cost(self, due: Ripe) -> int:
         """Return what customers paid less, in minor units, because of tried prices; below zero if
@@ -206,28 +205,57 @@ def _cost_of(
     connection: Connection, view: ExperimentView, units: Sequence[UnitView], some: Sequence[str]
 ) -> int:
     assert view.span is not None
-    c, p = sales_days.c, experiment_prices.c
-    less = {
-        (row.machine_id, row.product): row.price_minor - row.tried_price_minor
-        for row in connection.execute(
-            select(experiment_prices).where(p.experiment == view.experiment, p.machine_id.in_(some))
-        )
-    }
+    c, tried = sales_days.c, view.content.tried()
+    own = _own_prices(connection, view, some)
     arms = {unit.machine_id: unit for unit in units}
     cost = 0
     for row in connection.execute(
-        select(c.machine_id, c.d, c.product, total(c.units).label("units"))
+        select(
+            c.machine_id,
+            c.d,
+            c.product,
+            total(c.units).label("units"),
+            total(c.sales_minor + c.given_back_minor).label("paid_minor"),
+        )
         .where(
             c.machine_id.in_(some),
             c.d.between(view.span.first, view.span.last),
-            c.product.in_(sorted(view.content.tried())),
+            c.product.in_(sorted(tried)),
             c.currency == view.content.currency,
         )
         .group_by(c.machine_id, c.d, c.product)
     ):
         if arms[row.machine_id].now(row.d, view.span) is Arm.TREATMENT:
-            cost += int(row.units) * less.get((row.machine_id, row.product), 0)
+            price = own.get((row.machine_id, row.product))
+            if price is not None:
+                cost += paid_less(int(row.units), int(row.paid_minor), price, tried[row.product])
     return cost
+
+
+def _own_prices(
+    connection: Connection, view: ExperimentView, some: Sequence[str]
+) -> dict[tuple[str, str], int]:
+    """Return what products cost at machines before; where columns of one product cost differently,
+    what is nearest to the tried price, so that a cost is never told too high.
+    """
+    p = experiment_prices.c
+    found: dict[tuple[str, str], int] = {}
+    for row in connection.execute(
+        select(experiment_prices).where(p.experiment == view.experiment, p.machine_id.in_(some))
+    ):
+        key, tried = (row.machine_id, row.product), row.tried_price_minor
+        there = found.get(key, row.price_minor)
+        found[key] = min(there, row.price_minor, key=lambda price: (abs(price - tried), price))
+    return found
+
+
+def paid_less(units: int, paid_minor: int, own_minor: int, tried_minor: int) -> int:
+    """Return how much less was paid for items than they cost before, below zero if more was: not
+    more than all of them make at the tried price, and nothing where it went the other way. What
+    was sold for another price meanwhile was not the experiment's doing.
+    """
+    all_of_them = units * (own_minor - tried_minor)
+    return sorted((0, units * own_minor - paid_minor, all_of_them))[1]
 
 
 def _result(

@@ -5,6 +5,7 @@ is the experiment's own: two experiments share no luck.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,28 +17,50 @@ FORTNIGHT = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A machine, the type of its site, and how much it sold each sellable day before."""
+    """A machine, the type of its site, how much it sold each sellable day before, and its site; one
+    that stands at none is by itself.
+    """
 
     machine_id: str
     site_type: str
     sold: float
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two machines that are as alike as there are; ``treated`` gets what is tried."""
+    """Two machines, or the machines of two sites, that are as alike as there are; those of
+    ``treated`` get what is tried.
+    """
 
-    treated: str
-    control: str
+    treated: tuple[str, ...]
+    control: tuple[str, ...]
+
+
+def together(units: Iterable[Unit]) -> dict[str, list[Unit]]:
+    """Return the machines that are drawn together, under the first of their names: those of one
+    site. In two arms they would take customers from one another, and whoever buys at the cheaper
+    one instead would be told as a sale more.
+    """
+    first: dict[str, str] = {}
+    found: dict[str, list[Unit]] = {}
+    for unit in sorted(units, key=lambda unit: unit.machine_id):
+        name = first.setdefault(unit.site, unit.machine_id) if unit.site else unit.machine_id
+        found.setdefault(name, []).append(unit)
+    return found
 
 
 def paired(units: Iterable[Unit], seed: str) -> list[Pair]:
     """Return pairs of neighbours in the order of sales within each type of site; those that are
-    left of the types are paired with one another. Of an odd number one is in no pair.
+    left of the types are paired with one another. Of an odd number one is in no pair. Machines of
+    one site are as one.
     """
+    places = together(units)
     by_type: dict[str, list[Unit]] = {}
-    for unit in units:
-        by_type.setdefault(unit.site_type, []).append(unit)
+    for name, of in places.items():
+        site_type, sold = of[0].site_type, math.fsum(unit.sold for unit in of)
+        one = Unit(machine_id=name, site_type=site_type, sold=sold)
+        by_type.setdefault(site_type, []).append(one)
     pairs: list[tuple[str, str]] = []
     left: list[Unit] = []
     for _, of in sorted(by_type.items()):
@@ -46,20 +69,19 @@ def paired(units: Iterable[Unit], seed: str) -> list[Pair]:
             left.append(ordered.pop())
         pairs += _neighbours(ordered)
     pairs += _neighbours(_by_sales(left))
+    names = {name: tuple(unit.machine_id for unit in of) for name, of in places.items()}
     return [
-        Pair(treated=one, control=other)
+        Pair(treated=names[one], control=names[other])
         if _drawn(seed, one, other) % 2
-        else Pair(treated=other, control=one)
+        else Pair(treated=names[other], control=names[one])
         for one, other in pairs
     ]
 
 
-def switchback(
-    machine_ids: Iterable[str], first: int, length: int, seed: str
-) -> dict[str, list[int]]:
-    """Return the days (yyyymmdd) on which each machine is treated: half of its days of a weekday.
-    Machines are drawn independently of one another. Raises ValueError unless ``length`` is whole
-    fortnights.
+def switchback(places: Iterable[str], first: int, length: int, seed: str) -> dict[str, list[int]]:
+    """Return the days (yyyymmdd) on which each place (``together``) is treated: half of its days of
+    a weekday. Places are drawn independently of one another. Raises ValueError unless ``length`` is
+    whole fortnights.
     """
     if length <= 0 or length % FORTNIGHT:
         raise ValueError(f"a switchback has whole fortnights, not {length} days")
@@ -67,12 +89,12 @@ def switchback(
     for d in days.between(first, days.moved(first, length - 1)):
         by_weekday.setdefault(days.weekday(d), []).append(d)
     return {
-        machine_id: sorted(
+        place: sorted(
             d
             for of in by_weekday.values()
-            for d in sorted(of, key=lambda d: _drawn(seed, machine_id, str(d)))[: len(of) // 2]
+            for d in sorted(of, key=lambda d: _drawn(seed, place, str(d)))[: len(of) // 2]
         )
-        for machine_id in machine_ids
+        for place in places
     }
 
 

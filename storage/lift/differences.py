@@ -7,7 +7,8 @@ is added to each sum, so that nothing sold has a logarithm too.
 """
 
 import math
-from collections.abc import Collection, Mapping
+import statistics
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,36 +44,55 @@ def rate(of: SoldIn, half: float) -> float | None:
     return (max(0.0, of.sold) + half) * DAY_S / of.sellable_s if of.sellable_s > 0 else None
 
 
-def paired(treated: PrePost, control: PrePost, half: float) -> float | None:
-    """Return how much more the treated machine of a pair has grown; None if one cannot be told."""
-    one, other = treated.grown(half), control.grown(half)
-    return None if one is None or other is None else one - other
+def paired(treated: Iterable[PrePost], control: Iterable[PrePost], half: float) -> float | None:
+    """Return how much more the treated machines of a pair have grown, those of an arm on the
+    average; None if an arm has none of which it can be told.
+    """
+    one, other = (
+        [grown for of in arm if (grown := of.grown(half)) is not None] for arm in (treated, control)
+    )
+    return statistics.fmean(one) - statistics.fmean(other) if one and other else None
+
+
+def by_place(found: Mapping[str, float], places: Mapping[str, str]) -> dict[str, float]:
+    """Return one difference for each place: that of its machines on the average."""
+    mine: dict[str, list[float]] = {}
+    for machine_id, difference in sorted(found.items()):
+        mine.setdefault(places.get(machine_id, machine_id), []).append(difference)
+    return {place: statistics.fmean(of) for place, of in mine.items()}
 
 
 def switched(
     machines: Mapping[str, Mapping[int, SoldIn]],
     treated: Mapping[str, Collection[int]],
     half: float,
+    places: Mapping[str, str] | None = None,
 ) -> dict[str, float]:
     """Return for each machine how much more it sold on its treated days than on its others, each
-    day beside how good it was for the *other* machines: with its own among them some of what is
-    sought would be taken away. ``machines`` have those days only that count; a machine is left out
-    that has none of one kind.
+    day beside how good it was for the machines of *other* places: with its own among them, which
+    are treated on the same days, some of what is sought would be taken away. ``places`` says which
+    machines are together; one that it does not know is by itself. ``machines`` have those days only
+    that count; a machine is left out that has none of one kind.
     """
     good = _good(machines)
+    place_of = {one: (places or {}).get(one, one) for one in good}
     fleet: dict[int, list[float]] = {}
-    for by_day in good.values():
+    mine: dict[tuple[str, int], list[float]] = {}
+    for machine_id, by_day in good.items():
         for d, (how_good, share) in by_day.items():
-            there = fleet.setdefault(d, [0.0, 0.0])
-            there[0] += how_good * share
-            there[1] += share
+            for there in (
+                fleet.setdefault(d, [0.0, 0.0]),
+                mine.setdefault((place_of[machine_id], d), [0.0, 0.0]),
+            ):
+                there[0] += how_good * share
+                there[1] += share
     found = {}
     for machine_id, by_day in good.items():
-        others = {
-            d: (fleet[d][0] - how_good * share) / (fleet[d][1] - share)
-            for d, (how_good, share) in by_day.items()
-            if fleet[d][1] - share > _SHARE_MIN
-        }
+        others = {}
+        for d in by_day:
+            own, own_share = mine[place_of[machine_id], d]
+            if (share := fleet[d][1] - own_share) > _SHARE_MIN:
+                others[d] = (fleet[d][0] - own) / share
         on = set(treated.get(machine_id, ()))
         difference = _difference(machines[machine_id], on, others, half)
         if difference is not None:

@@ -21,6 +21,10 @@ BLOCKS_MIN = 6
 """Of fewer blocks no swapping gives a p below SIGNIFICANT: 2 in 64 is the least of six."""
 EXACT_MAX = 12
 DRAWS = 4_000
+PERMILLE_MAX = 1_000_000_000
+"""A million times as much: whoever sold nothing before may sell so much, and no message has room
+for more.
+"""
 _CLOSE = 1e-12
 _TABLE = 8
 
@@ -102,8 +106,8 @@ def detectable(differences: Sequence[float]) -> float | None:
 
 
 def permille(share: float) -> int:
-    """Return a share in whole thousandths, the nearest: 0.082 is 82."""
-    return math.floor(1_000 * share + 0.5)
+    """Return a share in whole thousandths, the nearest: 0.082 is 82; PERMILLE_MAX at most."""
+    return math.floor(min(1_000 * share, PERMILLE_MAX) + 0.5)
 
 
 def _error(differences: Sequence[float]) -> float:

@@ -78,7 +78,8 @@ class ExperimentServiceServicer(object):
     def CreateExperiment(self, request, context):
         """Keeps what somebody wants to know, and answers with the smallest lift that would be seen; nothing is tried yet. What
         is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
-        the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 (TOO_MANY_EXPERIMENTS).
+        the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
+        (TOO_MANY_EXPERIMENTS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,8 @@ class ExperimentServiceStub:
     CreateExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.CreateExperimentRequest, _experiment_service_pb2.CreateExperimentResponse]
     """Keeps what somebody wants to know, and answers with the smallest lift that would be seen; nothing is tried yet. What
     is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
-    the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 (TOO_MANY_EXPERIMENTS).
+    the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
+    (TOO_MANY_EXPERIMENTS).
     """
     StartExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
@@ -69,7 +70,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     CreateExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.CreateExperimentRequest, _experiment_service_pb2.CreateExperimentResponse]  # type: ignore[assignment]
     """Keeps what somebody wants to know, and answers with the smallest lift that would be seen; nothing is tried yet. What
     is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
-    the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 (TOO_MANY_EXPERIMENTS).
+    the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
+    (TOO_MANY_EXPERIMENTS).
     """
     StartExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]  # type: ignore[assignment]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
@@ -102,7 +104,8 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_experiment_service_pb2.CreateExperimentResponse, _abc.Awaitable[_experiment_service_pb2.CreateExperimentResponse]]:
         """Keeps what somebody wants to know, and answers with the smallest lift that would be seen; nothing is tried yet. What
         is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
-        the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 (TOO_MANY_EXPERIMENTS).
+        the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
+        (TOO_MANY_EXPERIMENTS).
         """
 
     @_abc_1.abstractmethod

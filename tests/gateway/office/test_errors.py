@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-import storage.office
+import storage
 from gateway.fleet.errors import CallRefused
 from gateway.office import services
 from gateway.office.errors import in_words, refused
@@ -55,8 +55,8 @@ def test_each_reason_has_its_words(
 @pytest.mark.parametrize("error", [NotThere, AlreadyThere])
 def test_whoever_is_refused_is_sent_to_a_call_that_there_is(error: type[OfficeRefused]) -> None:
     """Whatever storage says is not there, or is there already."""
-    folder = Path(storage.office.__path__[0])
-    said = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    folder = Path(storage.__path__[0])
+    said = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*/*.py"))
     things = set(re.findall(rf'raise {error.__name__}\("([a-z_]+)"', said))
     assert things
     calls = set(services.METHODS)

@@ -41,7 +41,9 @@ def wrong(content: wire.ExperimentContent) -> list[str]:
         (wanted(pre_days=13), "pre_days"),
         (wanted(sought_permille=9), "sought_permille"),
         (wanted(acknowledged_within_h=25), "acknowledged_within_h"),
-        (wanted(forced_reason="x" * 501), "reason"),
+        (wanted(forced_reason="x" * 501), "forced_reason"),
+        (wanted(tag="a\0b"), "tag"),
+        (wanted(tag="X" * 33), "tag"),
         (of_prices(currency=""), "currency"),
         (of_prices(playlist="all"), "playlist"),
         (of_prices(prices=[]), "prices"),
@@ -52,7 +54,7 @@ def wrong(content: wire.ExperimentContent) -> list[str]:
 )
 def test_each_field_has_its_bounds(content: wire.ExperimentContent, field: str) -> None:
     """And nothing else is said to be wrong."""
-    assert [field if field == "reason" else f"content.{field}"] == wrong(content)
+    assert [f"content.{field}"] == wrong(content)
 
 
 def test_what_is_right_is_read() -> None:

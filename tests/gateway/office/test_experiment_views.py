@@ -96,6 +96,15 @@ def ended(**more: Any) -> ExperimentView:
             ),
         ),
         (
+            ended(significant=False, p_permille=63, blocks=6),
+            (
+                "No effect of the playlist was seen: it sold +8.2 %, and the truth is likely "
+                "between +1.1 % and +15.8 % (p = 0.063, 6 pairs of machines; p decides, although "
+                "the interval leaves out 0); a lift below 6.6 % is missed in more than one of "
+                "five tries."
+            ),
+        ),
+        (
             ended(lift_permille=None),
             (
                 "It has no result: too few machines had what their arm has in time and could "

@@ -3,7 +3,7 @@ of the books would have made.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Any
 
@@ -19,8 +19,15 @@ from storage.insight.rollups import Sums, save
 from storage.insight.suppression import Gate
 from storage.office.playlists import Playlists
 from storage.office.selectors import Selector
-from storage.tables import followers, machine_hours, machine_screens, sales_days, sales_hours
-from tests.storage.office.places import by, some_machines
+from storage.tables import (
+    followers,
+    machine_hours,
+    machine_screens,
+    machine_sites,
+    sales_days,
+    sales_hours,
+)
+from tests.storage.office.places import by, some_districts, some_machines, some_sites
 from tests.storage.office.showing import items
 
 DAY_MS = 86_400_000
@@ -107,10 +114,12 @@ async def sell(
     *,
     factor: Callable[[str, int], float] = usual,
     sellable: Callable[[str, int], float] = usual,
+    price_minor: Callable[[str, int], int] = lambda _machine, _d: PRICE_MINOR,
     seed: int = 1,
 ) -> None:
     """Let machines sell colas on these days, each as it does: some sell several times as much as
-    others. ``factor``: so many times as usual; ``sellable``: in such a share of the day.
+    others. ``factor``: so many times as usual; ``sellable``: in such a share of the day;
+    ``price_minor``: what customers paid for one.
     """
     sums = Sums()
     for name in machines:
@@ -121,8 +130,9 @@ async def sell(
             mean = level * factor(name, d) * math.exp(rng.gauss(0, 0.1)) * share
             units = max(0, round(rng.gauss(mean, math.sqrt(mean)))) if mean else 0
             spent = int(share * 86_400)
-            sums.add(sales_hours, (name, d, 12, "HKD"), (units, units * PRICE_MINOR))
-            sums.add(sales_days, (name, d, "cola", "HKD"), (units, units * PRICE_MINOR, 0, 0, 0))
+            minor = units * price_minor(name, d)
+            sums.add(sales_hours, (name, d, 12, "HKD"), (units, minor))
+            sums.add(sales_days, (name, d, "cola", "HKD"), (units, minor, 0, 0, 0))
             sums.add(machine_hours, (name, d, 12), (86_400, 86_400, 86_400, spent, 86_400, 0))
     await db.write(lambda connection: save(connection, sums))
 
@@ -185,6 +195,17 @@ async def with_a_past(db: Database, over: int, count: int = 14) -> list[str]:
     await sell(db, machines, days.moved(over, -59), over)
     await told_until(db, over)
     return machines
+
+
+async def stand(db: Database, at: Mapping[str, str]) -> None:
+    """Let machines stand at sites, which are made, in Hong Kong."""
+    await some_districts(db, ("hk", ""))
+    await some_sites(db, **dict.fromkeys(at.values(), "hk"))
+    stays = [
+        {"machine_id": one, "site": site, "from_day": "2026-01-01", "from_at_ms": 1}
+        for one, site in at.items()
+    ]
+    await db.write(lambda connection: connection.execute(insert(machine_sites), stays))
 
 
 async def with_screens(db: Database, machines: Iterable[str]) -> None:

@@ -1,24 +1,24 @@
 """What machines are to have now follows their own local day, and what they have is kept once."""
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from storage.database.engine import Database
 from storage.experiments.arms import Arms
 from storage.experiments.content import Arm, Design
 from storage.experiments.experiments import Experiments, plan_code
 from storage.office.screen_plans import ScreenPlans
-from storage.tables import experiment_days, machine_sites, planogram_waits
+from storage.tables import experiment_days, planogram_waits
 from tests.storage.experiments.fleets import (
     begins,
     content,
     noon,
     priced,
+    stand,
     started,
     with_a_past,
     with_screens,
 )
-from tests.storage.office.places import some_districts, some_sites
 
 OVER = 20260630
 NOW_MS = noon(20260701)
@@ -33,14 +33,8 @@ async def test_a_day_begins_where_the_machine_stands(db: Database) -> None:
     """
     machines = await with_a_past(db, OVER, 12)
     await with_screens(db, machines)
-    await some_districts(db, ("hk", ""))
-    await some_sites(db, pier="hk")
     east = machines[:6]
-    stays = [
-        {"machine_id": one, "site": "pier", "from_day": "2026-01-01", "from_at_ms": 1}
-        for one in east
-    ]
-    await db.write(lambda connection: connection.execute(insert(machine_sites), stays))
+    await stand(db, {one: one for one in east})
     view = await started(db, "a", content(), begins(20260702))
     assert view.span is not None
     assert FIRST == view.span.first

@@ -25,6 +25,7 @@ from tests.storage.experiments.fleets import (
     names,
     noon,
     priced,
+    stand,
     started,
     with_a_past,
 )
@@ -78,6 +79,21 @@ async def test_a_machine_that_switches_is_on_half_of_its_days(db: Database) -> N
 
 
 @pytest.mark.slow_on_postgres
+@pytest.mark.parametrize("design", list(Design))
+async def test_machines_of_one_site_are_in_one_arm(db: Database, design: Design) -> None:
+    """On the same days, as one block: customers go from the one to the other."""
+    machines = await with_a_past(db, OVER, 17)
+    await stand(db, dict.fromkeys(machines[:3], "pier") | dict.fromkeys(machines[3:5], "gate"))
+    await started(db, "a", priced(design=design), NOW_MS)
+    units = await Experiments(db).units("a")
+    for same in (units[:3], units[3:5]):
+        assert 1 == len({(one.arm, one.block, one.treated_days) for one in same})
+    drawn = [one for one in units if one.arm is not None]
+    assert (7 if design is Design.PAIRED else 14) == module.blocks(drawn)
+    assert drawn == units
+
+
+@pytest.mark.slow_on_postgres
 async def test_the_same_name_is_the_same_wish(db: Database) -> None:
     """Nothing else is kept under it, and nothing of one that is not there."""
     await with_a_past(db, OVER, 12)
@@ -105,14 +121,23 @@ async def test_bounds_are_refusals(db: Database, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(NotPossible) as refused:
         await started(db, "few", few, NOW_MS)
     assert "TOO_FEW_MACHINES" == refused.value.reason
+    assert "choose more machines, or a switchback" in str(refused.value)
+    fewest = Selector(machine_ids=tuple(names(5)))
+    with pytest.raises(NotPossible) as refused:
+        await started(db, "fewest", priced(design=Design.SWITCHBACK, selector=fewest), NOW_MS)
+    assert "TOO_FEW_MACHINES" == refused.value.reason
+    assert str(refused.value).endswith(": choose more machines")
     monkeypatch.setattr(module, "RUNNING_MAX", 0)
     with pytest.raises(NotPossible) as refused:
         await started(db, "a", priced(), NOW_MS)
     assert "TOO_MANY_EXPERIMENTS" == refused.value.reason
-    monkeypatch.setattr(module, "EXPERIMENTS_MAX", 2)
+    monkeypatch.setattr(module, "EXPERIMENTS_MAX", 3)
     with pytest.raises(NotPossible) as refused:
         await created(db, "b", priced(), NOW_MS)
     assert "TOO_MANY_EXPERIMENTS" == refused.value.reason
+    assert "experiments have not ended" in str(refused.value)
+    await Experiments(db).stop("few", by(now_ms=NOW_MS), reason="nobody starts it")
+    assert "b" == (await (await created(db, "b", priced(), NOW_MS)).get("b")).experiment
 
 
 async def test_two_that_start_at_once_share_no_machine(db: Database) -> None:

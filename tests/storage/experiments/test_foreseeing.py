@@ -3,7 +3,7 @@
 import pytest
 
 from storage.database.engine import Database
-from storage.experiments.content import Content, Design, LeftOut
+from storage.experiments.content import Content, Design, LeftOut, Measure
 from storage.experiments.foreseeing import Foreseeing, Foresight
 from storage.experiments.history import DaySpan
 from storage.insight import days
@@ -40,6 +40,22 @@ async def test_more_machines_see_less(db: Database) -> None:
     switched = await foreseen(db, priced(design=Design.SWITCHBACK))
     assert 10 < (all_of_them.detectable_permille or 0) < (half.detectable_permille or 0) < 300
     assert 10 < (switched.detectable_permille or 0) < 300
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_machine_that_sells_next_to_nothing_is_not_drawn(db: Database) -> None:
+    """It would tell of no effect where there is one; counted in money it is the same machines."""
+    machines = names(14)
+    await some_machines(db, *machines)
+    await sell(db, machines[2:], days.moved(OVER, -59), OVER)
+    await sell(db, machines[:1], days.moved(OVER, -59), OVER, factor=lambda _, d: d == 20260610)
+    await sell(db, machines[1:2], days.moved(OVER, -59), OVER, factor=lambda *_: 0.0)
+    await told_until(db, OVER)
+    few = dict.fromkeys(machines[1:2], LeftOut.NO_HISTORY)
+    assert few == (await foreseen(db, priced())).left_out
+    assert few == (await foreseen(db, priced(measure=Measure.SALES))).left_out
+    week = await foreseen(db, priced(days=7))
+    assert dict.fromkeys(machines[:2], LeftOut.NO_HISTORY) == week.left_out
 
 
 @pytest.mark.slow_on_postgres

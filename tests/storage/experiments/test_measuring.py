@@ -3,19 +3,20 @@
 from collections.abc import Mapping
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from storage.database.engine import Database
 from storage.experiments.content import Arm, Content, Design, Excluded, Result, State
 from storage.experiments.experiments import Experiments, ExperimentView, UnitView
-from storage.experiments.measuring import Measuring
+from storage.experiments.measuring import Measuring, paid_less
 from storage.insight import days
-from storage.tables import experiment_days, experiment_prices
+from storage.tables import experiment_days, experiment_prices, sales_days
 from tests.storage.experiments.fleets import (
     begins,
     noon,
     priced,
     sell,
+    stand,
     started,
     told_until,
     with_a_past,
@@ -32,13 +33,18 @@ async def run(
     *,
     late: Mapping[str, int] | None = None,
     dark: str = "",
+    dear: str = "",
     lift: float = 1.4,
     count: int = 14,
+    at: Mapping[str, str] | None = None,
 ) -> tuple[ExperimentView, dict[str, UnitView]]:
     """An experiment whose last day is over: all had what their arm has one hour after their day
-    began, but for those who are ``late``, in hours; one machine is ``dark``.
+    began, but for those who are ``late``, in hours; one machine is ``dark``, and of one that is
+    ``dear`` customers paid its own price all the same. ``at``: the sites of some.
     """
     machines = await with_a_past(db, OVER, count)
+    if at:
+        await stand(db, at)
     view = await started(db, "a", of, NOW_MS)
     span = view.span
     assert span is not None
@@ -75,6 +81,9 @@ async def run(
         span.last,
         factor=lambda one, d: lift if units[one].now(d, span) is Arm.TREATMENT else 1.0,
         sellable=lambda one, _d: 0.0 if one == dark else 1.0,
+        price_minor=lambda one, d: (
+            400 if one != dear and units[one].now(d, span) is Arm.TREATMENT else 500
+        ),
         seed=2,
     )
     await told_until(db, span.last)
@@ -120,10 +129,10 @@ async def test_pairs_tell_the_lift(db: Database) -> None:
 
 async def test_switches_tell_the_lift_and_what_it_cost(db: Database) -> None:
     """Of the days on which machines had it in time; each item that was sold for less cost so
-    much.
+    much, and one that was sold for as much as ever cost nothing.
     """
     of = priced(design=Design.SWITCHBACK, acknowledged_within_h=3)
-    _, units = await run(db, of, late={"VM-03": 4}, dark="VM-04")
+    view, units = await run(db, of, late={"VM-03": 4}, dark="VM-04", dear="VM-05")
     result = await measured(db)
     assert {
         "VM-03": Excluded.NOT_ACKNOWLEDGED.value,
@@ -133,8 +142,49 @@ async def test_switches_tell_the_lift_and_what_it_cost(db: Database) -> None:
     assert result.low_permille < 400 < result.high_permille
     assert result.significant
     assert "HKD" == result.cost_currency
-    assert result.cost_minor > 0
-    assert 0 == result.cost_minor % 100
+    c, span = sales_days.c, view.span
+    assert span is not None
+    rows = await db.read(lambda connection: connection.execute(select(c.machine_id, c.d, c.units)))
+    treated = sum(
+        row.units
+        for row in rows
+        if row.machine_id != "VM-05" and units[row.machine_id].now(row.d, span) is Arm.TREATMENT
+    )
+    assert 100 * treated == result.cost_minor > 0
+
+
+@pytest.mark.parametrize(
+    ("paid_minor", "tried_minor", "less_minor"),
+    [
+        (4_000, 400, 1_000),
+        (4_500, 400, 500),
+        (5_000, 400, 0),
+        (7_000, 400, 0),
+        (1_000, 400, 1_000),
+        (6_000, 600, -1_000),
+        (5_000, 600, 0),
+        (4_000, 600, 0),
+        (9_000, 600, -1_000),
+    ],
+)
+def test_a_cost_is_what_the_tried_price_made(
+    paid_minor: int, tried_minor: int, less_minor: int
+) -> None:
+    """Of ten items that cost 500 before; what somebody priced otherwise meanwhile costs nothing."""
+    assert less_minor == paid_less(10, paid_minor, 500, tried_minor)
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize("design", list(Design))
+async def test_machines_of_one_site_are_one_observation(db: Database, design: Design) -> None:
+    """Which one of them that does not count leaves to the others."""
+    at = dict.fromkeys(("VM-01", "VM-02"), "pier") | dict.fromkeys(("VM-03", "VM-04"), "gate")
+    _, units = await run(db, priced(design=design), dark="VM-01", count=16, at=at)
+    result = await measured(db)
+    assert {"VM-01": Excluded.COULD_NOT_SELL.value} == result.excluded
+    assert (7 if design is Design.PAIRED else 14) == result.blocks
+    assert result.blocks == len({unit.block for unit in units.values()})
+    assert result.low_permille < 400 < result.high_permille
 
 
 @pytest.mark.slow_on_postgres

@@ -3,7 +3,7 @@
 import pytest
 
 from storage.insight import days
-from storage.lift.assignment import Pair, Unit, digest, paired, switchback
+from storage.lift.assignment import Pair, Unit, digest, paired, switchback, together
 
 UNITS = [
     Unit(machine_id=f"VM-{number:02}", site_type="STATION" if number % 3 else "OFFICE", sold=number)
@@ -15,11 +15,31 @@ def test_neighbours_in_sales_are_pairs() -> None:
     """Within their type of site, but for those that are left."""
     pairs = paired(UNITS, "a")
     assert 10 == len(pairs)
-    assert 20 == len({one for pair in pairs for one in (pair.treated, pair.control)})
+    assert 20 == len({one for pair in pairs for one in (*pair.treated, *pair.control)})
     types = {unit.machine_id: unit.site_type for unit in UNITS}
-    mixed = [pair for pair in pairs if types[pair.treated] != types[pair.control]]
-    assert [{"VM-00", "VM-01"}] == [{pair.treated, pair.control} for pair in mixed]
-    assert {"VM-19", "VM-17"} in [{pair.treated, pair.control} for pair in pairs]
+    both = [{*pair.treated, *pair.control} for pair in pairs]
+    assert [{"VM-00", "VM-01"}] == [of for of in both if 2 == len({types[one] for one in of})]
+    assert {"VM-19", "VM-17"} in both
+
+
+def test_machines_of_one_site_are_drawn_together() -> None:
+    """With as much as they sell together; and whoever stands nowhere is by itself."""
+    units = [
+        Unit(machine_id="VM-1", site_type="STATION", sold=6, site="pier"),
+        Unit(machine_id="VM-2", site_type="STATION", sold=11, site="gate"),
+        Unit(machine_id="VM-3", site_type="STATION", sold=4, site="pier"),
+        Unit(machine_id="VM-4", site_type="STATION", sold=2),
+        Unit(machine_id="VM-5", site_type="STATION", sold=1),
+    ]
+    places = {place: [unit.machine_id for unit in of] for place, of in together(units).items()}
+    assert {"VM-1": ["VM-1", "VM-3"], "VM-2": ["VM-2"], "VM-4": ["VM-4"], "VM-5": ["VM-5"]} == (
+        places
+    )
+    pairs = {frozenset((pair.treated, pair.control)) for pair in paired(units, "a")}
+    assert {
+        frozenset({("VM-2",), ("VM-1", "VM-3")}),
+        frozenset({("VM-4",), ("VM-5",)}),
+    } == pairs
 
 
 def test_the_seed_decides_and_nothing_else() -> None:
@@ -27,7 +47,8 @@ def test_the_seed_decides_and_nothing_else() -> None:
     assert paired(UNITS, "a") == paired(reversed(UNITS), "a")
     two = UNITS[1:3]
     flips = [
-        paired(two, str(seed)) == [Pair(treated="VM-01", control="VM-02")] for seed in range(400)
+        paired(two, str(seed)) == [Pair(treated=("VM-01",), control=("VM-02",))]
+        for seed in range(400)
     ]
     assert 160 < sum(flips) < 240
     assert not paired(UNITS[:1], "a")

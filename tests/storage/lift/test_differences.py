@@ -16,18 +16,18 @@ def test_half_the_time_is_half_the_sales() -> None:
     """A machine that was dark for a week has not sold less for it."""
     whole = PrePost(before=period(280, 28), during=period(280, 28))
     dark = PrePost(before=period(280, 28), during=period(140, 14))
-    assert pytest.approx(0.0) == paired(whole, dark, 0.0)
+    assert pytest.approx(0.0) == paired([whole], [dark], 0.0)
     better = PrePost(before=period(280, 28), during=period(308, 28))
-    assert pytest.approx(math.log(1.1)) == paired(better, dark, 0.0)
+    assert pytest.approx(math.log(1.1)) == paired([better], [dark], 0.0)
 
 
 def test_no_time_is_no_answer() -> None:
     """Neither before nor during; and nothing sold has a logarithm."""
     never = PrePost(before=period(280, 28), during=period(0, 0))
     some = PrePost(before=period(280, 28), during=period(0, 28))
-    assert paired(never, some, 0.5) is None
-    assert paired(some, never, 0.5) is None
-    assert 0.0 == paired(some, some, 0.5)
+    assert paired([never], [some], 0.5) is None
+    assert paired([some], [never], 0.5) is None
+    assert 0.0 == paired([some], [some, never], 0.5)
     assert 0.5 == rate(period(-3, 1), 0.5)
 
 

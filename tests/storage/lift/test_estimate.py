@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from storage.experiments.history import ITEMS_MIN
 from storage.lift.estimate import BLOCKS_MIN, Lift, detectable, judged, permille, swapped
-from tests.storage.lift.worlds import pairs_of, switches_of
+from tests.storage.lift.worlds import HALF, neighbours_of, pairs_of, switches_of
 
 WORLDS = 400
 TRUTH = 0.08
@@ -54,9 +55,39 @@ def test_intervals_hold_the_truth(told: Callable[[int, float], Lift]) -> None:
     assert is_honest(told)
 
 
+@pytest.mark.parametrize(("usual", "told"), [(1, 0.208), (ITEMS_MIN, 0.300), (100, 0.300)])
+def test_a_lift_of_few_items_is_told_too_small(usual: float, told: float) -> None:
+    """So machines of fewer than ITEMS_MIN are not drawn: where 30 more are sold of 100, and items
+    come by chance, growth is told as large as it is, from there on.
+    """
+
+    def logarithm(mean: float) -> float:
+        """What comes of a logarithm on the average."""
+        chances = (
+            (count, math.exp(count * math.log(mean) - mean - math.lgamma(count + 1)))
+            for count in range(400)
+        )
+        return math.fsum(chance * math.log(count + HALF) for count, chance in chances)
+
+    assert told == round(math.expm1(logarithm(1.3 * usual) - logarithm(usual)), 3)
+
+
 def test_sales_are_no_units() -> None:
     """An analysis by sales is caught by the same question."""
     assert not is_honest(of_sales)
+
+
+def test_customers_who_go_next_door_are_no_lift() -> None:
+    """Machines of one site are in one arm; drawn one by one they would tell of a lift in nearly
+    every world in which nobody buys more.
+    """
+    called = {}
+    for known in (True, False):
+        worlds = [neighbours_of(seed, 24, 0.1, known=known) for seed in range(WORLDS)]
+        lifts = [judged(world, str(seed)) for seed, world in enumerate(worlds)]
+        called[known] = sum(lift is not None and lift.significant for lift in lifts)
+    assert called[True] / WORLDS <= 0.07
+    assert called[False] / WORLDS > 0.5
 
 
 def test_what_is_detectable_is_found_in_eighty_of_a_hundred() -> None:
@@ -72,7 +103,10 @@ def test_what_is_detectable_is_found_in_eighty_of_a_hundred() -> None:
 
 
 def test_shares_are_whole_thousandths() -> None:
-    """The nearest, below zero too."""
+    """The nearest, below zero too; and no more than a message has room for, which would keep all
+    experiments from being told.
+    """
+    assert 1_000_000_000 == permille(math.expm1(22)) < 2**31
     assert [82, 1, 0, -82, -1] == [permille(one) for one in (0.0824, 0.0006, 0.0, -0.082, -0.0006)]
 
 

@@ -40,15 +40,58 @@ def pairs_of(seed: int, machines: int, lift: float) -> tuple[list[float], list[t
     found, sold = [], []
     for pair in paired(units, str(seed)):
         both = []
-        for name, factor in ((pair.treated, 1 + lift), (pair.control, 1.0)):
+        for (name,), factor in ((pair.treated, 1 + lift), (pair.control, 1.0)):
             mean, open_days = during[name]
             told = SoldIn(counted(rng, mean * factor * open_days), open_days * DAY_S)
             both.append(PrePost(before=before[name], during=told))
-        difference = pair_difference(both[0], both[1], HALF)
+        difference = pair_difference(both[:1], both[1:], HALF)
         assert difference is not None
         found.append(difference)
         sold.append((int(both[0].during.sold), int(both[1].during.sold)))
     return found, sold
+
+
+def neighbours_of(seed: int, sites: int, moved: float, *, known: bool) -> list[float]:
+    """The differences of a world of two machines at each site, in which nobody buys more: such a
+    share of what a machine sells is bought at its neighbour instead if that is the treated one.
+    ``known``: it is told which machines stand together.
+    """
+    rng = Random(f"neighbours {seed}")
+    names = [f"VM-{number:03}" for number in range(2 * sites)]
+    level = {name: math.exp(rng.gauss(LEVEL, SPREAD)) * DAYS for name in names}
+    before = {name: counted(rng, level[name]) for name in names}
+    units = [
+        Unit(
+            machine_id=name,
+            site_type="STATION",
+            sold=before[name],
+            site=str(number // 2) if known else "",
+        )
+        for number, name in enumerate(names)
+    ]
+    pairs = paired(units, str(seed))
+    treated = {name for pair in pairs for name in pair.treated}
+    usual = {name: level[name] * math.exp(rng.gauss(0, DRIFT)) for name in names}
+    during = dict(usual)
+    for one, other in zip(names[::2], names[1::2], strict=True):
+        if (one in treated) != (other in treated):
+            to, away = (one, other) if one in treated else (other, one)
+            during[to] += moved * usual[away]
+            during[away] -= moved * usual[away]
+    told = {
+        name: PrePost(
+            before=SoldIn(before[name], DAYS * DAY_S),
+            during=SoldIn(counted(rng, during[name]), DAYS * DAY_S),
+        )
+        for name in names
+    }
+    found = []
+    for pair in pairs:
+        on, off = ([told[name] for name in arm] for arm in (pair.treated, pair.control))
+        difference = pair_difference(on, off, HALF)
+        assert difference is not None
+        found.append(difference)
+    return found
 
 
 def switches_of(seed: int, machines: int, lift: float) -> tuple[list[float], tuple[int, int]]:

@@ -21,6 +21,7 @@ from gateway.office.v1 import (
     selector_pb2,
 )
 from gateway.office.v1 import machine_import_service_pb2 as wire
+from storage.fleet import alike
 from storage.fleet.answers import Answers
 from tests.gateway.office.importing import FROM, a_file, a_pier, begun, looked_at, worker
 from tests.support.fleet_calls import refusal, registration
@@ -266,3 +267,26 @@ async def test_a_cell_is_not_repeated_whole(site: Site, column: str) -> None:
     (line,) = (await site.machine_imports.ImportMachines(request)).lines
     assert [] == [said for said in line.problems if "x" * 41 in said]
     assert [] != [said for said in line.problems if said.startswith(column)]
+
+
+async def test_what_can_be_no_id_is_looked_for_nowhere(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand letters can be written in so many ways that counting them would take a
+    gateway's seconds, and two of them that are alike are not told of one another.
+    """
+    await a_pier(site)
+    asked: list[str] = []
+
+    def named(key: Any, names: list[str]) -> Any:
+        asked.extend(names)
+        return looked_for(key, names)
+
+    looked_for = alike.named
+    monkeypatch.setattr(alike, "named", named)
+    request = wire.ImportMachinesRequest(csv=a_file("VM-1", "x" * 100_000, "X" * 100_000))
+    request.validate_only = True
+    told = (await site.machine_imports.ImportMachines(request)).lines
+    assert ["VM-1"] == asked
+    said = [said for line in told for said in line.problems if said.startswith("machine_id")]
+    assert ["machine_id: must be 1 to 32 letters, digits, '_' or '-'"] * 2 == said

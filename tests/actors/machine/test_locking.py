@@ -364,7 +364,7 @@ def test_a_lock_that_makes_room_says_what_holds_behind_the_one_it_makes_room_for
     for number in range(COMMANDS_MAX - 1):
         order(story, CommandKind.LOCK_COLUMN, f"of-a2-{number}", "A2")
     order(story, by, "c2")
-    assert (CommandStatus.EXPIRED, f"no answer before command c2") == (
+    assert (CommandStatus.EXPIRED, "no answer before command c2") == (
         status(story),
         last(story).detail,
     )

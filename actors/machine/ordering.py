@@ -130,8 +130,8 @@ def _order(draft: Draft, event: CommandOrdered) -> None:
     draft.record_command(command)
     if command.kind in LOCKING:
         _supersede(draft, command)
-        _make_room(draft, command)
         _lock(draft, command.column, locked=command.kind is CommandKind.LOCK_COLUMN)
+        _make_room(draft, command)
     draft.update(commands=(*draft.state.commands, command))
 
 

@@ -10,6 +10,8 @@ made anew, and its id is free again if nothing came of the call. An answer that 
 (UNAVAILABLE, INTERNAL, a caller that went away) keeps the id for the same content.
 """
 
+import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
@@ -101,14 +103,23 @@ class Requests:
         return await self._under(claim, act, do)
 
     async def _begin(self, asked: Asked, machine_id: str) -> Claim | bytes:
-        try:
-            return await self.answers.begin(
+        beginning = asyncio.create_task(
+            self.answers.begin(
                 asked, machine_id=machine_id, now_ms=self.clock.now_ms(), lease_ms=LEASE_MS
             )
+        )
+        try:
+            return await asyncio.shield(beginning)
         except RequestReused:
             raise fleet_errors.request_id_reused(asked.request_id) from None
         except RequestInProgress:
             raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
+        except asyncio.CancelledError:
+            # It is saved all the same, and nobody would go on with it until it runs out.
+            with contextlib.suppress(RequestReused, RequestInProgress, StoreError):
+                if isinstance(claim := await beginning, Claim):
+                    await self._give_up(claim, refused=False)
+            raise
 
     async def _under(self, claim: Claim, act: Act, do: Do[Response]) -> Response:
         try:

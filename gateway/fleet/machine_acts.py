@@ -26,7 +26,7 @@ from storage.database.gathering import Gathered
 from storage.fleet import changes
 from storage.fleet.answers import RequestInProgress
 from storage.fleet.changes import ChangeRefused, MachineChange, Making
-from storage.fleet.joining import AlreadyRegistered, NewMachine
+from storage.fleet.joining import AlreadyRegistered, LooksLike, NewMachine
 from storage.fleet.lists import NO_CODE_YET
 from storage.fleet.planogram_words import said_without_place
 from storage.fleet.views import MachineView
@@ -62,8 +62,10 @@ class MachineActs(Acts):
         """Those who wait for codes hear of them at the same moment, and look together."""
         return Gathered(self._look, most=_LOOKS_AT_ONCE)
 
-    async def register(self, new: NewMachine, act: Act) -> MachineView:
-        """Take a machine into the fleet and wait a little for its code, which may stay PENDING."""
+    async def register(self, new: NewMachine, act: Act, *, unlike: bool = False) -> MachineView:
+        """Take a machine into the fleet and wait a little for its code, which may stay PENDING.
+        ``unlike``: none that looks like another one which joins at the same moment.
+        """
         now_ms = self.clock.now_ms()
         try:
             if act.validate_only:
@@ -72,11 +74,15 @@ class MachineActs(Acts):
                     return _as_it_would_join(new, partition_of(new.machine_id, count), now_ms)
                 return await self.machine(new.machine_id)
             _check_proven(new.overrides.write_off_second_person_above_minor, act)
-            made = await self.registry.register(new, actor=act.by, now_ms=now_ms, claim=act.claim)
+            made = await self.registry.register(
+                new, actor=act.by, now_ms=now_ms, claim=act.claim, unlike=unlike
+            )
         except ChangeRefused as error:
             raise _refused(new.machine_id, error) from None
         except AlreadyRegistered as error:
             raise fleet_errors.already_registered(new.machine_id, error.detail) from None
+        except LooksLike as error:
+            raise fleet_errors.looks_like(new.machine_id, error.other) from None
         except RequestInProgress:
             raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
         if made.joined:

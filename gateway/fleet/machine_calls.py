@@ -38,11 +38,11 @@ class MachineCalls:
             _require_owner(act)
         if not self.look_alikes:
             await self._check_alike(new.machine_id)
-        return await self.acts.register(new, act)
+        return await self.acts.register(new, act, unlike=not self.look_alikes)
 
     async def _check_alike(self, machine_id: str) -> None:
         """Raise CallRefused if people take a new id for another one. Two that are there from before
-        may stay; at one moment nobody registers two of them.
+        may stay; of two that come at one moment the registry takes one.
         """
         queries = self.acts.queries
         other = (await queries.taken_for([machine_id])).get(machine_id)

@@ -7,9 +7,11 @@ CallRefused with what is wrong. Only a rehearsal returns lines with problems.
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from actors.machine.ids import MACHINE_ID_PATTERN
 from gateway.fleet.act import Act
 from gateway.fleet.caller import named
 from gateway.fleet.errors import said_alike
@@ -33,6 +35,7 @@ LINES_PER_S_MAX = 100
 FAILURES_MAX = 10_000
 IMPORT_ID_LENGTH_MAX = 32
 _AT_ONCE = 500
+_MACHINE_ID = re.compile(MACHINE_ID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +119,10 @@ class ImportCalls:
         stood: dict[str, str] = {}
         changes: dict[str, str] = {}
         begun: dict[str, str] = {}
-        taken_for = dict(alike.among(one.wish.machine_id for one in lines))
+        taken_for = dict(alike.among(_ids(lines)))
         for start in range(0, len(lines), _AT_ONCE):
             some = lines[start : start + _AT_ONCE]
-            names = [one.wish.machine_id for one in some]
+            names = _ids(some)
             found = await self.acts.queries.some_machines(names, columns=False)
             machines |= {view.machine_id: view for view in found}
             taken_for |= await self.acts.queries.taken_for(names)
@@ -217,6 +220,13 @@ def _of_machine(wish: MachineWish, view: MachineView | None) -> list[str]:
     if cells.get("currency", view.currency) != view.currency:
         found.append(f"currency: is {view.currency}, for ever")
     return found
+
+
+def _ids(lines: Sequence[MachineFileLine]) -> list[str]:
+    """Return the ids of the lines. What can be no machine's, which may be as long as a file, is
+    refused as it is, and is looked for nowhere.
+    """
+    return [name for one in lines if _MACHINE_ID.fullmatch(name := one.wish.machine_id)]
 
 
 def _of_id(

@@ -12,6 +12,8 @@ from itertools import product
 
 from sqlalchemy import Column, ColumnElement, Select, func, or_, select
 
+from storage.tables import machine_import_lines, machine_imports
+
 _LOOKS_LIKE = {"O": "0", "I": "1", "l": "1"}
 _LOOKS = str.maketrans(_LOOKS_LIKE)
 _SAME_LOOK = {letter: look for look in ("O0", "I1l") for letter in look}
@@ -53,6 +55,18 @@ def named(key: Column[str], names: Sequence[str]) -> Select[str]:
             func.lower(key).in_([case for case, _ in forms]),
             looks.in_([look for _, look in forms]),
         )
+    )
+
+
+def coming(names: Sequence[str]) -> Select[str]:
+    """Return the query for machines of the import that runs, of which a name could be taken for
+    one: they are not registered yet. One runs at a time, and has ten thousand lines at most.
+    """
+    line, of = machine_import_lines.c, machine_imports.c
+    return (
+        named(line.machine_id, names)
+        .join(machine_imports, of.import_id == line.import_id)
+        .where(line.state == "WAITING", of.kind == "MACHINES", of.state == "RUNNING")
     )
 
 

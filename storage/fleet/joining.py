@@ -19,7 +19,8 @@ from actors.machine.state import Column, Configuration, Mode
 from actors.placement import partition_of
 from storage import codec
 from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
-from storage.fleet import limits, planogram_waits
+from storage.database import dialects
+from storage.fleet import alike, limits, planogram_waits
 from storage.fleet.answers import Claim, RequestInProgress, mark_done
 from storage.fleet.changes import ChangeRefused, SecondPersonNeeded, check_in_use, may_have
 from storage.machines.loading import configuration_of, read_columns
@@ -31,6 +32,20 @@ JOINS_AT_ONCE = 100
 _THERE = select(machines).where(machines.c.machine_id.in_(bindparam("asked", expanding=True)))
 _NEW_MACHINES = insert(machines)
 _NEW_COLUMNS = insert(planogram_columns)
+
+
+JUST_NOW_MS = 600_000
+"""Who takes a machine in has looked through the whole fleet for ids that look like its own; who
+joined since then joined in this time, even if clocks differ.
+"""
+
+
+class LooksLike(Exception):
+    """Another machine joined at the same moment, whose id people take for this one's."""
+
+    def __init__(self, other: str) -> None:
+        super().__init__(other)
+        self.other = other
 
 
 class AlreadyRegistered(Exception):
@@ -85,13 +100,16 @@ class Registered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joining:
-    """One administrator's wish. ``token`` becomes the machine's, if it is new."""
+    """One administrator's wish. ``token`` becomes the machine's, if it is new. ``unlike``: it is
+    not taken in beside one that joined just now and looks like it.
+    """
 
     new: NewMachine
     token: str
     actor: str | Actor
     now_ms: int
     claim: Claim | None = None
+    unlike: bool = False
 
 
 def apart(wishes: Sequence[Joining]) -> Iterator[list[int]]:
@@ -111,19 +129,26 @@ def join(
     connection: Connection, wishes: Sequence[Joining], *, partition_count: int, fleet: Policy
 ) -> list[Registered | Exception]:
     """Take machines in, each of which is wished once, and return what came of each wish, in their
-    order: AlreadyRegistered, ChangeRefused and RequestInProgress are one wish's own. Call it last
-    in a transaction.
+    order: AlreadyRegistered, LooksLike, ChangeRefused and RequestInProgress are one wish's own.
+    Call it alone in a transaction.
     """
+    if any(wish.unlike for wish in wishes):
+        dialects.office_alone(connection)  # two at two gateways: the second finds the first
     asked = [wish.new.machine_id for wish in wishes]
     there = {row.machine_id: row for row in connection.execute(_THERE, {"asked": asked})}
     outcomes: list[Registered | Exception] = []
     new: list[Joining] = []
+    unlike = [wish for wish in wishes if wish.unlike and wish.new.machine_id not in there]
+    joined = _joined_just_now(connection, unlike)
     for wish in wishes:
         try:
             known = _known(connection, there, wish, fleet)
-            if known is None and wish.claim is not None:
-                mark_done(connection, wish.claim)
-        except (AlreadyRegistered, ChangeRefused, RequestInProgress) as error:
+            if known is None:
+                _check_unlike(wish, joined)
+                if wish.claim is not None:
+                    mark_done(connection, wish.claim)
+                joined.append(wish.new.machine_id)
+        except (AlreadyRegistered, LooksLike, ChangeRefused, RequestInProgress) as error:
             outcomes.append(error)
             continue
         if known is None:
@@ -131,6 +156,25 @@ def join(
         outcomes.append(known or _joined(wish))
     _write(connection, new, partition_count)
     return outcomes
+
+
+def _joined_just_now(connection: Connection, wishes: Sequence[Joining]) -> list[str]:
+    """Return who joined just now and looks like one of those who wish to."""
+    if not wishes:
+        return []
+    c = machines.c
+    alike_ones = alike.named(c.machine_id, [wish.new.machine_id for wish in wishes]).whereclause
+    assert alike_ones is not None, "it asks for names"
+    since_ms = min(wish.now_ms for wish in wishes) - JUST_NOW_MS
+    # The time first: what is looked at beyond it costs a comparison, and others wait meanwhile.
+    found = select(c.machine_id).where(c.registered_at_ms > since_ms).where(alike_ones)
+    return sorted(connection.scalars(found))
+
+
+def _check_unlike(wish: Joining, joined: Sequence[str]) -> None:
+    name = wish.new.machine_id
+    if wish.unlike and (other := alike.among([name, *joined]).get(name)) is not None:
+        raise LooksLike(other)
 
 
 def _joined(wish: Joining) -> Registered:

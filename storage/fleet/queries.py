@@ -113,12 +113,15 @@ class Queries:
         return await self._machines(wanted, columns=columns)
 
     async def taken_for(self, machine_ids: Sequence[str]) -> Mapping[str, str]:
-        """Return for each of the ids another one, of them or of a machine that there is, which
-        people would take it for.
+        """Return for each of the ids another one, of them or of a machine that there is or that an
+        import brings, which people would take it for.
         """
-        there = alike.named(machines.c.machine_id, machine_ids)
-        found = await self._db.read(lambda connection: list(connection.scalars(there)))
-        return alike.among([*machine_ids, *sorted(found)])
+        there = (alike.named(machines.c.machine_id, machine_ids), alike.coming(machine_ids))
+
+        def work(connection: Connection) -> set[str]:
+            return {name for wanted in there for name in connection.scalars(wanted)}
+
+        return alike.among([*machine_ids, *sorted(await self._db.read(work))])
 
     async def codes_answered(self, machine_ids: Sequence[str]) -> frozenset[str]:
         """Return those of the machines about whose codes Alipay has answered, with a code or with a

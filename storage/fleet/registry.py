@@ -104,16 +104,23 @@ class Registry:
         self._tokens = Gathered[str, Registered | None](self._of_tokens, most=TOKENS_AT_ONCE)
 
     async def register(
-        self, new: NewMachine, *, actor: str | Actor, now_ms: int, claim: Claim | None = None
+        self,
+        new: NewMachine,
+        *,
+        actor: str | Actor,
+        now_ms: int,
+        claim: Claim | None = None,
+        unlike: bool = False,
     ) -> Registered:
         """Take a machine into the fleet. Again with the same content: the same answer; raises
         AlreadyRegistered otherwise. A ``claim`` that has registered it already asks no more. Raises
         SecondPersonNeeded if a limit of its own would allow more than the fleet's,
-        LimitsContradict, and ProductsArchived.
+        LimitsContradict, ProductsArchived, and LooksLike if it is to be ``unlike`` all who joined
+        just now.
         """
         token = secrets.token_urlsafe(TOKEN_BYTES)
         return await self._joins.do(
-            Joining(new=new, token=token, actor=actor, now_ms=now_ms, claim=claim)
+            Joining(new=new, token=token, actor=actor, now_ms=now_ms, claim=claim, unlike=unlike)
         )
 
     async def _join(self, wishes: Sequence[Joining]) -> Sequence[Registered | Exception]:

@@ -349,6 +349,27 @@ def test_a_lock_that_reaches_no_machine_any_more_makes_room_first() -> None:
     assert ["of-a2-0"] == [one.command_id for one in story.state.ended_commands]
 
 
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_lock_that_makes_room_says_what_holds_behind_the_one_it_makes_room_for(
+    *, opens: bool
+) -> None:
+    """That one may say the contrary of the same column, in the same moment."""
+    before, by = CommandKind.LOCK_COLUMN, CommandKind.UNLOCK_COLUMN
+    if not opens:
+        before, by = by, before
+    story = online()
+    order(story, CommandKind.LOCK_COLUMN, "c0")
+    answer(story, command_id="c0")
+    order(story, before, "c1")
+    for number in range(COMMANDS_MAX - 1):
+        order(story, CommandKind.LOCK_COLUMN, f"of-a2-{number}", "A2")
+    order(story, by, "c2")
+    assert (CommandStatus.EXPIRED, "no answer before command c2") == (
+        status(story),
+        last(story).detail,
+    )
+
+
 def test_a_lock_goes_to_whoever_speaks_for_the_machine_and_is_answered_by_it() -> None:
     """It is ours, and waits as long as any; also one behind which another one came."""
     story = Story(a_machine())

@@ -189,6 +189,29 @@ async def test_a_caller_that_goes_away_leaves_a_perhaps(requests: Requests) -> N
     assert work.claims[1].resumed
 
 
+async def test_a_caller_that_goes_away_at_once_keeps_nobody_waiting(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its claim is saved, which it is all the same: whoever repeats the call goes on."""
+    begin, saved, answered = Answers.begin, asyncio.Event(), asyncio.Event()
+
+    async def slow(answers: Answers, *asked: Any, **more: Any) -> Any:
+        claim = await begin(answers, *asked, **more)
+        saved.set()
+        await answered.wait()
+        return claim
+
+    with monkeypatch.context() as network:
+        network.setattr(Answers, "begin", slow)
+        gone = asyncio.create_task(_once(requests, Work()))
+        await saved.wait()
+        gone.cancel()
+        answered.set()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+    assert "1" == await _once(requests, Work())
+
+
 async def _nothing(*_: object) -> None:
     """What a process does that was killed."""
 

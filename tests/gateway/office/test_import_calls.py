@@ -21,7 +21,9 @@ from gateway.office.v1 import (
     selector_pb2,
 )
 from gateway.office.v1 import machine_import_service_pb2 as wire
+from storage.fleet import alike
 from storage.fleet.answers import Answers
+from storage.fleet.queries import Queries
 from tests.gateway.office.importing import FROM, a_file, a_pier, begun, looked_at, worker
 from tests.support.fleet_calls import refusal, registration
 from tests.support.site import Site
@@ -253,6 +255,32 @@ async def test_an_id_that_people_take_for_another_is_refused(site: Site) -> None
     await site.fleet.RegisterMachine(registration("VM-0018"))
 
 
+async def test_what_an_import_brings_is_looked_at_too(site: Site) -> None:
+    """A machine whose line waits is as good as there, until somebody stops the import."""
+    await a_pier(site)
+    brings = await begun(site, a_file("VM-0017"))
+    one, other = registration("VM-0017"), registration("vm-0017")
+    assert "MACHINE_LOOKS_LIKE_ANOTHER" == (await refusal(site.fleet.RegisterMachine(other)))[1]
+    stop = wire.StopMachineImportRequest(import_id=brings.import_id)
+    await site.machine_imports.StopMachineImport(stop)
+    await site.fleet.RegisterMachine(other)
+    assert "MACHINE_LOOKS_LIKE_ANOTHER" == (await refusal(site.fleet.RegisterMachine(one)))[1]
+
+
+async def test_of_two_that_are_registered_at_once_and_look_alike_one_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is there when it is looked for what the other one looks like."""
+
+    async def nobody(*_: Any) -> dict[str, str]:
+        return {}
+
+    monkeypatch.setattr(Queries, "taken_for", nobody)
+    await site.fleet.RegisterMachine(registration("VM-0017"))
+    second = site.fleet.RegisterMachine(registration("vm-0017"))
+    assert "MACHINE_LOOKS_LIKE_ANOTHER" == (await refusal(second))[1]
+
+
 @pytest.mark.parametrize("column", ["site", "model", "policy idle_refund_ms", "label route"])
 async def test_a_cell_is_not_repeated_whole(site: Site, column: str) -> None:
     """What is wrong with ten thousand characters is said in a sentence that has an end."""
@@ -266,3 +294,26 @@ async def test_a_cell_is_not_repeated_whole(site: Site, column: str) -> None:
     (line,) = (await site.machine_imports.ImportMachines(request)).lines
     assert [] == [said for said in line.problems if "x" * 41 in said]
     assert [] != [said for said in line.problems if said.startswith(column)]
+
+
+async def test_what_can_be_no_id_is_looked_for_nowhere(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand letters can be written in so many ways that counting them would take a
+    gateway's seconds, and two of them that are alike are not told of one another.
+    """
+    await a_pier(site)
+    asked: list[str] = []
+
+    def named(key: Any, names: list[str]) -> Any:
+        asked.extend(names)
+        return looked_for(key, names)
+
+    looked_for = alike.named
+    monkeypatch.setattr(alike, "named", named)
+    request = wire.ImportMachinesRequest(csv=a_file("VM-1", "x" * 100_000, "X" * 100_000))
+    request.validate_only = True
+    told = (await site.machine_imports.ImportMachines(request)).lines
+    assert {"VM-1"} == set(asked)
+    said = [said for line in told for said in line.problems if said.startswith("machine_id")]
+    assert ["machine_id: must be 1 to 32 letters, digits, '_' or '-'"] * 2 == said

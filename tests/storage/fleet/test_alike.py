@@ -46,5 +46,7 @@ async def test_a_name_is_looked_for_along_the_index(db: Database) -> None:
     """Among a hundred thousand machines; one that can be written in very many ways is not."""
     few, many = (alike.named(machines.c.machine_id, [name]) for name in ("VM-0017", "a" * 32))
     await goes_along(db, few, "machines_key")
+    coming = alike.coming(["VM-0017"])
+    await goes_along(db, coming, "machine_imports_by_state", "machine_import_lines_by_import")
     assert "lower" not in str(few)
     assert "lower" in str(many)

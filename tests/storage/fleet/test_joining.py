@@ -11,7 +11,14 @@ from actors.machine.policy import Policy, PolicyOverrides
 from storage.database.engine import Database
 from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
 from storage.fleet.changes import LimitsContradict, SecondPersonNeeded
-from storage.fleet.joining import AlreadyRegistered, Joining, Registered, apart
+from storage.fleet.joining import (
+    JUST_NOW_MS,
+    AlreadyRegistered,
+    Joining,
+    LooksLike,
+    Registered,
+    apart,
+)
 from storage.fleet.registry import Registry
 from storage.machines.store import SqlMachineStore
 from storage.tables import audit, machines
@@ -123,6 +130,30 @@ async def test_one_machine_that_is_wished_twice_joins_once(db: Database) -> None
     assert first == second
     assert isinstance(third, AlreadyRegistered)
     assert 1 == await _count(db, audit)
+
+
+async def test_of_two_that_look_alike_one_joins(db: Database) -> None:
+    """In one transaction or at another gateway a moment later; each once more is what it was. One
+    that joined long ago was found before, and an import has looked at all of its own at once.
+    """
+
+    async def joined(name: str, registry: Registry, *, unlike: bool = True, later: int = 0) -> str:
+        try:
+            await registry.register(
+                new_machine(name), actor="ann", now_ms=START_MS + later, unlike=unlike
+            )
+        except LooksLike as error:
+            return error.other
+        return "joined"
+
+    one, other = Registry(db), Registry(db)
+    assert ["joined", "VM-l", "joined"] == await asyncio.gather(
+        *(joined(name, one) for name in ("VM-l", "VM-I", "VM-2"))
+    )
+    assert "VM-l" == await joined("vm-L", other)
+    assert ["VM-2", "joined"] == [await joined(name, other) for name in ("vm-2", "VM-2")]
+    assert "joined" == await joined("vm-2", other, unlike=False)
+    assert "joined" == await joined("vm-L", other, later=JUST_NOW_MS)
 
 
 async def test_wishes_of_one_machine_are_kept_apart() -> None:

@@ -138,3 +138,8 @@ def span(now: dt.datetime, length: int = 28) -> dict[str, int]:
 def sold(of: Told) -> tuple[Cell, str]:
     """Return items and money."""
     return int(of["units"]), money(of, "sales")
+
+
+def day_of(d: int) -> str:
+    """Return a day as people write it; empty for none."""
+    return f"{d // 10_000}-{d // 100 % 100:02}-{d % 100:02}" if d else ""

@@ -14,6 +14,7 @@ from tests.e2e.console_calls import (
     Rows,
     Told,
     complete,
+    day_of,
     grouped,
     hkd,
     moment,
@@ -32,11 +33,6 @@ _STAGES = {
     "APPROVED": "were approved",
     "DELIVERED": "got their goods",
 }
-
-
-def day_of(d: int) -> str:
-    """Return a day as people write it; empty for none."""
-    return f"{d // 10_000}-{d // 100 % 100:02}-{d % 100:02}" if d else ""
 
 
 async def products(ask: Ask, now: dt.datetime) -> Expected:

@@ -16,6 +16,7 @@ from tests.e2e.console_calls import (
     Told,
     ago,
     complete,
+    day_of,
     grouped,
     hkd,
     moment,
@@ -112,6 +113,8 @@ async def today(ask: Ask, now: dt.datetime) -> Expected:
     )
     so_far = await ask("SalesService/GetDaySales", day=day, hour=now.hour)
     usual = await ask("SalesService/GetDaySales", day=day, hour=now.hour - 1)
+    year = await ask("SalesService/GetSales", by="SALES_BY_DAY", **span(now, 182))
+    by_day, said, numbers = _series(year, now)
     ages = Counter(
         next((name for name, most in AGES.items() if _age(one, now) < most), "older")
         for one in refunds["refunds"]
@@ -133,13 +136,14 @@ async def today(ask: Ask, now: dt.datetime) -> Expected:
                 (f"{line['key']}:00", *sold(line["now"]), *sold(line["before"]))
                 for line in hours["lines"]
             ],
+            "by-day": by_day,
             "red": [await _not_selling(ask, machine) for machine in red["machines"]],
             "work-items": _work_items(items),
             "refunds": _refunds(refunds, now),
             "ages": by_age,
             "reconciliations": _reconciliations(read),
         },
-        drawn=frozenset({"hours", "ages"}),
+        drawn=frozenset({"hours", "by-day", "ages"}),
         figures={
             "Machines not selling": f"{len(red['machines'])}{'+' * bool(red['next_page_token'])}",
             "Work items": str(len(items["work_items"])),
@@ -148,10 +152,12 @@ async def today(ask: Ask, now: dt.datetime) -> Expected:
         },
         pictures=[
             *(_hour(f"{hour:02}", by_hour.get(f"{hour:02}")) for hour in range(24)),
+            said,
             *(str(count) for _, count in by_age),
         ],
         says=[complete(so_far), f"Sold until {now.hour:02}:00 in HKD"],
         marks=[
+            numbers,
             f'<rect class="bar" x="0" y="14" width="{400 * _minor(one) // most}"',
             f'<rect class="usual" x="{400 * int(one["low"]["minor"]) // most}"',
         ],
@@ -185,6 +191,25 @@ async def _not_selling(ask: Ask, machine: Told) -> tuple[Cell, ...]:
         min(whole, default=moment(machine, "connection_changed_at")),
         ", ".join(kind for kind, _ in troubles),
         money(health, "cost_per_hour"),
+    )
+
+
+def _series(told: Told, now: dt.datetime) -> tuple[Rows, str, str]:
+    """Return the days of a year on which something was sold, what the picture says, and the numbers
+    of the one that can be zoomed.
+    """
+    of: dict[str, Told] = {}
+    backs = {str(ago(now, back)): back for back in range(1, 183)}
+    for line in told["lines"]:
+        now_and_before = ((line["key"], "now"), (str(ago(now, backs[line["key"]] + 182)), "before"))
+        of |= {day: line[name] for day, name in now_and_before if int(line[name]["units"])}
+    year = [str(ago(now, back)) for back in range(364, 0, -1)]
+    minors = ",".join(of[day]["sales"]["minor"] if day in of else "" for day in year)
+    most = grouped(hkd(_most(of.values())))
+    return (
+        [(day, *sold(of[day])) for day in sorted(of, reverse=True)],
+        f"sold on {len(of)} of 364 days, at most {most}",
+        f'data-first="{day_of(ago(now, 364))}" data-minors="{minors}" data-decimals="2"',
     )
 
 
@@ -259,6 +284,9 @@ async def machine(ask: Ask, now: dt.datetime) -> Expected:
     only = {"machine_ids": ["VM-1"], **span(now)}
     week = await ask("SalesService/GetSales", by="SALES_BY_WEEKDAY_HOUR", **only)
     time = await ask("SalesService/GetSellableTime", by="SALES_BY_WEEKDAY", **only)
+    days = span(now, 182)
+    year = await ask("SalesService/GetSales", by="SALES_BY_DAY", machine_ids=["VM-1"], **days)
+    by_day, said, numbers = _series(year, now)
     hours = [
         (WEEKDAYS[int(one["key"][0]) - 1], f"{one['key'][2:]}:00", *sold(one["now"]))
         for one in week["lines"]
@@ -283,6 +311,7 @@ async def machine(ask: Ask, now: dt.datetime) -> Expected:
             ],
             "work-items": _work_items(items),
             "refunds": _refunds(refunds, now),
+            "by-day": by_day,
             "week": [(*one,) for one in hours],
             "sellable": [_sellable(one) for one in time["lines"]],
             "vends": [_vend(one) for one in vends["vends"]],
@@ -290,7 +319,7 @@ async def machine(ask: Ask, now: dt.datetime) -> Expected:
                 (moment(one, "at"), one["text"], one["session_id"]) for one in events["events"]
             ],
         },
-        drawn=frozenset({"week"}),
+        drawn=frozenset({"week", "by-day"}),
         figures={
             "Mode": word(it["mode"], "MODE_"),
             "Code": word(it["code_status"], "CODE_STATUS_"),
@@ -305,7 +334,9 @@ async def machine(ask: Ask, now: dt.datetime) -> Expected:
         pictures=[
             *(_slot(one) for one in it["columns"]),
             *(f"{d} {at}: {n:,} items, {grouped(amount)}" for d, at, n, amount in hours),
+            said,
         ],
+        marks=[numbers],
         says=[
             complete(week),
             f"{it['store_name']} · {_state(it)} · {away} since {since}",

@@ -37,9 +37,12 @@ log = structlog.get_logger()
 ROUND_EVERY_S = 2.0
 COMPILE_EVERY_S = 15.0
 """Plans that another gateway took, machines that were moved to another district."""
-PLAYS_WAIT_MAX = 64
-PLAYS_PER_HOUR_MAX = 512
-"""Of one machine; what is beyond is told again by the machine, as totals."""
+PLAYS_WAIT_MAX = 256
+"""Of one machine: what it may tell in a quarter of an hour, while the database is away."""
+PLAYS_PER_HOUR_MAX = 1_024
+"""Of one machine: sixteen a minute, which is what the protocol lets it tell after a week without
+the net, and some. What is beyond is left out, and said: the machine does not tell it again.
+"""
 TOKEN_VALID_S = 6 * 3_600
 """A stream lives an hour, and the next one brings another token."""
 
@@ -72,6 +75,8 @@ class ScreenDesk:
         self._news: dict[MachineId, News] = {}
         self._plays: Counter[MachineId] = Counter()
         self._plays_hour = 0
+        self._flooding: set[MachineId] = set()
+        """Of whom something was left out in this hour."""
         self._recalled: tuple[str, ...] = ()
         self._wanted: dict[str, str] = {}
         self._compile_at = monotonic()
@@ -218,10 +223,12 @@ class ScreenDesk:
         hour = self._clock.now_ms() // 3_600_000
         if hour != self._plays_hour:
             self._plays, self._plays_hour = Counter(), hour
+            self._flooding.clear()
         plays = self._news.setdefault(machine_id, News()).plays
         key = (one.day, one.hour, one.manifest, one.item)
         if key not in plays:
             if len(plays) >= PLAYS_WAIT_MAX or self._plays[machine_id] >= PLAYS_PER_HOUR_MAX:
+                self._left_out(machine_id)
                 return
             self._plays[machine_id] += 1
         plays[key] = Play(
@@ -233,3 +240,9 @@ class ScreenDesk:
             times=one.times,
             shown_ms=one.shown_ms,
         )
+
+    def _left_out(self, machine_id: MachineId) -> None:
+        """Say it once an hour of each machine: who floods writes no flood of lines."""
+        if machine_id not in self._flooding:
+            self._flooding.add(machine_id)
+            log.warning("counts of plays are left out: more than fit", machine_id=machine_id)

@@ -11,17 +11,25 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from gateway.simulator import manifest as manifests
 from gateway.simulator.manifest import Manifest, NotRead
 
-COUNTS_MAX = 2_048
-"""Rows that are kept; the oldest that were told go first."""
+COUNTS_MAX = 8 * 24 * manifests.ITEMS_MAX
+"""Rows that are kept: those of a week without the net, and a day more, if every hour has all that
+a manifest may hold. The oldest that were told go first.
+"""
+TOLD_DAYS = 2
+"""Of so many days what was told is kept, because a stream may turn out to have been dead."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 Key = tuple[str, int, int, int]
 """Manifest, item, day as yyyymmdd, hour."""
+_DAY = 2
+_ALL_DAYS = "plays.json"
+"""Where an older version of this program kept the counts of all days."""
 
 
 class ScreenDisk:
@@ -48,12 +56,11 @@ class ScreenDisk:
                 self.shown = shown
         self.counts: dict[Key, tuple[int, int]] = {}
         self.untold: set[Key] = set()
-        for row in self._read("plays.json").get("counts", ()):
-            *key, times, shown_ms, told = row
-            where = (str(key[0]), int(key[1]), int(key[2]), int(key[3]))
-            self.counts[where] = (int(times), int(shown_ms))
-            if not told:
-                self.untold.add(where)
+        for place in sorted(folder.glob("plays*.json")):
+            self._read_counts(place.name)
+        if (folder / _ALL_DAYS).exists():
+            self._keep_counts(self.counts)
+            (folder / _ALL_DAYS).unlink()
 
     # --- files ---
 
@@ -115,23 +122,35 @@ class ScreenDisk:
 
     # --- counts ---
 
-    def count(self, plays: Mapping[Key, tuple[int, int]]) -> None:
-        """Add what was shown; it is on the disk when this returns. Raises OSError."""
+    def count(self, plays: Mapping[Key, tuple[int, int]]) -> int:
+        """Add what was shown; it is on the disk when this returns. Return how many rows had to go
+        that nobody was told of. Raises OSError.
+        """
         for key, (times, shown_ms) in plays.items():
             before = self.counts.get(key, (0, 0))
             self.counts[key] = (before[0] + times, before[1] + shown_ms)
             self.untold.add(key)
-        while len(self.counts) > COUNTS_MAX:
-            told = next((key for key in self.counts if key not in self.untold), None)
-            oldest = told or next(iter(self.counts))
-            del self.counts[oldest]
-            self.untold.discard(oldest)
-        self._keep_counts()
+        gone, lost = self._without_room(), 0
+        for key in gone:
+            del self.counts[key]
+            lost += key in self.untold
+            self.untold.discard(key)
+        self._keep_counts([*plays, *gone])
+        return lost
+
+    def _without_room(self) -> list[Key]:
+        days = sorted({key[_DAY] for key in self.counts})[-TOLD_DAYS:]
+        told = [key for key in self.counts if key not in self.untold]
+        over = [key for key in told if key[_DAY] not in days]
+        recent = [key for key in told if key[_DAY] in days]
+        too_many = max(0, len(self.counts) - len(over) - COUNTS_MAX)
+        untold = (key for key in self.counts if key in self.untold)
+        return [*over, *islice(chain(recent, untold), too_many)]
 
     def told(self, totals: Mapping[Key, tuple[int, int]]) -> None:
         """These totals were told; what was counted since is told again."""
         self.untold -= {key for key, total in totals.items() if self.counts.get(key) == total}
-        self._keep_counts()
+        self._keep_counts(totals)
 
     def not_told(self, keys: Iterable[Key]) -> None:
         """Nobody may have heard these: tell them again."""
@@ -143,9 +162,27 @@ class ScreenDisk:
         said = {"manifest": manifest, "recalled": sorted(recalled)}
         self._replace(self._folder / "shown.json", json.dumps(said).encode())
 
-    def _keep_counts(self) -> None:
-        rows = [[*key, *total, key not in self.untold] for key, total in self.counts.items()]
-        self._replace(self._folder / "plays.json", json.dumps({"counts": rows}).encode())
+    def _keep_counts(self, changed: Iterable[Key]) -> None:
+        """Write those days down on which something changed: not a whole week every few seconds."""
+        for day in {key[_DAY] for key in changed}:
+            place = self._folder / f"plays-{day}.json"
+            rows = [
+                [*key, *total, key not in self.untold]
+                for key, total in self.counts.items()
+                if key[_DAY] == day
+            ]
+            if rows:
+                self._replace(place, json.dumps({"counts": rows}).encode())
+            else:
+                place.unlink(missing_ok=True)
+
+    def _read_counts(self, name: str) -> None:
+        for row in self._read(name).get("counts", ()):
+            *key, times, shown_ms, told = row
+            where = (str(key[0]), int(key[1]), int(key[_DAY]), int(key[3]))
+            self.counts[where] = (int(times), int(shown_ms))
+            if not told:
+                self.untold.add(where)
 
     def _read(self, name: str) -> dict[str, Any]:
         try:

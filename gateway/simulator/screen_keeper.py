@@ -145,10 +145,12 @@ class ScreenKeeper:
                 case _:
                     return False
         try:
-            self.disk.count(counted)
+            lost = self.disk.count(counted)
         except OSError as error:
             self._log.error("a count cannot be written down", error=str(error))
             return False
+        if lost:
+            self._log.warning("the oldest counts had to go, untold: too long offline", rows=lost)
         return True
 
     # --- the one task ---

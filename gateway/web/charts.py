@@ -242,17 +242,21 @@ SPARK_WIDTH = 28 * SPARK_STEP
 
 
 def spark(of: Sequence[int | None]) -> str:
-    """Return the path of a small picture: a stroke for each day, from the ground up, none where
-    nothing is known. What is there is seen, however little it is.
+    """Return the path of a small picture of some days."""
+    return strokes(of, SPARK_STEP, SPARK_HEIGHT)
+
+
+def strokes(of: Sequence[int | None], step: int, height: int) -> str:
+    """Return a path: a stroke for each day, from the ground up, none where nothing is known. What
+    is there is seen, however little it is.
     """
     most = max((one for one in of if one is not None), default=0)
-    strokes = (
-        f"M{place * SPARK_STEP + 1} {SPARK_HEIGHT}v-{_spark_height(one, most)}"
+    return "".join(
+        f"M{place * step + 1} {height}v-{_stroke_height(one, most, height)}"
         for place, one in enumerate(of)
         if one is not None
     )
-    return "".join(strokes)
 
 
-def _spark_height(one: int, most: int) -> int:
-    return max(1, one * SPARK_HEIGHT // most) if most > 0 else 1
+def _stroke_height(one: int, most: int, height: int) -> int:
+    return max(1, one * height // most) if most > 0 else 1

@@ -40,6 +40,13 @@ NAMELESS = """
 """What somebody who hears the page would not know how to call."""
 
 
+DRAWN = """
+async canvas => {
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
+  return canvas.toDataURL();
+}"""
+"""What stands on a canvas, once it was drawn."""
 UNSOURCED = """
 [...document.querySelectorAll("figure")]
   .filter(one => one.querySelector("svg") && one.querySelectorAll(".sources a").length != 2)
@@ -161,6 +168,50 @@ async def test_nothing_serious_keeps_anybody_out(seen: Looking) -> None:
     for path in (*_paths(), "/moons"):
         await page.goto(seen.url + path)
         assert [] == await barriers(page), path
+    await context.close()
+
+
+async def test_days_are_looked_at_closer(seen: Looking) -> None:
+    """Where scripts run: by a button and by dragging, without anything that a page's rules forbid
+    and without a request to elsewhere; where none run, the same days stand there as a picture.
+    """
+    await seen.page.goto(seen.url)
+    assert await seen.page.locator("figure.series svg").first.is_visible()
+    assert 0 == await seen.page.locator("canvas").count()
+    browser_of = seen.context.browser
+    assert browser_of is not None
+    context = await browser_of.new_context()
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: complaints.append(line.text))
+    page.on("request", lambda one: seen.asked.append(one.url))
+    await _sign_in(seen, page)
+    for path in ("/", "/machines/VM-1"):
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.goto(seen.url + path)
+            figure = page.locator("figure.series").first
+            canvas = figure.locator("canvas")
+            await kept(page, f"console-zoom-{path.strip('/').replace('/', '-') or 'today'}-{width}")
+            assert width >= await page.evaluate("document.documentElement.scrollWidth")
+            assert not await figure.locator("svg").is_visible()
+            whole = await canvas.evaluate(DRAWN)
+            await figure.get_by_role("button", name="4 weeks").click()
+            closer = await canvas.evaluate(DRAWN)
+            await figure.get_by_role("button", name="All").click()
+            assert whole == await canvas.evaluate(DRAWN) != closer
+            await figure.evaluate("figure => figure.scrollIntoView({block: 'center'})")
+            over = await figure.locator(".u-over").bounding_box()
+            assert over is not None
+            middle = over["y"] + over["height"] / 2
+            await page.mouse.move(over["x"] + over["width"] * 0.5, middle)
+            await page.mouse.down()
+            await page.mouse.move(over["x"] + over["width"] * 0.9, middle, steps=4)
+            await page.mouse.up()
+            assert await canvas.evaluate(DRAWN) not in {whole, closer}
+    assert [] == complaints
+    assert [] == [url for url in seen.asked if not url.startswith(seen.url)]
     await context.close()
 
 

@@ -3,10 +3,12 @@ honest backend sells.
 """
 
 import asyncio
+import datetime as dt
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,15 @@ class Stand:
             f'body.showing #show img.up[src="/shown/{name}"]', timeout=HANGS_AFTER_MS
         )
 
+    async def shows_one_of(self, names: Collection[str]) -> None:
+        """Wait until the page shows one of these files, and see that it shows no other."""
+        shown = "[...document.querySelectorAll('body.showing #show img.up')].map(one => one.src)"
+        urls = [f"{self.url.rstrip('/')}/shown/{name}" for name in names]
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while not (there := await self.page.evaluate(shown)):
+                await asyncio.sleep(0.02)
+        assert set(there) <= set(urls)
+
     async def text(self) -> str:
         """Return what somebody reads on it."""
         return await self.page.inner_text("main")
@@ -91,7 +102,9 @@ async def failing(_url: str, _token: str, _most: int) -> bytes:
     raise OSError("no net")
 
 
-def manifest_of(files: Mapping[str, bytes]) -> tuple[str, bytes]:
+def manifest_of(
+    files: Mapping[str, bytes], ends: Mapping[str, int] | None = None
+) -> tuple[str, bytes]:
     """The name and the bytes of a manifest of pictures, one second each."""
     items = [
         {
@@ -103,7 +116,7 @@ def manifest_of(files: Mapping[str, bytes]) -> tuple[str, bytes]:
             "from_minute": 0,
             "to_minute": 1_440,
             "priority": 0,
-            "not_after_ms": END_MS,
+            "not_after_ms": (ends or {}).get(name, END_MS),
         }
         for name, content in files.items()
     ]
@@ -276,6 +289,79 @@ async def test_payment_interrupts_marketing_and_the_net_does_not(
         await stand.says("!document.body.classList.contains('showing')")
         await page.close()
     machine.stop()
+
+
+async def test_a_week_without_the_net(tmp_path: Path, chromium: Browser) -> None:
+    """Seven days of virtual time, the browser's and the machine's: the page is never loaded anew,
+    shows no error, shows what has not ended and nothing else, and what it showed is counted on
+    every day.
+    """
+    pictures = [gradient(one, one) for one in ((200, 0, 0), (0, 0, 200), (0, 200, 0))]
+    files = {sha256(one).hexdigest(): one for one in pictures}
+    ends = dict(zip(files, (END_MS - 5 * DAY_MS, END_MS - 2 * DAY_MS, END_MS), strict=True))
+    machine = LoopbackMachine(tmp_path, wait_ms=25_000, mode=pb.MODE_BOTH)
+    clock = {"ms": 0}
+    keeper = ScreenKeeper(
+        tmp_path / "screen", fetch=failing, now_ms=lambda: clock["ms"], say=lambda _: True
+    )
+    for name, content in files.items():
+        keeper.disk.put(name, content)
+    name, content = manifest_of(files, ends)
+    keeper.disk.show(read(content, name), content)
+    begun_ms = END_MS - 7 * DAY_MS
+    welcome = pb.Welcome(server_time_ms=begun_ms)
+    keeper.received(service_pb.ConnectResponse(welcome=welcome))
+    async with screen_served(machine, port=0, now_ms=machine._now_ms, shows=keeper) as url:
+        page = await chromium.new_page(viewport={"width": 540, "height": 960})
+        await page.clock.install()
+        stand = Stand(machine, page, url)
+        page.on("pageerror", lambda error: stand.complaints.append(str(error)))
+        await page.goto(url)
+        await stand.shows(next(iter(files)))
+        await page.evaluate("window.sameAsBefore = true")
+        machine.unplug()
+        await stand.view("OFFLINE")
+        await _all_are_shown(stand, list(files))
+        await _told(stand, partial(_counted, keeper, 0, len(files)))
+        for days in range(1, 7):
+            clock["ms"] = days * DAY_MS
+            await page.clock.fast_forward(DAY_MS)
+            left = [one for one in files if begun_ms + clock["ms"] < ends[one]]
+            await _all_are_shown(stand, left)
+            await _told(stand, partial(_counted, keeper, days, len(left)))
+            assert await page.evaluate("window.sameAsBefore")
+            assert "OFFLINE" == await page.evaluate("document.body.dataset.view")
+            assert [] == codes_in(await page.screenshot())
+        clock["ms"] = 7 * DAY_MS
+        await page.clock.fast_forward(DAY_MS)
+        await stand.says("!document.body.classList.contains('showing')")
+        machine.plug()
+        await stand.view("IDLE")
+        assert [] == stand.complaints
+        await page.close()
+    machine.stop()
+
+
+async def _all_are_shown(stand: Stand, names: Sequence[str]) -> None:
+    """Let each come to its turn."""
+    for _ in (*names, "once more"):
+        await stand.page.clock.fast_forward(1_000)
+        await stand.shows_one_of(names)
+
+
+async def _told(stand: Stand, holds: Callable[[], bool]) -> None:
+    """Let the page tell what it showed, as it does every five seconds while it hears its client."""
+    async with asyncio.timeout(HANGS_AFTER_S):
+        while not holds():
+            await stand.page.clock.fast_forward(5_000)
+            await asyncio.sleep(0.1)
+
+
+def _counted(keeper: ScreenKeeper, days: int, items: int) -> bool:
+    """Whether so many items were shown, so many days after the week began."""
+    at = dt.datetime.fromtimestamp(END_MS / 1_000, dt.UTC) - dt.timedelta(days=7 - days)
+    d = int(at.strftime("%Y%m%d"))
+    return items <= len({item for _, item, day, _ in keeper.disk.counts if day == d})
 
 
 @pytest.mark.parametrize(

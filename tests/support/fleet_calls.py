@@ -108,12 +108,12 @@ async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, list[str]
     return refused.value.code(), info.reason, [one.field for one in bad.field_violations]
 
 
-async def refunded(site: Site) -> str:
+async def refunded(site: Site, **changes: Any) -> str:
     """Have a payment arrive far too late, so that it is refunded at once, and Alipay refuse that;
     return the refund's id.
     """
     site.alipay.switch({"refund_refused": 1.0})
-    await registered(site)
+    await registered(site, **changes)
     machine = await site.registry.get("VM-1")  # type: ignore[arg-type]
     assert machine is not None
     await site.post(machine.notify_token, site.signed(gmt_payment=OLD))

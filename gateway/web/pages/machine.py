@@ -21,7 +21,7 @@ from gateway.office.v1 import (
     sales_service_pb2,
 )
 from gateway.v1 import machine_pb2 as wire
-from gateway.web import sales, sellable, waiting
+from gateway.web import sales, sellable, series, waiting
 from gateway.web.charts import shelf
 from gateway.web.pages.machines import state_of
 from gateway.web.tables import ACT, Amount, Form, Table, moment, money
@@ -36,7 +36,13 @@ async def machine(looking: Looking) -> ConsolePage:
     """Return the page of the machine that the path names. Raises Refused if there is none."""
     of = looking.name
     today = days.as_number(looking.local().date())
-    (found, health, vends, refunds, items, events), profile, week, time = await asyncio.gather(
+    (
+        (found, health, vends, refunds, items, events),
+        profile,
+        week,
+        time,
+        year,
+    ) = await asyncio.gather(
         looking.all(
             fleet_service_pb2.GetMachineRequest(machine_id=of),
             incident_service_pb2.GetMachineHealthRequest(machine_id=of),
@@ -48,8 +54,10 @@ async def machine(looking: Looking) -> ConsolePage:
         looking.attempt(machine_profile_service_pb2.GetMachineProfileRequest(machine_id=of)),
         looking.attempt(sales.last_days(today, sales_service_pb2.SALES_BY_WEEKDAY_HOUR, of)),
         looking.attempt(sellable.asked(today, sales_service_pb2.SALES_BY_WEEKDAY, of)),
+        looking.attempt(series.asked(today, of)),
     )
     sold, heats = sales.by_weekday_hour(week)
+    by_day, drawn = series.by_day(year, today)
     it = found.machine
     tables = (
         _troubles(health.troubles),
@@ -57,6 +65,7 @@ async def machine(looking: Looking) -> ConsolePage:
         waiting.work_items(items.work_items),
         waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
         sold,
+        by_day,
         sellable.time_to_sell(time, "Day", sellable.weekday),
         waiting.vends(vends.vends),
         _events(events.events),
@@ -80,6 +89,7 @@ async def machine(looking: Looking) -> ConsolePage:
             ),
             "profile": None if isinstance(profile, Missing) else profile.profile,
             "heats": heats,
+            "series": drawn,
             "weekdays": sales.WEEKDAYS,
             "sales_complete": sales.complete(week),
         },

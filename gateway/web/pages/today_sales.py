@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.office.v1 import sales_service_pb2 as wire
-from gateway.web import sales
+from gateway.web import sales, series
 from gateway.web.charts import Band, Pair, band, pairs
 from gateway.web.tables import Cell, Table, money
 from gateway.web.view import Looking, Missing
@@ -16,7 +16,8 @@ from storage.insight import days
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoldToday:
     """``figures``: what is sold so far, as text; ``bands``: by currency, where what was sold up to
-    the last full hour lies in what is usual by then; ``columns``: by currency, each hour.
+    the last full hour lies in what is usual by then; ``columns``: by currency, each hour;
+    ``days``: by currency, each day before this one.
     """
 
     tables: tuple[Table, ...]
@@ -24,6 +25,7 @@ class SoldToday:
     by_then: str
     bands: Mapping[str, Band]
     columns: Mapping[str, Sequence[Pair]]
+    days: Mapping[str, series.Series]
     complete: sales.Complete | None
     why: str = ""
 
@@ -34,8 +36,8 @@ async def sold_today(looking: Looking) -> SoldToday:
     """
     local = looking.local()
     day = days.as_number(local.date())
-    # The three answers may differ by what is told between them: each table is of one of them.
-    hours, so_far, usual = await asyncio.gather(
+    # The answers may differ by what is told between them: each table is of one of them.
+    hours, so_far, usual, year = await asyncio.gather(
         looking.attempt(
             wire.GetSalesRequest(
                 first_day=day,
@@ -46,12 +48,14 @@ async def sold_today(looking: Looking) -> SoldToday:
         ),
         looking.attempt(wire.GetDaySalesRequest(day=day, hour=local.hour)),
         _until(looking, day, local.hour - 1),
+        looking.attempt(series.asked(day)),
     )
+    by_day, drawn = series.by_day(year, day)
     told = [] if isinstance(so_far, Missing) else list(so_far.days)
     compared = [] if usual is None or isinstance(usual, Missing) else list(usual.days)
     by_then = f"{local.hour:02}:00"
     return SoldToday(
-        tables=(_usual(compared, by_then), sales.by_hour(hours)),
+        tables=(_usual(compared, by_then), sales.by_hour(hours), by_day),
         figures=[str(money(one.now.sales)) for one in told if one.now.units or one.now.sales.minor],
         by_then=by_then if compared else "",
         bands={
@@ -62,6 +66,7 @@ async def sold_today(looking: Looking) -> SoldToday:
             if one.weeks
         },
         columns={name: pairs(of) for name, of in sorted(sales.columns_of(hours).items())},
+        days=drawn,
         complete=sales.complete(so_far),
         why=so_far.why if isinstance(so_far, Missing) else "",
     )

@@ -26,11 +26,14 @@ KEY = b"k" * 32
 VM1 = MachineId("VM-1")
 
 
+@dataclass
 class Clock:
-    """Stands at noon."""
+    """Stands at noon, until somebody moves it."""
+
+    at_ms: int = NOON_MS
 
     def now_ms(self) -> int:
-        return NOON_MS
+        return self.at_ms
 
 
 @dataclass
@@ -47,12 +50,12 @@ class Front:
         return self.room
 
 
-def a_desk(db: Database) -> tuple[ScreenDesk, Screens]:
+def a_desk(db: Database, clock: Clock | None = None) -> tuple[ScreenDesk, Screens]:
     screens = Screens(db)
     made = ScreenDesk(
         screens=screens,
         assets=Assets(db),
-        clock=Clock(),
+        clock=clock or Clock(),
         key=KEY,
         url="http://gw/assets/",
         monotonic=lambda: 0.0,
@@ -146,10 +149,35 @@ async def test_what_was_said_is_merged_and_outlives_a_database_that_is_away(
     assert 3 == play.times
 
 
-async def test_a_flood_of_counts_has_an_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one machine, in what waits and in an hour; the others go on."""
+async def test_who_was_away_for_a_week_tells_all_of_it(db: Database) -> None:
+    """Sixteen counts a minute, as machines may: none is left out, for hours."""
     await some_machines(db, "VM-1")
-    desk, _ = a_desk(db)
+    clock, front = Clock(), Front()
+    desk, screens = a_desk(db, clock)
+    desk.opened(front, "")
+    await desk.once()
+    manifest = front.told[0].manifest_sha256
+    left = [
+        PlayCounted(manifest=manifest, item=item, day=20261129 + d, hour=hour, times=9, shown_ms=72)
+        for d in range(2)
+        for hour in range(24)
+        for item in range(64)
+    ]
+    while left:
+        some, left = left[:16], left[16:]
+        desk.said(VM1, Plays(counts=tuple(some)))
+        await desk.once()
+        clock.at_ms += 60_000
+    plays = await screens.plays("VM-1", after=(0, 0, "", -1), limit=9_999)
+    assert 2 * 24 * 64 == len(plays)
+
+
+async def test_a_flood_of_counts_has_an_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one machine, in what waits and in an hour; the others go on. It is said once an hour."""
+    await some_machines(db, "VM-1")
+    clock, said = Clock(), []
+    desk, _ = a_desk(db, clock)
+    monkeypatch.setattr(module.log, "warning", lambda text, **more: said.append((text, more)))
     monkeypatch.setattr(module, "PLAYS_WAIT_MAX", 3)
     monkeypatch.setattr(module, "PLAYS_PER_HOUR_MAX", 4)
     desk.said(VM1, Plays(counts=tuple(counted(item=item) for item in range(16))))
@@ -159,6 +187,11 @@ async def test_a_flood_of_counts_has_an_end(db: Database, monkeypatch: pytest.Mo
     assert 1 == len(desk._news[VM1].plays)
     desk.said(VM1, Plays(counts=(counted(9, item=0),)))
     assert 9 == next(iter(desk._news[VM1].plays.values())).times
+    told = ("counts of plays are left out: more than fit", {"machine_id": VM1})
+    assert [told] == said
+    clock.at_ms += 3_600_000
+    desk.said(VM1, Plays(counts=tuple(counted(item=item) for item in range(16))))
+    assert [told, told] == said
 
 
 async def test_the_task_goes_on_whatever_fails(

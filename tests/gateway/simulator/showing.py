@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +16,12 @@ def sha256_of(content: str) -> str:
 A = sha256_of("a")
 
 
-def a_manifest(*contents: str, **more: Any) -> tuple[str, bytes]:
-    """The name and the bytes of a manifest of these files, which are in their contents."""
+def a_manifest(
+    *contents: str, each: Mapping[str, Mapping[str, Any]] | None = None, **more: Any
+) -> tuple[str, bytes]:
+    """The name and the bytes of a manifest of these files, which are in their contents. ``more`` is
+    said of all of them, and ``each`` of some.
+    """
     items = [
         {
             "sha256": sha256_of(one),
@@ -30,6 +35,7 @@ def a_manifest(*contents: str, **more: Any) -> tuple[str, bytes]:
             "not_after_ms": END_MS,
         }
         | more
+        | dict((each or {}).get(one, {}))
         for one in contents
     ]
     content = json.dumps({"v": 1, "items": items, "offsets": [[0, 0]]}).encode()

@@ -84,6 +84,37 @@ def test_counts_have_an_end(tmp_path: Path) -> None:
     assert most == len(disk.counts)
     assert first in disk.counts
     assert second not in disk.counts
+    assert 2 == disk.count({(manifest.sha256, item, 20261201, 0): (1, 1) for item in range(2)})
+    assert first not in disk.counts
+    assert disk.counts == ScreenDisk(tmp_path).counts
+
+
+def test_what_was_told_is_kept_for_two_days(tmp_path: Path) -> None:
+    """Not longer, or the flash would be written full of it every few seconds."""
+    disk, manifest = with_files(tmp_path)
+    keys = [(manifest.sha256, 0, day, 0) for day in (20261129, 20261130, 20261201)]
+    for key in keys:
+        assert 0 == disk.count({key: (1, 1)})
+        disk.told(dict(disk.counts))
+    assert keys[1:] == list(disk.counts) == list(ScreenDisk(tmp_path).counts)
+    assert {"plays-20261130.json", "plays-20261201.json"} == {
+        one.name for one in tmp_path.glob("plays*")
+    }
+
+
+def test_counts_of_an_older_version_are_read(tmp_path: Path) -> None:
+    """From the one file in which it kept them."""
+    rows = [
+        ["m" * 64, 0, 20261129, 3, 2, 16_000, True],
+        ["m" * 64, 1, 20261130, 4, 1, 8_000, False],
+    ]
+    (tmp_path / "plays.json").write_text(json.dumps({"counts": rows}))
+    for _ in range(2):
+        disk = ScreenDisk(tmp_path)
+        expected = {("m" * 64, 0, 20261129, 3): (2, 16_000), ("m" * 64, 1, 20261130, 4): (1, 8_000)}
+        assert expected == disk.counts
+        assert {("m" * 64, 1, 20261130, 4)} == disk.untold
+        assert not (tmp_path / "plays.json").exists()
 
 
 def test_files_that_are_no_json_are_as_none(tmp_path: Path) -> None:

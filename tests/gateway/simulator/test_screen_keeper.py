@@ -216,6 +216,56 @@ async def test_counts_survive_an_outage_and_a_kill(tmp_path: Path) -> None:
         assert 2 == len((await stand.heard("play_counts")).play_counts.counts)
 
 
+HOUR_MS = 3_600_000
+A_WEEK_OF_HOURS = 168
+
+
+@pytest.mark.virtual_time
+async def test_a_week_without_the_net_loses_nothing(tmp_path: Path) -> None:
+    """In each hour all that has not ended is shown, and nothing else; once the net is back, after a
+    kill, each hour of each item is told with its totals, as fast as machines may tell.
+    """
+    ends = {name: SERVER_MS + days * DAY_MS for name, days in (("two", 2), ("five", 5))}
+    endless = [f"item {number}" for number in range(18)]
+    expected: dict[tuple[int, int, int], tuple[int, int]] = {}
+    async with standing(tmp_path) as stand:
+        stand.welcome()
+        name = stand.shelf.lay(
+            *ends, *endless, each={of: {"not_after_ms": ends[of]} for of in ends}
+        )
+        stand.update(name)
+        await stand.heard("screen_applied")
+        stand.online = False
+        for hour in range(A_WEEK_OF_HOURS):
+            now_ms = SERVER_MS + hour * HOUR_MS
+            shown = stand.keeper.playlist()
+            assert shown is not None
+            left = [of for of in (*ends, *endless) if now_ms < ends.get(of, END_MS)]
+            assert [sha256_of(of) for of in left] == [one["sha256"] for one in shown["items"]]
+            day = 20261130 if hour < 24 else 20261200 + hour // 24
+            plays = []
+            for one in shown["items"]:
+                play = {"manifest": name, "item": one["item"], "times": 1 + hour, "shown_ms": 8_000}
+                expected[one["item"], day, hour % 24] = (1 + hour, 8_000)
+                plays.append(play)
+            assert stand.keeper.played(plays)
+            stand.keeper.tell()
+            stand.now_ms += HOUR_MS
+        assert [] == stand.said
+    async with standing(tmp_path) as stand:
+        stand.welcome()
+        stand.update(name)
+        told: dict[tuple[int, int, int], tuple[int, int]] = {}
+        for _ in range(len(expected) // 16 + 2):
+            stand.said.clear()
+            await asyncio.sleep(60)
+            frames = [one.play_counts for one in stand.said if one.HasField("play_counts")]
+            assert len(frames) <= 1
+            for count in (count for frame in frames for count in frame.counts):
+                told[count.item, count.day, count.hour] = (count.times, count.shown_ms)
+    assert expected == told
+
+
 async def test_a_count_that_cannot_be_is_not_counted(tmp_path: Path) -> None:
     """Nor one of a time that nobody knows."""
     stand = Stand(tmp_path)

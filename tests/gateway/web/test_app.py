@@ -19,6 +19,7 @@ from tests.gateway.web.signed_in import HOST, a_browser, console_of, form_of, si
 from tests.support.fleet_calls import refunded, registered
 from tests.support.site import Site
 
+OUR_SCRIPT = r'<script src="/static/[A-Za-z./]+" defer></script>'
 PATHS = [path.replace("{name}", "VM-1") for path in app.PAGES]
 
 
@@ -33,7 +34,10 @@ async def test_every_page_is_there(site: Site) -> None:
             assert 200 == page.status_code, (path, page.text)
             assert "Complete until position" in page.text
             assert "Times are those of UTC" in page.text
-            assert not any(part in page.text for part in ("<script", " style=", '="http'))
+            assert not any(part in page.text for part in (" style=", '="http'))
+            scripts = re.findall(r"<script.*?</script>", page.text, re.DOTALL)
+            assert page.text.count("<script") == len(scripts)
+            assert all(re.fullmatch(OUR_SCRIPT, one) for one in scripts), scripts
             assert HEADERS.items() <= dict(page.headers).items()
 
 

@@ -1,13 +1,16 @@
 """Whatever people and machines write stands on the page as text."""
 
+from hashlib import sha256
+
 import pytest
 
 from gateway.web.asking import Person
 from gateway.web.people import Present
-from gateway.web.shown import Templates, static_files
+from gateway.web.shown import HERE, Templates, static_files
 from gateway.web.tables import Form, Instant, Link, Table
 from gateway.web.view import ConsolePage
 
+STATIC_UPLOT = HERE / "static" / "uplot"
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -111,3 +114,17 @@ def test_what_pages_load_is_ours() -> None:
         assert b"@import" not in content, name
         assert b"url(" not in content, name
         assert b"<script" not in content, name
+
+
+UPLOT = {
+    "LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+    "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+    "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+}
+"""Version 1.6.32, as ``npm pack uplot`` brings it."""
+
+
+def test_what_is_not_ours_is_as_it_was_published() -> None:
+    """With its licence, and nothing else of it."""
+    found = {one.name: sha256(one.read_bytes()).hexdigest() for one in STATIC_UPLOT.iterdir()}
+    assert UPLOT == found

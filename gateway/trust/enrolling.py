@@ -112,7 +112,7 @@ class Enrolling:
         if await self.certificates.came([here], now_ms=now_ms):
             self.denied()
             raise CallRefused(statuses.DENIED)
-        before = await self.certificates.kept(machine_id, asked.sha256)
+        before = await self.certificates.answered(machine_id, asked.sha256, shown=peer.serial)
         if before is not None:
             return issued(machine_id, before.chain)
         present = Certificate(

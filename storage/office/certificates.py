@@ -109,9 +109,15 @@ class Certificates:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def kept(self, machine_id: str, request_sha256: str) -> Certificate | None:
-        """Return what was issued for this very request, if it was."""
-        return await self._db.read(lambda connection: kept(connection, machine_id, request_sha256))
+    async def answered(
+        self, machine_id: str, request_sha256: str, *, shown: str
+    ) -> Certificate | None:
+        """Return what was issued for this very request of a machine that shows the certificate
+        ``shown``, by its serial, if it was. Who shows the answer has heard it, and asks anew.
+        """
+        return await self._db.read(
+            lambda connection: _answered(connection, machine_id, request_sha256, shown)
+        )
 
     async def renew(
         self, certificate: Certificate, present: Certificate, *, now_ms: int
@@ -239,12 +245,24 @@ def _from(one: Came) -> str:
     return f" from {one.address}" if one.address else ""
 
 
-def kept(connection: Connection, machine_id: str, request_sha256: str) -> Certificate | None:
-    """Return what was issued to the machine for this request."""
-    asked = select(machine_certificates).where(
-        _C.machine_id == machine_id, _C.request_sha256 == request_sha256
+def _answered(
+    connection: Connection, machine_id: str, request_sha256: str, shown: str
+) -> Certificate | None:
+    """Return what the machine was given for this request since it was given what it shows. A key
+    that stays may make the same request each time: what is older answered another one.
+    """
+    others = machine_certificates.alias("others")
+    since = select(others.c.generation).where(
+        others.c.machine_id == machine_id, others.c.serial == shown
     )
-    row = connection.execute(asked).one_or_none()
+    given = (
+        select(machine_certificates)
+        .where(_C.machine_id == machine_id, _C.request_sha256 == request_sha256)
+        .where(_C.generation > func.coalesce(since.scalar_subquery(), 0), ~is_denied())
+        .order_by(_C.generation.desc())
+        .limit(1)
+    )
+    row = connection.execute(given).one_or_none()
     return None if row is None else Certificate(**row._mapping)  # noqa: SLF001 - SQLAlchemy's own name for a row as a mapping
 
 
@@ -296,7 +314,9 @@ def _renew(
     # A gateway hears of a denial seconds after it was saved; a renewal would outlive it.
     if is_turned_away(connection, present.machine_id, present.serial):
         raise Denied
-    before = kept(connection, certificate.machine_id, certificate.request_sha256)
+    before = _answered(
+        connection, certificate.machine_id, certificate.request_sha256, present.serial
+    )
     if before is not None:
         return before
     whose = connection.scalar(select(_C.machine_id).where(_C.serial == present.serial))

@@ -72,6 +72,20 @@ async def test_a_token_buys_a_certificate_and_that_the_next(enroller: Enroller) 
     assert [2, 1] == [view.generation for view in views]
 
 
+async def test_a_machine_whose_key_stays_is_given_the_next_one_each_time(
+    enroller: Enroller,
+) -> None:
+    """RSA's signatures, and mbedTLS's, are the same each time, and so is the request."""
+    request = csr(key=KEY)
+    answer = await enroller.enrol(await enroller.token(), request)
+    for generation in (1, 2, 3):
+        views = await enroller.calls.enrolling.certificates.of("VM-1")
+        assert generation == len(views)
+        shown = Issued(answer.issued.certificate_chain.encode(), KEY_PEM)
+        assert views[0].serial == serial(shown)
+        answer = await enroller.renew(shown, request)
+
+
 async def _wrong(enroller: Enroller) -> Any:
     return enroller.enrol(WRONG, csr())
 

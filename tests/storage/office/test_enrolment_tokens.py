@@ -38,6 +38,18 @@ async def test_a_token_enrols_one_machine_once(db: Database) -> None:
     assert ["CreateEnrolmentToken", "MachineEnrolled"] == (await _actions(db))[-2:]
 
 
+async def test_a_machine_whose_key_stays_is_enrolled_anew_with_the_same_request(
+    db: Database,
+) -> None:
+    """Each token has its own answer, as often as it is asked for."""
+    await enrolled(db, "a1")
+    tokens = await token(db, "T2")
+    for serial in ("a2", "a9"):
+        again = certificate(serial, request_sha256="request a1")
+        assert "chain a2" == await tokens.use("T2", again, now_ms=NOW_MS)
+    assert TokenRefused.USED is await tokens.use("T2", certificate("a3"), now_ms=NOW_MS)
+
+
 async def test_the_secret_is_not_kept(db: Database) -> None:
     """Whoever reads the database enrols nothing."""
     await token(db)

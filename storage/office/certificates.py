@@ -38,6 +38,10 @@ LIVE_MAX = 16
 """So many certificates of one machine may be good at the same time; two or three are usual."""
 LATE_MS = 2_000
 """Who came longer ago than this waited for SQL, and others may have been heard before them."""
+ENROLLED_MAX = 100
+"""So many certificates of one machine that have not ended are kept at most when it is enrolled: each
+enrolment leaves one that is denied, which every gateway must know until it ends.
+"""
 BACKDATED_MS = 3_600_000
 """A certificate counts from so long before it was made, for clocks that are behind."""
 _C = machine_certificates.c
@@ -53,6 +57,10 @@ class Denied(Exception):
 
 class TooMany(Exception):
     """The machine has as many certificates as it may: it asked again and again with new keys."""
+
+
+class TooOften(Exception):
+    """The machine was enrolled again and again: nobody's gateways need know all that came of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +276,7 @@ def _answered(
 
 def add(connection: Connection, certificate: Certificate) -> Certificate:
     """Keep the machine's next certificate and return it with its generation; forget those that
-    have ended. Raises TooMany or NotInFleet.
+    have ended. Raises TooMany, TooOften or NotInFleet.
     """
     known = select(machines.c.machine_id).where(
         machines.c.machine_id == certificate.machine_id, machines.c.retired_at_ms.is_(None)
@@ -285,9 +293,11 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
     # Their denials first: without the certificate nobody knows when one has ended.
     forget_ended(connection, certificate.machine_id, now_ms=certificate.issued_at_ms)
     connection.execute(delete(machine_certificates).where(over))
-    there = select(func.count()).where(of_machine, ~is_denied())
-    if (connection.scalar(there) or 0) >= LIVE_MAX:
+    there = select(func.count()).select_from(machine_certificates).where(of_machine)
+    if (connection.scalar(there.where(~is_denied())) or 0) >= LIVE_MAX:
         raise TooMany
+    if certificate.enrolled_at_ms is not None and (connection.scalar(there) or 0) >= ENROLLED_MAX:
+        raise TooOften
     since: int | None = connection.scalar(select(func.max(_C.enrolled_at_ms)).where(of_machine))
     made = replace(
         certificate,

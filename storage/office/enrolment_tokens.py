@@ -108,7 +108,8 @@ class EnrolmentTokens:
     ) -> str | TokenRefused:
         """Keep the certificate that a token was used for, deny those that the machine had before,
         and return its chain. The same request again, after a lost answer, gets the chain that it
-        got before; another one USED. Of two at once one is first. Raises NotInFleet.
+        got before; another one USED. Of two at once one is first. Raises NotInFleet,
+        TooOften.
         """
         return await self._db.write(
             lambda connection: _use(connection, token_id, certificate, now_ms)

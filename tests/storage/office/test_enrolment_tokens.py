@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from storage.database.engine import Database
+from storage.office.certificates import ENROLLED_MAX, TooOften
 from storage.office.deeds import Deed, NotPossible, NotThere
 from storage.office.denials import Denials
 from storage.office.enrolment_tokens import (
@@ -109,3 +110,18 @@ async def test_a_check_keeps_nothing(db: Database) -> None:
     tokens = EnrolmentTokens(db)
     assert view == await tokens.issue(view, SECRET, "", deed, by="ann")
     assert TokenRefused.WRONG is await tokens.open("T1", SECRET, now_ms=0)
+
+
+async def test_a_machine_is_enrolled_a_hundred_times_within_a_life(db: Database) -> None:
+    """Whoever makes tokens all day fills no list that every gateway reads; nothing is denied for it
+    that is good, and the token is good again when a certificate has ended.
+    """
+    for number in range(ENROLLED_MAX):
+        await enrolled(db, f"a{number}", now_ms=NOW_MS + number)
+    late = NOW_MS + 30 * DAY_MS
+    tokens = await token(db, "T", now_ms=late)
+    for _ in range(2):
+        with pytest.raises(TooOften):
+            await tokens.use("T", certificate("b", issued_at_ms=late - 1), now_ms=late - 1)
+        assert ENROLLED_MAX - 1 == len(await Denials(db).names())
+    assert "chain b" == await tokens.use("T", certificate("b", issued_at_ms=late), now_ms=late)

@@ -39,8 +39,8 @@ LIVE_MAX = 16
 LATE_MS = 2_000
 """Who came longer ago than this waited for SQL, and others may have been heard before them."""
 ENROLLED_MAX = 100
-"""So many certificates of one machine that have not ended are kept at most when it is enrolled: each
-enrolment leaves one that is denied, which every gateway must know until it ends.
+"""So many of one machine that have not ended are kept at most when it is enrolled: each enrolment
+leaves one that is denied, which every gateway must know until it ends.
 """
 BACKDATED_MS = 3_600_000
 """A certificate counts from so long before it was made, for clocks that are behind."""

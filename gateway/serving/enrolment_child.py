@@ -14,7 +14,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -197,8 +197,13 @@ def bound_memory(more: int) -> int | None:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return None
-    has = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmData:"))
-    most = has * 1024 + more
+    lines = (line.split() for line in status.splitlines())
+    has = next((int(words[1]) for words in lines if words[:1] == ["VmData:"]), None)
+    if has is None:
+        return None
+    most, given = has * 1024 + more, resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if given != resource.RLIM_INFINITY:  # to ask for more than was given is an error
+        most = min(most, given)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     return most
 
@@ -219,10 +224,11 @@ def _be_the_first_to_die() -> None:
         ctypes.CDLL(None).mallopt(-8, 1)
 
 
-def _listen_to_the_gateway(renewed: NewerKeys, desk: Path) -> None:
+def _listen_to_the_gateway(renewed: NewerKeys, task: Task) -> None:
     """Take newer keys; end with the gateway, however that ended, and leave no socket of its."""
     for line in sys.stdin.buffer:
         renewed.give(msgspec.json.decode(line, type=Keys))
+    desk = Path(task.desk)
     with suppress(OSError):
         desk.unlink(missing_ok=True)
         desk.parent.rmdir()
@@ -254,14 +260,30 @@ async def serve() -> None:
     sys.unraisablehook = _told(sys.unraisablehook)
     async with desk_at(task.desk) as desk:
         try:
-            _server, port = await opened(task, desk, renewed=renewed)
+            server, port = await opened(task, desk, renewed=renewed)
         except RuntimeError:  # gRPC does not say why
-            port = 0
+            _say(Opened(port=0))
+            return
         bound_memory(task.memory_more_max)
-        sys.stdout.buffer.write(msgspec.json.encode(Opened(port=port)) + b"\n")
-        sys.stdout.buffer.flush()
-        if port:
-            await asyncio.to_thread(_listen_to_the_gateway, renewed, Path(task.desk))
+        _say(Opened(port=port))
+        await _until_over(server, asyncio.to_thread(_listen_to_the_gateway, renewed, task))
+
+
+def _say(opened: Opened) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(opened) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+async def _until_over(server: grpc.aio.Server, listening: Coroutine[Any, Any, None]) -> None:
+    """Serve until the gateway is gone. gRPC ends a server whose own work failed, for example
+    because no memory was left, and tells nobody: then the process dies, and another one begins.
+    """
+    ended = asyncio.create_task(server.wait_for_termination())
+    heard = asyncio.create_task(listening)
+    await asyncio.wait((ended, heard), return_when=asyncio.FIRST_COMPLETED)
+    if heard.done():
+        heard.result()
+    _die()
 
 
 def main() -> None:

@@ -39,6 +39,8 @@ LIVED_S = 60.0
 """Who lived for so long is no second failure of a row."""
 LOOK_EVERY_S = 5.0
 """How often newer keys are looked for."""
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_", "PYTHON", "GRPC_", "COV")
+"""How variables begin that the process needs. Others may be settings, and hold passwords."""
 _SAID_MAX = 500
 _READ_MAX = 4_096
 _READ_EVERY_S = 0.1
@@ -109,7 +111,7 @@ class EnrolmentDoor:
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
-            env=os.environ | {QUIET: os.environ.get(QUIET, "ERROR")},
+            env=_environment(),
             # Ctrl-C is for the gateway; the child ends when its standard input does.
             start_new_session=True,
         )
@@ -195,6 +197,11 @@ class _NotOpened(Exception):
     def __init__(self, sentence: str, *, refused: bool = False) -> None:
         super().__init__(sentence)
         self.refused = refused
+
+
+def _environment() -> dict[str, str]:
+    needed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    return {QUIET: "ERROR"} | needed
 
 
 def keys_of(tls: Tls | None) -> Keys | None:

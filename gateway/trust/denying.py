@@ -28,11 +28,15 @@ class Denying:
     names: Callable[[], Awaitable[Iterable[tuple[str, str, str]]]]
     changed: Callable[[], None]
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _untold: bool = False
 
     async def look(self) -> None:
         """Ask once. Raises StoreError."""
         if self.denied.set(await self.names()):
+            self._untold = True
+        if self._untold:
             self.changed()
+            self._untold = False
 
     def wake(self) -> None:
         """Somebody has denied or allowed: ask now."""
@@ -46,6 +50,8 @@ class Denying:
                 await self.look()
             except StoreError as error:
                 _log.warning("who is denied cannot be asked, what is known stays", error=str(error))
+            except Exception:  # noqa: BLE001 - whatever it is, who is denied must be asked for again
+                _log.exception("who is denied was not told to all doors, they are told again")
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._wake.wait()

@@ -21,6 +21,7 @@ ASKED_AT_ONCE = 500
 WAITING_MAX = 40_000
 """More than a gateway has streams; beyond it the one that has waited longest is let go."""
 AGAIN_AFTER_S = 2.0
+_NAMED_MAX = 10
 
 
 def came_of(machine_id: str, peer: Peer, *, at_ms: int, address: str) -> Came:
@@ -63,7 +64,7 @@ class Doubles:
         """Ask about those that came, until none waits. Raises StoreError, and then they wait on."""
         while self._waiting:
             asked = dict(list(self._waiting.items())[:ASKED_AT_ONCE])
-            denied = await self.ask(tuple(asked.values()), self.clock.now_ms())
+            denied = await self._judged(tuple(asked.values()))
             for key, one in asked.items():
                 if self._waiting.get(key) is one:
                     del self._waiting[key]
@@ -71,6 +72,21 @@ class Doubles:
                 said = "machines came with certificates that were left behind, and are denied"
                 _log.error(said, machines=denied)
                 self.found()
+
+    async def _judged(self, asked: Collection[Came]) -> list[str]:
+        """Return of whom something was denied. One that nobody can judge, because of a defect of
+        ours, keeps none of the others waiting.
+        """
+        try:
+            return await self.ask(asked, self.clock.now_ms())
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the others are looked at
+            machines = sorted({one.machine_id for one in asked})
+            _log.exception("who came cannot be judged", machines=machines[:_NAMED_MAX])
+        if len(asked) == 1:
+            return []
+        return [machine for one in asked for machine in await self._judged((one,))]
 
     async def run(self) -> None:
         """Look whenever a machine has come."""

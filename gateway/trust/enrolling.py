@@ -34,6 +34,7 @@ from storage.office.certificates import (
     Denied,
     NotInFleet,
     TooMany,
+    TooOften,
 )
 from storage.office.enrolment_tokens import EnrolmentTokens, TokenRefused
 
@@ -96,6 +97,8 @@ class Enrolling:
             chain = await self.tokens.use(read.token_id, made, now_ms=now_ms)
         except NotInFleet:
             raise CallRefused(refusals.NOT_IN_FLEET.about(machine_id=machine_id)) from None
+        except TooOften:
+            raise CallRefused(refusals.ENROLLED_TOO_OFTEN.about(machine_id=machine_id)) from None
         if isinstance(chain, TokenRefused):
             raise CallRefused(_REFUSED[chain])
         self.denied()  # What it had before is denied.
@@ -112,7 +115,7 @@ class Enrolling:
         if await self.certificates.came([here], now_ms=now_ms):
             self.denied()
             raise CallRefused(statuses.DENIED)
-        before = await self.certificates.kept(machine_id, asked.sha256)
+        before = await self.certificates.answered(machine_id, asked.sha256, shown=peer.serial)
         if before is not None:
             return issued(machine_id, before.chain)
         present = Certificate(

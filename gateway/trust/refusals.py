@@ -49,6 +49,15 @@ TOO_MANY_CERTIFICATES = Refusal(
     ),
     retry_after_ms=3_600_000,
 )
+ENROLLED_TOO_OFTEN = Refusal(
+    code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+    reason="ENROLLED_TOO_OFTEN",
+    message=(
+        "machine {machine_id} was enrolled a hundred times, and none of those certificates has "
+        "ended: come back with the same token when one has; what it has now stays good"
+    ),
+    retry_after_ms=3_600_000,
+)
 NO_CERTIFICATE = Refusal(
     code=grpc.StatusCode.UNAUTHENTICATED,
     reason="NO_CERTIFICATE",

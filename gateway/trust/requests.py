@@ -18,6 +18,15 @@ from cryptography.x509.oid import NameOID
 from gateway.trust.authority import CannotIssue, PublicKey, require_strong
 
 LENGTH_MAX = 8_192
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises, which has no kind of error in common."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,7 @@ def requested(pem: str, machine_id: str, domain: str) -> Requested:
         is_signed = request.is_signature_valid
         extensions = request.extensions
         subject = request.subject
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except _UNREADABLE:
         raise CannotIssue("it is no certificate request (PKCS #10) in PEM") from None
     if not is_signed:
         raise CannotIssue("it is not signed by the key that is in it")

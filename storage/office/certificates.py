@@ -38,6 +38,10 @@ LIVE_MAX = 16
 """So many certificates of one machine may be good at the same time; two or three are usual."""
 LATE_MS = 2_000
 """Who came longer ago than this waited for SQL, and others may have been heard before them."""
+ENROLLED_MAX = 100
+"""So many of one machine that have not ended are kept at most when it is enrolled: each enrolment
+leaves one that is denied, which every gateway must know until it ends.
+"""
 BACKDATED_MS = 3_600_000
 """A certificate counts from so long before it was made, for clocks that are behind."""
 _C = machine_certificates.c
@@ -53,6 +57,10 @@ class Denied(Exception):
 
 class TooMany(Exception):
     """The machine has as many certificates as it may: it asked again and again with new keys."""
+
+
+class TooOften(Exception):
+    """The machine was enrolled again and again: nobody's gateways need know all that came of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +117,15 @@ class Certificates:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def kept(self, machine_id: str, request_sha256: str) -> Certificate | None:
-        """Return what was issued for this very request, if it was."""
-        return await self._db.read(lambda connection: kept(connection, machine_id, request_sha256))
+    async def answered(
+        self, machine_id: str, request_sha256: str, *, shown: str
+    ) -> Certificate | None:
+        """Return what was issued for this very request of a machine that shows the certificate
+        ``shown``, by its serial, if it was. Who shows the answer has heard it, and asks anew.
+        """
+        return await self._db.read(
+            lambda connection: _answered(connection, machine_id, request_sha256, shown)
+        )
 
     async def renew(
         self, certificate: Certificate, present: Certificate, *, now_ms: int
@@ -239,18 +253,30 @@ def _from(one: Came) -> str:
     return f" from {one.address}" if one.address else ""
 
 
-def kept(connection: Connection, machine_id: str, request_sha256: str) -> Certificate | None:
-    """Return what was issued to the machine for this request."""
-    asked = select(machine_certificates).where(
-        _C.machine_id == machine_id, _C.request_sha256 == request_sha256
+def _answered(
+    connection: Connection, machine_id: str, request_sha256: str, shown: str
+) -> Certificate | None:
+    """Return what the machine was given for this request since it was given what it shows. A key
+    that stays may make the same request each time: what is older answered another one.
+    """
+    others = machine_certificates.alias("others")
+    since = select(others.c.generation).where(
+        others.c.machine_id == machine_id, others.c.serial == shown
     )
-    row = connection.execute(asked).one_or_none()
+    given = (
+        select(machine_certificates)
+        .where(_C.machine_id == machine_id, _C.request_sha256 == request_sha256)
+        .where(_C.generation > func.coalesce(since.scalar_subquery(), 0), ~is_denied())
+        .order_by(_C.generation.desc())
+        .limit(1)
+    )
+    row = connection.execute(given).one_or_none()
     return None if row is None else Certificate(**row._mapping)  # noqa: SLF001 - SQLAlchemy's own name for a row as a mapping
 
 
 def add(connection: Connection, certificate: Certificate) -> Certificate:
     """Keep the machine's next certificate and return it with its generation; forget those that
-    have ended. Raises TooMany or NotInFleet.
+    have ended. Raises TooMany, TooOften or NotInFleet.
     """
     known = select(machines.c.machine_id).where(
         machines.c.machine_id == certificate.machine_id, machines.c.retired_at_ms.is_(None)
@@ -267,9 +293,11 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
     # Their denials first: without the certificate nobody knows when one has ended.
     forget_ended(connection, certificate.machine_id, now_ms=certificate.issued_at_ms)
     connection.execute(delete(machine_certificates).where(over))
-    there = select(func.count()).where(of_machine, ~is_denied())
-    if (connection.scalar(there) or 0) >= LIVE_MAX:
+    there = select(func.count()).select_from(machine_certificates).where(of_machine)
+    if (connection.scalar(there.where(~is_denied())) or 0) >= LIVE_MAX:
         raise TooMany
+    if certificate.enrolled_at_ms is not None and (connection.scalar(there) or 0) >= ENROLLED_MAX:
+        raise TooOften
     since: int | None = connection.scalar(select(func.max(_C.enrolled_at_ms)).where(of_machine))
     made = replace(
         certificate,
@@ -296,7 +324,9 @@ def _renew(
     # A gateway hears of a denial seconds after it was saved; a renewal would outlive it.
     if is_turned_away(connection, present.machine_id, present.serial):
         raise Denied
-    before = kept(connection, certificate.machine_id, certificate.request_sha256)
+    before = _answered(
+        connection, certificate.machine_id, certificate.request_sha256, present.serial
+    )
     if before is not None:
         return before
     whose = connection.scalar(select(_C.machine_id).where(_C.serial == present.serial))

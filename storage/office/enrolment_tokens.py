@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from storage.books.audit_rows import Actor, write_audit_row
 from storage.database.engine import Database
-from storage.office.certificates import Certificate, add, end_older, kept
+from storage.office.certificates import Certificate, add, end_older
 from storage.office.deeds import Deed, DeedPlan, Detail, NotThere, check_in_fleet, do
-from storage.tables import enrolment_tokens, machines
+from storage.tables import enrolment_tokens, machine_certificates, machines
 
 WRONG_TRIES_MAX = 5
 _C = enrolment_tokens.c
@@ -108,7 +108,8 @@ class EnrolmentTokens:
     ) -> str | TokenRefused:
         """Keep the certificate that a token was used for, deny those that the machine had before,
         and return its chain. The same request again, after a lost answer, gets the chain that it
-        got before; another one USED. Of two at once one is first. Raises NotInFleet.
+        got before; another one USED. Of two at once one is first. Raises NotInFleet,
+        TooOften.
         """
         return await self._db.write(
             lambda connection: _use(connection, token_id, certificate, now_ms)
@@ -145,9 +146,14 @@ def _use(
     if row is None:
         return TokenRefused.WRONG
     if row.serial is not None:
-        before = kept(connection, certificate.machine_id, certificate.request_sha256)
-        same = before is not None and before.serial == row.serial
-        return before.chain if before is not None and same else TokenRefused.USED
+        of = machine_certificates.c
+        answer = select(of.chain).where(
+            of.serial == row.serial,
+            of.machine_id == certificate.machine_id,
+            of.request_sha256 == certificate.request_sha256,
+        )
+        chain: str | None = connection.scalar(answer)
+        return TokenRefused.USED if chain is None else chain
     said = f"token {token_id} by {row.issued_by}, certificate {certificate.serial}"
     ended = end_older(connection, certificate.machine_id, now_ms=now_ms)
     add(connection, replace(certificate, enrolled_at_ms=now_ms))

@@ -79,3 +79,17 @@ def test_memory_beyond_the_bound_is_refused() -> None:
     done = subprocess.run([sys.executable, "-c", tried], capture_output=True, text=True, check=True)
     assert "True\n" == done.stdout
     assert resource.RLIM_INFINITY == resource.getrlimit(resource.RLIMIT_DATA)[0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what it has")
+def test_where_less_memory_may_be_had_that_is_the_bound() -> None:
+    """Whoever started the gateway has bounded it, for all that it starts; no more can be asked."""
+    tried = (
+        "import resource\n"
+        "from gateway.serving.enrolment_child import bound_memory\n"
+        "most = 512 * 1024 * 1024\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (most, most))\n"
+        "print(bound_memory(2 * most) == most == resource.getrlimit(resource.RLIMIT_DATA)[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", tried], capture_output=True, text=True, check=True)
+    assert "True\n" == done.stdout

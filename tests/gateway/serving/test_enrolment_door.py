@@ -152,6 +152,44 @@ async def test_one_that_is_killed_is_followed_by_another() -> None:
             assert b"token of ipv4:127.0.0.1" == await door.enrol()
 
 
+_ENDS_SERVING = """
+import asyncio
+from gateway.serving import enrolment_child
+
+opened = enrolment_child.opened
+
+async def opened_and_ended(*given, **named):
+    server, port = await opened(*given, **named)
+    ending = asyncio.get_running_loop().create_task(server.stop(0))
+    ending.add_done_callback(lambda _: None)
+    return server, port
+
+enrolment_child.opened = opened_and_ended
+enrolment_child.main()
+"""
+
+
+async def test_one_whose_server_ended_is_followed_by_another() -> None:
+    """One whose call failed for want of memory is ended by gRPC; its process would go on, deaf."""
+    async with _door(program=(sys.executable, "-c", _ENDS_SERVING)) as door:
+        await until(lambda: len(door.deaths) > 1)
+
+
+async def test_its_environment_has_no_secret_of_the_gateway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Settings may stand in variables, the database's password among them."""
+    names = ("VENDGATE_DATABASE__URL", "PGPASSWORD", "RAY_AUTH_TOKEN")
+    for name in names:
+        monkeypatch.setenv(name, "secret")
+    said = (
+        f"import os; raise SystemExit('has ' + str([one for one in {names} if one in os.environ]))"
+    )
+    with pytest.raises(ListenRefused, match=r"has \[\]"):
+        async with _door(program=(sys.executable, "-c", said)):
+            pass
+
+
 async def test_newer_keys_are_shown_from_the_next_handshake_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.trust.authority import EARLIER
 from gateway.trust.certificate_calls import ONE_PER_MINUTE, Attempts, address_of
 from gateway.trust.strangers import ALL_PER_S, REFUSED_AFTER_S
+from storage.office import certificates
 from storage.office.certificates import BACKDATED_MS, LIVE_MAX
 from storage.office.enrolment_tokens import WRONG_TRIES_MAX
 from storage.tables import machines
@@ -70,6 +71,20 @@ async def test_a_token_buys_a_certificate_and_that_the_next(enroller: Enroller) 
     assert chains[0] != issued.certificate_chain
     views = await enroller.calls.enrolling.certificates.of("VM-1")
     assert [2, 1] == [view.generation for view in views]
+
+
+async def test_a_machine_whose_key_stays_is_given_the_next_one_each_time(
+    enroller: Enroller,
+) -> None:
+    """RSA's signatures, and mbedTLS's, are the same each time, and so is the request."""
+    request = csr(key=KEY)
+    issued = (await enroller.enrol(await enroller.token(), request)).issued
+    for generation in (1, 2, 3):
+        views = await enroller.calls.enrolling.certificates.of("VM-1")
+        assert generation == len(views)
+        shown = Issued(issued.certificate_chain.encode(), KEY_PEM)
+        assert views[0].serial == serial(shown)
+        issued = (await enroller.renew(shown, request)).issued
 
 
 async def _wrong(enroller: Enroller) -> Any:
@@ -220,6 +235,17 @@ async def test_a_machine_that_was_retired_gets_nothing(enroller: Enroller) -> No
     await site.database.write(lambda connection: connection.execute(gone))
     for ask in (enroller.renew(shown, csr()), enroller.enrol(token, csr())):
         assert "NOT_IN_FLEET" == (await refusal(ask))[1]
+
+
+async def test_a_machine_that_is_enrolled_again_and_again_is_told_so(
+    enroller: Enroller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has stays good."""
+    monkeypatch.setattr(certificates, "ENROLLED_MAX", 1)
+    shown = await first(enroller)
+    asked = enroller.enrol(await enroller.token(), csr())
+    assert "ENROLLED_TOO_OFTEN" == (await refusal(asked))[1]
+    await next_of(enroller, shown)
 
 
 async def test_while_sql_is_away_nothing_is_given(enroller: Enroller) -> None:

@@ -73,3 +73,23 @@ async def test_while_sql_is_away_who_was_denied_stays_denied() -> None:
     await asyncio.sleep(3)
     assert not sql.denying.denied.machine("VM-1")
     running.cancel()
+
+
+@pytest.mark.virtual_time
+async def test_a_door_that_fails_is_told_again() -> None:
+    """And who is denied is asked for as before: a defect of one door lets nobody stay for ever."""
+    sql, failures = Sql(), [ValueError(), ValueError()]
+
+    def close() -> None:
+        if failures:
+            raise failures.pop()
+        sql.close()
+
+    sql.denying.changed = close
+    running = asyncio.create_task(sql.denying.run())
+    await asyncio.sleep(60)
+    assert 1 == sql.closed
+    sql.names = [("MACHINE", "VM-2", "")]
+    await asyncio.sleep(60)
+    assert (2, True) == (sql.closed, sql.denying.denied.machine("VM-2"))
+    running.cancel()

@@ -68,3 +68,24 @@ async def test_while_sql_is_away_they_wait() -> None:
     await asyncio.sleep(3)
     assert [["a"]] == sql.asked
     running.cancel()
+
+
+@pytest.mark.virtual_time
+async def test_one_that_nobody_can_judge_keeps_no_other_from_being_found() -> None:
+    """It is in the log; those beside it, and those after it, are asked about."""
+    sql = Sql()
+
+    async def ask(several: Collection[Came], now_ms: int) -> list[str]:
+        if any(one.serial == "odd" for one in several):
+            raise ValueError("nobody thought of that")
+        return await sql.ask(several, now_ms)
+
+    sql.doubles.ask = ask
+    running = asyncio.create_task(sql.doubles.run())
+    for serial in ("a", "odd", "b"):
+        sql.doubles.came("VM-1", Peer(name="", serial=serial), "here")
+    await asyncio.sleep(60)
+    sql.doubles.came("VM-1", Peer(name="", serial="c"), "here")
+    await asyncio.sleep(60)
+    assert [["a"], ["b"], ["c"]] == sql.asked
+    running.cancel()

@@ -1,11 +1,13 @@
 """What of a machine's certificate request is believed."""
 
+import base64
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
 
 from gateway.trust.authority import CannotIssue
 from gateway.trust.requests import LENGTH_MAX, requested
@@ -67,6 +69,25 @@ def test_a_request_names_nothing_or_the_machine(asked: str) -> None:
 def test_whatever_names_anybody_else_is_refused(asked: str, said: str) -> None:
     """It is not corrected: whoever made it believes that it would be granted."""
     assert said in refused(asked)
+
+
+@pytest.mark.parametrize("name", [b"\xa3\x00", b"\xa5\x00"])
+def test_names_of_kinds_that_nobody_reads_are_refused(name: bytes) -> None:
+    """X.400 addresses and parties of EDI, which the library raises something of its own for."""
+    names = bytes((0x30, len(name))) + name
+    of_them = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, names)
+    assert "no certificate request" in refused(csr(x509.Name([]), of_them))
+
+
+def test_a_request_of_another_version_is_refused() -> None:
+    """There is one."""
+    der = x509.load_pem_x509_csr(csr().encode()).public_bytes(Encoding.DER)
+    later = der.replace(b"\x02\x01\x00", b"\x02\x01\x01", 1)
+    text = base64.encodebytes(later).decode()
+    kind = "CERTIFICATE REQUEST"
+    assert "no certificate request" in refused(
+        f"-----BEGIN {kind}-----\n{text}-----END {kind}-----\n"
+    )
 
 
 def test_a_request_that_its_key_did_not_sign_is_refused() -> None:

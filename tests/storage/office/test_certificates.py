@@ -51,8 +51,37 @@ async def test_a_renewal_is_the_next_generation(db: Database) -> None:
     again = certificate("other", request_sha256="request a2")
     made = await certificates.renew(again, certificate("a1"), now_ms=NOW_MS)
     assert ("a2", 2) == (made.serial, made.generation)
-    assert made == await certificates.kept("VM-1", "request a2")
+    assert made == await certificates.answered("VM-1", "request a2", shown="a1")
     assert ["a2", "a1"] == [one.serial for one in await certificates.of("VM-1")]
+
+
+async def test_a_machine_whose_key_stays_renews_with_the_same_request(db: Database) -> None:
+    """Its requests are the same bytes each time; who shows the answer to one has heard it."""
+    certificates = await enrolled(db)
+    shown = "a1"
+    for number in (2, 3, 4):
+        made = [
+            await certificates.renew(
+                certificate(f"a{number}{tried}", request_sha256="request a1"),
+                certificate(shown),
+                now_ms=NOW_MS,
+            )
+            for tried in "xy"  # the answer is lost at first
+        ]
+        assert [number, number] == [one.generation for one in made]
+        shown = made[0].serial
+        assert [] == await certificates.came([came(shown)], now_ms=NOW_MS)
+    assert ["a4x", "a3x", "a2x", "a1"] == [one.serial for one in await certificates.of("VM-1")]
+
+
+async def test_no_older_certificate_is_the_answer_to_a_renewal(db: Database) -> None:
+    """A machine that has two keys in turn would be sent back to what it has left, as a copy is."""
+    certificates = await enrolled(db)
+    assert 2 == await _renewed(certificates, "a2", by="a1")
+    made = await certificates.renew(
+        certificate("a3", request_sha256="request a1"), certificate("a2"), now_ms=NOW_MS
+    )
+    assert ("a3", 3) == (made.serial, made.generation)
 
 
 async def test_a_machine_may_use_what_it_used_last_and_what_is_newest(db: Database) -> None:

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from storage.database.engine import Database
+from storage.office.certificates import ENROLLED_MAX, TooOften
 from storage.office.deeds import Deed, NotPossible, NotThere
 from storage.office.denials import Denials
 from storage.office.enrolment_tokens import (
@@ -36,6 +37,18 @@ async def test_a_token_enrols_one_machine_once(db: Database) -> None:
     assert "chain a1" == await tokens.use("T1", again, now_ms=NOW_MS)
     assert TokenRefused.USED is await tokens.use("T1", certificate("a2"), now_ms=NOW_MS)
     assert ["CreateEnrolmentToken", "MachineEnrolled"] == (await _actions(db))[-2:]
+
+
+async def test_a_machine_whose_key_stays_is_enrolled_anew_with_the_same_request(
+    db: Database,
+) -> None:
+    """Each token has its own answer, as often as it is asked for."""
+    await enrolled(db, "a1")
+    tokens = await token(db, "T2")
+    for serial in ("a2", "a9"):
+        again = certificate(serial, request_sha256="request a1")
+        assert "chain a2" == await tokens.use("T2", again, now_ms=NOW_MS)
+    assert TokenRefused.USED is await tokens.use("T2", certificate("a3"), now_ms=NOW_MS)
 
 
 async def test_the_secret_is_not_kept(db: Database) -> None:
@@ -97,3 +110,18 @@ async def test_a_check_keeps_nothing(db: Database) -> None:
     tokens = EnrolmentTokens(db)
     assert view == await tokens.issue(view, SECRET, "", deed, by="ann")
     assert TokenRefused.WRONG is await tokens.open("T1", SECRET, now_ms=0)
+
+
+async def test_a_machine_is_enrolled_a_hundred_times_within_a_life(db: Database) -> None:
+    """Whoever makes tokens all day fills no list that every gateway reads; nothing is denied for it
+    that is good, and the token is good again when a certificate has ended.
+    """
+    for number in range(ENROLLED_MAX):
+        await enrolled(db, f"a{number}", now_ms=NOW_MS + number)
+    late = NOW_MS + 30 * DAY_MS
+    tokens = await token(db, "T", now_ms=late)
+    for _ in range(2):
+        with pytest.raises(TooOften):
+            await tokens.use("T", certificate("b", issued_at_ms=late - 1), now_ms=late - 1)
+        assert ENROLLED_MAX - 1 == len(await Denials(db).names())
+    assert "chain b" == await tokens.use("T", certificate("b", issued_at_ms=late), now_ms=late)

@@ -432,7 +432,7 @@ class Desk:
             "resume_token": self.new_id("t"),
         }
         before, self.current = self.current, call
-        if before is not None and not before.over:
+        if before is not None and before is not call and not before.over:
             before.end(grpc.StatusCode.ABORTED, "a newer stream took over")
         await call.say(welcome=pb.Welcome(**(told | fields)))
         if call.hello is not None and call.hello.planogram_version != self.planogram_version:

@@ -18,7 +18,7 @@ from gateway.certify.moments import (
     RuleVerdict,
     untried,
 )
-from gateway.certify.rules import Rule
+from gateway.certify.rule import Rule
 from gateway.certify.selling import settle
 from gateway.certify.times import HEARTBEAT_MS
 

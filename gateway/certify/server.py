@@ -124,7 +124,9 @@ async def listening(desk: Desk, address: str, tls: Tls | None) -> AsyncIterator[
             await server.start()
             stack.push_async_callback(server.stop, grace=END_WITHIN_S)
             if tls is None:
-                relay = relayed(host.strip("[]"), int(port), bound, lambda known: _watch(desk, known))
+                relay = relayed(
+                    host.strip("[]"), int(port), bound, lambda known: _watch(desk, known)
+                )
                 bound = await stack.enter_async_context(relay)
             stack.callback(_ended, desk)
         except (RuntimeError, OSError, ValueError):

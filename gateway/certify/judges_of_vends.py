@@ -264,9 +264,13 @@ def cut_in_vend(seen: Recording) -> RuleVerdict:
     if not hellos:
         return untried("the machine did not come back", approved)
     told = any(vend_id == entry.vend_id for entry in hellos[0].said_by_machine.hello.journal_tail)
+    turned = seen.turned()
+    if not told and not turned and not seen.results(vend_id):
+        return untried(
+            "the approval was lost with the stream, as far as anybody can tell", approved
+        )
     if not told and not seen.before(hellos[0]).results(vend_id):
         return broken("the vend under way is not in the journal tail of Hello", hellos[0])
-    turned = seen.turned()
     if turned is not None and turned != 1:
         return broken(f"motors turned {turned} times, not once", *seen.of(MomentKind.COUNTED))
     return ordinary(seen)

@@ -93,13 +93,15 @@ async def one_request(desk: Desk) -> None:
 
 
 async def session_complete(desk: Desk) -> None:
-    """A customer has funds, and wants them back."""
+    """A customer has funds, sees them, and wants them back."""
     call = await settle(desk)
     await begin_session(desk, call)
+    before = len(desk.moments)
+    await desk.wait(SHORT_MS)
     found = await desk.act_until(
-        HandAct.COMPLETE, lambda: desk.seen_since(desk.settled).heard("session_complete") or None
+        HandAct.COMPLETE, lambda: desk.seen_since(before).heard("session_complete") or None
     )
-    if found is None and not desk.hands.sure:
+    if found is None and (call.over or not desk.hands.sure):
         raise Unplayed("the rest of the money was to be asked for, and no SessionComplete came")
 
 

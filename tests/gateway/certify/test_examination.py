@@ -137,6 +137,24 @@ async def test_a_machine_that_hangs_up_by_itself_fails_on_a_network_that_holds(
     assert {"response-time"} == names(examination, RuleOutcome.FAIL)
 
 
+class AlwaysTheSameBoot(ExaminedMachine):
+    """Its boot_id is on no flash, and drawn from nothing."""
+
+    def _new_boot_id(self, number: int) -> str:
+        return "b7"
+
+
+async def test_who_comes_back_as_the_same_boot_after_a_power_cut_is_at_fault(
+    tmp_path: Path,
+) -> None:
+    """It looks as if the network had broken off, and breaks off again as the firmware restarts
+    for numbers that it does not know; but somebody has pulled the plug.
+    """
+    examination = await examined(tmp_path, "pay-first", "new-boot", machine=AlwaysTheSameBoot)
+
+    assert {"new-boot"} == names(examination, RuleOutcome.FAIL)
+
+
 class BehindAProxy(Wired):
     """Sound, behind a proxy that gives up streams on which nothing was said for 15 seconds."""
 

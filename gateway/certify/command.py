@@ -27,7 +27,7 @@ from gateway.process.refusals import SettingsRefused
 if TYPE_CHECKING:
     from gateway.certify.examination import Examined, Judged
     from gateway.certify.hands import Hands
-    from gateway.certify.rules import Rule
+    from gateway.certify.rule import Rule
     from gateway.rpc.tls import Tls
 
 REFERENCE = "VM-0001"

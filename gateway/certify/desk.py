@@ -48,7 +48,11 @@ class UnreadFrame:
 
 
 class Wire(Protocol):
-    """One stream, whatever carries it."""
+    """One stream, whatever carries it. ``connection``: names what carries it if its pings are seen,
+    else 0.
+    """
+
+    connection: int
 
     async def read(self) -> service_pb.ConnectRequest | UnreadFrame | None:
         """Return the machine's next frame; None when it has hung up."""
@@ -102,6 +106,7 @@ class Call:
         self.silent = False
         self.delay_ms = 0
         self.over = False
+        self.connection = wire.connection
         self._desk = desk
         self._wire = wire
         self._seq = 0
@@ -125,7 +130,8 @@ class Call:
             reading.cancel()
             if not self.over:
                 self.over = True
-                self._desk.record(MomentKind.CLOSED, stream=self.number)
+                kind = MomentKind.CLOSED if self.hello else MomentKind.NAMELESS
+                self._desk.record(kind, stream=self.number)
         return self._ending.result() if self._ending.done() else None
 
     async def _read(self) -> None:
@@ -282,10 +288,18 @@ class Desk:
         call = Call(self, wire, len(self.calls) + 1)
         self.calls.append(call)
         try:
+            if call.connection:
+                self.record(MomentKind.TAPPED, stream=call.number)
             self.record(MomentKind.OPENED, stream=call.number)
         except Unplayed as flood:
             return Ending(code=grpc.StatusCode.RESOURCE_EXHAUSTED, detail=str(flood))
         return await call.run()
+
+    def pinged(self, connection: int, text: str) -> None:
+        """Write down a ping, if it is of the machine that is examined."""
+        own = [each for each in self.calls if each.hello and each.connection == connection]
+        if own:
+            self.record(MomentKind.PINGED, stream=own[-1].number, text=text)
 
     def heard(self, call: Call, frame: service_pb.ConnectRequest) -> None:
         """Write down a frame of the machine. Raises Unplayed if it says more than can be kept."""
@@ -418,7 +432,7 @@ class Desk:
             "resume_token": self.new_id("t"),
         }
         before, self.current = self.current, call
-        if before is not None and not before.over:
+        if before is not None and before is not call and not before.over:
             before.end(grpc.StatusCode.ABORTED, "a newer stream took over")
         await call.say(welcome=pb.Welcome(**(told | fields)))
         if call.hello is not None and call.hello.planogram_version != self.planogram_version:

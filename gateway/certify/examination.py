@@ -18,10 +18,11 @@ from gateway.certify.moments import (
     RuleVerdict,
     untried,
 )
-from gateway.certify.rules import Rule
+from gateway.certify.rule import Rule
 from gateway.certify.selling import settle
 from gateway.certify.times import HEARTBEAT_MS
 
+POWER_CUTS = {HandAct.POWER_CUT.value, HandAct.ERASE.value}
 PLAYS_MAX = 3
 """So often a rule is played when the machine's stream breaks off."""
 REST_LEAST_MS, REST_FACTOR = 60_000, 3
@@ -151,17 +152,31 @@ async def _played(desk: Desk, rule: Rule) -> Judged:
 def _left_in(desk: Desk, finding: Judged) -> MachineMoment | None:
     """Return where the machine left its stream in the play and came back as the boot that it was,
     or not yet: a network does that to sound machines, too. Firmware that hangs up does it again.
-    No network turns motors: what was counted is not counted again.
+    No network turns motors: what was counted is not counted again. No network keeps
+    a boot over a power cut either.
     """
     if any(desk.moments[at - 1].kind is MomentKind.COUNTED for at in finding.verdict.at):
         return None
     played = Recording(desk.moments[finding.begins : finding.ends])
+    if desk.hands.sure and _outlived_a_power_cut(desk, played):
+        return None
     for closed in played.of(MomentKind.CLOSED):
         boot_id = desk.calls[closed.stream - 1].boot_id
         back = played.after(closed).hellos()
         if not back or back[0].said_by_machine.hello.boot_id == boot_id:
             return closed
     return None
+
+
+def _outlived_a_power_cut(desk: Desk, played: Recording) -> bool:
+    """Return whether the machine came back from the last one, and only as boots of before."""
+    cuts = [each for each in played.of(MomentKind.HAND) if each.text in POWER_CUTS]
+    if not cuts:
+        return False
+    before = Recording(desk.moments).before(cuts[-1]).hellos()
+    known = {each.said_by_machine.hello.boot_id for each in before}
+    back = {each.said_by_machine.hello.boot_id for each in played.after(cuts[-1]).hellos()}
+    return bool(back) and back <= known
 
 
 async def _judged_beside_rest(desk: Desk, plays: Sequence[Judged]) -> Judged:

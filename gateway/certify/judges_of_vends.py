@@ -7,6 +7,7 @@ motor turned), a verdict without a count is "not tried".
 from gateway.certify.moments import (
     MachineMoment,
     MomentKind,
+    NotSeen,
     Recording,
     RuleOutcome,
     RuleVerdict,
@@ -19,7 +20,7 @@ from gateway.certify.moments import (
     same_words,
     untried,
 )
-from gateway.certify.times import EARLY_MS
+from gateway.certify.times import EARLY_MS, SLACK_MS
 from gateway.v1 import machine_pb2 as pb
 
 STAGES = frozenset(pb.JournalStage.values()) - {pb.JOURNAL_STAGE_UNSPECIFIED}
@@ -66,6 +67,27 @@ def _one_result(seen: Recording) -> RuleVerdict:
     if len(numbers) > 1:
         return broken(f"vend {vend_id} has more than one result", *results)
     return kept("the vend had one result", approved, *results)
+
+
+def one_request(seen: Recording) -> RuleVerdict:
+    """No second request came before the answer."""
+    requests = seen.before(last(seen.said("vend_denied"))).heard("vend_request")
+    wishes = {each.said_by_machine.vend_request.request_id for each in requests}
+    if len(wishes) > 1:
+        return broken("a second choice was sent while a request was open", *requests)
+    return kept("the second choice was not sent", first(requests))
+
+
+def session_complete(seen: Recording) -> RuleVerdict:
+    """It names the session."""
+    began = last(seen.said("begin_session"))
+    told = seen.after(began).heard("session_complete")
+    if not told:
+        return broken("the customer asked for the rest, and no SessionComplete came", began)
+    session_id = began.said_by_us.begin_session.session_id
+    if told[0].said_by_machine.session_complete.session_id != session_id:
+        return broken(f"SessionComplete is not of session {session_id}", began, told[0])
+    return kept("the customer's end was told", began, told[0])
 
 
 def price_changes(seen: Recording) -> RuleVerdict:
@@ -242,12 +264,62 @@ def cut_in_vend(seen: Recording) -> RuleVerdict:
     if not hellos:
         return untried("the machine did not come back", approved)
     told = any(vend_id == entry.vend_id for entry in hellos[0].said_by_machine.hello.journal_tail)
+    turned = seen.turned()
+    if not told and not turned and not seen.results(vend_id):
+        return untried(
+            "the approval was lost with the stream, as far as anybody can tell", approved
+        )
     if not told and not seen.before(hellos[0]).results(vend_id):
         return broken("the vend under way is not in the journal tail of Hello", hellos[0])
-    turned = seen.turned()
     if turned is not None and turned != 1:
         return broken(f"motors turned {turned} times, not once", *seen.of(MomentKind.COUNTED))
     return ordinary(seen)
+
+
+def _same_boot_behind(seen: Recording, end: MachineMoment) -> MachineMoment:
+    """Return the Hello behind the cut, of the boot before it. Raises NotSeen."""
+    hello, before = first(seen.after(end).hellos()), seen.before(end).present_hello()
+    if hello.said_by_machine.hello.boot_id != before.said_by_machine.hello.boot_id:
+        raise NotSeen
+    return hello
+
+
+def settled(seen: Recording) -> RuleVerdict:
+    """The vend has left the tail."""
+    _, vend_id = _vend(seen)
+    result = last(seen.results(vend_id))
+    end = last(seen.after(result).of(MomentKind.ENDED))
+    hello = _same_boot_behind(seen, end)
+    if _entry(hello, vend_id) is not None:
+        return broken("the result was acknowledged, and the vend is in the tail still", hello)
+    return kept("the vend has left the tail", result, hello)
+
+
+def last_acked(seen: Recording) -> RuleVerdict:
+    """No number that was never acknowledged, and none of long ago."""
+    end = last(seen.of(MomentKind.ENDED))
+    hello = _same_boot_behind(seen, end)
+    acks = [each for each in seen.before(end).on(end.stream).said() if each.said_by_us.ack]
+    most = last(acks).said_by_us.ack
+    sure = [each.said_by_us.ack for each in acks if each.at_ms <= end.at_ms - SLACK_MS]
+    told = hello.said_by_machine.hello.last_acked_seq
+    if not max(sure, default=0) <= told <= most:
+        return broken(f"last_acked_seq is {told}; {most} was acknowledged", acks[-1], hello)
+    return kept(f"last_acked_seq is {told}", acks[-1], hello)
+
+
+def welcome_again(seen: Recording) -> RuleVerdict:
+    """What is above its last_seq comes again, on the same stream; ``resend`` looks at all of it."""
+    again = last(seen.said("welcome"))
+    lost = seen.of(MomentKind.CLOSED)
+    if lost:
+        return broken("the machine hung up over a second Welcome", again, *lost)
+    unsaved = [each for each in seen.before(again).heard() if each.said_by_machine.seq][-2:]
+    after = seen.after(again).heard()
+    sent = [new for new in after if any(same_words(old, new) for old in unsaved)]
+    if not sent:
+        return broken("what last_seq does not cover was not sent again", *unsaved, again)
+    return kept("what last_seq does not cover came again", again, *sent)
 
 
 def power_cut_with_result(seen: Recording) -> RuleVerdict:

@@ -17,6 +17,8 @@ ACK = 1
 CHUNK_BYTES = 65_536
 NOTHING_BEFORE = "first"
 END_WITHIN_S = 2.0
+CONNECTIONS_MAX = 256
+"""More at once are closed as they come."""
 
 
 class FrameHeads:
@@ -76,15 +78,19 @@ class PingWatch:
 
 @contextlib.asynccontextmanager
 async def relayed(
-    host: str, port: int, to_port: int, watch: Callable[[], PingWatch]
+    host: str, port: int, to_port: int, watch: Callable[[int], PingWatch]
 ) -> AsyncIterator[int]:
     """Listen on ``host`` and ``port`` (0: any) and hand each connection to ``to_port`` of this
-    computer; yield the port. ``watch`` makes a watch for each connection. Raises OSError.
+    computer; yield the port. ``watch`` makes a watch for each connection, which the server knows by
+    the port from which it is handed on. Raises OSError.
     """
     connections: set[asyncio.Task[None]] = set()
 
     def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = asyncio.create_task(_joined(reader, writer, to_port, watch()))
+        if len(connections) >= CONNECTIONS_MAX:
+            writer.close()
+            return
+        connection = asyncio.create_task(_joined(reader, writer, to_port, watch))
         connections.add(connection)
         connection.add_done_callback(connections.discard)
 
@@ -102,7 +108,10 @@ async def relayed(
 
 
 async def _joined(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to_port: int, watch: PingWatch
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    to_port: int,
+    watching: Callable[[int], PingWatch],
 ) -> None:
     """Carry one connection until either side closes it, or the server cannot be reached."""
     writers = [writer]
@@ -110,6 +119,7 @@ async def _joined(
     try:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", to_port)
         writers.append(there_writer)
+        watch = watching(there_writer.get_extra_info("sockname")[1])
         tasks.append(asyncio.create_task(_copy(reader, there_writer, watch.from_machine)))
         tasks.append(asyncio.create_task(_copy(there_reader, writer, watch.to_machine)))
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

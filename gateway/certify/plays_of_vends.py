@@ -12,6 +12,7 @@ from gateway.certify.moments import MachineMoment
 from gateway.certify.selling import (
     FUNDS_MINOR,
     approval,
+    begin_session,
     cancelled,
     chosen,
     chosen_again,
@@ -82,6 +83,28 @@ async def purchase_first(desk: Desk) -> None:
     await result(desk, approved.vend_id)
 
 
+async def one_request(desk: Desk) -> None:
+    """A customer chooses, and presses again while the first choice has no answer."""
+    call = await settle(desk)
+    request = await chosen(desk, call)
+    await desk.act(HandAct.SELECT, desk.terms.columns[0], in_vain=True)
+    await desk.wait(SHORT_MS)
+    await deny(call, request.said_by_machine.vend_request.request_id)
+
+
+async def session_complete(desk: Desk) -> None:
+    """A customer has funds, sees them, and wants them back."""
+    call = await settle(desk)
+    await begin_session(desk, call)
+    before = len(desk.moments)
+    await desk.wait(SHORT_MS)
+    found = await desk.act_until(
+        HandAct.COMPLETE, lambda: desk.seen_since(before).heard("session_complete") or None
+    )
+    if found is None and (call.over or not desk.hands.sure):
+        raise Unplayed("the rest of the money was to be asked for, and no SessionComplete came")
+
+
 async def price_changes(desk: Desk) -> None:
     """The price changes while a customer chooses."""
     call = await settle(desk)
@@ -149,6 +172,21 @@ async def approved_after_denial(desk: Desk) -> None:
     request = await chosen(desk, call)
     await deny(call, request.said_by_machine.vend_request.request_id)
     await _approved_late(desk, request)
+
+
+async def approved_for_another(desk: Desk) -> None:
+    """While a request is open an approval of another one comes."""
+    call = await settle(desk)
+    request = await chosen(desk, call)
+    await _approved_late(desk, request, request_id=desk.new_id("r"))
+
+
+async def approved_elsewhere(desk: Desk) -> None:
+    """The approval names a column that was not chosen."""
+    call = await settle(desk)
+    request = await chosen(desk, call)
+    await _approved_late(desk, request, column="none")
+    await deny(await desk.online(), request.said_by_machine.vend_request.request_id)
 
 
 async def approved_too_late(desk: Desk) -> None:
@@ -280,6 +318,28 @@ async def cut_in_vend(desk: Desk) -> None:
     await result(desk, approved.vend_id)
     await desk.wait(SHORT_MS)
     await desk.count()
+
+
+async def cut_when_all_is_told(desk: Desk) -> None:
+    """The stream is cut when a vend was told and acknowledged, and the machine is at rest."""
+    call = await settle(desk)
+    await sold(desk, call)
+    await desk.wait(SHORT_MS)
+    call.end()
+    await desk.online(session=resumed(desk))
+
+
+async def welcome_again(desk: Desk) -> None:
+    """Two frames are not saved when the machine moves to another host behind the gateway."""
+    call = await settle(desk)
+    call.holding = True
+    request = await cancelled(desk, call)
+    await desk.welcome(call, session=resumed(desk))
+    await desk.wait(SHORT_MS)
+    await call.release()
+    await deny(
+        call, request.said_by_machine.vend_request.request_id, pb.VEND_DENIED_REASON_CANCELLED
+    )
 
 
 async def power_cut_with_result(desk: Desk) -> None:

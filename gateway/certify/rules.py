@@ -1,53 +1,35 @@
 """The rules of docs/firmware.md as data: each with its place there, its play and its judge.
 
 Flows out: ``RULES``, in the order in which they are played; what waits long comes last. A rule
-without a play is judged over the whole run.
+without a play is judged over the whole run (``rules_of_all``).
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from gateway.certify import judges_of_all as whole
 from gateway.certify import judges_of_streams as streams
 from gateway.certify import judges_of_vends as vends
 from gateway.certify import plays_of_streams as stream_plays
 from gateway.certify import plays_of_vends as vend_plays
-from gateway.certify.desk import Desk
 from gateway.certify.hands import HandAct
-from gateway.certify.moments import Recording, RuleVerdict
-
-CHOOSE = frozenset({HandAct.SELECT})
-CHANGE_MIND = frozenset({HandAct.SELECT, HandAct.CANCEL})
-CUT = frozenset({HandAct.POWER_CUT})
-CHOOSE_AND_CUT = CHOOSE | CUT
-
-IDENTITY = "1-identity"
-STREAM = "2-the-stream"
-TOKEN = "who-you-are"  # noqa: S105  a place in a document
-NUMBERS = "3-numbers-and-acknowledgements"
-SELLING = "4-selling"
-JOURNAL = "5-the-journal"
-DISPENSING = "6-dispensing"
-CONNECTED = "7-staying-connected"
-COMMANDS = "commands"
-AFTER_A_CUT = "after-a-cut"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """``name`` is for ``--only`` and for programs, ``says`` what the machine does, ``anchor`` the
-    heading of docs/firmware.md, ``needs`` what hands must be able to do. ``shows`` is played for a
-    rule without a play of its own if nothing that was played before showed it.
-    """
-
-    name: str
-    says: str
-    anchor: str
-    judge: Callable[[Recording], RuleVerdict]
-    play: Callable[[Desk], Awaitable[None]] | None = None
-    needs: frozenset[HandAct] = frozenset()
-    shows: Callable[[Desk], Awaitable[None]] = stream_plays.at_rest
-
+from gateway.certify.rule import (
+    AFTER_A_CUT,
+    CHANGE_MIND,
+    CHOOSE,
+    CHOOSE_AND_CUT,
+    COMMANDS,
+    COMPLETE,
+    CONNECTED,
+    CUT,
+    DISPENSING,
+    IDENTITY,
+    JOURNAL,
+    NUMBERS,
+    SELLING,
+    STREAM,
+    TOKEN,
+    Rule,
+)
+from gateway.certify.rules_of_all import OF_ALL
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -65,6 +47,22 @@ RULES: tuple[Rule, ...] = (
         vends.purchase_first,
         vend_plays.purchase_first,
         CHOOSE,
+    ),
+    Rule(
+        "one-request",
+        "While a request is open the machine takes no other choice.",
+        SELLING,
+        vends.one_request,
+        vend_plays.one_request,
+        CHOOSE,
+    ),
+    Rule(
+        "session-complete",
+        "Whoever is finished and asks for the rest is told by SessionComplete.",
+        SELLING,
+        vends.session_complete,
+        vend_plays.session_complete,
+        COMPLETE,
     ),
     Rule(
         "price-change",
@@ -131,6 +129,22 @@ RULES: tuple[Rule, ...] = (
         CHOOSE,
     ),
     Rule(
+        "other-request",
+        "An approval of a request that is not the open one is VendFailure(NOT_WAITING).",
+        DISPENSING,
+        vends.late,
+        vend_plays.approved_for_another,
+        CHOOSE,
+    ),
+    Rule(
+        "other-column",
+        "An approval for another column than was chosen is VendFailure(NOT_WAITING).",
+        DISPENSING,
+        vends.late,
+        vend_plays.approved_elsewhere,
+        CHOOSE,
+    ),
+    Rule(
         "valid-for",
         "An approval whose valid_for_ms is over before the motor starts is "
         "VendFailure(NOT_WAITING).",
@@ -180,6 +194,22 @@ RULES: tuple[Rule, ...] = (
         CHOOSE,
     ),
     Rule(
+        "settled",
+        "A vend whose result was acknowledged is not in the tail of the next Hello.",
+        JOURNAL,
+        vends.settled,
+        vend_plays.cut_when_all_is_told,
+        CHOOSE,
+    ),
+    Rule(
+        "last-acked",
+        "Hello.last_acked_seq is the highest number of this boot that was acknowledged.",
+        STREAM,
+        vends.last_acked,
+        vend_plays.cut_when_all_is_told,
+        CHOOSE,
+    ),
+    Rule(
         "acknowledge-by-itself",
         "After 16 handled frames the machine acknowledges, with a Heartbeat if need be.",
         NUMBERS,
@@ -200,6 +230,14 @@ RULES: tuple[Rule, ...] = (
         STREAM,
         streams.cut_unheard,
         stream_plays.cut_unheard,
+        CHANGE_MIND,
+    ),
+    Rule(
+        "welcome-again",
+        "A Welcome that comes again on the same stream is taken in the same way.",
+        STREAM,
+        vends.welcome_again,
+        vend_plays.welcome_again,
         CHANGE_MIND,
     ),
     Rule(
@@ -419,53 +457,7 @@ RULES: tuple[Rule, ...] = (
         streams.unknown_machine,
         stream_plays.unknown_machine,
     ),
-    Rule("hello", "Each stream begins with Hello, then waits for Welcome.", STREAM, whole.hellos),
-    Rule(
-        "reader",
-        "The first numbered frame of a boot is ReaderEnable or ReaderDisable.",
-        STREAM,
-        whole.readers,
-    ),
-    Rule(
-        "numbers",
-        "Frames count 1, 2, 3 from each boot, and a number means one frame.",
-        NUMBERS,
-        whole.numbers,
-    ),
-    Rule(
-        "acknowledgements",
-        "What the machine acknowledges was said on that stream.",
-        NUMBERS,
-        whole.acknowledgements,
-    ),
-    Rule(
-        "bounds",
-        "Each text, list, id and number keeps its bound.",
-        "code-in-your-language",
-        whole.fields,
-    ),
-    Rule(
-        "rate",
-        "No more than 50 frames a second are sent over time, and no more than 200 at once.",
-        NUMBERS,
-        whole.rates,
-    ),
-    Rule(
-        "evidence",
-        "No result is denied by its own sensors.",
-        DISPENSING,
-        whole.evidence,
-        needs=CHOOSE,
-        shows=vend_plays.pay_first,
-    ),
-    Rule(
-        "request-ids",
-        "A request_id is never used again.",
-        SELLING,
-        whole.requests,
-        needs=CHOOSE,
-        shows=vend_plays.two_choices,
-    ),
+    *OF_ALL,
 )
 
 

@@ -13,7 +13,6 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from gateway.certify.desk import Desk, Ending, UnreadFrame
-from gateway.certify.moments import MomentKind
 from gateway.certify.pings import END_WITHIN_S, PingWatch, relayed
 from gateway.machines.translate import BadFrame, from_bytes
 from gateway.rpc.identity import server_credentials
@@ -40,8 +39,9 @@ class NotListening(Exception):
 class GrpcWire:
     """One call as a wire."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, *, tapped: bool) -> None:
         self._context = context
+        self.connection = int(context.peer().rpartition(":")[2]) if tapped else 0
 
     async def read(self) -> service_pb.ConnectRequest | UnreadFrame | None:
         """Return the machine's next frame; None when it has hung up."""
@@ -76,8 +76,9 @@ class Examiner:
     that cannot be read is seen.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, *, tapped: bool) -> None:
         self._desk = desk
+        self._tapped = tapped
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return the method table."""
@@ -88,7 +89,7 @@ class Examiner:
 
     async def connect(self, _requests: object, context: Any) -> None:
         """One stream of the machine."""
-        ending = await self._desk.serve(GrpcWire(context))
+        ending = await self._desk.serve(GrpcWire(context, tapped=self._tapped))
         if ending is not None and ending.code is not grpc.StatusCode.OK:
             await context.abort_with_status(status_of(ending))
 
@@ -112,7 +113,7 @@ async def listening(desk: Desk, address: str, tls: Tls | None) -> AsyncIterator[
     """
     host, _, port = address.rpartition(":")
     server = grpc.aio.server(options=OPTIONS)
-    server.add_generic_rpc_handlers((Examiner(desk).handlers(),))
+    server.add_generic_rpc_handlers((Examiner(desk, tapped=tls is None).handlers(),))
     async with contextlib.AsyncExitStack() as stack:
         try:
             bound = (
@@ -123,7 +124,9 @@ async def listening(desk: Desk, address: str, tls: Tls | None) -> AsyncIterator[
             await server.start()
             stack.push_async_callback(server.stop, grace=END_WITHIN_S)
             if tls is None:
-                relay = relayed(host.strip("[]"), int(port), bound, lambda: _watch(desk))
+                relay = relayed(
+                    host.strip("[]"), int(port), bound, lambda known: _watch(desk, known)
+                )
                 bound = await stack.enter_async_context(relay)
             stack.callback(_ended, desk)
         except (RuntimeError, OSError, ValueError):
@@ -134,9 +137,8 @@ async def listening(desk: Desk, address: str, tls: Tls | None) -> AsyncIterator[
         yield bound
 
 
-def _watch(desk: Desk) -> PingWatch:
-    desk.record(MomentKind.TAPPED)
-    return PingWatch(lambda text: desk.record(MomentKind.PINGED, text=text), desk.now_ms)
+def _watch(desk: Desk, connection: int) -> PingWatch:
+    return PingWatch(lambda text: desk.pinged(connection, text), desk.now_ms)
 
 
 def _ended(desk: Desk) -> None:

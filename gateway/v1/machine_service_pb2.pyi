@@ -46,10 +46,7 @@ class ConnectRequest(_message.Message):
     is applied once however often it comes. At most 32 may be unacknowledged.
     """
     ack: _builtins.int
-    """boot, seq) is applied once however often it comes. At most 32 may be unacknowledged. The highest seq of a ConnectResponse of
-    this stream that the machine has handled.
-    The highest seq of a ConnectResponse of this stream that the machine has handled.
-    """
+    """The highest seq of a ConnectResponse of this stream that the machine has handled."""
     @_builtins.property
     def hello(self) -> _machine_pb2.Hello:
         """The first frame, and only the first."""

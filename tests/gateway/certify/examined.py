@@ -27,6 +27,8 @@ MACHINE = "VM-0001"
 class MemoryWire:
     """Two queues; None is the end."""
 
+    connection = 0
+
     def __init__(self) -> None:
         self.up: asyncio.Queue[service_pb.ConnectRequest | None] = asyncio.Queue()
         self.down: asyncio.Queue[service_pb.ConnectResponse] = asyncio.Queue()

@@ -304,3 +304,73 @@ async def comes_when_it_likes(sound: Sound, self: MachineClient) -> Ended:
     """RetryInfo is not read."""
     ended: Ended = await sound(self)
     return replace(ended, retry_after_ms=0)
+
+
+@plants("one-request", Machine, "_why_not")
+def takes_two_choices(sound: Sound, self: Machine, column: str) -> Any:
+    """Whoever presses again while a request is open has a second one."""
+    request, self.vending.request = self.vending.request, None
+    try:
+        return sound(self, column)
+    finally:
+        self.vending.request = request
+
+
+@plants("session-complete", Machine, "complete")
+def keeps_the_rest(sound: Sound, self: Machine, now_ms: int) -> list[Command]:
+    """The button for the rest does nothing."""
+    return []
+
+
+@plants("other-request", Vending, "approved")
+def obeys_any_request(
+    sound: Sound, self: Vending, message: pb.VendApproved, now_ms: int
+) -> list[Command]:
+    """Whoever waits for an answer takes any approval for it."""
+    open_request = self.request
+    if (
+        open_request is not None
+        and open_request.given_up_at_ms is None
+        and not self.memory.known(message.vend_id)
+    ):
+        self.request = replace(open_request, request_id=message.request_id)
+    return sound(self, message, now_ms)  # type: ignore[no-any-return]
+
+
+@plants("other-column", Vending, "approved")
+def turns_any_column(
+    sound: Sound, self: Vending, message: pb.VendApproved, now_ms: int
+) -> list[Command]:
+    """The approval's column is not compared with the one that was chosen."""
+    if self.request is not None:
+        self.request = replace(self.request, column=message.column)
+    return sound(self, message, now_ms)  # type: ignore[no-any-return]
+
+
+@plants("settled", Machine, "hello")
+def tells_settled_vends(sound: Sound, self: Machine) -> Frame:
+    """What was acknowledged in this boot stays in the tail."""
+    frame: Frame = sound(self)
+    told = {each.vend_id for each in frame.hello.journal_tail}
+    settled = [
+        each for each in self.vending.memory._settled.values() if each.boot_id == self.boot_id
+    ]
+    more = [each.entry() for each in settled[-20:] if each.vend_id not in told]
+    frame.hello.journal_tail.extend(more)
+    return frame
+
+
+@plants("last-acked", Machine, "hello")
+def forgets_what_was_acknowledged(sound: Sound, self: Machine) -> Frame:
+    """``last_acked_seq`` is always 0."""
+    frame: Frame = sound(self)
+    frame.hello.last_acked_seq = 0
+    return frame
+
+
+@plants("welcome-again", Machine, "_welcomed")
+def takes_one_welcome(
+    sound: Sound, self: Machine, frame: service_pb.ConnectResponse, now_ms: int
+) -> list[Command]:
+    """A second Welcome on the same stream is passed over."""
+    return [] if self.online and frame.seq > 1 else sound(self, frame, now_ms)

@@ -176,3 +176,15 @@ async def test_a_flood_of_bytes_ends_the_stream(monkeypatch: pytest.MonkeyPatch)
     ending = await machine.serving
     assert ending is not None
     assert grpc.StatusCode.RESOURCE_EXHAUSTED is ending.code
+
+
+async def test_who_hangs_up_without_a_hello_is_nobody() -> None:
+    """Somebody else who calls and goes again has not hung up for the machine."""
+    desk = new_desk()
+    await welcomed(desk)
+    visitor = Machine(desk)
+    visitor.wire.up.put_nowait(None)
+    assert await visitor.serving is None
+
+    assert [] == desk.seen_since(0).of(MomentKind.CLOSED)
+    assert [2] == [each.stream for each in desk.seen_since(0).of(MomentKind.NAMELESS)]

@@ -107,3 +107,10 @@ def test_a_settled_vend_leaves_the_tail() -> None:
     assert "the tail says 99" in judges.power_cut_with_result(strange.seen).why
     again = once.connected("b2", stream=3, journal_tail=tail)
     assert RuleOutcome.FAIL is judges.power_cut_with_result(again.seen).outcome
+
+
+def test_an_approval_that_was_lost_with_the_stream_is_nobodys_fault() -> None:
+    """A slow board had not read it yet. It had, if a motor turned or a result comes."""
+    lost = Tale().connected().asked().approved().note(MomentKind.ENDED).connected(stream=2)
+    assert RuleOutcome.NOT_TRIED is judges.cut_in_vend(lost.seen).outcome
+    assert RuleOutcome.FAIL is judges.cut_in_vend(lost.succeeded(stream=2).seen).outcome

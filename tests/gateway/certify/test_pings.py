@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway.certify import pings
 from gateway.certify.pings import (
     ACK,
     DATA,
@@ -60,8 +61,30 @@ async def test_bytes_cross_unchanged_both_ways() -> None:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     to_port = server.sockets[0].getsockname()[1]
     watch = PingWatch(lambda _: None, lambda: 0)
-    async with server, relayed("127.0.0.1", 0, to_port, lambda: watch) as port:
+    async with server, relayed("127.0.0.1", 0, to_port, lambda _: watch) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"hello")
         assert b"olleh" == await reader.read()
+        writer.close()
+
+
+async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One too many is closed as it comes."""
+    monkeypatch.setattr(pings, "CONNECTIONS_MAX", 1)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readexactly(1))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    to_port = server.sockets[0].getsockname()[1]
+    watch = PingWatch(lambda _: None, lambda: 0)
+    async with server, relayed("127.0.0.1", 0, to_port, lambda _: watch) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"1")
+        assert b"1" == await reader.readexactly(1)
+        other, other_writer = await asyncio.open_connection("127.0.0.1", port)
+        assert b"" == await other.read()
+        other_writer.close()
         writer.close()

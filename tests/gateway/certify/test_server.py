@@ -65,6 +65,53 @@ async def test_who_hangs_up_is_seen() -> None:
     assert MomentKind.CLOSED in {each.kind for each in desk.moments}
 
 
+def _http2(kind: int, flags: int, stream: int, content: bytes) -> bytes:
+    """One frame of HTTP/2."""
+    head = len(content).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
+    return head + content
+
+
+def _connect() -> bytes:
+    """The head of a call, and a Hello, by hand."""
+    names = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": "/gateway.v1.MachineService/Connect",
+        ":authority": "examiner",
+        "content-type": "application/grpc",
+        "te": "trailers",
+    }
+    fields = [(name.encode(), value.encode()) for name, value in names.items()]
+    head = b"".join(bytes([0, len(n)]) + n + bytes([len(v)]) + v for n, v in fields)
+    hello = HELLO.SerializeToString()
+    return _http2(1, 4, 1, head) + _http2(0, 0, 1, b"\0" + len(hello).to_bytes(4, "big") + hello)
+
+
+async def _pinged(port: int, *, first: bytes = b"") -> None:
+    """Connect by hand, say something, and ping until the server answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _http2(4, 0, 0, b"") + first)
+    if first:
+        await reader.readuntil(b"HKD")  # it is welcome
+    writer.write(_http2(6, 0, 0, b"examiner"))
+    await reader.readuntil(b"examiner")
+    writer.close()
+
+
+async def test_pings_are_those_of_the_machine_that_is_examined() -> None:
+    """Whoever else connects may ping as often as they like."""
+    desk = new_desk()
+    async with listening(desk, "127.0.0.1:0", None) as port, asyncio.timeout(HANGS_AFTER_S):
+        await _pinged(port)
+        welcoming = asyncio.create_task(desk.online())
+        await _pinged(port, first=_connect())
+        await welcoming
+
+    pings = desk.seen_since(0).of(MomentKind.PINGED)
+    assert [1] == [each.stream for each in pings]
+    assert [1] == [each.stream for each in desk.seen_since(0).of(MomentKind.TAPPED)]
+
+
 async def _told(desk: Desk, content: bytes) -> grpc.StatusCode:
     """Send these bytes as a frame once the machine is welcome; return how the stream ended."""
     async with (

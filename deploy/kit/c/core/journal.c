@@ -218,11 +218,8 @@ bool kit_journal_vend(struct kit_journal *journal, struct kit_vend line) {
 bool kit_journal_token(struct kit_journal *journal, const char *token) {
   struct record record = {.kind = TOKEN};
   kit_copy(record.text, KIT_TOKEN_MAX + 1, token);
-  if (!write(journal, &record, true)) {
-    return false;
-  }
   kit_copy(journal->token, sizeof journal->token, token);
-  return true;
+  return write(journal, &record, true); /* worn flash: until the power fails we are known still */
 }
 
 void kit_journal_settled(struct kit_journal *journal, const char *vend_id) {

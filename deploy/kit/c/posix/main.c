@@ -21,12 +21,13 @@
 #include "options.h"
 #include "shelf.h"
 
-enum { TICK_MS = 100, INPUT_MAX = 256, READ_BYTES = 1024, TURN_MS = 20 };
+enum { TICK_MS = 100, INPUT_MAX = 256, READ_BYTES = 1024, READS_MAX = 16, TURN_MS = 20 };
 
 struct line {
   struct kit_call call;
   struct net net;
   bool open, failed;
+  bool more; /* something stands to be read still */
   const uint8_t *unsent; /* what nghttp2 wants written, and how much of it is left */
   size_t unsent_size;
 };
@@ -122,6 +123,7 @@ static void dial(void *context, int link) {
   close_line(line);
   line->call.status = (struct kit_status){.code = KIT_UNAVAILABLE};
   line->open = true;
+  line->more = false;
   line->unsent_size = 0;
   line->failed = !net_open(&line->net, options.host, options.port);
   if (!line->failed) {
@@ -178,20 +180,26 @@ static bool flush(struct line *line) {
   }
 }
 
-static bool read_all(struct line *line) {
+/* Read what stands there, but not for ever: a gateway that floods does not stop the motor. */
+static bool read_some(struct line *line) {
   uint8_t bytes[READ_BYTES];
-  long size;
-  while ((size = net_read(&line->net, bytes, sizeof bytes)) > 0) {
+  line->more = false;
+  for (int reads = 0; reads < READS_MAX; reads++) {
+    const long size = net_read(&line->net, bytes, sizeof bytes);
+    if (size <= 0) {
+      return size == 0;
+    }
     if (!kit_call_feed(&line->call, bytes, (size_t)size, now_ms(NULL)) || !line->open) {
       return false;
     }
   }
-  return size == 0;
+  line->more = true; /* TLS may hold some of it, of which poll knows nothing */
+  return true;
 }
 
 static void serve(struct line *line) {
   if (line->open && !line->failed) {
-    line->failed = !flush(line) || !read_all(line) || !flush(line) ||
+    line->failed = !flush(line) || !read_some(line) || !flush(line) ||
                    !kit_call_tick(&line->call, now_ms(NULL));
   }
   if (doomed && line->unsent_size == 0) {
@@ -294,7 +302,10 @@ static void wait_for_something(void) {
     }
     line->net.wants_write = false;
   }
-  const int timeout_ms = motor_until_ms != 0 ? TURN_MS : TICK_MS;
+  int timeout_ms = motor_until_ms != 0 ? TURN_MS : TICK_MS;
+  for (int link = 0; link < KIT_LINKS; link++) {
+    timeout_ms = lines[link].open && lines[link].more ? 0 : timeout_ms;
+  }
   if (poll(wanted, KIT_LINKS + 1, timeout_ms) > 0 && wanted[0].revents != 0) {
     read_buttons();
   }

@@ -9,7 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { ADDRESSES_MAX = 840 }; /* a multiple of any small number of them */
+
 #ifdef KIT_TLS
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
@@ -78,13 +81,24 @@ const char *net_use_tls(const char *ca, const char *certificate, const char *key
 bool net_has_tls(void) { return false; }
 #endif
 
+/* The next address of the name at each try: the first one may lead nowhere. */
+static const struct addrinfo *next_of(const struct addrinfo *found) {
+  static unsigned tries;
+  const struct addrinfo *next = found;
+  for (unsigned i = tries++ % ADDRESSES_MAX; i > 0; i--) {
+    next = next->ai_next != NULL ? next->ai_next : found;
+  }
+  return next;
+}
+
 bool net_open(struct net *net, const char *host, const char *port) {
   const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-  struct addrinfo *found = NULL;
+  struct addrinfo *all = NULL;
   *net = (struct net){.socket = -1};
-  if (getaddrinfo(host, port, &hints, &found) != 0) {
+  if (getaddrinfo(host, port, &hints, &all) != 0) {
     return false;
   }
+  const struct addrinfo *found = next_of(all);
   net->socket = socket(found->ai_family, SOCK_STREAM, 0);
   const int one = 1;
   bool good = net->socket >= 0 && fcntl(net->socket, F_SETFL, O_NONBLOCK) == 0 &&
@@ -93,7 +107,7 @@ bool net_open(struct net *net, const char *host, const char *port) {
   if (good && connect(net->socket, found->ai_addr, found->ai_addrlen) != 0) {
     good = net->connecting = errno == EINPROGRESS;
   }
-  freeaddrinfo(found);
+  freeaddrinfo(all);
 #ifdef KIT_TLS
   good = good && (context == NULL || begin_tls(net, host));
 #endif
@@ -139,6 +153,7 @@ long net_read(struct net *net, uint8_t *to, size_t size) {
   }
 #ifdef KIT_TLS
   if (net->tls != NULL) {
+    ERR_clear_error(); /* what the other line left there would be taken for this one's */
     return judged(net, SSL_read(net->tls, to, (int)size));
   }
 #endif
@@ -152,6 +167,7 @@ long net_write(struct net *net, const uint8_t *from, size_t size) {
   }
 #ifdef KIT_TLS
   if (net->tls != NULL) {
+    ERR_clear_error();
     return judged(net, SSL_write(net->tls, from, (int)size));
   }
 #endif

@@ -169,16 +169,18 @@ static void power_up(void) {
   kit_machine_tick(&machine);
 }
 
-static void welcome(uint64_t last_seq) {
+static void welcome_with(uint64_t last_seq, const char *token) {
   gateway_v1_Welcome body = {.heartbeat_interval_ms = 20000, .in_service = true,
                              .last_seq = last_seq, .mode = gateway_v1_Mode_MODE_SELECTION_FIRST,
                              .has_reconnect = true, .reconnect = {1000, 60000}};
-  kit_copy(body.resume_token, sizeof body.resume_token, "token");
+  kit_copy(body.resume_token, sizeof body.resume_token, token);
   backend.seq = 0;
   HOLDS(machine.joining != KIT_NO_LINK);
   HOLDS(hear() == 1); /* Hello, and nothing else */
   HOLDS(send(gateway_v1_ConnectResponse_welcome_tag, gateway_v1_Welcome_fields, &body));
 }
+
+static void welcome(uint64_t last_seq) { welcome_with(last_seq, "token"); }
 
 static void planogram(unsigned columns) {
   static gateway_v1_PlanogramUpdate body;
@@ -299,6 +301,19 @@ static void worn_flash_turns_nothing(void) {
   approve("v1", machine.request.request_id);
   HOLDS(board.turns == 0 && last_said_has(FAILURE));
   HOLDS(kit_machine_select(&machine, "C0") != NULL);
+}
+
+static void worn_flash_is_known_until_the_power_fails(void) {
+  ready();
+  board.worn = true;
+  for (int stream = 0; stream < 2; stream++) {
+    const char *const token = stream == 0 ? "second" : "third";
+    kit_machine_ended(&machine, machine.active, KIT_UNAVAILABLE, 0, "");
+    board.now_ms += 2000;
+    kit_machine_tick(&machine);
+    welcome_with(0, token);
+    HOLDS(kit_same(machine.journal.token, token)); /* what the next Hello returns */
+  }
 }
 
 static void patience_ends(void) {
@@ -662,6 +677,7 @@ int main(void) {
   an_id_of_another_request_is_no_answer();
   an_approval_that_waited_for_the_flash_is_void();
   worn_flash_turns_nothing();
+  worn_flash_is_known_until_the_power_fails();
   patience_ends();
   every_cut_leaves_an_honest_journal();
   the_last_settled_outlive_the_turn_of_areas();

@@ -2,7 +2,8 @@
 tried, what is not is said.
 
 The generators for Java, C#, C++ and nanopb come with the development environment. Their libraries
-come with nobody's Python: what they compile is compiled where gcc, go or javac find them.
+come with nobody's Python: what they compile is compiled where gcc, go or javac find them. C and
+Java then read frames.
 """
 
 import os
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format, text_format
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.machines.bounds import BYTES_MAX, COUNT_MAX
 from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
+from tests.support.conversations import FRAMES, fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOS = ("gateway/v1/machine.proto", "gateway/v1/machine_service.proto")
@@ -25,6 +28,8 @@ PATH = os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ.get("PATH", ""), str(Path.home() / "go" / "bin")]
 )
 FIELD = FieldDescriptor
+BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""What halves the cost of a Java program that ends after seconds: less is optimized."""
 
 
 def tool(name: str) -> str:
@@ -35,8 +40,8 @@ def tool(name: str) -> str:
     return found
 
 
-def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> None:
-    """Run a tool that must succeed, with what it said if it does not."""
+def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> str:
+    """Run a tool that must succeed, and return what it printed; with all it said if it does not."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -45,6 +50,7 @@ def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> No
         text=True,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
 
 
 def generated(language: str, target: Path, *options: str) -> list[str]:
@@ -73,35 +79,68 @@ def test_cpp(tmp_path: Path) -> None:
 
 
 def test_java(tmp_path: Path) -> None:
-    """Java code has a file for each message in the package of its option, and compiles where
-    protobuf's jar is at hand.
-    """
-    names = generated("java", tmp_path)
+    """Java code has a file for each message in the package of its option."""
     assert {
         f"vendgate/gateway/v1/{name}.java"
         for name in ("Hello", "ShowQr", "ConnectRequest", "MachineProto", "MachineServiceProto")
-    } <= {*names}
-    jars = sorted(
-        (Path.home() / ".m2/repository/com/google/protobuf/protobuf-java").glob(
-            "4.*/protobuf-java-4.*[0-9].jar"
-        )
+    } <= {*generated("java", tmp_path)}
+
+
+def numbers(version: str) -> list[int]:
+    """Return a version as what can be compared."""
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def protobuf_jar(wanted: str) -> Path:
+    """Return the newest library that bears code of the wanted version; without it, skip."""
+    artifact = "com.google.protobuf:protobuf-java"
+    major = wanted.partition(".")[0]
+    folder = Path.home() / ".m2/repository/com/google/protobuf/protobuf-java"
+    newest = max(
+        folder.glob(f"{major}.*/protobuf-java-{major}.*[0-9].jar"),
+        key=lambda path: numbers(path.parent.name),
+        default=None,
     )
-    if not jars:
+    if newest is None or numbers(newest.parent.name) < numbers(wanted):
         pytest.skip(
-            "generated; not compiled: no com.google.protobuf:protobuf-java 4 in Maven's repository"
+            f"not compiled: no {artifact} {major}, {wanted} or later, in Maven's repository; this "
+            f"brings it: mvn dependency:get -Dtransitive=false -Dartifact={artifact}:{wanted}"
         )
-    run(
-        tool("javac"),
-        "-Xlint:all",
-        "-Werror",
-        "-cp",
-        jars[-1],
-        "-d",
-        tmp_path / "classes",
-        *names,
-        cwd=tmp_path,
+    return newest
+
+
+def test_java_reads_the_worked_conversations(tmp_path: Path) -> None:
+    """The generated Java compiles without a warning, reads each frame of docs/frames from the bytes
+    on the wire as its JSON says it, and writes the same bytes.
+    """
+    names = generated("java", tmp_path)
+    made_by = re.search(
+        r"^// Protobuf Java Version: ([\d.]+)$",
+        (tmp_path / "vendgate/gateway/v1/Hello.java").read_text(),
+        re.MULTILINE,
     )
-    assert (tmp_path / "classes/vendgate/gateway/v1/Hello.class").is_file()
+    assert made_by is not None
+    jar = protobuf_jar(made_by[1])
+    java, javac = tool("java"), tool("javac")
+    strict = ("-Xlint:all", "-Werror", *(f"-J{option}" for option in BRIEF))
+    reader = ROOT / "tests/protos/ReadFrames.java"
+    run(javac, *strict, "-cp", jar, "-d", "classes", reader, *names, cwd=tmp_path)
+    found = fixtures()
+    pairs = [
+        argument
+        for name, told in found.items()
+        for argument in (FRAMES / f"{name}.bin", ",".join(each["from"] for each in told))
+    ]
+
+    path = f"{jar}{os.pathsep}classes"
+    lines = run(java, *BRIEF, "-cp", path, "ReadFrames", *pairs, cwd=tmp_path).splitlines()
+
+    frames = [(name, each) for name, told in found.items() for each in told]
+    assert len(frames) == len(lines)
+    for (name, each), line in zip(frames, lines, strict=True):
+        kind = ConnectRequest if "machine" == each["from"] else ConnectResponse
+        read = json_format.MessageToDict(text_format.Parse(line, kind()))
+        assert each["frame"] == read, f"{name} at byte {each['offset']}"
 
 
 def test_go(tmp_path: Path) -> None:
@@ -124,9 +163,7 @@ def test_go(tmp_path: Path) -> None:
         pytest.skip(
             "generated; not compiled: google.golang.org/protobuf is not in Go's module cache"
         )
-    newest = max(
-        versions, key=lambda version: [int(number) for number in re.findall(r"\d+", version)]
-    )
+    newest = max(versions, key=numbers)
     (tmp_path / "go.mod").write_text(
         f"module vendgate\n\ngo 1.23\n\nrequire google.golang.org/protobuf {newest}\n"
     )

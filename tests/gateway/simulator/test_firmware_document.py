@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -15,6 +14,7 @@ from gateway.simulator import backoff, connection, console, line, machine, memor
 from gateway.simulator.board import CutPoint
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
+from tests.support.conversations import fixtures
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PROTOS = DOCS.parent / "protos"
@@ -31,21 +31,6 @@ def test_every_frame_is_one(side: str, text: str) -> None:
     )
 
     assert frame.WhichOneof("payload") is not None or "<" == side
-
-
-def fixtures() -> dict[str, list[dict[str, Any]]]:
-    """The conversations as files, each frame with its bytes."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted((DOCS / "frames").glob("*.json")):
-        binary = path.with_suffix(".bin").read_bytes()
-        told = json.loads(path.read_text())["frames"]
-        for each in told:
-            start = each["offset"] + 5
-            each["body"] = binary[start : start + each["bytes"] - 5]
-            assert binary[start - 5 : start] == b"\0" + len(each["body"]).to_bytes(4, "big")
-        assert len(binary) == told[-1]["offset"] + told[-1]["bytes"]
-        found[path.stem] = told
-    return found
 
 
 def test_bytes_and_json_say_the_same() -> None:

@@ -61,8 +61,8 @@ async def test_who_needs_another_waits_for_it(tmp_path: Path) -> None:
         await those.start(recipe("second", needs=("first",)))
         gate.unlink()
         those.kill("first")
-        those.kill("second")
         await until(lambda: those.part("first").state is State.STARTING)
+        those.kill("second")
         await until(lambda: those.part("second").state is State.DOWN)
         assert 0 == those.part("second").pid
         gate.touch()

@@ -63,6 +63,15 @@ async def furnish(site: Site) -> None:
     await Reconciliation(site.database).record(RUN, [difference("t7")], now_ms=site.clock.now_ms())
     off = fleet_service_pb2.DisableMachineRequest(machine_id="VM-02", reason="its door is open")
     await site.fleet.DisableMachine(off)
+    # What Alipay answers about their codes comes when it comes, and pages tell of it.
+    await found(lambda: _have_codes(site))
+
+
+async def _have_codes(site: Site) -> bool | None:
+    names = [f"VM-{number:02}" for number in range(1, MACHINES + 1) if number != 2]
+    there = await site.queries.some_machines([*names, "VM-1"], columns=False)
+    assert MACHINES == len(there)
+    return all(one.code_status == "ACTIVE" for one in there) or None
 
 
 async def _something_was_tried(site: Site) -> None:

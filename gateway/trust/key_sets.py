@@ -40,7 +40,7 @@ class KeySet:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at: float | None = None
         self._asked_at: float | None = None
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
         """Return the key of this id; of an empty id, the only one there is. Raises KeysAway."""
@@ -59,16 +59,27 @@ class KeySet:
         return since is None or self._monotonic() - since >= span_s
 
     async def _read(self) -> None:
-        async with self._reading:
+        """Wait until they are read. A caller who hangs up meanwhile, as a stranger may on purpose,
+        keeps them from nobody else.
+        """
+        if self._reading is None:
             if not self._older(self._asked_at, ASK_AGAIN_S):
                 return
             self._asked_at = self._monotonic()
-            try:
-                self._keys = keys_of(await self._fetch())
-            except (OSError, ValueError) as error:
-                _log.warning("the keys of the tokens' provider cannot be read", error=str(error))
-            else:
-                self._read_at = self._monotonic()
+            self._reading = asyncio.create_task(self._fetched(), name="token-keys")
+        await asyncio.shield(self._reading)
+
+    async def _fetched(self) -> None:
+        try:
+            self._keys = keys_of(await self._fetch())
+        except (OSError, ValueError) as error:
+            _log.warning("the keys of the tokens' provider cannot be read", error=str(error))
+        except Exception:  # noqa: BLE001 - whatever it is, the keys that are known stay
+            _log.exception("the keys of the tokens' provider cannot be read")
+        else:
+            self._read_at = self._monotonic()
+        finally:
+            self._reading = None
 
 
 def keys_of(content: bytes) -> dict[str, jwt.PyJWK]:
@@ -77,7 +88,7 @@ def keys_of(content: bytes) -> dict[str, jwt.PyJWK]:
         raise ValueError(f"it has more than {BYTES_MAX} bytes")
     try:
         read = jwt.PyJWKSet.from_json(content.decode())
-    except (jwt.PyJWTError, UnicodeDecodeError, AttributeError, TypeError, ValueError) as error:
+    except (jwt.PyJWTError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"it is no JWKS: {error}") from None
     # A symmetric key in it would let everybody who reads the set sign.
     public = [one for one in read.keys if one.key_type in {"RSA", "EC", "OKP"}]

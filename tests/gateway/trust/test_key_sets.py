@@ -1,5 +1,6 @@
 """The keys of the tokens' provider."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class Site:
 
     def __init__(self) -> None:
         self.provider = Provider()
-        self.away = False
+        self.away = self.defect = False
         self.asked = 0
         self.now = 0.0
         self.keys = KeySet(self.fetch, monotonic=lambda: self.now)
@@ -32,6 +33,8 @@ class Site:
         self.asked += 1
         if self.away:
             raise OSError("away")
+        if self.defect:
+            raise RuntimeError("a defect")
         return self.provider.key_set()
 
     def ids(self) -> list[str]:
@@ -105,6 +108,7 @@ SECRET = {"kty": "oct", "k": "AAAA", "kid": "s", "alg": "HS256"}
         (b"x" * (BYTES_MAX + 1), "more than"),
         (b"\xff", "no JWKS"),
         (b"[]", "no JWKS"),
+        (b"[" * 100_000, "no JWKS"),
         (b"{}", "no JWKS"),
         (json.dumps({"keys": [SECRET]}).encode(), "no public key"),
     ],
@@ -119,3 +123,44 @@ async def test_a_file_is_read(tmp_path: Path) -> None:
     """For whoever wants no gateway to ask anybody."""
     (tmp_path / "keys").write_bytes(b"{}")
     assert b"{}" == await of_file(tmp_path / "keys")()
+
+
+class SlowSite(Site):
+    """Its provider answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+        self.began = asyncio.Event()
+
+    async def fetch(self) -> bytes:
+        self.began.set()
+        await self.answers.wait()
+        return await super().fetch()
+
+
+async def test_who_hangs_up_while_keys_are_read_keeps_them_from_nobody() -> None:
+    """A stranger could ask for an invented one again and again, and never wait: nobody would ever
+    know the provider's next key, and after a day none at all.
+    """
+    site = SlowSite()
+    (known,) = site.ids()
+    stranger = asyncio.create_task(site.keys.key("invented"))
+    await site.began.wait()
+    stranger.cancel()
+    await asyncio.wait([stranger])
+    honest = asyncio.create_task(site.keys.key(known))
+    await asyncio.sleep(0)
+    site.answers.set()
+    assert await honest is not None
+    assert 1 == site.asked
+
+
+async def test_a_defect_while_keys_are_read_leaves_those_that_are_known() -> None:
+    """Whatever a provider makes of it."""
+    site = Site()
+    (known,) = site.ids()
+    assert await site.keys.key(known) is not None
+    site.defect = True
+    site.now = READ_AGAIN_S
+    assert await site.keys.key(known) is not None

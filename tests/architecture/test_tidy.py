@@ -206,6 +206,19 @@ def _is_literal(node: ast.expr) -> bool:
     return True
 
 
+def test_processes_of_our_own_are_started_in_one_way() -> None:
+    """What ``gateway.process.offspring`` says of folders and of variables holds for all of them,
+    but for what measures copies of the program, each in its folder.
+    """
+    assert [] == [
+        f"{path.relative_to(ROOT)}"
+        for path in tracked(".py")
+        if name_of(path).split("/")[0] in ROOMS
+        and not name_of(path).startswith("gateway/bench/")
+        and re.search(r'sys\.executable, "-m"', path.read_text())
+    ]
+
+
 def test_what_is_expected_stands_first() -> None:
     """``assert 3 == len(rows)``: all tests say it in one order."""
     assert {} == breaks(

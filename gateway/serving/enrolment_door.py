@@ -22,6 +22,7 @@ import structlog
 from gateway.process import offspring
 from gateway.process.addresses import ListenRefused, cannot_listen, why_not
 from gateway.process.sections import Address
+from gateway.process.works import process_works
 from gateway.rpc.options import QUIET
 from gateway.rpc.tls import Tls
 from gateway.serving.enrolment_child import Keys, Opened, Task
@@ -99,7 +100,10 @@ class EnrolmentDoor:
         self._task = msgspec.structs.replace(
             self._task, address=f"{address.rpartition(':')[0]}:{port}"
         )
-        self._works = [asyncio.create_task(self._keep()), asyncio.create_task(self._renew())]
+        self._works = [
+            process_works().begin("enrolment-keeper", self._keep),
+            process_works().begin("enrolment-keys", self._renew, ends=True),
+        ]
         return port
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from gateway.process.addresses import cannot_listen
 from gateway.process.sections import Address
+from gateway.process.works import process_works
 from gateway.rpc.limits import HttpLimits
 from gateway.serving.http_door import HttpConnection, HttpDoor
 
@@ -97,7 +98,7 @@ async def served(
         now=now,
         tls=tls,
     )
-    accepting = asyncio.create_task(door.run(), name="http-door")
+    accepting = process_works().begin("http-door", door.run)
     try:
         if running.done():
             await running

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.process.addresses import cannot_listen
+from gateway.process.addresses import cannot_listen, opened
 from gateway.process.sections import Address
 from gateway.process.works import process_works
 from gateway.rpc.limits import HttpLimits
@@ -27,10 +27,8 @@ def bind(address: Address, *, setting: str) -> socket.socket:
     """Bind and listen, so that the port is known before anything else starts. ``setting`` names
     the address. Raises ListenRefused.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    place = (address.host, address.port)
     try:
-        listener = socket.create_server(place, family=family, backlog=_BACKLOG)
+        listener = opened(address, backlog=_BACKLOG)
     except OSError as error:
         raise cannot_listen(address, setting=setting, error=error) from None
     listener.setblocking(False)

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import jwt
 import structlog
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.process.files import content_of
 
 _log = structlog.get_logger()
 
 BYTES_MAX = 262_144
+RSA_BITS_MIN = 2_048
+"""Whoever finds the private key of a shorter one can be anybody here."""
 READ_AGAIN_S = 300.0
 """Keys that are older are read again, so that one that the provider withdrew does not stay."""
 ASK_AGAIN_S = 10.0
@@ -92,10 +95,17 @@ def keys_of(content: bytes) -> dict[str, jwt.PyJWK]:
         raise ValueError(f"it is no JWKS: {error}") from None
     # A symmetric key in it would let everybody who reads the set sign.
     public = [one for one in read.keys if one.key_type in {"RSA", "EC", "OKP"}]
-    found = {one.key_id or "": one for one in public if one.public_key_use in {None, "sig"}}
+    signs = [one for one in public if one.public_key_use in {None, "sig"}]
+    found = {one.key_id or "": one for one in signs if not _is_short(one)}
+    if signs and not found:
+        raise ValueError(f"its keys are RSA of fewer than {RSA_BITS_MIN} bits, which others find")
     if not found:
         raise ValueError("it holds no public key for signatures")
     return found
+
+
+def _is_short(key: jwt.PyJWK) -> bool:
+    return isinstance(key.key, rsa.RSAPublicKey) and key.key.key_size < RSA_BITS_MIN
 
 
 def of_file(path: Path) -> Fetch:

@@ -3,8 +3,11 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.trust.key_sets import (
     ASK_AGAIN_S,
@@ -102,6 +105,19 @@ async def test_a_token_without_a_key_s_name_means_the_only_one() -> None:
 SECRET = {"kty": "oct", "k": "AAAA", "kid": "s", "alg": "HS256"}
 
 
+def rsa_key(bits: int) -> dict[str, Any]:
+    """A public key as a provider shows it."""
+    made = rsa.generate_private_key(public_exponent=65_537, key_size=bits).public_key()
+    shown = jwt.algorithms.RSAAlgorithm.to_jwk(made, as_dict=True)
+    return {**shown, "kid": str(bits), "use": "sig"}
+
+
+def test_a_short_key_beside_a_long_one_is_left_out() -> None:
+    """Whoever has days finds its private key, and signs for anybody."""
+    both = {"keys": [rsa_key(1_024), rsa_key(2_048)]}
+    assert ["2048"] == list(keys_of(json.dumps(both).encode()))
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
@@ -111,6 +127,7 @@ SECRET = {"kty": "oct", "k": "AAAA", "kid": "s", "alg": "HS256"}
         (b"[" * 100_000, "no JWKS"),
         (b"{}", "no JWKS"),
         (json.dumps({"keys": [SECRET]}).encode(), "no public key"),
+        (json.dumps({"keys": [rsa_key(1_024)]}).encode(), "RSA of fewer than 2048 bits"),
     ],
 )
 def test_what_is_no_set_of_public_keys_is_refused(content: bytes, why: str) -> None:

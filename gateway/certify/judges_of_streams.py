@@ -345,6 +345,11 @@ def unknown_machine(seen: Recording) -> RuleVerdict:
     return _waited(seen, "NOT_FOUND", LONG_WAIT_MS, LONG_WAIT_MAX_MS)
 
 
+def denied(seen: Recording) -> RuleVerdict:
+    """The same: a person has to act."""
+    return _waited(seen, "PERMISSION_DENIED", LONG_WAIT_MS, LONG_WAIT_MAX_MS)
+
+
 def taken_over(seen: Recording) -> RuleVerdict:
     """Half to all of ``max_ms``."""
     return _waited(seen, "ABORTED", MAX_MS // 2, MAX_MS)

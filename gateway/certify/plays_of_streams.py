@@ -275,6 +275,15 @@ async def unknown_machine(desk: Desk) -> None:
     await desk.online()
 
 
+async def denied(desk: Desk) -> None:
+    """Somebody has denied the machine's certificate."""
+    call = await settle(desk)
+    call.end()
+    call = await desk.next_call()
+    call.end(grpc.StatusCode.PERMISSION_DENIED, "the certificate is denied", reason="DENIED")
+    await desk.online()
+
+
 async def taken_over(desk: Desk) -> None:
     """Another device has taken the machine's place."""
     call = await settle(desk)

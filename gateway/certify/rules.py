@@ -469,6 +469,13 @@ RULES: tuple[Rule, ...] = (
         streams.unknown_machine,
         stream_plays.unknown_machine,
     ),
+    Rule(
+        "revoked-certificate",
+        "After PERMISSION_DENIED, too, the machine waits half to all of a minute.",
+        CONNECTED,
+        streams.denied,
+        stream_plays.denied,
+    ),
     *OF_ALL,
 )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+import grpc
 import pytest
 
 from gateway.certify.moments import MomentKind
@@ -513,3 +514,10 @@ def restarts_each_time(
     if known.kind == "reboot" and known.outcome == APPLIED:
         return [Restart("it was told to")]
     return sound(self, known, now_ms)  # type: ignore[no-any-return]
+
+
+@plants("revoked-certificate", Backoff, "after")
+def hammers_when_it_is_denied(sound: Sound, self: Backoff, code: Any) -> Any:
+    """A certificate that was denied is shown again as if the network had failed."""
+    denied = code is grpc.StatusCode.PERMISSION_DENIED
+    return sound(self, grpc.StatusCode.UNAVAILABLE if denied else code)

@@ -1,12 +1,12 @@
 """The judges of streams and waits, on recordings by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
 
 from gateway.certify import judges_of_streams as judges
-from gateway.certify.moments import MomentKind, RuleOutcome, RuleVerdict
+from gateway.certify.moments import MomentKind, Recording, RuleOutcome, RuleVerdict
 from gateway.certify.times import GOOD_SESSIONS, INITIAL_MS, MAX_MS, TRIES, WIDE_MS
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.certify.told import Tale
@@ -115,6 +115,24 @@ def test_who_is_taken_over_waits_half_to_all(waited_ms: int, outcome: RuleOutcom
     tale = Tale().note(MomentKind.ENDED, text="ABORTED")
     tale.at_ms += waited_ms - 1_000
     assert outcome is judges.taken_over(tale.note(MomentKind.OPENED, stream=2).seen).outcome
+
+
+@pytest.mark.parametrize(
+    ("judge", "status"),
+    [(judges.unknown_machine, "NOT_FOUND"), (judges.denied, "PERMISSION_DENIED")],
+)
+def test_who_needs_a_person_waits_long(
+    judge: Callable[[Recording], RuleVerdict], status: str
+) -> None:
+    """Half of a minute to all of it."""
+    for waited_ms, outcome in (
+        (2_000, RuleOutcome.FAIL),
+        (45_000, RuleOutcome.PASS),
+        (90_000, RuleOutcome.FAIL),
+    ):
+        tale = Tale().note(MomentKind.ENDED, text=status)
+        tale.at_ms += waited_ms - 1_000
+        assert outcome is judge(tale.note(MomentKind.OPENED, stream=2).seen).outcome
 
 
 def test_a_gap_is_filled_in_order_and_once() -> None:

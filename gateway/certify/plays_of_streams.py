@@ -71,6 +71,7 @@ async def idle(desk: Desk) -> None:
 async def many_sales(desk: Desk) -> None:
     """More is sold for coins than may wait for an acknowledgement; then it is acknowledged."""
     call = await settle(desk)
+    await desk.wait(SHORT_MS)  # who still waits for an answer takes no coins
     call.holding = True
     before = len(desk.moments)
     for _ in range(CASH_SALES):
@@ -268,20 +269,24 @@ async def told_when(desk: Desk) -> None:
 
 async def unknown_machine(desk: Desk) -> None:
     """Nobody has registered the machine."""
-    call = await settle(desk)
-    call.end()
-    call = await desk.next_call()
+    call = await _comes_back(desk)
     call.end(grpc.StatusCode.NOT_FOUND, "register the machine first", reason="UNKNOWN_MACHINE")
     await desk.online()
 
 
 async def denied(desk: Desk) -> None:
     """Somebody has denied the machine's certificate."""
-    call = await settle(desk)
-    call.end()
-    call = await desk.next_call()
+    call = await _comes_back(desk)
     call.end(grpc.StatusCode.PERMISSION_DENIED, "the certificate is denied", reason="DENIED")
     await desk.online()
+
+
+async def _comes_back(desk: Desk) -> Call:
+    """Return the stream behind one whose Welcome has reached the machine: it shortens the waits."""
+    call = await settle(desk)
+    await spoken(desk, call)
+    call.end()
+    return await desk.next_call()
 
 
 async def taken_over(desk: Desk) -> None:

@@ -258,9 +258,22 @@ async def another_denied(desk: Desk) -> None:
     await result(desk, approved.vend_id)
 
 
+async def _way(desk: Desk, call: Call) -> int:
+    """Return for how long a frame is on its way: half of what a code for nobody and its answer
+    need. Nothing if no answer comes.
+    """
+    before = len(desk.moments)
+    request_id = await _code_for_nobody(desk, call)
+    asked, answers = desk.moments[before], desk.seen_since(before).cancels(request_id)
+    return (answers[0].at_ms - asked.at_ms) // 2 if answers else 0
+
+
 async def strange_code(desk: Desk) -> None:
     """A code comes for a request that the machine does not wait for."""
-    call = await settle(desk)
+    await _code_for_nobody(desk, await settle(desk))
+
+
+async def _code_for_nobody(desk: Desk, call: Call) -> str:
     request_id = desk.new_id("r")
     await call.say(
         show_qr=pb.ShowQr(
@@ -269,6 +282,7 @@ async def strange_code(desk: Desk) -> None:
     )
     await desk.until(lambda: desk.seen_since(0).cancels(request_id) or None, desk.terms.answer_ms)
     await deny(call, request_id, pb.VEND_DENIED_REASON_CANCELLED)
+    return request_id
 
 
 async def session_ends_in_vend(desk: Desk) -> None:
@@ -422,11 +436,12 @@ async def power_cut_with_result(desk: Desk) -> None:
 async def power_cut_with_motor_on(desk: Desk) -> None:
     """The power fails while the motor turns; after the boot the approval is repeated."""
     call = await settle(desk)
+    way_ms = await _way(desk, call)
     request = await chosen(desk, call)
     call.holding = True
     approved = approval(desk, request)
     await call.say(vend_approved=approved)
-    await desk.wait(desk.terms.cut_after_ms)
+    await desk.wait(desk.terms.cut_after_ms + way_ms)
     await desk.act(HandAct.POWER_CUT)
     call = await desk.next_call(desk.hands.patience_ms + desk.terms.come_ms)
     await desk.count()

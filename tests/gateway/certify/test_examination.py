@@ -57,7 +57,7 @@ async def test_a_board_may_take_its_time_to_restart(tmp_path: Path) -> None:
     assert set(rules) == names(examination, RuleOutcome.PASS)
 
 
-FAR_S = 0.4
+FAR_S = 0.7
 
 
 class FarLine(MemoryLine):
@@ -101,7 +101,7 @@ class Far(ExaminedMachine):
 
 
 async def test_a_slow_network_is_no_fault_of_the_machine(tmp_path: Path) -> None:
-    """All that it does comes most of a second later."""
+    """All that it does comes more than a second later."""
     examination = await examined(tmp_path, machine=Far)
 
     whys = {each.rule.name: each.verdict.why for each in examination.findings}

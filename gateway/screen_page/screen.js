@@ -274,7 +274,7 @@ async function tellPlays() {
   const plays = pending;
   pending = new Map();
   const taken = await post("/plays", { plays: [...plays.values()] });
-  if (taken === null) { // Nobody heard it: it is told again, with what came since.
+  if (taken === null || taken >= 500) { // Nobody took it: it is told again, with what came since.
     for (const [key, one] of plays) {
       const since = pending.get(key) ?? { ...one, times: 0, shown_ms: 0 };
       pending.set(key, { ...one, times: one.times + since.times, shown_ms: one.shown_ms + since.shown_ms });

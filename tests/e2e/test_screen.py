@@ -291,6 +291,40 @@ async def test_payment_interrupts_marketing_and_the_net_does_not(
     machine.stop()
 
 
+async def test_another_manifest_is_on_the_screen_whatever_the_disk_takes(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    """Its picture has the place that the one before had; what was shown while the disk took no
+    counts is counted once it does.
+    """
+    red, blue = (gradient(one, one) for one in ((200, 0, 0), (0, 0, 200)))
+    machine = LoopbackMachine(tmp_path, wait_ms=25_000, mode=pb.MODE_BOTH)
+    keeper = ScreenKeeper(tmp_path / "screen", fetch=failing, now_ms=lambda: 0, say=lambda _: True)
+    first, second = (sha256(one).hexdigest() for one in (red, blue))
+    (before, content), (after, following) = manifest_of({first: red}), manifest_of({second: blue})
+    keeper.disk.put(first, red)
+    keeper.disk.show(read(content, before), content)
+    keeper.disk.put(second, blue)
+    keeper.received(service_pb.ConnectResponse(welcome=pb.Welcome(server_time_ms=END_MS - DAY_MS)))
+    in_the_way = tmp_path / "screen" / "plays-20961001.json.new"
+    in_the_way.mkdir()
+    async with screen_served(machine, port=0, now_ms=machine._now_ms, shows=keeper) as url:
+        page = await chromium.new_page(viewport={"width": 540, "height": 960})
+        refused: list[int] = []
+        page.on("response", lambda one: refused.append(one.status) if "/plays" in one.url else None)
+        stand = Stand(machine, page, url)
+        await page.goto(url)
+        await stand.shows(first)
+        await until(lambda: 503 in refused)
+        keeper.disk.show(read(following, after), following)
+        await stand.shows(second)
+        assert {} == keeper.disk.counts
+        in_the_way.rmdir()
+        await until(lambda: {before, after} == {key[0] for key in keeper.disk.counts})
+        await page.close()
+    machine.stop()
+
+
 async def test_a_week_without_the_net(tmp_path: Path, chromium: Browser) -> None:
     """Seven days of virtual time, the browser's and the machine's: the page is never loaded anew,
     shows no error, shows what has not ended and nothing else, and what it showed is counted on

@@ -319,7 +319,15 @@ function listen() {
   source?.close();
   heardAt = performance.now();
   source = new EventSource("/events");
-  source.onmessage = (event) => { heard(); take(JSON.parse(event.data)); };
+  source.onmessage = (event) => {
+    heard();
+    try {
+      take(JSON.parse(event.data));
+    } catch { // Who says what nobody can read can honour nothing.
+      state = null;
+      draw();
+    }
+  };
   source.addEventListener("beat", heard);
   source.onerror = () => { connected = false; draw(); };
 }

@@ -19,7 +19,7 @@ from playwright.async_api import Browser, Page
 from gateway.demo.pictures import gradient
 from gateway.simulator.manifest import read
 from gateway.simulator.screen_keeper import ScreenKeeper
-from gateway.simulator.screen_server import screen_served
+from gateway.simulator.screen_server import PAGE, screen_served
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.simulator.backend import QR
@@ -216,6 +216,39 @@ async def test_without_the_net_no_code_and_no_error_page(tmp_path: Path, chromiu
         assert [] == codes_in(await shot(stand.page, "offline"))
         stand.machine.plug()
         await stand.page.wait_for_selector("body:not([data-view=OFFLINE])", timeout=HANGS_AFTER_MS)
+        assert [] == stand.complaints
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "{",
+        "null",
+        "[]",
+        '{"view": "NOPE"}',
+        '{"view": "CHOOSE"}',
+        '{"view": "IDLE", "playlist": 1}',
+    ],
+)
+async def test_what_nobody_can_read_takes_the_code_off(
+    tmp_path: Path, chromium: Browser, garbage: str
+) -> None:
+    """A client that says such things can honour none; the next thing that can be read is shown."""
+    async with standing(tmp_path, chromium, mode=pb.MODE_AUTHORIZATION_FIRST) as stand:
+        say = f"source.onmessage(new MessageEvent('message', {{data: {json.dumps(garbage)}}}))"
+        script = (PAGE / "screen.js").read_text()
+        said = {"content_type": "text/javascript", "body": f"{script}\nwindow.say = () => {say};"}
+        await stand.page.route("**/screen.js", lambda route: route.fulfill(**said))
+        await stand.page.reload()
+        await stand.view("IDLE")
+        await stand.says("Boolean(document.querySelector('.code'))")
+        assert [QR] == codes_in(await stand.page.screenshot())
+        await stand.page.evaluate("setTimeout(window.say)")
+        await stand.view("START")
+        assert [] == codes_in(await stand.page.screenshot())
+        rename(stand.machine, "Tea")
+        await stand.view("IDLE")
+        assert [QR] == codes_in(await stand.page.screenshot())
         assert [] == stand.complaints
 
 

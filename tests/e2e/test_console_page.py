@@ -35,6 +35,14 @@ pytestmark = needs_browser
 STATIC = Path(web.__file__).parent / "static"
 WIDTHS = (360, 1_024, 1_600)
 HOSTILE = "<img src=x onerror=alert(1)>\u05d0</bdi></td>yyyyyyyyyyyyyyyyyyyy"
+ENDS = """
+figure => {
+  const [picture, around] = ["svg", ".scroll"].map(
+    one => figure.querySelector(one).getBoundingClientRect());
+  return picture.right <= around.right + 1
+    && (picture.left < around.left || picture.left - around.left <= 1);
+}"""
+"""Whether yesterday is to be seen; and the first day too, where there is room for all of them."""
 BARS = """
 canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -190,6 +198,10 @@ async def test_days_are_looked_at_closer(seen: Looking) -> None:
     await seen.page.goto(seen.url)
     assert await seen.page.locator("figure.series svg").first.is_visible()
     assert 0 == await seen.page.locator("canvas").count()
+    for width in WIDTHS:
+        await seen.page.set_viewport_size({"width": width, "height": 800})
+        await seen.page.goto(seen.url)
+        assert await seen.page.locator("figure.series").first.evaluate(ENDS), width
     browser_of = seen.context.browser
     assert browser_of is not None
     context = await browser_of.new_context()

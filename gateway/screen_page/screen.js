@@ -34,11 +34,13 @@ const LANGUAGES = ["zh-Hant", "zh-Hans", "en"];
 const CHOOSING_MS = 20_000; // Who touches the screen and then does nothing has gone.
 const ALTERNATE_MS = 6_000;
 const SILENT_MS = 15_000; // The client beats every five seconds.
+const LOST_MS = 60_000; // Who stood there when the client went has gone.
 const PENDING_MAX = 256;
 
 let state = null;
 let endsAt = Infinity; // By performance.now().
 let heardAt = performance.now();
+let lastHeardAt = heardAt; // Whether a stream was opened anew since, or not.
 let source = null;
 let connected = false;
 let choosingUntil = 0;
@@ -163,6 +165,8 @@ const VIEWS = {
 // What is really shown: without the client nothing that it said can be honoured.
 function view() {
   if (!state) return "START";
+  const rests = ["DARK", "OUT_OF_SERVICE"].includes(state.view);
+  if (!connected && !rests && performance.now() - lastHeardAt > LOST_MS) return "OFFLINE";
   if (!connected) return ["PAY", "CHOOSE", "WAITING"].includes(state.view) ? "WAITING" : state.view === "IDLE" ? "OFFLINE" : state.view;
   if (state.view === "PAY") return state.code && performance.now() < endsAt ? "PAY" : "LATE";
   if (state.view === "IDLE" && !state.online) return "OFFLINE";
@@ -311,7 +315,7 @@ function take(next) {
 }
 
 function heard() {
-  heardAt = performance.now();
+  heardAt = lastHeardAt = performance.now();
   connected = true;
 }
 

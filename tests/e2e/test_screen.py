@@ -275,6 +275,30 @@ async def test_the_client_is_killed_and_comes_back(tmp_path: Path, chromium: Bro
     machine.stop()
 
 
+async def test_nothing_of_a_customer_stays_up_when_the_client_does_not_come_back(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    """What goes back to somebody stands there as long as it may still be them who read it."""
+    machine = LoopbackMachine(tmp_path, wait_ms=25_000, idle_ms=60_000)
+    page = await chromium.new_page()
+    await page.clock.install()
+    async with screen_served(machine, port=0, now_ms=machine._now_ms) as url:
+        stand = Stand(machine, page, url)
+        await page.goto(url)
+        await stand.view("IDLE")
+        await choose(stand)
+        await stand.view("PAY")
+        await pay(machine, 700)
+        await stand.view("REFUNDING")
+    await page.clock.fast_forward(30_000)
+    assert "HKD 2.00" in await stand.text()
+    await page.clock.fast_forward(60_000)
+    await stand.view("OFFLINE")
+    assert "HKD 2.00" not in await stand.text()
+    await page.close()
+    machine.stop()
+
+
 async def test_payment_interrupts_marketing_and_the_net_does_not(
     tmp_path: Path, chromium: Browser
 ) -> None:

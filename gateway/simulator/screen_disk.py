@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gateway.simulator import manifest as manifests
 from gateway.simulator.manifest import Manifest, NotRead
@@ -27,7 +27,7 @@ TOLD_DAYS = 2
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 Key = tuple[str, int, int, int]
 """Manifest, item, day as yyyymmdd, hour."""
-_DAY = 2
+_DAY: Final = 2
 _ALL_DAYS = "plays.json"
 """Where an older version of this program kept the counts of all days."""
 
@@ -149,7 +149,7 @@ class ScreenDisk:
             before = self.counts.get(key, (0, 0))
             self.counts[key] = (before[0] + times, before[1] + shown_ms)
             self.untold.add(key)
-        gone, lost = self._without_room(), 0
+        gone, lost = self._without_room(max((key[_DAY] for key in plays), default=0)), 0
         for key in gone:
             del self.counts[key]
             lost += key in self.untold
@@ -159,8 +159,10 @@ class ScreenDisk:
         self._keep_counts(plays)
         return lost
 
-    def _without_room(self) -> list[Key]:
-        days = sorted({key[_DAY] for key in self.counts})[-TOLD_DAYS:]
+    def _without_room(self, today: int) -> list[Key]:
+        known = sorted({key[_DAY] for key in self.counts})
+        # A clock may have been ahead: days after today do not take its place, nor it theirs.
+        days = {*known[-TOLD_DAYS:], *[day for day in known if day <= today][-TOLD_DAYS:]}
         told = [key for key in self.counts if key not in self.untold]
         over = [key for key in told if key[_DAY] not in days]
         recent = [key for key in told if key[_DAY] in days]

@@ -169,6 +169,22 @@ def test_what_was_told_is_kept_for_two_days(tmp_path: Path) -> None:
     }
 
 
+def test_a_clock_that_was_ahead_takes_nothing_from_today(tmp_path: Path) -> None:
+    """What was told of today stays, and grows, whatever days somebody had said that it is."""
+    disk, manifest = with_files(tmp_path)
+    today = [(manifest.sha256, item, 20261130, 3) for item in range(2)]
+    for day in (20270301, 20270302, 20270303):
+        disk.count({(manifest.sha256, 0, day, 3): (1, 1)})
+        disk.told(dict(disk.counts))
+    for times in (1, 2, 3):
+        for one in today:
+            disk.count({one: (1, 8_000)})
+            disk.told(dict(disk.counts))
+            assert (times, times * 8_000) == disk.counts[one]
+    disk.count({(manifest.sha256, 0, 20270303, 3): (1, 1)})
+    assert (2, 2) == disk.counts[manifest.sha256, 0, 20270303, 3]
+
+
 def test_counts_of_an_older_version_are_read(tmp_path: Path) -> None:
     """From the one file in which it kept them."""
     rows = [

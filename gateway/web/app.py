@@ -221,10 +221,12 @@ def _csv(console: ConsoleParts, present: Present, view: ConsolePage, name: str) 
     table = view.table(name)
     if table is None:
         return _said(console, present, 404, NO_TABLE)
+    # Who has only a part of the rows sees it where the file lies, too.
+    part = "-part" if table.cut or name in view.more else ""
     return Response(
         csv(table),
         media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="{table.name}.csv"'},
+        headers={"content-disposition": f'attachment; filename="{table.name}{part}.csv"'},
     )
 
 

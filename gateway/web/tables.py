@@ -112,7 +112,9 @@ Cell = str | int | Amount | Instant | Age | Link | Form | Spark | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows under heads. ``empty`` is said where there are none; ``note`` stands below."""
+    """Rows under heads. ``empty`` is said where there are none; ``note`` stands below. ``cut``:
+    there are more rows, which the page does not go on to.
+    """
 
     name: str
     title: str
@@ -120,6 +122,7 @@ class Table:
     rows: Sequence[tuple[Cell, ...]]
     empty: str = "Nothing."
     note: str = ""
+    cut: bool = False
 
     @property
     def kinds(self) -> list[str]:

@@ -111,7 +111,7 @@ async def today(ask: Ask, now: dt.datetime) -> Expected:
         by="SALES_BY_HOUR",
         beside="SALES_BESIDE_SAME_WEEKDAYS",
     )
-    so_far = await ask("SalesService/GetDaySales", day=day, hour=now.hour)
+    so_far = await ask("SalesService/GetDaySales", day=day, hour=23)
     usual = await ask("SalesService/GetDaySales", day=day, hour=now.hour - 1)
     year = await ask("SalesService/GetSales", by="SALES_BY_DAY", **span(now, 182))
     by_day, said, numbers = _series(year, now)

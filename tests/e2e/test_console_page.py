@@ -12,6 +12,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import rsa
 from playwright.async_api import Browser, BrowserContext, Page
 
+from gateway import web
 from gateway.fleet.v1 import fleet_service_pb2
 from gateway.office.v1 import machine_profile_service_pb2
 from gateway.process.sections import Address
@@ -31,8 +32,27 @@ from tests.support.sold_items import half_past, have_sold
 
 pytestmark = needs_browser
 
+STATIC = Path(web.__file__).parent / "static"
 WIDTHS = (360, 1_024, 1_600)
 HOSTILE = "<img src=x onerror=alert(1)>\u05d0</bdi></td>yyyyyyyyyyyyyyyyyyyy"
+ENDS = """
+figure => {
+  const [picture, around] = ["svg", ".scroll"].map(
+    one => figure.querySelector(one).getBoundingClientRect());
+  return picture.right <= around.right + 1
+    && (picture.left < around.left || picture.left - around.left <= 1);
+}"""
+"""Whether yesterday is to be seen; and the first day too, where there is room for all of them."""
+BARS = """
+canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let bars = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    bars += data[at] === 0x3c && data[at + 1] === 0x7f && data[at + 2] === 0x96;
+  }
+  return bars;
+}"""
+"""How many points of a canvas have the colour of what was sold."""
 NAMELESS = """
 [...document.querySelectorAll("main input:not([type=hidden]), main select, button, a")]
   .filter(one => !(one.getAttribute("aria-label") || one.labels?.length || one.textContent.trim()))
@@ -178,6 +198,10 @@ async def test_days_are_looked_at_closer(seen: Looking) -> None:
     await seen.page.goto(seen.url)
     assert await seen.page.locator("figure.series svg").first.is_visible()
     assert 0 == await seen.page.locator("canvas").count()
+    for width in WIDTHS:
+        await seen.page.set_viewport_size({"width": width, "height": 800})
+        await seen.page.goto(seen.url)
+        assert await seen.page.locator("figure.series").first.evaluate(ENDS), width
     browser_of = seen.context.browser
     assert browser_of is not None
     context = await browser_of.new_context()
@@ -196,6 +220,8 @@ async def test_days_are_looked_at_closer(seen: Looking) -> None:
             await kept(page, f"console-zoom-{path.strip('/').replace('/', '-') or 'today'}-{width}")
             assert width >= await page.evaluate("document.documentElement.scrollWidth")
             assert not await figure.locator("svg").is_visible()
+            said = await figure.locator("svg").get_attribute("aria-label")
+            assert 1 == await figure.get_by_role("group", name=said, exact=True).count()
             whole = await canvas.evaluate(DRAWN)
             await figure.get_by_role("button", name="4 weeks").click()
             closer = await canvas.evaluate(DRAWN)
@@ -213,6 +239,29 @@ async def test_days_are_looked_at_closer(seen: Looking) -> None:
     assert [] == complaints
     assert [] == [url for url in seen.asked if not url.startswith(seen.url)]
     await context.close()
+
+
+@pytest.mark.parametrize(
+    ("minors", "is_drawn"), [(",,-500,", True), ("-500,,", True), ("0,", True), (",,", False)]
+)
+async def test_days_on_which_more_was_given_back_are_drawn(
+    chromium: Browser, minors: str, *, is_drawn: bool
+) -> None:
+    """Also where nobody bought anything in the days that are looked at."""
+    page = await chromium.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.set_content(
+        f'<figure class="series" data-first="2026-03-28" data-minors="{minors}" data-decimals="2">'
+        '<div class="scroll"><svg aria-label="Sold by day"></svg></div></figure>'
+    )
+    for name in ("uplot/uPlot.iife.min.js", "zoom.js"):
+        await page.add_script_tag(path=STATIC / name)
+    canvas = page.locator("canvas")
+    await canvas.evaluate(DRAWN)
+    assert is_drawn == bool(await canvas.evaluate(BARS))
+    assert [] == complaints
+    await page.close()
 
 
 async def test_a_form_is_sent_without_a_script(seen: Looking) -> None:

@@ -62,8 +62,8 @@ async def machine(looking: Looking) -> ConsolePage:
     tables = (
         _troubles(health.troubles),
         _columns(it),
-        waiting.work_items(items.work_items),
-        waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
+        waiting.work_items(items.work_items, cut=bool(items.next_page_token)),
+        waiting.refunds(refunds.refunds, now_ms=looking.now_ms, cut=bool(refunds.next_page_token)),
         sold,
         by_day,
         sellable.time_to_sell(time, "Day", sellable.weekday),

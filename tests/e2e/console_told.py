@@ -26,7 +26,8 @@ from tests.e2e.console_calls import (
     unless_zero,
     word,
 )
-from tests.e2e.console_office import campaigns, customers, places, products, screens
+from tests.e2e.console_office import campaigns, customers, places, products
+from tests.e2e.console_screens import plans, screens
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 AGES = {"under a minute": 60, "under an hour": 3_600, "under a day": 86_400}
@@ -466,6 +467,7 @@ COMPARED: Mapping[str, tuple[str, Callable[[Ask, dt.datetime], Awaitable[Expecte
     "/customers": ("tag=SOME", customers),
     "/campaigns": ("experiment=summer", campaigns),
     "/screens": ("machine=VM-1", screens),
+    "/screens/plans": ("open=summer&ended=1", plans),
     "/money": ("", ledger),
 }
 """Each page by its path, with the words of its query by which all of it is there."""

@@ -126,6 +126,8 @@ ACTS: Mapping[str, Callable[[Fields], Message]] = {
     "create-plan": screen_acts.create_plan,
     "end-plan": screen_acts.end_plan,
 }
+AGAIN: Mapping[str, Callable[[Fields], str]] = {"create-plan": screen_acts.plan_filled_in}
+"""Where those forms stand with what somebody had filled in that are too long to fill in twice."""
 DONE = {
     "close-work-item": "The work item is closed.",
     "retry-refund": "The refund is tried again.",

@@ -295,13 +295,14 @@ async def _done(
     """Do what a form says, under the person's name, and lead back to where it came from."""
     if not is_ours(present, form):
         raise FormRefused("This form is of another login: load its page again and repeat it.")
+    again = acts.AGAIN.get(act, _back)
     try:
         await console.asking.ask(present.person, make())
     except FormRefused as refused:
-        return _said(console, present, 400, str(refused), back=_back(form))
+        return _said(console, present, 400, str(refused), back=again(form))
     except Refused as refused:
         status = _STATUS.get(refused.code, _REFUSED_STATUS)
-        return _said(console, present, status, str(refused), back=_back(form))
+        return _said(console, present, status, str(refused), back=again(form))
     response = RedirectResponse(_back(form), status_code=303)
     response.set_cookie(
         console.people.done_cookie,

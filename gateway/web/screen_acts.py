@@ -8,6 +8,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from google.protobuf.message import Message
@@ -16,12 +17,21 @@ from gateway.office.v1 import screen_pb2, selector_pb2
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.web.door import FormRefused
 from gateway.web.fields import Fields, given, request_id
+from gateway.web.view import TEXT_LENGTH_MAX
 
+PLANS = "/screens/plans"
+ADDRESS_LENGTH_MAX = 2_000
 ITEMS = "items"
 MOVE = "move"
 SECONDS = "seconds-"
 ZONE = "zone"
 """The field in which the console itself says by which clock a form's times are meant."""
+PLAN = (
+    *("code", "playlist", "machines", "district", "site", "site_type", "model", "labels", "all"),
+    *("from_time", "to_time", "until", "priority"),
+    *(f"day-{day}" for day in range(1, 8)),
+)
+"""The fields of a plan's form that an address may fill in."""
 NEW_MS = 10_000
 """For so long a picture is shown that was just added."""
 _WHOLE = re.compile(r"[0-9]{1,6}")
@@ -104,6 +114,16 @@ def create_plan(of: Fields) -> Message:
     )
     made.not_after.FromDatetime(_until(of))
     return wire.CreateScreenPlanRequest(plan=made, request_id=request_id(of))
+
+
+def plan_filled_in(of: Fields) -> str:
+    """Return the address of a plan's form with these fields, or of an empty one if they are too
+    long for an address: a part of them would mean something else.
+    """
+    words = {name: word for name in PLAN if (word := of.get(name, "").strip())}
+    is_long = max(map(len, words.values()), default=0) > TEXT_LENGTH_MAX
+    said = "" if is_long else urlencode(words)
+    return f"{PLANS}?{said}#new" if 0 < len(said) <= ADDRESS_LENGTH_MAX else f"{PLANS}#new"
 
 
 def end_plan(of: Fields) -> Message:

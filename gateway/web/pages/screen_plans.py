@@ -2,13 +2,13 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from gateway.fleet import enums
 from gateway.office.v1 import place_pb2, screen_pb2, screen_service_pb2, selector_pb2
 from gateway.web.pages.playlist import opened
 from gateway.web.pages.screens import not_shown, not_shown_asked
+from gateway.web.screen_acts import PLAN, plan_filled_in
 from gateway.web.tables import ACT, Form, Link, Table, moment
 from gateway.web.view import TEXT_LENGTH_MAX, ConsolePage, Looking
 
@@ -16,13 +16,6 @@ PAGE = 100
 MACHINES_SHOWN = 5
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SITE_TYPES = enums.words_of(enums.descriptor_of(place_pb2.SiteType))
-MEANT = ("machines", "district", "site", "site_type", "model", "labels", "all")
-"""The fields of the form that say which machines are meant."""
-PLAN = (
-    *("playlist", *MEANT, "from_time", "to_time", "until", "priority"),
-    *(f"day-{day}" for day in range(1, 8)),
-)
-"""The fields of the form that a link may have filled in."""
 CREATE_PLAYLIST = Form(
     act="create-playlist", label="Make a playlist", fields={}, asks=("code", "name")
 )
@@ -57,7 +50,7 @@ async def screen_plans(looking: Looking) -> ConsolePage:
         values={
             "ended": ended,
             "open": is_open.playlist if is_open else None,
-            "given": {name: looking.word(name) for name in PLAN},
+            "given": {name: _whole(looking.token(name)) for name in PLAN},
             "codes": {one.code: one.name for one in lists.playlists},
             "site_types": SITE_TYPES,
             "days": DAYS,
@@ -69,6 +62,11 @@ async def screen_plans(looking: Looking) -> ConsolePage:
             if answer.next_page_token
         },
     )
+
+
+def _whole(word: str) -> str:
+    """Return a word of the query that a field takes; not a part of one."""
+    return word if len(word) <= TEXT_LENGTH_MAX else ""
 
 
 def _playlists(of: Iterable[screen_pb2.Playlist]) -> Table:
@@ -154,21 +152,21 @@ def _like(of: screen_pb2.ScreenPlan, zone: str) -> Link | None:
     """
     meant = of.selector
     until = dt.datetime.fromtimestamp(of.not_after.seconds, ZoneInfo(zone))
-    given = {
-        "playlist": of.playlist,
-        "machines": " ".join(meant.machine_ids),
-        "district": meant.district,
-        "site": meant.site,
-        "site_type": meant.site_type,
-        "model": meant.model,
-        "labels": ", ".join(f"{name}={value}" for name, value in sorted(meant.labels.items())),
-        "all": "1" if meant.all else "",
-        "from_time": time_of(of.from_minute),
-        "to_time": "" if of.to_minute == 24 * 60 else time_of(of.to_minute),
-        "until": until.strftime("%Y-%m-%dT%H:%M"),
-        "priority": str(of.priority),
-        **({f"day-{day}": "1" for day in of.days} if len(of.days) < len(DAYS) else {}),
-    }
-    if max(map(len, given.values())) > TEXT_LENGTH_MAX:
-        return None
-    return Link("fill in", f"/screens/plans?{urlencode({k: v for k, v in given.items() if v})}#new")
+    address = plan_filled_in(
+        {
+            "playlist": of.playlist,
+            "machines": " ".join(meant.machine_ids),
+            "district": meant.district,
+            "site": meant.site,
+            "site_type": meant.site_type,
+            "model": meant.model,
+            "labels": ", ".join(f"{name}={value}" for name, value in sorted(meant.labels.items())),
+            "all": "1" if meant.all else "",
+            "from_time": time_of(of.from_minute),
+            "to_time": "" if of.to_minute == 24 * 60 else time_of(of.to_minute),
+            "until": until.strftime("%Y-%m-%dT%H:%M"),
+            "priority": str(of.priority),
+            **({f"day-{day}": "1" for day in of.days} if len(of.days) < len(DAYS) else {}),
+        }
+    )
+    return Link("fill in", address) if "?" in address else None

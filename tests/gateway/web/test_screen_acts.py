@@ -6,7 +6,7 @@ import pytest
 
 from gateway.office.v1 import screen_pb2
 from gateway.web.door import FormRefused
-from gateway.web.screen_acts import change_playlist, create_plan, listed
+from gateway.web.screen_acts import change_playlist, create_plan, listed, plan_filled_in
 
 A, B, C = (letter * 64 for letter in "abc")
 FORM = {
@@ -151,6 +151,19 @@ def test_a_plan_that_is_none_is_a_sentence(wrong: dict[str, str], sentence: str)
     """What the call would not understand is not asked."""
     with pytest.raises(FormRefused, match=sentence):
         create_plan({**PLAN, **wrong})
+
+
+def test_an_address_fills_in_all_or_nothing() -> None:
+    """A part of the machines would be another plan."""
+    assert "/screens/plans?code=a+b&day-7=1#new" == plan_filled_in(
+        {"code": "a b", "day-7": "1", "all": "", "form_key": "secret"}
+    )
+    for too_long in (
+        {"code": "a", "machines": "VM-1 " * 60},
+        dict.fromkeys(("district", "site", "model", "machines"), "中" * 90),
+        {},
+    ):
+        assert "/screens/plans#new" == plan_filled_in(too_long)
 
 
 def test_a_day_and_an_hour_that_the_clock_left_out_is_one_all_the_same() -> None:

@@ -108,12 +108,15 @@ async def test_what_cannot_be_shown_is_refused(
         wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="summer"))
     )
     async with signed_in(site) as browser:
-        form = form_of(await browser.get(PATH), PLAN) | NO_DAYS | FILLED
-        refused = await browser.post(PLAN, data=form | words)
-    assert (True, True) == (400 <= refused.status_code < 500, sentence in refused.text), (
-        refused.text
-    )
-    assert f'href="{PATH}">Back' in refused.text
+        sent = form_of(await browser.get(PATH), PLAN) | NO_DAYS | FILLED | words
+        refused = await browser.post(PLAN, data=sent)
+        said = (refused.status_code in range(400, 500), sentence in refused.text)
+        assert (True, True) == said, refused.text
+        back = re.search(r'href="([^"]*)">Back', refused.text)
+        assert back is not None
+        again = form_of(await browser.get(back[1].replace("&amp;", "&")), PLAN)
+    for name in ("code", "playlist", "machines", "from_time", "to_time", "until", "priority"):
+        assert sent[name] == again[name], name
     assert [] == await _plans(site)
 
 

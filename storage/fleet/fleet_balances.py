@@ -3,7 +3,7 @@ machines that are three million rows after sixty days, which takes seconds.
 
 Flows in: the database, and what time it is. Flows out: balances by currency. The sums of days that
 are over are kept in this process; the others are read each time. Who books on such a day all the
-same, because their clock is hours behind or ours was ahead, is found among the lines of the books
+same, because their clock is behind or ours was ahead, is found among the lines of the books
 that were written since: then all days are summed anew. No line is passed by: what is looked at
 begins behind the position up to which every line is there (``storage.fleet.horizon``), so that one
 with a lower position that is saved later is found too. Nothing that was saved before somebody asks
@@ -26,8 +26,10 @@ MACHINES = 200
 """Of so many machines days are summed in one read: none of them takes long, and none sees more of
 the books than it needs.
 """
-GRACE_MS = 6 * 3_600_000
-"""A day (UTC) is over so long after its end: clocks of hosts differ."""
+GRACE_MS = 15 * 60_000
+"""A day (UTC) is over so long after its end: clocks of hosts differ, and a commit takes a while.
+Who books later is found all the same; it costs a sum of all days.
+"""
 LINES_AT_ONCE = 50_000
 """Of so many lines that were written since the last read one read looks on which days they book."""
 LATE_DAYS_MAX = 2
@@ -80,7 +82,8 @@ class FleetBalances:
         """Forget all sums if something was booked since on a day that is in them, or if by our own
         clock one of them is to come. Return the time of the newest line.
         """
-        settled = await self._horizon.position()
+        # While somebody writes the first look of a process knows no position yet, the second does.
+        settled = await self._horizon.position() or await self._horizon.position()
         upto, newest_ms = await self._db.read(_newest)
         over = max(self._until, self._begun[0])
         booked_from = now_ms // DAY_MS

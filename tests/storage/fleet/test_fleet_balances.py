@@ -191,6 +191,29 @@ async def test_who_books_late_is_found(db: Database, monkeypatch: pytest.MonkeyP
     assert 2 == sums
 
 
+async def test_lines_are_looked_at_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some at a time; who asks again without a new line looks at none."""
+    owner = await Owner.of(db, "VM-1")
+    await owner.buy("VM-1")
+    fleet, looks = _fleet(db, lines_at_once=3), []
+    earliest = fleet_balances._earliest
+
+    def counted(connection: Connection, **between: int) -> int | None:
+        looks.append(between["after"])
+        return earliest(connection, **between)
+
+    monkeypatch.setattr(fleet_balances, "_earliest", counted)
+    for _ in range(2):
+        await fleet.read(now_ms=owner.now_ms)
+    assert [] == looks
+    owner.now_ms += DAY_MS
+    await owner.buy("VM-1", 2)
+    for _ in range(2):
+        assert await _all(db) == await fleet.read(now_ms=owner.now_ms)
+    first = looks[0]
+    assert [first, first + 3] == looks
+
+
 @pytest.fixture(name="url")
 def _url(fresh_postgres: Callable[[], str]) -> str:
     """A PostgreSQL database."""
@@ -210,13 +233,15 @@ async def test_a_slow_commit_on_a_day_that_is_over_is_found(url: str) -> None:
         slow = await Owner.of(slow_db, "VM-1", holder="h0", host="host-0")
         quick = await Owner.of(db, "VM-2", holder="h1", host="host-1")
         await quick.buy("VM-2")
+        fleet = _fleet(db)
+        assert await _all(db) == await fleet.read(now_ms=quick.now_ms)
         quick.now_ms += 2 * DAY_MS
         slow_db.held = True
         late = asyncio.create_task(slow.do("VM-1", paid("late")))
         await slow_db.written.wait()
         await quick.buy("VM-2", 2)
-        fleet = _fleet(db)
-        assert await _all(db) == await fleet.read(now_ms=quick.now_ms)
+        for _ in range(2):
+            assert await _all(db) == await fleet.read(now_ms=quick.now_ms)
         slow_db.go_on.set()
         slow_db.held = False
         await late

@@ -69,7 +69,7 @@ class Queries:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._horizon = Horizon(db)
-        self._fleet_balances = FleetBalances(db)
+        self._fleet_balances = FleetBalances(db, self._horizon)
 
     async def machine(self, machine_id: str) -> MachineView | None:
         """Return a machine with its live state and its locks, or None."""

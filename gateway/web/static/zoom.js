@@ -44,7 +44,7 @@ function draw(figure) {
   };
   const buttons = document.createElement("div");
   buttons.className = "zoom";
-  for (const [name, span] of SPANS) {
+  for (const [name, span] of SPANS.filter(([, span]) => span < days.length)) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = name;

@@ -89,3 +89,23 @@ async def test_its_week_is_drawn(site: Site) -> None:
     assert f"{name} 08:00: 2 items, 5.00 HKD" in page.text
     assert 1 == page.text.count('class="level')
     assert "9.99 HKD" not in page.text
+
+
+async def test_a_year_is_drawn_for_who_asks_for_it(site: Site) -> None:
+    """Otherwise twelve weeks are; a way leads there and back."""
+    await site.register()
+    today = half_past(site, 11)
+    old, new = days.moved(today, -100), days.moved(today, -1)
+    await have_sold(site, [("VM-1", d, 8, "cola", 500) for d in (old, new)])
+    async with signed_in(site) as browser:
+        weeks = await browser.get("/machines/VM-1")
+        year = await browser.get("/machines/VM-1", params={"days": "364"})
+        strange = await browser.get("/machines/VM-1", params={"days": "9999"})
+        file = await browser.get("/machines/VM-1", params={"days": "364", "csv": "by-day"})
+    assert "sold on 1 of 84 days" in weeks.text
+    assert 'href="/machines/VM-1?days=364"' in weeks.text
+    assert "sold on 2 of 364 days" in year.text
+    assert 'href="/machines/VM-1">Days of 12 weeks' in year.text
+    assert "days=364&amp;csv=by-day" in year.text
+    assert "sold on 1 of 84 days" in strange.text
+    assert [str(new), str(old)] == [one.split(",")[0] for one in file.text.splitlines()[1:]]

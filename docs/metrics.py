@@ -37,6 +37,7 @@ STATUSES = {
 COUNTED_IN_SQL = (
     *("inbox_untaken", "sessions_open", "machines_online", "vends_in_doubt", "differences_open"),
     *("codes_differing", "locks_not_obeyed", "sales_untold"),
+    "tried_prices_kept",
 )
 HEAD = """# Metrics
 

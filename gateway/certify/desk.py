@@ -27,8 +27,8 @@ HEARD_BYTES_MAX = 64 * 1024 * 1024
 UNREAD_COUNTS_MAX = 65_536
 """What is thrown away again counts for so much at most."""
 TURNED_AWAY_AGAIN_MS = 60_000
-STOCK = 120
-"""What the planogram says is in each column."""
+STOCK = 250
+"""What the planogram says is in each column: enough for each rule to be played three times."""
 
 
 class Unplayed(Exception):

@@ -17,7 +17,6 @@ from gateway.certify.moments import (
     first,
     kept,
     last,
-    name_of,
     same_words,
     untried,
 )
@@ -38,11 +37,13 @@ from gateway.certify.times import (
     SLACK_MS,
     SLOW_DIAL_MS,
     TRIES,
+    WIDE_MS,
 )
-from gateway.v1 import machine_pb2 as pb
 
 UNACKED_MAX = 32
 """So many numbered frames may wait for an acknowledgement."""
+RESETS_LEAST = 3
+"""Fewer waits behind good sessions say too little."""
 
 
 def many_frames(seen: Recording) -> RuleVerdict:
@@ -276,7 +277,8 @@ def _waits(seen: Recording) -> list[tuple[MachineMoment, MachineMoment, int]]:
 
 def away(seen: Recording) -> RuleVerdict:
     """Each wait is drawn from 0 to a range that doubles."""
-    waits = _waits(seen)[: TRIES + 1]
+    widened = _widened(seen)
+    waits = _waits(seen.before(widened[0]) if widened else seen)[: TRIES + 1]
     if len(waits) < TRIES:
         return untried("the machine did not come back often enough")
     ranges = [min(MAX_MS, INITIAL_MS * 2**number) for number in range(len(waits))]
@@ -295,7 +297,34 @@ def away(seen: Recording) -> RuleVerdict:
         return broken(f"hammering: the range does not double; waits were {shown} ms", *moments)
     if max(even) - min(even) < 0.1 or all(share > 0.85 for share in wide):
         return broken(f"no jitter: the waits were {shown} ms", *moments)
-    return kept(f"the waits were {shown} ms", *moments)
+    return _reset(seen, widened) or kept(f"the waits were {shown} ms", *moments)
+
+
+def _widened(seen: Recording) -> list[MachineMoment]:
+    """Return the Welcomes that widen the range."""
+    return [
+        each for each in seen.said("welcome") if each.said_by_us.welcome.reconnect.max_ms == WIDE_MS
+    ]
+
+
+def _reset(seen: Recording, widened: Sequence[MachineMoment]) -> RuleVerdict | None:
+    """Behind each good session the range is the first one again. A stream was good if the machine
+    spoke after its Welcome; one that a network broke off is not judged. None: all were so.
+    """
+    good = {each.stream for each in widened[1:] if seen.after(each).on(each.stream).heard()}
+    waits = [wait for wait in _waits(seen) if wait[0].stream in good]
+    if len(waits) < RESETS_LEAST:
+        return untried("too few good sessions ended, so nobody knows what resets the waits")
+    most_ms = INITIAL_MS + SLACK_MS + _dial(waited_ms for _, _, waited_ms in waits) - DIAL_MS
+    for end, opened, waited_ms in waits:
+        if waited_ms > most_ms:
+            return broken(
+                f"waited {waited_ms} ms after a good session, of at most {INITIAL_MS}: Welcome "
+                "resets the range",
+                end,
+                opened,
+            )
+    return None
 
 
 def _dial(waits_ms: Iterable[int]) -> int:
@@ -314,6 +343,11 @@ def told_when(seen: Recording) -> RuleVerdict:
 def unknown_machine(seen: Recording) -> RuleVerdict:
     """Half to all of a minute."""
     return _waited(seen, "NOT_FOUND", LONG_WAIT_MS, LONG_WAIT_MAX_MS)
+
+
+def denied(seen: Recording) -> RuleVerdict:
+    """The same: a person has to act."""
+    return _waited(seen, "PERMISSION_DENIED", LONG_WAIT_MS, LONG_WAIT_MAX_MS)
 
 
 def taken_over(seen: Recording) -> RuleVerdict:
@@ -430,47 +464,6 @@ def tokens(seen: Recording) -> RuleVerdict:
     if len(hellos) < 2:
         return untried("the machine did not come back after the power cut")
     return kept("each Hello returned the token of the last Welcome", *hellos)
-
-
-def commands(seen: Recording) -> RuleVerdict:
-    """The known order is answered as often as it comes; the unknown one never."""
-    orders = seen.said("command")
-    unknown = first(orders).said_by_us.command.command_id
-    known = orders[-1].said_by_us.command.command_id
-    answers = seen.heard("command_result")
-    odd = [each for each in answers if _command(each) == unknown]
-    if odd:
-        return broken("a command of an unknown kind was answered", *odd)
-    told = [each for each in answers if _command(each) == known]
-    if len(told) < len(orders) - 1:
-        return broken("a command that came again was not answered again", *orders[1:], *told)
-    if any(
-        each.said_by_machine.command_result.outcome != pb.COMMAND_OUTCOME_APPLIED for each in told
-    ):
-        return broken("a report was not APPLIED", *told)
-    return kept("the report was answered each time", *orders[1:], *told)
-
-
-def _command(moment: MachineMoment) -> str:
-    return moment.said_by_machine.command_result.command_id
-
-
-def reboot(seen: Recording) -> RuleVerdict:
-    """One new boot, which says APPLIED."""
-    ordered = first(seen.said("command"))
-    old = _boot(seen.before(ordered).present_hello())
-    # The old boot may have lost its stream before it heard of the order.
-    hellos = [each for each in seen.after(ordered).hellos() if _boot(each) != old]
-    boots: Sequence[str] = list(dict.fromkeys(_boot(each) for each in hellos))
-    told = seen.after(ordered).heard("command_result")
-    if told and hellos and told[0].number < hellos[0].number:
-        outcome = name_of(pb.CommandOutcome, told[0].said_by_machine.command_result.outcome)
-        return broken(f"{outcome} was said in the boot that was told to restart", ordered, told[0])
-    if len(boots) != 1:
-        return broken(f"the order restarted the firmware {len(boots)} times", ordered, *hellos)
-    if not told:
-        return broken("the boot that followed did not say that the order is done", hellos[0])
-    return kept("restarted once, and said so in the next boot", ordered, hellos[0], told[0])
 
 
 def boots(seen: Recording) -> RuleVerdict:

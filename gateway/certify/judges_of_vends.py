@@ -90,6 +90,20 @@ def session_complete(seen: Recording) -> RuleVerdict:
     return kept("the customer's end was told", began, told[0])
 
 
+def session_over(seen: Recording) -> RuleVerdict:
+    """Nobody's rest is asked for: each time the button is pressed, the session is over."""
+    pressed = seen.of(MomentKind.HAND)
+    if len(pressed) < 2:
+        raise NotSeen
+    for each in pressed:
+        after = seen.after(each)
+        begun = after.said("begin_session")
+        told = (after.before(begun[0]) if begun else after).heard("session_complete")
+        if told:
+            return broken("SessionComplete was said when the session was over", each, *told)
+    return kept("nothing was left of a session that was over", *pressed)
+
+
 def price_changes(seen: Recording) -> RuleVerdict:
     """The next choice is at the new price."""
     update = last(seen.said("planogram_update"))
@@ -274,6 +288,22 @@ def cut_in_vend(seen: Recording) -> RuleVerdict:
     if turned is not None and turned != 1:
         return broken(f"motors turned {turned} times, not once", *seen.of(MomentKind.COUNTED))
     return ordinary(seen)
+
+
+def oldest_first(seen: Recording) -> RuleVerdict:
+    """In each Hello behind the second vend; that both are there is another rule's."""
+    order = [each.said_by_us.vend_approved.vend_id for each in seen.said("vend_approved")]
+    hellos = seen.after(last(seen.said("vend_approved"))).hellos()
+    tails = [
+        [entry.vend_id for entry in each.said_by_machine.hello.journal_tail] for each in hellos
+    ]
+    for hello, tail in zip(hellos, tails, strict=True):
+        told = [vend_id for vend_id in tail if vend_id in order]
+        if told != sorted(told, key=order.index):
+            return broken("the journal tail does not name the oldest vend first", hello)
+    if not any(set(order) <= set(tail) for tail in tails):
+        return untried("no Hello told of both vends", *hellos)
+    return kept("the tail named the oldest vend first", *hellos)
 
 
 def _same_boot_behind(seen: Recording, end: MachineMoment) -> MachineMoment:

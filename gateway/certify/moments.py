@@ -211,6 +211,14 @@ class Recording(Sequence[MachineMoment]):
         """Return the machine's frames that tell how this vend ended."""
         return [each for each in self.heard() if vend_id and each.result_of == vend_id]
 
+    def answers(self, command_id: str) -> list[MachineMoment]:
+        """Return the machine's frames that answer this command."""
+        return [
+            each
+            for each in self.heard("command_result")
+            if each.said_by_machine.command_result.command_id == command_id
+        ]
+
     def cancels(self, request_id: str) -> list[MachineMoment]:
         """Return the VendCancels of this request."""
         return [

@@ -1,4 +1,4 @@
-"""The plays about streams and numbers: cuts, gaps, refusals, waits, moves, commands.
+"""The plays about streams and numbers: cuts, gaps, refusals, waits, moves.
 
 Flows in: the desk, the machine at rest. Flows out: the recording, which the judge of the same name
 reads. What cannot be played raises Unplayed.
@@ -26,14 +26,18 @@ from gateway.certify.times import (
     ACKS_DUE,
     BEAT_MS,
     CASH_SALES,
+    GOOD_SESSIONS,
     HEARTBEAT_MS,
     IDLE_MS,
+    INITIAL_MS,
     MOVE_FROM_MS,
     MOVE_UNTIL_MS,
     RETRY_AFTER_MS,
     SHORT_MS,
     SLOW_WELCOME_MS,
     TRIES,
+    WIDE_MS,
+    WIDE_TRIES,
 )
 from gateway.v1 import machine_pb2 as pb
 
@@ -67,6 +71,7 @@ async def idle(desk: Desk) -> None:
 async def many_sales(desk: Desk) -> None:
     """More is sold for coins than may wait for an acknowledgement; then it is acknowledged."""
     call = await settle(desk)
+    await desk.wait(SHORT_MS)  # who still waits for an answer takes no coins
     call.holding = True
     before = len(desk.moments)
     for _ in range(CASH_SALES):
@@ -231,13 +236,28 @@ async def slow_welcome(desk: Desk) -> None:
 
 
 async def away(desk: Desk) -> None:
-    """The gateway is away: streams open and fail, one after the other."""
+    """The gateway is away: streams open and fail, one after the other. Then it is away again, for
+    a wider range, and back: each good session after that ends, and another one follows.
+    """
     call = await settle(desk)
+    await spoken(desk, call)  # so Welcome has reached it, whatever the network
     call.end()
-    for _ in range(TRIES):
+    await _fail(desk, TRIES)
+    wide = {
+        "reconnect": pb.ReconnectGuidance(initial_ms=INITIAL_MS, max_ms=WIDE_MS),
+        "heartbeat_interval_ms": BEAT_MS,
+    }
+    (await desk.online(**wide)).end()
+    await _fail(desk, WIDE_TRIES)
+    for _ in range(GOOD_SESSIONS):
+        await spoken(desk, await desk.online(**wide))
+    await spoken(desk, await desk.online(heartbeat_interval_ms=HEARTBEAT_MS))
+
+
+async def _fail(desk: Desk, times: int) -> None:
+    for _ in range(times):
         call = await desk.next_call()
         call.end()
-    await desk.online()
 
 
 async def told_when(desk: Desk) -> None:
@@ -249,11 +269,24 @@ async def told_when(desk: Desk) -> None:
 
 async def unknown_machine(desk: Desk) -> None:
     """Nobody has registered the machine."""
-    call = await settle(desk)
-    call.end()
-    call = await desk.next_call()
+    call = await _comes_back(desk)
     call.end(grpc.StatusCode.NOT_FOUND, "register the machine first", reason="UNKNOWN_MACHINE")
     await desk.online()
+
+
+async def denied(desk: Desk) -> None:
+    """Somebody has denied the machine's certificate."""
+    call = await _comes_back(desk)
+    call.end(grpc.StatusCode.PERMISSION_DENIED, "the certificate is denied", reason="DENIED")
+    await desk.online()
+
+
+async def _comes_back(desk: Desk) -> Call:
+    """Return the stream behind one whose Welcome has reached the machine: it shortens the waits."""
+    call = await settle(desk)
+    await spoken(desk, call)
+    call.end()
+    return await desk.next_call()
 
 
 async def taken_over(desk: Desk) -> None:
@@ -323,34 +356,6 @@ async def tokens(desk: Desk) -> None:
     await desk.act(HandAct.POWER_CUT)
     call = await desk.next_call(desk.hands.patience_ms + desk.terms.come_ms)
     await desk.welcome(call)
-
-
-async def commands(desk: Desk) -> None:
-    """Somebody orders a report, twice under one id, and something that comes later."""
-    call = await _commanded(desk)
-    unknown = pb.Command(command_id=desk.new_id("c"), valid_for_ms=30_000)
-    await call.say(command=unknown)
-    order = pb.Command(command_id=desk.new_id("c"), valid_for_ms=30_000, report=pb.Report())
-    for _ in range(2):
-        await call.say(command=order)
-        await desk.wait(SHORT_MS)
-
-
-async def reboot(desk: Desk) -> None:
-    """Somebody orders a restart, and the order is told again in the boot that follows."""
-    call = await _commanded(desk)
-    order = pb.Command(command_id=desk.new_id("c"), valid_for_ms=30_000, reboot=pb.Reboot())
-    await call.say(command=order)
-    call = await desk.welcome(await desk.next_call())
-    await call.say(command=order)
-    await desk.wait(desk.terms.still_ms)
-
-
-async def _commanded(desk: Desk) -> Call:
-    call = await settle(desk)
-    if call.hello is None or not call.hello.capabilities.commands:
-        raise Unplayed("Hello does not say that the machine knows commands")
-    return call
 
 
 async def boots(desk: Desk) -> None:

@@ -25,7 +25,7 @@ from gateway.certify.selling import (
     spoken,
     vended,
 )
-from gateway.certify.times import EXPIRES_IN_MS, SHORT_MS
+from gateway.certify.times import EXPIRES_IN_MS, REST_MS, SHORT_MS
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -103,6 +103,31 @@ async def session_complete(desk: Desk) -> None:
     )
     if found is None and (call.over or not desk.hands.sure):
         raise Unplayed("the rest of the money was to be asked for, and no SessionComplete came")
+
+
+async def session_over(desk: Desk) -> None:
+    """A session ends by EndSession, and the next one while the stream is cut; each time somebody
+    asks for the rest of the money then.
+    """
+    call = await settle(desk)
+    await begin_session(desk, call)
+    await desk.wait(REST_MS)
+    await end_session(desk, call)
+    await _asks_for_the_rest(desk)
+    call = await desk.online()
+    await begin_session(desk, call)
+    await desk.wait(REST_MS)
+    over, desk.session_id = desk.session_id, ""
+    call.end()
+    call = await desk.online()
+    await _asks_for_the_rest(desk)
+    await call.say(end_session=pb.EndSession(session_id=over, reason=pb.END_SESSION_REASON_IDLE))
+
+
+async def _asks_for_the_rest(desk: Desk) -> None:
+    await desk.wait(SHORT_MS)
+    await desk.act(HandAct.COMPLETE, in_vain=True)
+    await desk.wait(SHORT_MS)
 
 
 async def price_changes(desk: Desk) -> None:
@@ -222,9 +247,33 @@ async def never_answered(desk: Desk) -> None:
     await deny(call, request_id, pb.VEND_DENIED_REASON_CANCELLED)
 
 
+async def another_denied(desk: Desk) -> None:
+    """While a request is open another one is denied; then the open one is approved."""
+    call = await settle(desk)
+    request = await chosen(desk, call)
+    await deny(call, desk.new_id("r"))
+    await desk.wait(SHORT_MS)
+    approved = approval(desk, request)
+    await call.say(vend_approved=approved)
+    await result(desk, approved.vend_id)
+
+
+async def _way(desk: Desk, call: Call) -> int:
+    """Return for how long a frame is on its way: half of what a code for nobody and its answer
+    need. Nothing if no answer comes.
+    """
+    before = len(desk.moments)
+    request_id = await _code_for_nobody(desk, call)
+    asked, answers = desk.moments[before], desk.seen_since(before).cancels(request_id)
+    return (answers[0].at_ms - asked.at_ms) // 2 if answers else 0
+
+
 async def strange_code(desk: Desk) -> None:
     """A code comes for a request that the machine does not wait for."""
-    call = await settle(desk)
+    await _code_for_nobody(desk, await settle(desk))
+
+
+async def _code_for_nobody(desk: Desk, call: Call) -> str:
     request_id = desk.new_id("r")
     await call.say(
         show_qr=pb.ShowQr(
@@ -233,6 +282,7 @@ async def strange_code(desk: Desk) -> None:
     )
     await desk.until(lambda: desk.seen_since(0).cancels(request_id) or None, desk.terms.answer_ms)
     await deny(call, request_id, pb.VEND_DENIED_REASON_CANCELLED)
+    return request_id
 
 
 async def session_ends_in_vend(desk: Desk) -> None:
@@ -315,9 +365,28 @@ async def cut_in_vend(desk: Desk) -> None:
     await call.say(vend_approved=approved)
     call.end()
     call = await desk.online(session=resumed(desk, approved.vend_id))
-    await result(desk, approved.vend_id)
+    if await result(desk, approved.vend_id) is None:
+        await deny(call, approved.request_id)  # who never heard of the approval waits still
     await desk.wait(SHORT_MS)
     await desk.count()
+
+
+async def two_untold(desk: Desk) -> None:
+    """Two vends end and nothing is acknowledged when the stream is cut; then the power, if somebody
+    can pull the plug.
+    """
+    call = await settle(desk)
+    call.holding = True
+    await sold(desk, call)
+    await sold(desk, call)
+    call.end()
+    call = await desk.next_call()
+    if HandAct.POWER_CUT in desk.hands.can:
+        await desk.act(HandAct.POWER_CUT)
+        call = await desk.next_call(desk.hands.patience_ms + desk.terms.come_ms)
+    desk.session_id = ""
+    await desk.welcome(call)
+    await spoken(desk, call)
 
 
 async def cut_when_all_is_told(desk: Desk) -> None:
@@ -367,11 +436,12 @@ async def power_cut_with_result(desk: Desk) -> None:
 async def power_cut_with_motor_on(desk: Desk) -> None:
     """The power fails while the motor turns; after the boot the approval is repeated."""
     call = await settle(desk)
+    way_ms = await _way(desk, call)
     request = await chosen(desk, call)
     call.holding = True
     approved = approval(desk, request)
     await call.say(vend_approved=approved)
-    await desk.wait(desk.terms.cut_after_ms)
+    await desk.wait(desk.terms.cut_after_ms + way_ms)
     await desk.act(HandAct.POWER_CUT)
     call = await desk.next_call(desk.hands.patience_ms + desk.terms.come_ms)
     await desk.count()

@@ -16,7 +16,6 @@ from gateway.certify.rule import (
     CHANGE_MIND,
     CHOOSE,
     CHOOSE_AND_CUT,
-    COMMANDS,
     COMPLETE,
     CONNECTED,
     CUT,
@@ -30,6 +29,7 @@ from gateway.certify.rule import (
     Rule,
 )
 from gateway.certify.rules_of_all import OF_ALL
+from gateway.certify.rules_of_commands import OF_COMMANDS
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -65,11 +65,27 @@ RULES: tuple[Rule, ...] = (
         COMPLETE,
     ),
     Rule(
+        "session-over",
+        "After EndSession, or a Welcome that names none, the machine has no session.",
+        SELLING,
+        vends.session_over,
+        vend_plays.session_over,
+        COMPLETE,
+    ),
+    Rule(
         "price-change",
         "After PRICE_STALE and a PlanogramUpdate the next choice is at the new price.",
         SELLING,
         vends.price_changes,
         vend_plays.price_changes,
+        CHOOSE,
+    ),
+    Rule(
+        "other-denial",
+        "A VendDenied for another request leaves the open one as it is.",
+        SELLING,
+        vends.ordinary,
+        vend_plays.another_denied,
         CHOOSE,
     ),
     Rule(
@@ -191,6 +207,14 @@ RULES: tuple[Rule, ...] = (
         JOURNAL,
         vends.cut_in_vend,
         vend_plays.cut_in_vend,
+        CHOOSE,
+    ),
+    Rule(
+        "oldest-first",
+        "Hello's tail names vends oldest first, in the same boot and after a power cut.",
+        JOURNAL,
+        vends.oldest_first,
+        vend_plays.two_untold,
         CHOOSE,
     ),
     Rule(
@@ -330,20 +354,7 @@ RULES: tuple[Rule, ...] = (
         streams.move_fails,
         stream_plays.move_fails,
     ),
-    Rule(
-        "command-again",
-        "A command that comes again is answered again; one of an unknown kind is not answered.",
-        COMMANDS,
-        streams.commands,
-        stream_plays.commands,
-    ),
-    Rule(
-        "reboot-once",
-        "A reboot that is ordered twice restarts once; the boot that follows says APPLIED.",
-        COMMANDS,
-        streams.reboot,
-        stream_plays.reboot,
-    ),
+    *OF_COMMANDS,
     Rule(
         "new-boot",
         "After a power cut boot_id is new and numbers begin at 1.",
@@ -394,7 +405,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "back-off",
-        "While the gateway is away waits are drawn from 0 to a range that doubles up to max_ms.",
+        "While the gateway is away waits are drawn from 0 to a range that doubles up to max_ms; "
+        "Welcome resets it.",
         CONNECTED,
         streams.away,
         stream_plays.away,
@@ -456,6 +468,13 @@ RULES: tuple[Rule, ...] = (
         CONNECTED,
         streams.unknown_machine,
         stream_plays.unknown_machine,
+    ),
+    Rule(
+        "revoked-certificate",
+        "After PERMISSION_DENIED, too, the machine waits half to all of a minute.",
+        CONNECTED,
+        streams.denied,
+        stream_plays.denied,
     ),
     *OF_ALL,
 )

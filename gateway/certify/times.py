@@ -7,6 +7,11 @@ INITIAL_MS, MAX_MS = 500, 4_000
 """What Welcome says of coming back."""
 TRIES = 10
 """So many streams fail, one after the other, while the gateway is away."""
+WIDE_MS = 16_000
+WIDE_TRIES = 5
+"""After so many failures the range is so wide."""
+GOOD_SESSIONS = 5
+"""So many sessions that were good end behind them, each of which resets the range."""
 RETRY_AFTER_MS = 6_000
 MOVE_FROM_MS, MOVE_UNTIL_MS = 1_000, 7_000
 SLOW_WELCOME_MS = 25_000

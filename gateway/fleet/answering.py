@@ -7,7 +7,7 @@ details; each call is counted by its name and status.
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -21,7 +21,7 @@ from gateway.fleet import pages
 from gateway.fleet.act import Act
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.caller import act_of
-from gateway.fleet.errors import CallRefused, invalid
+from gateway.fleet.errors import CallRefused, invalid, not_found
 from gateway.fleet.idempotence import Requests
 from gateway.fleet.refused_acts import RefusedActs
 from gateway.process.texts import plain, plain_lines
@@ -29,6 +29,7 @@ from gateway.rpc import statuses
 from gateway.rpc.composed import NotComposed, compose
 from gateway.rpc.counters import Counters
 from gateway.rpc.statuses import FieldProblem
+from storage.fleet.lists import Wanted
 from storage.fleet.positions import InvalidPosition
 from storage.fleet.queries import Queries
 
@@ -62,6 +63,18 @@ class Parts:
         """
         if machine_id:
             await self.acts.machine(machine_id)
+
+    async def check_found(self, rows: Sequence[object], wanted: Wanted) -> None:
+        """Raise CallRefused (a MACHINE, SESSION or TRADE_NOT_FOUND) if there are no rows because
+        nobody knows what they were asked for.
+        """
+        if rows:
+            return
+        await self.check_known(wanted.machine_id)
+        if wanted.session_id and await self.queries.session(wanted.session_id) is None:
+            raise not_found("session", wanted.session_id)
+        if wanted.trade_id and await self.queries.trade(wanted.trade_id) is None:
+            raise not_found("trade", wanted.trade_id)
 
     async def change(
         self,

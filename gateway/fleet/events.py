@@ -30,10 +30,10 @@ class EventService(event_service_pb2_grpc.EventServiceServicer):
                 "machine_id", "must be a machine's id: the journal is read machine by machine"
             )
         asked = fields.done_page(request, "events", wanted)
-        await self.parts.acts.machine(request.machine_id)
         rows = await self.parts.queries.events(
             request.machine_id, wanted, position=asked.position, limit=asked.rows
         )
+        await self.parts.check_found(rows, wanted)
         page = pages.page(rows, asked, lambda row: str(row.version))
         return wire.ListEventsResponse(
             events=map(views.event, page.rows), next_page_token=page.next_page_token
@@ -44,6 +44,7 @@ class EventService(event_service_pb2_grpc.EventServiceServicer):
         # grpc.aio takes a coroutine that writes as well as a generator; this way a slow reader
         # holds the watch up, and nothing else
         Fields().machine_id(request.machine_id, needed=False).done()
+        await self.parts.check_known(request.machine_id)
         with self._watches.one_more(person_of(context)):
             position = await watch.start_position(
                 self.parts.queries, request.after_token, self.parts.stopping
@@ -68,6 +69,7 @@ class EventService(event_service_pb2_grpc.EventServiceServicer):
         rows = await self.parts.queries.audit_records(
             wanted, position=asked.position, limit=asked.rows
         )
+        await self.parts.check_found(rows, wanted)
         page = pages.page(rows, asked, lambda row: str(row.position))
         return wire.ListAuditRecordsResponse(
             records=map(views.audit_record, page.rows), next_page_token=page.next_page_token

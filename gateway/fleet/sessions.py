@@ -32,6 +32,7 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
         )
         asked = fields.done_page(request, "sessions", wanted)
         rows = await self.parts.queries.sessions(wanted, position=asked.position, limit=asked.rows)
+        await self.parts.check_found(rows, wanted)
         page = pages.page(rows, asked, lambda row: row.position)
         return wire.ListSessionsResponse(
             sessions=map(views.session, page.rows), next_page_token=page.next_page_token
@@ -70,6 +71,7 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
         wanted = filters.records(fields, request, at="requested_at", statuses=statuses)
         asked = fields.done_page(request, "vends", wanted)
         rows = await self.parts.queries.vends(wanted, position=asked.position, limit=asked.rows)
+        await self.parts.check_found(rows, wanted)
         page = pages.page(rows, asked, lambda row: row.position)
         return wire.ListVendsResponse(
             vends=map(views.vend, page.rows), next_page_token=page.next_page_token

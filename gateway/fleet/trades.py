@@ -36,6 +36,7 @@ class TradeService(trade_service_pb2_grpc.TradeServiceServicer):
         )
         asked = fields.done_page(request, "trades", wanted)
         rows = await self.parts.queries.trades(wanted, position=asked.position, limit=asked.rows)
+        await self.parts.check_found(rows, wanted)
         page = pages.page(rows, asked, lambda row: row.position)
         return wire.ListTradesResponse(
             trades=map(views.trade, page.rows), next_page_token=page.next_page_token
@@ -65,6 +66,7 @@ class TradeService(trade_service_pb2_grpc.TradeServiceServicer):
         wanted = filters.records(fields, request, at="due_at", statuses=statuses)
         asked = fields.done_page(request, "refunds", wanted)
         rows = await self.parts.queries.refunds(wanted, position=asked.position, limit=asked.rows)
+        await self.parts.check_found(rows, wanted)
         page = pages.page(rows, asked, lambda row: row.position)
         return wire.ListRefundsResponse(
             refunds=map(views.refund, page.rows), next_page_token=page.next_page_token

@@ -33,6 +33,8 @@ class WorkItemService(work_item_service_pb2_grpc.WorkItemServiceServicer):
             limit=asked.rows,
             now_ms=now_ms,
         )
+        if not rows:
+            await self.parts.check_known(request.machine_id)
         page = pages.page(rows, asked, lambda row: row.position)
         items = [views.work_item(row, now_ms) for row in page.rows]
         return wire.ListWorkItemsResponse(work_items=items, next_page_token=page.next_page_token)
@@ -59,6 +61,7 @@ class WorkItemService(work_item_service_pb2_grpc.WorkItemServiceServicer):
         wanted = filters.records(fields, request, statuses=kinds)
         asked = fields.done_page(request, "closings", wanted)
         rows = await self.parts.queries.closings(wanted, position=asked.position, limit=asked.rows)
+        await self.parts.check_found(rows, wanted)
         page = pages.page(rows, asked, lambda row: row.position)
         return wire.ListWorkItemClosingsResponse(
             closings=map(views.closing, page.rows), next_page_token=page.next_page_token

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Self, cast
 
 import grpc.aio
@@ -21,7 +22,6 @@ from gateway.office.experiment_worker import ExperimentWorker
 from gateway.office.experiments import ExperimentService
 from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
-from gateway.office.import_sweep import ImportSweep
 from gateway.office.import_worker import ImportWorker
 from gateway.office.incidents import IncidentService
 from gateway.office.line_acts import LineActs
@@ -87,6 +87,7 @@ from gateway.office.v1 import (
 from gateway.office.visits import VisitService
 from gateway.process.sections import Posters
 from gateway.process.sections import Screens as ScreensSection
+from gateway.process.sweep import Sweep
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
@@ -105,6 +106,7 @@ from storage.insight.sales import SalesBooks
 from storage.insight.sellable import SellableBooks
 from storage.insight.suppression import Gate
 from storage.insight.tags import Tags
+from storage.office import import_lines
 from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
 from storage.office.certificates import Certificates
@@ -179,7 +181,7 @@ class OfficeParts:
     templates: Templates
     applications: Imports
     applying: ImportWorker
-    sweeping: ImportSweep
+    sweeping: Sweep
     posters: PosterCalls
     denials: Denials
     shown_here: Callable[[str], Collection[str]]
@@ -275,7 +277,13 @@ class OfficeParts:
                 clock=fleet.acts.clock,
                 holder=holder,
             ),
-            sweeping=ImportSweep(db=database, clock=fleet.acts.clock),
+            sweeping=Sweep(
+                what="lines of old imports and applications",
+                forget=partial(import_lines.forget, database),
+                at_once=import_lines.AT_ONCE,
+                days=import_lines.KEPT_DAYS,
+                clock=fleet.acts.clock,
+            ),
             posters=PosterCalls(
                 section=posters or Posters(),
                 books=PosterBooks(database),

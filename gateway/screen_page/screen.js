@@ -34,11 +34,13 @@ const LANGUAGES = ["zh-Hant", "zh-Hans", "en"];
 const CHOOSING_MS = 20_000; // Who touches the screen and then does nothing has gone.
 const ALTERNATE_MS = 6_000;
 const SILENT_MS = 15_000; // The client beats every five seconds.
+const LOST_MS = 60_000; // Who stood there when the client went has gone.
 const PENDING_MAX = 256;
 
 let state = null;
 let endsAt = Infinity; // By performance.now().
 let heardAt = performance.now();
+let lastHeardAt = heardAt; // Whether a stream was opened anew since, or not.
 let source = null;
 let connected = false;
 let choosingUntil = 0;
@@ -163,6 +165,8 @@ const VIEWS = {
 // What is really shown: without the client nothing that it said can be honoured.
 function view() {
   if (!state) return "START";
+  const rests = ["DARK", "OUT_OF_SERVICE"].includes(state.view);
+  if (!connected && !rests && performance.now() - lastHeardAt > LOST_MS) return "OFFLINE";
   if (!connected) return ["PAY", "CHOOSE", "WAITING"].includes(state.view) ? "WAITING" : state.view === "IDLE" ? "OFFLINE" : state.view;
   if (state.view === "PAY") return state.code && performance.now() < endsAt ? "PAY" : "LATE";
   if (state.view === "IDLE" && !state.online) return "OFFLINE";
@@ -274,7 +278,7 @@ async function tellPlays() {
   const plays = pending;
   pending = new Map();
   const taken = await post("/plays", { plays: [...plays.values()] });
-  if (taken === null) { // Nobody heard it: it is told again, with what came since.
+  if (taken === null || taken >= 500) { // Nobody took it: it is told again, with what came since.
     for (const [key, one] of plays) {
       const since = pending.get(key) ?? { ...one, times: 0, shown_ms: 0 };
       pending.set(key, { ...one, times: one.times + since.times, shown_ms: one.shown_ms + since.shown_ms });
@@ -311,7 +315,7 @@ function take(next) {
 }
 
 function heard() {
-  heardAt = performance.now();
+  heardAt = lastHeardAt = performance.now();
   connected = true;
 }
 
@@ -319,7 +323,15 @@ function listen() {
   source?.close();
   heardAt = performance.now();
   source = new EventSource("/events");
-  source.onmessage = (event) => { heard(); take(JSON.parse(event.data)); };
+  source.onmessage = (event) => {
+    heard();
+    try {
+      take(JSON.parse(event.data));
+    } catch { // Who says what nobody can read can honour nothing.
+      state = null;
+      draw();
+    }
+  };
   source.addEventListener("beat", heard);
   source.onerror = () => { connected = false; draw(); };
 }

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -53,6 +53,13 @@ class News:
 
     told: ScreenTold | None = None
     plays: dict[tuple[int, int, str, int], Play] = field(default_factory=dict)
+
+
+def _both(before: ScreenTold | None, since: ScreenTold | None) -> ScreenTold | None:
+    """Return what is said by two that were said one after the other."""
+    if before is None or since is None:
+        return since or before
+    return since if since.applied is not None else replace(since, applied=before.applied)
 
 
 class ScreenDesk:
@@ -156,7 +163,7 @@ class ScreenDesk:
         except BaseException:
             for machine_id, one in news.items():
                 since = self._news.setdefault(machine_id, News())
-                since.told = since.told or one.told
+                since.told = _both(one.told, since.told)
                 since.plays = {**one.plays, **since.plays}
             raise
 

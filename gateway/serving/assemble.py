@@ -21,7 +21,6 @@ from actors.ports import Clock, InboxItem, StoreError
 from alipay_client import AlipayClient
 from gateway.alipay.buyers import Buyers, new_payer_id
 from gateway.alipay.notify import NotifyIngress
-from gateway.alipay.payer_sweep import PayerSweep
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
 from gateway.fleet.services import STATUSES
@@ -34,6 +33,7 @@ from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
 from gateway.process.memory import memory
 from gateway.process.skew import Skew, process_skew
+from gateway.process.sweep import Sweep
 from gateway.process.works import process_works
 from gateway.rpc.counters import Counters
 from gateway.rpc.denylist import Denylist
@@ -63,7 +63,7 @@ from gateway.serving.listeners import (
 from gateway.serving.metrics import Snapshot
 from gateway.serving.unix_socket import Socket
 from gateway.trust.certificate_calls import CertificateCalls
-from gateway.trust.door import AdminDoor, roles_of
+from gateway.trust.door import AdminDoor, looks_of, roles_of
 from gateway.trust.doubles import Doubles
 from gateway.trust.enrolling import Enrolling, issuer_of
 from gateway.trust.people import people_of
@@ -84,7 +84,7 @@ from storage.insight.follower import Follower, lag_of
 from storage.insight.forgetting import Keeps
 from storage.insight.suppression import Gate
 from storage.machines.inbox import Inbox
-from storage.machines.payers import Payers
+from storage.machines.payers import SWEPT_MAX, Payers
 from storage.machines.store import SqlMachineStore
 from storage.office.assets import Assets
 from storage.office.certificates import Certificates
@@ -112,7 +112,7 @@ class Gateway:
     certificates: CertificateCalls | None
     """Machines' first and next ones; None: nobody gives them any here."""
     ingress: NotifyIngress
-    payer_sweep: PayerSweep
+    payer_sweep: Sweep
     follower: Follower
     readiness: Readiness
     drain: Drain
@@ -250,6 +250,7 @@ def assemble(
     door = AdminDoor(
         people=people_of(made.roles, clock=clock, monotonic=monotonic),
         needed=roles_of(services.FILES),
+        looks=looks_of(services.FILES),
         registry=registry,
         calls=metrics.admin_calls,
         clock=clock,
@@ -290,8 +291,12 @@ def assemble(
         screen_desk=screens.desk,
         files_app=screens.files,
         ingress=ingress,
-        payer_sweep=PayerSweep(
-            payers=Payers(database), clock=clock, unused_days=made.payer_unused_days
+        payer_sweep=Sweep(
+            what="payers who have not paid for long",
+            forget=Payers(database).forget_unused,
+            at_once=SWEPT_MAX,
+            days=made.payer_unused_days,
+            clock=clock,
         ),
         follower=Follower(
             db=database,

@@ -52,6 +52,8 @@ _OPEN_ITEMS = {
     "whether they are online; ListScreens with not_converged shows them.",
     "machine_commands_open": "Commands to machines that are queued or sent and have not ended, by "
     "status; ListCommands shows them.",
+    "tried_prices_kept": "Machines that have the prices of an experiment which is over or stopped; "
+    "each TryPrice of a machine stands in its audit records.",
     "sales_untold": "Lines of the books that the follower of sales has not reached yet.",
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }

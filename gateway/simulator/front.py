@@ -154,7 +154,7 @@ def settled(state: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     """
     left_ms, playlist = state["left_ms"], state.get("playlist")
     ends = None if left_ms is None else round((now_ms + left_ms) / 1_000)
-    items = [one["item"] for one in playlist["items"]] if playlist else []
+    items = [playlist["manifest"], *(one["item"] for one in playlist["items"])] if playlist else []
     return {**state, "left_ms": None, "ends_at_s": ends, "playlist": items}
 
 

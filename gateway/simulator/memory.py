@@ -139,7 +139,7 @@ class Memory:
             case CommandLine():
                 self._told.pop(line.command_id, None)
                 self._commands[line.command_id] = line
-                if line.kind == "lock_column" and line.outcome:
+                if line.kind == "lock_column" and line.outcome == pb.COMMAND_OUTCOME_APPLIED:
                     self._locks[line.column] = line
             case _:
                 assert_never(line)

@@ -49,28 +49,34 @@ class Orders:
         if known is not None:
             return self._again(known, now_ms)
         line = CommandLine(command_id=order.command_id, kind=kind or "", boot_id=self._boot_id)
-        if kind == "report":
-            return self._told(line, now_ms, report=self._report(now_ms))
-        if kind == "show_identity":
-            shown = IdentityShown(for_ms=order.show_identity.for_ms)
-            return [Tell(shown), *self._told(line, now_ms)]
+        late = "" if order.valid_for_ms else "too late"
+        if kind in {"report", "show_identity"}:
+            return self._shown(order, line, now_ms, late)
         if kind == "lock_column":
             locks = order.lock_column
             line = replace(line, column=locks.column, locked=locks.locked)
-            return [Write(replace(line, outcome=APPLIED))]
+            return [Write(replace(line, outcome=REJECTED if late else APPLIED, detail=late))]
         if kind not in {"reboot", "test_vend"}:
             return []
         if kind == "test_vend":
             line = replace(line, column=order.test_vend.column)
             if line.column not in columns:
                 occupied = occupied or "no such column"
-        if not order.valid_for_ms:
-            occupied = occupied or "too late"
+        occupied = occupied or late
         if occupied:
             return [Write(replace(line, outcome=REJECTED, detail=occupied))]
         if kind == "test_vend":
             self.testing = line
         return [Write(line)]
+
+    def _shown(self, order: pb.Command, line: CommandLine, now_ms: int, late: str) -> list[Command]:
+        """Tell or show what harms nobody twice, so that no flash is asked."""
+        if late:
+            return self._told(replace(line, outcome=REJECTED, detail=late), now_ms)
+        if line.kind == "report":
+            return self._told(line, now_ms, report=self._report(now_ms))
+        shown = IdentityShown(for_ms=order.show_identity.for_ms)
+        return [Tell(shown), *self._told(line, now_ms)]
 
     def _again(self, known: CommandLine, now_ms: int) -> list[Command]:
         """A known command comes again: say its result again, never obey it again."""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gateway.simulator import manifest as manifests
 from gateway.simulator.manifest import Manifest, NotRead
@@ -27,7 +27,7 @@ TOLD_DAYS = 2
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 Key = tuple[str, int, int, int]
 """Manifest, item, day as yyyymmdd, hour."""
-_DAY = 2
+_DAY: Final = 2
 _ALL_DAYS = "plays.json"
 """Where an older version of this program kept the counts of all days."""
 
@@ -45,6 +45,8 @@ class ScreenDisk:
         self.shown: Manifest | None = None
         state = self._read("shown.json")
         self.recalled: frozenset[str] = frozenset(map(str, state.get("recalled", ())))
+        self._recalled_kept = self.recalled
+        """Those of them that stand on the disk."""
         name = str(state.get("manifest", ""))
         content = self.content(name)
         if content is not None:
@@ -106,40 +108,61 @@ class ScreenDisk:
         """
         self._replace(self._files / manifest.sha256, content)
         self._keep_shown(manifest.sha256, self.recalled)
-        before, self.shown = self.shown, manifest
-        if before is not None:
-            kept = {one.sha256 for one in manifest.items} | {manifest.sha256}
-            for gone in {one.sha256 for one in before.items} | {before.sha256}:
-                if gone not in kept:
-                    (self._files / gone).unlink(missing_ok=True)
+        self.shown = manifest
+        self.make_room()
+
+    def make_room(self, *wanted: Manifest) -> None:
+        """Throw away what neither these manifests nor the one that is shown have: also what was
+        fetched for one that was never shown, and what was being written when somebody died.
+        Raises OSError.
+        """
+        kept: set[str] = set()
+        for one in (*wanted, *([self.shown] if self.shown else ())):
+            kept |= {one.sha256, *(item.sha256 for item in one.items)}
+        for place in self._files.iterdir():
+            if place.name not in kept:
+                place.unlink(missing_ok=True)
 
     def recall(self, recalled: Iterable[str]) -> None:
-        """Let these files be shown no more, also after a power cut."""
-        wanted = self.recalled | frozenset(recalled)
-        if wanted != self.recalled:
-            self._keep_shown(self.shown.sha256 if self.shown else "", wanted)
-            self.recalled = wanted
+        """Let these files be shown no more, also after a power cut. Raises OSError if that cannot
+        be written down: they are shown no more all the same, and the next recall tries again.
+        """
+        self.recalled |= frozenset(recalled)
+        if self.recalled != self._recalled_kept:
+            self._keep_shown(self.shown.sha256 if self.shown else "", self.recalled)
 
     # --- counts ---
 
     def count(self, plays: Mapping[Key, tuple[int, int]]) -> int:
         """Add what was shown; it is on the disk when this returns. Return how many rows had to go
-        that nobody was told of. Raises OSError.
+        that nobody was told of. Raises OSError: then nothing was counted.
         """
+        before = dict(self.counts), set(self.untold)
+        try:
+            return self._counted(plays)
+        except OSError:
+            self.counts, self.untold = before
+            raise
+
+    def _counted(self, plays: Mapping[Key, tuple[int, int]]) -> int:
         for key, (times, shown_ms) in plays.items():
             before = self.counts.get(key, (0, 0))
             self.counts[key] = (before[0] + times, before[1] + shown_ms)
             self.untold.add(key)
-        gone, lost = self._without_room(), 0
+        gone, lost = self._without_room(max((key[_DAY] for key in plays), default=0)), 0
         for key in gone:
             del self.counts[key]
             lost += key in self.untold
             self.untold.discard(key)
-        self._keep_counts([*plays, *gone])
+        # What goes first: a day on which something is counted is written once the others are.
+        self._keep_counts(gone)
+        self._keep_counts(plays)
         return lost
 
-    def _without_room(self) -> list[Key]:
-        days = sorted({key[_DAY] for key in self.counts})[-TOLD_DAYS:]
+    def _without_room(self, today: int) -> list[Key]:
+        known = sorted({key[_DAY] for key in self.counts})
+        # A clock may have been ahead: days after today do not take its place, nor it theirs.
+        days = {*known[-TOLD_DAYS:], *[day for day in known if day <= today][-TOLD_DAYS:]}
         told = [key for key in self.counts if key not in self.untold]
         over = [key for key in told if key[_DAY] not in days]
         recent = [key for key in told if key[_DAY] in days]
@@ -148,7 +171,9 @@ class ScreenDisk:
         return [*over, *islice(chain(recent, untold), too_many)]
 
     def told(self, totals: Mapping[Key, tuple[int, int]]) -> None:
-        """These totals were told; what was counted since is told again."""
+        """These totals were told; what was counted since is told again. Raises OSError: then all
+        of them are told again after a power cut, which does no harm.
+        """
         self.untold -= {key for key, total in totals.items() if self.counts.get(key) == total}
         self._keep_counts(totals)
 
@@ -161,6 +186,7 @@ class ScreenDisk:
     def _keep_shown(self, manifest: str, recalled: frozenset[str]) -> None:
         said = {"manifest": manifest, "recalled": sorted(recalled)}
         self._replace(self._folder / "shown.json", json.dumps(said).encode())
+        self._recalled_kept = recalled
 
     def _keep_counts(self, changed: Iterable[Key]) -> None:
         """Write those days down on which something changed: not a whole week every few seconds."""
@@ -194,7 +220,11 @@ class ScreenDisk:
     def _replace(self, place: Path, content: bytes) -> None:
         fresh = place.with_name(f"{place.name}.new")
         with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                fresh.unlink(missing_ok=True)  # What sells needs the room more than half a file.
+                raise
         fresh.replace(place)

@@ -8,7 +8,7 @@ otherwise, and PlayCounts. Whatever fails here, the machine sells.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import structlog
 from gateway.simulator import manifest as manifests
 from gateway.simulator.manifest import Manifest, NotRead
 from gateway.simulator.screen_disk import Key, ScreenDisk
+from gateway.simulator.shows import NotCounted
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -28,8 +29,9 @@ AT_ONCE = 16
 DEAD_AFTER_MS = 300_000
 """Nobody writes to a stream that has been dead for longer."""
 DETAIL_MAX = 100
-TIMES_MAX = 10_000
-SHOWN_MS_MAX = 86_400_000
+TIMES_MAX = 1_000_000
+SHOWN_MS_MAX = 8 * 86_400_000
+"""What a page may hold that could tell nothing for a week."""
 
 Fetch = Callable[[str, str, int], Awaitable[bytes]]
 """Returns the content of a URL, with a token, of so many bytes at most. Raises OSError."""
@@ -118,16 +120,10 @@ class ScreenKeeper:
 
     def played(self, plays: Sequence[Any]) -> bool:
         """Count what was shown, in the present hour of the machine's day. False if it cannot be
-        read, or nobody told the time; then nothing is counted.
+        read; then nothing is counted. Raises NotCounted: nobody has told the time, or the disk
+        takes nothing.
         """
-        shown = self.disk.shown
-        if not plays:
-            return True
-        if shown is None or self._ahead_ms is None:
-            return False
-        local = shown.local(self._now_ms() + self._ahead_ms)
-        day, hour = local.year * 10_000 + local.month * 100 + local.day, local.hour
-        counted: dict[Key, tuple[int, int]] = {}
+        counted: dict[tuple[str, int], tuple[int, int]] = {}
         for one in plays:
             match one:
                 case {
@@ -141,17 +137,26 @@ class ScreenKeeper:
                     and 0 < times <= TIMES_MAX
                     and 0 <= shown_ms <= SHOWN_MS_MAX
                 ):
-                    counted[manifest, item, day, hour] = (times, shown_ms)
+                    counted[manifest, item] = (times, shown_ms)
                 case _:
                     return False
+        if counted:
+            self._count(counted)
+        return True
+
+    def _count(self, counted: Mapping[tuple[str, int], tuple[int, int]]) -> None:
+        shown = self.disk.shown
+        if shown is None or self._ahead_ms is None:
+            raise NotCounted
+        local = shown.local(self._now_ms() + self._ahead_ms)
+        day, hour = local.year * 10_000 + local.month * 100 + local.day, local.hour
         try:
-            lost = self.disk.count(counted)
+            lost = self.disk.count({(*key, day, hour): total for key, total in counted.items()})
         except OSError as error:
             self._log.error("a count cannot be written down", error=str(error))
-            return False
+            raise NotCounted from None
         if lost:
             self._log.warning("the oldest counts had to go, untold: too long offline", rows=lost)
-        return True
 
     # --- the one task ---
 
@@ -202,6 +207,7 @@ class ScreenKeeper:
         """Bring a manifest and all its files onto the disk. Raises NotRead, OSError."""
         content = await self._get(update, update.manifest_sha256, manifests.BYTES_MAX)
         manifest = manifests.read(content, update.manifest_sha256)
+        self.disk.make_room(manifest)
         for one in list(self.disk.missing(manifest)):
             if one.sha256 in self.disk.recalled:
                 continue
@@ -253,4 +259,7 @@ class ScreenKeeper:
             now_ms = self._now_ms()
             recent = [one for one in self._told if now_ms - one[0] < DEAD_AFTER_MS]
             self._told = [*recent, (now_ms, frozenset(some))]
-            self.disk.told(some)
+            try:
+                self.disk.told(some)
+            except OSError as error:
+                self._log.error("what was told cannot be written down", error=str(error))

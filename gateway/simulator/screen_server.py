@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from gateway.simulator.board import Board
 from gateway.simulator.front import Front, settled
-from gateway.simulator.shows import NO_SHOWS, Shows
+from gateway.simulator.shows import NO_SHOWS, NotCounted, Shows
 
 PAGE = Path(__file__).resolve().parent.parent / "screen_page"
 _FILES = {
@@ -182,7 +182,11 @@ class ScreenServer:
     async def _plays(self, request: Request) -> Response:
         said = await _body(request)
         plays = said.get("plays")
-        if not isinstance(plays, list) or not self._shows.played(plays):
+        try:
+            taken = isinstance(plays, list) and self._shows.played(plays)
+        except NotCounted:
+            return _refused(503, "plays cannot be counted now: tell them again")
+        if not taken:
             return _refused(400, "expected the plays of items that are shown")
         return JSONResponse({})
 

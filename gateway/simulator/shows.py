@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 
+class NotCounted(Exception):
+    """Nothing was counted, for a reason that ends: it is to be told again."""
+
+
 class Shows(Protocol):
     """What the page needs of whoever keeps the files."""
 
@@ -19,7 +23,9 @@ class Shows(Protocol):
         """Return the file with this hash and its media type; None if it is not shown now."""
 
     def played(self, plays: Sequence[Any]) -> bool:
-        """Count what was shown. False if it cannot be read; then nothing is counted."""
+        """Count what was shown. False if it cannot be read; then nothing is counted. Raises
+        NotCounted.
+        """
 
 
 class _NoShows:

@@ -7,7 +7,7 @@ within bounds of its own. The role of each call is that of its .proto; what stat
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ import grpc
 import grpc.aio
 import structlog
 from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 
 from actors.ports import Clock
@@ -44,8 +45,6 @@ _REFLECTION = {
     f"/{name}/ServerReflectionInfo": Role.VIEWER
     for name in (reflection.NAME, reflection.ALPHA_NAME)
 }
-_LOOKS = ("Get", "List", "Watch", "Export")
-"""How the names of calls begin that change nothing."""
 CALLER_REFUSALS_MAX = 5
 REFUSALS_MAX = 20
 """So many rows a minute for one caller, and for all of them: who floods the door fills no books."""
@@ -68,14 +67,28 @@ def roles_of(files: Iterable[FileDescriptor]) -> dict[str, Role]:
     }
 
 
+def looks_of(files: Iterable[FileDescriptor]) -> frozenset[str]:
+    """Return the paths of the calls that change nothing, as the protos say of each."""
+    return frozenset(_REFLECTION) | {
+        f"/{service.full_name}/{method.name}"
+        for file in files
+        for service in file.services_by_name.values()
+        for method in service.methods
+        if method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+    }
+
+
 class AdminDoor(grpc.aio.ServerInterceptor):
-    """Stands before every call of one listener. ``needed``: the role of each call, by its path."""
+    """Stands before every call of one listener. ``needed``: the role of each call, by its path;
+    ``looks``: the paths of those that change nothing, which cost a person less.
+    """
 
     def __init__(
         self,
         *,
         people: People,
         needed: Mapping[str, Role],
+        looks: Container[str],
         registry: Registry,
         calls: AdminCalls,
         clock: Clock,
@@ -90,6 +103,7 @@ class AdminDoor(grpc.aio.ServerInterceptor):
         self._open: dict[asyncio.Timeout, Caller] = {}
         self._people = people
         self._needed = needed
+        self._looks = looks
         self._registry = registry
         self._calls = calls
         self._clock = clock
@@ -125,7 +139,7 @@ class AdminDoor(grpc.aio.ServerInterceptor):
                     if caller.proof:  # others are on this computer, or at the console's own places
                         turn = self._shares.turn(
                             caller.person,
-                            changes=not _is_look(path),
+                            changes=path not in self._looks,
                             stays=stays,
                             size=request.ByteSize() if isinstance(request, Message) else 0,
                         )
@@ -247,10 +261,6 @@ class AdminDoor(grpc.aio.ServerInterceptor):
         if not has_room and self._offenders is not None:
             kind = Principal.PERSON if caller.person else Principal.ADDRESS
             self._offenders.note(kind, act.person, refusal.reason)
-
-
-def _is_look(path: str) -> bool:
-    return path in _REFLECTION or path.rpartition("/")[2].startswith(_LOOKS)
 
 
 def _words(caller: Caller) -> str:

@@ -17,50 +17,51 @@ from gateway.fleet.v1 import (
     work_item_service_pb2,
 )
 from gateway.office.v1 import goods_service_pb2, screen_service_pb2
+from gateway.web import screen_acts
 from gateway.web.door import FormRefused
+from gateway.web.fields import Fields, given, request_id
 
-Fields = Mapping[str, str]
 _QUANTITY_MAX = 10_000
 _WHOLE = re.compile(r"[0-9]{1,6}")
 
 
 def _close_work_item(of: Fields) -> Message:
     return work_item_service_pb2.CloseWorkItemRequest(
-        item_id=_given(of, "item_id"), reason=of.get("reason", ""), request_id=_request_id(of)
+        item_id=given(of, "item_id"), reason=of.get("reason", ""), request_id=request_id(of)
     )
 
 
 def _retry_refund(of: Fields) -> Message:
     return trade_service_pb2.RetryRefundRequest(
-        refund_id=_given(of, "refund_id"), reason=of.get("reason", ""), request_id=_request_id(of)
+        refund_id=given(of, "refund_id"), reason=of.get("reason", ""), request_id=request_id(of)
     )
 
 
 def _settle_vend(of: Fields) -> Message:
     outcomes = session_service_pb2.VendOutcome
-    word = _given(of, "outcome")
+    word = given(of, "outcome")
     if word not in outcomes.keys():  # noqa: SIM118 - an enum of the wire is no mapping
         raise FormRefused("Say whether the customer has the goods.")
     return session_service_pb2.SettleVendRequest(
-        vend_id=_given(of, "vend_id"),
+        vend_id=given(of, "vend_id"),
         outcome=outcomes.Value(word),
         reason=of.get("reason", ""),
-        request_id=_request_id(of),
+        request_id=request_id(of),
     )
 
 
 def _disable_machine(of: Fields) -> Message:
     return fleet_service_pb2.DisableMachineRequest(
-        machine_id=_given(of, "machine_id"),
+        machine_id=given(of, "machine_id"),
         etag=of.get("etag", ""),
         reason=of.get("reason", ""),
-        request_id=_request_id(of),
+        request_id=request_id(of),
     )
 
 
 def _enable_machine(of: Fields) -> Message:
     return fleet_service_pb2.EnableMachineRequest(
-        machine_id=_given(of, "machine_id"), etag=of.get("etag", ""), request_id=_request_id(of)
+        machine_id=given(of, "machine_id"), etag=of.get("etag", ""), request_id=request_id(of)
     )
 
 
@@ -69,20 +70,20 @@ def _refill(of: Fields) -> Message:
     if not (_WHOLE.fullmatch(quantity) and 0 < int(quantity) <= _QUANTITY_MAX):
         raise FormRefused("Say how many as a whole number from 1 on.")
     return goods_service_pb2.LoadColumnRequest(
-        machine_id=_given(of, "machine_id"),
-        column=_given(of, "column"),
-        product=_given(of, "product"),
+        machine_id=given(of, "machine_id"),
+        column=given(of, "column"),
+        product=given(of, "product"),
         lot=of.get("lot", "").strip(),
         quantity=int(quantity),
         reason=of.get("reason", ""),
-        request_id=_request_id(of),
-        **{"from": _given(of, "from")},  # type: ignore[arg-type]  # a word of Python's
+        request_id=request_id(of),
+        **{"from": given(of, "from")},  # type: ignore[arg-type]  # a word of Python's
     )
 
 
 def _recall_asset(of: Fields) -> Message:
     return screen_service_pb2.RecallAssetRequest(
-        sha256=_given(of, "sha256"), reason=of.get("reason", ""), request_id=_request_id(of)
+        sha256=given(of, "sha256"), reason=of.get("reason", ""), request_id=request_id(of)
     )
 
 
@@ -91,7 +92,7 @@ def asset_request(of: Fields, content: bytes) -> Message:
     if not content:
         raise FormRefused("Choose a picture: PNG, JPEG or WebP.")
     return screen_service_pb2.AddAssetRequest(
-        content=content, name=of.get("name", "").strip(), request_id=_request_id(of)
+        content=content, name=of.get("name", "").strip(), request_id=request_id(of)
     )
 
 
@@ -105,6 +106,10 @@ CALLS: Mapping[str, type[Message]] = {
     "enable-machine": fleet_service_pb2.EnableMachineRequest,
     "refill": goods_service_pb2.LoadColumnRequest,
     "recall-asset": screen_service_pb2.RecallAssetRequest,
+    "create-playlist": screen_service_pb2.CreatePlaylistRequest,
+    "change-playlist": screen_service_pb2.UpdatePlaylistRequest,
+    "create-plan": screen_service_pb2.CreateScreenPlanRequest,
+    "end-plan": screen_service_pb2.EndScreenPlanRequest,
     ADD_ASSET: screen_service_pb2.AddAssetRequest,
 }
 """Which call each act makes: who may not make it is shown no form of it."""
@@ -116,7 +121,13 @@ ACTS: Mapping[str, Callable[[Fields], Message]] = {
     "enable-machine": _enable_machine,
     "refill": _refill,
     "recall-asset": _recall_asset,
+    "create-playlist": screen_acts.create_playlist,
+    "change-playlist": screen_acts.change_playlist,
+    "create-plan": screen_acts.create_plan,
+    "end-plan": screen_acts.end_plan,
 }
+AGAIN: Mapping[str, Callable[[Fields], str]] = {"create-plan": screen_acts.plan_filled_in}
+"""Where those forms stand with what somebody had filled in that are too long to fill in twice."""
 DONE = {
     "close-work-item": "The work item is closed.",
     "retry-refund": "The refund is tried again.",
@@ -125,6 +136,10 @@ DONE = {
     "enable-machine": "The machine is enabled.",
     "refill": "The goods are in the column.",
     "recall-asset": "The picture is recalled. Machines that still show it are listed.",
+    "create-playlist": "The playlist is made: open it to give it pictures.",
+    "change-playlist": "The playlist is changed. Machines that show it fetch it.",
+    "create-plan": "The plan is made. Its machines fetch what they are to show.",
+    "end-plan": "The plan has ended.",
     ADD_ASSET: "The picture is taken in.",
 }
 """What is said when it was done."""
@@ -135,14 +150,3 @@ def request_of(act: str, form: Fields) -> Message:
     if act not in ACTS:
         raise FormRefused("There is no such act.")
     return ACTS[act](form)
-
-
-def _given(of: Fields, name: str) -> str:
-    if not (value := of.get(name, "").strip()):
-        raise FormRefused(f"The form has no {name}: load its page again.")
-    return value
-
-
-def _request_id(of: Fields) -> str:
-    """Without an id a form that is sent twice would be two."""
-    return _given(of, "request_id")

@@ -29,10 +29,12 @@ from gateway.web.pages.machines import machines
 from gateway.web.pages.money import money
 from gateway.web.pages.places import places
 from gateway.web.pages.products import products
+from gateway.web.pages.screen_plans import screen_plans
 from gateway.web.pages.screens import screens
 from gateway.web.pages.stock import stock
 from gateway.web.pages.today import today
 from gateway.web.people import DONE_WITHIN_MS, Present, Visitors, is_ours
+from gateway.web.screen_acts import ZONE
 from gateway.web.shown import Templates, static_files
 from gateway.web.tables import Instant, csv
 from gateway.web.turnstile import Full, TooMany, Turnstile
@@ -48,6 +50,7 @@ PAGES: Mapping[str, Callable[[Looking], Awaitable[ConsolePage]]] = {
     "/customers": customers,
     "/campaigns": campaigns,
     "/screens": screens,
+    "/screens/plans": screen_plans,
     "/money": money,
 }
 _STATUS = {
@@ -221,10 +224,12 @@ def _csv(console: ConsoleParts, present: Present, view: ConsolePage, name: str) 
     table = view.table(name)
     if table is None:
         return _said(console, present, 404, NO_TABLE)
+    # Who has only a part of the rows sees it where the file lies, too.
+    part = "-part" if table.cut or name in view.more else ""
     return Response(
         csv(table),
         media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="{table.name}.csv"'},
+        headers={"content-disposition": f'attachment; filename="{table.name}{part}.csv"'},
     )
 
 
@@ -253,6 +258,7 @@ def _acting(console: ConsoleParts, turnstile: Turnstile, within_s: float) -> End
     async def answer(request: Request, present: Present) -> Response:
         act = request.path_params["act"]
         form = await form_of(request, within_s=within_s)
+        form |= {ZONE: console.look.zone}  # By which its times are meant, whatever it says.
         return await _done(console, present, act, form, lambda: acts.request_of(act, form))
 
     return _signed_in(console, turnstile, answer)
@@ -291,13 +297,14 @@ async def _done(
     """Do what a form says, under the person's name, and lead back to where it came from."""
     if not is_ours(present, form):
         raise FormRefused("This form is of another login: load its page again and repeat it.")
+    again = acts.AGAIN.get(act, _back)
     try:
         await console.asking.ask(present.person, make())
     except FormRefused as refused:
-        return _said(console, present, 400, str(refused), back=_back(form))
+        return _said(console, present, 400, str(refused), back=again(form))
     except Refused as refused:
         status = _STATUS.get(refused.code, _REFUSED_STATUS)
-        return _said(console, present, status, str(refused), back=_back(form))
+        return _said(console, present, status, str(refused), back=again(form))
     response = RedirectResponse(_back(form), status_code=303)
     response.set_cookie(
         console.people.done_cookie,

@@ -252,7 +252,7 @@ def strokes(of: Sequence[int | None], step: int, height: int) -> str:
     """
     most = max((one for one in of if one is not None), default=0)
     return "".join(
-        f"M{place * step + 1} {height}v-{_stroke_height(one, most, height)}"
+        f"M{place * step + step // 2} {height}v-{_stroke_height(one, most, height)}"
         for place, one in enumerate(of)
         if one is not None
     )

@@ -39,7 +39,8 @@ HEADERS = {
 TARGET_BYTES_MAX = 4_096
 """Of a path and a query together."""
 FORM_BYTES_MAX = 16_384
-FORM_FIELDS_MAX = 32
+FORM_FIELDS_MAX = 80
+"""A playlist's form has one for each of its 64 items."""
 UPLOAD_BYTES_MAX = SIZE_MAX + 16_384
 """A picture as machines show it, and the fields beside it."""
 _OWN_SITE = frozenset({"same-origin", "none"})

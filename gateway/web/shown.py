@@ -98,7 +98,6 @@ class Templates:
             map_width=charts.MAP_WIDTH,
             map_height=charts.MAP_HEIGHT,
             column_height=charts.COLUMN_HEIGHT,
-            series_width=series.WIDTH,
             series_height=series.HEIGHT,
             spark_width=charts.SPARK_WIDTH,
             spark_height=charts.SPARK_HEIGHT,

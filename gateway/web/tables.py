@@ -75,7 +75,7 @@ class Link:
     href: str
 
 
-ASKED_MAX = {"name": NAME_LENGTH_MAX, "lot": 64, "from": 42}
+ASKED_MAX = {"name": NAME_LENGTH_MAX, "code": 64, "lot": 64, "from": 42}
 """So many characters the calls take of what a form asks for, if it is not REASON_MAX."""
 REASON_MAX = 500
 
@@ -84,7 +84,8 @@ REASON_MAX = 500
 class Form:
     """A button with what it needs, sent to ``act`` (``gateway.web.acts``). ``fields`` go with it;
     ``asks`` names what the person writes: ``reason``, and others that the act knows; ``choices``
-    what they choose from; ``file`` is the field of a file.
+    what they choose from; ``given`` what stands there before they write; ``file`` is the field of a
+    file. Controls in tables belong to the form of their act.
     """
 
     act: str
@@ -92,11 +93,27 @@ class Form:
     fields: Mapping[str, str]
     asks: tuple[str, ...] = ("reason",)
     choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
 
     def most(self, name: str) -> int:
         """Return how many characters may be written into a field, as many as its call takes."""
         return ASKED_MAX.get(name, REASON_MAX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """What stands in a row of the form of ``act``, which itself stands above the table and goes to
+    the server whole: a number under ``field``, and buttons, each with its word under ``name``.
+    ``of`` is what they are about, for who hears the page.
+    """
+
+    act: str
+    of: str
+    name: str
+    buttons: Mapping[str, str]
+    field: str = ""
+    value: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +124,14 @@ class Spark:
     said: str
 
 
-Cell = str | int | Amount | Instant | Age | Link | Form | Spark | None
+Cell = str | int | Amount | Instant | Age | Link | Form | Controls | Spark | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows under heads. ``empty`` is said where there are none; ``note`` stands below."""
+    """Rows under heads. ``empty`` is said where there are none; ``note`` stands below. ``cut``:
+    there are more rows, which the page does not go on to.
+    """
 
     name: str
     title: str
@@ -120,6 +139,7 @@ class Table:
     rows: Sequence[tuple[Cell, ...]]
     empty: str = "Nothing."
     note: str = ""
+    cut: bool = False
 
     @property
     def kinds(self) -> list[str]:
@@ -138,7 +158,7 @@ def with_acts(table: Table, allowed: Collection[str]) -> Table:
         return table
     place = table.heads.index(ACT)
     forms = [
-        form if isinstance(form := row[place], Form) and form.act in allowed else None
+        form if isinstance(form := row[place], Form | Controls) and form.act in allowed else None
         for row in table.rows
     ]
     if any(forms):

@@ -28,7 +28,9 @@ def machine_link(machine_id: str) -> Link | None:
     return Link(machine_id, f"/machines/{machine_id}") if machine_id else None
 
 
-def work_items(items: Iterable[work_item_pb2.WorkItem], title: str = "Work items") -> Table:
+def work_items(
+    items: Iterable[work_item_pb2.WorkItem], title: str = "Work items", *, cut: bool = False
+) -> Table:
     """Return what waits for a person, each with the form that ends it here."""
     return Table(
         name="work-items",
@@ -47,6 +49,7 @@ def work_items(items: Iterable[work_item_pb2.WorkItem], title: str = "Work items
             for item in items
         ],
         empty="Nothing waits for a person.",
+        cut=cut,
     )
 
 
@@ -77,11 +80,11 @@ def settle(vend_id: str) -> Form:
     )
 
 
-def refunds(of: Iterable[trade_pb2.Refund], *, now_ms: int, title: str = "Open refunds") -> Table:
+def refunds(of: Iterable[trade_pb2.Refund], *, now_ms: int, cut: bool = False) -> Table:
     """Return refunds that are not done."""
     return Table(
         name="refunds",
-        title=title,
+        title="Open refunds",
         heads=("Refund", "Machine", "Amount", "Status", "Cause", "Due", "Open for", "Error", ACT),
         rows=[
             (
@@ -98,6 +101,7 @@ def refunds(of: Iterable[trade_pb2.Refund], *, now_ms: int, title: str = "Open r
             for one in of
         ],
         empty="No refund is open.",
+        cut=cut,
     )
 
 

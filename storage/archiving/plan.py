@@ -18,7 +18,7 @@ from storage import codec
 from storage.auditing.starts import Start
 from storage.auditing.states import OPEN_VENDS
 from storage.auditing.units import Units, pieces
-from storage.fleet.queries import OPEN_REFUNDS
+from storage.fleet.halted_money import OPEN_REFUNDS
 from storage.item_ids import ALARM_ITEM, DIFFERENCE_ITEM, not_closed
 from storage.tables import (
     journal,

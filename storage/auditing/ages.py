@@ -8,7 +8,7 @@ from actors.machine import MachineState
 from actors.machine.state import Vend, VendStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.fleet.queries import OPEN_REFUNDS
+from storage.fleet.halted_money import OPEN_REFUNDS
 from storage.tables import inbox, machine_halts, refunds
 from storage.tables.records import in_status
 

@@ -20,7 +20,7 @@ from storage.auditing.reading import (
     total,
     touches,
 )
-from storage.fleet.queries import OPEN_REFUNDS
+from storage.fleet.halted_money import OPEN_REFUNDS
 from storage.tables import refunds, trades, transfers
 
 transfer = transfers.c

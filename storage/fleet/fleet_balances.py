@@ -3,18 +3,21 @@ machines that are three million rows after sixty days, which takes seconds.
 
 Flows in: the database, and what time it is. Flows out: balances by currency. The sums of days that
 are over are kept in this process; the others are read each time. Who books on such a day all the
-same, because their clock is hours behind or ours was ahead, is found among the newest lines of the
-books: then all days are summed anew. A late line that many others have followed before anybody
-asked is told after the next start; ``vendgate audit`` reads all days.
+same, because their clock is behind or ours was ahead, is found among the lines of the books
+that were written since: then all days are summed anew. No line is passed by: what is looked at
+begins behind the position up to which every line is there (``storage.fleet.horizon``), so that one
+with a lower position that is saved later is found too. Nothing that was saved before somebody asks
+is missing from the answer.
 """
 
 import asyncio
 from functools import partial
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from storage.database.engine import Database
 from storage.fleet.balances import Totals, read_totals, views
+from storage.fleet.horizon import Horizon
 from storage.fleet.views import BalanceView
 from storage.machines.rows import DAY_MS
 from storage.tables import balances, journal, machines
@@ -23,10 +26,12 @@ MACHINES = 200
 """Of so many machines days are summed in one read: none of them takes long, and none sees more of
 the books than it needs.
 """
-GRACE_MS = 6 * 3_600_000
-"""A day (UTC) is over so long after its end: clocks of hosts differ."""
-NEW_LINES = 500
-"""Of so many that were written since the last read it is looked on which days they book."""
+GRACE_MS = 15 * 60_000
+"""A day (UTC) is over so long after its end: clocks of hosts differ, and a commit takes a while.
+Who books later is found all the same; it costs a sum of all days.
+"""
+LINES_AT_ONCE = 50_000
+"""Of so many lines that were written since the last read one read looks on which days they book."""
 LATE_DAYS_MAX = 2
 """So many days more are read each time once somebody was seen who books late: a host whose clock is
 behind goes on with it, and all days are not to be summed anew each time.
@@ -36,9 +41,18 @@ behind goes on with it, and all days are not to be summed anew each time.
 class FleetBalances:
     """One for a process. Raises StoreError when the database does not answer."""
 
-    def __init__(self, db: Database, *, machines_at_once: int = MACHINES) -> None:
+    def __init__(
+        self,
+        db: Database,
+        horizon: Horizon,
+        *,
+        machines_at_once: int = MACHINES,
+        lines_at_once: int = LINES_AT_ONCE,
+    ) -> None:
         self._db = db
+        self._horizon = horizon
         self._at_once = machines_at_once
+        self._lines_at_once = lines_at_once
         self._kept = Totals()
         self._until = 0
         """The days before this one are in ``_kept``."""
@@ -46,34 +60,56 @@ class FleetBalances:
         """Up to which day days are being added, of the machines up to which one, and their sum: who
         asks again goes on where a read was ended that took too long.
         """
-        self._newest = (0, 0)
-        """The id of the books' newest line at the last read, and its time."""
+        self._looked = 0
+        """All lines up to this position were there when the days that are over began to be added,
+        or it was seen since that they book on no such day.
+        """
         self._late_days = 0
         self._one_at_a_time = asyncio.Lock()
 
     async def read(self, *, now_ms: int) -> list[BalanceView]:
         """Return the money of all machines, by currency."""
         async with self._one_at_a_time:
-            first_open = await self._first_open_day(now_ms)
+            newest_ms = await self._look(now_ms)
+            first_open = (min(now_ms, newest_ms) - GRACE_MS) // DAY_MS - self._late_days
             if first_open > self._until:
                 ended = await self._ended(self._until, first_open)
                 self._kept, self._until = self._kept + ended, first_open
             kept, until = self._kept, self._until
         return views(kept + await self._db.read(lambda connection: open_days(connection, until)))
 
-    async def _first_open_day(self, now_ms: int) -> int:
-        """Return the first day on which something may still be booked, by the newest line of the
-        books and by our own clock: one that is ahead by itself ends no day. Forgets all sums if
-        that was wrong.
+    async def _look(self, now_ms: int) -> int:
+        """Forget all sums if something was booked since on a day that is in them, or if by our own
+        clock one of them is to come. Return the time of the newest line.
         """
-        lines = await self._db.read(partial(_lines_after, after=self._newest[0]))
-        booked_from = min([now_ms, *(at_ms for _, at_ms in lines)]) // DAY_MS
-        if (over := max(self._until, self._begun[0])) > booked_from:
+        # While somebody writes the first look of a process knows no position yet, the second does.
+        settled = await self._horizon.position() or await self._horizon.position()
+        upto, newest_ms = await self._db.read(_newest)
+        over = max(self._until, self._begun[0])
+        booked_from = now_ms // DAY_MS
+        if over <= booked_from:
+            booked_from = await self._booked_from(over, booked_from, settled=settled, upto=upto)
+        if booked_from < over:
             late_days = max(self._late_days, over - booked_from)
             self._late_days = min(late_days, LATE_DAYS_MAX)
             self._kept, self._until, self._begun = Totals(), 0, (0, "", Totals())
-        self._newest = lines[0] if lines else self._newest
-        return (min(now_ms, self._newest[1]) - GRACE_MS) // DAY_MS - self._late_days
+        if not (self._until or self._begun[0]):
+            self._looked = settled  # What is added from now on has all these lines.
+        return newest_ms
+
+    async def _booked_from(self, over: int, day: int, *, settled: int, upto: int) -> int:
+        """Return the first day of those before ``over`` on which a line books that was not looked
+        at before; ``day`` if there is none.
+        """
+        after = self._looked if over else upto
+        while after < upto and day >= over:
+            behind = after + self._lines_at_once
+            at_ms = await self._db.read(partial(_earliest, after=after, upto=behind))
+            day = day if at_ms is None else min(day, at_ms // DAY_MS)
+            if day >= over:  # Who asks again after a read that was ended goes on here.
+                self._looked = max(self._looked, min(behind, settled))
+            after = behind
+        return day
 
     async def _ended(self, from_day: int, until_day: int) -> Totals:
         """Return what days say that are over, some machines at a time."""
@@ -108,8 +144,15 @@ def open_days(connection: Connection, from_day: int) -> Totals:
     return read_totals(connection, (balances.c.day >= from_day,), of=ours, machine_id=by)
 
 
-def _lines_after(connection: Connection, *, after: int) -> list[tuple[int, int]]:
-    """Return the ids and times of the lines behind this one, the newest first."""
-    c = journal.c
-    behind = select(c.id, c.at_ms).where(c.id > after).order_by(c.id.desc()).limit(NEW_LINES)
-    return [(row.id, row.at_ms) for row in connection.execute(behind)]
+def _newest(connection: Connection) -> tuple[int, int]:
+    """Return the id and time of the books' newest line."""
+    newest = select(journal.c.id, journal.c.at_ms).order_by(journal.c.id.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return (0, 0) if row is None else (row.id, row.at_ms)
+
+
+def _earliest(connection: Connection, *, after: int, upto: int) -> int | None:
+    """Return the earliest time that one of these lines bears; None if there are none."""
+    some = (journal.c.id > after, journal.c.id <= upto)
+    at_ms: int | None = connection.scalar(select(func.min(journal.c.at_ms)).where(*some))
+    return at_ms

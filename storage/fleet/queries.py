@@ -7,6 +7,7 @@ arrive meanwhile shift nothing.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -14,20 +15,16 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
-    case,
     func,
-    literal,
     select,
     tuple_,
 )
 
 from actors.machine import describe
-from actors.machine.command import CommandStatus
 from actors.machine.ledger import Account, Transfer, TransferKind
-from actors.machine.state import VendStatus
 from storage.database.engine import Database
 from storage.database.reader import in_turns
-from storage.fleet import alike, halted_money, lists, shapes, work_items
+from storage.fleet import alike, gauges, lists, shapes, work_items
 from storage.fleet.balances import read_balances
 from storage.fleet.fleet_balances import FleetBalances
 from storage.fleet.horizon import Horizon
@@ -49,26 +46,17 @@ from storage.fleet.views import (
     VendView,
     WorkItemView,
 )
-from storage.item_ids import DIFFERENCE_ITEM, not_closed
 from storage.machines.loading import read_columns
 from storage.tables import (
-    column_locks,
-    inbox,
     journal,
-    machine_commands,
-    machine_screens,
-    machine_states,
     machines,
-    planogram_waits,
     products,
-    reconciliation_differences,
     refunds,
-    sessions,
     trades,
     transfers,
     vends,
 )
-from storage.tables.records import USUAL, in_status, is_unusual
+from storage.tables.records import USUAL, is_unusual
 
 V = TypeVar("V")
 
@@ -81,7 +69,7 @@ class Queries:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._horizon = Horizon(db)
-        self._fleet_balances = FleetBalances(db)
+        self._fleet_balances = FleetBalances(db, self._horizon)
 
     async def machine(self, machine_id: str) -> MachineView | None:
         """Return a machine with its live state and its locks, or None."""
@@ -302,15 +290,7 @@ class Queries:
 
     async def gauges(self, *, now_ms: int) -> list[GaugeView]:
         """Return how much is open and how old it is, for alarms."""
-        now = {"now_ms": now_ms}
-        return await self._db.read(
-            lambda connection: [
-                gauge
-                for queries, given in ((GAUGES, {}), (work_items.gauges(), now))
-                for query in queries
-                for gauge in _gauges(connection, query, given)
-            ]
-        )
+        return await self._db.read(partial(gauges.read, now_ms=now_ms))
 
     async def tally(self) -> TallyView:
         """Return how many trades, and how many vends and refunds in each status, there have ever
@@ -358,89 +338,6 @@ class Queries:
 
     async def _one(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> V | None:
         return next(iter(await self._list(wanted, shape)), None)
-
-
-OPEN_REFUNDS = halted_money.OPEN_REFUNDS
-
-GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
-    select(literal("refunds_open"), refunds.c.status, func.count(), func.min(refunds.c.due_at_ms))
-    .where(in_status(refunds, OPEN_REFUNDS))
-    .group_by(refunds.c.status),
-    select(
-        literal("inbox_untaken"), literal(""), func.count(), func.min(inbox.c.received_at_ms)
-    ).where(inbox.c.taken_at_ms.is_(None)),
-    select(
-        literal("sessions_open"), literal(""), func.count(), func.min(sessions.c.started_at_ms)
-    ).where(in_status(sessions, ["OPEN"])),
-    select(literal("machines_online"), literal(""), func.count(), literal(None)).where(
-        machine_states.c.online.is_(True)
-    ),
-    select(
-        literal("codes_differing"),
-        literal(""),
-        func.count(),
-        func.min(machine_states.c.code_differs_since_ms),
-    ).where(machine_states.c.code_differs_since_ms.is_not(None)),
-    select(
-        literal("locks_not_obeyed"),
-        literal(""),
-        func.count(),
-        func.min(column_locks.c.locked_at_ms),
-    ).where(column_locks.c.obeyed_at_ms.is_(None)),
-    select(
-        literal("planograms_waiting"),
-        case((machine_states.c.online.is_(True), "online"), else_="offline").label("link"),
-        func.count(),
-        func.min(planogram_waits.c.since_at_ms),
-    )
-    .select_from(
-        planogram_waits.outerjoin(
-            machine_states, machine_states.c.machine_id == planogram_waits.c.machine_id
-        )
-    )
-    .group_by("link"),
-    select(
-        literal("screens_waiting"),
-        case((machine_states.c.online.is_(True), "online"), else_="offline").label("link"),
-        func.count(),
-        func.min(machine_screens.c.wanted_at_ms),
-    )
-    .select_from(
-        machine_screens.join(
-            machines, machines.c.machine_id == machine_screens.c.machine_id
-        ).outerjoin(machine_states, machine_states.c.machine_id == machine_screens.c.machine_id)
-    )
-    .where(
-        machine_screens.c.wanted != machine_screens.c.applied, machines.c.retired_at_ms.is_(None)
-    )
-    .group_by("link"),
-    select(
-        literal("machine_commands_open"),
-        machine_commands.c.status,
-        func.count(),
-        func.min(machine_commands.c.ordered_at_ms),
-    )
-    .where(machine_commands.c.status.in_([CommandStatus.QUEUED, CommandStatus.SENT]))
-    .group_by(machine_commands.c.status),
-    select(
-        literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)
-    ).where(in_status(vends, [VendStatus.IN_DOUBT.value])),
-    select(
-        literal("differences_open"),
-        literal(""),
-        func.count(),
-        func.min(reconciliation_differences.c.found_at_ms),
-    ).where(reconciliation_differences.c.status == "OPEN", not_closed(DIFFERENCE_ITEM)),
-)
-
-
-def _gauges(
-    connection: Connection, query: Select[*tuple[Any, ...]], given: Mapping[str, object]
-) -> list[GaugeView]:
-    return [
-        GaugeView(name=name, status=status, count=count, oldest_at_ms=oldest_at_ms)
-        for name, status, count, oldest_at_ms in connection.execute(query, given)
-    ]
 
 
 def _timeline(connection: Connection, lines: Sequence[Row[Any]]) -> list[TimelineView]:

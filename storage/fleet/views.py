@@ -322,7 +322,7 @@ class GaugeView:
 
     Names: ``refunds_open`` (by status), ``inbox_untaken``, ``sessions_open``, ``machines_online``,
     ``vends_in_doubt``, ``differences_open`` (between Alipay's daily files and us), ``work_items``
-    (by kind).
+    (by kind) and those of ``gauges.py``.
     """
 
     name: str

@@ -19,7 +19,7 @@ from storage.insight.sales import By, SalesWanted, checked
 from storage.insight.sellable import DAY_S, check_kept
 from storage.insight.shrinkage import Estimate, estimated, expected
 from storage.office.deeds import NotPossible
-from storage.tables import machine_hours, machine_sites, sales_hours, sites
+from storage.tables import machine_hours, machine_sites, machines, sales_hours, sites
 
 MINOR_MAX = 10**18
 """More is not told: it is more than 64 bits may hold."""
@@ -163,12 +163,15 @@ def _half_an_item(sold: Any) -> float:
 
 
 def _stays(wanted: HotWanted) -> Select[Any]:
-    """Return the query for where machines stand at the end of the days."""
+    """Return the query for where machines stand at the end of the days: those that are paid in the
+    currency. The others have not sold nothing.
+    """
     m = machine_sites.c
     last = days.as_date(wanted.last).isoformat()
     newest = (
         select(m.machine_id, func.max(m.from_day).label("from_day"))
-        .where(m.from_day <= last)
+        .join_from(machine_sites, machines, machines.c.machine_id == m.machine_id)
+        .where(m.from_day <= last, machines.c.currency == wanted.currency)
         .group_by(m.machine_id)
         .subquery("newest")
     )

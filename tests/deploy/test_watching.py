@@ -79,7 +79,7 @@ async def series() -> Series:
             for name in (
                 *("inbox_untaken", "sessions_open", "machines_online"),
                 *("vends_in_doubt", "differences_open", "codes_differing", "locks_not_obeyed"),
-                "sales_untold",
+                *("sales_untold", "tried_prices_kept"),
             )
         ),
     ]

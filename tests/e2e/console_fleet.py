@@ -5,6 +5,8 @@ stands still once it is there.
 import datetime as dt
 from dataclasses import dataclass
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.office.v1 import (
     experiment_service_pb2,
@@ -12,8 +14,10 @@ from gateway.office.v1 import (
     machine_profile_service_pb2,
     product_pb2,
     product_service_pb2,
+    screen_pb2,
     screen_service_pb2,
     screen_service_pb2_grpc,
+    selector_pb2,
     stock_service_pb2,
 )
 from gateway.v1 import machine_pb2 as machines_wire
@@ -60,6 +64,7 @@ async def furnish(site: Site) -> None:
     await _one_that_sells(site)
     await refunded(site, columns=COLUMNS)
     await _screens(site)
+    await _playlists(site)
     await Reconciliation(site.database).record(RUN, [difference("t7")], now_ms=site.clock.now_ms())
     off = fleet_service_pb2.DisableMachineRequest(machine_id="VM-02", reason="its door is open")
     await site.fleet.DisableMachine(off)
@@ -207,3 +212,27 @@ async def _screens(site: Site) -> None:
         machine_id="VM-1", heard_at_ms=at_ms, rejected="m2", reason="NO_ROOM", detail="=1+1 of 9"
     )
     await screens.heard([no_room], [])
+
+
+async def _playlists(site: Site) -> None:
+    """One of two pictures, plans of machines here and there, and one that has ended."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    items = []
+    for width, name, duration_ms in (50, "Autumn", 8_500), (60, "=Winter", 1_200_000 // 2):
+        content = picture("PNG", width=width)
+        added = await call.AddAsset(screen_service_pb2.AddAssetRequest(content=content, name=name))
+        items.append(screen_pb2.PlaylistItem(sha256=added.asset.sha256, duration_ms=duration_ms))
+    made = screen_pb2.Playlist(code="summer", name="Summer", items=[*items, items[0]])
+    await call.CreatePlaylist(screen_service_pb2.CreatePlaylistRequest(playlist=made))
+    until = Timestamp(seconds=site.clock.now_ms() // 1_000 + 86_400)
+    some = selector_pb2.Selector(machine_ids=[f"VM-{number:02}" for number in range(2, 9)])
+    here = selector_pb2.Selector(district="hill", site_type="STATION", labels={"route": "north"})
+    for plan in (
+        screen_pb2.ScreenPlan(code="noon", selector=some, days=[1, 5], from_minute=510, priority=7),
+        screen_pb2.ScreenPlan(code="always", selector=here, to_minute=1_320),
+        screen_pb2.ScreenPlan(code="over", selector=selector_pb2.Selector(all=True)),
+    ):
+        plan.playlist = "summer"
+        plan.not_after.CopyFrom(until)
+        await call.CreateScreenPlan(screen_service_pb2.CreateScreenPlanRequest(plan=plan))
+    await call.EndScreenPlan(screen_service_pb2.EndScreenPlanRequest(plan="over"))

@@ -26,7 +26,8 @@ from tests.e2e.console_calls import (
     unless_zero,
     word,
 )
-from tests.e2e.console_office import campaigns, customers, places, products, screens
+from tests.e2e.console_office import campaigns, customers, places, products
+from tests.e2e.console_screens import plans, screens
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 AGES = {"under a minute": 60, "under an hour": 3_600, "under a day": 86_400}
@@ -111,10 +112,10 @@ async def today(ask: Ask, now: dt.datetime) -> Expected:
         by="SALES_BY_HOUR",
         beside="SALES_BESIDE_SAME_WEEKDAYS",
     )
-    so_far = await ask("SalesService/GetDaySales", day=day, hour=now.hour)
+    so_far = await ask("SalesService/GetDaySales", day=day, hour=23)
     usual = await ask("SalesService/GetDaySales", day=day, hour=now.hour - 1)
     year = await ask("SalesService/GetSales", by="SALES_BY_DAY", **span(now, 182))
-    by_day, said, numbers = _series(year, now)
+    by_day, said, numbers = _series(year, now, 182)
     ages = Counter(
         next((name for name, most in AGES.items() if _age(one, now) < most), "older")
         for one in refunds["refunds"]
@@ -194,22 +195,23 @@ async def _not_selling(ask: Ask, machine: Told) -> tuple[Cell, ...]:
     )
 
 
-def _series(told: Told, now: dt.datetime) -> tuple[Rows, str, str]:
-    """Return the days of a year on which something was sold, what the picture says, and the numbers
-    of the one that can be zoomed.
+def _series(told: Told, now: dt.datetime, half: int) -> tuple[Rows, str, str]:
+    """Return the days on which something was sold, what the picture says, and the numbers of the
+    one that can be zoomed.
     """
     of: dict[str, Told] = {}
-    backs = {str(ago(now, back)): back for back in range(1, 183)}
+    backs = {str(ago(now, back)): back for back in range(1, half + 1)}
     for line in told["lines"]:
-        now_and_before = ((line["key"], "now"), (str(ago(now, backs[line["key"]] + 182)), "before"))
+        before = str(ago(now, backs[line["key"]] + half))
+        now_and_before = ((line["key"], "now"), (before, "before"))
         of |= {day: line[name] for day, name in now_and_before if int(line[name]["units"])}
-    year = [str(ago(now, back)) for back in range(364, 0, -1)]
-    minors = ",".join(of[day]["sales"]["minor"] if day in of else "" for day in year)
+    all_days = [str(ago(now, back)) for back in range(2 * half, 0, -1)]
+    minors = ",".join(of[day]["sales"]["minor"] if day in of else "" for day in all_days)
     most = grouped(hkd(_most(of.values())))
     return (
         [(day, *sold(of[day])) for day in sorted(of, reverse=True)],
-        f"sold on {len(of)} of 364 days, at most {most}",
-        f'data-first="{day_of(ago(now, 364))}" data-minors="{minors}" data-decimals="2"',
+        f"sold on {len(of)} of {2 * half} days, at most {most}",
+        f'data-first="{day_of(ago(now, 2 * half))}" data-minors="{minors}" data-decimals="2"',
     )
 
 
@@ -284,9 +286,9 @@ async def machine(ask: Ask, now: dt.datetime) -> Expected:
     only = {"machine_ids": ["VM-1"], **span(now)}
     week = await ask("SalesService/GetSales", by="SALES_BY_WEEKDAY_HOUR", **only)
     time = await ask("SalesService/GetSellableTime", by="SALES_BY_WEEKDAY", **only)
-    days = span(now, 182)
-    year = await ask("SalesService/GetSales", by="SALES_BY_DAY", machine_ids=["VM-1"], **days)
-    by_day, said, numbers = _series(year, now)
+    days = span(now, 42)
+    weeks = await ask("SalesService/GetSales", by="SALES_BY_DAY", machine_ids=["VM-1"], **days)
+    by_day, said, numbers = _series(weeks, now, 42)
     hours = [
         (WEEKDAYS[int(one["key"][0]) - 1], f"{one['key'][2:]}:00", *sold(one["now"]))
         for one in week["lines"]
@@ -466,6 +468,7 @@ COMPARED: Mapping[str, tuple[str, Callable[[Ask, dt.datetime], Awaitable[Expecte
     "/customers": ("tag=SOME", customers),
     "/campaigns": ("experiment=summer", campaigns),
     "/screens": ("machine=VM-1", screens),
+    "/screens/plans": ("open=summer&ended=1", plans),
     "/money": ("", ledger),
 }
 """Each page by its path, with the words of its query by which all of it is there."""

@@ -4,11 +4,13 @@ Flows in: a real system, with or without TLS. Flows out: how long each thing too
 """
 
 import asyncio
+import json
 import os
 import statistics
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,8 @@ SECONDS = float(os.environ.get("VENDGATE_TEST_ABUSE_SECONDS", "60"))
 SLOWER_MAX_S = 0.5
 SHARE = 4_194_304
 """The day's journal of one machine in these tests: the least that may be set."""
+ROUND_BYTES = 40_000
+"""What one round of honest business may take on the disk."""
 PACE_S = max(0.1, SECONDS / 1_000)
 """Between two customers: however long the abuse lasts, an honest machine's share holds them all."""
 
@@ -145,6 +149,8 @@ async def honest(system: System) -> AsyncIterator[Honest]:
 
 
 Took = dict[str, list[float]]
+Most = Callable[[int], float]
+"""How many bytes the disk may grow by, beside so many rounds of honest business."""
 
 
 async def business(one: Honest, *, rounds: int = 0, while_: Callable[[], bool] = bool) -> Took:
@@ -164,6 +170,53 @@ async def _timed(act: Callable[[], Awaitable[None]]) -> float:
     start = time.monotonic()
     await act()
     return time.monotonic() - start
+
+
+@asynccontextmanager
+async def let_loose(module: str, *arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a module of tests.support that does its worst, while the block lasts."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *map(str, arguments)), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+Beside = Callable[[float], AbstractAsyncContextManager[asyncio.subprocess.Process]]
+"""Lets somebody loose for so many seconds, or until the block is left."""
+
+
+async def served_beside(one: Honest, others: Iterable[Beside]) -> None:
+    """Do some honest business with all of these beside it; then the books are clean."""
+    async with AsyncExitStack() as stack:
+        for beside in others:
+            await stack.enter_async_context(beside(HANGS_AFTER_S))
+        await business(one, rounds=5)
+    await one.system.at_rest()
+
+
+async def hardly_notices(one: Honest, folder: Path, name: str, beside: Beside, most: Most) -> None:
+    """Do honest business quietly and then beside this one, and tell both. Nine of ten frames,
+    payments and looks of an operator take at most SLOWER_MAX_S longer, and the disk grows by what
+    ``most`` says of so many rounds.
+    """
+    quiet = await business(one, rounds=20)
+    before = on_disk(folder)
+    async with beside(SECONDS) as process:
+        under = await business(one, while_=lambda: process.returncode is None)
+        assert process.stdout is not None
+        tried = json.loads(await process.stdout.read())
+    grown = on_disk(folder) - before
+    print(f"\n{name} for {SECONDS:g} s: {tried}, {grown / 1e6:.1f} MB more on the disk")
+    for thing, seconds in under.items():
+        print(f"  {thing}: {words(quiet[thing])} -> {words(seconds)}, {len(seconds)} times")
+    slower = {thing: tenth(under[thing]) - tenth(quiet[thing]) for thing in under}
+    assert {} == {thing: by for thing, by in slower.items() if by > SLOWER_MAX_S}
+    assert grown < most(len(under["frame"]))
 
 
 def on_disk(folder: Path) -> int:

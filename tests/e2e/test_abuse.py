@@ -7,48 +7,34 @@ waits half a second longer, and the disk holds what the allowances say.
 """
 
 import asyncio
-import json
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.honest import (
     HOSTILE,
-    SECONDS,
+    ROUND_BYTES,
     SHARE,
-    SLOWER_MAX_S,
-    business,
+    Beside,
+    hardly_notices,
     honest,
-    on_disk,
-    tenth,
-    words,
+    let_loose,
+    served_beside,
 )
-from tests.support.patience import HANGS_AFTER_S
 from tests.support.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3_600)]
 
 
-@asynccontextmanager
-async def strangers(
-    kind: str, port: int, *, count: int, seconds: float
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Let them loose while the block lasts."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.strangers", kind),
-        *("--port", str(port), "--count", str(count), "--seconds", str(seconds)),
-        *("--machine", HOSTILE),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+def strangers(kind: str, port: int, count: int) -> Beside:
+    """So many of one kind at a port."""
+
+    def beside(seconds: float) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+        arguments = (kind, "--port", port, "--count", count, "--seconds", seconds)
+        return let_loose("tests.support.strangers", *arguments, "--machine", HOSTILE)
+
+    return beside
 
 
 def doors(system: System) -> dict[str, tuple[int, int, int]]:
@@ -71,20 +57,8 @@ async def test_everybody_is_served_beside_strangers(
     """
     monkeypatch.setenv("VENDGATE_LIMITS__JOURNAL_BYTES_PER_DAY", str(SHARE))
     async with System(tmp_path, ray=False, machines=0, seed=1) as system, honest(system) as one:
-        kinds = doors(system)
-        async with asyncio.TaskGroup() as tasks:
-            over = asyncio.Event()
-
-            async def beside(kind: str) -> None:
-                port, _, count = kinds[kind]
-                async with strangers(kind, port, count=count, seconds=HANGS_AFTER_S):
-                    await over.wait()
-
-            for kind in kinds:
-                tasks.create_task(beside(kind))
-            await business(one, rounds=5)
-            over.set()
-        await system.at_rest()
+        kinds = doors(system).items()
+        await served_beside(one, [strangers(kind, port, few) for kind, (port, _, few) in kinds])
 
 
 @pytest.mark.abuse
@@ -97,19 +71,7 @@ async def test_honest_ones_hardly_notice(
     """
     monkeypatch.setenv("VENDGATE_LIMITS__JOURNAL_BYTES_PER_DAY", str(SHARE))
     async with System(tmp_path, ray=False, machines=0, seed=1) as system, honest(system) as one:
-        quiet = await business(one, rounds=20)
-        before = on_disk(tmp_path)
-        port, count, _ = doors(system)[kind]
-        async with strangers(kind, port, count=count, seconds=SECONDS) as process:
-            under = await business(one, while_=lambda: process.returncode is None)
-            assert process.stdout is not None
-            tried = json.loads(await process.stdout.read())
-        grown = on_disk(tmp_path) - before
-        print(f"\n{kind} for {SECONDS:g} s: {tried}, {grown / 1e6:.1f} MB more on the disk")
-        for name, seconds in under.items():
-            print(f"  {name}: {words(quiet[name])} -> {words(seconds)}, {len(seconds)} times")
-        slower = {name: tenth(under[name]) - tenth(quiet[name]) for name in under}
-        assert {} == {name: by for name, by in slower.items() if by > SLOWER_MAX_S}
-        rounds = len(under["frame"])
-        assert grown < 4 * SHARE + rounds * 40_000
+        port, many, _ = doors(system)[kind]
+        beside = strangers(kind, port, many)
+        await hardly_notices(one, tmp_path, kind, beside, lambda n: 4 * SHARE + n * ROUND_BYTES)
         await system.at_rest()

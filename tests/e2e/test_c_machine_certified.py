@@ -14,13 +14,14 @@ from gateway.certify.examination import examine
 from gateway.certify.hands import HandAct, NoHands
 from gateway.certify.moments import RuleOutcome
 from gateway.certify.rules import RULES
+from gateway.certify.rules_of_commands import OF_COMMANDS
 from gateway.certify.server import listening
 from tests.support import c_machine
 from tests.support.c_machine import CMachine, PowerCut
 
 WANTING = c_machine.missing()
 OFF_S = 2.0
-UNKNOWN_TO_IT = {"command-again", "reboot-once"}
+UNKNOWN_TO_IT = {rule.name for rule in OF_COMMANDS}
 """It says no ``capabilities.commands``."""
 
 pytestmark = [

@@ -12,8 +12,15 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import rsa
 from playwright.async_api import Browser, BrowserContext, Page
 
+from gateway import web
 from gateway.fleet.v1 import fleet_service_pb2
-from gateway.office.v1 import machine_profile_service_pb2
+from gateway.office.v1 import (
+    machine_profile_service_pb2,
+    screen_pb2,
+    screen_service_pb2,
+    screen_service_pb2_grpc,
+    selector_pb2,
+)
 from gateway.process.sections import Address
 from gateway.rpc.limits import HttpLimits
 from gateway.serving import http_server
@@ -23,6 +30,7 @@ from storage.fleet.logins import Logins
 from storage.insight import days
 from tests.alipay_client.wire import Pair
 from tests.gateway.office import placing
+from tests.gateway.screens.showable import picture
 from tests.gateway.web.signed_in import console_of
 from tests.support.browser import barriers, kept, needs_browser
 from tests.support.fleet_calls import refunded, registered
@@ -31,8 +39,28 @@ from tests.support.sold_items import half_past, have_sold
 
 pytestmark = needs_browser
 
+STATIC = Path(web.__file__).parent / "static"
 WIDTHS = (360, 1_024, 1_600)
 HOSTILE = "<img src=x onerror=alert(1)>\u05d0</bdi></td>yyyyyyyyyyyyyyyyyyyy"
+ENDS = """
+figure => {
+  const [picture, around] = ["svg", ".scroll"].map(
+    one => figure.querySelector(one).getBoundingClientRect());
+  return picture.right <= around.right + 1
+    && (picture.left < around.left || picture.left - around.left <= 1);
+}"""
+"""Whether yesterday is to be seen; and the first day too, where there is room for all of them."""
+BARS = """
+canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let bars = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    bars += data[at] === 0x3c && data[at + 1] === 0x7f && data[at + 2] === 0x96;
+  }
+  return bars;
+}"""
+"""How many points of a canvas have the colour of what was sold."""
+MORE = ["/machines?table=machines", "/screens/plans?open=summer&ended=1"]
 NAMELESS = """
 [...document.querySelectorAll("main input:not([type=hidden]), main select, button, a")]
   .filter(one => !(one.getAttribute("aria-label") || one.labels?.length || one.textContent.trim()))
@@ -65,9 +93,25 @@ class Looking:
     asked: list[str] = field(default_factory=list)
 
 
+async def _playlists(site: Site) -> None:
+    """One of two pictures, which a plan has some machines show."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    items = []
+    for width, name in (30, HOSTILE), (40, "Tea"):
+        content = picture("PNG", width=width)
+        added = await call.AddAsset(screen_service_pb2.AddAssetRequest(content=content, name=name))
+        items.append(screen_pb2.PlaylistItem(sha256=added.asset.sha256, duration_ms=8_000))
+    made = screen_pb2.Playlist(code="summer", name=HOSTILE, items=items)
+    await call.CreatePlaylist(screen_service_pb2.CreatePlaylistRequest(playlist=made))
+    some = selector_pb2.Selector(machine_ids=["VM-1", "VM-2", "VM-3"], site_type="STATION")
+    plan = screen_pb2.ScreenPlan(code="noon", playlist="summer", selector=some, days=[1, 5, 6])
+    plan.not_after.FromJsonString("2199-01-01T00:00:00Z")
+    await call.CreateScreenPlan(screen_service_pb2.CreateScreenPlanRequest(plan=plan))
+
+
 async def _a_fleet(site: Site) -> None:
     """Let there be something of everything: a machine that is away and one that is disabled, an
-    open refund and what waits for a person, sites, and five weeks of sales.
+    open refund and what waits for a person, sites, a playlist, and five weeks of sales.
     """
     await refunded(site)
     for machine_id in ("VM-2", "VM-3"):
@@ -80,6 +124,7 @@ async def _a_fleet(site: Site) -> None:
         machine_id="VM-1", site="pier", from_day="2001-01-01", reason="always there"
     )
     await site.profiles.PlaceMachine(placed)
+    await _playlists(site)
     today = half_past(site, 11)
     await have_sold(
         site,
@@ -133,7 +178,7 @@ async def _seen(
 
 
 def _paths() -> list[str]:
-    return [path.replace("{name}", "VM-1") for path in PAGES] + ["/machines?table=machines"]
+    return [path.replace("{name}", "VM-1") for path in PAGES] + MORE
 
 
 async def test_every_page_fits_every_screen(seen: Looking) -> None:
@@ -144,7 +189,10 @@ async def test_every_page_fits_every_screen(seen: Looking) -> None:
         for width in WIDTHS:
             await seen.page.set_viewport_size({"width": width, "height": 800})
             await seen.page.goto(seen.url + path)
-            name = path.strip("/").replace("/VM-1", "-one").replace("?", "-") or "today"
+            name = (
+                path.strip("/").replace("/VM-1", "-one").replace("/", "-").replace("?", "-")
+                or "today"
+            )
             await kept(seen.page, f"console-{name}-{width}")
             assert width >= await seen.page.evaluate("document.documentElement.scrollWidth")
             assert [] == await seen.page.evaluate(NAMELESS)
@@ -178,6 +226,10 @@ async def test_days_are_looked_at_closer(seen: Looking) -> None:
     await seen.page.goto(seen.url)
     assert await seen.page.locator("figure.series svg").first.is_visible()
     assert 0 == await seen.page.locator("canvas").count()
+    for width in WIDTHS:
+        await seen.page.set_viewport_size({"width": width, "height": 800})
+        await seen.page.goto(seen.url)
+        assert await seen.page.locator("figure.series").first.evaluate(ENDS), width
     browser_of = seen.context.browser
     assert browser_of is not None
     context = await browser_of.new_context()
@@ -196,6 +248,8 @@ async def test_days_are_looked_at_closer(seen: Looking) -> None:
             await kept(page, f"console-zoom-{path.strip('/').replace('/', '-') or 'today'}-{width}")
             assert width >= await page.evaluate("document.documentElement.scrollWidth")
             assert not await figure.locator("svg").is_visible()
+            said = await figure.locator("svg").get_attribute("aria-label")
+            assert 1 == await figure.get_by_role("group", name=said, exact=True).count()
             whole = await canvas.evaluate(DRAWN)
             await figure.get_by_role("button", name="4 weeks").click()
             closer = await canvas.evaluate(DRAWN)
@@ -213,6 +267,72 @@ async def test_days_are_looked_at_closer(seen: Looking) -> None:
     assert [] == complaints
     assert [] == [url for url in seen.asked if not url.startswith(seen.url)]
     await context.close()
+
+
+@pytest.mark.parametrize(
+    ("minors", "is_drawn"), [(",,-500,", True), ("-500,,", True), ("0,", True), (",,", False)]
+)
+async def test_days_on_which_more_was_given_back_are_drawn(
+    chromium: Browser, minors: str, *, is_drawn: bool
+) -> None:
+    """Also where nobody bought anything in the days that are looked at."""
+    page = await chromium.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.set_content(
+        f'<figure class="series" data-first="2026-03-28" data-minors="{minors}" data-decimals="2">'
+        '<div class="scroll"><svg aria-label="Sold by day"></svg></div></figure>'
+    )
+    for name in ("uplot/uPlot.iife.min.js", "zoom.js"):
+        await page.add_script_tag(path=STATIC / name)
+    canvas = page.locator("canvas")
+    await canvas.evaluate(DRAWN)
+    assert is_drawn == bool(await canvas.evaluate(BARS))
+    assert [] == complaints
+    await page.close()
+
+
+async def test_a_playlist_is_ordered_without_a_script(seen: Looking) -> None:
+    """By its buttons; who writes seconds and presses Enter saves them and moves nothing."""
+    page = seen.page
+    await page.set_viewport_size({"width": 1_024, "height": 800})
+    await page.goto(f"{seen.url}/screens/plans?open=summer")
+    await page.get_by_label("Down: place 1").click()
+    assert "The playlist is changed." in await page.get_by_role("status").inner_text()
+    await page.get_by_label("Seconds of place 1").fill("12")
+    await page.get_by_label("Seconds of place 1").press("Enter")
+    assert "The playlist is changed." in await page.get_by_role("status").inner_text()
+    call = screen_service_pb2_grpc.ScreenServiceStub(seen.site.channel)
+    asked = screen_service_pb2.GetPlaylistRequest(playlist="summer")
+    told = (await call.GetPlaylist(asked)).playlist
+    assert [12_000, 8_000] == [one.duration_ms for one in told.items]
+    assert "Tea" == await page.locator("td[data-head=Picture]").first.inner_text()
+    assert HOSTILE == told.name
+
+
+async def test_a_plan_is_made_without_a_script(seen: Looking) -> None:
+    """With the browser's own fields for days and times."""
+    page = seen.page
+    await page.goto(f"{seen.url}/screens/plans")
+    form = page.locator("form#new")
+    await form.get_by_label("Name of the plan").fill("evening")
+    await form.get_by_label("Playlist").fill("summer")
+    await form.get_by_label("all machines").check()
+    await form.get_by_label("Sat").check()
+    await form.get_by_label("From").fill("18:30")
+    await form.get_by_label("Until, for good").fill("2198-06-01T08:00")
+    await form.get_by_role("button", name="Make the plan").click()
+    assert "The plan is made." in await page.get_by_role("status").inner_text()
+    call = screen_service_pb2_grpc.ScreenServiceStub(seen.site.channel)
+    plans = (await call.ListScreenPlans(screen_service_pb2.ListScreenPlansRequest())).plans
+    (made,) = (one for one in plans if one.code == "evening")
+    assert ([6], 1_110, 1_440, True) == (
+        list(made.days),
+        made.from_minute,
+        made.to_minute,
+        made.selector.all,
+    )
+    assert "2198-06-01T08:00:00Z" == made.not_after.ToJsonString()
 
 
 async def test_a_form_is_sent_without_a_script(seen: Looking) -> None:

@@ -34,14 +34,18 @@ from gateway.web.app import PAGES
 from storage.auditing.findings import Finding
 from storage.database import migrate
 from storage.insight import days
+from storage.office.screen_plans import PlanContent, PlanView, row_of
+from storage.office.selectors import Selector
 from storage.reconciliation.runs import Reconciliation, RunView
 from storage.tables import (
     districts,
     incidents,
     machines,
     planogram_columns,
+    playlists,
     product_names,
     products,
+    screen_plans,
     sites,
 )
 from tests.alipay_client.simulator.merchant import world
@@ -69,7 +73,7 @@ UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u20
 _TAGS = """
 html head meta title link style script noscript body a header nav ul li form input span bdi button
 main h1 h2 h3 p dl dt dd div figure figcaption svg g rect circle text path table thead tbody tr th
-td time select option label footer code strong br img
+td time select option datalist label footer code strong br img
 """
 PLAIN_TAGS = frozenset(_TAGS.split())
 
@@ -164,6 +168,23 @@ async def a_fleet(site: Site) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
             "column": "A1",
         }
         of_machine = machines.c.machine_id == named
+        shown = {
+            **dict.fromkeys(("created_at_ms", "updated_at_ms", "revision"), 1),
+            "playlist": code,
+            "name": word,
+            "items": "[]",
+        }
+        meant = Selector(district=word, model=word, labels={word: word}, machine_ids=(word,))
+        content = PlanContent(
+            selector=meant,
+            playlist=code,
+            days=3,
+            from_minute=0,
+            to_minute=60,
+            priority=0,
+            not_after_ms=1,
+        )
+        plan = PlanView(plan=code, content=content, created_by=word, created_at_ms=1)
         for statement in (
             update(machines).where(of_machine).values(store_name=word, address=word),
             update(planogram_columns)
@@ -174,6 +195,8 @@ async def a_fleet(site: Site) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
             insert(incidents).values(fault),
             update(sites).values(name=word, type_word=word),
             update(districts).values(name=word),
+            insert(playlists).values(shown),
+            insert(screen_plans).values(row_of(plan)),
         ):
             await site.database.write(lambda connection, to=statement: connection.execute(to))  # type: ignore[misc]
     async with signed_in(site) as browser:
@@ -195,6 +218,7 @@ def _paths() -> list[str]:
 async def the_console(folder: Path) -> str:
     """Every page of it, each machine's too, and every table as CSV."""
     paths = [path.replace("{name}", "VM-1") for path in PAGES]
+    paths += ["/screens/plans?open=p1", "/screens/plans?from_time=%22%3E%3Ci%3E&machines=%1B%5B2J"]
     paths += [f"/machines/VM-{number}" for number in range(2, len(WORDS) + 1)]
     told = ""
     async with an_installation(folder) as site, a_fleet(site) as ask:

@@ -19,7 +19,7 @@ from playwright.async_api import Browser, Page
 from gateway.demo.pictures import gradient
 from gateway.simulator.manifest import read
 from gateway.simulator.screen_keeper import ScreenKeeper
-from gateway.simulator.screen_server import screen_served
+from gateway.simulator.screen_server import PAGE, screen_served
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.simulator.backend import QR
@@ -219,6 +219,39 @@ async def test_without_the_net_no_code_and_no_error_page(tmp_path: Path, chromiu
         assert [] == stand.complaints
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "{",
+        "null",
+        "[]",
+        '{"view": "NOPE"}',
+        '{"view": "CHOOSE"}',
+        '{"view": "IDLE", "playlist": 1}',
+    ],
+)
+async def test_what_nobody_can_read_takes_the_code_off(
+    tmp_path: Path, chromium: Browser, garbage: str
+) -> None:
+    """A client that says such things can honour none; the next thing that can be read is shown."""
+    async with standing(tmp_path, chromium, mode=pb.MODE_AUTHORIZATION_FIRST) as stand:
+        say = f"source.onmessage(new MessageEvent('message', {{data: {json.dumps(garbage)}}}))"
+        script = (PAGE / "screen.js").read_text()
+        said = {"content_type": "text/javascript", "body": f"{script}\nwindow.say = () => {say};"}
+        await stand.page.route("**/screen.js", lambda route: route.fulfill(**said))
+        await stand.page.reload()
+        await stand.view("IDLE")
+        await stand.says("Boolean(document.querySelector('.code'))")
+        assert [QR] == codes_in(await stand.page.screenshot())
+        await stand.page.evaluate("setTimeout(window.say)")
+        await stand.view("START")
+        assert [] == codes_in(await stand.page.screenshot())
+        rename(stand.machine, "Tea")
+        await stand.view("IDLE")
+        assert [QR] == codes_in(await stand.page.screenshot())
+        assert [] == stand.complaints
+
+
 async def test_the_client_is_killed_and_comes_back(tmp_path: Path, chromium: Browser) -> None:
     """Nothing that could not be honoured stands there meanwhile; the page is never loaded anew."""
     machine = LoopbackMachine(tmp_path, wait_ms=25_000)
@@ -238,6 +271,30 @@ async def test_the_client_is_killed_and_comes_back(tmp_path: Path, chromium: Bro
         await stand.view("PAY")
         assert [QR] == codes_in(await shot(page, "client_back"))
         assert await page.evaluate("window.sameAsBefore")
+    await page.close()
+    machine.stop()
+
+
+async def test_nothing_of_a_customer_stays_up_when_the_client_does_not_come_back(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    """What goes back to somebody stands there as long as it may still be them who read it."""
+    machine = LoopbackMachine(tmp_path, wait_ms=25_000, idle_ms=60_000)
+    page = await chromium.new_page()
+    await page.clock.install()
+    async with screen_served(machine, port=0, now_ms=machine._now_ms) as url:
+        stand = Stand(machine, page, url)
+        await page.goto(url)
+        await stand.view("IDLE")
+        await choose(stand)
+        await stand.view("PAY")
+        await pay(machine, 700)
+        await stand.view("REFUNDING")
+    await page.clock.fast_forward(30_000)
+    assert "HKD 2.00" in await stand.text()
+    await page.clock.fast_forward(60_000)
+    await stand.view("OFFLINE")
+    assert "HKD 2.00" not in await stand.text()
     await page.close()
     machine.stop()
 
@@ -287,6 +344,40 @@ async def test_payment_interrupts_marketing_and_the_net_does_not(
         await until(lambda: 2 == len({item for _, item, _, _ in keeper.disk.counts}))
         clock["ms"] += DAY_MS
         await stand.says("!document.body.classList.contains('showing')")
+        await page.close()
+    machine.stop()
+
+
+async def test_another_manifest_is_on_the_screen_whatever_the_disk_takes(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    """Its picture has the place that the one before had; what was shown while the disk took no
+    counts is counted once it does.
+    """
+    red, blue = (gradient(one, one) for one in ((200, 0, 0), (0, 0, 200)))
+    machine = LoopbackMachine(tmp_path, wait_ms=25_000, mode=pb.MODE_BOTH)
+    keeper = ScreenKeeper(tmp_path / "screen", fetch=failing, now_ms=lambda: 0, say=lambda _: True)
+    first, second = (sha256(one).hexdigest() for one in (red, blue))
+    (before, content), (after, following) = manifest_of({first: red}), manifest_of({second: blue})
+    keeper.disk.put(first, red)
+    keeper.disk.show(read(content, before), content)
+    keeper.disk.put(second, blue)
+    keeper.received(service_pb.ConnectResponse(welcome=pb.Welcome(server_time_ms=END_MS - DAY_MS)))
+    in_the_way = tmp_path / "screen" / "plays-20961001.json.new"
+    in_the_way.mkdir()
+    async with screen_served(machine, port=0, now_ms=machine._now_ms, shows=keeper) as url:
+        page = await chromium.new_page(viewport={"width": 540, "height": 960})
+        refused: list[int] = []
+        page.on("response", lambda one: refused.append(one.status) if "/plays" in one.url else None)
+        stand = Stand(machine, page, url)
+        await page.goto(url)
+        await stand.shows(first)
+        await until(lambda: 503 in refused)
+        keeper.disk.show(read(following, after), following)
+        await stand.shows(second)
+        assert {} == keeper.disk.counts
+        in_the_way.rmdir()
+        await until(lambda: {before, after} == {key[0] for key in keeper.disk.counts})
         await page.close()
     machine.stop()
 

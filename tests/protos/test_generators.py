@@ -2,8 +2,8 @@
 tried, what is not is said.
 
 The generators for Java, C#, C++ and nanopb come with the development environment. Their libraries
-come with nobody's Python: what they compile is compiled where gcc, go or javac find them. C and
-Java then read frames.
+come with nobody's Python: what they compile is compiled where gcc, go or javac find them. C, Java
+and Go then read frames.
 """
 
 import os
@@ -125,49 +125,83 @@ def test_java_reads_the_worked_conversations(tmp_path: Path) -> None:
     strict = ("-Xlint:all", "-Werror", *(f"-J{option}" for option in BRIEF))
     reader = ROOT / "tests/protos/ReadFrames.java"
     run(javac, *strict, "-cp", jar, "-d", "classes", reader, *names, cwd=tmp_path)
-    found = fixtures()
-    pairs = [
+    path = f"{jar}{os.pathsep}classes"
+    lines = run(java, *BRIEF, "-cp", path, "ReadFrames", *pairs(), cwd=tmp_path).splitlines()
+
+    assert told_alike(lines) == len(lines)
+
+
+def module(folder: Path) -> tuple[str, dict[str, str]]:
+    """Generate Go code as a module of its own; return the compiler, and what it needs of the
+    surroundings. Without Go's protobuf, or a plug-in that its library bears, skip.
+    """
+    tool("protoc-gen-go")
+    assert ["gateway/v1/machine.pb.go", "gateway/v1/machine_service.pb.go"] == generated(
+        "go", folder, "--go_opt=module=vendgate"
+    )
+    go = tool("go")
+    made_by = re.search(
+        r"^// \tprotoc-gen-go v([\d.]+)$",
+        (folder / "gateway/v1/machine.pb.go").read_text(),
+        re.MULTILINE,
+    )
+    assert made_by is not None
+    library = "google.golang.org/protobuf"
+    cache = Path(run(go, "env", "GOMODCACHE").strip())
+    versions = [
+        path.name.partition("@v")[2] for path in (cache / "google.golang.org").glob("protobuf@v1.*")
+    ]
+    newest = max(versions, key=numbers, default="0")
+    if numbers(newest) < numbers(made_by[1]):
+        pytest.skip(
+            f"generated; not compiled: {library} {made_by[1]} or later is not in Go's module "
+            f"cache; in a module of Go this brings it: go get {library}@v{made_by[1]}"
+        )
+    (folder / "go.mod").write_text(f"module vendgate\n\ngo 1.23\n\nrequire {library} v{newest}\n")
+    return go, {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOSUMDB": "off", "GOTOOLCHAIN": "local"}
+
+
+def test_go(tmp_path: Path) -> None:
+    """Go code lies in the package of its option, and compiles where Go's protobuf is at hand."""
+    go, around = module(tmp_path)
+    assert "\npackage gatewayv1\n" in (tmp_path / "gateway/v1/machine.pb.go").read_text()
+    run(go, "build", "./...", cwd=tmp_path, **around)
+
+
+def test_go_reads_the_worked_conversations(tmp_path: Path) -> None:
+    """The generated Go reads each frame of docs/frames from the bytes on the wire as its JSON says
+    it, and writes the same bytes.
+    """
+    go, around = module(tmp_path)
+    shutil.copy(ROOT / "tests/protos/ReadFrames.go", tmp_path / "main.go")
+    run(go, "vet", ".", cwd=tmp_path, **around)
+    run(go, "build", "-o", "read", ".", cwd=tmp_path, **around)
+
+    lines = run(tmp_path / "read", *pairs()).splitlines()
+
+    assert told_alike(lines) == len(lines)
+
+
+def pairs() -> list[str | Path]:
+    """Return what ReadFrames is called with: each conversation, and who says its frames."""
+    return [
         argument
-        for name, told in found.items()
+        for name, told in fixtures().items()
         for argument in (FRAMES / f"{name}.bin", ",".join(each["from"] for each in told))
     ]
 
-    path = f"{jar}{os.pathsep}classes"
-    lines = run(java, *BRIEF, "-cp", path, "ReadFrames", *pairs, cwd=tmp_path).splitlines()
 
-    frames = [(name, each) for name, told in found.items() for each in told]
+def told_alike(lines: list[str]) -> int:
+    """Hold each line in protobuf's text format to the JSON of its frame; return how many there
+    are.
+    """
+    frames = [(name, each) for name, told in fixtures().items() for each in told]
     assert len(frames) == len(lines)
     for (name, each), line in zip(frames, lines, strict=True):
         kind = ConnectRequest if "machine" == each["from"] else ConnectResponse
         read = json_format.MessageToDict(text_format.Parse(line, kind()))
         assert each["frame"] == read, f"{name} at byte {each['offset']}"
-
-
-def test_go(tmp_path: Path) -> None:
-    """Go code lies in the package of its option, and compiles where Go's protobuf is at hand."""
-    tool("protoc-gen-go")
-    assert ["gateway/v1/machine.pb.go", "gateway/v1/machine_service.pb.go"] == generated(
-        "go", tmp_path, "--go_opt=module=vendgate"
-    )
-    assert "\npackage gatewayv1\n" in (tmp_path / "gateway/v1/machine.pb.go").read_text()
-    go = tool("go")
-    cache = Path(
-        subprocess.run(
-            [go, "env", "GOMODCACHE"], check=True, capture_output=True, text=True
-        ).stdout.strip()
-    )
-    versions = [
-        path.name.partition("@")[2] for path in (cache / "google.golang.org").glob("protobuf@v1.*")
-    ]
-    if not versions:
-        pytest.skip(
-            "generated; not compiled: google.golang.org/protobuf is not in Go's module cache"
-        )
-    newest = max(versions, key=numbers)
-    (tmp_path / "go.mod").write_text(
-        f"module vendgate\n\ngo 1.23\n\nrequire google.golang.org/protobuf {newest}\n"
-    )
-    run(go, "build", "./...", cwd=tmp_path, GOFLAGS="-mod=mod", GOPROXY="off", GOSUMDB="off")
+    return len(frames)
 
 
 # --- nanopb ---

@@ -6,7 +6,7 @@ import grpc.aio
 
 from gateway.office.services import FILES
 from gateway.rpc.roles import RolesOf
-from gateway.trust.door import AdminDoor, roles_of
+from gateway.trust.door import AdminDoor, looks_of, roles_of
 from gateway.trust.people import People
 from tests.support.site import Site
 
@@ -23,6 +23,7 @@ def a_door(site: Site, rules: RolesOf) -> AdminDoor:
     return AdminDoor(
         people=People(rules=rules, clock=site.clock),
         needed=roles_of(FILES),
+        looks=looks_of(FILES),
         registry=site.registry,
         calls=site.metrics.admin_calls,
         clock=site.clock,

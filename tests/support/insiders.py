@@ -35,7 +35,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway.office import services
 from gateway.rpc.roles import Role
-from gateway.trust.door import roles_of
+from gateway.trust.door import looks_of, roles_of
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1 import renewal_service_pb2_grpc
 from gateway.v1.machine_service_pb2 import ConnectRequest
@@ -194,15 +194,15 @@ class Insider:
 
     async def person(self) -> None:
         """Call everything, again and again: mostly the largest answers."""
-        needed = roles_of(services.FILES)
+        needed, reads = roles_of(services.FILES), looks_of(services.FILES)
         methods = [
             method
             for file in services.FILES
             for service in file.services_by_name.values()
             for method in service.methods
         ]
-        looks = [one for one in methods if _path(one) in needed and _is_look(one)]
-        changes = [one for one in methods if _path(one) in needed and not _is_look(one)]
+        looks = [one for one in methods if _path(one) in reads]
+        changes = [one for one in methods if _path(one) in needed.keys() - reads]
         count = 0
 
         async def act(channel: grpc.aio.Channel) -> None:
@@ -228,10 +228,6 @@ class Insider:
 
 def _path(method: MethodDescriptor) -> str:
     return f"/{method.containing_service.full_name}/{method.name}"
-
-
-def _is_look(method: MethodDescriptor) -> bool:
-    return method.name.startswith(("Get", "List", "Watch", "Export"))
 
 
 def _filled(method: MethodDescriptor, name: str, machine_id: str, count: int) -> Any:

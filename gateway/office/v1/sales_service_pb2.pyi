@@ -622,7 +622,7 @@ class GetHotDistrictsRequest(_message.Message):
     """As 20260131, both counted; 400 days at most. Four weeks say more than one."""
     last_day: _builtins.int
     currency: _builtins.str
-    """Of which sales; must be given."""
+    """Of which sales, and so of which machines; must be given."""
     site_type: _builtins.str
     """As in GetSalesRequest: only machines at sites of this type; empty: all. So what is expected of a new machine is of
     one at such a site.
@@ -735,7 +735,7 @@ class GetHotDistrictsResponse(_message.Message):
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     COMPLETENESS_FIELD_NUMBER: _builtins.int
     left_out: _builtins.int
-    """Machines that stood elsewhere on some of these days, or could sell for less than a day."""
+    """Machines of this currency that stood elsewhere on some of these days, or could sell for less than a day."""
     @_builtins.property
     def districts(self) -> _containers.RepeatedCompositeFieldContainer[Global___HotDistrict]:
         """By name; none if there are fewer than three districts, or too few with several machines, to say how much they differ."""

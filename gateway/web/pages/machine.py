@@ -36,12 +36,14 @@ async def machine(looking: Looking) -> ConsolePage:
     """Return the page of the machine that the path names. Raises Refused if there is none."""
     of = looking.name
     today = days.as_number(looking.local().date())
+    is_year = looking.word(series.SPAN_WORD) == str(series.YEAR)
+    span = series.YEAR if is_year else series.SOME_WEEKS
     (
         (found, health, vends, refunds, items, events),
         profile,
         week,
         time,
-        year,
+        by_days,
     ) = await asyncio.gather(
         looking.all(
             fleet_service_pb2.GetMachineRequest(machine_id=of),
@@ -54,16 +56,16 @@ async def machine(looking: Looking) -> ConsolePage:
         looking.attempt(machine_profile_service_pb2.GetMachineProfileRequest(machine_id=of)),
         looking.attempt(sales.last_days(today, sales_service_pb2.SALES_BY_WEEKDAY_HOUR, of)),
         looking.attempt(sellable.asked(today, sales_service_pb2.SALES_BY_WEEKDAY, of)),
-        looking.attempt(series.asked(today, of)),
+        looking.attempt(series.asked(today, of, span=span)),
     )
     sold, heats = sales.by_weekday_hour(week)
-    by_day, drawn = series.by_day(year, today)
+    by_day, drawn = series.by_day(by_days, today, span=span)
     it = found.machine
     tables = (
         _troubles(health.troubles),
         _columns(it),
-        waiting.work_items(items.work_items),
-        waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
+        waiting.work_items(items.work_items, cut=bool(items.next_page_token)),
+        waiting.refunds(refunds.refunds, now_ms=looking.now_ms, cut=bool(refunds.next_page_token)),
         sold,
         by_day,
         sellable.time_to_sell(time, "Day", sellable.weekday),
@@ -90,6 +92,9 @@ async def machine(looking: Looking) -> ConsolePage:
             "profile": None if isinstance(profile, Missing) else profile.profile,
             "heats": heats,
             "series": drawn,
+            "is_year": is_year,
+            "year": series.YEAR,
+            "weeks": series.SOME_WEEKS // 7,
             "weekdays": sales.WEEKDAYS,
             "sales_complete": sales.complete(week),
         },

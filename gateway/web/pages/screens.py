@@ -2,7 +2,7 @@
 the files, and what a machine's screen showed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,20 +20,11 @@ UPLOAD = Form(act="add-asset", label="Add a picture", fields={}, asks=("name",),
 async def screens(looking: Looking) -> ConsolePage:
     """Return the page; of one machine's screen, if the query names it."""
     of = looking.word("machine")
-    lagging, recalled, assets = await looking.all(
-        screen_service_pb2.ListScreensRequest(
-            not_converged=True, page_size=PAGE, page_token=looking.token("lag")
-        ),
-        screen_service_pb2.ListScreensRequest(
-            shows_recalled=True, page_size=PAGE, page_token=looking.token("shows")
-        ),
+    recalled, lagging, assets = await looking.all(
+        *not_shown_asked(looking),
         screen_service_pb2.ListAssetsRequest(page_size=PAGE, page_token=looking.token("page")),
     )
-    tables = [
-        _screens("recalled", "Still show what was recalled", recalled.screens),
-        _screens("lagging", "Do not show what they are to show", lagging.screens),
-        _assets(assets.assets),
-    ]
+    tables = [*not_shown([recalled, lagging]), _assets(assets.assets)]
     asked = [("recalled", "shows", recalled), ("lagging", "lag", lagging)]
     asked.append(("assets", "page", assets))
     if of:
@@ -56,6 +47,27 @@ async def screens(looking: Looking) -> ConsolePage:
             for name, word, answer in asked
             if not isinstance(answer, Missing) and answer.next_page_token
         },
+    )
+
+
+def not_shown_asked(looking: Looking) -> tuple[screen_service_pb2.ListScreensRequest, ...]:
+    """Return the questions which screens show what was recalled, and which not what they are to."""
+    return (
+        screen_service_pb2.ListScreensRequest(
+            shows_recalled=True, page_size=PAGE, page_token=looking.token("shows")
+        ),
+        screen_service_pb2.ListScreensRequest(
+            not_converged=True, page_size=PAGE, page_token=looking.token("lag")
+        ),
+    )
+
+
+def not_shown(answers: Sequence[Any]) -> tuple[Table, Table]:
+    """Return the tables of both answers."""
+    recalled, lagging = answers
+    return (
+        _screens("recalled", "Still show what was recalled", recalled.screens),
+        _screens("lagging", "Do not show what they are to show", lagging.screens),
     )
 
 
@@ -108,8 +120,7 @@ def _assets(of: Iterable[screen_pb2.Asset]) -> Table:
             for one in of
         ],
         empty="No picture was taken in yet.",
-        note="A recall is for ever. Which machines show a picture is said by playlists and plans "
-        "(docs/admin.md).",
+        note="A recall is for ever. Which machines show a picture is said by playlists and plans.",
     )
 
 

@@ -182,6 +182,7 @@ def _lots(answer: Any) -> Table:
         if missing
         else [(one.product, one.lot, one.expires_on, one.in_stores) for one in answer.lots],
         empty=answer.why if missing else "No lot that was received with a last day.",
+        cut=not missing and bool(answer.next_page_token),
     )
 
 

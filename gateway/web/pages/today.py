@@ -40,7 +40,7 @@ async def today(looking: Looking) -> ConsolePage:
         trade_service_pb2.ListRefundsRequest(open=True, page_size=ITEMS),
         trade_service_pb2.ListReconciliationsRequest(page_size=READ),
     )
-    day, not_selling = await asyncio.gather(sold_today(looking), _red(looking, red.machines))
+    day, not_selling = await asyncio.gather(sold_today(looking), _red(looking, red))
     ages = _ages([one.due_at.ToMilliseconds() for one in refunds.refunds], looking.now_ms)
     return ConsolePage(
         title="Today",
@@ -49,7 +49,9 @@ async def today(looking: Looking) -> ConsolePage:
             *day.tables,
             not_selling,
             waiting.work_items(items.work_items),
-            waiting.refunds(refunds.refunds, now_ms=looking.now_ms),
+            waiting.refunds(
+                refunds.refunds, now_ms=looking.now_ms, cut=bool(refunds.next_page_token)
+            ),
             _by_age(ages, is_part=bool(refunds.next_page_token)),
             waiting.reconciliations(read.reconciliations),
         ),
@@ -94,8 +96,9 @@ def _by_age(ages: Sequence[tuple[str, int]], *, is_part: bool) -> Table:
     )
 
 
-async def _red(looking: Looking, machines: Sequence[machine_pb2.Machine]) -> Table:
+async def _red(looking: Looking, red: fleet_service_pb2.ListMachinesResponse) -> Table:
     """Return the machines that do not sell, with what is wrong and what it costs."""
+    machines = red.machines
     healths = await asyncio.gather(
         *(
             looking.attempt(incident_service_pb2.GetMachineHealthRequest(machine_id=one.machine_id))
@@ -125,6 +128,7 @@ async def _red(looking: Looking, machines: Sequence[machine_pb2.Machine]) -> Tab
         rows=rows,
         empty="Every machine is there and enabled.",
         note="What it costs is what the machine usually sells in an hour; a dash: not known.",
+        cut=bool(red.next_page_token),
     )
 
 

@@ -12,6 +12,9 @@ from gateway.web.tables import Cell, Table, money
 from gateway.web.view import Looking, Missing
 from storage.insight import days
 
+LAST_HOUR = 23
+"""What was sold so far is all of the day: where clocks are ahead of ours it is later already."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoldToday:
@@ -46,7 +49,7 @@ async def sold_today(looking: Looking) -> SoldToday:
                 beside=wire.SALES_BESIDE_SAME_WEEKDAYS,
             )
         ),
-        looking.attempt(wire.GetDaySalesRequest(day=day, hour=local.hour)),
+        looking.attempt(wire.GetDaySalesRequest(day=day, hour=LAST_HOUR)),
         _until(looking, day, local.hour - 1),
         looking.attempt(series.asked(day)),
     )

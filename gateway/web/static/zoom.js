@@ -21,6 +21,8 @@ function draw(figure) {
   const picture = figure.querySelector(".scroll");
   const said = (minor) => (minor === null ? "nothing known" : amount(minor, Number(decimals)));
   const box = document.createElement("div");
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", picture.querySelector("svg").getAttribute("aria-label"));
   picture.before(box);
   const wide = () => Math.max(240, box.clientWidth);
   const chart = new uPlot({
@@ -28,7 +30,7 @@ function draw(figure) {
     height: 220,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
     cursor: { drag: { x: true, y: false } },
-    scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high || 1] } },
+    scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(0, high ?? 0) || (low < 0 ? 0 : 1)] } },
     axes: [{}, { size: 90, values: (_, at) => at.map((one) => said(Math.round(one))) }],
     series: [
       { label: "Day", value: (_, at) => (at ? new Date(at * 1000).toISOString().slice(0, 10) : "–") },
@@ -42,7 +44,7 @@ function draw(figure) {
   };
   const buttons = document.createElement("div");
   buttons.className = "zoom";
-  for (const [name, span] of SPANS) {
+  for (const [name, span] of SPANS.filter(([, span]) => span < days.length)) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = name;

@@ -10,17 +10,19 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+import grpc
 import pytest
 
 from gateway.certify.moments import MomentKind
 from gateway.simulator.backoff import Backoff
-from gateway.simulator.commands import Command, Redial, Send
+from gateway.simulator.commands import Command, Redial, Restart, Send
 from gateway.simulator.connection import Connection
 from gateway.simulator.journal import Journal
 from gateway.simulator.line import Ended
 from gateway.simulator.machine import Machine
 from gateway.simulator.machine_client import MachineClient
-from gateway.simulator.memory import Token, VendLine
+from gateway.simulator.memory import CommandLine, Token, VendLine
+from gateway.simulator.orders import APPLIED, Orders
 from gateway.simulator.outbox import MachineOutbox
 from gateway.simulator.vending import Request, Vending
 from gateway.v1 import machine_pb2 as pb
@@ -374,3 +376,148 @@ def takes_one_welcome(
 ) -> list[Command]:
     """A second Welcome on the same stream is passed over."""
     return [] if self.online and frame.seq > 1 else sound(self, frame, now_ms)
+
+
+@plants("other-denial", Vending, "denied")
+def takes_any_denial(sound: Sound, self: Vending, message: pb.VendDenied) -> list[Command]:
+    """A denial ends whatever request is open."""
+    if self.request is not None:
+        message = pb.VendDenied(request_id=self.request.request_id, reason=message.reason)
+    return sound(self, message)  # type: ignore[no-any-return]
+
+
+@plants("oldest-first", Machine, "hello")
+def tells_the_newest_first(sound: Sound, self: Machine) -> Frame:
+    """The tail is read from its end."""
+    frame: Frame = sound(self)
+    tail = [*frame.hello.journal_tail][::-1]
+    del frame.hello.journal_tail[:]
+    frame.hello.journal_tail.extend(tail)
+    return frame
+
+
+@plants("back-off", Backoff, "welcomed")
+def never_forgets_a_failure(sound: Sound, self: Backoff, guidance: tuple[int, int] | None) -> None:
+    """What doubled the range before a Welcome widens it behind one."""
+    failures = self._failures
+    sound(self, guidance)
+    self._failures = failures
+
+
+@plants("session-over", Machine, "_session_ended")
+def keeps_a_session_that_ended(sound: Sound, self: Machine, end: pb.EndSession) -> list[Command]:
+    """EndSession is shown, and the session stays."""
+    before = self.session
+    commands: list[Command] = sound(self, end)
+    self.session = before
+    return commands
+
+
+@plants("session-over", Machine, "_welcomed")
+def keeps_a_session_over_welcome(
+    sound: Sound, self: Machine, frame: service_pb.ConnectResponse, now_ms: int
+) -> list[Command]:
+    """A Welcome that names no session changes nothing."""
+    before = self.session
+    commands: list[Command] = sound(self, frame, now_ms)
+    self.session = self.session or before
+    return commands
+
+
+@plants("command-again", Orders, "_told")
+def reports_nothing(
+    sound: Sound, self: Orders, line: CommandLine, now_ms: int, report: Any = None
+) -> list[Command]:
+    """APPLIED is all that it says of itself."""
+    return sound(self, line, now_ms)  # type: ignore[no-any-return]
+
+
+def _forgets(orders: Orders, command_id: str) -> None:
+    orders.memory._commands.pop(command_id, None)
+    orders.memory._told.pop(command_id, None)
+
+
+@plants("test-vend-once", Orders, "received")
+def turns_for_each_test(
+    sound: Sound, self: Orders, order: pb.Command, now_ms: int, **around: Any
+) -> list[Command]:
+    """A test vend that is told again is carried out again."""
+    known = self.memory.command(order.command_id)
+    if known is not None and known.kind == "test_vend" and known.outcome == APPLIED:
+        _forgets(self, order.command_id)
+    return sound(self, order, now_ms, **around)  # type: ignore[no-any-return]
+
+
+@plants("test-vend-once", Machine, "_why_not")
+def sells_while_it_is_tried(sound: Sound, self: Machine, column: str) -> Any:
+    """Whoever chooses during a test vend is served."""
+    testing, self.orders.testing = self.orders.testing, None
+    try:
+        return sound(self, column)
+    finally:
+        self.orders.testing = testing
+
+
+@plants("test-vend-cut", Journal, "append")
+def tests_from_memory(sound: Sound, self: Journal, line: object) -> None:
+    """The id of a test vend is not on flash before the motor turns."""
+    if not isinstance(line, CommandLine) or line.kind != "test_vend" or line.outcome:
+        sound(self, line)
+
+
+@plants("command-at-a-bad-time", Machine, "_ordered")
+def restarts_whoever_stands_there(
+    sound: Sound, self: Machine, order: pb.Command, now_ms: int
+) -> list[Command]:
+    """A reboot is obeyed in the middle of a customer's stay."""
+    session, self.session = self.session, None
+    try:
+        return sound(self, order, now_ms)  # type: ignore[no-any-return]
+    finally:
+        self.session = session
+
+
+@plants("command-at-a-bad-time", Orders, "received")
+def forgets_what_it_refused(
+    sound: Sound, self: Orders, order: pb.Command, now_ms: int, **around: Any
+) -> list[Command]:
+    """What was REJECTED is obeyed when it comes again."""
+    known = self.memory.command(order.command_id)
+    if known is not None and known.outcome == pb.COMMAND_OUTCOME_REJECTED:
+        _forgets(self, order.command_id)
+    return sound(self, order, now_ms, **around)  # type: ignore[no-any-return]
+
+
+@plants("command-late", Orders, "received")
+def obeys_what_is_over(
+    sound: Sound, self: Orders, order: pb.Command, now_ms: int, **around: Any
+) -> list[Command]:
+    """``valid_for_ms`` is not looked at in a report."""
+    copy = pb.Command()
+    copy.CopyFrom(order)
+    copy.valid_for_ms = order.valid_for_ms or order.HasField("report")
+    return sound(self, copy, now_ms, **around)  # type: ignore[no-any-return]
+
+
+@plants("lock-once", Orders, "_again")
+def locks_again(sound: Sound, self: Orders, known: CommandLine, now_ms: int) -> list[Command]:
+    """A lock that is told again is obeyed again."""
+    self.memory.add(known)
+    return sound(self, known, now_ms)  # type: ignore[no-any-return]
+
+
+@plants("reboot-once", Orders, "_again")
+def restarts_each_time(
+    sound: Sound, self: Orders, known: CommandLine, now_ms: int
+) -> list[Command]:
+    """A reboot that is told again restarts again."""
+    if known.kind == "reboot" and known.outcome == APPLIED:
+        return [Restart("it was told to")]
+    return sound(self, known, now_ms)  # type: ignore[no-any-return]
+
+
+@plants("revoked-certificate", Backoff, "after")
+def hammers_when_it_is_denied(sound: Sound, self: Backoff, code: Any) -> Any:
+    """A certificate that was denied is shown again as if the network had failed."""
+    denied = code is grpc.StatusCode.PERMISSION_DENIED
+    return sound(self, grpc.StatusCode.UNAVAILABLE if denied else code)

@@ -1,7 +1,9 @@
 """One examination from rule to rule: sound firmware passes, and each planted bug fails its rule."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,9 @@ from gateway.certify.hands import HandAct, Hands
 from gateway.certify.moments import RuleOutcome
 from gateway.certify.reference import ReferenceHands
 from gateway.certify.rules import RULES
-from tests.gateway.certify.examined import ExaminedMachine, examined
+from gateway.simulator.line import Line
+from gateway.v1 import machine_service_pb2 as service_pb
+from tests.gateway.certify.examined import ExaminedMachine, MemoryLine, MemoryWire, examined
 from tests.gateway.certify.planted import BUGS
 
 pytestmark = pytest.mark.virtual_time
@@ -39,10 +43,71 @@ class SlowBoard(ExaminedMachine):
 
 async def test_a_board_may_take_its_time_to_restart(tmp_path: Path) -> None:
     """Every restart that a rule wants comes half a minute later."""
-    rules = ("lower-last-seq", "number-reused", "boot-reused", "reboot-once", "new-boot")
+    rules = (
+        "lower-last-seq",
+        "number-reused",
+        "boot-reused",
+        "reboot-once",
+        "new-boot",
+        "oldest-first",
+        "test-vend-cut",
+    )
     examination = await examined(tmp_path, *rules, machine=SlowBoard)
 
     assert set(rules) == names(examination, RuleOutcome.PASS)
+
+
+FAR_S = 0.7
+
+
+class FarLine(MemoryLine):
+    """Each frame is for ``FAR_S`` on its way, in both directions."""
+
+    async def _up(self, wire: MemoryWire) -> None:
+        far = MemoryWire()
+        await asyncio.gather(super()._up(far), _carried(far.up, wire.up))
+
+    async def _down(
+        self, wire: MemoryWire, received: Callable[[Line, service_pb.ConnectResponse], None]
+    ) -> None:
+        far = MemoryWire()
+        await asyncio.gather(super()._down(far, received), _carried(wire.down, far.down))
+
+
+async def _carried(begin: asyncio.Queue[Any], end: asyncio.Queue[Any]) -> None:
+    loop = asyncio.get_running_loop()
+    on_the_way: asyncio.Queue[tuple[float, Any]] = asyncio.Queue()
+
+    async def arrive() -> None:
+        while True:
+            at, frame = await on_the_way.get()
+            await asyncio.sleep(at - loop.time())
+            end.put_nowait(frame)
+
+    arriving = asyncio.create_task(arrive())
+    try:
+        while True:
+            frame = await begin.get()
+            on_the_way.put_nowait((loop.time() + FAR_S, frame))
+    finally:
+        arriving.cancel()
+
+
+class Far(ExaminedMachine):
+    """Sound, at the end of a slow network."""
+
+    def _new_line(self) -> Line:
+        return FarLine(self.desk)
+
+
+async def test_a_slow_network_is_no_fault_of_the_machine(tmp_path: Path) -> None:
+    """All that it does comes more than a second later."""
+    examination = await examined(tmp_path, machine=Far)
+
+    whys = {each.rule.name: each.verdict.why for each in examination.findings}
+    assert set() == names(examination, RuleOutcome.FAIL), whys
+    assert {"cut-in-vend"} == names(examination, RuleOutcome.NOT_TRIED), whys
+    assert "the approval was lost with the stream" in whys["cut-in-vend"]
 
 
 class Torn:

@@ -1,22 +1,39 @@
 """The judges of streams and waits, on recordings by hand."""
 
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
 
 from gateway.certify import judges_of_streams as judges
-from gateway.certify.moments import MomentKind, RuleOutcome, RuleVerdict
-from gateway.certify.times import INITIAL_MS, MAX_MS, TRIES
+from gateway.certify.moments import MomentKind, Recording, RuleOutcome, RuleVerdict
+from gateway.certify.times import GOOD_SESSIONS, INITIAL_MS, MAX_MS, TRIES, WIDE_MS
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.certify.told import Tale
 
+WIDE = pb.Welcome(reconnect=pb.ReconnectGuidance(initial_ms=INITIAL_MS, max_ms=WIDE_MS))
 
-def waits(*waits_ms: int) -> RuleVerdict:
-    tale = Tale()
-    for stream, wait_ms in enumerate(waits_ms, start=1):
+
+def waits(*waits_ms: int, resets_ms: Sequence[int] | None = None) -> RuleVerdict:
+    """Failures with these waits behind them; then good sessions, with the shortest ones if nothing
+    else is said.
+    """
+    tale, stream = Tale(), 1
+
+    def wait(wait_ms: int) -> None:
+        nonlocal stream
         tale.note(MomentKind.ENDED, stream=stream, text="UNAVAILABLE")
         tale.at_ms += wait_ms - 1_000
-        tale.note(MomentKind.OPENED, stream=stream + 1)
+        stream += 1
+        tale.note(MomentKind.OPENED, stream=stream)
+
+    for wait_ms in waits_ms:
+        wait(wait_ms)
+    tale.said(1, stream=stream, welcome=WIDE)
+    wait(0)
+    for wait_ms in [min(waits_ms)] * GOOD_SESSIONS if resets_ms is None else resets_ms:
+        tale.said(1, stream=stream, welcome=WIDE).heard(1, stream=stream)
+        wait(wait_ms)
     return judges.away(tale.seen)
 
 
@@ -66,6 +83,29 @@ def test_who_comes_too_seldom_is_not_judged() -> None:
     assert RuleOutcome.NOT_TRIED is waits(10, 20).outcome
 
 
+@pytest.mark.parametrize("dial_ms", [40, 1_200, 2_900])
+def test_a_good_session_resets_the_range(dial_ms: int) -> None:
+    """Who has forgotten nothing waits as long as before, and is found in 999 runs of 1000; who
+    resets it is sound in each.
+    """
+    rng = Random(dial_ms)
+    found = 0
+    for _ in range(1_000):
+        failed = [rng.randint(0, range_ms) + dial_ms for range_ms in ranges()]
+        reset = [rng.randint(0, INITIAL_MS) + dial_ms for _ in range(GOOD_SESSIONS)]
+        assert RuleOutcome.PASS is waits(*failed, resets_ms=reset).outcome, (failed, reset)
+        wide = [rng.randint(0, WIDE_MS) + dial_ms for _ in range(GOOD_SESSIONS)]
+        found += RuleOutcome.FAIL is waits(*failed, resets_ms=wide).outcome
+    assert found >= (999 if dial_ms == 40 else 985)
+
+
+def test_of_too_few_good_sessions_nobody_knows() -> None:
+    """A network that breaks them off is not judged."""
+    sound = [range_ms // number for number, range_ms in enumerate(ranges(), start=1)]
+    assert RuleOutcome.NOT_TRIED is waits(*sound, resets_ms=[100, 100]).outcome
+    assert RuleOutcome.PASS is waits(*sound, resets_ms=[100, 100, 100]).outcome
+
+
 @pytest.mark.parametrize(
     ("waited_ms", "outcome"),
     [(1_000, RuleOutcome.FAIL), (3_000, RuleOutcome.PASS), (9_000, RuleOutcome.FAIL)],
@@ -75,6 +115,24 @@ def test_who_is_taken_over_waits_half_to_all(waited_ms: int, outcome: RuleOutcom
     tale = Tale().note(MomentKind.ENDED, text="ABORTED")
     tale.at_ms += waited_ms - 1_000
     assert outcome is judges.taken_over(tale.note(MomentKind.OPENED, stream=2).seen).outcome
+
+
+@pytest.mark.parametrize(
+    ("judge", "status"),
+    [(judges.unknown_machine, "NOT_FOUND"), (judges.denied, "PERMISSION_DENIED")],
+)
+def test_who_needs_a_person_waits_long(
+    judge: Callable[[Recording], RuleVerdict], status: str
+) -> None:
+    """Half of a minute to all of it."""
+    for waited_ms, outcome in (
+        (2_000, RuleOutcome.FAIL),
+        (45_000, RuleOutcome.PASS),
+        (90_000, RuleOutcome.FAIL),
+    ):
+        tale = Tale().note(MomentKind.ENDED, text=status)
+        tale.at_ms += waited_ms - 1_000
+        assert outcome is judge(tale.note(MomentKind.OPENED, stream=2).seen).outcome
 
 
 def test_a_gap_is_filled_in_order_and_once() -> None:
@@ -137,18 +195,3 @@ def test_a_token_comes_back() -> None:
     assert (
         RuleOutcome.FAIL is judges.tokens(tale.connected(stream=3, resume_token="t1").seen).outcome
     )
-
-
-def test_a_reboot_is_done_once_and_said_by_the_next_boot() -> None:
-    """Two boots, and APPLIED in the boot that was told, are wrong."""
-    order = pb.Command(command_id="c", reboot=pb.Reboot())
-    done = pb.CommandResult(command_id="c", outcome=pb.COMMAND_OUTCOME_APPLIED)
-
-    def told() -> Tale:
-        return Tale().connected().said(2, command=order)
-
-    good = told().connected("b2", stream=2).heard(1, stream=2, command_result=done)
-    assert RuleOutcome.PASS is judges.reboot(good.seen).outcome
-    assert RuleOutcome.FAIL is judges.reboot(good.connected("b3", stream=3).seen).outcome
-    lie = told().heard(2, command_result=done).connected("b2", stream=2)
-    assert RuleOutcome.FAIL is judges.reboot(lie.seen).outcome

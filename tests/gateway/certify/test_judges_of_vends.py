@@ -109,6 +109,51 @@ def test_a_settled_vend_leaves_the_tail() -> None:
     assert RuleOutcome.FAIL is judges.power_cut_with_result(again.seen).outcome
 
 
+def test_nothing_is_left_of_a_session_that_is_over() -> None:
+    """Whoever presses the button then asks for nothing; within a session they may."""
+    rest = pb.SessionComplete(session_id="s1")
+
+    def told(*, first: bool = False, within: bool = False, second: bool = False) -> RuleOutcome:
+        tale = Tale().connected().note(MomentKind.HAND, text="complete")
+        for number, asked in enumerate((first, within, second)):
+            if number:
+                tale.said(2, begin_session=pb.BeginSession(session_id="s1"))
+            if number == 2:
+                tale.note(MomentKind.HAND, text="complete")
+            if asked:
+                tale.heard(3, session_complete=rest)
+        return judges.session_over(tale.seen).outcome
+
+    assert RuleOutcome.PASS is told()
+    assert RuleOutcome.FAIL is told(first=True)
+    assert RuleOutcome.PASS is told(within=True)
+    assert RuleOutcome.FAIL is told(second=True)
+    with pytest.raises(NotSeen):
+        judges.session_over(Tale().note(MomentKind.HAND).seen)
+
+
+@pytest.mark.parametrize(
+    ("tail", "outcome"),
+    [
+        (["v1", "v2"], RuleOutcome.PASS),
+        (["v0", "v1", "v2"], RuleOutcome.PASS),
+        (["v2", "v1"], RuleOutcome.FAIL),
+        (["v2", "v0", "v1"], RuleOutcome.FAIL),
+        (["v2"], RuleOutcome.NOT_TRIED),
+        ([], RuleOutcome.NOT_TRIED),
+    ],
+)
+def test_the_tail_names_the_oldest_vend_first(tail: list[str], outcome: RuleOutcome) -> None:
+    """Of those that were approved here; what is left out is another rule's."""
+    entries = [
+        pb.JournalEntry(vend_id=vend_id, stage=pb.JOURNAL_STAGE_SUCCEEDED) for vend_id in tail
+    ]
+    tale = Tale().connected().approved().approved("v2")
+    assert (
+        outcome is judges.oldest_first(tale.connected(stream=2, journal_tail=entries).seen).outcome
+    )
+
+
 def test_an_approval_that_was_lost_with_the_stream_is_nobodys_fault() -> None:
     """A slow board had not read it yet. It had, if a motor turned or a result comes."""
     lost = Tale().connected().asked().approved().note(MomentKind.ENDED).connected(stream=2)

@@ -7,19 +7,22 @@ import pytest
 from gateway.certify import plays_of_streams
 from gateway.certify.moments import MomentKind, Recording
 from gateway.certify.rules import RULES
-from gateway.certify.times import MOVE_UNTIL_MS, TRIES
+from gateway.certify.times import GOOD_SESSIONS, MOVE_UNTIL_MS, TRIES, WIDE_TRIES
 from tests.gateway.certify.examined import examined
 
 pytestmark = pytest.mark.virtual_time
 
 
 async def test_the_gateway_is_away_for_some_tries(tmp_path: Path) -> None:
-    """None of which is welcomed."""
+    """None of which is welcomed; behind more of them good sessions end."""
     examination = await examined(tmp_path, "back-off")
 
     seen = Recording(examination.moments)
-    assert TRIES + 1 == len(seen.of(MomentKind.ENDED))
-    assert 2 == len(seen.said("welcome"))
+    first, wide, *good, _ = seen.said("welcome")
+    assert TRIES + 1 == len(seen.after(first).before(wide).of(MomentKind.ENDED))
+    assert 1 + WIDE_TRIES == len(seen.after(wide).before(good[0]).of(MomentKind.ENDED))
+    assert GOOD_SESSIONS == len(good) == len(seen.after(good[0]).of(MomentKind.ENDED))
+    assert all(seen.on(each.stream).after(each).heard() for each in good)
 
 
 async def test_a_request_is_open_when_the_machine_is_to_move(tmp_path: Path) -> None:

@@ -149,6 +149,31 @@ async def test_what_was_said_is_merged_and_outlives_a_database_that_is_away(
     assert 3 == play.times
 
 
+async def test_what_is_said_while_a_write_fails_takes_nothing_away(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a machine shows, if it has said since only what it does not show."""
+    await some_machines(db, "VM-1")
+    desk, screens = a_desk(db)
+    front = Front()
+    desk.opened(front, "")
+    await desk.once()
+    manifest = front.told[0].manifest_sha256
+
+    async def away(*_: object) -> None:
+        desk.said(VM1, ManifestRejected(manifest=manifest, reason="DAMAGED", detail=""))
+        raise StoreError("away")
+
+    desk.said(VM1, ManifestApplied(manifest="before"))
+    with monkeypatch.context() as patch:
+        patch.setattr(screens, "heard", away)
+        with pytest.raises(StoreError):
+            await desk.once()
+    await desk.once()
+    view = await screens.get("VM-1")
+    assert ("before", "DAMAGED") == (view.applied, view.reason)
+
+
 async def test_who_was_away_for_a_week_tells_all_of_it(db: Database) -> None:
     """Sixteen counts a minute, as machines may: none is left out, for hours."""
     await some_machines(db, "VM-1")

@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,11 +20,11 @@ import pytest
 from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
-from gateway.alipay.payer_sweep import PayerSweep
 from gateway.cli import app
 from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc, machine_pb2
 from gateway.process import settings
 from gateway.process.addresses import ListenRefused
+from gateway.process.sweep import Sweep
 from gateway.serving.wiring import Addresses, GatewayLost, run_gateway
 from gateway.trust import authority_files
 from gateway.v1.enrolment_service_pb2 import EnrolRequest
@@ -287,18 +288,18 @@ async def test_what_a_gateway_does_by_itself_is_begun_again_whatever_ends_it(
     tmp_path: Path, tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And said: it would not be done until the next start, and nobody would know."""
-    rounds: list[None] = []
+    rounds: Counter[str] = Counter()
 
-    async def broken(_sweep: PayerSweep) -> int:
-        rounds.append(None)
+    async def broken(sweep: Sweep) -> int:
+        rounds[sweep.what] += 1
         raise KeyError("nobody thought of this")
 
-    monkeypatch.setattr(PayerSweep, "once", broken)
+    monkeypatch.setattr(Sweep, "once", broken)
     async with _running(tmp_path, tables) as (addresses, _, _), httpx.AsyncClient() as http:
-        await until(lambda: bool(rounds))
+        await until(lambda: len(rounds) > 1)
         ready = await http.get(f"http://{addresses.health}/readyz")
         figures = (await http.get(f"http://{addresses.health}/metrics")).text
-        await until(lambda: len(rounds) > 1)
+        await until(lambda: min(rounds.values()) > 1)
     assert ready.json()["ready"]
     assert any("'payer-sweep' has ended by itself" in said for said in ready.json()["warnings"])
     ended = re.search(r'vendgate_works_ended_total\{work="payer-sweep"\} (\d+)', figures)

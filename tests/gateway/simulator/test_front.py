@@ -177,3 +177,13 @@ def test_time_that_goes_by_is_no_news(bench: Bench) -> None:
     assert before == settled(shown(bench), bench.now_ms)
     items = {"manifest": "m", "items": [{"item": 1, "left_ms": 5}]}
     assert before != settled(shown(bench) | {"playlist": items}, bench.now_ms)
+
+
+def test_another_manifest_is_news(bench: Bench) -> None:
+    """Its pictures are others, or end at another time, though their places are the same ones."""
+    items = [{"item": 0, "left_ms": 5}]
+    seen = [
+        settled(shown(bench) | {"playlist": {"manifest": one, "items": items}}, bench.now_ms)
+        for one in ("m", "n", "n")
+    ]
+    assert seen[0] != seen[1] == seen[2]

@@ -13,6 +13,8 @@ RAN, SEEN = pb.MOTOR_EVIDENCE_RAN, pb.DROP_EVIDENCE_SEEN
 REBOOT = pb.Command(command_id="c1", valid_for_ms=1_000, reboot=pb.Reboot())
 TEST = pb.Command(command_id="c1", valid_for_ms=1_000, test_vend=pb.TestVend(column="A1"))
 
+LOCK = pb.LockColumn(column="A1", locked=True)
+
 
 class Desk:
     """Orders of one boot, and a flash on which each line is written at once."""
@@ -109,6 +111,9 @@ def test_a_test_vend_that_a_power_cut_ended_is_answered_by_nobody() -> None:
         (REBOOT, "busy", "busy"),
         (TEST, "busy", "busy"),
         (pb.Command(command_id="c1", reboot=pb.Reboot()), "", "too late"),
+        (pb.Command(command_id="c1", report=pb.Report()), "", "too late"),
+        (pb.Command(command_id="c1", show_identity=pb.ShowIdentity(for_ms=5)), "", "too late"),
+        (pb.Command(command_id="c1", lock_column=LOCK), "", "too late"),
         (
             pb.Command(command_id="c1", valid_for_ms=1, test_vend=pb.TestVend(column="Z9")),
             "",
@@ -124,6 +129,7 @@ def test_what_cannot_be_done_now_is_rejected(
     desk.order(command, occupied)
     assert ([], detail) == (desk.done, desk.said[0].detail)
     assert pb.COMMAND_OUTCOME_REJECTED == desk.said[0].outcome
+    assert frozenset() == desk.memory.locked
 
 
 def test_an_empty_column_turns_no_motor() -> None:
@@ -138,8 +144,9 @@ def test_an_empty_column_turns_no_motor() -> None:
 def test_reports_and_identities_are_told() -> None:
     """They cost no flash."""
     desk = Desk()
-    desk.order(pb.Command(command_id="c1", report=pb.Report()))
-    desk.order(pb.Command(command_id="c2", show_identity=pb.ShowIdentity(for_ms=5)))
+    desk.order(pb.Command(command_id="c1", valid_for_ms=9, report=pb.Report()))
+    shown = pb.ShowIdentity(for_ms=5)
+    desk.order(pb.Command(command_id="c2", valid_for_ms=9, show_identity=shown))
     assert 7 == desk.said[0].report.uptime_s
     assert [Tell(IdentityShown(for_ms=5))] == desk.done
     desk.acknowledged(desk.said[0])
@@ -152,7 +159,7 @@ def test_a_lock_outlives_a_power_cut() -> None:
 
     def lock(number: int, locked: bool) -> pb.Command:
         locks = pb.LockColumn(column="A1", locked=locked)
-        return pb.Command(command_id=f"c{number}", lock_column=locks)
+        return pb.Command(command_id=f"c{number}", valid_for_ms=9, lock_column=locks)
 
     desk.order(lock(1, True))
     desk.acknowledged(desk.said[0])

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import resource
 from pathlib import Path
+
+import pytest
 
 from gateway.simulator import screen_disk
 from gateway.simulator.manifest import Manifest, read
@@ -58,6 +61,70 @@ def test_the_switch_is_one_step_and_leaves_no_old_files(tmp_path: Path) -> None:
     assert {name, sha256_of("b")} == {one.name for one in (tmp_path / "files").iterdir()}
 
 
+def test_what_was_fetched_for_nothing_is_thrown_away(tmp_path: Path) -> None:
+    """Before more is fetched, and once something else is shown: the files of a manifest that was
+    never shown, and what was being written when somebody died.
+    """
+    disk, manifest = with_files(tmp_path)
+    for content in (b"b", b"c"):
+        assert disk.put(hashlib.sha256(content).hexdigest(), content)
+    half = tmp_path / "files" / f"{sha256_of('d')}.new"
+    half.write_bytes(b"half of")
+    name, content = a_manifest("b")
+    wanted = read(content, name)
+    disk.make_room(wanted)
+    (tmp_path / "files" / manifest.sha256).stat()
+    assert ([True, True], [False, False]) == (
+        [disk.place(one) is not None for one in (A, sha256_of("b"))],
+        [disk.place(sha256_of("c")) is not None, half.exists()],
+    )
+    half.write_bytes(b"half of")
+    disk.show(wanted, content)
+    assert {name, sha256_of("b")} == {one.name for one in (tmp_path / "files").iterdir()}
+
+
+def test_what_has_no_room_takes_none(tmp_path: Path) -> None:
+    """A file that cannot be written whole leaves nothing."""
+    disk, _ = with_files(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            disk.put(sha256_of("b"), b"b" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [] == list((tmp_path / "files").glob("*.new"))
+
+
+def test_a_recall_that_cannot_be_written_down_is_obeyed(tmp_path: Path) -> None:
+    """At once, and after a power cut too once the disk takes it again."""
+    disk, _ = with_files(tmp_path)
+    in_the_way = tmp_path / "shown.json.new"
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match=in_the_way.name):
+        disk.recall([A])
+    assert {A} == disk.recalled
+    in_the_way.rmdir()
+    disk.recall([A])
+    assert {A} == ScreenDisk(tmp_path).recalled
+
+
+def test_a_count_that_cannot_be_written_down_is_none(tmp_path: Path) -> None:
+    """Whoever tells it again has it counted once."""
+    disk, manifest = with_files(tmp_path)
+    key, old = ((manifest.sha256, 0, day, 3) for day in (20261130, 20261101))
+    disk.count({old: (1, 1)})
+    in_the_way = tmp_path / "plays-20261130.json.new"
+    in_the_way.mkdir()
+    for _ in range(2):
+        with pytest.raises(OSError, match=in_the_way.name):
+            disk.count({key: (2, 16_000)})
+        assert ({old: (1, 1)}, {old}) == (disk.counts, disk.untold)
+    in_the_way.rmdir()
+    disk.count({key: (2, 16_000)})
+    assert {old: (1, 1), key: (2, 16_000)} == disk.counts == ScreenDisk(tmp_path).counts
+
+
 def test_a_count_is_told_once_it_stays_the_same(tmp_path: Path) -> None:
     """What was counted meanwhile is told again, and so is what nobody may have heard."""
     disk, manifest = with_files(tmp_path)
@@ -100,6 +167,22 @@ def test_what_was_told_is_kept_for_two_days(tmp_path: Path) -> None:
     assert {"plays-20261130.json", "plays-20261201.json"} == {
         one.name for one in tmp_path.glob("plays*")
     }
+
+
+def test_a_clock_that_was_ahead_takes_nothing_from_today(tmp_path: Path) -> None:
+    """What was told of today stays, and grows, whatever days somebody had said that it is."""
+    disk, manifest = with_files(tmp_path)
+    today = [(manifest.sha256, item, 20261130, 3) for item in range(2)]
+    for day in (20270301, 20270302, 20270303):
+        disk.count({(manifest.sha256, 0, day, 3): (1, 1)})
+        disk.told(dict(disk.counts))
+    for times in (1, 2, 3):
+        for one in today:
+            disk.count({one: (1, 8_000)})
+            disk.told(dict(disk.counts))
+            assert (times, times * 8_000) == disk.counts[one]
+    disk.count({(manifest.sha256, 0, 20270303, 3): (1, 1)})
+    assert (2, 2) == disk.counts[manifest.sha256, 0, 20270303, 3]
 
 
 def test_counts_of_an_older_version_are_read(tmp_path: Path) -> None:

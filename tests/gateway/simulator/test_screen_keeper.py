@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.simulator.screen_keeper import ScreenKeeper
+from gateway.simulator.shows import NotCounted
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.simulator.showing import END_MS, A, Shelf, sha256_of
@@ -216,6 +217,41 @@ async def test_counts_survive_an_outage_and_a_kill(tmp_path: Path) -> None:
         assert 2 == len((await stand.heard("play_counts")).play_counts.counts)
 
 
+@pytest.mark.virtual_time
+async def test_a_full_disk_stops_nobody(tmp_path: Path) -> None:
+    """What was told and could not be noted was told; the next manifest is shown."""
+    async with standing(tmp_path) as stand:
+        stand.welcome()
+        name = stand.shelf.lay("a")
+        stand.update(name)
+        await stand.heard("screen_applied")
+        assert stand.keeper.played([{"manifest": name, "item": 0, "times": 2, "shown_ms": 16_000}])
+        (tmp_path / "plays-20261130.json.new").mkdir()
+        await stand.heard("play_counts")
+        await asyncio.sleep(300)
+        assert [] == stand.said
+        stand.update(stand.shelf.lay("b"))
+        await stand.heard("screen_applied")
+        assert [sha256_of("b")] == stand.items()
+
+
+@pytest.mark.virtual_time
+async def test_what_is_not_wanted_any_more_takes_no_room(tmp_path: Path) -> None:
+    """A manifest of which half was fetched, and then another was wanted."""
+    async with standing(tmp_path) as stand:
+        stand.welcome()
+        stand.update(stand.shelf.lay("a"))
+        await stand.heard("screen_applied")
+        half = stand.shelf.lay("b", "c")
+        stand.shelf.files[sha256_of("c")] = b"d"
+        stand.update(half)
+        await stand.heard("screen_rejected")
+        name = stand.shelf.lay("e")
+        stand.update(name)
+        await stand.heard("screen_applied")
+        assert {name, sha256_of("e")} == {one.name for one in (tmp_path / "files").iterdir()}
+
+
 HOUR_MS = 3_600_000
 A_WEEK_OF_HOURS = 168
 
@@ -267,11 +303,12 @@ async def test_a_week_without_the_net_loses_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_count_that_cannot_be_is_not_counted(tmp_path: Path) -> None:
-    """Nor one of a time that nobody knows."""
+    """One of a time that nobody knows yet, or for which the disk has no room, is told again."""
     stand = Stand(tmp_path)
     play = {"manifest": "m" * 64, "item": 0, "times": 1, "shown_ms": 1}
     assert stand.keeper.played([])
-    assert not stand.keeper.played([play])
+    with pytest.raises(NotCounted):
+        stand.keeper.played([play])
     name = stand.shelf.lay("a")
     stand.welcome()
     stand.update(name)
@@ -280,6 +317,12 @@ async def test_a_count_that_cannot_be_is_not_counted(tmp_path: Path) -> None:
     assert await stand.keeper._obeyed(update)
     for wrong in ({"times": 0}, {"item": 64}, {"shown_ms": -1}, {"manifest": "m"}, {"times": "x"}):
         assert not stand.keeper.played([play | wrong])
+    in_the_way = tmp_path / "plays-20261130.json.new"
+    in_the_way.mkdir()
+    with pytest.raises(NotCounted):
+        stand.keeper.played([play])
     assert not stand.keeper.disk.counts
+    in_the_way.rmdir()
     assert stand.keeper.played([play])
+    assert [(1, 1)] == list(stand.keeper.disk.counts.values())
     assert SERVER_MS < END_MS

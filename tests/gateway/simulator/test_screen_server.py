@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,33 @@ import pytest
 
 from gateway.simulator import screen_server
 from gateway.simulator.screen_server import PAGE, screen_served
+from gateway.simulator.shows import NO_SHOWS, NotCounted, Shows
 from tests.gateway.simulator.scripted import LoopbackMachine
 from tests.support.patience import HANGS_AFTER_S, until
 
 
+class FullDisk:
+    """Shows nothing and can count nothing."""
+
+    def playlist(self) -> dict[str, Any] | None:
+        return None
+
+    def file(self, sha256: str) -> tuple[Path, str] | None:
+        raise AssertionError(sha256)
+
+    def played(self, plays: Sequence[Any]) -> bool:
+        raise NotCounted(plays)
+
+
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[tuple[LoopbackMachine, httpx.AsyncClient]]:
+async def served(
+    folder: Path, shows: Shows = NO_SHOWS
+) -> AsyncIterator[tuple[LoopbackMachine, httpx.AsyncClient]]:
     """A machine, and a client of its page."""
     machine = LoopbackMachine(folder, wait_ms=25_000)
     try:
         async with (
-            screen_served(machine, port=0, now_ms=machine._now_ms) as url,
+            screen_served(machine, port=0, now_ms=machine._now_ms, shows=shows) as url,
             httpx.AsyncClient(base_url=url.rstrip("/"), timeout=HANGS_AFTER_S) as http,
         ):
             await until(lambda: machine.machine is not None and bool(machine.machine.columns))
@@ -96,6 +112,14 @@ async def test_a_stranger_presses_no_button(tmp_path: Path) -> None:
         )
         assert not machine.backend.vends
         assert machine.backend.request is None
+
+
+async def test_what_cannot_be_counted_now_is_told_again(tmp_path: Path) -> None:
+    """That is another answer than to what nobody can read, which the page throws away."""
+    async with served(tmp_path, FullDisk()) as (_, http):
+        answer = await http.post("/plays", json={"plays": []}, headers=buttons(http))
+        assert 503 == answer.status_code
+        assert 400 == (await http.post("/plays", json={}, headers=buttons(http))).status_code
 
 
 async def test_not_too_many_pages_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

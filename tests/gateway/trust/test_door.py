@@ -26,7 +26,7 @@ from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
 from gateway.serving.unix_socket import Socket
 from gateway.trust import shares
-from gateway.trust.door import REFUSALS_MAX, AdminDoor, roles_of
+from gateway.trust.door import REFUSALS_MAX, AdminDoor, looks_of, roles_of
 from gateway.trust.key_sets import KeySet
 from gateway.trust.people import People
 from gateway.trust.tokens import Tokens
@@ -126,6 +126,7 @@ class Entry:
         self.door = AdminDoor(
             people=People(rules=self.rules, clock=self.clock, tokens=tokens),
             needed=roles_of(FILES),
+            looks=looks_of(FILES),
             registry=cast("Any", self.books),
             calls=self.calls,
             clock=self.clock,
@@ -582,6 +583,14 @@ async def test_through_the_socket(tmp_path: Any) -> None:
 def test_roles_are_read_of_every_file() -> None:
     """And are as many as there are calls, with the two of reflection."""
     assert len(METHODS) + 2 == len(roles_of(FILES))
+
+
+def test_calls_that_change_nothing_are_named_as_such() -> None:
+    """What its proto says of a call decides what it costs a person; its name says the same."""
+    named = {
+        path_of(one) for one in METHODS if one.name.startswith(("Get", "List", "Watch", "Export"))
+    }
+    assert named == {path for path in looks_of(FILES) if "Reflection" not in path}
 
 
 def test_a_refusal_is_an_exception_with_a_sentence() -> None:

@@ -1,6 +1,7 @@
 """A form becomes one request, or a sentence."""
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.fleet.v1 import (
     fleet_service_pb2,
@@ -8,7 +9,7 @@ from gateway.fleet.v1 import (
     trade_service_pb2,
     work_item_service_pb2,
 )
-from gateway.office.v1 import goods_service_pb2, screen_service_pb2
+from gateway.office.v1 import goods_service_pb2, screen_pb2, screen_service_pb2, selector_pb2
 from gateway.web.acts import ACTS, ADD_ASSET, CALLS, DONE, asset_request, request_of
 from gateway.web.door import FormRefused
 
@@ -28,6 +29,13 @@ ALL = {
     "lot": "L1",
     "sha256": "a" * 64,
     "name": " Summer ",
+    "code": "summer",
+    "playlist": "summer",
+    "items": f"{'b' * 64}:8000",
+    "plan": "noon",
+    "all": "1",
+    "until": "2027-01-31T22:00",
+    "zone": "Asia/Hong_Kong",
 }
 LOAD = {
     "machine_id": "VM-1",
@@ -61,6 +69,28 @@ EXPECTED = {
     "recall-asset": screen_service_pb2.RecallAssetRequest(
         sha256="a" * 64, reason="because", request_id="q-1"
     ),
+    "create-playlist": screen_service_pb2.CreatePlaylistRequest(
+        playlist=screen_pb2.Playlist(code="summer", name="Summer"), request_id="q-1"
+    ),
+    "change-playlist": screen_service_pb2.UpdatePlaylistRequest(
+        playlist=screen_pb2.Playlist(
+            code="summer",
+            name="Summer",
+            items=[screen_pb2.PlaylistItem(sha256="b" * 64, duration_ms=8_000)],
+        ),
+        etag="7",
+        request_id="q-1",
+    ),
+    "create-plan": screen_service_pb2.CreateScreenPlanRequest(
+        plan=screen_pb2.ScreenPlan(
+            code="summer",
+            playlist="summer",
+            selector=selector_pb2.Selector(all=True),
+            not_after=Timestamp(seconds=1_801_404_000),
+        ),
+        request_id="q-1",
+    ),
+    "end-plan": screen_service_pb2.EndScreenPlanRequest(plan="noon", request_id="q-1"),
     "refill": goods_service_pb2.LoadColumnRequest(**LOAD),  # type: ignore[arg-type]  # a word of Python's
 }
 

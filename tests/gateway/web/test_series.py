@@ -48,6 +48,22 @@ def test_a_year_is_told_by_half_of_it() -> None:
     assert "M1 120v-1M727 120v-120" == hkd.path
 
 
+def test_some_weeks_are_told_alike() -> None:
+    """Half of them are asked for, and the picture is as wide as there is room."""
+    asked = series.asked(TODAY, "VM-1", span=series.SOME_WEEKS)
+    assert (days.moved(TODAY, -42), 20260131) == (asked.first_day, asked.last_day)
+    lines = [line(20260131, sold(2, 700), sold(1, 5))]
+    told = wire.GetSalesResponse(lines=lines)
+    table, drawn = series.by_day(told, TODAY, span=series.SOME_WEEKS)
+    before = days.moved(20260131, -42)
+    assert ["20260131", str(before)] == [row[0] for row in table.rows]
+    hkd = drawn["HKD"]
+    assert ("5" + "," * 42 + "700") == hkd.minors.lstrip(",")
+    assert ("sold on 2 of 84 days, at most 7.00 HKD", 672) == (hkd.said, hkd.width)
+    assert "M332 120v-1M668 120v-120" == hkd.path
+    assert "Sold by day, 84 days before today" == table.title
+
+
 def test_no_answer_is_no_picture() -> None:
     """Why stands where the table is."""
     table, drawn = series.by_day(Missing("away"), TODAY)

@@ -28,7 +28,7 @@ def _page(text: str) -> str:
     ]
     table = Table(name="machines", title=text, heads=("A", text, "C"), rows=rows, note=text)
     view = ConsolePage(title=text, template="machines.html", tables=(table,))
-    return Templates("Asia/Hong_Kong").html(
+    return Templates("Asia/Hong_Kong", request_ids=lambda: "an-id").html(
         view.template,
         {
             "title": view.title,

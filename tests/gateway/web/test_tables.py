@@ -7,6 +7,7 @@ from gateway.web.tables import (
     ACT,
     Age,
     Amount,
+    Controls,
     Form,
     Instant,
     Link,
@@ -54,6 +55,7 @@ def test_an_age_is_told_in_one_unit(seconds: int, expected: str) -> None:
 
 REFILL = Form(act="refill", label="Refill", fields={})
 CLOSE = Form(act="close-work-item", label="Close", fields={})
+MOVE = Controls(act="change-playlist", of="place 1", name="move", buttons={"up-1": "Up"})
 
 
 def test_only_forms_that_somebody_may_use_are_shown() -> None:
@@ -62,11 +64,13 @@ def test_only_forms_that_somebody_may_use_are_shown() -> None:
         name="t",
         title="T",
         heads=("A", ACT, "B"),
-        rows=[("1", REFILL, "2"), ("3", CLOSE, "4"), ("5", None, "6")],
+        rows=[("1", REFILL, "2"), ("3", CLOSE, "4"), ("5", MOVE, "6")],
     )
-    assert table == with_acts(table, {"refill", "close-work-item"})
+    assert table == with_acts(table, {"refill", "close-work-item", "change-playlist"})
     some = with_acts(table, {"refill"})
     assert [("1", REFILL, "2"), ("3", None, "4"), ("5", None, "6")] == some.rows
+    moves = with_acts(table, {"change-playlist"})
+    assert [("1", None, "2"), ("3", None, "4"), ("5", MOVE, "6")] == moves.rows
     none = with_acts(table, ())
     assert (("A", "B"), [("1", "2"), ("3", "4"), ("5", "6")]) == (none.heads, none.rows)
     plain = Table(name="t", title="T", heads=("A",), rows=[("1",)])

@@ -9,10 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert
 
+from actors.machine.ids import MachineId
 from storage.database.engine import Database
+from storage.experiments.arms import Arms
 from storage.experiments.content import Channel, Content, Design, Measure, TriedPrice
 from storage.experiments.experiments import Experiments, ExperimentView
 from storage.experiments.foreseeing import Foreseeing
+from storage.experiments.prices import PriceWish, TriedPrices, restoring, trying
+from storage.fleet.registry import Registry
 from storage.insight import days
 from storage.insight.follower import NAME
 from storage.insight.rollups import Sums, save
@@ -33,6 +37,10 @@ from tests.storage.office.showing import items
 DAY_MS = 86_400_000
 PRICE_MINOR = 500
 EVERYONE = Selector(all=True)
+
+
+OVER = 20260630
+"""The last day of the past, for those that need no other."""
 
 
 def begins(d: int) -> int:
@@ -214,3 +222,20 @@ async def with_screens(db: Database, machines: Iterable[str]) -> None:
     said = dict.fromkeys(("wanted", "applied", "reason", "detail"), "")
     rows = [{"machine_id": one, "wanted_at_ms": 1, "heard_at_ms": 1, **said} for one in machines]
     await db.write(lambda connection: connection.execute(insert(machine_screens), rows))
+
+
+NOW_MS = noon(20260701)
+
+
+async def carry_out(db: Database, wishes: list[PriceWish], now_ms: int = NOW_MS) -> None:
+    """As the gateway does."""
+    for wish in wishes:
+        change = (trying if wish.tried else restoring)(wish, now_ms)
+        await Registry(db).change(
+            MachineId(wish.machine_id), change, actor="ann", action="TryPrice", now_ms=now_ms
+        )
+
+
+async def wishes(db: Database, at_ms: int) -> list[PriceWish]:
+    """What is to change at that time."""
+    return await TriedPrices(db).wishes(await Arms(db).now(at_ms))

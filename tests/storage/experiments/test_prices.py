@@ -13,34 +13,32 @@ from storage.database.engine import Database
 from storage.experiments.arms import Arms, tried_now
 from storage.experiments.content import Arm, Design
 from storage.experiments.experiments import Experiments
-from storage.experiments.prices import PriceWish, TriedPrices, restoring, trying
+from storage.experiments.prices import PriceWish
 from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
 from storage.insight import days
 from storage.insight.local_time import HOUR_MS
 from storage.machines.loading import read_columns, removal_agreed
 from storage.tables import experiment_prices, machines
-from tests.storage.experiments.fleets import begins, noon, priced, started, with_a_past
+from tests.storage.experiments.fleets import (
+    NOW_MS,
+    OVER,
+    begins,
+    carry_out,
+    noon,
+    priced,
+    started,
+    wishes,
+    with_a_past,
+)
 from tests.storage.office.places import by
 from tests.storage.owner import Owner
-
-OVER = 20260630
-NOW_MS = noon(20260701)
 
 
 async def price_of(db: Database, machine_id: str) -> int:
     """What the first column of a machine costs."""
     columns = await db.read(lambda connection: read_columns(connection, [machine_id]))
     return columns[machine_id][0].price_minor
-
-
-async def carry_out(db: Database, wishes: list[PriceWish], now_ms: int = NOW_MS) -> None:
-    """As the gateway does."""
-    for wish in wishes:
-        change = (trying if wish.tried else restoring)(wish, now_ms)
-        await Registry(db).change(
-            MachineId(wish.machine_id), change, actor="ann", action="TryPrice", now_ms=now_ms
-        )
 
 
 async def set_prices(db: Database, machine_id: str, price_minor: int) -> None:
@@ -52,11 +50,6 @@ async def set_prices(db: Database, machine_id: str, price_minor: int) -> None:
     await Registry(db).change(
         MachineId(machine_id), change, actor="bob", action="SetPlanogram", now_ms=NOW_MS
     )
-
-
-async def wishes(db: Database, at_ms: int) -> list[PriceWish]:
-    """What is to change at that time."""
-    return await TriedPrices(db).wishes(await Arms(db).now(at_ms))
 
 
 async def test_prices_come_and_go_with_the_arm(db: Database) -> None:

@@ -356,6 +356,7 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
         GaugeView(name="locks_not_obeyed", status="", count=0, oldest_at_ms=None),
         GaugeView(name="vends_in_doubt", status="", count=0, oldest_at_ms=None),
         GaugeView(name="differences_open", status="", count=0, oldest_at_ms=None),
+        GaugeView(name="tried_prices_kept", status="", count=0, oldest_at_ms=None),
         *(
             GaugeView(name="work_items", status=kind, count=0, oldest_at_ms=None)
             for kind in WorkItemKind

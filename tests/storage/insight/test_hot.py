@@ -4,13 +4,13 @@ import math
 from random import Random
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from storage.database.engine import Database
 from storage.insight.hot import MINOR_MAX, HotBooks, HotWanted
 from storage.insight.rollups import Sums, save
 from storage.office.deeds import NotPossible
-from storage.tables import machine_hours, machine_sites, sales_hours, sites
+from storage.tables import machine_hours, machine_sites, machines, sales_hours, sites
 from tests.storage.office.places import some_districts, some_machines
 
 DAY_S = 86_400
@@ -76,6 +76,30 @@ async def test_a_district_that_sells_more_is_hot(db: Database) -> None:
     assert [] == list((await HotBooks(db).hot(office)).districts)
     with pytest.raises(NotPossible):
         await HotBooks(db).hot(HotWanted(first=FIRST, last=LAST, currency=""))
+
+
+async def test_a_machine_of_another_currency_says_nothing(db: Database) -> None:
+    """It has not sold nothing: nobody can pay it so."""
+    names = ("hill", "pier", "city", "macao")
+    await some_districts(db, *((name, "") for name in names))
+    places = {f"VM-{number}": names[number % 4] for number in range(20)}
+    await some_machines(db, *places)
+    await stand(db, places)
+    foreign = [machine_id for machine_id, district in places.items() if district == "macao"]
+    paid = update(machines).where(machines.c.machine_id.in_(foreign)).values(currency="MOP")
+    await db.write(lambda connection: connection.execute(paid))
+    sums = Sums()
+    for number, (machine_id, district) in enumerate(places.items()):
+        currency, minor = ("MOP" if district == "macao" else "HKD"), 280_000 + 1_000 * number
+        sums.add(machine_hours, (machine_id, FIRST, 9), (28 * DAY_S,) * 4 + (0, 0))
+        sums.add(sales_hours, (machine_id, LAST, 9, currency), (28, minor))
+    await db.write(lambda connection: save(connection, sums))
+    told = await HotBooks(db).hot(WANTED)
+    assert [("city", 5), ("hill", 5), ("pier", 5)] == [
+        (one.district, one.machines) for one in told.districts
+    ]
+    assert 10_000 < told.fleet_minor < 11_000
+    assert 0 == told.left_out
 
 
 async def test_machines_that_are_very_unlike_are_told_all_the_same(db: Database) -> None:

@@ -1,10 +1,16 @@
 """The page of one machine, and what a person does there."""
 
+import pytest
+
+from actors.machine.ids import MachineId
+from gateway.web.pages import machine
 from gateway.web.sales import WEEKDAYS
+from storage.fleet.lists import Wanted
 from storage.insight import days
 from tests.gateway.web.signed_in import cells, form_of, signed_in
+from tests.support.fleet_calls import OLD, refunded
 from tests.support.goods_calls import VAN, twenty_in_a_van
-from tests.support.site import Site
+from tests.support.site import Site, found
 from tests.support.sold_items import half_past, have_sold
 
 
@@ -36,6 +42,37 @@ async def test_a_machine_without_anything_is_shown(site: Site) -> None:
     assert any("offline" in row for row in cells(page))
 
 
+async def test_refunds_that_have_no_room_are_not_left_out_silently(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor what waits for a person because of them."""
+    await refunded(site)
+    known = await site.registry.get(MachineId("VM-1"))
+    assert known is not None
+    body = site.signed(gmt_payment=OLD, trade_no="t2", out_trade_no="P2", notify_id="n2")
+    await site.post(known.notify_token, body)
+
+    async def two() -> bool | None:
+        both = await site.queries.refunds(Wanted(statuses=("REFUSED",)), limit=3)
+        return len(both) == 2 or None
+
+    await found(two)
+    seen = []
+    for most in (10, 1):
+        monkeypatch.setattr(machine, "LAST", most)
+        async with signed_in(site) as browser:
+            page = await browser.get("/machines/VM-1")
+            file = await browser.get("/machines/VM-1", params={"csv": "refunds"})
+        seen.append(
+            (
+                page.text.count("There are more: only the first 1 are here."),
+                "refunds-part.csv" in file.headers["content-disposition"],
+                len(file.text.splitlines()) - 1,
+            )
+        )
+    assert [(0, False, 2), (2, True, 1)] == seen
+
+
 async def test_its_week_is_drawn(site: Site) -> None:
     """Of its own sales, hour by weekday; it is empty where there are none."""
     await site.register()
@@ -52,3 +89,23 @@ async def test_its_week_is_drawn(site: Site) -> None:
     assert f"{name} 08:00: 2 items, 5.00 HKD" in page.text
     assert 1 == page.text.count('class="level')
     assert "9.99 HKD" not in page.text
+
+
+async def test_a_year_is_drawn_for_who_asks_for_it(site: Site) -> None:
+    """Otherwise twelve weeks are; a way leads there and back."""
+    await site.register()
+    today = half_past(site, 11)
+    old, new = days.moved(today, -100), days.moved(today, -1)
+    await have_sold(site, [("VM-1", d, 8, "cola", 500) for d in (old, new)])
+    async with signed_in(site) as browser:
+        weeks = await browser.get("/machines/VM-1")
+        year = await browser.get("/machines/VM-1", params={"days": "364"})
+        strange = await browser.get("/machines/VM-1", params={"days": "9999"})
+        file = await browser.get("/machines/VM-1", params={"days": "364", "csv": "by-day"})
+    assert "sold on 1 of 84 days" in weeks.text
+    assert 'href="/machines/VM-1?days=364"' in weeks.text
+    assert "sold on 2 of 364 days" in year.text
+    assert 'href="/machines/VM-1">Days of 12 weeks' in year.text
+    assert "days=364&amp;csv=by-day" in year.text
+    assert "sold on 1 of 84 days" in strange.text
+    assert [str(new), str(old)] == [one.split(",")[0] for one in file.text.splitlines()[1:]]

@@ -1,12 +1,15 @@
 """What is empty soon, and what to bring."""
 
+import datetime as dt
+
 import pytest
 
+from gateway.office.v1 import goods_service_pb2 as goods_wire
 from gateway.office.v1 import stock_service_pb2 as wire
 from gateway.web.pages import stock
 from tests.gateway.web.signed_in import cells, signed_in
 from tests.support.fleet_calls import registered
-from tests.support.goods_calls import count, load, twenty_in_a_van
+from tests.support.goods_calls import NORTH, count, load, twenty_in_a_van
 from tests.support.site import Site
 
 
@@ -25,6 +28,31 @@ async def test_what_is_low_is_shown_and_picked(site: Site) -> None:
     assert "\ufeffProduct,Bring\r\ncola,6\r\n" == totals.text
     assert "Nothing runs low" in route.text
     assert "of this route" in route.text
+
+
+async def test_who_sees_a_part_is_told_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the page, and by the name of the file."""
+    await twenty_in_a_van(site)
+    soon = dt.datetime.fromtimestamp(site.clock.now_ms() / 1_000, dt.UTC) + dt.timedelta(days=9)
+    goods = [
+        goods_wire.ReceivedGoods(
+            product="cola", lot=lot, quantity=3, expires_on=soon.date().isoformat()
+        )
+        for lot in ("L2", "L3")
+    ]
+    await site.goods.ReceiveGoods(goods_wire.ReceiveGoodsRequest(to=NORTH, goods=goods))
+    seen = {}
+    for most in (1, 100):
+        monkeypatch.setattr(stock, "LOTS", most)
+        async with signed_in(site) as browser:
+            page = await browser.get("/stock")
+            file = await browser.get("/stock", params={"csv": "lots"})
+        seen[most] = (
+            "There are more: only the first 1 are here." in page.text,
+            "these as CSV" in page.text,
+            file.headers["content-disposition"].partition("filename=")[2],
+        )
+    assert {1: (True, True, '"lots-part.csv"'), 100: (False, False, '"lots.csv"')} == seen
 
 
 async def test_nothing_is_said_of_machines_that_were_not_looked_at(

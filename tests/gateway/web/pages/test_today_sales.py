@@ -43,6 +43,21 @@ async def test_figures_are_those_of_the_calls(site: Site) -> None:
     assert "told of no line of the books" in page.text
 
 
+async def test_where_clocks_are_ahead_it_is_sold_today_too(site: Site) -> None:
+    """The figure is the sum of the hours beside it: at half past eleven here it is half past
+    seven in the evening where the machine stands.
+    """
+    today = half_past(site, 11)
+    await have_sold(site, [("VM-1", today, 9, "cola", 500), ("VM-1", today, 19, "cola", 700)])
+    async with signed_in(site) as browser:
+        page = await browser.get("/")
+        hours = cells(await browser.get("/", params={"table": "hours"}))
+    assert [["09:00", "1", "5.00 HKD"], ["19:00", "1", "7.00 HKD"]] == [
+        row[:3] for row in hours[1:]
+    ]
+    assert "<dt>Sold so far today</dt><dd>12.00 HKD</dd>" in page.text
+
+
 async def test_the_first_hour_of_a_day_stands_beside_none(site: Site) -> None:
     """It is not over, and what is not known is not drawn."""
     today = half_past(site, 0)

@@ -1,0 +1,172 @@
+"""Playlists and plans: what there is to show, which machines show it when, and which do not."""
+
+import datetime as dt
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+from gateway.fleet import enums
+from gateway.office.v1 import place_pb2, screen_pb2, screen_service_pb2, selector_pb2
+from gateway.web.pages.playlist import opened
+from gateway.web.pages.screens import not_shown, not_shown_asked
+from gateway.web.screen_acts import PLAN, plan_filled_in
+from gateway.web.tables import ACT, Form, Link, Table, moment
+from gateway.web.view import TEXT_LENGTH_MAX, ConsolePage, Looking
+
+PAGE = 100
+MACHINES_SHOWN = 5
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+SITE_TYPES = enums.words_of(enums.descriptor_of(place_pb2.SiteType))
+CREATE_PLAYLIST = Form(
+    act="create-playlist", label="Make a playlist", fields={}, asks=("code", "name")
+)
+CREATE_PLAN = Form(act="create-plan", label="Make the plan", fields={}, asks=())
+
+
+async def screen_plans(looking: Looking) -> ConsolePage:
+    """Return the page; with a playlist, if the query opens one, and the form of plans filled in as
+    the query says.
+    """
+    ended = looking.word("ended")
+    is_open = await opened(looking, code) if (code := looking.word("open")) else None
+    lists, plans, *screens = await looking.all(
+        screen_service_pb2.ListPlaylistsRequest(page_size=PAGE, page_token=looking.token("lists")),
+        screen_service_pb2.ListScreenPlansRequest(
+            page_size=PAGE, page_token=looking.token("plans"), show_ended=bool(ended)
+        ),
+        *not_shown_asked(looking),
+    )
+    recalled, lagging = not_shown(screens)
+    answers = {"lists": lists, "plans": plans, "shows": screens[0], "lag": screens[1]}
+    of = dict(zip(answers, ("playlists", "plans", "recalled", "lagging"), strict=True))
+    kept = {name: word for name in ("open", "ended") if (word := looking.word(name))}
+    return ConsolePage(
+        title="Playlists and plans",
+        template="screen_plans.html",
+        tables=(
+            *(is_open.tables if is_open else ()),
+            *(recalled, lagging, _playlists(lists.playlists), _plans(plans.plans, looking.zone)),
+        ),
+        forms=[*([is_open.form] if is_open else []), CREATE_PLAYLIST, CREATE_PLAN],
+        values={
+            "ended": ended,
+            "open": is_open.playlist if is_open else None,
+            "given": {name: _whole(looking.token(name)) for name in PLAN},
+            "codes": {one.code: one.name for one in lists.playlists},
+            "site_types": SITE_TYPES,
+            "days": DAYS,
+        },
+        more=(is_open.more if is_open else {})
+        | {
+            of[word]: {**kept, word: answer.next_page_token}
+            for word, answer in answers.items()
+            if answer.next_page_token
+        },
+    )
+
+
+def _whole(word: str) -> str:
+    """Return a word of the query that a field takes; not a part of one."""
+    return word if len(word) <= TEXT_LENGTH_MAX else ""
+
+
+def _playlists(of: Iterable[screen_pb2.Playlist]) -> Table:
+    return Table(
+        name="playlists",
+        title="Playlists",
+        heads=("Playlist", "Name", "Pictures", "Seconds in all", "Changed"),
+        rows=[
+            (
+                Link(one.code, f"/screens/plans?open={one.code}"),
+                one.name,
+                len(one.items),
+                sum(item.duration_ms for item in one.items) // 1_000,
+                moment(one.updated_at),
+            )
+            for one in of
+        ],
+        empty="There is no playlist yet.",
+        note="Open one to change what it shows, in which order and for how long.",
+    )
+
+
+def _plans(of: Iterable[screen_pb2.ScreenPlan], zone: str) -> Table:
+    return Table(
+        name="plans",
+        title="Plans",
+        heads=(
+            *("Plan", "Playlist", "Machines", "Days", "Hours", "Priority", "Until"),
+            *("Made by", "Made", "Ended", "Another like it", ACT),
+        ),
+        rows=[
+            (
+                one.code,
+                Link(one.playlist, f"/screens/plans?open={one.playlist}"),
+                machines_meant(one.selector),
+                days_said(one.days),
+                f"{time_of(one.from_minute)} to {time_of(one.to_minute)}",
+                one.priority,
+                moment(one.not_after),
+                one.created_by,
+                moment(one.created_at),
+                moment(one.ended_at),
+                _like(one, zone),
+                None
+                if one.HasField("ended_at")
+                else Form(act="end-plan", label="End", fields={"plan": one.code}, asks=()),
+            )
+            for one in of
+        ],
+        empty="No machine is to show anything: make a plan.",
+        note="Hours are those of the machine's own day. Where several plans of a machine hold, "
+        "those with the highest priority are shown. A plan is not changed: make another like it, "
+        "under a name of its own, and end this one.",
+    )
+
+
+def time_of(minute: int) -> str:
+    """Return a minute of a day as people write it."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def days_said(of: Iterable[int]) -> str:
+    """Return days of the week in words."""
+    days = sorted(of)
+    return "every day" if len(days) == len(DAYS) else ", ".join(DAYS[day - 1] for day in days)
+
+
+def machines_meant(of: selector_pb2.Selector) -> str:
+    """Return in words which machines a plan means."""
+    said = ["all"] if of.all else []
+    words = (("district", of.district), ("site", of.site), ("site type", of.site_type.lower()))
+    said += [f"{name} {word}" for name, word in (*words, ("model", of.model)) if word]
+    said += [f"{name}={value}" for name, value in sorted(of.labels.items())]
+    said += of.machine_ids[:MACHINES_SHOWN]
+    if more := len(of.machine_ids) - MACHINES_SHOWN:
+        said += [f"and {more} more"] if more > 0 else []
+    return ", ".join(said)
+
+
+def _like(of: screen_pb2.ScreenPlan, zone: str) -> Link | None:
+    """Return the way to the form as this plan fills it in; None if its machines are too many for
+    an address.
+    """
+    meant = of.selector
+    until = dt.datetime.fromtimestamp(of.not_after.seconds, ZoneInfo(zone))
+    address = plan_filled_in(
+        {
+            "playlist": of.playlist,
+            "machines": " ".join(meant.machine_ids),
+            "district": meant.district,
+            "site": meant.site,
+            "site_type": meant.site_type,
+            "model": meant.model,
+            "labels": ", ".join(f"{name}={value}" for name, value in sorted(meant.labels.items())),
+            "all": "1" if meant.all else "",
+            "from_time": time_of(of.from_minute),
+            "to_time": "" if of.to_minute == 24 * 60 else time_of(of.to_minute),
+            "until": until.strftime("%Y-%m-%dT%H:%M"),
+            "priority": str(of.priority),
+            **({f"day-{day}": "1" for day in of.days} if len(of.days) < len(DAYS) else {}),
+        }
+    )
+    return Link("fill in", address) if "?" in address else None

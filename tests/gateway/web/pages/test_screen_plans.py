@@ -1,0 +1,153 @@
+"""Playlists and plans: made and ended by forms, and said in words."""
+
+import re
+
+import pytest
+
+from gateway.office.v1 import screen_pb2, screen_service_pb2_grpc, selector_pb2
+from gateway.office.v1 import screen_service_pb2 as wire
+from gateway.web.app import build_console_app
+from gateway.web.pages.screen_plans import days_said, machines_meant, time_of
+from tests.gateway.web.signed_in import HOST, cells, console_of, form_of, signed_in
+from tests.support.site import Site
+
+PATH = "/screens/plans"
+PLAN = "/acts/create-plan"
+FILLED = {"code": "noon", "playlist": "summer", "until": "2199-01-31T22:00", "all": "1"}
+FILLED |= {"from_time": "08:30", "to_time": "22:00", "priority": "7"}
+NO_DAYS = dict.fromkeys((f"day-{day}" for day in range(1, 8)), "")
+
+
+async def _plans(site: Site) -> list[screen_pb2.ScreenPlan]:
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    return list((await call.ListScreenPlans(wire.ListScreenPlansRequest(show_ended=True))).plans)
+
+
+async def test_a_playlist_and_a_plan_are_made_and_ended(site: Site) -> None:
+    """Under the person's name, by the console's clock; an ended one is told to whoever asks."""
+    app = build_console_app(console_of(site, zone="Asia/Hong_Kong"), hosts=frozenset({HOST}))
+    async with signed_in(site, app=app) as browser:
+        form = form_of(await browser.get(PATH), "/acts/create-playlist")
+        named = {"code": "summer", "name": " Summer "}
+        done = await browser.post("/acts/create-playlist", data=form | named)
+        assert (303, PATH) == (done.status_code, done.headers["location"])
+        page = await browser.get(PATH)
+        assert "The playlist is made" in page.text
+        assert ["summer", "Summer", "0", "0"] in [row[:4] for row in cells(page)]
+        form = form_of(page, PLAN) | NO_DAYS | {"zone": "UTC"}
+        done = await browser.post(PLAN, data=form | FILLED | {"day-1": "1", "day-5": "1"})
+        assert 303 == done.status_code, done.text
+        page = await browser.get(PATH)
+        (row,) = (row for row in cells(page) if row[0] == "noon")
+        expected = ["noon", "summer", "all", "Mon, Fri", "08:30 to 22:00", "7"]
+        assert [*expected, "2199-01-31 22:00:00", "ann"] == row[:8]
+        (plan,) = await _plans(site)
+        assert "2199-01-31T14:00:00Z" == plan.not_after.ToJsonString()
+        done = await browser.post("/acts/end-plan", data=form_of(page, "/acts/end-plan"))
+        assert 303 == done.status_code
+        page = await browser.get(PATH)
+        assert "The plan has ended." in page.text
+        assert [] == [row for row in cells(page) if row[0] == "noon"]
+        page = await browser.get(PATH, params={"ended": "1"})
+    (row,) = (row for row in cells(page) if row[0] == "noon")
+    assert "–" != row[9]
+    assert "/acts/end-plan" not in page.text
+
+
+async def test_another_like_it_is_filled_in(site: Site) -> None:
+    """By a link; sent with another name it is the same plan."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await call.CreatePlaylist(
+        wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="summer"))
+    )
+    await site.register("VM-1")
+    meant = selector_pb2.Selector(machine_ids=["VM-1"], site_type="STATION", model="M 4")
+    meant.labels.update({"route": "no=rth", "b": "2"})
+    plan = screen_pb2.ScreenPlan(
+        code="noon", playlist="summer", selector=meant, days=[6, 7], from_minute=600, priority=3
+    )
+    plan.not_after.FromJsonString("2199-01-31T22:00:00Z")
+    await call.CreateScreenPlan(wire.CreateScreenPlanRequest(plan=plan))
+    async with signed_in(site) as browser:
+        page = await browser.get(PATH)
+        found = re.search(r'href="(/screens/plans\?[^"]*)#new"', page.text)
+        assert found is not None
+        page = await browser.get(found[1].replace("&amp;", "&"))
+        form = form_of(page, PLAN)
+        assert 2 == page.text.count(" checked")
+        form |= NO_DAYS | {"day-6": "1", "day-7": "1", "all": "", "site_type": "STATION"}
+        assert 'value="STATION" selected' in page.text
+        done = await browser.post(PLAN, data=form | {"code": "noon-2"})
+        assert 303 == done.status_code, done.text
+    one, other = await _plans(site)
+    assert ("noon", "noon-2") == (one.code, other.code)
+    for each in (one, other):
+        for name in ("code", "created_by", "created_at"):
+            each.ClearField(name)
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"all": ""}, "selector"),
+        ({"all": "", "machines": "VM-9"}, "VM-9"),
+        ({"playlist": "winter"}, "winter"),
+        ({"from_time": "22:00", "to_time": "08:00"}, "must be above from_minute"),
+        ({"until": "2001-01-01T00:00"}, "to come"),
+        ({"code": "experiment-1"}, "choose another"),
+        ({"code": "a b"}, "letters, digits"),
+    ],
+)
+async def test_what_cannot_be_shown_is_refused(
+    site: Site, words: dict[str, str], sentence: str
+) -> None:
+    """By CreateScreenPlan's own checks; nothing is made, and the way back is there."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await call.CreatePlaylist(
+        wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="summer"))
+    )
+    async with signed_in(site) as browser:
+        sent = form_of(await browser.get(PATH), PLAN) | NO_DAYS | FILLED | words
+        refused = await browser.post(PLAN, data=sent)
+        said = (refused.status_code in range(400, 500), sentence in refused.text)
+        assert (True, True) == said, refused.text
+        back = re.search(r'href="([^"]*)">Back', refused.text)
+        assert back is not None
+        again = form_of(await browser.get(back[1].replace("&amp;", "&")), PLAN)
+    for name in ("code", "playlist", "machines", "from_time", "to_time", "until", "priority"):
+        assert sent[name] == again[name], name
+    assert [] == await _plans(site)
+
+
+async def test_who_may_not_sees_no_form_of_plans(site: Site) -> None:
+    """A technician reads what is shown."""
+    async with signed_in(site, role="technician") as browser:
+        page = await browser.get(PATH)
+    assert (200, False) == (page.status_code, 'action="/acts/' in page.text)
+    assert "There is no playlist yet." in page.text
+
+
+def test_machines_are_said_in_words() -> None:
+    """All that is given, and not more names than can be read."""
+    meant = selector_pb2.Selector(
+        machine_ids=[f"VM-{number}" for number in range(7)],
+        district="hill",
+        site="pier",
+        site_type="STATION",
+        model="M4",
+    )
+    meant.labels.update({"route": "north"})
+    assert (
+        "district hill, site pier, site type station, model M4, route=north, "
+        "VM-0, VM-1, VM-2, VM-3, VM-4, and 2 more" == machines_meant(meant)
+    )
+    assert "all" == machines_meant(selector_pb2.Selector(all=True))
+    assert "VM-1" == machines_meant(selector_pb2.Selector(machine_ids=["VM-1"]))
+
+
+def test_days_and_times_are_said_in_words() -> None:
+    """All days are every day; the end of a day has a time."""
+    assert "every day" == days_said(range(1, 8))
+    assert "Mon, Sun" == days_said([7, 1])
+    assert ["00:00", "08:05", "24:00"] == [time_of(one) for one in (0, 485, 1_440)]

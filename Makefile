@@ -11,7 +11,7 @@ SECONDS ?= 300
 # Each of the demo's and of the tests' processes would compile the whole of it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check sbom docs clean
+.PHONY: help demo cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check sbom wheel docs clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it; PLAIN=1: without certificates)"
@@ -27,6 +27,7 @@ help:
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make abuse  strangers at each door and insiders behind it, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
 	@echo "make bench  what a vend costs, beside a raw echo, into docs/performance (a quarter of an hour or more, on an otherwise idle computer)"
+	@echo "make wheel  the wheel of the newest commit, built twice and compared, into dist/"
 	@echo "make sbom   what an image holds, as CycloneDX, into dist/vendgate.cdx.json"
 	@echo "make bench-check  the quick part of it (minutes): says what got slower since docs/performance/recorded.json"
 
@@ -133,6 +134,7 @@ lock: .venv/.dev
 	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --extra postgres --extra cluster --extra speed --extra poster --extra lake --extra trace --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/image.txt
 	$(BIN)/uv pip compile --group docs --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/docs.txt
 	echo cyclonedx-bom==7.5.0 | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/sbom.txt
+	echo hatchling==1.27.0 | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/build.txt
 
 # What writes the list has an environment of its own: nothing of it runs in the product.
 .tools/sbom/.done: deploy/locks/sbom.txt
@@ -150,6 +152,23 @@ lock: .venv/.dev
 docs: .tools/docs/.done
 	.tools/docs/bin/sphinx-build -q -W --keep-going -b html -d .tools/docs/trees -c docs/site . dist/docs
 	@echo "dist/docs/index.html"
+
+# The same for what builds the wheel.
+.tools/build/.done: deploy/locks/build.txt
+	@$(PYTHON) -m venv .tools/build
+	@.tools/build/bin/python deploy/install.py "installing what builds the wheel" deploy/locks/build.txt
+	@touch $@
+
+# Of the newest commit, twice, in other folders, with other times and permissions of files: the same commit gives the same bytes.
+wheel: .tools/build/.done
+	@rm -rf dist/one dist/two && mkdir -p dist/one dist/two
+	git archive HEAD | tar -x -C dist/one
+	umask 077 && git archive HEAD | tar -x -m -C dist/two
+	cd dist/one && TZ=UTC ../../.tools/build/bin/python -m hatchling build -t wheel
+	cd dist/two && TZ=Asia/Tokyo ../../.tools/build/bin/python -m hatchling build -t wheel
+	cmp dist/one/dist/*.whl dist/two/dist/*.whl
+	mv dist/one/dist/*.whl dist/ && rm -rf dist/one dist/two
+	@echo "dist: the wheel, built twice alike"
 
 # Of the packages that an image is made of, with their hashes. The same lock gives the same bytes.
 sbom: .tools/sbom/.done

@@ -9,15 +9,15 @@ from pathlib import Path
 from types import ModuleType
 
 from gateway.fleet import errors as fleet_errors
-from gateway.rpc import statuses
+from gateway.rpc import prompt, statuses
 from gateway.rpc.statuses import Refusal
 from gateway.trust import refusals as trust_refusals
 
 PAGE = Path(__file__).resolve().parent / "errors.md"
 HEAD = f"""# Errors
 
-Made from `gateway/rpc/statuses.py`, `gateway/trust/refusals.py` and `gateway/fleet/errors.py`
-by `make docs-reference`.
+Made from `gateway/rpc/statuses.py`, `gateway/rpc/prompt.py`, `gateway/trust/refusals.py`
+and `gateway/fleet/errors.py` by `make docs-reference`.
 Edit them, not this page.
 
 Every refusal is a gRPC status with details of `google.rpc` in its trailing metadata.
@@ -29,6 +29,11 @@ The message is a sentence that says what to do next; what stands in braces in it
 STREAMS = """## How a machine's stream ends
 
 A stream may end with OK, too: the machine half-closed it.
+"""
+HELD = """## How a call ends that only holds a connection
+
+At both listeners, whoever makes it.
+What lasts for a minute at most is health that is watched, and reflection.
 """
 CERTIFICATES = """## How a machine gets no certificate
 
@@ -53,6 +58,8 @@ def page() -> str:
         HEAD,
         STREAMS,
         *_entries(statuses),
+        HELD,
+        *_entries(prompt),
         CERTIFICATES,
         *_entries(trust_refusals),
         CALLS,

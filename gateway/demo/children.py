@@ -12,13 +12,14 @@ import json
 import math
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-VENDGATE = (sys.executable, "-m", "gateway", "--lifeline")
+from gateway.process import offspring
+
+VENDGATE = offspring.program("gateway", "--lifeline")
 READY_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 15
 """For the first SIGTERM, and again for the second, which hurries the gateway."""
@@ -132,7 +133,7 @@ class Children:
             process = await asyncio.create_subprocess_exec(
                 *(program or self._program),
                 *arguments,
-                env={**os.environ, **environment} if environment else None,
+                env={**os.environ, **offspring.importable(), **(environment or {})},
                 stdin=self._held,
                 stdout=stdout,
                 stderr=stderr,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -26,6 +27,7 @@ from gateway.process.configs import Configs, configs
 from gateway.process.rotation import follow
 from gateway.process.settings import load
 from gateway.process.skew import Skew, process_skew
+from gateway.process.works import process_works
 from storage.database.engine import Database
 from storage.fleet.wrong_clocks import WrongClocks
 from storage.machines.holding import SqlLeases
@@ -91,7 +93,9 @@ def make_host_services(
     following: asyncio.Task[None] | None = None
     client = alipay or AlipayClient.open(made.alipay, now=skew.alipay_now, answered=skew.answered)
     if alipay is None and made.rotating is not None:
-        following = asyncio.create_task(follow(made.rotating, lambda new: client.use(new.keys)))
+        following = process_works().begin(
+            "secrets-of-hosts", partial(follow, made.rotating, lambda new: client.use(new.keys))
+        )
 
     async def close() -> None:
         if following is not None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +25,7 @@ from gateway.process import tracing
 from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
 from gateway.process.settings import Settings
+from gateway.process.works import process_works
 from storage.database.engine import Database
 from storage.machines.layout import Layout
 
@@ -178,7 +180,9 @@ async def _on_ray(
         stack.push_async_callback(hosts.close)
         pids = await hosts.pids() if own else {}
         if own:
-            watch = asyncio.create_task(_tell_when_lost(hosts.until_lost, on_fatal))
+            watch = process_works().begin(
+                "ray-watch", partial(_tell_when_lost, hosts.until_lost, on_fatal), ends=True
+            )
             stack.callback(watch.cancel)
     except (RuntimeError, ConnectionError) as error:
         where = (

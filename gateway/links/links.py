@@ -30,6 +30,7 @@ from gateway.links.commands import HostUnavailable
 from gateway.links.following import Follower, Look
 from gateway.links.linked import LinkStats
 from gateway.links.ways import Way
+from gateway.process.works import process_works
 
 _MOVED_AGAIN_S = 0.1
 
@@ -78,7 +79,7 @@ class HostLinks:
         for host in range(len(self._links)):
             self._run(host)
         if self._follower is not None:
-            self._following = asyncio.create_task(self._follower.run(), name="links-follow")
+            self._following = process_works().begin("links-follow", self._follower.run)
 
     async def stop(self) -> None:
         """Let hosts hear what is queued (streams that closed), for a bounded time, and close the
@@ -186,7 +187,7 @@ class HostLinks:
         )
 
     def _run(self, host: int) -> None:
-        self._tasks[host] = asyncio.create_task(self._links[host].run(), name=f"link-{host}")
+        self._tasks[host] = process_works().begin("link", self._links[host].run)
 
     def _is_of(self, number: int, machine_id: MachineId) -> bool:
         return partition_of(machine_id, self._partition_count) == number

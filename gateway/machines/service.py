@@ -38,6 +38,7 @@ from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import Greeting
 from gateway.machines.turns import Turns
 from gateway.machines.waits import Looks
+from gateway.process.works import process_works
 from gateway.rpc import statuses
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.limits import EdgeLimits
@@ -175,7 +176,7 @@ class MachineService:
 
     async def start(self) -> None:
         """Begin to look after the streams."""
-        self._watcher = asyncio.create_task(self._look_after_streams(), name="stream-watch")
+        self._watcher = process_works().begin("stream-watch", self._look_after_streams)
 
     async def stop(self) -> None:
         """Stop looking after the streams; the server must have been stopped before."""

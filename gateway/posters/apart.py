@@ -4,9 +4,7 @@ Flows in: a job. Flows out: what came of it. The process is ours alone: it is go
 however that ended.
 """
 
-import asyncio
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Sequence
 
 import msgspec
@@ -14,8 +12,9 @@ import msgspec
 from gateway.posters import looks
 from gateway.posters.child import DrawnPosters, Job
 from gateway.posters.refusals import NOT_INSTALLED, PosterRefused
+from gateway.process import offspring
 
-PROGRAM: Sequence[str] = (sys.executable, "-m", "gateway.posters.child")
+PROGRAM: Sequence[str] = offspring.program("gateway.posters.child")
 SAID_MAX = 2_000
 
 
@@ -31,7 +30,7 @@ async def draw(job: Job, *, program: Sequence[str] = PROGRAM) -> DrawnPosters:
     """
     if not looks.installed():
         raise PosterRefused("POSTER_EXTRA_MISSING", NOT_INSTALLED)
-    child = await asyncio.create_subprocess_exec(*program, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    child = await offspring.begun(program)
     try:
         told, said = await child.communicate(msgspec.msgpack.encode(job))
     finally:

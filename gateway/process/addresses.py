@@ -44,12 +44,23 @@ def cannot_listen(address: Address, *, setting: str, error: OSError | None) -> L
 
 def why_not(address: Address) -> OSError | None:
     """Return why nobody can listen there now, for libraries that do not tell; None if one can."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        socket.create_server((address.host, address.port), family=family).close()
+        opened(address).close()
     except OSError as error:
         return error
     return None
+
+
+def opened(address: Address, *, backlog: int | None = None) -> socket.socket:
+    """Return a socket that listens there. Raises OSError. ``::`` is every address of this computer,
+    those of IPv4 too, as it is for gRPC.
+    """
+    return socket.create_server(
+        (address.host, address.port),
+        family=socket.AF_INET6 if ":" in address.host else socket.AF_INET,
+        backlog=backlog,
+        dualstack_ipv6=address.host == "::" and socket.has_dualstack_ipv6(),
+    )
 
 
 def share_port(one: str, other: str) -> bool:

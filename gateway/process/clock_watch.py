@@ -16,6 +16,7 @@ import structlog
 
 from actors.ports import Clock, StoreError
 from gateway.process.skew import Skew
+from gateway.process.works import process_works
 
 log = structlog.get_logger()
 
@@ -96,7 +97,7 @@ class ClockWatch:
 @asynccontextmanager
 async def clock_watched(watch: ClockWatch) -> AsyncIterator[None]:
     """Let the watch run."""
-    task = asyncio.create_task(watch.run(), name="clock-watch")
+    task = process_works().begin("clock-watch", watch.run)
     try:
         yield
     finally:

@@ -9,7 +9,11 @@ import ssl
 import tempfile
 from collections.abc import Mapping
 
+import structlog
+
 from gateway.rpc.tls import Tls
+
+_log = structlog.get_logger()
 
 
 class Contexts:
@@ -18,12 +22,19 @@ class Contexts:
     def __init__(self, tls: Tls) -> None:
         self._renewed = tls.renewed
         self._present = context_of(tls)
+        self._newer: Tls | None = None
 
     def __call__(self) -> ssl.SSLContext:
         """Return the one that counts for the next connection."""
-        newer = self._renewed() if self._renewed is not None else None
-        if newer is not None:
-            self._present = context_of(newer)
+        self._newer = (self._renewed() if self._renewed is not None else None) or self._newer
+        if self._newer is not None:
+            try:
+                self._present = context_of(self._newer)
+            except (OSError, ValueError) as error:
+                # For example because the disk is full: the next connection tries again.
+                _log.warning("a newer certificate cannot be used yet", error=str(error))
+            else:
+                self._newer = None
         return self._present
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+SERIAL_LENGTH_MAX = 40
+"""Twenty bytes, as hexadecimal digits (RFC 5280, 4.1.2.2)."""
 _UNREADABLE: tuple[str, tuple[str, ...], None, None] = ("", (), None, None)
 _OF_A_MACHINE = re.compile(r"spiffe://[^/]*/machine(/|$)")
 
@@ -72,7 +74,17 @@ def _content(pem: bytes) -> tuple[str, tuple[str, ...], int | None, int | None]:
         )
     except ValueError:  # TLS reads less strictly; its name counts, and it can be denied by that
         return _UNREADABLE
-    return f"{serial:x}", units, _ms(read.not_valid_before_utc), _ms(read.not_valid_after_utc)
+    return _number(serial), units, _ms(read.not_valid_before_utc), _ms(read.not_valid_after_utc)
+
+
+def _number(serial: int) -> str:
+    """Return a serial number as it is kept, which has room for as many digits as a CA may use. TLS
+    takes longer ones, and negative ones: of those a digest tells them apart.
+    """
+    digits = f"{serial:x}"
+    if serial >= 0 and len(digits) <= SERIAL_LENGTH_MAX:
+        return digits
+    return hashlib.sha256(digits.encode()).hexdigest()[:SERIAL_LENGTH_MAX]
 
 
 def _ms(at: dt.datetime) -> int:

@@ -34,6 +34,7 @@ from gateway.process.configs import Configs
 from gateway.process.memory import memory
 from gateway.process.skew import Skew, process_skew
 from gateway.process.sweep import Sweep
+from gateway.process.works import process_works
 from gateway.rpc.counters import Counters
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders, Principal
@@ -427,7 +428,11 @@ def _readiness(
             "saves": saves_check(database),
             "hosts": hosts_attached,
         },
-        warnings=lambda: (*skew.sentences(), *links.sentences()),
+        warnings=lambda: (
+            *skew.sentences(),
+            *links.sentences(),
+            *process_works().sentences(),
+        ),
         check_timeout_s=check_timeout_s,
     )
 
@@ -461,6 +466,7 @@ def _figures(
             clock_ahead_ms=skew.ahead_ms(),
             offenders=offenders.recent(),
             memory=memory(),
+            works_ended=process_works().counts,
             certificates={
                 (listener, file): days
                 for listener, tls in listeners.items()

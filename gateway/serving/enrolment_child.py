@@ -1,10 +1,12 @@
 """The process at the enrolment port: ``python -m gateway.serving.enrolment_child``.
 
 Flows in: a ``Task`` on standard input, then newer ``Keys``, each a line; calls of strangers, who
-prove nothing. Flows out: one line, ``Opened``, on standard output; their calls for a certificate to
-the gateway, at a socket. gRPC lets a stranger's one small header block take a hundred megabytes and
-hold Python's lock for seconds (docs/decisions, record 0043). Here that is this process's trouble:
-what it takes has a bound, beyond which it dies and another one begins, and machines sell on.
+prove nothing. Flows out: one line, ``Opened``, on standard output, then an empty one every few
+seconds, for as long as it serves; their calls for a certificate to the gateway, at a socket.
+
+gRPC lets a stranger's one small header block take a hundred megabytes and hold Python's lock for
+seconds (docs/decisions, record 0043). Here that is this process's trouble: what it takes has a
+bound, beyond which it dies and another one begins, and machines sell on.
 """
 
 import asyncio
@@ -42,6 +44,8 @@ twentieth of it.
 WAIT_MAX_S = 20.0
 """No call waits for the gateway longer."""
 NO_ANSWER = "the gateway does not answer now: try again in a minute"
+BEAT_EVERY_S = 2.0
+"""How often it says that it lives: who is stopped, or busy for ever, does not."""
 NICE = 5
 _STREAMS_MAX = 4
 _DIES_FIRST = "1000"
@@ -262,16 +266,23 @@ async def serve() -> None:
         try:
             server, port = await opened(task, desk, renewed=renewed)
         except RuntimeError:  # gRPC does not say why
-            _say(Opened(port=0))
+            _say(msgspec.json.encode(Opened(port=0)))
             return
         bound_memory(task.memory_more_max)
-        _say(Opened(port=port))
+        _say(msgspec.json.encode(Opened(port=port)))
         await _until_over(server, asyncio.to_thread(_listen_to_the_gateway, renewed, task))
 
 
-def _say(opened: Opened) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(opened) + b"\n")
+def _say(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
+
+
+async def _beat() -> None:
+    while True:
+        await asyncio.sleep(BEAT_EVERY_S)
+        with suppress(OSError):  # the gateway is gone, which standard input tells
+            _say(b"")
 
 
 async def _until_over(server: grpc.aio.Server, listening: Coroutine[Any, Any, None]) -> None:
@@ -280,7 +291,8 @@ async def _until_over(server: grpc.aio.Server, listening: Coroutine[Any, Any, No
     """
     ended = asyncio.create_task(server.wait_for_termination())
     heard = asyncio.create_task(listening)
-    await asyncio.wait((ended, heard), return_when=asyncio.FIRST_COMPLETED)
+    beating = asyncio.create_task(_beat())
+    await asyncio.wait((ended, heard, beating), return_when=asyncio.FIRST_COMPLETED)
     if heard.done():
         heard.result()
     _die()

@@ -7,11 +7,9 @@ gateway at a socket in a folder that is this user's alone.
 """
 
 import asyncio
-import os
 import shutil
-import sys
 import tempfile
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +19,10 @@ import grpc.aio
 import msgspec
 import structlog
 
+from gateway.process import offspring
 from gateway.process.addresses import ListenRefused, cannot_listen, why_not
 from gateway.process.sections import Address
+from gateway.process.works import process_works
 from gateway.rpc.options import QUIET
 from gateway.rpc.tls import Tls
 from gateway.serving.enrolment_child import Keys, Opened, Task
@@ -31,7 +31,7 @@ from gateway.serving.unix_socket import Socket
 
 _log = structlog.get_logger()
 
-PROGRAM: Sequence[str] = (sys.executable, "-m", "gateway.serving.enrolment_child")
+PROGRAM: Sequence[str] = offspring.program("gateway.serving.enrolment_child")
 START_MAX_S = 60.0
 AGAIN_AFTER_S = (1.0, 10.0)
 """How long nobody listens after a death, at first and at most."""
@@ -39,8 +39,12 @@ LIVED_S = 60.0
 """Who lived for so long is no second failure of a row."""
 LOOK_EVERY_S = 5.0
 """How often newer keys are looked for."""
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_", "PYTHON", "GRPC_", "COV")
-"""How variables begin that the process needs. Others may be settings, and hold passwords."""
+HEARD_EVERY_S = 5.0
+"""How often it is looked at, whether it has said that it lives."""
+SILENT_LOOKS_MAX = 6
+"""Who has said nothing at so many looks, one after the other, stands still. They are counted,
+because a gateway that stood still itself has heard nothing, whatever was said.
+"""
 _SAID_MAX = 500
 _READ_MAX = 4_096
 _READ_EVERY_S = 0.1
@@ -57,9 +61,11 @@ class EnrolmentDoor:
         died: Callable[[], object],
         program: Sequence[str] = PROGRAM,
         again_after_s: tuple[float, float] = AGAIN_AFTER_S,
+        heard_every_s: float = HEARD_EVERY_S,
     ) -> None:
         self._task, self._tls, self._died = task, tls, died
         self._program, self._again_after_s = program, again_after_s
+        self._heard_every_s = heard_every_s
         self._child: Process | None = None
         self._said: asyncio.Task[str] | None = None
         self._works: list[asyncio.Task[None]] = []
@@ -94,7 +100,10 @@ class EnrolmentDoor:
         self._task = msgspec.structs.replace(
             self._task, address=f"{address.rpartition(':')[0]}:{port}"
         )
-        self._works = [asyncio.create_task(self._keep()), asyncio.create_task(self._renew())]
+        self._works = [
+            process_works().begin("enrolment-keeper", self._keep),
+            process_works().begin("enrolment-keys", self._renew, ends=True),
+        ]
         return port
 
     async def close(self) -> None:
@@ -106,15 +115,7 @@ class EnrolmentDoor:
         await self._end()
 
     async def _begin(self) -> int:
-        self._child = child = await asyncio.create_subprocess_exec(
-            *self._program,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=_environment(),
-            # Ctrl-C is for the gateway; the child ends when its standard input does.
-            start_new_session=True,
-        )
+        self._child = child = await offspring.begun(self._program, unless_set={QUIET: "ERROR"})
         assert child.stdin is not None
         assert child.stdout is not None
         self._said = asyncio.create_task(_heard(child))
@@ -153,7 +154,7 @@ class EnrolmentDoor:
         wait_s, began = first, loop.time()
         while True:
             if self._child is not None:
-                status = await self._child.wait()
+                status = await until_ended(self._child, heard_every_s=self._heard_every_s)
                 self._died()
                 last = await self._end()
                 if loop.time() - began > LIVED_S:
@@ -199,11 +200,6 @@ class _NotOpened(Exception):
         self.refused = refused
 
 
-def _environment() -> dict[str, str]:
-    needed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
-    return {QUIET: "ERROR"} | needed
-
-
 def keys_of(tls: Tls | None) -> Keys | None:
     """Return what the process needs of a listener's TLS; None for plaintext."""
     if tls is None:
@@ -223,6 +219,33 @@ async def _heard(child: Process) -> str:
             _log.warning("who listens at the enrolment port says", line=last)
         await asyncio.sleep(_READ_EVERY_S)
     return last
+
+
+async def until_ended(child: Process, *, heard_every_s: float = HEARD_EVERY_S) -> int:
+    """Return its status once it has ended. One that stands still, stopped or busy, is ended."""
+    said = asyncio.Event()
+    hearing = asyncio.create_task(_beats(child, said))
+    ending = asyncio.create_task(child.wait())
+    silent = 0
+    try:
+        while not (await asyncio.wait([ending], timeout=heard_every_s))[0]:
+            silent = 0 if said.is_set() else silent + 1
+            said.clear()
+            if silent == SILENT_LOOKS_MAX:
+                _log.warning("who listens at the enrolment port stands still, and is ended")
+            if silent >= SILENT_LOOKS_MAX:
+                with suppress(ProcessLookupError):
+                    child.kill()
+        return ending.result()
+    finally:
+        hearing.cancel()
+        ending.cancel()
+
+
+async def _beats(child: Process, said: asyncio.Event) -> None:
+    assert child.stdout is not None
+    while await child.stdout.read(_READ_MAX):
+        said.set()
 
 
 class EnrolmentDesk:

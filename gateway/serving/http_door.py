@@ -199,21 +199,21 @@ class HttpDoor:
                 await asyncio.sleep(ACCEPT_AGAIN_S)
                 continue
             if self._tls is None:
-                await self._let_in(accepted, address_of(peer), None)
+                await self._let_in(accepted, address_of(peer))
             else:
                 # Who is slow at it must not keep others waiting.
                 self._make_room_to_shake()
                 address = address_of(peer)
-                task = asyncio.create_task(self._let_in(accepted, address, self._tls()))
+                task = asyncio.create_task(self._let_in(accepted, address))
                 self._shaking[task] = address
                 task.add_done_callback(lambda done: self._shaking.pop(done, None))
             await asyncio.sleep(0)  # a flood must not keep the loop to itself
 
-    async def _let_in(
-        self, accepted: socket.socket, address: str, tls: ssl.SSLContext | None
-    ) -> None:
+    async def _let_in(self, accepted: socket.socket, address: str) -> None:
         taken = False
         try:
+            # A certificate that was renewed may be none that can be used.
+            tls = None if self._tls is None else self._tls()
             if self._admits(address):
                 loop = asyncio.get_running_loop()
                 await loop.connect_accepted_socket(

@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.process.addresses import cannot_listen
+from gateway.process.addresses import cannot_listen, opened
 from gateway.process.sections import Address
+from gateway.process.works import process_works
 from gateway.rpc.limits import HttpLimits
 from gateway.serving.http_door import HttpConnection, HttpDoor
 
@@ -26,10 +27,8 @@ def bind(address: Address, *, setting: str) -> socket.socket:
     """Bind and listen, so that the port is known before anything else starts. ``setting`` names
     the address. Raises ListenRefused.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    place = (address.host, address.port)
     try:
-        listener = socket.create_server(place, family=family, backlog=_BACKLOG)
+        listener = opened(address, backlog=_BACKLOG)
     except OSError as error:
         raise cannot_listen(address, setting=setting, error=error) from None
     listener.setblocking(False)
@@ -97,7 +96,7 @@ async def served(
         now=now,
         tls=tls,
     )
-    accepting = asyncio.create_task(door.run(), name="http-door")
+    accepting = process_works().begin("http-door", door.run)
     try:
         if running.done():
             await running

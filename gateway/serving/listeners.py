@@ -23,6 +23,7 @@ from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.options import COMMON, CONNECTIONS_MAX, Options, at_most
+from gateway.rpc.prompt import HEALTH_WATCH, WITHIN_S, Prompt
 from gateway.rpc.tls import Tls
 from gateway.serving import unix_socket
 from gateway.serving.enrolment_child import MESSAGE_BYTES_MAX
@@ -93,7 +94,8 @@ def build_machine_server(
             "configure the CA of their certificates"
         )
     server = grpc.aio.server(
-        options=(*COMMON, *at_most(connections_max), *_machine_options(service.limits))
+        interceptors=(_prompt(service.limits.hello_timeout_s),),
+        options=(*COMMON, *at_most(connections_max), *_machine_options(service.limits)),
     )
     server.add_generic_rpc_handlers((service.handlers(), *(() if renewal is None else (renewal,))))
     return _listener(
@@ -132,7 +134,8 @@ def build_admin_server(
     Raises ListenRefused.
     """
     server = grpc.aio.server(
-        interceptors=(door,), options=(*COMMON, *at_most(connections_max), *_ADMIN)
+        interceptors=(_prompt(WITHIN_S), door),
+        options=(*COMMON, *at_most(connections_max), *_ADMIN),
     )
     add_services(server)
     leave = (lambda: None) if socket is None else unix_socket.bind(server, socket)
@@ -150,6 +153,13 @@ _DOORS_MAX = 4
 """One process asks; the one before it may not be wholly gone."""
 _FOR_EVER = 2**31 - 1
 """What gRPC takes for "without an end"."""
+
+
+def _prompt(within_s: float) -> Prompt:
+    """Return what ends calls that only hold a connection."""
+    names = (reflection.NAME, reflection.ALPHA_NAME)
+    asked = {f"/{name}/ServerReflectionInfo" for name in names}
+    return Prompt(passing={HEALTH_WATCH, *asked}, within_s=within_s)
 
 
 def _machine_options(limits: EdgeLimits) -> Options:

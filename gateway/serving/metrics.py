@@ -86,6 +86,8 @@ class Snapshot:
     """How many were held to a bound within five minutes, by what they are."""
     clock_ahead_ms: int | None = None
     """Of Alipay's clock; None: nothing was heard of it."""
+    works_ended: Mapping[str, int] = field(default_factory=dict)
+    """How often what a gateway does by itself has ended by itself."""
     memory: ProcessMemory | None = None
     """None: the system does not say."""
     certificates: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -118,6 +120,7 @@ class _Present(Collector):
             )
         if snapshot.memory is not None:
             yield from _memory(snapshot.memory)
+        yield _works(snapshot.works_ended)
         if snapshot.edge is not None:
             yield from _edge(snapshot.edge)
         yield _offenders(snapshot.offenders)
@@ -147,6 +150,17 @@ def _memory(memory: ProcessMemory) -> Iterator[Metric]:
         "What there is for it and what shares its control group, else the computer's.",
         memory.limit,
     )
+
+
+def _works(ended: Mapping[str, int]) -> Metric:
+    counter = CounterMetricFamily(
+        "vendgate_works_ended",
+        "How often what a gateway does by itself has ended by itself, and was begun again.",
+        labels=("work",),
+    )
+    for work, count in ended.items():
+        counter.add_metric((work,), count)
+    return counter
 
 
 def _edge(edge: EdgeStats) -> Iterator[Metric]:

@@ -38,6 +38,7 @@ from gateway.process.sections import Address, Admin
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
 from gateway.process.skew import process_skew
+from gateway.process.works import process_works
 from gateway.rpc.https import Contexts
 from gateway.rpc.limits import HttpLimits
 from gateway.screens.files import PATH
@@ -300,24 +301,25 @@ async def _serve_console(
 
 def _begin_work(stack: AsyncExitStack, gateway: Gateway, made: Configs) -> None:
     """Begin what a gateway does by itself, until the stack is closed."""
-    trying = asyncio.create_task(gateway.ingress.try_query())
-    stack.callback(trying.cancel)
-    sweeping = asyncio.create_task(gateway.payer_sweep.run())
-    stack.callback(sweeping.cancel)
-    office = gateway.office
-    works = [
-        *(office.importing.run(), office.applying.run(), office.recalling.run()),
-        *(office.experimenting.run(), office.sweeping.run()),
-        office.denying.run(),
-        gateway.doubles.run(),
-        gateway.follower.run(),
+    office, works = gateway.office, process_works()
+    begun = [
+        works.begin("payment-question", gateway.ingress.try_query, ends=True),
+        works.begin("payer-sweep", gateway.payer_sweep.run),
+        works.begin("imports", office.importing.run),
+        works.begin("applications", office.applying.run),
+        works.begin("recalls", office.recalling.run),
+        works.begin("experiments", office.experimenting.run),
+        works.begin("import-sweep", office.sweeping.run),
+        works.begin("denials", office.denying.run),
+        works.begin("doubles", gateway.doubles.run),
+        works.begin("sales", gateway.follower.run),
     ]
     if made.rotating is not None:
-        works.append(follow(made.rotating, partial(use, gateway)))
+        begun.append(works.begin("secrets", partial(follow, made.rotating, partial(use, gateway))))
     if gateway.screen_desk is not None:
-        works.append(gateway.screen_desk.run())
-    for work in works:
-        stack.push_async_callback(_cancelled, asyncio.create_task(work))
+        begun.append(works.begin("screens", gateway.screen_desk.run))
+    for work in begun:
+        stack.push_async_callback(_cancelled, work)
 
 
 def _files_url(settings: Settings, files: socket.socket | None) -> str:

@@ -7,7 +7,7 @@ within bounds of its own. The role of each call is that of its .proto; what stat
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
@@ -30,6 +30,7 @@ from gateway.rpc.callers import Caller
 from gateway.rpc.counters import AdminCalls
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders, Principal
+from gateway.rpc.prompt import HEALTH_WATCH, answered
 from gateway.rpc.roles import Role, may, words
 from gateway.rpc.statuses import Refusal
 from gateway.trust.people import People
@@ -38,7 +39,7 @@ from storage.fleet.registry import Registry
 
 _log = structlog.get_logger()
 
-OPEN = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
+OPEN = frozenset({"/grpc.health.v1.Health/Check", HEALTH_WATCH})
 """What a load balancer asks, which is nobody; it tells nothing but that the gateway serves."""
 _REFLECTION = {
     f"/{name}/ServerReflectionInfo": Role.VIEWER
@@ -208,7 +209,7 @@ class AdminDoor(grpc.aio.ServerInterceptor):
             async with proof:
                 self._open[proof] = caller
                 with callers.answering(caller):
-                    return await _whole(answer(request, context), context)
+                    return await answered(answer(request, context), context)
         except TimeoutError:
             if not proof.expired():
                 raise
@@ -275,14 +276,3 @@ def _parts(handler: Any) -> "tuple[Callable[..., Handler], Answer]":
         if answer is not None:
             return getattr(grpc, f"{kind}_rpc_method_handler"), answer
     raise AssertionError("a handler answers in one of four ways")
-
-
-async def _whole(answer: Any, context: Context) -> Any:
-    """Wait for the answer, or write one message after the other, in whichever way its handler gives
-    them.
-    """
-    if not isinstance(answer, AsyncIterator):
-        return await answer
-    async for message in answer:
-        await context.write(message)
-    return None

@@ -91,11 +91,11 @@ class Doubles:
     async def run(self) -> None:
         """Look whenever a machine has come."""
         while True:
-            await self._wake.wait()
+            if not self._waiting:  # begun again, it has those that waited then
+                await self._wake.wait()
             self._wake.clear()
             try:
                 await self.look()
             except StoreError as error:
                 _log.warning("who came cannot be looked at, they wait", error=str(error))
-                self._wake.set()
                 await asyncio.sleep(AGAIN_AFTER_S)

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import jwt
 import structlog
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.process.files import content_of
 
 _log = structlog.get_logger()
 
 BYTES_MAX = 262_144
+RSA_BITS_MIN = 2_048
+"""Whoever finds the private key of a shorter one can be anybody here."""
 READ_AGAIN_S = 300.0
 """Keys that are older are read again, so that one that the provider withdrew does not stay."""
 ASK_AGAIN_S = 10.0
@@ -40,7 +43,7 @@ class KeySet:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at: float | None = None
         self._asked_at: float | None = None
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
         """Return the key of this id; of an empty id, the only one there is. Raises KeysAway."""
@@ -59,16 +62,27 @@ class KeySet:
         return since is None or self._monotonic() - since >= span_s
 
     async def _read(self) -> None:
-        async with self._reading:
+        """Wait until they are read. A caller who hangs up meanwhile, as a stranger may on purpose,
+        keeps them from nobody else.
+        """
+        if self._reading is None:
             if not self._older(self._asked_at, ASK_AGAIN_S):
                 return
             self._asked_at = self._monotonic()
-            try:
-                self._keys = keys_of(await self._fetch())
-            except (OSError, ValueError) as error:
-                _log.warning("the keys of the tokens' provider cannot be read", error=str(error))
-            else:
-                self._read_at = self._monotonic()
+            self._reading = asyncio.create_task(self._fetched(), name="token-keys")
+        await asyncio.shield(self._reading)
+
+    async def _fetched(self) -> None:
+        try:
+            self._keys = keys_of(await self._fetch())
+        except (OSError, ValueError) as error:
+            _log.warning("the keys of the tokens' provider cannot be read", error=str(error))
+        except Exception:  # noqa: BLE001 - whatever it is, the keys that are known stay
+            _log.exception("the keys of the tokens' provider cannot be read")
+        else:
+            self._read_at = self._monotonic()
+        finally:
+            self._reading = None
 
 
 def keys_of(content: bytes) -> dict[str, jwt.PyJWK]:
@@ -77,14 +91,21 @@ def keys_of(content: bytes) -> dict[str, jwt.PyJWK]:
         raise ValueError(f"it has more than {BYTES_MAX} bytes")
     try:
         read = jwt.PyJWKSet.from_json(content.decode())
-    except (jwt.PyJWTError, UnicodeDecodeError, AttributeError, TypeError, ValueError) as error:
+    except (jwt.PyJWTError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"it is no JWKS: {error}") from None
     # A symmetric key in it would let everybody who reads the set sign.
     public = [one for one in read.keys if one.key_type in {"RSA", "EC", "OKP"}]
-    found = {one.key_id or "": one for one in public if one.public_key_use in {None, "sig"}}
+    signs = [one for one in public if one.public_key_use in {None, "sig"}]
+    found = {one.key_id or "": one for one in signs if not _is_short(one)}
+    if signs and not found:
+        raise ValueError(f"its keys are RSA of fewer than {RSA_BITS_MIN} bits, which others find")
     if not found:
         raise ValueError("it holds no public key for signatures")
     return found
+
+
+def _is_short(key: jwt.PyJWK) -> bool:
+    return isinstance(key.key, rsa.RSAPublicKey) and key.key.key_size < RSA_BITS_MIN
 
 
 def of_file(path: Path) -> Fetch:

@@ -44,7 +44,8 @@ class Tokens:
         name = claims.get(self.rules.name_claim)
         if not isinstance(name, str) or not 0 < len(name) <= NAME_LENGTH_MAX:
             raise _refused(f"its claim {self.rules.name_claim!r} names nobody")
-        if not name.isprintable():
+        # A blank at an end is seen by nobody, and would make a second person.
+        if not name.isprintable() or name != name.strip():
             raise _refused(f"its claim {self.rules.name_claim!r} is no printable name")
         return Caller(
             proof="token", name=name, person=name, roles=self._roles(claims), until_ms=until_ms

@@ -206,6 +206,31 @@ def _is_literal(node: ast.expr) -> bool:
     return True
 
 
+def test_what_goes_on_for_ever_is_begun_by_whoever_begins_it_again() -> None:
+    """``gateway.process.works``: a task of its own would end by a defect, and nobody would know."""
+    programs_of_their_own = ("bench", "certify", "demo", "simulator")
+    assert [] == [
+        name_of(path)
+        for path in tracked(".py")
+        if name_of(path).startswith("gateway/")
+        and name_of(path).split("/")[1] not in programs_of_their_own
+        and re.search(r"create_task\(\s*([\w.]+\.run\(|follow\()", path.read_text())
+    ]
+
+
+def test_processes_of_our_own_are_started_in_one_way() -> None:
+    """What ``gateway.process.offspring`` says of folders and of variables holds for all of them,
+    but for what measures copies of the program, each in its folder.
+    """
+    assert [] == [
+        f"{path.relative_to(ROOT)}"
+        for path in tracked(".py")
+        if name_of(path).split("/")[0] in ROOMS
+        and not name_of(path).startswith("gateway/bench/")
+        and re.search(r'sys\.executable, "-m"', path.read_text())
+    ]
+
+
 def test_what_is_expected_stands_first() -> None:
     """``assert 3 == len(rows)``: all tests say it in one order."""
     assert {} == breaks(

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from deploy import install
@@ -71,3 +72,17 @@ def test_what_fails_says_why(tmp_path: Path) -> None:
     assert 0 != done.returncode
     assert "no package at all" in done.stderr
     assert done.stdout.startswith("installing ...")
+
+
+def test_what_builds_the_wheel_is_pinned_wherever_it_is_built() -> None:
+    """Another version could make other bytes of the same commit, or be somebody else's."""
+    built_with = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    lock = (ROOT / "deploy" / "locks" / "build.txt").read_text()
+    pins = [line.partition(" ")[0] for line in lock.splitlines() if not line.startswith(" ")]
+    assert set(built_with) < set(pins)
+    assert all("==" in pin for pin in pins)
+    assert len(pins) <= lock.count("--hash=sha256:")
+    steps = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    installs = [step for step in steps if "pip install" in step and "--no-index" not in step]
+    assert 2 == len(installs)
+    assert all("--require-hashes -r deploy/locks/" in step for step in installs)

@@ -91,6 +91,7 @@ async def series() -> Series:
         edge=EDGE,
         clock_ahead_ms=0,
         memory=ProcessMemory(resident=1, limit=2),
+        works_ended={"denials": 0},
         certificates={("machines", "client_ca"): 1.0},
     )
     found: dict[str, dict[str, set[str]]] = {}

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from actors.folder_users import users_of
+from gateway.process import offspring
 
-PROGRAM = (sys.executable, "-m", "gateway.demo.cluster.janitor")
+PROGRAM = offspring.program("gateway.demo.cluster.janitor")
 PATIENCE_S = 40.0
 """Longer than any child of a dead maker takes (``gateway.process.lifeline``)."""
 _LOOK_EVERY_S = 0.2

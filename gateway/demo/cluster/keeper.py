@@ -15,10 +15,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.process import lifeline
+from gateway.process import lifeline, offspring
 from gateway.process.signals import stop_signals
 
-PROGRAM = (sys.executable, "-m", "gateway.demo.cluster.keeper")
+PROGRAM = offspring.program("gateway.demo.cluster.keeper")
 STOP_TIMEOUT_S = 6.0
 """Less than whoever started us waits."""
 _LOOK_EVERY_S = 0.05

@@ -7,8 +7,9 @@ this user may make one.
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
+
+from gateway.process import offspring
 
 OWN = "CLUSTER_NETWORK"
 """Set to "own" for the program in its own network. A gateway would refuse it among its settings."""
@@ -33,7 +34,7 @@ def is_own() -> bool:
 
 def enter(arguments: Sequence[str]) -> None:
     """Become this program with these arguments in a network of its own. Does not return."""
-    os.environ[OWN] = "own"
+    os.environ.update({OWN: "own"} | offspring.importable())
     up = 'ip link set lo up && exec "$@"'
-    command = ["unshare", "--net", "sh", "-c", up, "sh", sys.executable, "-m", "gateway"]
+    command = ["unshare", "--net", "sh", "-c", up, "sh", *offspring.program("gateway")]
     os.execvp(command[0], [*command, *arguments])  # noqa: S606 - our own words

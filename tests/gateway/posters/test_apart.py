@@ -19,6 +19,23 @@ async def test_what_it_drew_is_answered() -> None:
     assert drawn(job()) == await apart.draw(job())
 
 
+async def test_what_lies_in_the_gateway_s_folder_is_not_taken_for_a_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write there would be the gateway."""
+    (tmp_path / "msgspec.py").write_text("raise SystemExit('taken for a library')")
+    monkeypatch.chdir(tmp_path)
+    assert drawn(job()) == await apart.draw(job())
+
+
+async def test_it_hears_nothing_of_the_gateway_s_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads files of others, and one of them may be there to take it over."""
+    monkeypatch.setenv("VENDGATE_DATABASE__URL", "postgresql://u:secret@db/x")
+    said = "import os; raise SystemExit(str('VENDGATE_DATABASE__URL' in os.environ))"
+    with pytest.raises(NotDrawn, match="status 1: False"):
+        await apart.draw(job(), program=[sys.executable, "-c", said])
+
+
 async def test_a_process_that_fails_says_what_it_said() -> None:
     """Its status and its last words, for the log."""
     program = [sys.executable, "-c", "raise SystemExit('the font broke me')"]

@@ -11,6 +11,7 @@ from gateway.process.addresses import (
     SOCKET_PATH_MAX,
     can_be_a_socket,
     cannot_listen,
+    opened,
     share_port,
     why_not,
 )
@@ -45,6 +46,19 @@ def test_why_a_port_cannot_be_had() -> None:
         assert error is not None
         assert errno.EADDRINUSE == error.errno
     assert why_not(address) is None
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this computer has no IPv6")
+def test_two_colons_are_every_address_of_the_computer() -> None:
+    """As at the gRPC listeners: Alipay comes over IPv4 as well, and so may who holds the port."""
+    with opened(Address(host="::", port=0)) as everywhere:
+        port = everywhere.getsockname()[1]
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port)).close()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        error = why_not(Address(host="::", port=taken.getsockname()[1]))
+        assert error is not None
+        assert errno.EADDRINUSE == error.errno
 
 
 def test_a_host_that_nobody_knows() -> None:

@@ -2,8 +2,12 @@
 
 import asyncio
 import ssl
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from gateway.rpc.https import Contexts, certified_by, context_of
 from gateway.rpc.tls import Tls
@@ -52,6 +56,31 @@ async def test_who_shows_none_is_nobody(tmp_path: Path) -> None:
     assert {} == await _seen(context_of(TLS), tmp_path, None)
     nameless = await _seen(context_of(TLS), tmp_path, AUTHORITY.nameless())
     assert {"x509_common_name", "x509_pem_cert"} >= set(nameless)
+
+
+def test_a_newer_certificate_that_cannot_be_used_yet_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a full disk, for example: what is in use stays, and the newer one is not forgotten."""
+    newer = [TLS]
+
+    class _Files:
+        def __call__(self) -> Tls | None:
+            return newer.pop() if newer else None
+
+        def to_come(self) -> Tls | None:
+            return None
+
+    contexts = Contexts(replace(TLS, renewed=_Files()))
+    first = contexts()
+    newer.append(TLS)
+    with monkeypatch.context() as full:
+        full.setattr(tempfile, "tempdir", "/no/such/folder")
+        assert first is contexts()
+        assert first is contexts()
+    second = contexts()
+    assert second is not first
+    assert second is contexts()
 
 
 def test_renewed_files_count_for_the_next_connection() -> None:

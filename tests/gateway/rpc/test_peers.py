@@ -1,12 +1,28 @@
 """What a client's certificate says."""
 
 from cryptography import x509
+from sqlalchemy import String
 
-from gateway.rpc.peers import Peer, peer_of, serial_of
+from gateway.rpc.peers import SERIAL_LENGTH_MAX, Peer, peer_of, serial_of
+from storage.tables import machine_certificates
 from tests.support.certificates import Authority
 
 AUTHORITY = Authority()
 ANN = AUTHORITY.person("ann", "Vending Operations").certificate
+LONG = b"""\
+-----BEGIN CERTIFICATE-----
+MIIBoDCCAUWgAwIBAgIZf6q7zN3u/wARIjNEVWZ3iJmqu8zd7v8AETAKBggqhkjO
+PQQDAjAPMQ0wCwYDVQQDDARWTS05MB4XDTI2MTEzMDEyMjAyMloXDTI2MTIwMjEy
+MjAyMlowDzENMAsGA1UEAwwEVk0tOTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IA
+BK/Db6T5JOGJpW3xEg2eMdtvx9oBEGW7NvWaDQIBIaslG9Qe7rLJpFqGzOcsd7uS
+jVUmJTUU9A7fvQXhiYm9IGijejB4MB0GA1UdDgQWBBTYGHJw0BJg++iVTbKaaFhq
+dskZhzAfBgNVHSMEGDAWgBTYGHJw0BJg++iVTbKaaFhqdskZhzAPBgNVHRMBAf8E
+BTADAQH/MCUGA1UdEQQeMByGF3NwaWZmZTovL3gvbWFjaGluZS9WTS05ggF4MAoG
+CCqGSM49BAMCA0kAMEYCIQCdNXJqkrXuoihAEAywhWYadflEIjqse9dgSSo+3ZvG
+AgIhAIzsyMaPFmOZeGlix4a2lrNzqd8Dl54mu+MCsUxyXMeV
+-----END CERTIFICATE-----
+"""
+"""TLS takes it, though its serial number has 50 digits: a CA may use 40."""
 URI = b"spiffe://vendgate.test/admin/ann"
 
 
@@ -20,6 +36,15 @@ def test_a_serial_is_that_of_the_certificate() -> None:
     read = x509.load_pem_x509_certificate(ANN)
     assert f"{read.serial_number:x}" == serial_of({"x509_pem_cert": [ANN]})
     assert "" == serial_of({})
+
+
+def test_a_serial_that_is_longer_than_any_may_be_has_room_where_serials_are_kept() -> None:
+    """PostgreSQL would refuse it, and no other certificate would be looked at beside it."""
+    assert SERIAL_LENGTH_MAX < len(f"{x509.load_pem_x509_certificate(LONG).serial_number:x}")
+    assert SERIAL_LENGTH_MAX == len(serial_of({"x509_pem_cert": [LONG]}))
+    kept_as = machine_certificates.c.serial.type
+    assert isinstance(kept_as, String)
+    assert SERIAL_LENGTH_MAX == kept_as.length
 
 
 def test_a_certificate_says_name_units_serial_and_end() -> None:

@@ -6,11 +6,11 @@ import signal
 import socket
 import ssl
 import sys
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -20,7 +20,7 @@ from gateway.process.addresses import ListenRefused
 from gateway.rpc.tls import Tls
 from gateway.serving import enrolment_door
 from gateway.serving.enrolment_child import NO_ANSWER, NewerKeys, Task, desk_at, opened
-from gateway.serving.enrolment_door import EnrolmentDesk, EnrolmentDoor, keys_of
+from gateway.serving.enrolment_door import EnrolmentDesk, EnrolmentDoor, keys_of, until_ended
 from gateway.trust.strangers import ENROL, ENROLMENT, caller_of
 from tests.support.certificates import Authority
 from tests.support.header_bomb import throw
@@ -66,6 +66,7 @@ async def _door(
     memory: int = 256 * MIB,
     program: Sequence[str] = enrolment_door.PROGRAM,
     port: int = 0,
+    heard_every_s: float = enrolment_door.HEARD_EVERY_S,
 ) -> AsyncIterator[_Door]:
     desk = EnrolmentDesk(_Office().handler())
     await desk.start()
@@ -83,6 +84,7 @@ async def _door(
         died=lambda: deaths.append(None),
         program=program,
         again_after_s=(0.05, 0.1),
+        heard_every_s=heard_every_s,
     )
     try:
         yield _Door(door, await door.open(), deaths)
@@ -198,6 +200,56 @@ async def test_one_whose_server_ended_is_followed_by_another() -> None:
     """One whose call failed for want of memory is ended by gRPC; its process would go on, deaf."""
     async with _door(program=(sys.executable, "-c", _ENDS_SERVING)) as door:
         await until(lambda: len(door.deaths) > 1)
+
+
+async def test_one_that_stands_still_is_followed_by_another() -> None:
+    """It lives, and nobody is enrolled."""
+    async with _door(heard_every_s=0.5) as door:
+        pid = door.door.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: bool(door.deaths))
+        assert b"token of ipv4:127.0.0.1" == await door.enrol()
+        assert pid != door.door.pid
+
+
+class _Child:
+    """A process as its keeper sees it: it says that it lives as long as it ``speaks``."""
+
+    def __init__(self, *, speaks: bool) -> None:
+        self.speaks, self.said, self.killed = speaks, 0, 0
+        self.over = asyncio.Event()
+        self.stdout = self
+
+    async def read(self, _most: int) -> bytes:
+        if not self.speaks:
+            await self.over.wait()
+        await asyncio.sleep(0)
+        self.said += 1
+        return b"\n"
+
+    async def wait(self) -> int:
+        await self.over.wait()
+        return -9
+
+    def kill(self) -> None:
+        self.killed += 1
+        self.over.set()
+
+
+async def test_who_says_that_it_lives_is_left_alone() -> None:
+    """And who does not, through some looks, is ended once."""
+    looks = 10 * enrolment_door.SILENT_LOOKS_MAX
+    well, still = _Child(speaks=True), _Child(speaks=False)
+    keeping = asyncio.create_task(until_ended(cast("Process", well), heard_every_s=0.001))
+    async with asyncio.timeout(HANGS_AFTER_S):
+        for _ in range(looks):
+            await asyncio.sleep(0.001)
+        assert -9 == await until_ended(cast("Process", still), heard_every_s=0.001)
+    assert (0, 1) == (well.killed, still.killed)
+    assert not keeping.done()
+    well.over.set()
+    assert -9 == await keeping
 
 
 async def test_its_environment_has_no_secret_of_the_gateway(

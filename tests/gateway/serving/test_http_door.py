@@ -5,7 +5,7 @@ import resource
 import socket
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +87,10 @@ def state_of(connection: HttpConnection) -> str:
 
 @asynccontextmanager
 async def a_server(
-    limits: HttpLimits = PATIENT, *, tls: ssl.SSLContext | None = None
+    limits: HttpLimits = PATIENT,
+    *,
+    tls: ssl.SSLContext | None = None,
+    asked: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Served]:
     """Serve two paths: one answers at once, the other when it is released."""
     ended: Counter[str] = Counter()
@@ -100,6 +103,11 @@ async def a_server(
         await released.wait()
         return PlainTextResponse("at last\n")
 
+    def context() -> ssl.SSLContext:
+        asked()
+        assert tls is not None
+        return tls
+
     app = Starlette(routes=[Route("/quick", quick), Route("/hangs", hangs)])
     listener = http_server.bind(Address(host="127.0.0.1", port=0), setting="http.listen")
     port = http_server.port_of(listener)
@@ -110,7 +118,7 @@ async def a_server(
         ended=lambda why: ended.update([why]),
         made=Watched,
         now=(clock := Spans()),
-        tls=None if tls is None else lambda: tls,
+        tls=None if tls is None else context,
     ) as door:
         served = Served(port=port, ended=ended, released=released, door=door, clock=clock)
         try:
@@ -220,6 +228,23 @@ async def test_silence_before_tls_does_not_close_the_door(tmp_path: Path) -> Non
             writer.write(ASKS)
             assert b"HTTP/1.1 200 OK\r\n" == await reader.readline()
         assert {"crowded_out": 9} == served.ended
+
+
+async def test_a_certificate_that_cannot_be_had_costs_its_connection_alone(tmp_path: Path) -> None:
+    """The door accepts on: it would be shut for good, and nobody would hear of it."""
+    tls, theirs = both_sides(tmp_path)
+    away = [OSError("no space is left on the disk")] * 2
+
+    def asked() -> None:
+        if away:
+            raise away.pop()
+
+    async with a_server(tls=tls, asked=asked) as served, asyncio.timeout(HANGS_AFTER_S):
+        for _ in range(2):
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await asyncio.open_connection("127.0.0.1", served.port, ssl=theirs)
+        _, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=theirs)
+        served.writers.append(writer)
 
 
 async def test_an_address_has_its_share_of_those_that_agree_upon_tls(tmp_path: Path) -> None:

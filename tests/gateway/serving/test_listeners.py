@@ -1,6 +1,8 @@
 """The two listeners: what they bind, what they bound, what they tell of themselves."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -17,6 +19,7 @@ from gateway.process.addresses import ListenRefused
 from gateway.rpc import reflection
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
+from gateway.serving import listeners
 from gateway.serving.listeners import (
     Listener,
     build_admin_server,
@@ -31,10 +34,13 @@ from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.scripted_link import ScriptedLink
 
 
-def a_service() -> MachineService:
+def a_service(*, limits: EdgeLimits | None = None) -> MachineService:
     """A service that nobody calls."""
     links = HostLinks([ScriptedLink()], gateway_id="g1", partition_count=1)
-    return MachineService(links, gateway_id="g1", clock=FixedClock())
+    return MachineService(links, gateway_id="g1", clock=FixedClock(), limits=limits)
+
+
+CHECK = "/grpc.health.v1.Health/Check"
 
 
 def add_fleet(server: grpc.aio.Server) -> None:
@@ -66,7 +72,7 @@ def check(
 ]:
     """The health check; its generated stub has no types."""
     return channel.unary_unary(
-        "/grpc.health.v1.Health/Check",
+        CHECK,
         request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
         response_deserializer=health_pb2.HealthCheckResponse.FromString,
     )
@@ -335,6 +341,59 @@ async def test_a_connection_without_a_stream_is_closed() -> None:
         await machine.say(1, reader_enable=wire.ReaderEnable())
         await until(lambda: [1] == edge.link.frames())
         assert not machine.call.done()
+
+
+def renewal_of(answered: list[bytes]) -> grpc.GenericRpcHandler:
+    """What renews certificates, and notes who asked."""
+
+    async def renew(request: bytes, _context: object) -> bytes:
+        answered.append(request)
+        return b"renewed"
+
+    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(renew)
+    return grpc.method_handlers_generic_handler("gateway.v1.RenewalService", {"Renew": method})
+
+
+def called(listener: Listener) -> Any:
+    """A channel to it; what it calls has no types here."""
+    return grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}")
+
+
+async def silent() -> AsyncIterator[bytes]:
+    """Send nothing, and do not say that nothing comes."""
+    await asyncio.Event().wait()
+    yield b""
+
+
+async def test_who_calls_and_sends_no_request_holds_no_place_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With one certificate a machine could hold all connections that there are, for ever; so could
+    anybody at an administrators' listener that asks for none.
+    """
+    monkeypatch.setattr(listeners, "WITHIN_S", 0.05)
+    answered: list[bytes] = []
+    service = a_service(limits=EdgeLimits(hello_timeout_s=0.05, connection_idle_max_ms=100))
+    machines = build_machine_server(
+        service, address="127.0.0.1:0", renewal=renewal_of(answered), connections_max=1
+    )
+    admin = build_admin_server(add_fleet, door=OpenDoor(), address="127.0.0.1:0")
+    renew = "/gateway.v1.RenewalService/Renew"
+    balances = "/gateway.fleet.v1.TradeService/GetBalances"
+    for listener in (machines, admin):
+        await listener.start()
+    async with asyncio.timeout(HANGS_AFTER_S):
+        for listener, path in ((machines, renew), (machines, CHECK), (admin, balances)):
+            async with called(listener) as channel:
+                call = channel.stream_stream(path)(silent(), wait_for_ready=True)
+                assert grpc.StatusCode.DEADLINE_EXCEEDED is await call.code()
+                if path == renew:  # while that connection is still open
+                    async with called(machines) as honest:
+                        asked = honest.unary_unary(renew)
+                        assert b"renewed" == await asked(b"mine", wait_for_ready=True)
+    assert [b"mine"] == answered
+    for listener in (machines, admin):
+        await listener.stop(grace_s=0)
 
 
 async def test_an_old_connection_takes_no_further_stream_and_cuts_none() -> None:

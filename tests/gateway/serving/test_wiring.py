@@ -1,10 +1,12 @@
 """The whole gateway in this process: settings in, served addresses out, and an orderly end."""
 
 import asyncio
+import re
 import shutil
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,6 +24,7 @@ from gateway.cli import app
 from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc, machine_pb2
 from gateway.process import settings
 from gateway.process.addresses import ListenRefused
+from gateway.process.sweep import Sweep
 from gateway.serving.wiring import Addresses, GatewayLost, run_gateway
 from gateway.trust import authority_files
 from gateway.v1.enrolment_service_pb2 import EnrolRequest
@@ -32,7 +35,7 @@ from tests.alipay_client.wire import Pair
 from tests.storage.owner import take
 from tests.support import installed
 from tests.support.certificates import Authority, Issued
-from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
+from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S, until
 
 Tables = dict[str, Any]
 ANN_S = "spiffe://vendgate.test/admin/ann"
@@ -279,6 +282,30 @@ async def test_a_gateway_forgets_who_has_not_paid_for_long(tmp_path: Path, table
             ):
                 await asyncio.sleep(LOOK_EVERY_S)
         await database.close()
+
+
+async def test_what_a_gateway_does_by_itself_is_begun_again_whatever_ends_it(
+    tmp_path: Path, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And said: it would not be done until the next start, and nobody would know."""
+    rounds: Counter[str] = Counter()
+
+    async def broken(sweep: Sweep) -> int:
+        rounds[sweep.what] += 1
+        raise KeyError("nobody thought of this")
+
+    monkeypatch.setattr(Sweep, "once", broken)
+    async with _running(tmp_path, tables) as (addresses, _, _), httpx.AsyncClient() as http:
+        await until(lambda: len(rounds) > 1)
+        ready = await http.get(f"http://{addresses.health}/readyz")
+        figures = (await http.get(f"http://{addresses.health}/metrics")).text
+        await until(lambda: min(rounds.values()) > 1)
+    assert ready.json()["ready"]
+    assert any("'payer-sweep' has ended by itself" in said for said in ready.json()["warnings"])
+    ended = re.search(r'vendgate_works_ended_total\{work="payer-sweep"\} (\d+)', figures)
+    assert ended is not None
+    assert int(ended[1]) >= 1
+    assert 'vendgate_works_ended_total{work="denials"} 0.0' in figures
 
 
 async def test_a_taken_port_is_refused(tmp_path: Path, tables: Tables) -> None:

@@ -71,6 +71,8 @@ async def test_no_token_is_good_for_longer_than_ours_may_be() -> None:
         ({"sub": None}, "its claim 'sub' names nobody"),
         ({"sub": "x" * 201}, "its claim 'sub' names nobody"),
         ({"sub": "a\nb"}, "its claim 'sub' is no printable name"),
+        ({"sub": "ann "}, "its claim 'sub' is no printable name"),
+        ({"sub": " "}, "its claim 'sub' is no printable name"),
     ],
 )
 async def test_a_token_that_is_not_good_says_why(claims: dict[str, Any], said: str) -> None:

@@ -88,7 +88,7 @@ async def test_a_wrong_field_is_named(site: Site, subtests: pytest.Subtests) -> 
     """A registration that breaks a documented limit is refused with the field's path, and nothing
     is registered.
     """
-    for changes, field in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"machine_id": ""}, "machine_id"),
         ({"machine_id": "a b"}, "machine_id"),
         ({"machine_id": "x" * 33}, "machine_id"),
@@ -145,7 +145,8 @@ async def test_a_wrong_field_is_named(site: Site, subtests: pytest.Subtests) -> 
             },
             "columns",
         ),
-    ]:
+    ]
+    for changes, field in cases:
         with subtests.test(field=field):
             assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", [field]) == await _refusal(
                 site.fleet.RegisterMachine(_registration(**changes))

@@ -16,13 +16,14 @@ ANN = [("x-actor", "ann")]
 
 async def test_what_is_wrong_is_said(site: Site, subtests: pytest.Subtests) -> None:
     """By the name of its field."""
-    for wrong, field in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"machine_id": "a b"}, "machine_id"),
         ({"read_at": Timestamp(seconds=-1)}, "read_at"),
         ({"read_at": Timestamp(seconds=4_000_000_000)}, "read_at"),
         ({"eva_dts": b""}, "eva_dts"),
         ({"eva_dts": b"x" * 300_000}, "eva_dts"),
-    ]:
+    ]
+    for wrong, field in cases:
         with subtests.test(field=field):
             request = wire.ImportReadoutRequest(**{"eva_dts": counted(1), **wrong})
             assert [field] == (await refusal(site.audit_data.ImportReadout(request)))[2]

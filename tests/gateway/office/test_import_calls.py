@@ -31,12 +31,13 @@ from tests.support.site import Site
 
 async def test_what_is_wrong_is_said(site: Site, subtests: pytest.Subtests) -> None:
     """By the name of its field."""
-    for wrong, field in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"lines_per_second": 101}, "lines_per_second"),
         ({"failures_max": 10_001}, "failures_max"),
         ({"reason": "x" * 501}, "reason"),
         ({"csv": b""}, "csv"),
-    ]:
+    ]
+    for wrong, field in cases:
         with subtests.test(field=field):
             request = wire.ImportMachinesRequest(**{"csv": a_file("VM-1"), **wrong})
             assert [field] == (await refusal(site.machine_imports.ImportMachines(request)))[2]

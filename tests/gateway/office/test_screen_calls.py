@@ -21,7 +21,7 @@ PLAN: dict[str, Any] = {
 
 async def test_a_plan_that_cannot_be_is_refused(site: Site, subtests: pytest.Subtests) -> None:
     """By the field that is wrong."""
-    for change, field in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"code": "a b"}, "plan.code"),
         ({"playlist": ""}, "plan.playlist"),
         ({"selector": {}}, "plan.selector"),
@@ -32,7 +32,8 @@ async def test_a_plan_that_cannot_be_is_refused(site: Site, subtests: pytest.Sub
         ({"priority": 101}, "plan.priority"),
         ({"not_after": "1970-01-01T00:00:01Z"}, "plan.not_after"),
         ({"not_after": "2230-01-01T00:00:00Z"}, "plan.not_after"),
-    ]:
+    ]
+    for change, field in cases:
         with subtests.test(field=field):
             with pytest.raises(CallRefused) as caught:
                 await site.gateway.office.showing.create_plan(

@@ -22,6 +22,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
 from actors.ports import StoreError
 from storage import codec
+from storage.database.one_hop import begin, one_hop
 from storage.database.reader import Reading, T, Work
 
 INTERRUPT_EVERY_S = 0.02
@@ -106,13 +107,8 @@ def sqlite_read_engine(
         journal_mode = () if read_only else ("journal_mode = WAL",)
         _pragmas(connection, *journal_mode, *_PRAGMAS, "query_only = ON")
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # One hop to the driver's thread, where a cursor of SQLAlchemy's would take three.
-        adapted = connection.connection.dbapi_connection
-        assert adapted is not None, "it is open"
-        adapted.run_async(lambda driver: driver.execute_fetchall("BEGIN DEFERRED"))
-
+    event.listen(engine.sync_engine, "do_connect", one_hop)
+    event.listen(engine.sync_engine, "begin", begin)
     return engine
 
 

@@ -19,9 +19,20 @@ def test_rooms_are_added_up_and_the_costly_are_named() -> None:
     why = "costs much and does not stand in tests_that_cost_much.txt"
     assert [
         "54 s of processor: e2e 47, storage 6",
+        "  40.0 s tests/e2e/test_demo.py::test_d",
+        "  7.0 s tests/e2e/test_demo.py::test_c",
+        "  6.0 s tests/storage/test_codec.py::test_a[1]",
+        "  0.5 s tests/storage/test_codec.py::test_b",
         f"7.0 s: tests/e2e/test_demo.py::test_c {why}",
         f"6.0 s: tests/storage/test_codec.py::test_a[1] {why}",
     ] == told(costs, {"tests/e2e/test_demo.py::test_d"})
+
+
+def test_ten_are_named_and_no_more() -> None:
+    """The rest would hide them."""
+    costs = {f"tests/deploy/test_it.py::test_{number}": number / 10 for number in range(12)}
+    named = told(costs, ())[1:]
+    assert (10, "  1.1 s tests/deploy/test_it.py::test_11") == (len(named), named[0])
 
 
 def test_what_is_listed_is_there() -> None:

@@ -12,8 +12,8 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.process.settings import PREFIX
-from storage.database import migrate
 from tests.alipay_client.wire import Pair
+from tests.support import upgraded
 from tests.support.site import PARTITIONS, Site, a_site
 
 
@@ -30,8 +30,7 @@ def pair() -> Pair:
 def upgraded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a SQLite file with the schema and a few partitions, to be copied."""
     path = tmp_path_factory.mktemp("upgraded") / "vendgate.db"
-    migrate.upgrade(f"sqlite:///{path}", partition_count=PARTITIONS)
-    return path
+    return upgraded.make(f"sqlite:///{path}", partition_count=PARTITIONS)
 
 
 @pytest.fixture

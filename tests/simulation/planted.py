@@ -88,7 +88,7 @@ PLANTED = (
         name="unknown-is-done",
         sentence="A time-out counts as success.",
         bug=bugs_of_refunds.unknown_is_done,
-        start=1,
+        start=2,
     ),
     Planted(
         name="accepted-is-done",
@@ -155,7 +155,7 @@ PLANTED = (
         name="stop-forgotten",
         sentence="A call about a code that fails after a change of mind is never over.",
         bug=bugs_of_refunds.stop_forgotten,
-        start=97,
+        start=98,
         steer=steers.administrators_change_their_minds,
     ),
     Planted(
@@ -190,7 +190,7 @@ PLANTED = (
         name="old-code-left",
         sentence="A code that was replaced can be paid for ever.",
         bug=bugs_of_codes.old_code_is_left,
-        start=1,
+        start=3,
         steer=steers.codes_are_rewritten,
     ),
     Planted(
@@ -202,7 +202,7 @@ PLANTED = (
         name="refund-before-commit",
         sentence="Refunds are sent before the COMMIT.",
         bug=bugs.effects_before_commit,
-        start=15,
+        start=17,
     ),
     Planted(
         name="approval-before-commit",
@@ -395,7 +395,7 @@ PLANTED = (
         name="approved-unpaid",
         sentence="A vend is approved for less than its price.",
         bug=bugs.approved_unpaid,
-        start=3,
+        start=4,
         halts=True,
     ),
     Planted(
@@ -592,7 +592,7 @@ PLANTED = (
         name="owed-stays-behind",
         sentence="Who gets a partition waits for its machines to say something.",
         bug=bugs_of_moves.what_is_owed_stays_behind,
-        start=7,
+        start=17,
         steer=steers.partitions_move_and_machines_leave,
     ),
     Planted(

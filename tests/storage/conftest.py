@@ -15,7 +15,7 @@ from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
 from storage.database.postgres import postgres_engine
 from storage.database.urls import parse
-from tests.support import postgres
+from tests.support import postgres, upgraded
 from tests.support.reused import Reused
 
 ON_POSTGRES = [
@@ -44,8 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def upgraded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the schema and 8 partitions, to be copied."""
     path = tmp_path_factory.mktemp("upgraded") / "vendgate.db"
-    migrate.upgrade(f"sqlite:///{path}", partition_count=8)
-    return path
+    return upgraded.make(f"sqlite:///{path}", partition_count=8)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, inspect
+from sqlalchemy.engine.reflection import ObjectKind
 from sqlalchemy.types import BigInteger, Integer, SmallInteger, String, TypeEngine
 
 UNUSED: Mapping[str, str] = {}
@@ -35,28 +36,35 @@ class Shape:
 def shapes(connection: Connection) -> dict[str, Shape]:
     """Return all tables and views but Alembic's own."""
     there = inspect(connection)
+    views = set(there.get_view_names())
     triggers = connection.exec_driver_sql(_TRIGGERS[connection.dialect.name]).all()
+    # All tables in one question each: a question for each table is a thousand for each schema.
+    keys, uniques = there.get_multi_pk_constraint(), there.get_multi_unique_constraints()
+    indexes, checks = there.get_multi_indexes(), there.get_multi_check_constraints()
+    references = there.get_multi_foreign_keys()
     found = {}
-    for name in {*there.get_table_names(), *there.get_view_names()} - {"alembic_version"}:
+    for place, told in there.get_multi_columns(kind=ObjectKind.ANY).items():
+        name = place[1]
+        if name == "alembic_version":
+            continue
         rules: dict[str, frozenset[str] | None] = {}
-        if name not in there.get_view_names():
-            key = there.get_pk_constraint(name)["constrained_columns"]
+        if name not in views:
+            key = keys[place]["constrained_columns"]
             rules[f"primary key of {key}"] = frozenset(key)
-            for one in there.get_unique_constraints(name):
+            for one in uniques[place]:
                 rules[f"unique {one['column_names']}"] = frozenset(one["column_names"])
-            for index in there.get_indexes(name):
+            for index in indexes[place]:
                 names = [each or "" for each in index["column_names"]]
                 if index["unique"]:
                     rules[f"unique {names}"] = frozenset(names)
-            for check in there.get_check_constraints(name):
+            for check in checks[place]:
                 words = frozenset(re.findall(r"\w+", check["sqltext"]))
                 rules[f"check {check['name']}: {check['sqltext']}"] = words
-            for reference in there.get_foreign_keys(name):
+            for reference in references[place]:
                 names = reference["constrained_columns"]
                 rules[f"reference of {names} to {reference['referred_table']}"] = frozenset(names)
         rules |= {f"trigger {row[0]}": None for row in triggers if row[1] == name}
-        columns = {each["name"]: each for each in there.get_columns(name)}
-        found[name] = Shape(columns=columns, rules=rules)
+        found[name] = Shape(columns={each["name"]: each for each in told}, rules=rules)
     return found
 
 

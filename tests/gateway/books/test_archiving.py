@@ -9,19 +9,18 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway import cli
-from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
 from tests.alipay_client.wire import Pair
 from tests.storage.archiving.books import goes_on
 from tests.storage.auditing.books import damage, write_sound_books
-from tests.support import installed
+from tests.support import installed, upgraded
 
 
 @pytest.fixture(scope="module")
 def two_months(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database file with books of January and February 2026, to be copied."""
     path = tmp_path_factory.mktemp("books") / "vendgate.db"
-    migrate.upgrade(f"sqlite:///{path}", partition_count=8)
+    upgraded.make(f"sqlite:///{path}", partition_count=8)
 
     async def write() -> None:
         database = await Database.open(StorageConfig(url=f"sqlite:///{path}"))

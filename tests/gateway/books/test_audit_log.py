@@ -9,18 +9,17 @@ import pytest
 from gateway.books import audit_log
 from gateway.process import settings
 from storage.books import audit_rows
-from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.registry import Registry
 from tests.alipay_client.wire import Pair
-from tests.support import installed
+from tests.support import installed, upgraded
 
 
 def _made(folder: Path, pair: Pair, *, details: list[str]) -> settings.Settings:
     """Return the settings of a database whose audit log has a row for each of ``details``."""
     made = settings.load(installed.write(folder, installed.good(folder, pair)))
     url = f"sqlite:///{folder}/vendgate.db"
-    migrate.upgrade(url)
+    upgraded.make(url)
 
     async def acts() -> None:
         database = await Database.open(StorageConfig(url=url))

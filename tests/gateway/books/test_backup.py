@@ -11,11 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway import cli
-from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
 from tests.alipay_client.wire import Pair
 from tests.storage.auditing.books import damage, write_sound_books
-from tests.support import installed
+from tests.support import installed, upgraded
 
 ROWS = "SELECT count(*) FROM transfers"
 
@@ -23,7 +22,7 @@ ROWS = "SELECT count(*) FROM transfers"
 @pytest.fixture
 def config(tmp_path: Path, pair: Pair) -> str:
     """A configuration whose database is upgraded and empty."""
-    migrate.upgrade(f"sqlite:///{tmp_path}/vendgate.db", partition_count=8)
+    upgraded.make(f"sqlite:///{tmp_path}/vendgate.db", partition_count=8)
     tables = installed.good(tmp_path, pair)
     del tables["alipay"]["merchant"]
     return installed.write(tmp_path, tables)

@@ -25,15 +25,21 @@ from storage.machines.layout import Layout, StillServed
 from storage.machines.store import SqlMachineStore
 from storage.tables import audit
 from tests.alipay_client.wire import Pair
-from tests.support import installed
+from tests.support import installed, upgraded
 
 
 @pytest.fixture
 def settings(tmp_path: Path, pair: Pair) -> Settings:
     """Settings of an installation that never served."""
     loaded = settings_module.load(installed.write(tmp_path, installed.good(tmp_path, pair)))
-    migrate.upgrade(storage_config(loaded).url, partition_count=4)
+    upgraded.make(storage_config(loaded).url, partition_count=4)
     return loaded
+
+
+@pytest.fixture
+def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look again at once whether anybody beats: for tests in which nobody does."""
+    monkeypatch.setattr(holders, "BEAT_S", 0)
 
 
 async def held(settings: Settings) -> None:
@@ -60,6 +66,7 @@ def test_an_installation_that_never_served_is_nobodys(settings: Settings) -> Non
     assert "the layout has no hosts; nobody holds machines" == holders.show(settings, as_json=False)
 
 
+@pytest.mark.usefixtures("quick_look")
 async def test_each_holder_is_a_line(settings: Settings) -> None:
     """Where it lives, what it has, and whether it beats; scripts read the same."""
     await held(settings)
@@ -87,6 +94,7 @@ async def test_each_holder_is_a_line(settings: Settings) -> None:
     } == row
 
 
+@pytest.mark.usefixtures("quick_look")
 async def test_a_host_that_moves_says_how_far_it_is(settings: Settings) -> None:
     """What it has and is another place's, and what is its own and not there yet."""
     await held(settings)
@@ -97,6 +105,7 @@ async def test_a_host_that_moves_says_how_far_it_is(settings: Settings) -> None:
     assert ": 2 partitions, 1 to give up, 1 to come, epoch 1," in told.splitlines()[1]
 
 
+@pytest.mark.usefixtures("quick_look")
 async def test_a_takeover_names_its_person(settings: Settings) -> None:
     """The command says what happens next."""
     await held(settings)

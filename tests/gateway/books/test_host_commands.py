@@ -6,18 +6,18 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway import cli
+from gateway.books import holders
 from gateway.process import settings
 from gateway.process.configs import storage_config
-from storage.database import migrate
 from tests.alipay_client.wire import Pair
-from tests.support import installed
+from tests.support import installed, upgraded
 
 
 @pytest.fixture
 def config(tmp_path: Path, pair: Pair) -> str:
     """A configuration with a database that never served."""
     path = installed.write(tmp_path, installed.good(tmp_path, pair))
-    migrate.upgrade(storage_config(settings.load(path)).url, partition_count=4)
+    upgraded.make(storage_config(settings.load(path)).url, partition_count=4)
     return path
 
 
@@ -64,10 +64,11 @@ def test_without_a_cluster_nothing_is_scaled(config: str) -> None:
     assert "such hosts live and die with their gateway" in refused.stderr
 
 
-def test_a_takeover_needs_a_reason(config: str) -> None:
+def test_a_takeover_needs_a_reason(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends who serves, so somebody must be able to read why; who it is that holds the machines
     already is told so.
     """
+    monkeypatch.setattr(holders, "BEAT_S", 0)  # nobody beats
     assert 2 == run("takeover", "here", "--config", config).exit_code
     told = run("takeover", "here", "--reason", "moved", "--config", config)
     assert told.stdout.startswith("taken from nobody; for 60 s only here may claim")

@@ -413,9 +413,10 @@ async def test_a_rehearsed_registration_shows_what_would_be(site: Site) -> None:
     assert made == await acts.register(NEW, CHECKED)
 
 
-@pytest.mark.parametrize(
-    ("do", "reason"),
-    [
+async def test_a_rehearsal_is_refused_as_the_act_is(site: Site, subtests: pytest.Subtests) -> None:
+    """It is checked in the same way, and neither leaves a row."""
+    await _registered(site)
+    for do, reason in [
         (_change(MachineChange(enabled=True), "EnableMachine", etag="0"), "ETAG_STALE"),
         (
             lambda acts, act: acts.register(replace(NEW, store_name="Hall"), act),
@@ -431,15 +432,12 @@ async def test_a_rehearsed_registration_shows_what_would_be(site: Site) -> None:
         (lambda acts, act: acts.write_off_refund("r", "cash", act), "REFUND_NOT_FOUND"),
         (lambda acts, act: acts.settle_vend("v", "seen", act, delivered=True), "VEND_NOT_FOUND"),
         (lambda acts, act: acts.close_work_item("i", "looked", act), "WORK_ITEM_NOT_FOUND"),
-    ],
-)
-async def test_a_rehearsal_is_refused_as_the_act_is(site: Site, do: Do, reason: str) -> None:
-    """It is checked in the same way, and neither leaves a row."""
-    await _registered(site)
-    rows = await _rows(site)
-    for act in (CHECKED, Act(actor="ann", within_s=HANGS_AFTER_S)):
-        assert reason == (await _refusal(do(_acts(site, commands=_NobodyThere()), act)))[1]
-    assert rows == await _rows(site)
+    ]:
+        with subtests.test(reason=reason):
+            rows = await _rows(site)
+            for act in (CHECKED, Act(actor="ann", within_s=HANGS_AFTER_S)):
+                assert reason == (await _refusal(do(_acts(site, commands=_NobodyThere()), act)))[1]
+            assert rows == await _rows(site)
 
 
 async def test_acts_that_an_actor_decides_show_what_is(site: Site) -> None:

@@ -114,9 +114,9 @@ def _registration(**changes: Any) -> wire.RegisterMachineRequest:
     return wire.RegisterMachineRequest(**values)
 
 
-@pytest.mark.parametrize(
-    ("request_", "fields"),
-    [
+async def test_a_forgotten_field_destroys_nothing(site: Site, subtests: pytest.Subtests) -> None:
+    """It is refused by name, with all others that are wrong; also where it is only checked."""
+    for request_, fields in [
         (wire.RegisterMachineRequest(), ["machine_id", "store_name", "currency"]),
         (wire.UpdateMachineRequest(etag="x" * 65), ["machine.machine_id", "update_mask", "etag"]),
         (wire.SetPlanogramRequest(machine_id="VM-1"), ["columns"]),
@@ -139,21 +139,19 @@ def _registration(**changes: Any) -> wire.RegisterMachineRequest:
         (session_wire.SettleVendRequest(), ["vend_id", "reason", "outcome"]),
         (session_wire.SettleVendRequest(vend_id="v", reason="seen"), ["outcome"]),
         (item_wire.CloseWorkItemRequest(), ["item_id", "reason"]),
-    ],
-)
-async def test_a_forgotten_field_destroys_nothing(
-    site: Site, request_: Any, fields: list[str]
-) -> None:
-    """It is refused by name, with all others that are wrong; also where it is only checked."""
-    for act in (ANN, Act(actor="ann", within_s=HANGS_AFTER_S, validate_only=True)):
-        assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await _refusal(
-            _do(site, request_, act)
-        )
+    ]:
+        with subtests.test(fields=fields):
+            for act in (ANN, Act(actor="ann", within_s=HANGS_AFTER_S, validate_only=True)):
+                assert (
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    "INVALID_REQUEST",
+                    fields,
+                ) == await _refusal(_do(site, request_, act))
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
+async def test_some_acts_need_a_name(site: Site, subtests: pytest.Subtests) -> None:
+    """What is for ever, or about money, is nobody's who has no name."""
+    for request_ in [
         wire.RetireMachineRequest(machine_id="VM-1", reason="scrap"),
         wire.ReloadMachineRequest(machine_id="VM-1", reason="looked"),
         trade_wire.WriteOffRefundRequest(refund_id="r", reason="cash"),
@@ -162,13 +160,13 @@ async def test_a_forgotten_field_destroys_nothing(
             vend_id="v", reason="seen", outcome=session_wire.VEND_OUTCOME_DELIVERED
         ),
         item_wire.CloseWorkItemRequest(item_id="i", reason="looked"),
-    ],
-)
-async def test_some_acts_need_a_name(site: Site, request_: Any) -> None:
-    """What is for ever, or about money, is nobody's who has no name."""
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"]) == await _refusal(
-        _do(site, request_, NOBODY)
-    )
+    ]:
+        with subtests.test(request_=request_):
+            assert (
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "INVALID_REQUEST",
+                ["x-actor"],
+            ) == await _refusal(_do(site, request_, NOBODY))
 
 
 async def test_the_life_of_a_machine(site: Site) -> None:

@@ -265,25 +265,27 @@ async def test_what_was_written_off_is_over(site: Site) -> None:
     assert 500 == (await _balance(site)).refunds_written_off_minor
 
 
-@pytest.mark.parametrize("who", [(), (("x-actor", "unknown"),), (("x-actor", "  "),)])
-async def test_giving_money_up_needs_a_name(site: Site, who: tuple[tuple[str, str], ...]) -> None:
+async def test_giving_money_up_needs_a_name(site: Site, subtests: pytest.Subtests) -> None:
     """Who sends none is told how to, and nothing is done."""
     refund_id = await refunded(site)
     nameless = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"])
-    assert nameless == await refusal(_write_off(site, refund_id, who=who))
-    assert nameless == await refusal(_settle(site, "VM-1-v1", delivered=True, who=who))
-    with pytest.raises(grpc.aio.AioRpcError, match="-H 'x-actor: name'"):
-        await _write_off(site, refund_id, who=who)
-    assert "REFUSED" == (await found(lambda: site.queries.refund(refund_id))).status
-    assert "WriteOffRefund" not in [action for action, _, _ in await _acts(site)]
+    for who in [(), (("x-actor", "unknown"),), (("x-actor", "  "),)]:
+        with subtests.test(who=who):
+            assert nameless == await refusal(_write_off(site, refund_id, who=who))
+            assert nameless == await refusal(_settle(site, "VM-1-v1", delivered=True, who=who))
+            with pytest.raises(grpc.aio.AioRpcError, match="-H 'x-actor: name'"):
+                await _write_off(site, refund_id, who=who)
+            assert "REFUSED" == (await found(lambda: site.queries.refund(refund_id))).status
+            assert "WriteOffRefund" not in [action for action, _, _ in await _acts(site)]
 
 
-@pytest.mark.parametrize("reason", ["", " ", "x" * 501, "two\nlines"])
-async def test_giving_money_up_needs_a_reason(site: Site, reason: str) -> None:
+async def test_giving_money_up_needs_a_reason(site: Site, subtests: pytest.Subtests) -> None:
     """One that can be read in the journal."""
-    wanted = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["reason"])
-    assert wanted == await refusal(_write_off(site, "t1R1", reason=reason))
-    assert wanted == await refusal(_settle(site, "VM-1-v1", delivered=False, reason=reason))
+    for reason in ["", " ", "x" * 501, "two\nlines"]:
+        with subtests.test(reason=reason):
+            wanted = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["reason"])
+            assert wanted == await refusal(_write_off(site, "t1R1", reason=reason))
+            assert wanted == await refusal(_settle(site, "VM-1-v1", delivered=False, reason=reason))
 
 
 async def test_only_what_is_there_can_be_given_up(site: Site) -> None:

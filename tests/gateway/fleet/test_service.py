@@ -84,9 +84,11 @@ async def test_registering_again_keeps_later_changes(site: Site) -> None:
     assert "SELECTION_FIRST" == (await found(lambda: site.queries.machine("VM-1"))).mode
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
+async def test_a_wrong_field_is_named(site: Site, subtests: pytest.Subtests) -> None:
+    """A registration that breaks a documented limit is refused with the field's path, and nothing
+    is registered.
+    """
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"machine_id": ""}, "machine_id"),
         ({"machine_id": "a b"}, "machine_id"),
         ({"machine_id": "x" * 33}, "machine_id"),
@@ -143,16 +145,13 @@ async def test_registering_again_keeps_later_changes(site: Site) -> None:
             },
             "columns",
         ),
-    ],
-)
-async def test_a_wrong_field_is_named(site: Site, changes: dict[str, Any], field: str) -> None:
-    """A registration that breaks a documented limit is refused with the field's path, and nothing
-    is registered.
-    """
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", [field]) == await _refusal(
-        site.fleet.RegisterMachine(_registration(**changes))
-    )
-    assert [] == await site.queries.machines(limit=1)
+    ]
+    for changes, field in cases:
+        with subtests.test(field=field):
+            assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", [field]) == await _refusal(
+                site.fleet.RegisterMachine(_registration(**changes))
+            )
+            assert [] == await site.queries.machines(limit=1)
 
 
 async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
@@ -163,9 +162,9 @@ async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
     assert ["machine_id", "store_name", "currency"] == fields
 
 
-@pytest.mark.parametrize(
-    ("call", "request_", "reason"),
-    [
+async def test_what_is_not_there_is_not_found(site: Site, subtests: pytest.Subtests) -> None:
+    """Each kind of thing has a reason of its own."""
+    for call, request_, reason in [
         ("GetMachine", fleet_service_pb2.GetMachineRequest(machine_id="VM-9"), "MACHINE_NOT_FOUND"),
         ("UpdateMachine", with_mode("VM-9", machines_wire.MODE_BOTH), "MACHINE_NOT_FOUND"),
         ("UpdateMachine", with_policy("VM-9", machine_pb2.Policy()), "MACHINE_NOT_FOUND"),
@@ -219,18 +218,16 @@ async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
             session_service_pb2.RefundVendRequest(vend_id="v", reason="stale"),
             "VEND_NOT_FOUND",
         ),
-    ],
-)
-async def test_what_is_not_there_is_not_found(
-    site: Site, call: str, request_: Any, reason: str
-) -> None:
-    """Each kind of thing has a reason of its own."""
-    assert (grpc.StatusCode.NOT_FOUND, reason, []) == await _refusal(_call(site, call, request_))
+    ]:
+        with subtests.test(reason=reason):
+            assert (grpc.StatusCode.NOT_FOUND, reason, []) == await _refusal(
+                _call(site, call, request_)
+            )
 
 
-@pytest.mark.parametrize(
-    ("call", "request_", "fields"),
-    [
+async def test_wrong_arguments_are_refused(site: Site, subtests: pytest.Subtests) -> None:
+    """No call goes to SQL with an argument that cannot be right."""
+    for call, request_, fields in [
         ("GetMachine", fleet_service_pb2.GetMachineRequest(), ["machine_id"]),
         ("UpdateMachine", with_mode("VM-1", machines_wire.MODE_UNSPECIFIED), ["mode"]),
         (
@@ -289,15 +286,11 @@ async def test_what_is_not_there_is_not_found(
             ["item_id", "reason"],
         ),
         ("SettleVend", session_service_pb2.SettleVendRequest(), ["vend_id", "reason", "outcome"]),
-    ],
-)
-async def test_wrong_arguments_are_refused(
-    site: Site, call: str, request_: Any, fields: list[str]
-) -> None:
-    """No call goes to SQL with an argument that cannot be right."""
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await _refusal(
-        _call(site, call, request_)
-    )
+    ]:
+        with subtests.test(fields=fields):
+            assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await _refusal(
+                _call(site, call, request_)
+            )
 
 
 async def test_settings_of_a_machine_reach_its_actor(site: Site) -> None:
@@ -629,13 +622,16 @@ async def test_a_watch_ends_with_the_gateway(site: Site) -> None:
     assert (grpc.StatusCode.UNAVAILABLE, "DRAINING", []) == await _refusal(watch.read())
 
 
-@pytest.mark.parametrize("token", ["-1", "x", "9" * 20, "٣"])
-async def test_a_watch_from_nowhere_is_refused(site: Site, token: str) -> None:
+async def test_a_watch_from_nowhere_is_refused(site: Site, subtests: pytest.Subtests) -> None:
     """A token is what an event carried."""
-    watch = site.events.WatchEvents(event_service_pb2.WatchEventsRequest(after_token=token))
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["after_token"]) == await _refusal(
-        watch.read()
-    )
+    for token in ["-1", "x", "9" * 20, "٣"]:
+        with subtests.test(token=token):
+            watch = site.events.WatchEvents(event_service_pb2.WatchEventsRequest(after_token=token))
+            assert (
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "INVALID_REQUEST",
+                ["after_token"],
+            ) == await _refusal(watch.read())
 
 
 async def test_calls_are_counted(site: Site) -> None:

@@ -180,21 +180,25 @@ async def test_closing_again_is_the_same_answer(site: Site) -> None:
     assert 1 == len(await _acts(site, "CloseWorkItem"))
 
 
-@pytest.mark.parametrize("who", [(), (("x-actor", "unknown"),), (("x-actor", "  "),)])
-async def test_closing_needs_a_name(site: Site, who: Who) -> None:
+async def test_closing_needs_a_name(site: Site, subtests: pytest.Subtests) -> None:
     """Who sends none is told how to."""
     item_id = (await _one_of_each(site))["PAYMENT_CONFLICT"].item_id
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"]) == await refusal(
-        _close(site, item_id, who=who)
-    )
-    assert item_id in {item.item_id for item in await _items(site)}
+    for who in [(), (("x-actor", "unknown"),), (("x-actor", "  "),)]:
+        with subtests.test(who=who):
+            assert (
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "INVALID_REQUEST",
+                ["x-actor"],
+            ) == await refusal(_close(site, item_id, who=who))
+            assert item_id in {item.item_id for item in await _items(site)}
 
 
-@pytest.mark.parametrize("reason", ["", " ", "x" * 501, "two\nlines"])
-async def test_closing_needs_a_reason_and_an_item(site: Site, reason: str) -> None:
+async def test_closing_needs_a_reason_and_an_item(site: Site, subtests: pytest.Subtests) -> None:
     """Both, and all that is wrong is said at once."""
-    wanted = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["item_id", "reason"])
-    assert wanted == await refusal(_close(site, "", reason=reason))
+    for reason in ["", " ", "x" * 501, "two\nlines"]:
+        with subtests.test(reason=reason):
+            wanted = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["item_id", "reason"])
+            assert wanted == await refusal(_close(site, "", reason=reason))
 
 
 async def test_what_does_not_wait_is_not_found(site: Site) -> None:

@@ -9,18 +9,17 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway import cli
-from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
 from tests.alipay_client.wire import Pair
 from tests.storage.insight.shop import sold
-from tests.support import installed
+from tests.support import installed, upgraded
 
 
 @pytest.fixture
 def config(tmp_path: Path, pair: Pair) -> str:
     """A configuration whose database has two machines that sold for 10.00 each."""
     path = tmp_path / "vendgate.db"
-    migrate.upgrade(f"sqlite:///{path}", partition_count=8)
+    upgraded.make(f"sqlite:///{path}", partition_count=8)
 
     async def write() -> None:
         database = await Database.open(StorageConfig(url=f"sqlite:///{path}"))

@@ -14,9 +14,8 @@ from gateway.links.hosts import HostsFailed
 from gateway.links.scaling import scale_hosts, still, until_moved
 from gateway.process import configs, settings
 from storage.books.audit_rows import Actor
-from storage.database import migrate
 from tests.alipay_client.wire import Pair
-from tests.support import installed
+from tests.support import installed, upgraded
 
 HOSTS = [f"vendgate-host-{index}" for index in range(3)]
 
@@ -124,7 +123,7 @@ async def test_a_number_that_cannot_be_is_refused(
 
     monkeypatch.setattr("gateway.links.scaling.require_cluster", there)
     loaded = settings.load(installed.write(tmp_path, installed.good(tmp_path, pair)))
-    migrate.upgrade(configs.configs(loaded).storage.url)
+    upgraded.make(configs.configs(loaded).storage.url)
     with pytest.raises(HostsFailed, match=rf"{count} hosts cannot share \d+ partitions: 1 to"):
         await scale_hosts(
             loaded,

@@ -11,10 +11,10 @@ from gateway.links.turn import OwnedElsewhere, require_turn, sentence
 from gateway.process.clock import SystemClock
 from storage.books.audit_rows import Actor
 from storage.database.engine import Database, StorageConfig
-from storage.database.migrate import upgrade
 from storage.machines.holding import SqlLeases
 from storage.machines.layout import LayoutDiffers
 from storage.machines.store import SqlMachineStore
+from tests.support import upgraded
 from tests.support.patience import HANGS_AFTER_S
 
 ANN = Actor(name="ann")
@@ -26,7 +26,7 @@ LOOK_S = 0.01
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty installation."""
     url = f"sqlite:///{tmp_path}/v.db"
-    upgrade(url, partition_count=4)
+    upgraded.make(url, partition_count=4)
     database = await Database.open(StorageConfig(url=url))
     yield database
     await database.close()

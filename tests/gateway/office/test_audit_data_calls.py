@@ -14,20 +14,19 @@ from tests.support.site import Site
 ANN = [("x-actor", "ann")]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "field"),
-    [
+async def test_what_is_wrong_is_said(site: Site, subtests: pytest.Subtests) -> None:
+    """By the name of its field."""
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"machine_id": "a b"}, "machine_id"),
         ({"read_at": Timestamp(seconds=-1)}, "read_at"),
         ({"read_at": Timestamp(seconds=4_000_000_000)}, "read_at"),
         ({"eva_dts": b""}, "eva_dts"),
         ({"eva_dts": b"x" * 300_000}, "eva_dts"),
-    ],
-)
-async def test_what_is_wrong_is_said(site: Site, wrong: dict[str, Any], field: str) -> None:
-    """By the name of its field."""
-    request = wire.ImportReadoutRequest(**{"eva_dts": counted(1), **wrong})
-    assert [field] == (await refusal(site.audit_data.ImportReadout(request)))[2]
+    ]
+    for wrong, field in cases:
+        with subtests.test(field=field):
+            request = wire.ImportReadoutRequest(**{"eva_dts": counted(1), **wrong})
+            assert [field] == (await refusal(site.audit_data.ImportReadout(request)))[2]
 
 
 @pytest.mark.parametrize(

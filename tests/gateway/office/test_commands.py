@@ -178,9 +178,10 @@ async def test_what_waits_is_taken_back_and_nothing_else(site: Site) -> None:
     assert "COMMAND_NOT_FOUND" == reason
 
 
-@pytest.mark.parametrize(
-    ("request_", "reason", "wrong"),
-    [
+@pytest.mark.usefixtures("machine")
+async def test_what_cannot_be_ordered_is_refused(site: Site, subtests: pytest.Subtests) -> None:
+    """With what is wrong, and nothing is ordered."""
+    for request_, reason, wrong in [
         (ordering("TEST_VEND"), "INVALID_REQUEST", ["column"]),
         (ordering("REBOOT", column="A1"), "INVALID_REQUEST", ["column"]),
         (ordering("REPORT", show_for_s=5), "INVALID_REQUEST", ["show_for_s"]),
@@ -189,16 +190,11 @@ async def test_what_waits_is_taken_back_and_nothing_else(site: Site) -> None:
         (wire.OrderCommandRequest(), "INVALID_REQUEST", ["machine_id", "kind"]),
         (ordering("TEST_VEND", column="Z9"), "COLUMN_NOT_FOUND", []),
         (ordering("UNLOCK_COLUMN", column="A1"), "COLUMN_NOT_LOCKED", []),
-    ],
-)
-@pytest.mark.usefixtures("machine")
-async def test_what_cannot_be_ordered_is_refused(
-    site: Site, request_: wire.OrderCommandRequest, reason: str, wrong: list[str]
-) -> None:
-    """With what is wrong, and nothing is ordered."""
-    _, said, fields = await refusal(site.commands.OrderCommand(request_))
-    assert (reason, wrong) == (said, fields)
-    assert not (await site.commands.ListCommands(wire.ListCommandsRequest())).commands
+    ]:
+        with subtests.test(wrong=wrong):
+            _, said, fields = await refusal(site.commands.OrderCommand(request_))
+            assert (reason, wrong) == (said, fields)
+            assert not (await site.commands.ListCommands(wire.ListCommandsRequest())).commands
 
 
 async def test_firmware_without_commands_is_refused_at_once(site: Site) -> None:

@@ -134,9 +134,9 @@ async def test_those_at_their_bound_are_listed(site: Site) -> None:
     assert 'vendgate_offenders{principal="machine"} 2.0' in figures
 
 
-@pytest.mark.parametrize(
-    ("request_", "field"),
-    [
+async def test_a_wrong_request_says_what_is_wrong(site: Site, subtests: pytest.Subtests) -> None:
+    """And denies nobody."""
+    for request_, field in [
         (deny(0, "VM-1"), "kind"),
         (deny(MACHINE, "no id"), "name"),
         (deny(CERTIFICATE, "4F:01"), "name"),
@@ -146,13 +146,11 @@ async def test_those_at_their_bound_are_listed(site: Site) -> None:
         (deny(MACHINE, "VM-1", reason=""), "reason"),
         (deny(CERTIFICATE, "4f", machine_id="no id"), "machine_id"),
         (deny(MACHINE, "VM-1", machine_id="VM-1"), "machine_id"),
-    ],
-)
-async def test_a_wrong_request_says_what_is_wrong(site: Site, request_: Any, field: str) -> None:
-    """And denies nobody."""
-    calls: Any = DenialServiceStub(site.channel)
-    code, _, fields = await refusal(calls.DenyAccess(request_, metadata=ANN))
-    assert (grpc.StatusCode.INVALID_ARGUMENT, [field]) == (code, fields)
+    ]:
+        with subtests.test(field=field):
+            calls: Any = DenialServiceStub(site.channel)
+            code, _, fields = await refusal(calls.DenyAccess(request_, metadata=ANN))
+            assert (grpc.StatusCode.INVALID_ARGUMENT, [field]) == (code, fields)
 
 
 async def _refused(site: Site, request: wire.DenyAccessRequest, role: Role) -> str:

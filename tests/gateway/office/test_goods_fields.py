@@ -22,9 +22,9 @@ def moves_from(at: Timestamp, **more: Any) -> wire.ListGoodsMovesRequest:
     return wire.ListGoodsMovesRequest(**{"from": at, **more})
 
 
-@pytest.mark.parametrize(
-    ("request_", "fields"),
-    [
+async def test_all_that_is_wrong_is_said(site: Site, subtests: pytest.Subtests) -> None:
+    """Each problem by its field, and nothing is done."""
+    for request_, fields in [
         (load(request_id=""), ["request_id"]),
         (load(0, **{"from": "somewhere"}), ["quantity", "from"]),
         (unload(1, "LOST"), ["to"]),
@@ -50,14 +50,11 @@ def moves_from(at: Timestamp, **more: Any) -> wire.ListGoodsMovesRequest:
         (wire.ListLotsRequest(), ["expires_until"]),
         (wire.ListLotColumnsRequest(product="cola"), ["lot"]),
         (wire.ListGoodsBalancesRequest(place=VAN, product="cola"), ["place"]),
-    ],
-    ids=lambda value: type(value).__name__ if not isinstance(value, list) else ",".join(value),
-)
-async def test_all_that_is_wrong_is_said(site: Site, request_: Any, fields: list[str]) -> None:
-    """Each problem by its field, and nothing is done."""
-    call = getattr(site.goods, type(request_).__name__.removesuffix("Request"))
-    code, _, problems = await refusal(call(request_))
-    assert (grpc.StatusCode.INVALID_ARGUMENT, fields) == (code, problems)
+    ]:
+        with subtests.test(fields=fields):
+            call = getattr(site.goods, type(request_).__name__.removesuffix("Request"))
+            code, _, problems = await refusal(call(request_))
+            assert (grpc.StatusCode.INVALID_ARGUMENT, fields) == (code, problems)
 
 
 def refused(fields: GoodsFields) -> list[str]:

@@ -29,19 +29,18 @@ from tests.support.fleet_calls import refusal, registration
 from tests.support.site import Site
 
 
-@pytest.mark.parametrize(
-    ("wrong", "field"),
-    [
+async def test_what_is_wrong_is_said(site: Site, subtests: pytest.Subtests) -> None:
+    """By the name of its field."""
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"lines_per_second": 101}, "lines_per_second"),
         ({"failures_max": 10_001}, "failures_max"),
         ({"reason": "x" * 501}, "reason"),
         ({"csv": b""}, "csv"),
-    ],
-)
-async def test_what_is_wrong_is_said(site: Site, wrong: dict[str, Any], field: str) -> None:
-    """By the name of its field."""
-    request = wire.ImportMachinesRequest(**{"csv": a_file("VM-1"), **wrong})
-    assert [field] == (await refusal(site.machine_imports.ImportMachines(request)))[2]
+    ]
+    for wrong, field in cases:
+        with subtests.test(field=field):
+            request = wire.ImportMachinesRequest(**{"csv": a_file("VM-1"), **wrong})
+            assert [field] == (await refusal(site.machine_imports.ImportMachines(request)))[2]
 
 
 async def test_an_import_that_is_not_there_is_not_found(site: Site) -> None:
@@ -281,19 +280,22 @@ async def test_of_two_that_are_registered_at_once_and_look_alike_one_is(
     assert "MACHINE_LOOKS_LIKE_ANOTHER" == (await refusal(second))[1]
 
 
-@pytest.mark.parametrize("column", ["site", "model", "policy idle_refund_ms", "label route"])
-async def test_a_cell_is_not_repeated_whole(site: Site, column: str) -> None:
+async def test_a_cell_is_not_repeated_whole(site: Site, subtests: pytest.Subtests) -> None:
     """What is wrong with ten thousand characters is said in a sentence that has an end."""
     await a_pier(site)
-    days = column.startswith("site")
-    head, rest = (
-        (f"machine_id,{column},from_day", f",{FROM}") if days else (f"machine_id,{column}", "")
-    )
-    file = f"{head}\nVM-1,{'x' * 10_000}{rest}\n".encode()
-    request = wire.ImportMachinesRequest(csv=file, validate_only=True)
-    (line,) = (await site.machine_imports.ImportMachines(request)).lines
-    assert [] == [said for said in line.problems if "x" * 41 in said]
-    assert [] != [said for said in line.problems if said.startswith(column)]
+    for column in ["site", "model", "policy idle_refund_ms", "label route"]:
+        with subtests.test(column=column):
+            days = column.startswith("site")
+            head, rest = (
+                (f"machine_id,{column},from_day", f",{FROM}")
+                if days
+                else (f"machine_id,{column}", "")
+            )
+            file = f"{head}\nVM-1,{'x' * 10_000}{rest}\n".encode()
+            request = wire.ImportMachinesRequest(csv=file, validate_only=True)
+            (line,) = (await site.machine_imports.ImportMachines(request)).lines
+            assert [] == [said for said in line.problems if "x" * 41 in said]
+            assert [] != [said for said in line.problems if said.startswith(column)]
 
 
 async def test_what_can_be_no_id_is_looked_for_nowhere(

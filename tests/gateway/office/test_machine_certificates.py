@@ -48,20 +48,18 @@ async def test_a_check_makes_no_token(site: Site) -> None:
     assert "WRONG" == known
 
 
-@pytest.mark.parametrize(
-    ("request_", "field"),
-    [
+async def test_a_wrong_request_says_what_is_wrong(site: Site, subtests: pytest.Subtests) -> None:
+    """And makes no token."""
+    for request_, field in [
         (wanted("no id"), "machine_id"),
         (wanted(valid_s=299), "valid_s"),
         (wanted(valid_s=2_592_001), "valid_s"),
         (wanted(valid_s=-1), "valid_s"),
-    ],
-)
-async def test_a_wrong_request_says_what_is_wrong(site: Site, request_: Any, field: str) -> None:
-    """And makes no token."""
-    calls: Any = MachineCertificateServiceStub(site.channel)
-    code, _, fields = await refusal(calls.CreateEnrolmentToken(request_, metadata=ANN))
-    assert (grpc.StatusCode.INVALID_ARGUMENT, [field]) == (code, fields)
+    ]:
+        with subtests.test(field=field):
+            calls: Any = MachineCertificateServiceStub(site.channel)
+            code, _, fields = await refusal(calls.CreateEnrolmentToken(request_, metadata=ANN))
+            assert (grpc.StatusCode.INVALID_ARGUMENT, [field]) == (code, fields)
 
 
 async def test_a_token_is_for_a_machine_that_is_there(site: Site) -> None:

@@ -95,9 +95,9 @@ async def _nothing(*_: object) -> None:
     """What a process does that was killed."""
 
 
-@pytest.mark.parametrize(
-    ("prices", "fields"),
-    [
+async def test_a_price_that_is_wrong_is_refused(site: Site, subtests: pytest.Subtests) -> None:
+    """One that was forgotten too: nothing is given away for nothing."""
+    for prices, fields in [
         ([wire.NewPrice(product="cola", currency="HKD")], ["prices[0].price_minor"]),
         (
             [wire.NewPrice(product="cola", currency="HKD", price_minor=0)],
@@ -113,15 +113,11 @@ async def _nothing(*_: object) -> None:
         ),
         ([COLA, COLA], ["prices[1]"]),
         ([COLA] * 1_001, ["prices"]),
-    ],
-)
-async def test_a_price_that_is_wrong_is_refused(
-    site: Site, prices: list[wire.NewPrice], fields: list[str]
-) -> None:
-    """One that was forgotten too: nothing is given away for nothing."""
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await refusal(
-        site.prices.SetPrices(setting(*prices))
-    )
+    ]:
+        with subtests.test(fields=fields):
+            assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await refusal(
+                site.prices.SetPrices(setting(*prices))
+            )
 
 
 async def test_no_price_is_set_for_the_past(site: Site) -> None:

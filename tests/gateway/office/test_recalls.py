@@ -158,21 +158,17 @@ def _until(site: Site, at_ms: int) -> int:
     return at_ms - site.clock.now_ms() + site.clock.ahead_ms
 
 
-@pytest.mark.parametrize(
-    ("wrong", "reason"),
-    [
+async def test_what_cannot_be_recalled_is_refused(site: Site, subtests: pytest.Subtests) -> None:
+    """A mistyped lot above all, and one for which nobody says why."""
+    for wrong, reason in [
         ({"lot": "L9"}, "LOT_NOT_FOUND"),
         ({"product": "cake"}, "LOT_NOT_FOUND"),
         ({"reason": ""}, "INVALID_REQUEST"),
         ({"lot": ""}, "INVALID_REQUEST"),
-    ],
-)
-async def test_what_cannot_be_recalled_is_refused(
-    site: Site, wrong: dict[str, str], reason: str
-) -> None:
-    """A mistyped lot above all, and one for which nobody says why."""
-    _, told, _ = await refusal(recall(site, **wrong))
-    assert reason == told
+    ]:
+        with subtests.test(reason=reason):
+            _, told, _ = await refusal(recall(site, **wrong))
+            assert reason == told
 
 
 async def test_a_recall_is_refused_while_it_is_open_and_its_release_afterwards(site: Site) -> None:

@@ -19,9 +19,9 @@ PLAN: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
+async def test_a_plan_that_cannot_be_is_refused(site: Site, subtests: pytest.Subtests) -> None:
+    """By the field that is wrong."""
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"code": "a b"}, "plan.code"),
         ({"playlist": ""}, "plan.playlist"),
         ({"selector": {}}, "plan.selector"),
@@ -32,17 +32,14 @@ PLAN: dict[str, Any] = {
         ({"priority": 101}, "plan.priority"),
         ({"not_after": "1970-01-01T00:00:01Z"}, "plan.not_after"),
         ({"not_after": "2230-01-01T00:00:00Z"}, "plan.not_after"),
-    ],
-)
-async def test_a_plan_that_cannot_be_is_refused(
-    site: Site, change: dict[str, Any], field: str
-) -> None:
-    """By the field that is wrong."""
-    with pytest.raises(CallRefused) as caught:
-        await site.gateway.office.showing.create_plan(
-            ParseDict({"plan": PLAN | change}, wire.CreateScreenPlanRequest()), ACT
-        )
-    assert [field] == [one.field for one in caught.value.refusal.problems]
+    ]
+    for change, field in cases:
+        with subtests.test(field=field):
+            with pytest.raises(CallRefused) as caught:
+                await site.gateway.office.showing.create_plan(
+                    ParseDict({"plan": PLAN | change}, wire.CreateScreenPlanRequest()), ACT
+                )
+            assert [field] == [one.field for one in caught.value.refusal.problems]
 
 
 async def test_what_is_wrong_with_files_and_lists_is_named(site: Site) -> None:

@@ -12,11 +12,11 @@ from actors.machine.policy import Policy
 from gateway.cli import app
 from gateway.trust import installation, token_command
 from gateway.trust.enrolment_tokens import EnrolmentToken
-from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.joining import NewMachine
 from storage.fleet.registry import Registry
 from storage.office.enrolment_tokens import EnrolmentTokens
+from tests.support import upgraded
 from tests.support.site import COLUMNS
 
 
@@ -25,7 +25,7 @@ def config(tmp_path: Path) -> Path:
     """A developer's installation with VM-1 in it."""
     path, _ = installation.make(tmp_path, now=dt.datetime.now(dt.UTC))
     url = f"sqlite:///{tmp_path / 'vendgate.db'}"
-    migrate.upgrade(url, partition_count=8)
+    upgraded.make(url, partition_count=8)
     new = NewMachine(
         machine_id=MachineId("VM-1"),
         store_name="Lobby",

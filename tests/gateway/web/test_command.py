@@ -9,14 +9,14 @@ from gateway.cli import app
 from gateway.process.development import make_installation
 from gateway.process.settings import load
 from gateway.web import command
-from storage.database import migrate
 from storage.fleet import logins
+from tests.support import upgraded
 
 
 def _installed(folder: Path, console: str) -> Path:
     path, _ = make_installation(folder)
     path.write_text(f"{path.read_text()}\n[console]\n{console}\n")
-    migrate.upgrade(f"sqlite:///{folder / 'vendgate.db'}", partition_count=8)
+    upgraded.make(f"sqlite:///{folder / 'vendgate.db'}", partition_count=8)
     return path
 
 

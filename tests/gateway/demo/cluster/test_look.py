@@ -10,8 +10,8 @@ from actors.ports import StoreError
 from gateway.demo.cluster import look as module
 from gateway.demo.cluster.look import Look, online
 from gateway.demo.cluster.plan import planned
-from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
+from tests.support import upgraded
 
 FIGURES = "# TYPE vendgate_vend_answer_seconds histogram\n" + "\n".join(
     f'vendgate_vend_answer_seconds_bucket{{answer="approved",le="{bound}"}} {count}'
@@ -25,7 +25,7 @@ async def test_one_gateway_and_an_empty_database(
     """Who answers is counted; who does not leaves a gap, and then SQL is one too."""
     plan = planned(tmp_path, machines=2, seed=1, pace_s=1)
     url = f"sqlite:///{tmp_path / 'vendgate.db'}"
-    migrate.upgrade(url)
+    upgraded.make(url)
 
     def answer(request: httpx.Request) -> httpx.Response:
         if str(request.url) == f"http://{plan.gateways[0].health}/metrics":

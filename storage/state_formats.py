@@ -14,11 +14,15 @@ from typing import Any
 
 import msgspec
 
+from actors.machine.state import Session, Vend
+
 Fields = Sequence[tuple[type[msgspec.Struct], str]]
 Kinds = frozenset[type[msgspec.Struct]]
 
 FIRST = 1
-ADDED: Mapping[int, Fields] = {}
+ADDED: Mapping[int, Fields] = {
+    2: ((Session, "offers"), (Vend, "discount_minor"), (Vend, "offer")),
+}
 """The fields that came with each format after the first, as kind and name."""
 
 

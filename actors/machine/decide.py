@@ -19,6 +19,7 @@ from actors.machine import (
     goodwill,
     hearing,
     incidents,
+    offering,
     ordering,
     paying,
     refunding,
@@ -32,6 +33,7 @@ from actors.machine.decision import Decision
 from actors.machine.draft import Draft
 from actors.machine.goods import GoodsKind
 from actors.machine.incident import FaultReported, FaultsCounted, IncidentClosed
+from actors.machine.offer import OfferRefused
 from actors.machine.policy import Policy
 from actors.machine.state import EndReason, MachineState, VendStatus
 
@@ -138,6 +140,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             incidents.closed(draft, event)
         case CommandOrdered() | CommandCancelled():
             ordering.by_person(draft, event)
+        case OfferRefused():
+            offering.refused(draft, event)
         case events.TimePassed() | events.Resumed():
             pass
         case _:

@@ -14,7 +14,7 @@ from storage import codec, state_formats
 from storage.codec import CodecError
 from tests.support.shapes import shape
 
-RECORDED = (1, "bea932be2bebaf4c")
+RECORDED = (2, "b0a1bd66047eb2da")
 """The newest format, and a digest of what a state holds. A field that is added comes with the next
 format and stands in ``state_formats.ADDED``; write down both anew.
 """

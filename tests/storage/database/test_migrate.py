@@ -342,6 +342,8 @@ ADDED = {
     "planogram_shown": 1,
     "oldest_program": schema.oldest_program(),
     "program": "",
+    "discount_minor": 0,
+    "offer": "",
 }
 """What a later schema has added, in rows that are there."""
 

@@ -101,11 +101,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
         case events.FrameReceived():
             if connecting.accept(draft, event):
                 _apply_frame(draft, event.seq, event.fact)
-        case events.TopUpPaid():
-            if paying.take(draft, event):
-                vending.paid(draft)
-        case events.TradeFinished():
-            paying.over_at_alipay(draft, event)
+        case events.TopUpPaid() | events.TradeFinished() | OfferRefused():
+            _apply_of_payer(draft, event)
         case events.RefundSucceeded():
             refunding.succeeded(draft, event)
         case (
@@ -140,12 +137,23 @@ def _apply(draft: Draft, event: events.Event) -> None:
             incidents.closed(draft, event)
         case CommandOrdered() | CommandCancelled():
             ordering.by_person(draft, event)
-        case OfferRefused():
-            offering.refused(draft, event)
         case events.TimePassed() | events.Resumed():
             pass
         case _:
             assert_never(event)
+
+
+def _apply_of_payer(
+    draft: Draft, event: events.TopUpPaid | events.TradeFinished | OfferRefused
+) -> None:
+    match event:
+        case events.TopUpPaid():
+            if paying.take(draft, event):
+                vending.paid(draft)
+        case events.TradeFinished():
+            paying.over_at_alipay(draft, event)
+        case OfferRefused():
+            offering.refused(draft, event)
 
 
 def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:

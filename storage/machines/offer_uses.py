@@ -50,9 +50,7 @@ _SPENT = (
 )
 _RETURNED = (
     update(offer_uses)
-    .where(
-        _U.offer == bindparam("of"), _U.vend_id == bindparam("by"), _U.returned_at_ms.is_(None)
-    )
+    .where(_U.offer == bindparam("of"), _U.vend_id == bindparam("by"), _U.returned_at_ms.is_(None))
     .values(returned_at_ms=bindparam("at_ms"))
     .returning(_U.discount_minor)
 )

@@ -40,7 +40,6 @@ from actors.machine.state import (
 )
 from tests.support.story import HKD, START_MS, Story
 
-
 TEA_TIME = Offered(offer="tea-time", ends_at_ms=START_MS + 90_000, left=1, basis_points=2_500)
 
 

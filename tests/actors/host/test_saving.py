@@ -180,7 +180,9 @@ async def test_all_that_used_an_offer_of_one_batch_are_told_at_once(stage: Stage
     await asyncio.sleep(1)
 
     for machine_id in ("VM-1", "VM-2"):
-        approved = [one for one in stage.gateway.commands(machine_id) if isinstance(one, ApproveVend)]
+        approved = [
+            one for one in stage.gateway.commands(machine_id) if isinstance(one, ApproveVend)
+        ]
         assert [500] == [one.amount_minor for one in approved]
     assert 2 == stage.store.attempts - attempts
     listening.cancel()

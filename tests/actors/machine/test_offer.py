@@ -7,8 +7,14 @@ from hypothesis import strategies as st
 from actors.machine.offer import Offered, discount_minor
 
 
-def offered(**said: int) -> Offered:
-    return Offered(offer="o", ends_at_ms=1, left=1, **said)
+def offered(*, discount_minor: int = 0, basis_points: int = 0) -> Offered:
+    return Offered(
+        offer="o",
+        ends_at_ms=1,
+        left=1,
+        discount_minor=discount_minor,
+        basis_points=basis_points,
+    )
 
 
 @pytest.mark.parametrize(

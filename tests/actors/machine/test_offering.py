@@ -25,9 +25,7 @@ def told(*offers: Offered, funds: int = 1_000) -> Story:
 
 def vend_of(story: Story) -> Vend:
     """The last vend that a decision wrote down."""
-    return [
-        one for made in story.decisions for one in made.records if isinstance(one, Vend)
-    ][-1]
+    return [one for made in story.decisions for one in made.records if isinstance(one, Vend)][-1]
 
 
 def approved(story: Story) -> ApproveVend:
@@ -38,7 +36,9 @@ def approved(story: Story) -> ApproveVend:
 
 def uses(story: Story) -> list[tuple[str, int, bool]]:
     return [
-        (one.offer, one.discount_minor, one.returned) for made in story.decisions for one in made.uses
+        (one.offer, one.discount_minor, one.returned)
+        for made in story.decisions
+        for one in made.uses
     ]
 
 

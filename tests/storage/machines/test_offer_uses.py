@@ -1,96 +1,26 @@
-"""Uses of offers are counted with the vends that they are of, once, and never above what is given."""
+"""Uses of offers are counted with their vends, once, and never above what is given."""
 
 import asyncio
-from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import select
 
-from actors.machine.events import FrameReceived, VendCancelled, VendFailed, VendRequested, VendSucceeded
+from actors.machine.events import (
+    VendCancelled,
+    VendFailed,
+    VendSucceeded,
+)
 from actors.machine.ids import MachineId, RequestId, VendId
-from actors.machine.offer import Offered, OfferRefused
+from actors.machine.offer import OfferRefused
 from actors.machine.state import FailureCause
 from actors.machine.values import replace
 from actors.placement import partition_of
 from actors.ports import OffersSpent, RefusedUse
 from storage.database.engine import Database, StorageConfig
 from storage.machines import offer_uses as counting
-from storage.tables import offer_spending, offer_uses, offers, vends
+from storage.tables import vends
+from tests.storage.offered import FIFTY, Books, books, chooses, give, with_a_customer
 from tests.storage.owner import START_MS, Owner, paid
-
-FIFTY = Offered(offer="fifty", ends_at_ms=START_MS + 3_600_000, left=99, discount_minor=50)
-
-
-async def give(db: Database, offer: str = "fifty", *, budget_minor: int = 100, **said: int) -> None:
-    """An operator gives something."""
-    row = {
-        **dict.fromkeys(("name", "tag", "product", "category"), ""),
-        "offer": offer,
-        "revision": 1,
-        "currency": "HKD",
-        "discount_minor": 50,
-        "basis_points": 0,
-        "begins_at_ms": START_MS,
-        "ends_at_ms": START_MS + 3_600_000,
-        "budget_minor": budget_minor,
-        "uses_per_payer": 99,
-        "holdout_percent": 0,
-        "holdout_key": "",
-        "created_at_ms": START_MS,
-        "updated_at_ms": START_MS,
-        "selector": "{}",
-        **said,
-    }
-
-    def work(connection: Connection) -> None:
-        connection.execute(insert(offers), row)
-        connection.execute(insert(offer_spending), {"offer": offer})
-
-    await db.write(work)
-
-
-@dataclass(frozen=True)
-class Books:
-    spent_minor: int
-    uses: int
-    open_uses: int
-    returned: int
-
-
-async def books(db: Database, offer: str = "fifty") -> Books:
-    def work(connection: Connection) -> Books:
-        spent = connection.execute(
-            select(offer_spending).where(offer_spending.c.offer == offer)
-        ).one()
-        rows = connection.execute(
-            select(offer_uses).where(offer_uses.c.offer == offer)
-        ).all()
-        counted = [row.discount_minor for row in rows if row.returned_at_ms is None]
-        assert sum(counted) == spent.spent_minor
-        return Books(spent.spent_minor, spent.uses, len(counted), len(rows) - len(counted))
-
-    return await db.read(work)
-
-
-def chooses(owner: Owner, machine_id: str, number: int = 1) -> FrameReceived:
-    return owner.frame(
-        machine_id,
-        VendRequested(
-            request_id=RequestId(f"{machine_id}-q{number}"),
-            column="A1",
-            price_minor=500,
-            planogram_version=1,
-        ),
-    )
-
-
-async def with_a_customer(db: Database, *machines: str, holder: str = "h1", host: str = "") -> Owner:
-    """Somebody at each who may use the offer, and has paid enough for many."""
-    owner = await Owner.of(db, *machines, holder=holder, host=host or "vendgate-host-0")
-    for machine_id in machines:
-        event = paid(f"t-{machine_id}", 5_000, payer_id=f"payer-of-{machine_id}")
-        await owner.do(machine_id, replace(event, offers=(FIFTY,)))
-    return owner
 
 
 async def test_a_use_is_counted_with_its_vend(db: Database) -> None:
@@ -140,23 +70,23 @@ async def test_both_in_one_batch_leave_nothing_used(db: Database) -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ({"budget_minor": 49}, counting.BUDGET),
-        ({"ended_at_ms": START_MS}, counting.ENDED),
+        ((49, None), counting.BUDGET),
+        ((100, START_MS), counting.ENDED),
     ],
 )
 async def test_what_cannot_be_counted_is_refused_with_all_of_its_batch(
-    db: Database, said: dict[str, int], why: str
+    db: Database, said: tuple[int, int | None], why: str
 ) -> None:
     """Nothing is saved; without the offer the same choice is, at the price that was shown."""
-    await give(db, **said)
+    await give(db, budget_minor=said[0], ended_at_ms=said[1])
     owner = await with_a_customer(db, "VM-1", "VM-2")
     before = dict(owner.states)
     batch = [owner.decide(one, chooses(owner, one)) for one in ("VM-1", "VM-2")]
     with pytest.raises(OffersSpent) as refused:
         await owner.commit(batch)
-    assert [
-        RefusedUse(machine_id=one.machine_id, offer="fifty", why=why) for one in batch
-    ] == list(refused.value.refused)
+    assert [RefusedUse(machine_id=one.machine_id, offer="fifty", why=why) for one in batch] == list(
+        refused.value.refused
+    )
     assert Books(0, 0, 0, 0) == await books(db)
     owner.states = before
     await owner.do("VM-1", OfferRefused(offer="fifty", why=why))
@@ -215,7 +145,9 @@ async def test_a_vend_that_was_counted_is_counted_once(db: Database) -> None:
 def in_partition(db: Database, partition: int) -> str:
     """A machine that is there."""
     names = (f"VM-{number}" for number in range(10_000))
-    return next(one for one in names if partition_of(MachineId(one), db.partition_count) == partition)
+    return next(
+        one for one in names if partition_of(MachineId(one), db.partition_count) == partition
+    )
 
 
 async def uses_as_many_as_it_can(owner: Owner) -> int:
@@ -252,7 +184,10 @@ async def test_hosts_that_commit_at_one_moment_spend_no_more_than_there_is(
     try:
         hosts = [
             await Owner.claim(
-                other, *machines[2 * number : 2 * number + 2], holder=f"o{number}", host=f"h{number}"
+                other,
+                *machines[2 * number : 2 * number + 2],
+                holder=f"o{number}",
+                host=f"h{number}",
             )
             for number, other in enumerate(others)
         ]

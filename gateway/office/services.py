@@ -27,6 +27,8 @@ from gateway.office.incidents import IncidentService
 from gateway.office.line_acts import LineActs
 from gateway.office.machine_certificates import MachineCertificateService, TokenCalls
 from gateway.office.machine_imports import MachineImportService
+from gateway.office.offer_calls import OfferCalls
+from gateway.office.offers import OfferService
 from gateway.office.places import PlaceService
 from gateway.office.planograms import PlanogramService
 from gateway.office.poster_calls import PosterCalls
@@ -61,6 +63,8 @@ from gateway.office.v1 import (
     machine_import_service_pb2_grpc,
     machine_profile_service_pb2,
     machine_profile_service_pb2_grpc,
+    offer_service_pb2,
+    offer_service_pb2_grpc,
     place_service_pb2,
     place_service_pb2_grpc,
     planogram_service_pb2,
@@ -105,6 +109,7 @@ from storage.insight.sales import SalesBooks
 from storage.insight.sellable import SellableBooks
 from storage.insight.suppression import Gate
 from storage.insight.tags import Tags
+from storage.offers.offers import Offers
 from storage.office.assets import Assets
 from storage.office.audit_data import AuditData
 from storage.office.certificates import Certificates
@@ -142,6 +147,11 @@ from storage.office.visits import Visits
 def new_token() -> str:
     """Return a name that nothing else has."""
     return secrets.token_hex(8)
+
+
+def new_key() -> str:
+    """Return a key that nobody guesses."""
+    return secrets.token_hex(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +207,7 @@ class OfficeParts:
     payers: PayerBooks
     trying: ExperimentCalls
     guards: GuardBooks
+    offering: OfferCalls
     experimenting: ExperimentWorker
 
     @classmethod
@@ -312,6 +323,9 @@ class OfficeParts:
                 new_seed=new_token,
             ),
             guards=GuardBooks(database, gate),
+            offering=OfferCalls(
+                offers=Offers(database, gate), clock=fleet.acts.clock, new_key=new_key
+            ),
             experimenting=experimenting,
             recalls=recalls,
             locks=locks,
@@ -350,6 +364,7 @@ FILES = (
             sales_service_pb2,
             tag_service_pb2,
             experiment_service_pb2,
+            offer_service_pb2,
         )
     ),
 )
@@ -477,4 +492,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     experiment_service_pb2_grpc.add_ExperimentServiceServicer_to_server(
         ExperimentService(parts.fleet, parts.trying, parts.guards), server
+    )
+    offer_service_pb2_grpc.add_OfferServiceServicer_to_server(
+        OfferService(parts.fleet, parts.offering), server
     )

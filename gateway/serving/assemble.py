@@ -85,6 +85,7 @@ from storage.insight.suppression import Gate
 from storage.machines.inbox import Inbox
 from storage.machines.payers import Payers
 from storage.machines.store import SqlMachineStore
+from storage.offers import rights
 from storage.office.assets import Assets
 from storage.office.certificates import Certificates
 from storage.office.enrolment_tokens import EnrolmentTokens
@@ -217,7 +218,7 @@ def assemble(
     )
     ingress = NotifyIngress(
         registry=registry,
-        inbox=Inbox(database),
+        inbox=Inbox(database, rights.usable),
         wake=wake or links.notify,
         config=made.alipay,
         keys=made.keys,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 REGULARS = 4
 _GIVEN = (
     "FROM vends v JOIN sessions s ON s.session_id = v.session_id "
-    "JOIN offers o ON o.offer = v.offer WHERE v.status NOT IN ('FAILED', 'VOIDED') AND v.reason <> 'WRITTEN_OFF'"
+    "JOIN offers o ON o.offer = v.offer "
+    "WHERE v.status NOT IN ('FAILED', 'VOIDED') AND v.reason <> 'WRITTEN_OFF'"
 )
 
 

@@ -7,7 +7,7 @@ of the vend; here is left out what surely cannot.
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, func, or_, select
+from sqlalchemy import BigInteger, BindParameter, Connection, Row, bindparam, func, or_, select
 
 from actors.machine.ids import Currency, MachineId
 from actors.machine.offer import OFFERS_MAX, Offered
@@ -24,7 +24,8 @@ from storage.tables import (
     products,
 )
 
-_O, _P = offers.c, bindparam("payer")
+_O = offers.c
+_P: BindParameter[str] = bindparam("payer")
 _NOW = bindparam("now_ms", type_=BigInteger)
 _USED = (
     select(func.count())

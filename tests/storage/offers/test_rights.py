@@ -11,7 +11,7 @@ from storage.machines.inbox import Inbox
 from storage.machines.payers import Buyer
 from storage.offers import rights
 from storage.office.selectors import Selector
-from storage.tables import offer_spending, offer_uses, payer_tags, tag_runs
+from storage.tables import offer_spending, offer_uses, offers, payer_tags, tag_runs
 from tests.storage.notifications import received
 from tests.storage.offers.giving import CONTENT, HOUR_MS, NOW_MS, catalogue, give, machines, may_use
 from tests.storage.owner import START_MS
@@ -81,7 +81,7 @@ async def test_who_has_the_tag_when_they_pay_may_use_it(db: Database) -> None:
                 {**has, "payer_id": "eve", "run_id": 2, "until_d": None, "until_run": None},
             ],
         )
-        connection.execute(update(rights.offers).values(tag="FAN"))
+        connection.execute(update(offers).values(tag="FAN"))
 
     await db.write(work)
     found = {one: len(await may_use(db, one)) for one in ("ann", "bob", "eve", "zoe")}

@@ -9,35 +9,13 @@ from sqlalchemy import select
 from gateway.fleet.v1 import session_service_pb2, trade_service_pb2
 from gateway.office.v1 import offer_pb2 as told
 from gateway.office.v1 import offer_service_pb2 as wire
-from gateway.office.v1 import offer_service_pb2_grpc, selector_pb2
-from gateway.v1 import machine_pb2, money_pb2
+from gateway.v1 import machine_pb2
 from storage.office.audit_data import AuditData
 from storage.tables import offer_uses
+from tests.gateway.office.giving import content, hkd, offers_of
 from tests.support.fleet_calls import registered
 from tests.support.site import Site, found
 from tests.support.site_machine import a_machine, heard
-
-
-def offers_of(site: Site) -> Any:
-    """The service."""
-    return offer_service_pb2_grpc.OfferServiceStub(site.channel)
-
-
-def hkd(minor: int) -> money_pb2.Money:
-    return money_pb2.Money(currency="HKD", minor=minor)
-
-
-def content(site: Site, **more: Any) -> told.OfferContent:
-    """Fifty off, for everybody whom Alipay names."""
-    made = told.OfferContent(
-        name="Tea time",
-        selector=selector_pb2.Selector(all=True),
-        discount=hkd(50),
-        budget=hkd(60),
-        **more,
-    )
-    made.ends_at.FromMilliseconds(site.clock.now_ms() + 86_400_000)
-    return made
 
 
 async def test_a_known_payer_pays_less_until_the_budget_is_used(site: Site) -> None:

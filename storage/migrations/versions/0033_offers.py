@@ -25,8 +25,9 @@ VIEWS = {
 BEFORE = {"bi_vends": _VENDS.format(more=""), "bi_sales_days": _DAYS.format(more="")}
 OFFERS = (
     "SELECT offers.offer, name, tag, product, category, currency, discount_minor, basis_points, "
-    "begins_at_ms, ends_at_ms, ended_at_ms, budget_minor, uses_per_payer, holdout_percent, "
-    "spent_minor, uses FROM offers JOIN offer_spending ON offer_spending.offer = offers.offer"
+    "begins_at_ms, ends_at_ms, ended_at_ms, budget_minor, uses_per_payer AS uses_each, "
+    "holdout_percent, spent_minor, uses FROM offers "
+    "JOIN offer_spending ON offer_spending.offer = offers.offer"
 )
 
 

@@ -146,8 +146,8 @@ class StoreError(Exception):
     """The store did not do it, or its answer was lost: the outcome is unknown. Reload before
     deciding again.
 
-    StaleOwner, ClaimRefused and Conflict below are definite; any other StoreError means "try
-    again".
+    StaleOwner, ClaimRefused, Conflict and OffersSpent below are definite; any other StoreError
+    means "try again".
     """
 
 
@@ -176,6 +176,26 @@ class Conflict(StoreError):
         super().__init__(f"{machine_id}: {detail}")
         self.machine_id = machine_id
         self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedUse:
+    """An offer that a machine used and that is used up, or over; ``why`` in a word."""
+
+    machine_id: MachineId
+    offer: str
+    why: str
+
+
+class OffersSpent(StoreError):
+    """Uses of offers cannot be counted. Nothing of the batch was saved: decide again without them.
+    ``refused`` names all of the batch.
+    """
+
+    def __init__(self, refused: Sequence[RefusedUse]) -> None:
+        said = ", ".join(f"{one.machine_id} {one.offer} ({one.why})" for one in refused)
+        super().__init__(f"offers are used up or over: {said}")
+        self.refused = tuple(refused)
 
 
 class MachineStore(Protocol):

@@ -71,7 +71,10 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
     "BeginSession": ("session_id", "funds_minor", "expires_in_ms"),
     "UpdateFunds": ("session_id", "funds_minor", "expires_in_ms"),
     "ShowQr": ("request_id", "qr_payload", "amount_minor", "expires_in_ms"),
-    "ApproveVend": ("vend_id", "request_id", "column", "amount_minor", "valid_for_ms"),
+    "ApproveVend": (
+        *("vend_id", "request_id", "column"),
+        *("amount_minor", "valid_for_ms", "discount_minor"),
+    ),
     "DenyVend": ("request_id", "reason", "funds_minor"),
     "EndSession": ("session_id", "reason", "refund_minor"),
     "RejectFrame": ("code", "seq", "expected_seq", "detail"),

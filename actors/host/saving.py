@@ -19,7 +19,17 @@ from actors.host.timers import Timers
 from actors.link import CloseReason
 from actors.machine.events import Resumed, TimePassed
 from actors.machine.ids import MachineId
-from actors.ports import Change, Conflict, MachineStore, Ownership, StaleOwner, StoreError
+from actors.machine.offer import OfferRefused
+from actors.ports import (
+    Change,
+    Conflict,
+    MachineStore,
+    OffersSpent,
+    Ownership,
+    RefusedUse,
+    StaleOwner,
+    StoreError,
+)
 
 log = structlog.get_logger()
 
@@ -75,6 +85,10 @@ class Saving:
         except Conflict as error:
             self.undo(batch, in_doubt=False)
             self._isolate(batch, [error.machine_id], error, failures_max=1)
+        except OffersSpent as error:
+            self.undo(batch, in_doubt=False)
+            self._without_offers(batch, error.refused)
+            return False  # nothing failed: there is no more to give
         except StoreError as error:
             self.undo(batch, in_doubt=True)
             self._store_failed(error)
@@ -130,6 +144,15 @@ class Saving:
                 # A machine without a letter is not loaded, and its deadlines would never come.
                 again.append(Letter(event=TimePassed()))
             self.mailboxes.put_back(runner, again)
+
+    def _without_offers(self, batch: Batch, refused: Sequence[RefusedUse]) -> None:
+        """Tell the machines, before they decide again, which offers are no more."""
+        runners = {runner.machine_id: runner for runner, _ in batch}
+        for one in refused:
+            runner = runners[one.machine_id]
+            if not runner.halted:
+                told = OfferRefused(offer=one.offer, why=one.why)
+                self.mailboxes.put_back(runner, [Letter(event=told)])
 
     def _isolate(
         self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int

@@ -19,6 +19,7 @@ from actors.machine import (
     goodwill,
     hearing,
     incidents,
+    offering,
     ordering,
     paying,
     refunding,
@@ -32,6 +33,7 @@ from actors.machine.decision import Decision
 from actors.machine.draft import Draft
 from actors.machine.goods import GoodsKind
 from actors.machine.incident import FaultReported, FaultsCounted, IncidentClosed
+from actors.machine.offer import OfferRefused
 from actors.machine.policy import Policy
 from actors.machine.state import EndReason, MachineState, VendStatus
 
@@ -99,11 +101,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
         case events.FrameReceived():
             if connecting.accept(draft, event):
                 _apply_frame(draft, event.seq, event.fact)
-        case events.TopUpPaid():
-            if paying.take(draft, event):
-                vending.paid(draft)
-        case events.TradeFinished():
-            paying.over_at_alipay(draft, event)
+        case events.TopUpPaid() | events.TradeFinished() | OfferRefused():
+            _apply_of_payer(draft, event)
         case events.RefundSucceeded():
             refunding.succeeded(draft, event)
         case (
@@ -142,6 +141,19 @@ def _apply(draft: Draft, event: events.Event) -> None:
             pass
         case _:
             assert_never(event)
+
+
+def _apply_of_payer(
+    draft: Draft, event: events.TopUpPaid | events.TradeFinished | OfferRefused
+) -> None:
+    match event:
+        case events.TopUpPaid():
+            if paying.take(draft, event):
+                vending.paid(draft)
+        case events.TradeFinished():
+            paying.over_at_alipay(draft, event)
+        case OfferRefused():
+            offering.refused(draft, event)
 
 
 def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:

@@ -9,6 +9,7 @@ from actors.machine.effects import Effect
 from actors.machine.goods import GoodsMove
 from actors.machine.incident import Incident
 from actors.machine.ledger import Transfer
+from actors.machine.offer import OfferUse
 from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend
 
 Record = Session | Vend | Trade | Refund | Alarm | Incident | Command
@@ -32,3 +33,4 @@ class Decision(Struct, frozen=True, kw_only=True):
     goods: tuple[GoodsMove, ...] = ()
     records: tuple[Record, ...] = ()
     notes: tuple[str, ...] = ()
+    uses: tuple[OfferUse, ...] = ()

@@ -18,7 +18,7 @@ from actors.machine.policy import Policy
 from actors.machine.state import MachineState, phase
 
 HIDDEN = frozenset(
-    {"payer_id", "remarks", "token", "returned_token", "resume_token", "keeps_token"}
+    {"payer_id", "offers", "remarks", "token", "returned_token", "resume_token", "keeps_token"}
 )
 """Fields that are told to nobody, or to nobody but the machine."""
 

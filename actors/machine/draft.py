@@ -15,6 +15,7 @@ from actors.machine.goods import GoodsMove
 from actors.machine.ids import RefundId, TradeId
 from actors.machine.incident import Incident
 from actors.machine.ledger import Transfer
+from actors.machine.offer import OfferUse
 from actors.machine.policy import Policy
 from actors.machine.state import (
     CLOSED_TRADES_KEPT,
@@ -47,6 +48,7 @@ class Draft:
         "policy",
         "state",
         "transfers",
+        "uses",
     )
 
     def __init__(self, state: MachineState, now_ms: int, policy: Policy) -> None:
@@ -57,6 +59,7 @@ class Draft:
         self.effects: list[Effect] = []
         self.transfers: list[Transfer] = []
         self.goods: list[GoodsMove] = []
+        self.uses: list[OfferUse] = []
         self.notes: list[str] = []
         self._records: dict[tuple[type, str], Record] = {}
 
@@ -78,6 +81,10 @@ class Draft:
     def carry(self, *moves: GoodsMove) -> None:
         """Enter moves of goods; only ``stock`` does, which changes the columns with them."""
         self.goods.extend(moves)
+
+    def use(self, use: OfferUse) -> None:
+        """Let a use of an offer be counted; only ``offering`` does, as the vends say."""
+        self.uses.append(use)
 
     def note(self, text: str) -> None:
         """Write down what was left undone, and why."""
@@ -191,6 +198,7 @@ class Draft:
             or self.transfers
             or self.goods
             or self.notes
+            or self.uses
             or self._records
         )
         if changed:
@@ -203,6 +211,7 @@ class Draft:
             goods=tuple(self.goods),
             records=tuple(one for one in self._records.values() if not self._is_known(one)),
             notes=tuple(self.notes),
+            uses=tuple(self.uses),
         )
 
     def _is_known(self, record: Record) -> bool:

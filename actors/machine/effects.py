@@ -101,13 +101,16 @@ class ShowQr(Struct, frozen=True, kw_only=True):
 
 
 class ApproveVend(Struct, frozen=True, kw_only=True):
-    """Let the machine dispense."""
+    """Let the machine dispense. ``amount_minor`` is what is paid, ``discount_minor`` what an offer
+    took off the price that was shown; None: there was none.
+    """
 
     vend_id: VendId
     request_id: RequestId
     column: str
     amount_minor: int
     valid_for_ms: int
+    discount_minor: int | None = None
 
 
 class DenyVend(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from actors.machine.ids import (
     VendId,
 )
 from actors.machine.incident import FaultReported, FaultsCounted, IncidentClosed
+from actors.machine.offer import Offered, OfferRefused
 from actors.machine.state import Column, Configuration, DenyReason, FailureCause, Trade
 
 
@@ -209,6 +210,7 @@ class TopUpPaid(Struct, frozen=True, kw_only=True):
     paid_at_ms: int | None
     payer_id: str = ""
     clock_ahead_ms: int | None = None
+    offers: tuple[Offered, ...] = ()
 
     @property
     def paid_at_ours_ms(self) -> int | None:
@@ -491,6 +493,7 @@ Event = (
     | GoodsCounted
     | CommandOrdered
     | CommandCancelled
+    | OfferRefused
     | TimePassed
     | Resumed
 )

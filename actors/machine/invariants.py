@@ -25,6 +25,7 @@ from actors.machine.goods import is_sound as is_carried
 from actors.machine.ids import TradeId
 from actors.machine.ledger import Account, TransferKind, is_sound
 from actors.machine.locking import locked
+from actors.machine.offering import contradiction as contradicted_offer
 from actors.machine.state import (
     Column,
     MachineState,
@@ -98,6 +99,8 @@ def check_decision(before: MachineState, decision: Decision) -> None:
     _check_refunds_moved(before, decision)
     _check_goods_moved(before, decision)
     _check_tests_moved(decision)
+    if broken := contradicted_offer(before, decision):
+        raise InvariantBroken(broken)
 
 
 def _check_prices_stayed(before: MachineState, state: MachineState) -> None:

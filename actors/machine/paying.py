@@ -6,7 +6,7 @@ Nobody keeps the machine for ever: what is left goes back some time after the la
 whatever is chosen meanwhile, and a next customer who pays for what it does not cover may come in.
 """
 
-from actors.machine import ledger, refunding, stock
+from actors.machine import ledger, offering, refunding, stock
 from actors.machine.draft import Draft
 from actors.machine.effects import BeginSession, EndSession, UpdateFunds
 from actors.machine.events import TopUpPaid, TradeFinished
@@ -110,7 +110,7 @@ def take(draft: Draft, event: TopUpPaid) -> bool:
     if unwanted is not None:
         refunding.make(draft, trade, trade.funds_minor, unwanted)
         return False
-    _feed(draft, trade)
+    _feed(draft, trade, event)
     return True
 
 
@@ -218,7 +218,7 @@ def is_next_customer(draft: Draft, event: TopUpPaid) -> bool:
     )
 
 
-def _feed(draft: Draft, trade: Trade) -> None:
+def _feed(draft: Draft, trade: Trade, event: TopUpPaid) -> None:
     if draft.state.session is None:
         open_session(draft, Mode.AUTHORIZATION_FIRST, trade.trade_id)
     session = draft.session
@@ -230,6 +230,7 @@ def _feed(draft: Draft, trade: Trade) -> None:
             last_operation_at_ms=draft.now_ms,
             money_at_ms=draft.now_ms,
             uncovered_minor=0,
+            offers=offering.brought(session, trade.payer_id, event.offers),
         )
     )
     draft.put_trade(replace(trade, session_id=session.session_id))

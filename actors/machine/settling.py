@@ -4,7 +4,7 @@ The machine's result, its journal after a power cut, a deadline or a person lead
 session does after its vend is decided here too.
 """
 
-from actors.machine import alarms, incidents, ledger, paying, refunding, stock
+from actors.machine import alarms, incidents, ledger, offering, paying, refunding, stock
 from actors.machine.draft import Draft
 from actors.machine.evidence import contradiction
 from actors.machine.goods import GoodsKind
@@ -100,6 +100,7 @@ def failed(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None
             )
         )
     draft.move(*ledger.give_back(vend.vend_id, vend.reserved))
+    offering.not_delivered(draft, vend)
     if cause is FailureCause.EMPTY:
         stock.found_empty(draft, vend.column, vend.product)
     stock.failed(draft, vend.column, cause)

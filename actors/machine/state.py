@@ -29,6 +29,7 @@ from actors.machine.ids import (
     VendId,
 )
 from actors.machine.incident import Incident
+from actors.machine.offer import Offered
 from actors.machine.policy import PolicyOverrides
 
 
@@ -275,7 +276,7 @@ class Reservation(Struct, frozen=True, kw_only=True, array_like=True):
 
 class Vend(Struct, frozen=True, kw_only=True, array_like=True):
     """One selection. ``deadline_at_ms`` is the payment's while AWAITING_PAYMENT, the result's while
-    APPROVED, the doubt's then.
+    APPROVED, the doubt's then. ``price_minor`` is what is paid, ``offer`` took ``discount_minor``.
     """
 
     vend_id: VendId
@@ -301,6 +302,8 @@ class Vend(Struct, frozen=True, kw_only=True, array_like=True):
     """A stranger's stream took over: that it was delivered is then no machine's word alone."""
     begun: bool = False
     """Its machine's journal told of its motor, not of its end: it cannot be cancelled any more."""
+    discount_minor: int = 0
+    offer: str = ""
 
 
 class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -330,6 +333,7 @@ class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
     uncovered_at_ms: int = 0
     ended_at_ms: int | None = None
     end_reason: EndReason | None = None
+    offers: tuple[Offered, ...] = ()
 
 
 class Trade(Struct, frozen=True, kw_only=True, array_like=True):

@@ -6,7 +6,7 @@ until the machine's journal tells what happened, or the policy's deadline comes.
 dispensed again for the same payment.
 """
 
-from actors.machine import events, ledger, locking, paying, settling, stock
+from actors.machine import events, ledger, locking, offering, paying, settling, stock
 from actors.machine.code import CodeStatus
 from actors.machine.command import under_test
 from actors.machine.commands import planogram, sells
@@ -56,7 +56,7 @@ def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
         _deny_new(draft, fact, column, reason or DenyReason.UNKNOWN_COLUMN)
         return
     if draft.state.session is not None:
-        vend = _new_vend(draft, fact, column)
+        vend = offering.applied(draft, _new_vend(draft, fact, column))
         draft.put_session(
             replace(draft.session, last_operation_at_ms=draft.now_ms, uncovered_minor=0)
         )
@@ -90,7 +90,8 @@ def _why_not(draft: Draft, fact: events.VendRequested, column: Column | None) ->
     if stock.available(state, column) <= 0:
         return DenyReason.SOLD_OUT
     if session is not None:
-        return None if paying.funds(state) >= column.price_minor else DenyReason.FUNDS
+        price_minor = offering.price_minor(state, column, draft.now_ms)
+        return None if paying.funds(state) >= price_minor else DenyReason.FUNDS
     if state.configuration.mode is Mode.AUTHORIZATION_FIRST:
         return DenyReason.FUNDS
     return None if state.code.status is CodeStatus.ACTIVE else DenyReason.PROVIDER_DOWN
@@ -248,6 +249,7 @@ def tell_open_vend(draft: Draft) -> None:
             column=vend.column,
             amount_minor=vend.price_minor,
             valid_for_ms=draft.policy.approval_valid_ms,
+            discount_minor=vend.discount_minor or None,
         )
     )
 

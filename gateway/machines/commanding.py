@@ -79,6 +79,7 @@ def _response(
             )
             approved.amount_minor = command.amount_minor
             approved.valid_for_ms = _span(command.valid_for_ms)
+            approved.discount_minor = command.discount_minor or 0
             return ConnectResponse(vend_approved=approved)
         case effects.DenyVend():
             reason = wire.VendDeniedReason.Value(f"VEND_DENIED_REASON_{command.reason}")

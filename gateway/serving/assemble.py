@@ -27,7 +27,7 @@ from gateway.fleet.services import STATUSES
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService, new_token
 from gateway.office import services
-from gateway.office.services import OfficeParts
+from gateway.office.parts import OfficeParts
 from gateway.process.certificates import days_left
 from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
@@ -86,6 +86,7 @@ from storage.insight.suppression import Gate
 from storage.machines.inbox import Inbox
 from storage.machines.payers import SWEPT_MAX, Payers
 from storage.machines.store import SqlMachineStore
+from storage.offers import rights
 from storage.office.assets import Assets
 from storage.office.certificates import Certificates
 from storage.office.enrolment_tokens import EnrolmentTokens
@@ -218,7 +219,7 @@ def assemble(
     )
     ingress = NotifyIngress(
         registry=registry,
-        inbox=Inbox(database),
+        inbox=Inbox(database, rights.usable),
         wake=wake or links.notify,
         config=made.alipay,
         keys=made.keys,

@@ -1445,6 +1445,7 @@ class VendApproved(_message.Message):
     COLUMN_FIELD_NUMBER: _builtins.int
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     VALID_FOR_MS_FIELD_NUMBER: _builtins.int
+    DISCOUNT_MINOR_FIELD_NUMBER: _builtins.int
     vend_id: _builtins.str
     """Names the vend for ever. A second approval of a known vend_id must not turn the motor again; if its request_id is another one
     than before, the answer is VendFailure(NOT_WAITING), never the old result. At most 64 bytes.
@@ -1459,6 +1460,8 @@ class VendApproved(_message.Message):
     """Void if the motor was not started within this time of receipt, by the machine's own monotonic clock: answer
     VendFailure(NOT_WAITING).
     """
+    discount_minor: _builtins.int
+    """What an offer took off the price of the request, in minor units; 0: nothing. amount_minor is what is left of it to pay."""
     def __init__(
         self,
         *,
@@ -1467,10 +1470,11 @@ class VendApproved(_message.Message):
         column: _builtins.str = ...,
         amount_minor: _builtins.int = ...,
         valid_for_ms: _builtins.int = ...,
+        discount_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "column", b"column", "request_id", b"request_id", "valid_for_ms", b"valid_for_ms", "vend_id", b"vend_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "column", b"column", "discount_minor", b"discount_minor", "request_id", b"request_id", "valid_for_ms", b"valid_for_ms", "vend_id", b"vend_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,7 +7,18 @@ from itertools import islice
 
 from sqlalchemy import Connection, func, select
 
-from storage.auditing import goods, inbox, journal, ledger, privacy, sealing, states, trades, vends
+from storage.auditing import (
+    goods,
+    inbox,
+    journal,
+    ledger,
+    offers,
+    privacy,
+    sealing,
+    states,
+    trades,
+    vends,
+)
 from storage.auditing.ages import warnings
 from storage.auditing.excerpt import Excerpt
 from storage.auditing.findings import FINDINGS_MAX, Audit, Check, Finding, Look, Seal, Unsealed
@@ -44,6 +55,7 @@ CHECKS: tuple[Look, ...] = (
     goods.test_vends_took_what_they_dropped,
     goods.goods_are_where_they_went,
     goods.stock_is_what_is_in_the_column,
+    offers.offers_are_used_by_their_vends,
     states.states_hold,
     states.what_is_open_is_in_the_state,
     states.nothing_was_taken_out,
@@ -78,9 +90,9 @@ ON_THE_DATABASE = frozenset(
 """These cost what there are machines and open things, not what has happened: they look at the
 database itself even where the others look at an excerpt.
 """
-ON_ALL_OF_IT = frozenset({goods.goods_are_where_they_went})
-"""These add up the moves of all places since the first one, in the database itself: an audit of
-what is behind the seals leaves them out.
+ON_ALL_OF_IT = frozenset({goods.goods_are_where_they_went, offers.offers_are_used_by_their_vends})
+"""These add up the moves of all places, and all uses of offers, since the first one, in the
+database itself: an audit of what is behind the seals leaves them out.
 """
 
 

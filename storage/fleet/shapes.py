@@ -125,7 +125,12 @@ def session_view(row: Row[Any]) -> SessionView:
 
 def vend_view(row: Row[Any]) -> VendView:
     """Return one row of ``vends``."""
-    return view_of(row, VendView, position=positions.position(row.requested_at_ms, row.vend_id))
+    return view_of(
+        row,
+        VendView,
+        position=positions.position(row.requested_at_ms, row.vend_id),
+        list_price_minor=row.price_minor + row.discount_minor,
+    )
 
 
 def trade_view(row: Row[Any]) -> TradeView:

@@ -103,7 +103,9 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendView:
-    """One selection and its outcome."""
+    """One selection and its outcome. ``price_minor`` is what is paid: the machine shows
+    ``list_price_minor``, of which ``offer`` took ``discount_minor``.
+    """
 
     position: str
     vend_id: str
@@ -118,6 +120,9 @@ class VendView:
     reason: str
     requested_at_ms: int
     ended_at_ms: int | None
+    list_price_minor: int
+    discount_minor: int
+    offer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoldVend:
-    """What is known of a vend that a transfer names."""
+    """What is known of a vend that a transfer names. ``price_minor``: what the machine showed."""
 
     column: str
     product: str

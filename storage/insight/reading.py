@@ -129,9 +129,10 @@ _MOVED = _here(
     )
 ).order_by(journal.c.id, transfers.c.line)
 _ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
-_VENDS = select(*vends.c["vend_id", "column", "product", "price_minor"]).where(
-    vends.c.vend_id.in_(_ASKED)
-)
+_VENDS = select(
+    *vends.c["vend_id", "column", "product"],
+    (vends.c.price_minor + vends.c.discount_minor).label("price_minor"),
+).where(vends.c.vend_id.in_(_ASKED))
 _TRADES = select(*trades.c["trade_id", "payer_id", "session_id"]).where(
     trades.c.trade_id.in_(_ASKED)
 )

@@ -8,7 +8,7 @@ Who paid is known by a random number (``storage.machines.payers``), which the ev
 import dataclasses
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from actors.machine.events import Event, TopUpPaid
 from actors.machine.ids import Currency, MachineId, RefundId, TradeId
+from actors.machine.offer import Offered
 from actors.machine.state import RefundStatus
 from actors.machine.values import replace
 from actors.placement import partition_of
@@ -124,11 +125,21 @@ class AskedBack:
     status: RefundStatus
 
 
-class Inbox:
-    """The inbox of all machines."""
+Rights = Callable[[Connection, MachineId, str, Currency, int], tuple[Offered, ...]]
+"""Looks up which offers a payer may use at a machine, in a currency and at a moment."""
 
-    def __init__(self, db: Database) -> None:
+
+def no_rights(*_: object) -> tuple[Offered, ...]:
+    """Return that nobody may use any offer."""
+    return ()
+
+
+class Inbox:
+    """The inbox of all machines. ``rights``: the offers of payers whom Alipay names."""
+
+    def __init__(self, db: Database, rights: Rights = no_rights) -> None:
         self._db = db
+        self._rights = rights
 
     async def put(self, received: Received) -> Stored:
         """Save a notification; raises StoreError when nobody knows whether it is saved: do not
@@ -137,7 +148,7 @@ class Inbox:
         if received.event is None:
             received = _without_nul(received)
         return await self._db.write(
-            lambda connection: _put(connection, received, self._db.partition_count)
+            lambda connection: _put(connection, received, self._db.partition_count, self._rights)
         )
 
     async def knows_payment(self, trade_id: str) -> bool:
@@ -189,7 +200,9 @@ def _without_nul(received: Received) -> Received:
     return dataclasses.replace(received, cause=cause, trade_id=trade_id)
 
 
-def _put(connection: Connection, received: Received, partition_count: int) -> Stored:
+def _put(
+    connection: Connection, received: Received, partition_count: int, rights: Rights
+) -> Stored:
     partition = partition_of(received.machine_id, partition_count)
     for _ in range(TRIES):
         # Looked for before it is inserted: the archive may be taking the first telling away just
@@ -197,7 +210,7 @@ def _put(connection: Connection, received: Received, partition_count: int) -> St
         before = _told_before(connection, received)
         if before is not None:
             break
-        new = _with_payer(connection, received)
+        new = _with_payer(connection, received, rights)
         if (inbox_id := _insert(connection, new, new.cause, partition)) is not None:
             return Stored(inbox_id=inbox_id, verdict="NEW", event=new.event)
     else:
@@ -261,14 +274,16 @@ def _insert(
     return inbox_id
 
 
-def _with_payer(connection: Connection, received: Received) -> Received:
+def _with_payer(connection: Connection, received: Received, rights: Rights) -> Received:
     buyer, now_ms = received.buyer, received.received_at_ms
     if buyer is None or not isinstance(received.event, TopUpPaid):
         return received
     payer_id = known_payer_id(connection, buyer, now_ms=now_ms)
     if payer_id is None:
         payer_id = put_in(connection, buyer, now_ms=now_ms)
-    return dataclasses.replace(received, event=replace(received.event, payer_id=payer_id))
+    offers = rights(connection, received.machine_id, payer_id, received.event.currency, now_ms)
+    event = replace(received.event, payer_id=payer_id, offers=offers)
+    return dataclasses.replace(received, event=event)
 
 
 def _was_told(connection: Connection, cause: str) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from actors.ports import StoreError
 from storage.database import dialects
 from storage.database.engine import Database
-from storage.tables import payer_tags, payers, sale_facts
+from storage.tables import offer_uses, payer_tags, payers, sale_facts
 
 DAY_MS = 86_400_000
 """``last_seen_ms`` is written no more often, so that a payment costs no further row."""
@@ -107,8 +107,8 @@ def forget(connection: Connection, payer_id: str) -> bool:
 
 
 def _forget_what_is_told(connection: Connection, payer_ids: Sequence[str]) -> None:
-    """Let facts of sales be nobody's, and take tags away. The mappings must be gone by now: who
-    makes facts and tags looks whether they are there (``storage.insight``).
+    """Let facts of sales and uses of offers be nobody's, and take tags away. The mappings must be
+    gone by now: who makes facts and tags looks whether they are there (``storage.insight``).
     """
     connection.execute(
         update(sale_facts)
@@ -117,6 +117,9 @@ def _forget_what_is_told(connection: Connection, payer_ids: Sequence[str]) -> No
         .values(payer_id="")
     )
     connection.execute(delete(payer_tags).where(payer_tags.c.payer_id.in_(payer_ids)))
+    connection.execute(
+        update(offer_uses).where(offer_uses.c.payer_id.in_(payer_ids)).values(payer_id="")
+    )
 
 
 class Payers:

@@ -21,6 +21,7 @@ from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Ve
 from actors.ports import Change
 from storage import codec
 from storage.books import chain
+from storage.machines.offer_uses import UseToCount
 from storage.machines.statements import Row
 from storage.tables.transfers import kept
 
@@ -59,6 +60,7 @@ class BatchRows:
     incidents: dict[str, Row] = field(default_factory=dict)
     commands: dict[str, Row] = field(default_factory=dict)
     taken: list[Row] = field(default_factory=list)
+    uses: list[UseToCount] = field(default_factory=list)
     recovered: list[MachineId] = field(default_factory=list)
 
     def balances(self) -> list[Row]:
@@ -156,6 +158,8 @@ def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
         rows.goods += [_goods_row(change, move) for move in decision.goods]
     for record in decision.records:
         _add_record(rows, record, change.machine_id, state.currency)
+    for use in decision.uses:
+        rows.uses.append(UseToCount(machine_id=change.machine_id, at_ms=change.now_ms, use=use))
 
 
 def _transfers(change: Change) -> list[Row]:
@@ -282,6 +286,8 @@ def vend_row(vend: Vend, machine_id: MachineId, currency: str) -> Row:
         vend.requested_at_ms,
         vend.ended_at_ms,
         _plain(vend.evidence),
+        vend.discount_minor,
+        vend.offer,
     )
 
 

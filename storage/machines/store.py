@@ -43,7 +43,7 @@ from actors.ports import (
 from storage import codec
 from storage.database.engine import Database
 from storage.database.reader import describe
-from storage.machines import halts, holding
+from storage.machines import halts, holding, offer_uses
 from storage.machines.loading import Loader, machine_rows, read_rows
 from storage.machines.rows import BatchRows, Owned, batch_rows, chained
 from storage.machines.statements import commit_statements
@@ -214,7 +214,8 @@ class SqlMachineStore(MachineStore):
         """Save all of it, or nothing, in one transaction that proves the ownership. Several changes
         of one machine come in order.
 
-        Raises StaleOwner or Conflict if it was not saved, any other StoreError if nobody knows.
+        Raises StaleOwner, Conflict or OffersSpent if it was not saved, any other StoreError if
+        nobody knows.
         """
         if not changes:
             return
@@ -325,6 +326,7 @@ class SqlMachineStore(MachineStore):
         )
         others = (rows.transfers, rows.balances(), rows.goods, states, rows.taken)
         try:
+            offer_uses.count(connection, rows.uses)
             halts.over(connection, rows.recovered)
             self._statements.save(
                 connection, [*(list(some.values()) for some in records), *others, journal]

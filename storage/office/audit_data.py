@@ -190,6 +190,13 @@ def figures(connection: Connection, machine_id: str, within: Within = EVER) -> F
         columns[row.column] = ColumnFigures(
             paid=there.paid if row.free else tally, free=tally if row.free else there.free
         )
+    discounts = Tally()
+    for row in connection.execute(_discounted(machine_id, within)):
+        discounts += Tally(row.number, int(row.minor))
+        there = columns[row.column]
+        columns[row.column] = ColumnFigures(
+            paid=there.paid + Tally(0, int(row.minor)), free=there.free
+        )
     for row in connection.execute(_moved(machine_id, within)):
         name = row.from_place.removeprefix(column_place(MachineId(machine_id), ""))
         there = columns.get(name, ColumnFigures())
@@ -220,6 +227,7 @@ def figures(connection: Connection, machine_id: str, within: Within = EVER) -> F
             ),
         ),
         events=events,
+        discounts=discounts,
     )
 
 
@@ -244,6 +252,26 @@ def _sold(machine_id: str, within: Within) -> Select[Any]:
             *within.holds(c.ended_at_ms),
         )
         .group_by(c.column, free)
+    )
+
+
+def _discounted(machine_id: str, within: Within) -> Select[Any]:
+    """Return the query for what offers took off: a machine counts the price that it shows."""
+    c = vends.c
+    return (
+        select(
+            c.column,
+            func.count().label("number"),
+            cast(func.sum(c.discount_minor), BigInteger).label("minor"),
+        )
+        .where(
+            c.machine_id == machine_id,
+            in_status(vends, [VendStatus.SUCCEEDED.value]),
+            c.reason != WRITTEN_OFF,
+            c.discount_minor > 0,
+            *within.holds(c.ended_at_ms),
+        )
+        .group_by(c.column)
     )
 
 
@@ -336,7 +364,7 @@ def _prove(connection: Connection, machine_id: str, total: Figures) -> None:
     given_back, sold = accounts.get(Account.SALES, (0, 0))
     topped_up, _ = accounts.get(Account.RECEIVABLE, (0, 0))
     for what, rows, ledger in (
-        ("sales", total.paid.minor + total.free.minor, sold),
+        ("sales", total.paid.minor + total.free.minor - total.discounts.minor, sold),
         ("what was given back of sales", total.given_back.minor, given_back),
         ("payments", total.topped_up.minor, topped_up),
     ):

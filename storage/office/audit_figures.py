@@ -71,15 +71,17 @@ NO_COLUMN = ColumnFigures()
 class Figures:
     """What was sold of one machine: ``columns`` by their names, ``topped_up`` are payments,
     ``given_back`` what an administrator gave back of sold goods, ``events`` failed vends by their
-    code.
+    code. ``paid`` counts the prices that were shown; ``discounts`` is what offers took off them.
 
-    ``paid + free - given_back`` is the balance of SALES, ``topped_up`` what RECEIVABLE was debited.
+    ``paid + free - discounts - given_back`` is the balance of SALES, ``topped_up`` what RECEIVABLE
+    was debited.
     """
 
     columns: dict[str, ColumnFigures] = field(default_factory=dict)
     topped_up: Tally = NOTHING
     given_back: Tally = NOTHING
     events: dict[str, int] = field(default_factory=dict)
+    discounts: Tally = NOTHING
 
     @property
     def paid(self) -> Tally:
@@ -111,6 +113,7 @@ class Figures:
             topped_up=self.topped_up - other.topped_up,
             given_back=self.given_back - other.given_back,
             events=events,
+            discounts=self.discounts - other.discounts,
         )
 
 

@@ -55,6 +55,7 @@ from storage.tables.machines import (
     planogram_columns,
 )
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
+from storage.tables.offers import offer_spending, offer_uses, offers
 from storage.tables.office import price_lists, prices, product_names, products
 from storage.tables.payers import payers
 from storage.tables.places import (
@@ -152,6 +153,9 @@ __all__ = [
     "manifests",
     "metadata",
     "notify_tokens",
+    "offer_spending",
+    "offer_uses",
+    "offers",
     "partitions",
     "payer_tags",
     "payers",

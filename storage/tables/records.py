@@ -89,6 +89,9 @@ vends = Table(
     Column("requested_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),
     Column("evidence", Text, nullable=False),
+    # ``price_minor`` is what is paid; the price that was shown is this much more, by the offer.
+    Column("discount_minor", BigInteger, nullable=False, server_default=text("0")),
+    Column("offer", String(40), nullable=False, server_default=text("''")),
     CheckConstraint("price_minor >= 0", name="price_positive"),
     Index(None, "requested_at_ms"),
     Index(None, "machine_id", "requested_at_ms"),

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from actors.link import FromMachine, ToHost
 from actors.machine.events import Disconnected
 from gateway.v1 import machine_service_pb2 as service_pb
-from tests.simulation import movers, recallers
+from tests.simulation import givers, movers, recallers
 from tests.simulation.books import Fold
 from tests.simulation.keys import minor
 
@@ -98,6 +98,8 @@ class Checker:
         """Look at what a COMMIT changed."""
         self.nobody_is_halted()
         self._look_at_claims()
+        if self._world.gives:
+            givers.nobody_gives_too_much(self._world)
         self.payment_waits()
         self.refused_is_refused_for_good()
         news = self.fold.ledger_news()

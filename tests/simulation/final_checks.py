@@ -23,6 +23,7 @@ from tests.simulation.backend import SALT
 from tests.simulation.checker import TOLERANCE_MS
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.followers import facts_are_the_ledger, what_is_ready_is_the_state
+from tests.simulation.givers import what_was_paid_was_moved
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
 from tests.simulation.orderers import (
@@ -505,6 +506,7 @@ TRUTHS = (
     privacy,
     who_was_erased_is_forgotten,
     charged_as_shown,
+    what_was_paid_was_moved,
     goods_are_moved_as_was_said,
     locks_are_known,
     statuses_are_what_machines_did,

@@ -18,6 +18,7 @@ from tests.simulation import (
     bugs_of_commands,
     bugs_of_goods,
     bugs_of_moves,
+    bugs_of_offers,
     bugs_of_planograms,
     bugs_of_recalls,
     bugs_of_refunds,
@@ -601,5 +602,17 @@ PLANTED = (
         bug=bugs_of_time.step_ends_waits,
         start=4,
         steer=steers.clocks_are_set,
+    ),
+    Planted(
+        name="budget-as-it-was",
+        sentence="A use is counted by what its payment found, whoever used the offer since.",
+        bug=bugs_of_offers.budget_is_what_was_read,
+        steer=steers.offers_are_given,
+    ),
+    Planted(
+        name="use-not-given-back",
+        sentence="A vend that was not delivered stays a use of its offer.",
+        bug=bugs_of_offers.use_is_not_given_back,
+        steer=steers.offers_are_given,
     ),
 )

@@ -79,9 +79,12 @@ def _is_open(world: "World", session_id: str) -> bool:
 
 
 def charged_as_shown(world: "World") -> None:
-    """B21: a vend costs what its machine showed when the customer chose, delivered or not."""
+    """B21: a vend costs what its machine showed when the customer chose, delivered or not, less
+    what an offer took off.
+    """
     rows = world.disk.rows(
-        "SELECT vend_id, request_id, price_minor FROM vends WHERE status <> 'DENIED'"
+        "SELECT vend_id, request_id, price_minor + discount_minor FROM vends "
+        "WHERE status <> 'DENIED'"
     )
     for vend_id, request_id, price_minor in rows:
         shown = world.shown.get(request_id, {price_minor})  # a second device shows us nothing

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.simulation import movers, recallers
+from tests.simulation.backend import HostSlot
 from tests.simulation.world import Outcome, World, live
 
 Steer = Callable[[World], None]
@@ -274,6 +275,13 @@ def partitions_move_and_machines_leave(world: World) -> None:
     world.leaves, world.machines_wanted = 0.9, 3
 
 
+def offers_are_given(world: World) -> None:
+    """Two hosts sell to a few regulars, who use up what is given; motors jam, and hosts die."""
+    world.gives, world.machines_wanted = True, 3
+    world.slots = [HostSlot(world, index, 2) for index in range(2)]
+    world.faults.jam = 0.3
+
+
 STEERS: dict[str, Steer] = {
     STEERLESS: as_it_comes,
     "review every doubt": review_every_doubt,
@@ -306,6 +314,7 @@ STEERS: dict[str, Steer] = {
     "partitions move in peace": partitions_move_in_peace,
     "partitions move and machines leave": partitions_move_and_machines_leave,
     "a backup is put back": a_backup_is_put_back,
+    "offers are given": offers_are_given,
 }
 
 

@@ -28,7 +28,7 @@ from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
 from storage.fleet.joining import NewMachine
 from storage.fleet.registry import Registry
-from tests.simulation import admins, chaos, movers, recallers, transitions
+from tests.simulation import admins, chaos, givers, movers, recallers, transitions
 from tests.simulation.backend import (
     NOTIFY_BASE,
     GatewayProcess,
@@ -142,6 +142,8 @@ class World:
         """How many are taken away at the end of their busy time."""
         self.lots: tuple[str, ...] = ()
         """Goods are loaded by these, and recalled; without, nobody tells lots apart."""
+        self.gives = False
+        """An operator gives offers, and the same few customers come again."""
         self.templates = False
         """Gateways carry out what people apply to many machines."""
         self.insistent = False
@@ -319,6 +321,8 @@ class World:
                 )
             )
             self.machines[machine_id] = machine
+        if self.gives:
+            await givers.give(self)
         if self.moving:
             await movers.begin(self)
         for slot in self.slots:
@@ -449,9 +453,7 @@ class World:
             await self._ready(machine, rng)
             self.visits += 1
             machine.misfortune()
-            customer = Customer(
-                self, machine, f"buyer{self.seed}.{machine.machine_id}.{self.visits}", rng
-            )
+            customer = Customer(self, machine, givers.name(self, machine.machine_id, rng), rng)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(150):
                     await customer.visit()

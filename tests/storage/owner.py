@@ -190,6 +190,10 @@ class Owner:
         stream_id = self.stream_of.get(machine_id, StreamId(f"g-{machine_id}"))
         return FrameReceived(stream_id=stream_id, seq=self._seq[machine_id], fact=fact)
 
+    def unsaid(self, machine_id: str) -> None:
+        """The last frame was not saved: its number is free."""
+        self._seq[machine_id] -= 1
+
     def purchase(self, machine_id: str, number: int) -> list[Event]:
         """Everything that happens when a customer pays 10.00, buys one for 5.00 and gets the rest
         back.

@@ -22,6 +22,7 @@ from actors.machine.events import (
 )
 from actors.machine.goods import GoodsAct
 from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId
+from actors.machine.offer import Offered
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import (
     Boot,
@@ -198,6 +199,7 @@ GoodsCounted: cause version column product counted believed visit='' actor='' re
 GoodsMoved: kind cause version column product quantity into place lot='' visit='' actor='' reason=''
     reverses=None happened_at_ms=None
 IncidentClosed: incident_id reason actor=''
+OfferRefused: offer why
 PlanogramAcknowledged: stream_id planogram_version
 ReaderDisabled: reason=''
 ReaderEnabled:
@@ -215,7 +217,7 @@ SessionCompleted: session_id
 StockCounted: column stock actor=''
 TimePassed:
 TopUpPaid: trade_id partner_trans_id amount_minor currency paid_at_ms payer_id=''
-    clock_ahead_ms=None
+    clock_ahead_ms=None offers=()
 TradeFinished: trade_id status
 VendCancelled: request_id
 VendFailed: vend_id cause evidence=''
@@ -313,7 +315,8 @@ KEPT_BY_PLACE: dict[type[msgspec.Struct], str] = {
     Reservation: "trade_id amount_minor",
     Vend: "vend_id session_id request_id column product price_minor status requested_at_ms "
     "deadline_at_ms reserved reason evidence heard_from_ms put_off_ms ended_at_ms taken_over "
-    "begun",
+    "begun discount_minor offer",
+    Offered: "offer ends_at_ms left discount_minor basis_points products",
     Trade: "trade_id partner_trans_id paid_minor funds_minor received_at_ms payer_id "
     "reserved_minor sold_minor refunded_minor written_off_minor refunds_made session_id "
     "closed_at_ms",

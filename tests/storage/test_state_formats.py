@@ -2,19 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import msgspec
 import pytest
 
 from actors.machine.ids import Currency, MachineId, TradeId
+from actors.machine.offer import Offered
 from actors.machine.state import Link, MachineState, Trade
 from actors.machine.values import replace
 from storage import codec, state_formats
 from storage.codec import CodecError
+from storage.state_formats import Fields
 from tests.support.shapes import shape
+from tests.support.story import Story
 
-RECORDED = (1, "bea932be2bebaf4c")
+RECORDED = (2, "b0a1bd66047eb2da")
 """The newest format, and a digest of what a state holds. A field that is added comes with the next
 format and stands in ``state_formats.ADDED``; write down both anew.
 """
@@ -76,20 +79,32 @@ def test_a_state_has_the_format_of_what_it_says(
             assert state == codec.decode_state(encoded.format, encoded.body, only_reads=True)
 
 
-def test_only_what_may_hold_something_new_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_may_hold_something_new_is_looked_at() -> None:
     """Each COMMIT asks for each of its states, which have hundreds of parts."""
-    seen: list[type] = []
-    parts = state_formats._parts
-
-    def counted(value: object, kinds: state_formats.Kinds) -> Iterator[object]:
-        seen.append(type(value))
-        return parts(value, kinds)
-
-    monkeypatch.setattr(state_formats, "_parts", counted)
     state = replace(STATE, trades=(TRADE, TRADE))
-    assert 1 == state_formats.needed(state, {2: ((Link, "online"),)})
-    assert [MachineState, Link] == seen
-    seen.clear()
-    assert 1 == state_formats.needed(state, {2: ((Trade, "refunds_made"),)})
-    assert Link not in seen
-    assert 2 == seen.count(Trade)
+    for kind, name in ((Link, "online"), (Trade, "refunds_made"), (MachineState, "failed_in_row")):
+        added: Mapping[int, Fields] = {2: ((kind, name),)}
+        looked_at = set(state_formats._plan(MachineState, tuple(added.items())))
+        assert looked_at == {MachineState, kind}
+        assert 1 == state_formats.needed(state, added)
+
+
+def test_a_state_with_an_offer_is_for_programs_that_know_offers() -> None:
+    """One without, and one whose last vend with an offer is forgotten, is for those of before."""
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    story.success()
+    assert 1 == codec.encode_state(story.state).format
+    offered = Offered(offer="tea", ends_at_ms=story.now_ms + 60_000, left=1, discount_minor=50)
+    story.pay(1_000, offers=(offered,))
+    assert 2 == codec.encode_state(story.state).format
+    story.select()
+    vend = story.state.session and replace(story.state.session, offers=())
+    assert 2 == codec.encode_state(replace(story.state, session=vend)).format
+    story.success()
+    story.complete()
+    story.refunds_done()
+    assert 2 == codec.encode_state(story.state).format
+    assert 1 == codec.encode_state(replace(story.state, settled_vends=())).format

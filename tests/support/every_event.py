@@ -25,6 +25,7 @@ from actors.machine.ids import (
     VendId,
 )
 from actors.machine.incident import FaultReported, FaultsCounted, IncidentClosed
+from actors.machine.offer import Offered, OfferRefused
 from actors.machine.policy import Policy
 from actors.machine.state import (
     Column,
@@ -38,6 +39,8 @@ from actors.machine.state import (
     VendStatus,
 )
 from tests.support.story import HKD, START_MS, Story
+
+TEA_TIME = Offered(offer="tea-time", ends_at_ms=START_MS + 90_000, left=1, basis_points=2_500)
 
 
 def inactive() -> Story:
@@ -59,6 +62,24 @@ def enabled() -> Story:
 def session_idle() -> Story:
     story = enabled()
     story.pay(1_000)
+    return story
+
+
+def offered() -> Story:
+    story = enabled()
+    story.pay(1_000, offers=(TEA_TIME,))
+    return story
+
+
+def approved_with_an_offer() -> Story:
+    story = offered()
+    story.select()
+    return story
+
+
+def in_doubt_with_an_offer() -> Story:
+    story = approved_with_an_offer()
+    story.disconnect()
     return story
 
 
@@ -210,6 +231,9 @@ PHASES: dict[Phase, Callable[[], Story]] = {
 
 STATES = [
     *PHASES.values(),
+    offered,
+    approved_with_an_offer,
+    in_doubt_with_an_offer,
     doubt_left_behind,
     in_review,
     refund_under_way,
@@ -358,6 +382,18 @@ def every_event(story: Story) -> list[events.Event]:
             currency=HKD,
             paid_at_ms=0,
         ),
+        *(
+            events.TopUpPaid(
+                trade_id=TradeId("t7"),
+                amount_minor=450,
+                payer_id=payer_id,
+                offers=(TEA_TIME,),
+                **paid,  # type: ignore[arg-type]
+            )
+            for payer_id in ("ann", "bob", "")
+        ),
+        OfferRefused(offer="tea-time", why="BUDGET"),
+        OfferRefused(offer="nobody's", why="ENDED"),
         events.TradeFinished(trade_id=TradeId("t1"), status="TRADE_FINISHED"),
         *(
             event

@@ -24,8 +24,10 @@ from actors.ports import (
     LoadedMachine,
     MachineHalt,
     MachineStore,
+    OffersSpent,
     Ownership,
     Place,
+    RefusedUse,
     StaleOwner,
     StoreError,
     Unreadable,
@@ -85,6 +87,8 @@ class MemoryStore(MachineStore, Leases):
         self.lost_answers = 0
         """This many commits are done, and their answers are lost."""
         self.conflicting: set[MachineId] = set()
+        self.spent_offers: set[str] = set()
+        """No use of these is counted any more."""
         self.breaking: set[MachineId] = set()
         """Commits with these machines raise what is no StoreError."""
         self.unreadable: set[MachineId] = set()
@@ -242,6 +246,8 @@ class MemoryStore(MachineStore, Leases):
             raise StoreError("database or disk is full")
         self._prove(ownership)
         self._check(changes)
+        if refused := self._not_counted(changes):
+            raise OffersSpent(refused)
         for change in changes:
             row = self.rows[change.machine_id]
             row.state = change.decision.state
@@ -386,6 +392,14 @@ class MemoryStore(MachineStore, Leases):
                     f"version {change.decision.state.version} does not follow on {saved}",
                 )
             versions[change.machine_id] = wanted
+
+    def _not_counted(self, changes: Sequence[Change]) -> list[RefusedUse]:
+        return [
+            RefusedUse(machine_id=change.machine_id, offer=use.offer, why="BUDGET")
+            for change in changes
+            for use in change.decision.uses
+            if use.offer in self.spent_offers and not use.returned
+        ]
 
     def _partition(self, machine_id: MachineId) -> int:
         return partition_of(machine_id, self.partition_count)

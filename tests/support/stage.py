@@ -53,6 +53,7 @@ from actors.machine.events import (
     VendTurnedAway,
 )
 from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId, TradeId
+from actors.machine.offer import Offered
 from actors.machine.policy import Policy
 from actors.machine.state import Column, DenyReason
 from actors.ports import InboxItem, Place
@@ -298,7 +299,13 @@ class Stage:
         await self.host.start()
         self._tasks = asyncio.all_tasks() - others
 
-    def pays(self, trade: str, amount_minor: int = 1_000, machine_id: str = "VM-1") -> InboxItem:
+    def pays(
+        self,
+        trade: str,
+        amount_minor: int = 1_000,
+        machine_id: str = "VM-1",
+        offers: tuple[Offered, ...] = (),
+    ) -> InboxItem:
         """A customer paid and the notification is saved; nobody was woken."""
         now_ms = self.clock.now_ms()
         event = TopUpPaid(
@@ -308,6 +315,7 @@ class Stage:
             currency=Currency("HKD"),
             paid_at_ms=now_ms,
             payer_id="payer-1",
+            offers=offers,
         )
         return self.store.notify(machine_id, event, received_at_ms=now_ms)
 

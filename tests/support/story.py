@@ -30,6 +30,7 @@ from actors.machine.ids import (
     TradeId,
     VendId,
 )
+from actors.machine.offer import Offered
 from actors.machine.policy import Policy
 from actors.machine.state import (
     Column,
@@ -141,7 +142,13 @@ class Story:
         return self.do(events.FrameReceived(stream_id=self.stream, seq=self._seq, fact=fact))
 
     def pay(
-        self, amount_minor: int, payer_id: str = "ann", *, trade: str = "", age_ms: int | None = 0
+        self,
+        amount_minor: int,
+        payer_id: str = "ann",
+        *,
+        trade: str = "",
+        age_ms: int | None = 0,
+        offers: tuple[Offered, ...] = (),
     ) -> Decision:
         """A customer pays; we hear of it ``age_ms`` later, None: nobody says how much later."""
         if not trade:
@@ -155,6 +162,7 @@ class Story:
                 currency=HKD,
                 paid_at_ms=None if age_ms is None else self.now_ms - age_ms,
                 payer_id=payer_id,
+                offers=offers,
             )
         )
 

@@ -272,6 +272,9 @@ class Vend(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUESTED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
+    LIST_PRICE_FIELD_NUMBER: _builtins.int
+    DISCOUNT_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
     vend_id: _builtins.str
     machine_id: _builtins.str
     session_id: _builtins.str
@@ -281,12 +284,24 @@ class Vend(_message.Message):
     product: _builtins.str
     status: Global___VendStatus.ValueType
     reason: Global___VendReason.ValueType
+    offer: _builtins.str
+    """The offer's code; empty: there was none."""
     @_builtins.property
-    def price(self) -> _money_pb2.Money: ...
+    def price(self) -> _money_pb2.Money:
+        """What the customer pays."""
+
     @_builtins.property
     def requested_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def ended_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def list_price(self) -> _money_pb2.Money:
+        """What the machine shows: price and discount together."""
+
+    @_builtins.property
+    def discount(self) -> _money_pb2.Money:
+        """What an offer took off; 0: there was none."""
+
     def __init__(
         self,
         *,
@@ -301,10 +316,13 @@ class Vend(_message.Message):
         reason: Global___VendReason.ValueType = ...,
         requested_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
+        list_price: _money_pb2.Money | None = ...,
+        discount: _money_pb2.Money | None = ...,
+        offer: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "price", b"price", "requested_at", b"requested_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["discount", b"discount", "ended_at", b"ended_at", "list_price", b"list_price", "price", b"price", "requested_at", b"requested_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "ended_at", b"ended_at", "machine_id", b"machine_id", "price", b"price", "product", b"product", "reason", b"reason", "request_id", b"request_id", "requested_at", b"requested_at", "session_id", b"session_id", "status", b"status", "vend_id", b"vend_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "discount", b"discount", "ended_at", b"ended_at", "list_price", b"list_price", "machine_id", b"machine_id", "offer", b"offer", "price", b"price", "product", b"product", "reason", b"reason", "request_id", b"request_id", "requested_at", b"requested_at", "session_id", b"session_id", "status", b"status", "vend_id", b"vend_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,7 +71,8 @@ def _body(audit: MachineAudit, now_ms: int, version: str) -> Iterator[bytes]:
     yield _segment("DA2", *_both(total.paid, since.paid))
     yield _segment("DA4", total.topped_up.minor, since.topped_up.minor)
     # This one, unlike the others, begins with what is since the reset.
-    yield _segment("DA5", *_both(since.given_back, total.given_back))
+    given = (since.given_back + since.discounts, total.given_back + total.discounts)
+    yield _segment("DA5", *_both(*given))
     yield from _products(audit)
     for code, count in sorted(total.events.items()):
         yield _segment("EA2", code, since.events.get(code, 0), count)

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from actors.link import CloseReason
+from actors.link import CloseReason, Notified
 from actors.machine.effects import ApproveVend, DenyVend, SendRefund
 from actors.machine.events import FrameReceived, StockCounted
 from actors.machine.incident import FaultReported
+from actors.machine.offer import Offered, OfferRefused
 from actors.machine.values import replace
 from tests.support.stage import Stage, acks, answers, closings, denials, request
 
@@ -127,3 +128,81 @@ async def test_a_batch_that_is_not_saved_is_decided_again_in_its_order(stage: St
     facts = [event.fact for event in saved if isinstance(event, FrameReceived)]
     assert [FaultReported(code="one"), FaultReported(code="two")] == facts
     assert 2 == acks(heard)[-1]
+
+
+async def offered(stage: Stage, *machines: str) -> None:
+    """Customers who may use an offer pay more at these machines."""
+    offer = Offered(offer="fifty", ends_at_ms=2**50, left=9, discount_minor=50)
+    for machine_id in machines:
+        item = stage.pays(f"t-{machine_id}", 700, machine_id, offers=(offer,))
+        await stage.gateway.give(Notified(item=item))
+
+
+async def test_an_offer_that_is_used_up_leaves_the_shown_price_and_halts_nobody(
+    stage: Stage,
+) -> None:
+    """The customer whose choice was decided with it is served at once all the same; the machine
+    that used none of it is served too, and nothing of the first try was saved or said.
+    """
+    await offered(stage, "VM-1")
+    stage.store.spent_offers = {"fifty"}
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    failures = stage.host.stats()["commit_failures"]
+    await stage.gateway.give(
+        stage.gateway.frame(request()), stage.gateway.frame(FaultReported(code="EB"), "VM-2")
+    )
+    await asyncio.sleep(1)
+
+    approvals = [one for one in stage.gateway.commands() if isinstance(one, ApproveVend)]
+    assert [500] == [one.amount_minor for one in approvals]
+    *_, told, chosen = stage.store.events("VM-1")
+    assert told == OfferRefused(offer="fifty", why="BUDGET")
+    assert isinstance(chosen, FrameReceived)
+    assert [FaultReported(code="EB")] == [
+        event.fact for event in stage.store.events("VM-2") if isinstance(event, FrameReceived)
+    ]
+    assert (0, failures) == (
+        stage.host.stats()["halted"],
+        stage.host.stats()["commit_failures"],
+    )
+    listening.cancel()
+
+
+async def test_all_that_used_an_offer_of_one_batch_are_told_at_once(stage: Stage) -> None:
+    """Two machines, one COMMIT that is refused, and the next one has them all."""
+    await offered(stage, "VM-1", "VM-2")
+    stage.store.spent_offers = {"fifty"}
+    attempts = stage.store.attempts
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(
+        stage.gateway.frame(request()), stage.gateway.frame(request("r-2"), "VM-2")
+    )
+    await asyncio.sleep(1)
+
+    for machine_id in ("VM-1", "VM-2"):
+        approved = [
+            one for one in stage.gateway.commands(machine_id) if isinstance(one, ApproveVend)
+        ]
+        assert [500] == [one.amount_minor for one in approved]
+    assert 2 == stage.store.attempts - attempts
+    listening.cancel()
+
+
+async def test_a_use_whose_commit_was_not_answered_is_used_once(stage: Stage) -> None:
+    """It was saved after all: what is loaded has the vend, which is not decided again."""
+    await offered(stage, "VM-1")
+    stage.store.lost_answers = 1
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(stage.gateway.frame(request()))
+    await asyncio.sleep(10)
+
+    approved = [one for one in stage.gateway.commands() if isinstance(one, ApproveVend)]
+    assert {450} == {one.amount_minor for one in approved}
+    uses = [
+        use.offer
+        for commit in stage.store.commits
+        for change in commit
+        for use in change.decision.uses
+    ]
+    assert ["fifty"] == uses
+    listening.cancel()

@@ -46,6 +46,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     RequestId: ids.map(RequestId),
     Currency: st.just(Currency("HKD")),
     int: small,
+    int | None: st.none() | small,
     str: st.text(max_size=64),
     bool: st.booleans(),
     tuple[Column, ...]: st.lists(columns, max_size=5).map(tuple),

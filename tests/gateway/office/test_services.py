@@ -4,6 +4,7 @@ rehearsed without a trace, done once under its request id, and refused under it 
 
 import asyncio
 import base64
+import datetime as dt
 import hashlib
 import sqlite3
 from contextlib import closing
@@ -114,6 +115,7 @@ def _eva(sales: int) -> str:
 PICTURE = picture("PNG")
 SHOWN = hashlib.sha256(PICTURE).hexdigest()
 COLA = {"product": "cola", "lot": "L1"}
+LATER = (dt.datetime.now(dt.UTC) + dt.timedelta(days=30)).isoformat()
 DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("CreateProduct", {"product": {"code": "cola"}}, {"product": {"code": "tea"}}),
     ("CreateProduct", {"product": {"code": "tea"}}, {"product": {"code": "cocoa"}}),
@@ -313,6 +315,22 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"plan": {"code": "q"}},
     ),
     ("EndScreenPlan", {"plan": "p"}, {"plan": "q"}),
+    (
+        "CreateOffer",
+        {
+            "code": "tea",
+            "content": {
+                "name": "Tea time",
+                "selector": {"all": True},
+                "discount": {"currency": "HKD", "minor": "50"},
+                "endsAt": LATER,
+                "budget": {"currency": "HKD", "minor": "1000"},
+            },
+        },
+        {"code": "cake"},
+    ),
+    ("UpdateOffer", {"code": "tea", "usesPerPayer": 2}, {"usesPerPayer": 3}),
+    ("EndOffer", {"code": "tea", "reason": "over"}, {"reason": "other"}),
     ("RecallAsset", {"sha256": SHOWN, "reason": "wrong price"}, {"reason": "other"}),
     (
         "ApplyPlanogram",

@@ -19,7 +19,7 @@ from tests.support.site_machine import a_machine, approved
 
 LABELS = {
     *("answer", "by", "direction", "door", "file", "host", "how", "le", "listener", "method"),
-    *("outcome", "principal", "reason", "status", "verdict"),
+    *("outcome", "principal", "reason", "status", "verdict", "work"),
 }
 """Each has a handful of values, however large the fleet is."""
 

@@ -36,6 +36,7 @@ from storage.auditing import Audit, prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
+from tests.storage.offered import FIFTY, give
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
 from tests.storage.unlocked import SAID_OTHERWISE, speak_of_transfers
 from tests.support.proven import path_of, prove_file
@@ -91,6 +92,19 @@ async def write_sound_books(db: Database) -> None:
     await _delivers_late(db, owner)
     await _gives_up(db, owner)
     await _is_tested(owner)
+    await _uses_an_offer(db, owner)
+
+
+async def _uses_an_offer(db: Database, owner: Owner) -> None:
+    """VM-4: a purchase for less than the machine shows."""
+    await give(db, budget_minor=1_000)
+    event = replace(paid("VM-4-t2", payer_id="payer-carol", at_ms=owner.now_ms), offers=(FIFTY,))
+    await notified(db, owner, "VM-4", event, "payment:VM-4-t2", "VM-4-t2")
+    delivered = VendSucceeded(vend_id=VendId("VM-4-v1"))
+    done = SessionCompleted(session_id=SessionId("VM-4-s2"))
+    await _does(owner, "VM-4", _wants(owner, "VM-4", "q9"), owner.frame("VM-4", delivered))
+    await _does(owner, "VM-4", owner.frame("VM-4", done))
+    await owner.do("VM-4", RefundSucceeded(refund_id=refund_of("VM-4-t2", 550)))
 
 
 async def _is_tested(owner: Owner) -> None:

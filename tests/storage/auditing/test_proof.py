@@ -17,6 +17,7 @@ from tests.storage.auditing import (
     test_inbox,
     test_journal,
     test_ledger,
+    test_offers,
     test_privacy,
     test_sealing,
     test_states,
@@ -31,6 +32,7 @@ DAMAGES = (
     *test_inbox.DAMAGES,
     *test_journal.DAMAGES,
     *test_ledger.DAMAGES,
+    *test_offers.DAMAGES,
     *test_privacy.DAMAGES,
     *test_sealing.DAMAGES,
     *test_states.DAMAGES,
@@ -81,7 +83,8 @@ async def test_findings_have_a_bound(spoilt: Callable[..., str]) -> None:
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
         " INSERT INTO vends SELECT 'x' || i, machine_id, session_id, request_id, \"column\", "
         "product, price_minor, currency, status,"
-        " reason, requested_at_ms, ended_at_ms, evidence FROM vends, n WHERE vend_id = 'VM-1-v1'"
+        " reason, requested_at_ms, ended_at_ms, evidence, 0, ''"
+        " FROM vends, n WHERE vend_id = 'VM-1-v1'"
     )
     (check,) = [
         check

@@ -23,6 +23,9 @@ def vend(number: int, at_ms: int, machine_id: str = "a", status: str = "SUCCEEDE
         reason="",
         requested_at_ms=at_ms,
         ended_at_ms=None,
+        list_price_minor=1,
+        discount_minor=0,
+        offer="",
     )
 
 

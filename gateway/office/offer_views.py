@@ -1,0 +1,49 @@
+"""Offers as administrators read them: views in, messages of ``gateway.office.v1`` out."""
+
+from gateway.fleet import enums
+from gateway.fleet.views import timestamp
+from gateway.office.screen_views import selector
+from gateway.office.v1 import offer_pb2 as wire
+from gateway.process.texts import plain
+from gateway.v1 import money_pb2
+from storage.fleet.changes import etag_of
+from storage.offers.content import OfferContent, OfferView
+
+_STATE = enums.descriptor_of(wire.OfferState)
+
+
+def offer(view: OfferView, now_ms: int) -> wire.Offer:
+    """Return an offer as it is at a moment."""
+    return wire.Offer(
+        code=view.offer,
+        content=_content(view.content),
+        state=enums.number_of(_STATE, view.state(now_ms)),  # type: ignore[arg-type]  # of this very enum
+        spent=_money(view.content, view.spent_minor),
+        uses=view.uses,
+        etag=etag_of(view.revision),
+        created_at=timestamp(view.created_at_ms),
+        updated_at=timestamp(view.updated_at_ms),
+        ended_at=None if view.ended_at_ms is None else timestamp(view.ended_at_ms),
+    )
+
+
+def _content(of: OfferContent) -> wire.OfferContent:
+    return wire.OfferContent(
+        name=plain(of.name),
+        selector=selector(of.selector),
+        tag=plain(of.tag),
+        product=plain(of.product),
+        category=plain(of.category),
+        discount=_money(of, of.discount_minor) if of.discount_minor else None,
+        basis_points=of.basis_points,
+        currency=of.currency,
+        begins_at=timestamp(of.begins_at_ms),
+        ends_at=timestamp(of.ends_at_ms),
+        budget=_money(of, of.budget_minor),
+        uses_per_payer=of.uses_per_payer,
+        holdout_percent=of.holdout_percent,
+    )
+
+
+def _money(of: OfferContent, minor: int) -> money_pb2.Money:
+    return money_pb2.Money(currency=of.currency, minor=minor)

@@ -1,0 +1,78 @@
+# ruff: noqa: N802, D102, ARG002 - the names, contracts and arguments of offer_service.proto
+"""OfferService: what is taken off the price for customers whom Alipay names."""
+
+from gateway.fleet import pages
+from gateway.fleet.answering import Context, Parts, answered
+from gateway.office import offer_views as views
+from gateway.office.errors import in_words
+from gateway.office.offer_calls import OfferCalls
+from gateway.office.offer_fields import OfferFields
+from gateway.office.v1 import offer_service_pb2 as wire
+from gateway.office.v1 import offer_service_pb2_grpc
+from storage.offers.content import OfferView
+
+
+class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
+    """One method for each call."""
+
+    def __init__(self, parts: Parts, calls: OfferCalls) -> None:
+        self.parts = parts
+        self._calls = calls
+
+    @answered
+    async def CreateOffer(
+        self, request: wire.CreateOfferRequest, context: Context
+    ) -> wire.CreateOfferResponse:
+        def answer(view: OfferView) -> wire.CreateOfferResponse:
+            return wire.CreateOfferResponse(offer=views.offer(view, self._now_ms()))
+
+        return await self.parts.change(
+            request, context, self._calls.create, answer, wire.CreateOfferResponse
+        )
+
+    @answered
+    async def GetOffer(
+        self, request: wire.GetOfferRequest, context: Context
+    ) -> wire.GetOfferResponse:
+        OfferFields().offer(request.code).done()
+        with in_words():
+            view = await self._calls.offers.get(request.code)
+        return wire.GetOfferResponse(offer=views.offer(view, self._now_ms()))
+
+    @answered
+    async def ListOffers(
+        self, request: wire.ListOffersRequest, context: Context
+    ) -> wire.ListOffersResponse:
+        asked = OfferFields().done_page(request, "offers")
+        rows = await self._calls.offers.page(after=asked.position, limit=asked.rows)
+        page = pages.page(rows, asked, lambda row: row.offer)
+        now_ms = self._now_ms()
+        return wire.ListOffersResponse(
+            offers=[views.offer(row, now_ms) for row in page.rows],
+            next_page_token=page.next_page_token,
+        )
+
+    @answered
+    async def UpdateOffer(
+        self, request: wire.UpdateOfferRequest, context: Context
+    ) -> wire.UpdateOfferResponse:
+        def answer(view: OfferView) -> wire.UpdateOfferResponse:
+            return wire.UpdateOfferResponse(offer=views.offer(view, self._now_ms()))
+
+        return await self.parts.change(
+            request, context, self._calls.update, answer, wire.UpdateOfferResponse
+        )
+
+    @answered
+    async def EndOffer(
+        self, request: wire.EndOfferRequest, context: Context
+    ) -> wire.EndOfferResponse:
+        def answer(view: OfferView) -> wire.EndOfferResponse:
+            return wire.EndOfferResponse(offer=views.offer(view, self._now_ms()))
+
+        return await self.parts.change(
+            request, context, self._calls.end, answer, wire.EndOfferResponse
+        )
+
+    def _now_ms(self) -> int:
+        return self.parts.acts.clock.now_ms()

@@ -1,0 +1,97 @@
+"""What people say of an offer, how it is kept, and who is held out. Pure."""
+
+import hmac
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Row
+
+from storage.office.selectors import Selector
+
+
+class OfferState(StrEnum):
+    """Whether an offer takes something off now."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    USED_UP = "USED_UP"
+    ENDED = "ENDED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferContent:
+    """What somebody gives. ``tag``: whose, '' is every known payer's. One of ``discount_minor`` and
+    ``basis_points`` is 0; one of ``product`` and ``category`` at most is given.
+    """
+
+    name: str
+    selector: Selector
+    tag: str
+    product: str
+    category: str
+    currency: str
+    discount_minor: int
+    basis_points: int
+    begins_at_ms: int
+    ends_at_ms: int
+    budget_minor: int
+    uses_per_payer: int
+    holdout_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferView:
+    """An offer as it is kept, and what is used of it. ``ended_at_ms``: when a person ended it."""
+
+    offer: str
+    content: OfferContent
+    revision: int
+    created_at_ms: int
+    updated_at_ms: int
+    ended_at_ms: int | None
+    spent_minor: int
+    uses: int
+
+    def state(self, now_ms: int) -> OfferState:
+        """Return whether it takes something off at a moment."""
+        if self.ended_at_ms is not None or now_ms >= self.content.ends_at_ms:
+            return OfferState.ENDED
+        if now_ms < self.content.begins_at_ms:
+            return OfferState.WAITING
+        used_up = self.spent_minor >= self.content.budget_minor
+        return OfferState.USED_UP if used_up else OfferState.RUNNING
+
+
+def kept(content: OfferContent) -> dict[str, Any]:
+    """Return the columns of a content."""
+    said = asdict(content)
+    selector = said.pop("selector")
+    return {**said, "selector": json.dumps(selector, ensure_ascii=False, sort_keys=True)}
+
+
+def selector_of(text: str) -> Selector:
+    """Return the selector of a row."""
+    said = json.loads(text)
+    return Selector(**{**said, "machine_ids": tuple(said["machine_ids"])})
+
+
+def view_of(row: Row[Any]) -> OfferView:
+    """Return an offer of its row, with what is spent of it."""
+    values = row._asdict()
+    selector = selector_of(values["selector"])
+    fields = {name: values[name] for name in OfferContent.__dataclass_fields__}
+    return OfferView(
+        content=OfferContent(**{**fields, "selector": selector}),
+        **{name: values[name] for name in OfferView.__dataclass_fields__ if name != "content"},
+    )
+
+
+def is_held_out(key: str, offer: str, payer_id: str, percent: int) -> bool:
+    """Tell whether a payer is among those who are drawn to pay the price: the same for good, and
+    without the key nobody can tell who.
+    """
+    told = hmac.new(key.encode(), f"{offer}\n{payer_id}".encode(), sha256).digest()
+    return int.from_bytes(told[:8], "big") % 100 < percent

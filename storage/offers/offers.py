@@ -1,0 +1,251 @@
+"""Offers as people make, change and end them. What is used of them machines write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from storage.database.engine import Database
+from storage.fleet.changes import etag_of
+from storage.insight.suppression import Gate
+from storage.insight.tagging import had_by_now
+from storage.offers.content import OfferContent, OfferState, OfferView, kept, view_of
+from storage.office import deeds
+from storage.office.deeds import (
+    AlreadyThere,
+    Deed,
+    DeedPlan,
+    Detail,
+    EtagOutdated,
+    NotPossible,
+    NotThere,
+)
+from storage.office.prices import check_products
+from storage.office.selectors import check_known
+from storage.tables import offer_spending, offers, payer_tags, products, tag_rules, tag_runs
+from storage.tables.tags import UNFINISHED
+
+LIVE_MAX = 20
+"""So many are not over: each payment looks at all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferChange:
+    """What of an offer is to be another; None: as it is."""
+
+    name: str | None = None
+    ends_at_ms: int | None = None
+    budget_minor: int | None = None
+    uses_per_payer: int | None = None
+
+
+class Offers:
+    """The offers of an installation. Every method raises StoreError when the database does not
+    answer; those with a deed raise RequestInProgress.
+    """
+
+    def __init__(self, db: Database, gate: Gate) -> None:
+        self._db = db
+        self._gate = gate
+
+    async def create(
+        self,
+        offer: str,
+        content: OfferContent,
+        deed: Deed,
+        *,
+        holdout_key: str,
+        begins_now: bool = False,
+    ) -> OfferView:
+        """Make an offer. Again with the same content: what is there; one that ``begins_now`` began
+        then. Raises AlreadyThere, NotThere
+        of what it names, NotPossible (TOO_MANY_OFFERS, UNKNOWN_PRODUCTS, NOT_EVALUATED,
+        AUDIENCE_TOO_SMALL).
+        """
+
+        def plan(connection: Connection) -> DeedPlan[OfferView]:
+            there = _found(connection, offer, lock=deed.locks)
+            if there is not None:
+                begins_at_ms = there.content.begins_at_ms if begins_now else content.begins_at_ms
+                if there.content != replace(content, begins_at_ms=begins_at_ms):
+                    raise AlreadyThere("offer", offer, "something else is given")
+                return DeedPlan(result=there)
+            self._check(connection, content, deed.now_ms)
+            made = OfferView(
+                offer=offer,
+                content=content,
+                revision=1,
+                created_at_ms=deed.now_ms,
+                updated_at_ms=deed.now_ms,
+                ended_at_ms=None,
+                spent_minor=0,
+                uses=0,
+            )
+            row = {
+                **kept(content),
+                "offer": offer,
+                "revision": 1,
+                "holdout_key": holdout_key,
+                "created_at_ms": deed.now_ms,
+                "updated_at_ms": deed.now_ms,
+                "ended_at_ms": None,
+            }
+            spending = {"offer": offer, "spent_minor": 0, "uses": 0}
+            return DeedPlan(
+                result=made,
+                writes=((insert(offers), [row]), (insert(offer_spending), [spending])),
+                details=(Detail(said=f"offer {offer}: made, {_told(content)}"),),
+            )
+
+        return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, offer))
+
+    async def change(
+        self, offer: str, wanted: OfferChange, deed: Deed, *, etag: str = ""
+    ) -> OfferView:
+        """Change an offer that is not over. Raises NotThere, EtagOutdated, NotPossible
+        (OFFER_ENDED).
+        """
+
+        def plan(connection: Connection) -> DeedPlan[OfferView]:
+            there = _for_change(connection, offer, etag=etag, lock=deed.locks)
+            if there.state(deed.now_ms) is OfferState.ENDED:
+                raise NotPossible(
+                    "OFFER_ENDED",
+                    f"offer {offer} is over and is not changed any more: CreateOffer makes another",
+                    offer=offer,
+                )
+            new = {
+                name: value
+                for name in OfferChange.__dataclass_fields__
+                if (value := getattr(wanted, name)) is not None
+                and value != getattr(there.content, name)
+            }
+            if not new:
+                return DeedPlan(result=there)
+            after = _next(replace(there, content=replace(there.content, **new)), deed)
+            said = ", ".join(
+                f"{name} {getattr(there.content, name)} -> {value}" for name, value in new.items()
+            )
+            return DeedPlan(
+                result=after,
+                writes=((_written(after, new), ()),),
+                details=(Detail(said=f"offer {offer}: {said}"),),
+            )
+
+        return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, offer))
+
+    async def end(self, offer: str, deed: Deed, *, etag: str = "", why: str) -> OfferView:
+        """End an offer for ever. Raises NotThere, EtagOutdated."""
+
+        def plan(connection: Connection) -> DeedPlan[OfferView]:
+            there = _for_change(connection, offer, etag=etag, lock=deed.locks)
+            if there.ended_at_ms is not None:
+                return DeedPlan(result=there)
+            after = _next(replace(there, ended_at_ms=deed.now_ms), deed)
+            return DeedPlan(
+                result=after,
+                writes=((_written(after, {"ended_at_ms": deed.now_ms}), ()),),
+                details=(Detail(said=f"offer {offer}: ended; {why}"),),
+            )
+
+        return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, offer))
+
+    async def get(self, offer: str) -> OfferView:
+        """Return an offer. Raises NotThere."""
+        return await self._db.read(lambda connection: _there(connection, offer))
+
+    async def page(self, *, after: str = "", limit: int) -> Sequence[OfferView]:
+        """Return the first ``limit`` offers behind the code ``after``."""
+        rows = _read().where(offers.c.offer > after).order_by(offers.c.offer).limit(limit)
+        return await self._db.read(
+            lambda connection: [view_of(row) for row in connection.execute(rows)]
+        )
+
+    def _check(self, connection: Connection, content: OfferContent, now_ms: int) -> None:
+        live = select(func.count()).where(
+            offers.c.ends_at_ms > now_ms, offers.c.ended_at_ms.is_(None)
+        )
+        count = connection.scalar(live) or 0
+        if count >= LIVE_MAX:
+            raise NotPossible(
+                "TOO_MANY_OFFERS",
+                f"{count} offers are not over, which is the most: EndOffer those that nobody needs",
+            )
+        check_known(connection, content.selector)
+        if content.product:
+            check_products(connection, [content.product])
+        if content.category:
+            known = select(products.c.product).where(products.c.category == content.category)
+            if connection.scalar(known.limit(1)) is None:
+                raise NotThere("category", content.category)
+        if content.tag:
+            self._check_tag(connection, content.tag)
+
+    def _check_tag(self, connection: Connection, tag: str) -> None:
+        rule = select(tag_rules.c.tag).where(tag_rules.c.tag == tag).limit(1)
+        if connection.scalar(rule) is None:
+            raise NotThere("tag", tag)
+        finished = select(tag_runs.c.id).where(tag_runs.c.tag == tag, ~UNFINISHED).limit(1)
+        if connection.scalar(finished) is None:
+            raise NotPossible(
+                "NOT_EVALUATED", f"tag {tag} is evaluated for the first time soon: wait"
+            )
+        have = select(func.count(payer_tags.c.payer_id.distinct())).where(had_by_now(tag))
+        if self._gate.count(connection.scalar(have) or 0) is None:
+            raise NotPossible(
+                "AUDIENCE_TOO_SMALL",
+                f"fewer than {self._gate.least} payers have tag {tag}: who stands at a machine "
+                "while it is used would be known by it; choose a tag that more have",
+                tag=tag,
+            )
+
+
+def _read() -> Select[Any]:
+    spent = offer_spending.c
+    return select(offers, spent.spent_minor, spent.uses).join(
+        offer_spending, spent.offer == offers.c.offer
+    )
+
+
+def _found(connection: Connection, offer: str, *, lock: bool = False) -> OfferView | None:
+    rows = _read().where(offers.c.offer == offer)
+    # Not what is spent: no COMMIT of a machine waits for the office.
+    found = connection.execute(rows.with_for_update(of=offers) if lock else rows).one_or_none()
+    return None if found is None else view_of(found)
+
+
+def _there(connection: Connection, offer: str, *, lock: bool = False) -> OfferView:
+    found = _found(connection, offer, lock=lock)
+    if found is None:
+        raise NotThere("offer", offer)
+    return found
+
+
+def _for_change(connection: Connection, offer: str, *, etag: str, lock: bool) -> OfferView:
+    there = _there(connection, offer, lock=lock)
+    if etag and etag != etag_of(there.revision):
+        raise EtagOutdated("offer", offer, etag_of(there.revision))
+    return there
+
+
+def _next(view: OfferView, deed: Deed) -> OfferView:
+    return replace(view, revision=view.revision + 1, updated_at_ms=deed.now_ms)
+
+
+def _written(view: OfferView, new: dict[str, Any]) -> Any:
+    return (
+        update(offers)
+        .where(offers.c.offer == view.offer)
+        .values(revision=view.revision, updated_at_ms=view.updated_at_ms, **new)
+    )
+
+
+def _told(content: OfferContent) -> str:
+    off = (
+        f"{content.discount_minor} {content.currency} off"
+        if content.discount_minor
+        else f"{content.basis_points} basis points off"
+    )
+    for_whom = content.tag or "every known payer"
+    return f"{off} for {for_whom}, budget {content.budget_minor} {content.currency}"

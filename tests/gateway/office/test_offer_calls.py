@@ -1,0 +1,64 @@
+"""Calls that change offers: what is asked for is checked, done once, and said again."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from gateway.office.v1 import offer_service_pb2 as wire
+from gateway.v1 import money_pb2
+from tests.gateway.office.giving import content, hkd, offers_of
+from tests.support.site import Site
+
+
+async def test_the_same_offer_again_is_no_other_one(site: Site) -> None:
+    """Without a beginning it began when it was made, however much later it is asked for again."""
+    offers = offers_of(site)
+    request = wire.CreateOfferRequest(code="tea", content=content(site))
+    made = (await offers.CreateOffer(request)).offer
+    site.clock.ahead_ms += 1_000
+    assert made == (await offers.CreateOffer(request)).offer
+    request.content.budget.minor += 1
+    with pytest.raises(grpc.aio.AioRpcError, match="UpdateOffer changes what can be changed"):
+        await offers.CreateOffer(request)
+
+
+async def test_what_is_only_checked_is_not_made(site: Site) -> None:
+    """And is told as it would be."""
+    offers = offers_of(site)
+    request = wire.CreateOfferRequest(code="tea", content=content(site), validate_only=True)
+    assert "tea" == (await offers.CreateOffer(request)).offer.code
+    assert [] == list((await offers.ListOffers(wire.ListOffersRequest())).offers)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"code": "t e a"}, "code"),
+        ({"uses_per_payer": 1_001}, "uses_per_payer"),
+        ({"budget": hkd(0)}, "budget.minor"),
+        ({"budget": money_pb2.Money(currency="JPY", minor=5)}, "budget.currency"),
+        ({"ends_at": {"seconds": 1}}, "ends_at"),
+        ({"ends_at": {"seconds": 7_000_000_000}}, "ends_at"),
+        ({"name": " "}, "name"),
+    ],
+)
+async def test_each_field_of_a_change_has_its_bound(
+    site: Site, said: dict[str, Any], field: str
+) -> None:
+    """The sentence names it, and nothing is changed."""
+    offers = offers_of(site)
+    made = (
+        await offers.CreateOffer(wire.CreateOfferRequest(code="tea", content=content(site)))
+    ).offer
+    with pytest.raises(grpc.aio.AioRpcError, match=field):
+        await offers.UpdateOffer(wire.UpdateOfferRequest(**{"code": "tea", **said}))
+    assert made == (await offers.GetOffer(wire.GetOfferRequest(code="tea"))).offer
+
+
+async def test_who_ends_an_offer_says_why(site: Site) -> None:
+    """The audit log keeps it."""
+    offers = offers_of(site)
+    await offers.CreateOffer(wire.CreateOfferRequest(code="tea", content=content(site)))
+    with pytest.raises(grpc.aio.AioRpcError, match="reason"):
+        await offers.EndOffer(wire.EndOfferRequest(code="tea"))

@@ -1,0 +1,126 @@
+"""Offers are made, changed and ended, with an audit row for each, and never beyond their bounds."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from storage.database.engine import Database
+from storage.insight.suppression import Gate
+from storage.offers import offers as books
+from storage.offers.content import OfferState
+from storage.offers.offers import OfferChange, Offers
+from storage.office.deeds import AlreadyThere, EtagOutdated, NotPossible, NotThere
+from storage.office.selectors import Selector
+from storage.tables import payer_tags, tag_rules, tag_runs
+from tests.storage.offers.giving import CONTENT, HOUR_MS, NOW_MS, give
+from tests.storage.office.places import by, details
+
+
+async def test_an_offer_comes_back_as_it_was_made(db: Database) -> None:
+    """The same again is no other one; something else under its code is refused."""
+    made = await give(db)
+    assert made == await Offers(db, Gate()).get("tea")
+    assert made == await give(db)
+    with pytest.raises(AlreadyThere):
+        await give(db, budget_minor=1)
+    assert ["offer tea: made, 50 HKD off for every known payer, budget 1000 HKD"] == await details(
+        db
+    )
+
+
+async def test_one_that_begins_when_it_is_made_began_then(db: Database) -> None:
+    """Made again later without a beginning it is the same one."""
+    made = await give(db)
+    later = replace(CONTENT, begins_at_ms=NOW_MS + 5)
+    deed = by(now_ms=NOW_MS + 5)
+    again = await Offers(db, Gate()).create("tea", later, deed, holdout_key="x", begins_now=True)
+    assert made == again
+
+
+async def test_what_can_be_changed_is_and_the_rest_stays(db: Database) -> None:
+    """Under the etag that was seen; a change of nothing is none."""
+    offers = Offers(db, Gate())
+    made = await give(db)
+    wanted = OfferChange(name="Tea", ends_at_ms=NOW_MS + 9, budget_minor=5, uses_per_payer=3)
+    after = await offers.change("tea", wanted, by(now_ms=NOW_MS + 1), etag="1")
+    assert after == await offers.get("tea")
+    assert ("Tea", NOW_MS + 9, 5, 3, 2) == (
+        after.content.name,
+        after.content.ends_at_ms,
+        after.content.budget_minor,
+        after.content.uses_per_payer,
+        after.revision,
+    )
+    assert made.content.discount_minor == after.content.discount_minor
+    assert after == await offers.change("tea", wanted, by(now_ms=NOW_MS + 2))
+    with pytest.raises(EtagOutdated):
+        await offers.change("tea", OfferChange(name="x"), by(now_ms=NOW_MS + 2), etag="1")
+    assert 2 == len(await details(db))
+
+
+async def test_what_is_over_is_not_changed_any_more(db: Database) -> None:
+    """Ended by a person, for ever, or by its time."""
+    offers = Offers(db, Gate())
+    await give(db)
+    ended = await offers.end("tea", by(now_ms=NOW_MS + 1), why="sold out")
+    assert OfferState.ENDED is ended.state(NOW_MS + 1)
+    assert ended == await offers.end("tea", by(now_ms=NOW_MS + 2), why="again")
+    with pytest.raises(NotPossible, match="is over"):
+        await offers.change("tea", OfferChange(name="x"), by(now_ms=NOW_MS + 2))
+    await give(db, "cake")
+    with pytest.raises(NotPossible, match="is over"):
+        await offers.change("cake", OfferChange(name="x"), by(now_ms=NOW_MS + HOUR_MS))
+    with pytest.raises(NotThere):
+        await offers.end("nobody's", by(), why="x")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"selector": Selector(site="nowhere")}, "site nowhere"),
+        ({"product": "unknown"}, "the catalogue does not have 'unknown'"),
+        ({"category": "unknown"}, "category unknown"),
+        ({"tag": "UNKNOWN"}, "tag UNKNOWN"),
+        ({"tag": "NEW"}, "tag NEW is evaluated for the first time soon"),
+        ({"tag": "FEW"}, "fewer than 10 payers have tag FEW"),
+    ],
+)
+async def test_what_nobody_can_use_is_refused(db: Database, said: dict[str, Any], why: str) -> None:
+    """A typo, and an audience so small that an offer would show who is in it."""
+    rule = {"version": 1, "rule": "{}", "purchases_min": 1, "currency": ""}
+    rule |= {"author": "", "reason": "", "created_at_ms": 1}
+    run = {"version": 1, "d": 20260101, "position": 1, "at_ms": 1, "error": ""}
+    run |= dict.fromkeys(("members", "joined", "departed"), 0)
+    has = {"run_id": 1, "version": 1, "since_d": 20260101}
+
+    def work(connection: Any) -> None:
+        rules = [{**rule, "tag": tag} for tag in ("NEW", "FEW", "MANY")]
+        connection.execute(insert(tag_rules), rules)
+        runs = [{**run, "id": 1, "tag": "FEW"}, {**run, "id": 2, "tag": "MANY"}]
+        connection.execute(insert(tag_runs), runs)
+        members = {"FEW": 9, "MANY": 10}
+        rows = [
+            {**has, "payer_id": f"p{number}", "tag": tag}
+            for tag, count in members.items()
+            for number in range(count)
+        ]
+        connection.execute(insert(payer_tags), rows)
+
+    await db.write(work)
+    with pytest.raises((NotThere, NotPossible), match=why):
+        await give(db, **said)
+    await give(db, tag="MANY")
+
+
+async def test_there_are_so_many_at_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are over do not count."""
+    monkeypatch.setattr(books, "LIVE_MAX", 2)
+    await give(db, "a")
+    await give(db, "b")
+    with pytest.raises(NotPossible, match="2 offers are not over"):
+        await give(db, "c")
+    await Offers(db, Gate()).end("a", by(now_ms=NOW_MS), why="x")
+    await give(db, "c")
+    assert ["b", "c"] == [one.offer for one in await Offers(db, Gate()).page(after="a", limit=9)]

@@ -23,14 +23,14 @@ TRIAL = "cheaper-drinks"
 SOUGHT_PERMILLE = 300
 TRUE_LIFT = 0.35
 """So many more customers come where the tried prices are shown."""
-HOT_FACTOR = 2.0
+HOT_FACTOR = 2.5
 """So much more is sold in the hot district from its turn on."""
 VISITS_A_DAY = 2.0
 """At a usual machine on a usual day, without what is tried."""
 MACHINES_MIN = 8
 """Of fewer neither districts nor a trial say anything."""
 FORCED = "a small past sees large lifts alone, and the demo tries it all the same"
-SPREAD = 0.25
+SPREAD = 0.15
 """How much machines differ, as the deviation of a logarithm."""
 TRIED_MINOR = {"Cola": 700, "Oolong tea": 550}
 COSTS_MINOR = {"Cola": 320, "Oolong tea": 260, "Water": 150, "Crisps": 520, "Chocolate": 430}

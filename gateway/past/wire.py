@@ -1,8 +1,8 @@
 """A machine's stream to the gateway without a socket: the reference machine at one end, the
 gateway's own service at the other.
 
-Flows in: frames as bytes, both ways. Flows out: the same, at once and in order. ``PastCall`` is what
-the service sees of it, in place of gRPC's context; ``PastLine`` is the machine's line.
+Flows in: frames as bytes, both ways. Flows out: the same, at once and in order. ``PastCall`` is
+what the service sees of it, in place of gRPC's context; ``PastLine`` is the machine's line.
 """
 
 import asyncio

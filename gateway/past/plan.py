@@ -176,8 +176,8 @@ def _place(
         name=f"{kind.word}, {district.name}",
         district=district,
         kind=kind,
-        latitude_e6=district.latitude_e6 + rng.randrange(-6_000, 6_000),
-        longitude_e6=district.longitude_e6 + rng.randrange(-6_000, 6_000),
+        latitude_e6=district.latitude_e6 + rng.randrange(-15_000, 15_000),
+        longitude_e6=district.longitude_e6 + rng.randrange(-15_000, 15_000),
         factor=factor,
     )
 

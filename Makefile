@@ -11,10 +11,11 @@ SECONDS ?= 300
 # Each of the demo's and of the tests' processes would compile the whole of it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check sbom wheel docs clean
+.PHONY: help demo demo-past cluster chaos tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check sbom wheel docs clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it; PLAIN=1: without certificates)"
+	@echo "make demo-past  the same with ten weeks behind it, lived on virtual time first: a district turns hot, a price is tried"
 	@echo "make cluster  the topology of production here: PostgreSQL, Ray, two gateways behind HAProxy, 200 machines (Ctrl-C ends it)"
 	@echo "make chaos  the same under kill -9, SIGSTOP and cuts (SECONDS=300 SEED=1): how soon each part is back, and whether the books agree"
 	@echo "make tools  set up .venv with vendgate, buf and what the tests need"
@@ -52,6 +53,9 @@ help:
 
 demo: .venv/.runtime
 	@$(BIN)/vendgate demo --seed $(SEED)$(if $(PLAIN), --plain)
+
+demo-past: .venv/.runtime
+	@$(BIN)/vendgate demo --past --seed $(SEED)$(if $(PLAIN), --plain)
 
 # PostgreSQL and HAProxy are not Python's: where they are missing a sentence says what to install.
 cluster: .venv/.dev

@@ -25,6 +25,7 @@ from gateway.insight.command import insight
 from gateway.lake.command import lake
 from gateway.office.asset_command import assets
 from gateway.office.poster_command import poster
+from gateway.past.command import past
 from gateway.process import settings as settings_module
 from gateway.process.endings import ConfigFile, sentences
 from gateway.process.refusals import SettingsRefused
@@ -59,6 +60,7 @@ app.add_typer(console, name="console")
 app.add_typer(assets, name="assets")
 for _one in (bench, audit, audit_log, backup, archive, scale, drain, poster, certify):
     app.command()(_one)
+simulate.command()(past)
 
 JsonReady = Annotated[
     bool, typer.Option("--json-ready", help="Print one JSON line when ready, for scripts.")
@@ -372,7 +374,17 @@ def demo(
     no_ray: Annotated[
         bool, typer.Option("--no-ray", help="Keep machines in the gateway's own process.")
     ] = False,
-    machines: Annotated[int, typer.Option(min=1, max=200, help="How many machines.")] = 12,
+    machines: Annotated[
+        int | None, typer.Option(min=1, max=200, help="How many machines: 12, or 24 with a past.")
+    ] = None,
+    with_past: Annotated[
+        bool,
+        typer.Option(
+            "--past",
+            help="Live some weeks on virtual time first: a price is tried, a district turns hot.",
+        ),
+    ] = False,
+    weeks: Annotated[int, typer.Option(min=5, max=26, help="With --past: how many weeks.")] = 10,
     tls: Annotated[
         bool, typer.Option("--tls/--plain", help="Everybody proves who they are; or nobody does.")
     ] = True,
@@ -390,9 +402,10 @@ def demo(
                 seed=seed,
                 as_json=as_json,
                 ray=not no_ray,
-                machines=machines,
+                machines=machines or (24 if with_past else 12),
                 keep=keep,
                 tls=tls,
+                weeks=weeks if with_past else 0,
             )
         )
 

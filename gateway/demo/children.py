@@ -152,6 +152,13 @@ class Children:
         await self._ended.wait()
         return next(child for child in self._children if child.missed and child.gone.done())
 
+    async def finished(self, child: Child) -> None:
+        """Wait until a child that is not missed has done its work. Raises ChildFailed."""
+        await asyncio.wait([child.gone])
+        await self.end(child)
+        if child.process.returncode:
+            raise ChildFailed(f"{child.name} failed; the end of {child.log}:\n{_tail(child.log)}")
+
     async def end(self, child: Child) -> None:
         """End one child, or what is left of it."""
         await child.stop(self._hurry)

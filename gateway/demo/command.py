@@ -27,13 +27,22 @@ def demo(
     machines: int,
     keep: Path | None,
     tls: bool = True,
+    weeks: int = 0,
 ) -> int:
     """Run the demo and return the exit status: 0 if all money is where it should be."""
     console = None if as_json else Terminal()
     try:
         report = asyncio.run(
             play(
-                Demo(sales=sales, seed=seed, ray=ray, machines=machines, keep=keep, tls=tls),
+                Demo(
+                    sales=sales,
+                    seed=seed,
+                    ray=ray,
+                    machines=machines,
+                    keep=keep,
+                    tls=tls,
+                    weeks=weeks,
+                ),
                 console=console,
             )
         )
@@ -52,6 +61,8 @@ def demo(
 
 
 def _say(console: Console, report: Report) -> None:
+    for sentence in report.past:
+        console.print(Text(sentence))
     if report.books_agree:
         console.print(
             "[bold green]Our ledger and the pretend Alipay's own book agree to the last cent.[/]"

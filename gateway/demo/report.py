@@ -31,6 +31,8 @@ class Report:
     ray: bool
     differences: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    """What was lived before, if anything was."""
 
     @property
     def good(self) -> bool:

@@ -29,6 +29,7 @@ from gateway.demo.children import Child, ChildFailed, Children, NoAnswer
 from gateway.demo.folder import own_folder
 from gateway.demo.identities import Identities
 from gateway.demo.interruptions import Interruptions
+from gateway.demo.past import NO_PAST, Past, PastSize, lived
 from gateway.demo.progress import shown
 from gateway.demo.report import Report
 from gateway.demo.screen import Calling, Picture, Scene
@@ -63,7 +64,6 @@ agree.
 EVENTS_SHOWN = 100
 """More than any terminal has lines for."""
 PAGE = 500
-FLEET_FOLDER = "machines"
 VISITOR = "visitor"
 LINK_VALID_MS = 86_400_000
 """The demo's link to the console may be tried late; it is of a computer's own, like the demo."""
@@ -77,6 +77,8 @@ class Demo:
     seed: int = 1
     ray: bool = True
     machines: int = MACHINES
+    weeks: int = 0
+    """So many weeks of a past are lived first; 0: it begins with nothing."""
     tls: bool = True
     """Everybody proves who they are: machines enrol with tokens, the owner has a certificate."""
     keep: Path | None = None
@@ -97,8 +99,10 @@ class Stage:
         fleet_folder: Path,
         screen_url: str,
         identities: Identities | None = None,
+        past: Past = NO_PAST,
     ) -> None:
         self.demo = demo
+        self.past = past
         self.control_url: str = alipay.ready["url"]
         self.gateway_pid = gateway.process.pid
         self.leases = SqlLeases(database)
@@ -152,6 +156,7 @@ class Stage:
             duration_s=round(time.monotonic() - self._began, 1),
             seed=self.demo.seed,
             ray=self.demo.ray,
+            past=self.past.sentences,
         )
 
     async def scene(self, report: Report, *, stopping: bool) -> Scene:
@@ -164,7 +169,7 @@ class Stage:
             machines=await self.queries.machines(limit=self.demo.machines),
             events=tuple(self._events),
             report=report,
-            sales_wanted=self.demo.sales,
+            sales_wanted=self.demo.sales and self.demo.sales + self.past.sales,
             calling=self._calling,
             control_url=self.control_url,
             console_link=self.console_link,
@@ -314,12 +319,14 @@ async def _play(
 ) -> Report:
     keys = folder / "alipay"
     ports = stage.free_ports()
-    async with shown(console, "starting the pretend Alipay"):
-        alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
     pages = {"console": {"enabled": True, "listen": f"127.0.0.1:{ports.console}"}}
     identities = Identities.made(folder, now=dt.datetime.now(dt.UTC)) if demo.tls else None
     others = pages if identities is None else {**pages, **identities.tables(ports)}
     settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray, others=others)
+    size = PastSize(seed=demo.seed, weeks=demo.weeks, machines=demo.machines)
+    past = await lived(children, console, folder, settings, keys, size) if demo.weeks else NO_PAST
+    async with shown(console, "starting the pretend Alipay"):
+        alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
     what = "starting Ray (up to half a minute) and the gateway"
     what = what if demo.ray else "starting the gateway"
     async with shown(console, what, log=folder / "gateway.log"):
@@ -336,7 +343,8 @@ async def _play(
         shown(console, f"taking {len(machine_ids)} machines into the fleet"),
         answer_within(REGISTER_TIMEOUT_S, "the gateway"),
     ):
-        await stage.register(channel, machine_ids)
+        if not demo.weeks:
+            await stage.register(channel, machine_ids)
         await stage.show_pictures(channel)
         if identities is not None:
             await identities.make_tokens(channel, machine_ids)
@@ -356,9 +364,10 @@ async def _play(
             gateway,
             fleet,
             database,
-            fleet_folder=folder / FLEET_FOLDER,
+            fleet_folder=folder / stage.FLEET_FOLDER,
             screen_url=f"http://127.0.0.1:{ports.screen}/",
             identities=identities,
+            past=past,
         )
         async with answer_within(ANSWER_TIMEOUT_S, "the database"):
             await running.let_a_visitor_in()
@@ -408,7 +417,7 @@ def _fleet_arguments(
             "--seed",
             str(demo.seed),
             "--state-dir",
-            str(folder / FLEET_FOLDER),
+            str(folder / stage.FLEET_FOLDER),
             "--pace",
             "0.5",
             "--screen-port",
@@ -445,7 +454,8 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Terminal
                 signal.raise_signal(signal.SIGHUP)
             async with answer_within(ANSWER_TIMEOUT_S, "the database"):
                 report = await running.report()
-            enough = demo.sales and report.vends_succeeded >= demo.sales
+            sold = report.vends_succeeded - running.past.sales
+            enough = demo.sales and sold >= demo.sales
             if last_call_at is None and (enough or interruptions.wanted):
                 running.fleet.tell(signal.SIGUSR1)
                 last_call_at = time.monotonic()

@@ -142,6 +142,7 @@ def _extras(scene: Scene, width: int) -> list[Text]:
         f"{named} (kill one and look: another takes over)", width, indent=f"{'processes':<13}"
     )
     return [
+        *(Text(line) for one in scene.report.past for line in _wrapped(one, width, indent="")),
         *_commands(_grpcurl(scene)[1:], width),
         *(map(Text, killing if named else [])),
     ]

@@ -63,6 +63,7 @@ PRODUCTS = (
 )
 STOCK = 9_999
 SALT_FILE = "payer_salt"
+FLEET_FOLDER = "machines"
 PICTURES = {
     "Morning": ((255, 214, 130), (214, 84, 62)),
     "Sea": ((140, 220, 230), (12, 74, 110)),
@@ -254,27 +255,30 @@ def _mode(number: int) -> "machine_pb2.Mode.ValueType":
 async def register(channel: grpc.aio.Channel, machine_ids: Sequence[str]) -> None:
     """Take the machines into the fleet, as an administrator would."""
     fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
+    await asyncio.gather(
+        *(
+            fleet.RegisterMachine(
+                registration(machine_id, number), metadata=(("x-actor", "demo"),), timeout=60
+            )
+            for number, machine_id in enumerate(machine_ids)
+        )
+    )
+
+
+def registration(machine_id: str, number: int) -> fleet_service_pb2.RegisterMachineRequest:
+    """Return what takes a machine into the fleet."""
     columns = [
         fleet_wire.Column(
             column=column, product=product, price_minor=price, capacity=STOCK, stock=STOCK
         )
         for column, product, price in PRODUCTS
     ]
-    await asyncio.gather(
-        *(
-            fleet.RegisterMachine(
-                fleet_service_pb2.RegisterMachineRequest(
-                    machine_id=machine_id,
-                    store_name=f"Demo machine {machine_id}",
-                    currency=CURRENCY,
-                    country_code="HK",
-                    address="1 Queens Road Central, Hong Kong",
-                    mode=_mode(number),
-                    columns=columns,
-                ),
-                metadata=(("x-actor", "demo"),),
-                timeout=60,
-            )
-            for number, machine_id in enumerate(machine_ids)
-        )
+    return fleet_service_pb2.RegisterMachineRequest(
+        machine_id=machine_id,
+        store_name=f"Demo machine {machine_id}",
+        currency=CURRENCY,
+        country_code="HK",
+        address="1 Queens Road Central, Hong Kong",
+        mode=_mode(number),
+        columns=columns,
     )

@@ -131,10 +131,12 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.fleet.errors": "CallRefused",
         "gateway.links.hosts": "HostsFailed",
         "gateway.office.asset_command": "NotAdded",
+        "gateway.past.plan": "PastFailed",
         "gateway.posters.refusals": "PosterRefused",
         "gateway.process.addresses": "ListenRefused",
         "gateway.serving.drain_command": "NotDrained",
         "gateway.trust.authority": "CannotIssue",
+        "gateway.web.asking": "Refused",
         "storage.lake.duck": "LakeError",
     }
     return (OSError, *_imported(named))

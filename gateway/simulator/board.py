@@ -7,6 +7,7 @@ the next command, as on a small board.
 """
 
 import asyncio
+import os
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -88,16 +89,22 @@ class Board(ABC):
         motor_ms: int = 200,
         faults: Faults = NO_FAULTS,
         refills: bool = False,
+        sync: Callable[[int], None] = os.fsync,
     ) -> None:
         """``refills``: a column that is empty when its motor is to turn was loaded by somebody just
-        before.
+        before. ``sync`` waits until what was written to a descriptor is on the disk.
         """
         self.identity = identity
         self.machine: Machine | None = None
         """The present boot; None while the power is off."""
         self.shelf = Shelf(
-            folder / "shelf.log", rng=rng, faults=faults, drop_sensor=identity.drop_sensor
+            folder / "shelf.log",
+            rng=rng,
+            faults=faults,
+            drop_sensor=identity.drop_sensor,
+            sync=sync,
         )
+        self._sync = sync
         self.boots = 0
         self.sticker = ""
         """The code that is glued to the machine: readable with the power off."""
@@ -170,7 +177,7 @@ class Board(ABC):
         """
         if self.machine is not None or self._over:
             return
-        journal = Journal(self._journal_path)
+        journal = Journal(self._journal_path, sync=self._sync)
         number = journal.memory.boots + 1
         boot_id = self._new_boot_id(number)
         booted = Booted(number=number, boot_id=boot_id, lost=journal.unreadable)

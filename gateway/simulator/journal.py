@@ -10,6 +10,7 @@ On disk a line is ``<crc32 of the JSON, 8 hex digits> <JSON>\n``.
 import json
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, assert_never
@@ -32,8 +33,11 @@ LINES_MAX = 4096
 class Journal:
     """One machine's journal file. Opened at power-up, closed at power-down."""
 
-    def __init__(self, path: Path) -> None:
-        """Read what is there. ``memory`` holds all lines that count; the file is ready for more."""
+    def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
+        """Read what is there. ``memory`` holds all lines that count; the file is ready for more.
+        ``sync`` sees to it that what was written to a descriptor is on the disk.
+        """
+        self._sync = sync
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         lines, damaged = _read(path)
@@ -61,7 +65,7 @@ class Journal:
         """
         os.write(self._file, encode(line))
         if not isinstance(line, Settled):
-            os.fsync(self._file)
+            self._sync(self._file)
 
     def close(self) -> None:
         """Close the file; safe to call twice."""

@@ -7,6 +7,7 @@ to another gateway before the old stream is closed.
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -50,6 +51,8 @@ class ClientConfig:
     """A column that is empty when its motor is to turn was loaded by somebody just before."""
     screen_port: int | None = None
     """Where the page of its screen is served to this computer; 0: the system chooses."""
+    sync: Callable[[int], None] = os.fsync
+    """Waits until what was written to a descriptor is on the disk."""
 
 
 class MachineClient(Board):
@@ -68,6 +71,7 @@ class MachineClient(Board):
             motor_ms=config.motor_ms,
             faults=config.faults,
             refills=config.refills,
+            sync=config.sync,
         )
         self.config = config
         self.refusal: Ended | None = None

@@ -9,7 +9,7 @@ compares this file with the books needs nothing else from the machine.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -67,8 +67,16 @@ class Shelf:
     """
 
     def __init__(
-        self, path: Path, *, rng: Random, faults: Faults = NO_FAULTS, drop_sensor: bool = True
+        self,
+        path: Path,
+        *,
+        rng: Random,
+        faults: Faults = NO_FAULTS,
+        drop_sensor: bool = True,
+        sync: Callable[[int], None] = os.fsync,
     ) -> None:
+        """``sync`` sees to it that what was written to a descriptor is on the disk."""
+        self._sync = sync
         self.stock: Counter[str] = Counter()
         self.turns: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
@@ -129,7 +137,7 @@ class Shelf:
     def _note(self, line: ShelfLine) -> None:
         body = {"act": line.act, "column": line.column, "cause": line.cause, "items": line.items}
         os.write(self._file, json.dumps(body).encode() + b"\n")
-        os.fsync(self._file)
+        self._sync(self._file)
         self._count(line)
 
     def _count(self, line: ShelfLine) -> None:

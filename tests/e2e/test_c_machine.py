@@ -18,7 +18,7 @@ import pytest
 
 from actors.machine.policy import Policy
 from gateway.demo import stage
-from gateway.demo.run import FLEET_FOLDER
+from gateway.demo.stage import FLEET_FOLDER
 from tests.e2e.three_books import agree
 from tests.support import c_machine
 from tests.support.c_machine import CMachine, PowerCut

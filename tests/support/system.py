@@ -24,7 +24,8 @@ import httpx
 from gateway.demo import books, stage
 from gateway.demo.children import Child, Children
 from gateway.demo.identities import Identities
-from gateway.demo.run import FLEET_FOLDER, whole_book
+from gateway.demo.run import whole_book
+from gateway.demo.stage import FLEET_FOLDER
 from gateway.simulator.fleet import all_have_left
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig

@@ -176,6 +176,16 @@ def test_machines_without_room_are_counted(width: int, height: int) -> None:
     assert lines[-1].endswith("end100")
 
 
+def test_what_was_lived_before_stands_whole_where_there_is_room() -> None:
+    """Beneath the addresses; in a small terminal it is told before and behind."""
+    told = ("Lived 10 weeks.", "Kwun Tong is HOT since 2026-11-03. " + "The truth: " * 9)
+    shown = scene()
+    shown = replace(shown, report=replace(shown.report, past=told))
+    large = " ".join(" ".join(drawn(shown, 160, 60)).split())
+    assert all(" ".join(one.split()) in large for one in told)
+    assert not any("Lived" in line for line in drawn(shown, 80, 24))
+
+
 def test_a_tiny_terminal_shows_the_addresses() -> None:
     """Too few lines leave the rest out."""
     lines = drawn(scene(), 80, 5)

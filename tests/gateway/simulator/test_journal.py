@@ -53,6 +53,15 @@ def test_a_line_of_older_firmware_is_read(tmp_path: Path) -> None:
         assert [("v1", "")] == [(line.vend_id, line.request_id) for line in journal.memory.tail]
 
 
+def test_each_line_but_a_settled_one_is_waited_for(tmp_path: Path) -> None:
+    """As its machine wants it: by the disk, or by nobody."""
+    waited: list[int] = []
+    with Journal(tmp_path / "journal.log", sync=waited.append) as journal:
+        journal.append(Booted(number=1, boot_id="b1", lost=False))
+        journal.append(Settled(vend_ids=(), loss_told=True))
+    assert 1 == len(waited)
+
+
 def write(path: Path, lines: list[JournalLine]) -> None:
     """Write a journal."""
     with Journal(path) as journal:

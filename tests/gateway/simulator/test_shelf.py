@@ -92,3 +92,15 @@ def test_a_jam_stays_until_it_is_repaired(path: Path) -> None:
     shelf.repair("A1")
     assert pb.MOTOR_EVIDENCE_RAN == shelf.plan("A1").motor
     shelf.close()
+
+
+def test_each_line_is_waited_for_as_its_machine_wants_it(path: Path) -> None:
+    """By the disk, or by nobody, where a machine lives on virtual time; it is written all the
+    same.
+    """
+    waited: list[int] = []
+    shelf = Shelf(path, rng=Random(1), sync=waited.append)
+    shelf.load("A1", 2)
+    shelf.dropped("A1", CASH)
+    shelf.close()
+    assert 2 == len(waited) == len(list(shelves.read(path)))

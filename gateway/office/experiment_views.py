@@ -4,6 +4,7 @@ plain sentence of each. Pure and total.
 
 from collections.abc import Mapping
 
+from alipay_client.amounts import to_text
 from gateway.fleet import enums
 from gateway.fleet.views import timestamp
 from gateway.office.screen_views import selector
@@ -120,8 +121,8 @@ def _told(content: Content, result: Result, smallest: str) -> str:
     cost = ""
     if result.cost_currency:
         cost = (
-            f"; customers paid {abs(result.cost_minor)} minor units of {result.cost_currency} "
-            f"{'less' if result.cost_minor >= 0 else 'more'} for it"
+            f"; customers paid {to_text(abs(result.cost_minor), result.cost_currency)} "
+            f"{result.cost_currency} {'less' if result.cost_minor >= 0 else 'more'} for it"
         )
     return (
         f"With the tried {tried} {change} was sold; the truth is likely {between} ({chance}, "

@@ -208,7 +208,7 @@ def _is_literal(node: ast.expr) -> bool:
 
 def test_what_goes_on_for_ever_is_begun_by_whoever_begins_it_again() -> None:
     """``gateway.process.works``: a task of its own would end by a defect, and nobody would know."""
-    programs_of_their_own = ("bench", "certify", "demo", "simulator")
+    programs_of_their_own = ("bench", "certify", "demo", "past", "simulator")
     assert [] == [
         name_of(path)
         for path in tracked(".py")

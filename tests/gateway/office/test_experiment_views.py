@@ -83,8 +83,8 @@ def ended(**more: Any) -> ExperimentView:
             ),
             (
                 "With the tried price 8.2 % more was sold; the truth is likely between +1.1 % "
-                "and +15.8 % (p = 0.021, 20 machines that switched); customers paid 4200 minor "
-                "units of HKD less for it."
+                "and +15.8 % (p = 0.021, 20 machines that switched); customers paid 42.00 "
+                "HKD less for it."
             ),
         ),
         (

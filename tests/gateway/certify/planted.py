@@ -1,6 +1,7 @@
 """Bugs of firmware, planted into the reference machine, each with the rule that must find it.
 
-A bug takes the place of a method; it gets the sound one first, then what that would get.
+A bug takes the place of a method or a property; it gets the sound one first, then what that would
+get.
 """
 
 import asyncio
@@ -47,11 +48,13 @@ class Planted:
         """Put the bug in."""
         for method in self.methods:
             sound, bug = getattr(self.of, method), self.bug
+            ask = sound.fget if isinstance(sound, property) else sound
 
-            def instead(*args: Any, sound: Any = sound, bug: Any = bug, **named: Any) -> Any:
+            def instead(*args: Any, sound: Any = ask, bug: Any = bug, **named: Any) -> Any:
                 return bug(sound, *args, **named)
 
-            monkeypatch.setattr(self.of, method, instead)
+            is_value = isinstance(sound, property)
+            monkeypatch.setattr(self.of, method, property(instead) if is_value else instead)
 
 
 BUGS: dict[str, Planted] = {}
@@ -265,9 +268,9 @@ def tells_the_last_result_again(
     return commands
 
 
-@plants("refused-frame", Vending, "refused")
+@plants("refused-frame", Machine, "_frame_refused")
 def waits_for_an_answer_to_a_refused_request(
-    sound: Sound, self: Vending, request_id: str
+    sound: Sound, self: Machine, error: pb.ProtocolError, now_ms: int
 ) -> list[Command]:
     """Who is refused a frame goes on waiting for its answer."""
     return []

@@ -159,7 +159,7 @@ def _forgetful(seen: Recording) -> MachineMoment:
 
 
 def gap(seen: Recording) -> RuleVerdict:
-    """All frames from the number on come again, in order, once, however many complaints follow."""
+    """All frames from the number on come again, in order, once for all complaints."""
     complaint, latest = first(seen.said("protocol_error")), last(seen.said("protocol_error"))
     expected = complaint.said_by_us.protocol_error.expected_seq
     wanted = list(range(expected, latest.said_by_us.protocol_error.seq + 1))
@@ -435,7 +435,7 @@ def _closed_after_welcome(
 
 
 def move_in_vend(seen: Recording) -> RuleVerdict:
-    """No second stream until the vend has its result."""
+    """No second stream until the vend has its result, which is told there again."""
     asked = first(seen.said("move_request"))
     approved = first(seen.after(asked).said("vend_approved"))
     told = first(seen.after(approved).results(approved.said_by_us.vend_approved.vend_id))
@@ -448,6 +448,8 @@ def move_in_vend(seen: Recording) -> RuleVerdict:
     moved = seen.after(told).hellos()
     if not moved:
         return broken("the machine did not move after the vend had ended", asked, told)
+    if not any(same_words(told, each) for each in seen.on(moved[0].stream).heard()):
+        return broken("the unacknowledged result was not sent again where it moved", told, moved[0])
     return _closed_after_welcome(seen, asked, moved[0])
 
 

@@ -93,7 +93,9 @@ async def idle(desk: Desk) -> None:
 
 
 async def many_sales(desk: Desk) -> None:
-    """More is sold for coins than may wait for an acknowledgement; then it is acknowledged."""
+    """More is sold for coins than may wait for an acknowledgement; then the stream is cut, and on
+    the next one it is acknowledged.
+    """
     call = await settle(desk)
     await desk.wait(SHORT_MS)  # who still waits for an answer takes no coins
     call.holding = True
@@ -101,10 +103,14 @@ async def many_sales(desk: Desk) -> None:
     for _ in range(CASH_SALES):
         await desk.act(HandAct.CASH, desk.terms.columns[0])
     await desk.wait(desk.terms.slack_ms)
-    await call.release()
-    await desk.until(
-        lambda: len(desk.seen_since(before).heard("cash_sale")) >= CASH_SALES or None, SHORT_MS
-    )
+    call.end()
+    await desk.online()
+
+    def look() -> bool | None:
+        sales = desk.seen_since(before).heard("cash_sale")
+        return len({each.said_by_machine.seq for each in sales}) >= CASH_SALES or None
+
+    await desk.until(look, desk.terms.answer_ms)
 
 
 async def cut_unacknowledged(desk: Desk) -> None:
@@ -345,18 +351,20 @@ async def move(desk: Desk) -> None:
 
 async def move_in_vend(desk: Desk) -> None:
     """The gateway drains while a request waits; it is approved when a machine at rest would have
-    moved.
+    moved, and the result is not acknowledged before it moves.
     """
     call = await settle(desk)
     request = await chosen(desk, call)
     until_ms = min(2 * (desk.terms.result_ms + 2 * desk.terms.slack_ms), MOVE_IN_VEND_MAX_MS)
     await _ask_to_move(call, until_ms=until_ms)
     await desk.wait((MOVE_FROM_MS + until_ms) // 2 + desk.terms.slack_ms)
+    call.holding = True
     approved = approval(desk, request)
     await call.say(vend_approved=approved)
     if await result(desk, approved.vend_id) is None:
         raise Unplayed("an ordinary vend was approved, and no result came")
     await _moved(desk, call)
+    await desk.wait(SHORT_MS)
 
 
 async def move_fails(desk: Desk) -> None:

@@ -326,7 +326,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "move-in-vend",
-        "The machine does not move while a request or a vend is open.",
+        "The machine moves behind a request or a vend that is open, and leaves no frame behind.",
         CONNECTED,
         streams.move_in_vend,
         stream_plays.move_in_vend,
@@ -442,7 +442,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "window",
-        "Of 40 sales for coins at most 32 wait for an acknowledgement, and all are told.",
+        "Of 40 sales for coins at most 32 wait for an acknowledgement; all are told, over a cut.",
         NUMBERS,
         streams.many_sales,
         stream_plays.many_sales,

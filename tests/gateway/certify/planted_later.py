@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from gateway.simulator.backoff import Backoff
-from gateway.simulator.commands import Command, TurnMotor, Write
+from gateway.simulator.commands import Command, Send, TurnMotor, Write
 from gateway.simulator.connection import Connection
 from gateway.simulator.machine import Machine
 from gateway.simulator.machine_client import MachineClient
@@ -37,6 +37,25 @@ def moves_while_a_motor_turns(sound: Sound, self: Machine, *now_ms: int) -> Any:
         return sound(self, *now_ms)
     finally:
         self.vending.vend = vend
+
+
+@plants("move-in-vend", Machine, "_welcomed")
+def leaves_frames_behind(
+    sound: Sound, self: Machine, frame: service_pb.ConnectResponse, now_ms: int
+) -> list[Command]:
+    """Who moves begins with what is new."""
+    moves = self.online and frame.seq == 1
+    commands: list[Command] = sound(self, frame, now_ms)
+    return [each for each in commands if not (moves and isinstance(each, Send))]
+
+
+@plants("window", Machine, "_welcomed")
+def empties_its_waiting_room(
+    sound: Sound, self: Machine, frame: service_pb.ConnectResponse, now_ms: int
+) -> list[Command]:
+    """What had no number yet is lost with the stream."""
+    self.outbox._waiting.clear()
+    return sound(self, frame, now_ms)  # type: ignore[no-any-return]
 
 
 @plants("out-of-service", Machine, "_welcomed")

@@ -208,3 +208,22 @@ def test_a_token_comes_back() -> None:
     assert (
         RuleOutcome.FAIL is judges.tokens(tale.connected(stream=3, resume_token="t1").seen).outcome
     )
+
+
+def test_what_was_not_acknowledged_moves_along() -> None:
+    """The result of the vend comes again on the second stream, under its number."""
+
+    def told(*, early: bool = False, again: bool = True, seq: int = 3) -> RuleVerdict:
+        tale = Tale().connected().asked().said(2, move_request=pb.MoveRequest(not_after_ms=7_000))
+        tale.approved()
+        if early:
+            tale.connected(stream=3)
+        tale.succeeded().note(MomentKind.OPENED, stream=2).connected(stream=2)
+        if again:
+            tale.succeeded(seq, stream=2)
+        return judges.move_in_vend(tale.note(MomentKind.CLOSED).seen)
+
+    assert RuleOutcome.PASS is told().outcome
+    assert "not sent again" in told(again=False).why
+    assert "not sent again" in told(seq=4).why
+    assert "while a vend was open" in told(early=True).why

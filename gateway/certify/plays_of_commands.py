@@ -188,12 +188,12 @@ async def _tell(desk: Desk, call: Call, order: pb.Command) -> None:
 
 
 async def _answered(desk: Desk, call: Call, order: pb.Command, before: int) -> None:
-    """Wait for an answer to the order; none may come."""
+    """Wait for an answer to the order, a motor's turn included; none may come."""
 
     def look() -> bool | None:
         return call.over or bool(desk.seen_since(before).answers(order.command_id)) or None
 
-    await desk.until(look, desk.terms.answer_ms)
+    await desk.until(look, max(desk.terms.answer_ms, desk.terms.result_ms))
 
 
 async def _at_rest(desk: Desk, call: Call) -> None:

@@ -118,6 +118,13 @@ async def test_a_slow_network_is_no_fault_of_the_machine(
     assert "the approval was lost with the stream" in whys["cut-in-vend"]
 
 
+async def test_a_slow_motor_is_no_fault_of_the_machine(tmp_path: Path) -> None:
+    """Nor is it when a test vend turns it."""
+    examination = await examined(tmp_path, motor_ms=50_000)
+
+    assert {rule.name for rule in RULES} == names(examination, RuleOutcome.PASS)
+
+
 @pytest.mark.parametrize(
     "kinds", [(), ("reboot",), ("report", "show_identity"), ("lock_column", "test_vend")]
 )

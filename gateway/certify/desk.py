@@ -14,7 +14,7 @@ import grpc
 
 from gateway.certify import times
 from gateway.certify.hands import HandAct, Hands
-from gateway.certify.moments import MachineMoment, MomentKind, Recording
+from gateway.certify.moments import ENDS, MachineMoment, MomentKind, Recording
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -199,7 +199,10 @@ class Call:
             self._desk.saved[self.boot_id] = frame.seq
         if frame.HasField("session_complete") and not self.holding:
             await self._desk.complete(self, frame.session_complete.session_id)
-        await self.say()
+        if not self.delay_ms:
+            await self.say()
+        elif not self._lock.locked():  # or what is on its way acknowledges this, too
+            self._acknowledging = asyncio.create_task(self.say())
 
     async def say(self, **payload: Any) -> None:
         """Send a frame; without payload it only acknowledges."""
@@ -342,7 +345,7 @@ class Desk:
         text: str = "",
     ) -> None:
         """Write a moment down and wake who waits for one."""
-        if len(self.moments) >= MOMENTS_MAX:
+        if len(self.moments) >= MOMENTS_MAX and kind not in ENDS:
             raise Unplayed(f"more than {MOMENTS_MAX} moments: the machine floods the examiner")
         self.moments.append(
             MachineMoment(

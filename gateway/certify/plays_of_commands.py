@@ -12,6 +12,7 @@ from gateway.certify.hands import HandAct
 from gateway.certify.moments import MachineMoment
 from gateway.certify.selling import (
     approval,
+    begin_session,
     chosen,
     chosen_again,
     deny,
@@ -92,23 +93,28 @@ async def column_tried_and_cut(desk: Desk) -> None:
 
 
 async def at_a_bad_time(desk: Desk) -> None:
-    """A customer waits for an answer, then for goods, then has funds, then is gone: what is refused
+    """A customer has funds, then waits for an answer, then for goods, then is gone: what is refused
     meanwhile comes again.
     """
     call = await _commanded(desk)
-    request = await chosen(desk, call)
     orders = [
-        _order(desk, test_vend=pb.TestVend(column=desk.terms.columns[0])),
         _order(desk, reboot=pb.Reboot()),
+        _order(desk, test_vend=pb.TestVend(column=desk.terms.columns[0])),
         _order(desk, reboot=pb.Reboot()),
         _order(desk, test_vend=pb.TestVend(column=desk.terms.columns[0])),
         _order(desk, reboot=pb.Reboot()),
     ]
-    for order in orders[:2]:
+    await begin_session(desk, call)
+    await _tell(desk, call, orders[0])
+    if call.over:  # it restarts
+        await _at_rest(desk, call)
+        return
+    request = await chosen(desk, call)
+    for order in orders[1:3]:
         await _tell(desk, call, order)
     await _ordered_in_vend(desk, call, request, orders[3:])
-    await _tell(desk, call, orders[2])
-    await end_session(desk, call)
+    if desk.session_id:
+        await end_session(desk, call)
     await desk.wait(SHORT_MS)
     for order in orders:
         await _tell(desk, call, order)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.certify import command
+from gateway.certify import command, desk
 from gateway.certify.examination import Examined, Judged
 from gateway.certify.moments import untried
 from gateway.certify.rules import RULES, chosen_rules
@@ -94,3 +94,15 @@ def test_a_terminal_is_not_the_machines(tmp_path: Path, capsys: pytest.CaptureFi
     told = capsys.readouterr().out
     assert 2 == told.count("\n")
     assert told.replace("\n", "").isprintable()
+
+
+def test_a_flood_leaves_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found until then is told; the rest is not tried."""
+    monkeypatch.setattr(desk, "MOMENTS_MAX", 30)
+    report = tmp_path / "flood"
+    rules = [f"--only={name}" for name in ("strange-code", "move", "hello")]
+    result = CliRunner().invoke(app, ["certify", "--reference", "--report", str(report), *rules])
+
+    assert 3 == result.exit_code, result.output
+    assert "floods the examiner" in result.output
+    assert "NOT_TRIED" == json.loads(report.with_name("flood.json").read_text())["outcome"]

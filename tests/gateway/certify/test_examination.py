@@ -14,7 +14,10 @@ from gateway.certify.reference import ReferenceHands
 from gateway.certify.rules import RULES
 from gateway.certify.rules_of_commands import OF_COMMANDS
 from gateway.simulator.commands import Command
+from gateway.simulator.connection import Connection
 from gateway.simulator.line import Line
+from gateway.simulator.machine import Machine
+from gateway.simulator.memory import JournalLine
 from gateway.simulator.orders import Orders
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -116,6 +119,42 @@ async def test_a_slow_network_is_no_fault_of_the_machine(
     assert set() == names(examination, RuleOutcome.FAIL), whys
     assert {"cut-in-vend"} == names(examination, RuleOutcome.NOT_TRIED), whys
     assert "the approval was lost with the stream" in whys["cut-in-vend"]
+
+
+async def test_many_heartbeats_are_no_fault_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each second one, which is more than frames that are two seconds on their way, one by one."""
+    sound = Connection.welcomed
+
+    def welcomed(self: Connection, *args: Any) -> Any:
+        done = sound(self, *args)
+        self._heartbeat_ms = 1_000
+        return done
+
+    monkeypatch.setattr(Connection, "welcomed", welcomed)
+    monkeypatch.setattr("gateway.simulator.connection.SILENT_BEATS_MAX", 8)
+    examination = await examined(tmp_path, "slow-network", "command-at-a-bad-time")
+
+    assert {"slow-network", "command-at-a-bad-time"} == names(examination, PASS)
+
+
+async def test_a_machine_may_end_a_stay_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sells one thing at a time asks for the rest behind each vend."""
+    sound = Machine.written
+
+    def written(self: Machine, line: JournalLine, now_ms: int) -> list[Command]:
+        vend = self.vending.vend
+        commands = sound(self, line, now_ms)
+        ended = vend is not None and self.vending.vend is None and self.session is not None
+        return [*commands, *self.complete(now_ms)] if ended else commands
+
+    monkeypatch.setattr(Machine, "written", written)
+    examination = await examined(tmp_path)
+
+    assert {rule.name for rule in RULES} == names(examination, PASS)
 
 
 async def test_a_slow_motor_is_no_fault_of_the_machine(tmp_path: Path) -> None:

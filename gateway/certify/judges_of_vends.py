@@ -114,6 +114,17 @@ def approved_again(seen: Recording) -> RuleVerdict:
     return _still(seen, turns=0) or kept("the result was told again", again[0])
 
 
+def approved_in_the_next_boot(seen: Recording) -> RuleVerdict:
+    """The same; what the sensors saw need not be remembered over a power cut."""
+    approved, vend_id = _vend(seen)
+    before, again = seen.before(approved).results(vend_id), seen.after(approved).results(vend_id)
+    if not again:
+        return broken("a vend of an earlier boot was approved again, and has no answer", approved)
+    if last(before).payload != again[0].payload:
+        return broken("the next boot tells another result of the vend", before[-1], again[0])
+    return _still(seen, turns=0) or kept("the next boot told the result", before[-1], again[0])
+
+
 def _ending(moment: MachineMoment) -> tuple[str, int, bytes]:
     frame = moment.said_by_machine
     succeeded = frame.HasField("vend_success")

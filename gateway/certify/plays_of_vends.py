@@ -417,6 +417,24 @@ async def power_cut_with_result(desk: Desk) -> None:
     await desk.wait(SHORT_MS)
 
 
+async def approved_in_the_next_boot(desk: Desk) -> None:
+    """The result was acknowledged before the power failed; then the approval is repeated."""
+    call = await settle(desk)
+    approved, _ = await sold(desk, call)
+    await spoken(desk, call)
+    await desk.wait(SHORT_MS)
+    desk.session_id = ""
+    await desk.act(HandAct.POWER_CUT)
+    call = await desk.next_call(desk.hands.patience_ms + desk.terms.come_ms)
+    await desk.welcome(call)
+    await desk.count()
+    before = len(desk.moments)
+    await call.say(vend_approved=approved)
+    await result(desk, approved.vend_id, after=before)
+    await desk.wait(SHORT_MS)
+    await desk.count()
+
+
 async def power_cut_with_motor_on(desk: Desk) -> None:
     """The power fails while the motor turns; after the boot the approval is repeated."""
     call = await settle(desk)

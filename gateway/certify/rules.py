@@ -365,6 +365,14 @@ RULES: tuple[Rule, ...] = (
         CHOOSE_AND_CUT,
     ),
     Rule(
+        "known-in-the-next-boot",
+        "A vend that was settled before a power cut is known behind it: the same result, no turn.",
+        JOURNAL,
+        vends.approved_in_the_next_boot,
+        vend_plays.approved_in_the_next_boot,
+        CHOOSE_AND_CUT,
+    ),
+    Rule(
         "journal-motor-on",
         "Power cut with the motor on: the tail has the vend; a repeated approval moves nothing.",
         JOURNAL,

@@ -73,9 +73,11 @@ def plants(rule: str, of: type, *methods: str) -> Callable[[Callable[..., Any]],
 def turns_again(
     sound: Sound, self: Vending, message: pb.VendApproved, now_ms: int
 ) -> list[Command]:
-    """A vend that is settled is forgotten, so that its repeated approval is a new one."""
+    """A vend that this boot has settled is forgotten: its repeated approval is a new one."""
     known = self.memory._settled.get(message.vend_id)
-    if known is not None and known.ended and known.request_id == message.request_id:
+    if known is None or known.boot_id != self._boot_id:
+        return sound(self, message, now_ms)  # type: ignore[no-any-return]
+    if known.ended and known.request_id == message.request_id:
         del self.memory._settled[message.vend_id]
         self.request = Request(
             request_id=message.request_id, column=message.column, price_minor=0, asked_at_ms=now_ms

@@ -10,7 +10,7 @@ from gateway.simulator.commands import Command, Send, TurnMotor, Write
 from gateway.simulator.connection import Connection
 from gateway.simulator.machine import Machine
 from gateway.simulator.machine_client import MachineClient
-from gateway.simulator.memory import CommandLine
+from gateway.simulator.memory import CommandLine, Memory
 from gateway.simulator.orders import APPLIED, Orders
 from gateway.simulator.vending import Vending
 from gateway.v1 import machine_pb2 as pb
@@ -128,6 +128,13 @@ def obeys_while_a_vend_turns(
 def waits_for_a_lost_answer(sound: Sound, self: Vending, unacked: tuple[Frame]) -> list[Command]:
     """A Welcome without a session ends no request."""
     return []
+
+
+@plants("known-in-the-next-boot", Memory, "__init__")
+def forgets_what_was_settled(sound: Sound, self: Memory, *lines: Any) -> None:
+    """Vends that were acknowledged are remembered in RAM alone."""
+    sound(self, *lines)
+    self._settled.clear()
 
 
 @plants("boot-ids", MachineClient, "_new_boot_id")

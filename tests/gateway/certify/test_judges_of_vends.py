@@ -131,6 +131,23 @@ def test_the_tail_names_the_oldest_vend_first(tail: list[str], outcome: RuleOutc
     )
 
 
+def test_the_next_boot_knows_a_vend_that_was_settled() -> None:
+    """Silence, and another result, are wrong; evidence may be forgotten."""
+
+    def told(*, turns: int = 0) -> Tale:
+        tale = vend().succeeded().connected("b2", stream=2).note(MomentKind.COUNTED, text="1")
+        return tale.approved(stream=2).note(MomentKind.COUNTED, text=str(1 + turns))
+
+    assert RuleOutcome.FAIL is judges.approved_in_the_next_boot(told().seen).outcome
+    other = told().refused(1, stream=2)
+    assert RuleOutcome.FAIL is judges.approved_in_the_next_boot(other.seen).outcome
+    bare = pb.VendSuccess(vend_id="v1")
+    again = told().heard(1, stream=2, vend_success=bare)
+    assert RuleOutcome.PASS is judges.approved_in_the_next_boot(again.seen).outcome
+    turned = told(turns=1).heard(1, stream=2, vend_success=bare)
+    assert RuleOutcome.FAIL is judges.approved_in_the_next_boot(turned.seen).outcome
+
+
 def test_a_code_for_nobody_is_cancelled() -> None:
     """Each of them, behind the code; and for a request that was denied before."""
 

@@ -23,6 +23,7 @@ import typer
 
 from gateway.process.endings import sentences
 from gateway.process.refusals import SettingsRefused
+from gateway.process.texts import plain
 
 if TYPE_CHECKING:
     from gateway.certify.examination import Examined, Judged
@@ -268,8 +269,8 @@ async def _reference(port: int) -> "AsyncIterator[Hands]":
 def _say(finding: "Judged") -> None:
     from gateway.certify.report import WORDS
 
-    verdict = finding.verdict
-    print(f"{WORDS[verdict.outcome]:<10}{finding.rule.name:<26}{verdict.why}", flush=True)
+    verdict = finding.verdict  # may hold what the machine said
+    print(f"{WORDS[verdict.outcome]:<10}{finding.rule.name:<26}{plain(verdict.why)}", flush=True)
 
 
 def _write(report: Path, examined: "Examined", began: dt.datetime) -> None:
@@ -277,9 +278,11 @@ def _write(report: Path, examined: "Examined", began: dt.datetime) -> None:
     from gateway.certify.report import WORDS, as_html, as_json, strangers
 
     html, for_programs = _files(report)
-    html.write_text(as_html(examined, began=began))
-    for_programs.write_text(as_json(examined, began=began) + "\n")
+    html.write_text(as_html(examined, began=began), encoding="utf-8")
+    for_programs.write_text(as_json(examined, began=began) + "\n", encoding="utf-8")
     counts = ", ".join(f"{examined.count(each)} {WORDS[each]}" for each in RuleOutcome)
     for stranger in strangers(examined):
         print(f"{stranger} called, too, and was turned away: one machine at a time", flush=True)
-    print(f"{examined.machine_id or 'no machine'}: {counts}; the report is {html}", flush=True)
+    print(
+        f"{plain(examined.machine_id) or 'no machine'}: {counts}; the report is {html}", flush=True
+    )

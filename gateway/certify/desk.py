@@ -14,7 +14,7 @@ import grpc
 
 from gateway.certify import times
 from gateway.certify.hands import HandAct, Hands
-from gateway.certify.moments import MachineMoment, MomentKind, Recording
+from gateway.certify.moments import ENDS, MachineMoment, MomentKind, Recording
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -106,6 +106,7 @@ class Call:
         self.silent = False
         self.delay_ms = 0
         self.over = False
+        self.opened = 0  # the number of the moment
         self.connection = wire.connection
         self._desk = desk
         self._wire = wire
@@ -175,12 +176,11 @@ class Call:
             return
         if frame.seq == self._desk.saved_seq(self) + 1 and not self.holding:
             self._desk.saved[self.boot_id] = frame.seq
-        error = pb.ProtocolError(
-            code=pb.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD,
-            seq=frame.seq,
-            expected_seq=self._desk.saved_seq(self) + 1,
-            detail=frame.why,
-        )
+        await self._scold(pb.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD, frame.seq, frame.why)
+
+    async def _scold(self, code: pb.ProtocolErrorCode.ValueType, seq: int, detail: str) -> None:
+        expected = self._desk.saved_seq(self) + 1
+        error = pb.ProtocolError(code=code, seq=seq, expected_seq=expected, detail=detail)
         await self.say(protocol_error=error)
 
     async def _answer(self, frame: service_pb.ConnectRequest) -> None:
@@ -192,20 +192,17 @@ class Call:
             return
         expected = self._desk.saved_seq(self) + 1
         if frame.seq > expected and not self.holding:
-            await self.say(
-                protocol_error=pb.ProtocolError(
-                    code=pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER,
-                    seq=frame.seq,
-                    expected_seq=expected,
-                    detail=f"expected seq {expected}: resend from there, in order",
-                )
-            )
+            why = f"expected seq {expected}: resend from there, in order"
+            await self._scold(pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER, frame.seq, why)
             return
         if frame.seq == expected and not self.holding:
             self._desk.saved[self.boot_id] = frame.seq
         if frame.HasField("session_complete") and not self.holding:
             await self._desk.complete(self, frame.session_complete.session_id)
-        await self.say()
+        if not self.delay_ms:
+            await self.say()
+        elif not self._lock.locked():  # or what is on its way acknowledges this, too
+            self._acknowledging = asyncio.create_task(self.say())
 
     async def say(self, **payload: Any) -> None:
         """Send a frame; without payload it only acknowledges."""
@@ -221,7 +218,11 @@ class Call:
             self._seq += 1
             frame.seq, frame.ack = self._seq, self._desk.saved_seq(self)
             self._desk.record(MomentKind.SAID, stream=self.number, frame=frame)
-            await self._wire.write(frame)
+            try:
+                async with asyncio.timeout(self._desk.terms.answer_ms / 1000):
+                    await self._wire.write(frame)
+            except TimeoutError:
+                self.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "the machine does not read its frames")
 
     async def release(self) -> None:
         """Save what was held, and acknowledge it."""
@@ -291,6 +292,7 @@ class Desk:
             if call.connection:
                 self.record(MomentKind.TAPPED, stream=call.number)
             self.record(MomentKind.OPENED, stream=call.number)
+            call.opened = len(self.moments)
         except Unplayed as flood:
             return Ending(code=grpc.StatusCode.RESOURCE_EXHAUSTED, detail=str(flood))
         return await call.run()
@@ -329,11 +331,10 @@ class Desk:
 
     def turned_away(self, call: Call, machine_id: str) -> None:
         """Write down that this stream was another machine's."""
-        for at, each in enumerate(self.moments):
-            if each.kind is MomentKind.OPENED and each.stream == call.number:
-                self.moments[at] = replace(
-                    each, kind=MomentKind.STRANGER, stream=0, text=machine_id
-                )
+        opened = self.moments[call.opened - 1]
+        self.moments[call.opened - 1] = replace(
+            opened, kind=MomentKind.STRANGER, stream=0, text=machine_id
+        )
 
     def record(
         self,
@@ -344,7 +345,7 @@ class Desk:
         text: str = "",
     ) -> None:
         """Write a moment down and wake who waits for one."""
-        if len(self.moments) >= MOMENTS_MAX:
+        if len(self.moments) >= MOMENTS_MAX and kind not in ENDS:
             raise Unplayed(f"more than {MOMENTS_MAX} moments: the machine floods the examiner")
         self.moments.append(
             MachineMoment(

@@ -7,6 +7,7 @@ makes its rule "not tried" with the reason, and the next one begins with a machi
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from gateway.certify import desk as desks
 from gateway.certify.desk import Desk, Unplayed
 from gateway.certify.hands import HandAct
 from gateway.certify.moments import (
@@ -231,6 +232,8 @@ async def _played_once(desk: Desk, rule: Rule) -> Judged:
         await rule.play(desk)
     except Unplayed as stopped:
         return Judged(rule, untried(str(stopped)), begins, len(desk.moments))
+    if len(desk.moments) >= desks.MOMENTS_MAX:  # no more of it could be written down
+        return Judged(rule, untried("the machine floods the examiner"), begins, len(desk.moments))
     seen = Recording(desk.moments[begins:], desk.moments[:begins])
     verdict = _judged(rule, seen)
     return Judged(rule, verdict, begins, len(desk.moments))

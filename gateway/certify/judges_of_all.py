@@ -56,6 +56,25 @@ def _boots(seen: Recording) -> dict[str, list[MachineMoment]]:
     return boots
 
 
+def boots(seen: Recording) -> RuleVerdict:
+    """A boot_id that another one has followed does not come back."""
+    last_of: dict[str, MachineMoment] = {}
+    present = ""
+    for each in seen.hellos():
+        boot_id = each.said_by_machine.hello.boot_id
+        if boot_id != present and boot_id in last_of:
+            return broken(
+                f"boot_id {boot_id} was used before: a new one is drawn at each start, also on "
+                "flash that was erased",
+                last_of[boot_id],
+                each,
+            )
+        last_of[boot_id], present = each, boot_id
+    if len(last_of) < 2:
+        return untried("the firmware was not restarted")
+    return kept(f"{len(last_of)} boots, each with an id of its own")
+
+
 def readers(seen: Recording) -> RuleVerdict:
     """The first numbered frame of each boot says whether customers are welcome."""
     first: list[MachineMoment] = []

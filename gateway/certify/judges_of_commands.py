@@ -1,6 +1,7 @@
 """The judges of commands. Pure: what was seen in, a verdict out.
 
-Each has the name of its play in ``plays_of_commands``.
+Each has the name of its play in ``plays_of_commands``. A command of a kind that the machine does
+not know is not answered: of a kind that it never answered, in this play or before it, nobody knows.
 """
 
 from gateway.certify.moments import (
@@ -33,7 +34,7 @@ def told_again(seen: Recording) -> RuleVerdict:
     silent = [each for each in answers if not _tells(each, orders)]
     if silent:
         return broken("a report was APPLIED without a report", *silent)
-    return kept("each was answered each time", *orders, *answers)
+    return _unknown(seen, orders) or kept("each was answered each time", *orders, *answers)
 
 
 def _tells(answer: MachineMoment, orders: list[MachineMoment]) -> bool:
@@ -48,6 +49,8 @@ def locked(seen: Recording) -> RuleVerdict:
     answers = [answer for each in orders if (answer := _answer(seen, each))]
     if wrong := _unanswered(seen, orders) or _otherwise(answers, APPLIED):
         return wrong
+    if unknown := _unknown(seen, orders):
+        return unknown
     requests = seen.after(last(orders)).heard("vend_request")
     if not requests:
         return broken(
@@ -59,11 +62,14 @@ def locked(seen: Recording) -> RuleVerdict:
 
 
 def column_tried(seen: Recording) -> RuleVerdict:
-    """One turn, one result, no choice meanwhile; the order that comes again brings the same."""
+    """One turn, one result, no choice meanwhile; the order that comes again, at once and later,
+    brings the same.
+    """
     order, again = first(seen.said("command")), last(seen.said("command"))
     answer = _answer(seen.before(again), order)
     if answer is None:
-        return broken("the test vend was not answered", order)
+        silent = broken("the test vend was not answered", order)
+        return silent if seen.turned() else _unknown(seen, [order]) or silent
     told = answer.said_by_machine.command_result
     counts = seen.of(MomentKind.COUNTED)
     if told.outcome == REJECTED and not seen.turned():
@@ -98,6 +104,8 @@ def column_tried_and_cut(seen: Recording) -> RuleVerdict:
         return untried("nobody counted the turns of the motors", *counts)
     if turned > 1:
         return broken(f"motors turned {turned} times, not once", order, *counts)
+    if not turned and (unknown := _unknown(seen, [order])):
+        return unknown
     lie = REJECTED if turned else APPLIED
     if any(each.said_by_machine.command_result.outcome == lie for each in answers):
         said = name_of(pb.CommandOutcome, lie)
@@ -126,6 +134,7 @@ def _all_rejected(seen: Recording, orders: list[MachineMoment]) -> RuleVerdict:
     return (
         _otherwise(answers, REJECTED)
         or _unanswered(seen, orders)
+        or _unknown(seen, orders)
         or kept("each was REJECTED", *orders, *answers)
     )
 
@@ -137,11 +146,16 @@ def reboot(seen: Recording) -> RuleVerdict:
     # The old boot may have lost its stream before it heard of the order.
     hellos = [each for each in seen.after(ordered).hellos() if _boot(each) != old]
     boots = list(dict.fromkeys(_boot(each) for each in hellos))
-    told = seen.after(ordered).heard("command_result")
-    if told and hellos and told[0].number < hellos[0].number:
+    told = seen.after(ordered).answers(_id(ordered))
+    if told and not (hellos and hellos[0].number < told[0].number):
+        result = told[0].said_by_machine.command_result
+        if not hellos and result.outcome == REJECTED:
+            return untried(f"the machine refused to restart: {result.detail or 'no reason'}", *told)
         return broken(
             f"{_outcome(told[0])} was said in the boot that was told to restart", ordered, told[0]
         )
+    if not hellos and (unknown := _unknown(seen, [ordered])):
+        return unknown
     if len(boots) != 1:
         return broken(f"the order restarted the firmware {len(boots)} times", ordered, *hellos)
     if not told:
@@ -174,9 +188,31 @@ def _answer(seen: Recording, order: MachineMoment) -> MachineMoment | None:
     return next(iter(seen.after(order).answers(_id(order))), None)
 
 
+def _known(seen: Recording) -> set[str]:
+    """Return the kinds of command that the machine has answered, in this play or before it."""
+    kinds = {_id(each): _kind(each) for each in seen.all_of(MomentKind.SAID) if _id(each)}
+    heard = seen.all_of(MomentKind.HEARD)
+    answered = {each.said_by_machine.command_result.command_id for each in heard}
+    return {kind for command_id, kind in kinds.items() if command_id in answered}
+
+
+def _unknown(seen: Recording, orders: list[MachineMoment]) -> RuleVerdict | None:
+    known = _known(seen)
+    strange = [each for each in orders if _kind(each) not in known]
+    if not strange:
+        return None
+    kinds = ", ".join(sorted({_kind(each) for each in strange}))
+    return untried(
+        f"no command of this kind was ever answered, as if the machine did not know it: {kinds}",
+        *strange,
+    )
+
+
 def _unanswered(seen: Recording, orders: list[MachineMoment]) -> RuleVerdict | None:
+    """Return what is wrong if a command of a known kind has no answer."""
+    known = _known(seen)
     for each in orders:
-        if _answer(seen, each) is None:
+        if _kind(each) in known and _answer(seen, each) is None:
             often = sum(_id(other) == _id(each) and other.number < each.number for other in orders)
             again = "that came again was not answered again" if often else "was not answered"
             return broken(f"a command ({_kind(each)}) {again}", each)

@@ -42,6 +42,8 @@ from gateway.certify.times import (
 
 UNACKED_MAX = 32
 """So many numbered frames may wait for an acknowledgement."""
+ALIKE_LEAST, HARDLY = 7, 0.03
+"""Nobody draws so small a share of the range so often."""
 RESETS_LEAST = 3
 """Fewer waits behind good sessions say too little."""
 
@@ -157,10 +159,10 @@ def _forgetful(seen: Recording) -> MachineMoment:
 
 
 def gap(seen: Recording) -> RuleVerdict:
-    """All frames from the number on come again, in order, once."""
-    complaint = first(seen.said("protocol_error"))
-    error = complaint.said_by_us.protocol_error
-    wanted = list(range(error.expected_seq, error.seq + 1))
+    """All frames from the number on come again, in order, once for all complaints."""
+    complaint, latest = first(seen.said("protocol_error")), last(seen.said("protocol_error"))
+    expected = complaint.said_by_us.protocol_error.expected_seq
+    wanted = list(range(expected, latest.said_by_us.protocol_error.seq + 1))
     again = [each for each in seen.after(complaint).heard() if each.said_by_machine.seq]
     numbers = [each.said_by_machine.seq for each in again]
     if numbers[: len(wanted)] != wanted:
@@ -291,6 +293,11 @@ def away(seen: Recording) -> RuleVerdict:
     shown = ", ".join(str(waited_ms) for _, _, waited_ms in waits)
     moments = [moment for end, opened, _ in waits for moment in (end, opened)]
     wide = shares[2:]
+    away = [end.text == "UNAVAILABLE" for end, _, _ in waits[2:]]
+    for unavailable, what in ((True, "UNAVAILABLE"), (False, "INTERNAL, CANCELLED and UNKNOWN")):
+        behind = [share for share, one in zip(wide, away, strict=True) if one is unavailable]
+        if len(behind) >= ALIKE_LEAST and all(share < HARDLY for share in behind):
+            return broken(f"hammering after {what}; waits were {shown} ms", *moments)
     # What a slow board's handshake adds differs in share from range to range.
     even = wide if dial_ms == DIAL_MS else shares[ranges.index(MAX_MS) :]
     if all(share < 0.1 for share in wide):
@@ -348,6 +355,11 @@ def unknown_machine(seen: Recording) -> RuleVerdict:
 def denied(seen: Recording) -> RuleVerdict:
     """The same: a person has to act."""
     return _waited(seen, "PERMISSION_DENIED", LONG_WAIT_MS, LONG_WAIT_MAX_MS)
+
+
+def halted(seen: Recording) -> RuleVerdict:
+    """The same: an operator has to act."""
+    return _waited(seen, "FAILED_PRECONDITION", LONG_WAIT_MS, LONG_WAIT_MAX_MS)
 
 
 def taken_over(seen: Recording) -> RuleVerdict:
@@ -423,16 +435,22 @@ def _closed_after_welcome(
 
 
 def move_in_vend(seen: Recording) -> RuleVerdict:
-    """No second stream while the request is open."""
+    """No second stream until the vend has its result, which is told there again."""
     asked = first(seen.said("move_request"))
-    answer = first(seen.after(asked).said("vend_denied"))
-    early = seen.after(asked).before(answer).of(MomentKind.OPENED, MomentKind.CLOSED)
+    approved = first(seen.after(asked).said("vend_approved"))
+    told = first(seen.after(approved).results(approved.said_by_us.vend_approved.vend_id))
+    meanwhile = seen.after(asked).before(told)
+    # A Hello is as long on its way as a result, whatever the network.
+    early = [*meanwhile.hellos(), *meanwhile.of(MomentKind.CLOSED)]
     if early:
-        return broken("the machine moved while a request was open", asked, *early)
-    opened = _second(seen, answer)
-    if opened is None:
-        return broken("the machine did not move after the request was answered", asked, answer)
-    return _closed_after_welcome(seen, asked, opened)
+        what = "request" if early[0].number < approved.number else "vend"
+        return broken(f"the machine moved while a {what} was open", asked, *early)
+    moved = seen.after(told).hellos()
+    if not moved:
+        return broken("the machine did not move after the vend had ended", asked, told)
+    if not any(same_words(told, each) for each in seen.on(moved[0].stream).heard()):
+        return broken("the unacknowledged result was not sent again where it moved", told, moved[0])
+    return _closed_after_welcome(seen, asked, moved[0])
 
 
 def move_fails(seen: Recording) -> RuleVerdict:

@@ -78,32 +78,6 @@ def one_request(seen: Recording) -> RuleVerdict:
     return kept("the second choice was not sent", first(requests))
 
 
-def session_complete(seen: Recording) -> RuleVerdict:
-    """It names the session."""
-    began = last(seen.said("begin_session"))
-    told = seen.after(began).heard("session_complete")
-    if not told:
-        return broken("the customer asked for the rest, and no SessionComplete came", began)
-    session_id = began.said_by_us.begin_session.session_id
-    if told[0].said_by_machine.session_complete.session_id != session_id:
-        return broken(f"SessionComplete is not of session {session_id}", began, told[0])
-    return kept("the customer's end was told", began, told[0])
-
-
-def session_over(seen: Recording) -> RuleVerdict:
-    """Nobody's rest is asked for: each time the button is pressed, the session is over."""
-    pressed = seen.of(MomentKind.HAND)
-    if len(pressed) < 2:
-        raise NotSeen
-    for each in pressed:
-        after = seen.after(each)
-        begun = after.said("begin_session")
-        told = (after.before(begun[0]) if begun else after).heard("session_complete")
-        if told:
-            return broken("SessionComplete was said when the session was over", each, *told)
-    return kept("nothing was left of a session that was over", *pressed)
-
-
 def price_changes(seen: Recording) -> RuleVerdict:
     """The next choice is at the new price."""
     update = last(seen.said("planogram_update"))
@@ -138,6 +112,17 @@ def approved_again(seen: Recording) -> RuleVerdict:
     if _ending(last(before)) != _ending(again[0]):
         return broken("the repeated approval has another result", before[-1], again[0])
     return _still(seen, turns=0) or kept("the result was told again", again[0])
+
+
+def approved_in_the_next_boot(seen: Recording) -> RuleVerdict:
+    """The same; what the sensors saw need not be remembered over a power cut."""
+    approved, vend_id = _vend(seen)
+    before, again = seen.before(approved).results(vend_id), seen.after(approved).results(vend_id)
+    if not again:
+        return broken("a vend of an earlier boot was approved again, and has no answer", approved)
+    if last(before).payload != again[0].payload:
+        return broken("the next boot tells another result of the vend", before[-1], again[0])
+    return _still(seen, turns=0) or kept("the next boot told the result", before[-1], again[0])
 
 
 def _ending(moment: MachineMoment) -> tuple[str, int, bytes]:
@@ -198,8 +183,10 @@ def _not_waiting(seen: Recording) -> RuleVerdict | None:
 
 
 def never_answered(seen: Recording) -> RuleVerdict:
-    """VendCancel after the declared time, and not before."""
-    request = last(seen.heard("vend_request"))
+    """VendCancel after the declared time, and not before; and once more as long behind it the next
+    choice, whether or not anybody answered.
+    """
+    request = first(seen.heard("vend_request"))
     hello = seen.present_hello()
     cancels = seen.cancels(request.said_by_machine.vend_request.request_id)
     if not cancels:
@@ -212,16 +199,26 @@ def never_answered(seen: Recording) -> RuleVerdict:
             request,
             cancels[0],
         )
-    return kept(f"the request was given up after {waited_ms} ms", request, cancels[0])
+    again = seen.after(cancels[0]).heard("vend_request")
+    if not again:
+        return broken(
+            f"nobody could choose again {declared_ms} ms after the request was given up", cancels[0]
+        )
+    return kept(f"the request was given up after {waited_ms} ms", request, cancels[0], again[0])
 
 
 def strange_code(seen: Recording) -> RuleVerdict:
-    """VendCancel with that id."""
-    shown = last(seen.said("show_qr"))
-    cancels = seen.cancels(shown.said_by_us.show_qr.request_id)
-    if not cancels:
-        return broken("a code for a request that nobody waits for needs VendCancel", shown)
-    return kept("the request was cancelled, so that the machine is free", shown, cancels[0])
+    """VendCancel with that id, whether the machine knew the request once or never."""
+    first(codes := seen.said("show_qr"))
+    asked = {each.said_by_machine.vend_request.request_id for each in seen.heard("vend_request")}
+    cancels: list[MachineMoment] = []
+    for shown in codes:
+        request_id = shown.said_by_us.show_qr.request_id
+        if not (told := seen.after(shown).cancels(request_id)):
+            what = "that was denied" if request_id in asked else "that nobody waits for"
+            return broken(f"a code for a request {what} needs VendCancel", shown)
+        cancels.append(told[0])
+    return kept("the request was cancelled, so that the machine is free", *codes, *cancels)
 
 
 def session_ends_in_vend(seen: Recording) -> RuleVerdict:

@@ -49,6 +49,10 @@ class MomentKind(StrEnum):
     """Another machine opened a stream and was turned away; the text is its id."""
 
 
+ENDS = frozenset({MomentKind.ENDED, MomentKind.CLOSED, MomentKind.NAMELESS})
+"""Each stream has one of them at most."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineMoment:
     """``number`` counts all moments of a run from 1; ``stream`` counts streams from 1, 0: none.

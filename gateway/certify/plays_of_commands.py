@@ -9,7 +9,17 @@ from typing import Any
 
 from gateway.certify.desk import Call, Desk, Unplayed
 from gateway.certify.hands import HandAct
-from gateway.certify.selling import chosen, chosen_again, deny, end_session, settle
+from gateway.certify.moments import MachineMoment
+from gateway.certify.selling import (
+    approval,
+    begin_session,
+    chosen,
+    chosen_again,
+    deny,
+    end_session,
+    result,
+    settle,
+)
 from gateway.certify.times import SHORT_MS, VALID_FOR_MS
 from gateway.v1 import machine_pb2 as pb
 
@@ -49,11 +59,14 @@ async def locked(desk: Desk) -> None:
 
 
 async def column_tried(desk: Desk) -> None:
-    """A column is tried, somebody chooses meanwhile, and the order comes again."""
+    """A column is tried, the order comes again at once, somebody chooses meanwhile, and the order
+    comes once more.
+    """
     call = await _commanded(desk)
     await desk.count()
     order = _order(desk, test_vend=pb.TestVend(column=desk.terms.columns[0]))
     before = len(desk.moments)
+    await call.say(command=order)
     await call.say(command=order)
     await desk.wait(desk.terms.cut_after_ms)
     await desk.act(HandAct.SELECT, desk.terms.columns[0], in_vain=True)
@@ -80,25 +93,45 @@ async def column_tried_and_cut(desk: Desk) -> None:
 
 
 async def at_a_bad_time(desk: Desk) -> None:
-    """A customer waits for an answer, then has funds, then is gone: what is refused meanwhile comes
-    again.
+    """A customer has funds, then waits for an answer, then for goods, then is gone: what is refused
+    meanwhile comes again.
     """
     call = await _commanded(desk)
-    request = await chosen(desk, call)
     orders = [
+        _order(desk, reboot=pb.Reboot()),
         _order(desk, test_vend=pb.TestVend(column=desk.terms.columns[0])),
         _order(desk, reboot=pb.Reboot()),
+        _order(desk, test_vend=pb.TestVend(column=desk.terms.columns[0])),
         _order(desk, reboot=pb.Reboot()),
     ]
-    for order in orders[:2]:
+    await begin_session(desk, call)
+    await _tell(desk, call, orders[0])
+    if call.over:  # it restarts
+        await _at_rest(desk, call)
+        return
+    request = await chosen(desk, call)
+    for order in orders[1:3]:
         await _tell(desk, call, order)
-    await deny(call, request.said_by_machine.vend_request.request_id)
-    await _tell(desk, call, orders[2])
-    await end_session(desk, call)
+    await _ordered_in_vend(desk, call, request, orders[3:])
+    if desk.session_id:
+        await end_session(desk, call)
     await desk.wait(SHORT_MS)
     for order in orders:
         await _tell(desk, call, order)
     await _at_rest(desk, call)
+
+
+async def _ordered_in_vend(
+    desk: Desk, call: Call, request: MachineMoment, orders: list[pb.Command]
+) -> None:
+    """The orders are right behind the approval, so they meet the vend."""
+    approved, before = approval(desk, request), len(desk.moments)
+    await call.say(vend_approved=approved)
+    for order in orders:
+        await call.say(command=order)
+    for order in orders:
+        await _answered(desk, call, order, before)
+    await result(desk, approved.vend_id)
 
 
 async def expired(desk: Desk) -> None:
@@ -122,9 +155,10 @@ async def reboot(desk: Desk) -> None:
     call = await _commanded(desk)
     order = _order(desk, reboot=pb.Reboot())
     await call.say(command=order)
-    call = await desk.welcome(await desk.next_call())
-    await call.say(command=order)
-    await desk.wait(desk.terms.still_ms)
+    with contextlib.suppress(Unplayed):  # who does not restart has said so, or knows no reboot
+        call = await desk.welcome(await desk.next_call())
+        await call.say(command=order)
+        await desk.wait(desk.terms.still_ms)
 
 
 async def _commanded(desk: Desk) -> Call:
@@ -160,12 +194,12 @@ async def _tell(desk: Desk, call: Call, order: pb.Command) -> None:
 
 
 async def _answered(desk: Desk, call: Call, order: pb.Command, before: int) -> None:
-    """Wait for an answer to the order; none may come."""
+    """Wait for an answer to the order, a motor's turn included; none may come."""
 
     def look() -> bool | None:
         return call.over or bool(desk.seen_since(before).answers(order.command_id)) or None
 
-    await desk.until(look, desk.terms.answer_ms)
+    await desk.until(look, max(desk.terms.answer_ms, desk.terms.result_ms))
 
 
 async def _at_rest(desk: Desk, call: Call) -> None:

@@ -5,6 +5,7 @@ reads. What cannot be played raises Unplayed.
 """
 
 import contextlib
+import itertools
 
 import grpc
 
@@ -42,6 +43,20 @@ from gateway.certify.times import (
 from gateway.v1 import machine_pb2 as pb
 
 UNKNOWN_CODE = 99
+MOVE_IN_VEND_MAX_MS = 44_000
+"""A request waits for half of it, which is less than its response time."""
+BROKEN = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN,
+)
+CLOSED = (grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED)
+"""How streams end, in turn, while the gateway is away: behind each of them a machine comes back,
+with patience.
+"""
 
 
 async def at_rest(desk: Desk) -> None:
@@ -52,12 +67,21 @@ async def at_rest(desk: Desk) -> None:
 
 async def many_frames(desk: Desk) -> None:
     """The backend says more than the machine may leave unacknowledged."""
-    call = await settle(desk)
+    await settle(desk)
+    call = await desk.online(heartbeat_interval_ms=2 * desk.terms.answer_ms)
+    before = len(desk.moments)
     for _ in range(ACKS_DUE + 2):
         await call.say(
             service_update=pb.ServiceUpdate(in_service=True, mode=pb.MODE_BOTH, qr_payload="qr")
         )
-    await desk.wait(desk.terms.slack_ms)
+    least = desk.moments[-1].said_by_us.seq - ACKS_DUE
+
+    def look() -> bool | None:
+        heard = desk.seen_since(before).heard()
+        return any(each.said_by_machine.ack >= least for each in heard) or None
+
+    await desk.until(look, desk.terms.answer_ms)
+    await desk.online(heartbeat_interval_ms=HEARTBEAT_MS)
 
 
 async def idle(desk: Desk) -> None:
@@ -69,7 +93,9 @@ async def idle(desk: Desk) -> None:
 
 
 async def many_sales(desk: Desk) -> None:
-    """More is sold for coins than may wait for an acknowledgement; then it is acknowledged."""
+    """More is sold for coins than may wait for an acknowledgement; then the stream is cut, and on
+    the next one it is acknowledged.
+    """
     call = await settle(desk)
     await desk.wait(SHORT_MS)  # who still waits for an answer takes no coins
     call.holding = True
@@ -77,10 +103,14 @@ async def many_sales(desk: Desk) -> None:
     for _ in range(CASH_SALES):
         await desk.act(HandAct.CASH, desk.terms.columns[0])
     await desk.wait(desk.terms.slack_ms)
-    await call.release()
-    await desk.until(
-        lambda: len(desk.seen_since(before).heard("cash_sale")) >= CASH_SALES or None, SHORT_MS
-    )
+    call.end()
+    await desk.online()
+
+    def look() -> bool | None:
+        sales = desk.seen_since(before).heard("cash_sale")
+        return len({each.said_by_machine.seq for each in sales}) >= CASH_SALES or None
+
+    await desk.until(look, desk.terms.answer_ms)
 
 
 async def cut_unacknowledged(desk: Desk) -> None:
@@ -128,19 +158,21 @@ async def last_seq_goes_back(desk: Desk) -> None:
 
 
 async def gap(desk: Desk) -> None:
-    """The backend complains that a number was left out."""
+    """The backend complains that a number was left out, and of each frame that was behind it."""
     call = await settle(desk)
     call.holding = True
     request = await cancelled(desk, call)
-    cancel = desk.seen_since(request.number).heard("vend_cancel")[0]
-    await call.say(
-        protocol_error=pb.ProtocolError(
+    await deny(call, request.said_by_machine.vend_request.request_id)
+    await cancelled(desk, call)
+    expected_seq = request.said_by_machine.seq
+    for each in desk.seen_since(request.number).heard("vend_request", "vend_cancel"):
+        error = pb.ProtocolError(
             code=pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER,
-            seq=cancel.said_by_machine.seq,
-            expected_seq=request.said_by_machine.seq,
+            seq=each.said_by_machine.seq,
+            expected_seq=expected_seq,
             detail="the examiner says that it lost a frame",
         )
-    )
+        await call.say(protocol_error=error)
     await desk.wait(SHORT_MS)
     await call.release()
 
@@ -242,22 +274,22 @@ async def away(desk: Desk) -> None:
     call = await settle(desk)
     await spoken(desk, call)  # so Welcome has reached it, whatever the network
     call.end()
-    await _fail(desk, TRIES)
+    await _fail(desk, TRIES, BROKEN)
     wide = {
         "reconnect": pb.ReconnectGuidance(initial_ms=INITIAL_MS, max_ms=WIDE_MS),
         "heartbeat_interval_ms": BEAT_MS,
     }
     (await desk.online(**wide)).end()
-    await _fail(desk, WIDE_TRIES)
+    await _fail(desk, WIDE_TRIES, CLOSED)
     for _ in range(GOOD_SESSIONS):
         await spoken(desk, await desk.online(**wide))
     await spoken(desk, await desk.online(heartbeat_interval_ms=HEARTBEAT_MS))
 
 
-async def _fail(desk: Desk, times: int) -> None:
-    for _ in range(times):
+async def _fail(desk: Desk, times: int, codes: tuple[grpc.StatusCode, ...]) -> None:
+    for _, code in zip(range(times), itertools.cycle(codes), strict=False):
         call = await desk.next_call()
-        call.end()
+        call.end(code)
 
 
 async def told_when(desk: Desk) -> None:
@@ -278,6 +310,13 @@ async def denied(desk: Desk) -> None:
     """Somebody has denied the machine's certificate."""
     call = await _comes_back(desk)
     call.end(grpc.StatusCode.PERMISSION_DENIED, "the certificate is denied", reason="DENIED")
+    await desk.online()
+
+
+async def halted(desk: Desk) -> None:
+    """The machine is halted until somebody has mended it."""
+    call = await _comes_back(desk)
+    call.end(grpc.StatusCode.FAILED_PRECONDITION, "the machine is halted", reason="HALTED")
     await desk.online()
 
 
@@ -311,13 +350,21 @@ async def move(desk: Desk) -> None:
 
 
 async def move_in_vend(desk: Desk) -> None:
-    """The gateway drains in the middle of a vend."""
+    """The gateway drains while a request waits; it is approved when a machine at rest would have
+    moved, and the result is not acknowledged before it moves.
+    """
     call = await settle(desk)
     request = await chosen(desk, call)
-    await _ask_to_move(call)
-    await desk.wait(MOVE_FROM_MS + (MOVE_UNTIL_MS - MOVE_FROM_MS) // 2 + desk.terms.slack_ms)
-    await deny(call, request.said_by_machine.vend_request.request_id)
+    until_ms = min(2 * (desk.terms.result_ms + 2 * desk.terms.slack_ms), MOVE_IN_VEND_MAX_MS)
+    await _ask_to_move(call, until_ms=until_ms)
+    await desk.wait((MOVE_FROM_MS + until_ms) // 2 + desk.terms.slack_ms)
+    call.holding = True
+    approved = approval(desk, request)
+    await call.say(vend_approved=approved)
+    if await result(desk, approved.vend_id) is None:
+        raise Unplayed("an ordinary vend was approved, and no result came")
     await _moved(desk, call)
+    await desk.wait(SHORT_MS)
 
 
 async def move_fails(desk: Desk) -> None:

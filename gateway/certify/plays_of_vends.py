@@ -12,7 +12,6 @@ from gateway.certify.moments import MachineMoment
 from gateway.certify.selling import (
     FUNDS_MINOR,
     approval,
-    begin_session,
     cancelled,
     chosen,
     chosen_again,
@@ -90,44 +89,6 @@ async def one_request(desk: Desk) -> None:
     await desk.act(HandAct.SELECT, desk.terms.columns[0], in_vain=True)
     await desk.wait(SHORT_MS)
     await deny(call, request.said_by_machine.vend_request.request_id)
-
-
-async def session_complete(desk: Desk) -> None:
-    """A customer has funds, sees them, and wants them back."""
-    call = await settle(desk)
-    await begin_session(desk, call)
-    before = len(desk.moments)
-    await desk.wait(SHORT_MS)
-    found = await desk.act_until(
-        HandAct.COMPLETE, lambda: desk.seen_since(before).heard("session_complete") or None
-    )
-    if found is None and (call.over or not desk.hands.sure):
-        raise Unplayed("the rest of the money was to be asked for, and no SessionComplete came")
-
-
-async def session_over(desk: Desk) -> None:
-    """A session ends by EndSession, and the next one while the stream is cut; each time somebody
-    asks for the rest of the money then.
-    """
-    call = await settle(desk)
-    await begin_session(desk, call)
-    await desk.wait(REST_MS)
-    await end_session(desk, call)
-    await _asks_for_the_rest(desk)
-    call = await desk.online()
-    await begin_session(desk, call)
-    await desk.wait(REST_MS)
-    over, desk.session_id = desk.session_id, ""
-    call.end()
-    call = await desk.online()
-    await _asks_for_the_rest(desk)
-    await call.say(end_session=pb.EndSession(session_id=over, reason=pb.END_SESSION_REASON_IDLE))
-
-
-async def _asks_for_the_rest(desk: Desk) -> None:
-    await desk.wait(SHORT_MS)
-    await desk.act(HandAct.COMPLETE, in_vain=True)
-    await desk.wait(SHORT_MS)
 
 
 async def price_changes(desk: Desk) -> None:
@@ -233,18 +194,24 @@ async def _approved_late(desk: Desk, request: MachineMoment, **fields: object) -
 
 
 async def never_answered(desk: Desk) -> None:
-    """Nobody answers a choice."""
+    """Nobody answers a choice, nor that it is given up; then somebody chooses again."""
     call = await settle(desk)
     request = await chosen(desk, call)
     request_id = request.said_by_machine.vend_request.request_id
     declared_ms = call.hello.capabilities.response_time_ms if call.hello else 0
     if not 0 < declared_ms <= 180_000:
         raise Unplayed(f"Hello declares a response time of {declared_ms} ms, which nobody awaits")
-    await desk.until(
+    given_up = await desk.until(
         lambda: desk.seen_since(request.number).cancels(request_id) or None,
         declared_ms + 2 * desk.terms.slack_ms,
     )
+    again = None
+    if given_up:
+        await desk.wait(declared_ms + desk.terms.slack_ms)
+        again = await chosen_again(desk, call)
     await deny(call, request_id, pb.VEND_DENIED_REASON_CANCELLED)
+    if again is not None:
+        await deny(call, again.said_by_machine.vend_request.request_id)
 
 
 async def another_denied(desk: Desk) -> None:
@@ -269,12 +236,21 @@ async def _way(desk: Desk, call: Call) -> int:
 
 
 async def strange_code(desk: Desk) -> None:
-    """A code comes for a request that the machine does not wait for."""
-    await _code_for_nobody(desk, await settle(desk))
+    """A code comes for a request that the machine never made, then for one that was denied, if
+    somebody can choose.
+    """
+    call = await settle(desk)
+    await _code_for_nobody(desk, call)
+    if HandAct.SELECT not in desk.hands.can:
+        return
+    request_id = (await chosen(desk, call)).said_by_machine.vend_request.request_id
+    await deny(call, request_id)
+    await desk.wait(REST_MS)
+    await _code_for_nobody(desk, call, request_id)
 
 
-async def _code_for_nobody(desk: Desk, call: Call) -> str:
-    request_id = desk.new_id("r")
+async def _code_for_nobody(desk: Desk, call: Call, request_id: str = "") -> str:
+    request_id = request_id or desk.new_id("r")
     await call.say(
         show_qr=pb.ShowQr(
             request_id=request_id, qr_payload="qr", amount_minor=500, expires_in_ms=25_000
@@ -296,16 +272,24 @@ async def session_ends_in_vend(desk: Desk) -> None:
 
 
 async def out_of_service(desk: Desk) -> None:
-    """An administrator puts the machine out of service in the middle of a vend."""
+    """An administrator puts the machine out of service in the middle of a vend; the next Welcome
+    says so, too.
+    """
     call = await settle(desk)
     approved = approval(desk, await chosen(desk, call))
     await call.say(vend_approved=approved)
     await _service(desk, in_service=False)
     await result(desk, approved.vend_id)
+    await _chosen_in_vain(desk)
+    await desk.online(in_service=False)
+    await _chosen_in_vain(desk)
+    await _service(desk, in_service=True)
+
+
+async def _chosen_in_vain(desk: Desk) -> None:
     await desk.wait(SHORT_MS)
     await desk.act(HandAct.SELECT, desk.terms.columns[0], in_vain=True)
     await desk.wait(SHORT_MS)
-    await _service(desk, in_service=True)
 
 
 async def _service(desk: Desk, *, in_service: bool) -> None:
@@ -431,6 +415,24 @@ async def power_cut_with_result(desk: Desk) -> None:
     call.end()
     await desk.online()
     await desk.wait(SHORT_MS)
+
+
+async def approved_in_the_next_boot(desk: Desk) -> None:
+    """The result was acknowledged before the power failed; then the approval is repeated."""
+    call = await settle(desk)
+    approved, _ = await sold(desk, call)
+    await spoken(desk, call)
+    await desk.wait(SHORT_MS)
+    desk.session_id = ""
+    await desk.act(HandAct.POWER_CUT)
+    call = await desk.next_call(desk.hands.patience_ms + desk.terms.come_ms)
+    await desk.welcome(call)
+    await desk.count()
+    before = len(desk.moments)
+    await call.say(vend_approved=approved)
+    await result(desk, approved.vend_id, after=before)
+    await desk.wait(SHORT_MS)
+    await desk.count()
 
 
 async def power_cut_with_motor_on(desk: Desk) -> None:

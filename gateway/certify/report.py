@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.certify.examination import Examined, Judged
 from gateway.certify.moments import MachineMoment, MomentKind, RuleOutcome
-from gateway.process.texts import plain
+from gateway.process.texts import json_lines, plain
 
 FORMAT = 1
 EXAMINER = f"vendgate {metadata.version('vendgate')}"
@@ -29,7 +29,7 @@ HEADINGS = {**WORDS, RuleOutcome.NOT_TRIED: "nothing broken, not all tried"}
 
 def as_json(examined: Examined, *, began: dt.datetime) -> str:
     """Return the report as JSON."""
-    return json.dumps(
+    return json_lines(
         {
             "format": FORMAT,
             "machine_id": examined.machine_id,
@@ -41,9 +41,7 @@ def as_json(examined: Examined, *, began: dt.datetime) -> str:
             "counts": {each.value: examined.count(each) for each in RuleOutcome},
             "rules": [_rule(finding) for finding in examined.findings],
             "moments": [_moment(moment) for moment in examined.moments],
-        },
-        indent=1,
-        ensure_ascii=False,
+        }
     )
 
 

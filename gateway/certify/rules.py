@@ -16,7 +16,6 @@ from gateway.certify.rule import (
     CHANGE_MIND,
     CHOOSE,
     CHOOSE_AND_CUT,
-    COMPLETE,
     CONNECTED,
     CUT,
     DISPENSING,
@@ -30,6 +29,7 @@ from gateway.certify.rule import (
 )
 from gateway.certify.rules_of_all import OF_ALL
 from gateway.certify.rules_of_commands import OF_COMMANDS
+from gateway.certify.rules_of_sessions import OF_SESSIONS
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -56,22 +56,7 @@ RULES: tuple[Rule, ...] = (
         vend_plays.one_request,
         CHOOSE,
     ),
-    Rule(
-        "session-complete",
-        "Whoever is finished and asks for the rest is told by SessionComplete.",
-        SELLING,
-        vends.session_complete,
-        vend_plays.session_complete,
-        COMPLETE,
-    ),
-    Rule(
-        "session-over",
-        "After EndSession, or a Welcome that names none, the machine has no session.",
-        SELLING,
-        vends.session_over,
-        vend_plays.session_over,
-        COMPLETE,
-    ),
+    *OF_SESSIONS,
     Rule(
         "price-change",
         "After PRICE_STALE and a PlanogramUpdate the next choice is at the new price.",
@@ -97,7 +82,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "out-of-service",
-        "Put out of service, the machine ends the running vend and takes no choice.",
+        "Put out of service, by Welcome too, the machine ends its vend and takes no choice.",
         SELLING,
         vends.out_of_service,
         vend_plays.out_of_service,
@@ -341,7 +326,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "move-in-vend",
-        "The machine does not move while a request is open.",
+        "The machine moves behind a request or a vend that is open, and leaves no frame behind.",
         CONNECTED,
         streams.move_in_vend,
         stream_plays.move_in_vend,
@@ -377,6 +362,14 @@ RULES: tuple[Rule, ...] = (
         JOURNAL,
         vends.power_cut_with_result,
         vend_plays.power_cut_with_result,
+        CHOOSE_AND_CUT,
+    ),
+    Rule(
+        "known-in-the-next-boot",
+        "A vend that was settled before a power cut is known behind it: the same result, no turn.",
+        JOURNAL,
+        vends.approved_in_the_next_boot,
+        vend_plays.approved_in_the_next_boot,
         CHOOSE_AND_CUT,
     ),
     Rule(
@@ -448,7 +441,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "response-time",
-        "A request that nobody answers is given up after response_time_ms, and not before.",
+        "A request that nobody answers is given up after response_time_ms, and not before; after "
+        "as long again it is forgotten.",
         SELLING,
         vends.never_answered,
         vend_plays.never_answered,
@@ -456,7 +450,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "window",
-        "Of 40 sales for coins at most 32 wait for an acknowledgement, and all are told.",
+        "Of 40 sales for coins at most 32 wait for an acknowledgement; all are told, over a cut.",
         NUMBERS,
         streams.many_sales,
         stream_plays.many_sales,
@@ -475,6 +469,13 @@ RULES: tuple[Rule, ...] = (
         CONNECTED,
         streams.denied,
         stream_plays.denied,
+    ),
+    Rule(
+        "halted-machine",
+        "So it does after FAILED_PRECONDITION.",
+        CONNECTED,
+        streams.halted,
+        stream_plays.halted,
     ),
     *OF_ALL,
 )

@@ -1,11 +1,19 @@
 """The rules that hold in each frame, whatever is played: they are judged over the whole run."""
 
 from gateway.certify import judges_of_all as whole
+from gateway.certify import plays_of_streams as stream_plays
 from gateway.certify import plays_of_vends as vend_plays
-from gateway.certify.rule import CHOOSE, DISPENSING, NUMBERS, SELLING, STREAM, Rule
+from gateway.certify.rule import CHOOSE, DISPENSING, IDENTITY, NUMBERS, SELLING, STREAM, Rule
 
 OF_ALL: tuple[Rule, ...] = (
     Rule("hello", "Each stream begins with Hello, then waits for Welcome.", STREAM, whole.hellos),
+    Rule(
+        "boot-ids",
+        "A boot_id is never used again, also after the flash was erased.",
+        IDENTITY,
+        whole.boots,
+        shows=stream_plays.number_reused,
+    ),
     Rule(
         "reader",
         "The first numbered frame of a boot is ReaderEnable or ReaderDisable.",

@@ -1,5 +1,5 @@
 """The rules of what a person orders of a machine. A machine that knows no commands says so in its
-Hello, and none of them is tried.
+Hello, and none of them is tried. What shows which kinds it knows comes first.
 """
 
 from gateway.certify import judges_of_commands as judges
@@ -16,22 +16,6 @@ OF_COMMANDS: tuple[Rule, ...] = (
         COMMANDS,
         judges.told_again,
         plays.told_again,
-    ),
-    Rule(
-        "command-late",
-        "A command whose valid_for_ms is over is REJECTED, whatever its kind.",
-        COMMANDS,
-        judges.expired,
-        plays.expired,
-    ),
-    Rule(
-        "command-at-a-bad-time",
-        "With a request or a session open a reboot, and with a request a test vend, is REJECTED, "
-        "for good.",
-        COMMANDS,
-        judges.at_a_bad_time,
-        plays.at_a_bad_time,
-        CHOOSE,
     ),
     Rule(
         "lock-once",
@@ -63,5 +47,21 @@ OF_COMMANDS: tuple[Rule, ...] = (
         COMMANDS,
         judges.reboot,
         plays.reboot,
+    ),
+    Rule(
+        "command-late",
+        "A command whose valid_for_ms is over is REJECTED, whatever its kind.",
+        COMMANDS,
+        judges.expired,
+        plays.expired,
+    ),
+    Rule(
+        "command-at-a-bad-time",
+        "With a request, a vend or a session open a reboot, and with a request or a vend a test "
+        "vend, is REJECTED, for good.",
+        COMMANDS,
+        judges.at_a_bad_time,
+        plays.at_a_bad_time,
+        CHOOSE,
     ),
 )

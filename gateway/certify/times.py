@@ -5,7 +5,7 @@ BEAT_MS = 2_000
 """``heartbeat_interval_ms`` where heartbeats are what is examined."""
 INITIAL_MS, MAX_MS = 500, 4_000
 """What Welcome says of coming back."""
-TRIES = 10
+TRIES = 16
 """So many streams fail, one after the other, while the gateway is away."""
 WIDE_MS = 16_000
 WIDE_TRIES = 5

@@ -41,10 +41,12 @@ def json_line(value: object) -> str:
     """Return the value as JSON in one line: what :func:`plain` would not show is escaped, so that
     nothing of it is lost; other tongues stand as they are.
     """
-    text = json.dumps(value, ensure_ascii=False)
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+    return _escaped(json.dumps(value, ensure_ascii=False))
+
+
+def json_lines(value: object) -> str:
+    """Return the value as JSON, a line for each part, escaped as in :func:`json_line`."""
+    return "\n".join(map(_escaped, json.dumps(value, indent=1, ensure_ascii=False).split("\n")))
 
 
 def without_passwords(text: str) -> str:
@@ -52,6 +54,12 @@ def without_passwords(text: str) -> str:
     if "://" not in text:
         return text
     return _SECRET.sub(r"\1***", _LOGIN.sub(_login, text))
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
 
 
 def _seen(letter: str) -> str:

@@ -116,15 +116,18 @@ async def examined(
     machine: type[ExaminedMachine] = ExaminedMachine,
     hands: Callable[[Hands], Hands] = lambda hands: hands,
     seed: int = 7,
+    motor_ms: int = 2_000,
 ) -> Examined:
-    """Examine a machine by these rules, by all without names."""
+    """Examine a machine by these rules, by all without names. ``motor_ms``: how long a motor
+    turns, and the examiner is told so.
+    """
     loop = asyncio.get_running_loop()
     config = ClientConfig(
-        gateway="", identity=Identity(machine_id=MACHINE), state_dir=folder, motor_ms=2_000
+        gateway="", identity=Identity(machine_id=MACHINE), state_dir=folder, motor_ms=motor_ms
     )
     client = machine(config, rng=Random(seed), clock=loop.time)
     desk = Desk(
-        terms=ExamTerms(mark="x", columns=("A1",)),
+        terms=ExamTerms(mark="x", columns=("A1",), result_ms=motor_ms + 13_000),
         hands=hands(ReferenceHands(client, folder / MACHINE / "journal.log")),
         now_ms=lambda: round(loop.time() * 1_000),
     )

@@ -1,6 +1,7 @@
 """Bugs of firmware, planted into the reference machine, each with the rule that must find it.
 
-A bug takes the place of a method; it gets the sound one first, then what that would get.
+A bug takes the place of a method or a property; it gets the sound one first, then what that would
+get.
 """
 
 import asyncio
@@ -47,11 +48,13 @@ class Planted:
         """Put the bug in."""
         for method in self.methods:
             sound, bug = getattr(self.of, method), self.bug
+            ask = sound.fget if isinstance(sound, property) else sound
 
-            def instead(*args: Any, sound: Any = sound, bug: Any = bug, **named: Any) -> Any:
+            def instead(*args: Any, sound: Any = ask, bug: Any = bug, **named: Any) -> Any:
                 return bug(sound, *args, **named)
 
-            monkeypatch.setattr(self.of, method, instead)
+            is_value = isinstance(sound, property)
+            monkeypatch.setattr(self.of, method, property(instead) if is_value else instead)
 
 
 BUGS: dict[str, Planted] = {}
@@ -70,9 +73,11 @@ def plants(rule: str, of: type, *methods: str) -> Callable[[Callable[..., Any]],
 def turns_again(
     sound: Sound, self: Vending, message: pb.VendApproved, now_ms: int
 ) -> list[Command]:
-    """A vend that is settled is forgotten, so that its repeated approval is a new one."""
+    """A vend that this boot has settled is forgotten: its repeated approval is a new one."""
     known = self.memory._settled.get(message.vend_id)
-    if known is not None and known.ended and known.request_id == message.request_id:
+    if known is None or known.boot_id != self._boot_id:
+        return sound(self, message, now_ms)  # type: ignore[no-any-return]
+    if known.ended and known.request_id == message.request_id:
         del self.memory._settled[message.vend_id]
         self.request = Request(
             request_id=message.request_id, column=message.column, price_minor=0, asked_at_ms=now_ms
@@ -265,9 +270,9 @@ def tells_the_last_result_again(
     return commands
 
 
-@plants("refused-frame", Vending, "refused")
+@plants("refused-frame", Machine, "_frame_refused")
 def waits_for_an_answer_to_a_refused_request(
-    sound: Sound, self: Vending, request_id: str
+    sound: Sound, self: Machine, error: pb.ProtocolError, now_ms: int
 ) -> list[Command]:
     """Who is refused a frame goes on waiting for its answer."""
     return []

@@ -1,12 +1,16 @@
 """The command line of the examination."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from gateway.certify.rules import RULES
+from gateway.certify import command, desk
+from gateway.certify.examination import Examined, Judged
+from gateway.certify.moments import untried
+from gateway.certify.rules import RULES, chosen_rules
 from gateway.cli import app
 
 
@@ -75,3 +79,30 @@ def test_our_machine_passes_over_a_socket(tmp_path: Path) -> None:
     assert "VM-0001: 3 pass, 0 fail, 0 not tried" in result.output
     assert "PASS" == json.loads(report.with_name("ours.json").read_text())["outcome"]
     assert "VM-0001" in report.with_name("ours.html").read_text()
+
+
+def test_a_terminal_is_not_the_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it says of itself, and of what it does not do, moves no cursor."""
+    evil = "VM\x1b]0;owned\x07\n\u202epass"
+    verdict = untried(f"the machine refused the test vend: {evil}")
+    judged = Judged(chosen_rules(["test-vend-once"])[0], verdict, 0, 0)
+    examined = Examined(findings=(judged,), moments=(), machine_id=evil, firmware=evil)
+
+    command._say(judged)
+    command._write(tmp_path / "certify", examined, dt.datetime(2026, 11, 30, tzinfo=dt.UTC))
+
+    told = capsys.readouterr().out
+    assert 2 == told.count("\n")
+    assert told.replace("\n", "").isprintable()
+
+
+def test_a_flood_leaves_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found until then is told; the rest is not tried."""
+    monkeypatch.setattr(desk, "MOMENTS_MAX", 30)
+    report = tmp_path / "flood"
+    rules = [f"--only={name}" for name in ("strange-code", "move", "hello")]
+    result = CliRunner().invoke(app, ["certify", "--reference", "--report", str(report), *rules])
+
+    assert 3 == result.exit_code, result.output
+    assert "floods the examiner" in result.output
+    assert "NOT_TRIED" == json.loads(report.with_name("flood.json").read_text())["outcome"]

@@ -130,6 +130,23 @@ async def test_who_hangs_up_is_written_down() -> None:
         await desk.next_call(5_000)
 
 
+async def test_who_reads_nothing_ends_nobodys_examination(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its window is full and stays so: the stream ends, as at the gateway, and the play goes on."""
+
+    async def stuck(_wire: MemoryWire, _frame: service_pb.ConnectResponse) -> None:
+        await asyncio.Event().wait()
+
+    desk = new_desk()
+    machine, call = await welcomed(desk)
+    monkeypatch.setattr(MemoryWire, "write", stuck)
+    async with asyncio.timeout(60):
+        await call.say()
+    ending = await machine.serving
+    assert ending is not None
+    assert grpc.StatusCode.RESOURCE_EXHAUSTED is ending.code
+    assert call.over
+
+
 async def test_what_nobody_can_do_ends_the_play() -> None:
     """With the act in its sentence."""
     with pytest.raises(Unplayed, match="select A1"):

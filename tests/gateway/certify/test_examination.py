@@ -12,10 +12,17 @@ from gateway.certify.hands import HandAct, Hands
 from gateway.certify.moments import RuleOutcome
 from gateway.certify.reference import ReferenceHands
 from gateway.certify.rules import RULES
+from gateway.certify.rules_of_commands import OF_COMMANDS
+from gateway.simulator.commands import Command
+from gateway.simulator.connection import Connection
 from gateway.simulator.line import Line
+from gateway.simulator.machine import Machine
+from gateway.simulator.memory import JournalLine
+from gateway.simulator.orders import Orders
+from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.certify.examined import ExaminedMachine, MemoryLine, MemoryWire, examined
-from tests.gateway.certify.planted import BUGS
+from tests.gateway.certify.planted_later import BUGS
 
 pytestmark = pytest.mark.virtual_time
 PASS = RuleOutcome.PASS
@@ -100,14 +107,84 @@ class Far(ExaminedMachine):
         return FarLine(self.desk)
 
 
-async def test_a_slow_network_is_no_fault_of_the_machine(tmp_path: Path) -> None:
-    """All that it does comes more than a second later."""
+@pytest.mark.parametrize("far_s", [0.7, 1.0, 1.3])
+async def test_a_slow_network_is_no_fault_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, far_s: float
+) -> None:
+    """All that it does comes up to two and a half seconds later."""
+    monkeypatch.setattr("tests.gateway.certify.test_examination.FAR_S", far_s)
     examination = await examined(tmp_path, machine=Far)
 
     whys = {each.rule.name: each.verdict.why for each in examination.findings}
     assert set() == names(examination, RuleOutcome.FAIL), whys
     assert {"cut-in-vend"} == names(examination, RuleOutcome.NOT_TRIED), whys
     assert "the approval was lost with the stream" in whys["cut-in-vend"]
+
+
+async def test_many_heartbeats_are_no_fault_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each second one, which is more than frames that are two seconds on their way, one by one."""
+    sound = Connection.welcomed
+
+    def welcomed(self: Connection, *args: Any) -> Any:
+        done = sound(self, *args)
+        self._heartbeat_ms = 1_000
+        return done
+
+    monkeypatch.setattr(Connection, "welcomed", welcomed)
+    monkeypatch.setattr("gateway.simulator.connection.SILENT_BEATS_MAX", 8)
+    examination = await examined(tmp_path, "slow-network", "command-at-a-bad-time")
+
+    assert {"slow-network", "command-at-a-bad-time"} == names(examination, PASS)
+
+
+async def test_a_machine_may_end_a_stay_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sells one thing at a time asks for the rest behind each vend."""
+    sound = Machine.written
+
+    def written(self: Machine, line: JournalLine, now_ms: int) -> list[Command]:
+        vend = self.vending.vend
+        commands = sound(self, line, now_ms)
+        ended = vend is not None and self.vending.vend is None and self.session is not None
+        return [*commands, *self.complete(now_ms)] if ended else commands
+
+    monkeypatch.setattr(Machine, "written", written)
+    examination = await examined(tmp_path)
+
+    assert {rule.name for rule in RULES} == names(examination, PASS)
+
+
+async def test_a_slow_motor_is_no_fault_of_the_machine(tmp_path: Path) -> None:
+    """Nor is it when a test vend turns it."""
+    examination = await examined(tmp_path, motor_ms=50_000)
+
+    assert {rule.name for rule in RULES} == names(examination, RuleOutcome.PASS)
+
+
+@pytest.mark.parametrize(
+    "kinds", [(), ("reboot",), ("report", "show_identity"), ("lock_column", "test_vend")]
+)
+async def test_a_machine_need_not_know_each_kind_of_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, ...]
+) -> None:
+    """What it does not know it does not answer, as the protocol says; that is not tried."""
+    sound = Orders.received
+
+    def received(self: Orders, order: pb.Command, *args: Any, **around: Any) -> list[Command]:
+        known = order.WhichOneof("order") in kinds
+        return sound(self, order, *args, **around) if known else []
+
+    monkeypatch.setattr(Orders, "received", received)
+    examination = await examined(tmp_path, *(rule.name for rule in OF_COMMANDS))
+
+    assert set() == names(examination, RuleOutcome.FAIL)
+    assert ("reboot" in kinds) == ("reboot-once" in names(examination, PASS))
+    assert ("test_vend" in kinds) == ("test-vend-once" in names(examination, PASS))
+    assert ("test_vend" in kinds) == ("test-vend-cut" in names(examination, PASS))
+    assert ("lock_column" in kinds) == ("lock-once" in names(examination, PASS))
 
 
 class Torn:

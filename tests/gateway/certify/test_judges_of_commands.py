@@ -1,11 +1,12 @@
 """The judges of commands, on recordings by hand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gateway.certify import judges_of_commands as judges
-from gateway.certify.moments import MomentKind, RuleOutcome, RuleVerdict
+from gateway.certify.moments import MomentKind, Recording, RuleOutcome, RuleVerdict
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.certify.told import Tale
 
@@ -49,6 +50,12 @@ def begun() -> Ordered:
     return tale
 
 
+def knowing(tale: Tale, **what: Any) -> Recording:
+    """The same, of a machine that answered a command of this kind before."""
+    before = Ordered().order("c-before", **what).answer("c-before")
+    return Recording(tale.moments, before.moments)
+
+
 def test_known_orders_are_answered_as_often_as_they_come() -> None:
     """One of an unknown kind is not, and a report has a report."""
 
@@ -60,7 +67,7 @@ def test_known_orders_are_answered_as_often_as_they_come() -> None:
             tale.order("c1", **REPORT)
             if number < times:
                 tale.answer("c1", **more)
-        return judges.told_again(tale.seen)
+        return judges.told_again(knowing(tale, **REPORT))
 
     assert RuleOutcome.PASS is told(report=TOLD).outcome
     assert "unknown kind" in told(odd=True, report=TOLD).why
@@ -100,7 +107,7 @@ def test_a_column_is_tried_once() -> None:
     other = begun().order("c1", **TRY).answer("c1", evidence=RAN).order("c1", **TRY)
     assert "another result" in judges.column_tried(other.answer("c1", evidence=NOT_RUN).seen).why
     silent = begun().order("c1", **TRY).order("c1", **TRY)
-    assert RuleOutcome.FAIL is judges.column_tried(silent.seen).outcome
+    assert RuleOutcome.FAIL is judges.column_tried(knowing(silent, **TRY)).outcome
 
 
 def test_a_test_vend_that_was_refused_says_nothing_of_the_motor() -> None:
@@ -132,7 +139,8 @@ def test_a_test_vend_that_a_power_cut_ended_turns_nothing_again(
     tale = begun().count(4).order("c1", **TRY).boots().order("c1", **TRY)
     if answer is not None:
         tale.answer("c1", answer)
-    assert outcome is judges.column_tried_and_cut(tale.count(4 + turns).seen).outcome
+    tale.count(4 + turns)
+    assert outcome is judges.column_tried_and_cut(knowing(tale, **TRY)).outcome
     uncounted = begun().order("c1", **TRY).boots()
     assert RuleOutcome.NOT_TRIED is judges.column_tried_and_cut(uncounted.seen).outcome
 
@@ -145,7 +153,8 @@ def test_what_comes_at_a_bad_time_is_rejected() -> None:
     assert RuleOutcome.FAIL is judges.at_a_bad_time(tale.answer("c1").boots().seen).outcome
     obeyed = begun().order("c1", **TRY).answer("c1")
     assert "APPLIED was said" in judges.at_a_bad_time(obeyed.seen).why
-    assert "(test_vend) was not" in judges.at_a_bad_time(begun().order("c1", **TRY).seen).why
+    silent = knowing(begun().order("c1", **TRY), **TRY)
+    assert "(test_vend) was not" in judges.at_a_bad_time(silent).why
 
 
 def test_what_is_over_is_rejected() -> None:
@@ -169,3 +178,36 @@ def test_a_reboot_is_done_once_and_said_by_the_next_boot() -> None:
     assert RuleOutcome.FAIL is judges.reboot(good.connected("b3", stream=3).seen).outcome
     lie = told().heard(2, command_result=done).connected("b2", stream=2)
     assert RuleOutcome.FAIL is judges.reboot(lie.seen).outcome
+    assert RuleOutcome.FAIL is judges.reboot(told().heard(2, command_result=done).seen).outcome
+    silent = knowing(told(), reboot=pb.Reboot())
+    assert "0 times" in judges.reboot(silent).why
+    done.outcome = REJECTED
+    refused = judges.reboot(told().heard(2, command_result=done).seen)
+    assert (RuleOutcome.NOT_TRIED, True) == (refused.outcome, "refused" in refused.why)
+
+
+@pytest.mark.parametrize(
+    ("judge", "orders"),
+    [
+        (judges.told_again, [{}, REPORT, REPORT]),
+        (judges.locked, [LOCK, LOCK, UNLOCK, LOCK]),
+        (judges.column_tried, [TRY, TRY]),
+        (judges.column_tried_and_cut, [TRY, TRY]),
+        (judges.reboot, [{"reboot": pb.Reboot()}]),
+        (judges.at_a_bad_time, [TRY]),
+        (judges.expired, [{"valid_for_ms": 0} | LOCK]),
+    ],
+)
+def test_of_a_kind_that_was_never_answered_nobody_knows(
+    judge: Callable[[Recording], RuleVerdict], orders: list[dict[str, Any]]
+) -> None:
+    """What a machine does not know it does not answer; unless a motor turned for it."""
+    tale = begun().count(4)
+    for number, order in enumerate(orders):
+        tale.order(f"c{number}", **order)
+    verdict = judge(tale.count(4).seen)
+    assert RuleOutcome.NOT_TRIED is verdict.outcome
+    kind = next(name for name in orders[-1] if name != "valid_for_ms")
+    assert f"did not know it: {kind}" in verdict.why
+    turned = begun().count(4).order("c1", **TRY).count(5)
+    assert RuleOutcome.FAIL is judges.column_tried(turned.seen).outcome

@@ -14,15 +14,17 @@ from tests.gateway.certify.told import Tale
 WIDE = pb.Welcome(reconnect=pb.ReconnectGuidance(initial_ms=INITIAL_MS, max_ms=WIDE_MS))
 
 
-def waits(*waits_ms: int, resets_ms: Sequence[int] | None = None) -> RuleVerdict:
-    """Failures with these waits behind them; then good sessions, with the shortest ones if nothing
-    else is said.
+def waits(
+    *waits_ms: int, resets_ms: Sequence[int] | None = None, texts: Sequence[str] = ("UNAVAILABLE",)
+) -> RuleVerdict:
+    """Failures, with these texts in turn and these waits behind them; then good sessions, with the
+    shortest ones if nothing else is said.
     """
     tale, stream = Tale(), 1
 
     def wait(wait_ms: int) -> None:
         nonlocal stream
-        tale.note(MomentKind.ENDED, stream=stream, text="UNAVAILABLE")
+        tale.note(MomentKind.ENDED, stream=stream, text=texts[(stream - 1) % len(texts)])
         tale.at_ms += wait_ms - 1_000
         stream += 1
         tale.note(MomentKind.OPENED, stream=stream)
@@ -76,6 +78,17 @@ def test_a_small_board_may_take_seconds_for_a_handshake(dial_ms: int) -> None:
 def test_waits_without_jitter_or_patience_fail(waits_ms: list[int]) -> None:
     """Neither a fixed share of the range nor none at all."""
     assert RuleOutcome.FAIL is waits(*waits_ms).outcome
+
+
+def test_who_hammers_after_some_ends_alone_is_found() -> None:
+    """Every other stream was not UNAVAILABLE; who is patient with all of them passes."""
+    rng, texts = Random(2), ("UNAVAILABLE", "INTERNAL", "UNAVAILABLE", "CANCELLED")
+    for _ in range(1_000):
+        drawn = [rng.randint(0, range_ms) + 40 for range_ms in ranges()]
+        assert RuleOutcome.PASS is waits(*drawn, texts=texts).outcome, drawn
+        for first in (0, 1):
+            some = [50 if at % 2 == first else wait_ms for at, wait_ms in enumerate(drawn)]
+            assert RuleOutcome.FAIL is waits(*some, texts=texts).outcome, some
 
 
 def test_who_comes_too_seldom_is_not_judged() -> None:
@@ -195,3 +208,22 @@ def test_a_token_comes_back() -> None:
     assert (
         RuleOutcome.FAIL is judges.tokens(tale.connected(stream=3, resume_token="t1").seen).outcome
     )
+
+
+def test_what_was_not_acknowledged_moves_along() -> None:
+    """The result of the vend comes again on the second stream, under its number."""
+
+    def told(*, early: bool = False, again: bool = True, seq: int = 3) -> RuleVerdict:
+        tale = Tale().connected().asked().said(2, move_request=pb.MoveRequest(not_after_ms=7_000))
+        tale.approved()
+        if early:
+            tale.connected(stream=3)
+        tale.succeeded().note(MomentKind.OPENED, stream=2).connected(stream=2)
+        if again:
+            tale.succeeded(seq, stream=2)
+        return judges.move_in_vend(tale.note(MomentKind.CLOSED).seen)
+
+    assert RuleOutcome.PASS is told().outcome
+    assert "not sent again" in told(again=False).why
+    assert "not sent again" in told(seq=4).why
+    assert "while a vend was open" in told(early=True).why

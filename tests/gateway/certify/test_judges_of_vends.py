@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.certify import judges_of_vends as judges
-from gateway.certify.moments import MomentKind, NotSeen, RuleOutcome
+from gateway.certify.moments import MomentKind, NotSeen, RuleOutcome, RuleVerdict
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.certify.told import Tale
 
@@ -109,29 +109,6 @@ def test_a_settled_vend_leaves_the_tail() -> None:
     assert RuleOutcome.FAIL is judges.power_cut_with_result(again.seen).outcome
 
 
-def test_nothing_is_left_of_a_session_that_is_over() -> None:
-    """Whoever presses the button then asks for nothing; within a session they may."""
-    rest = pb.SessionComplete(session_id="s1")
-
-    def told(*, first: bool = False, within: bool = False, second: bool = False) -> RuleOutcome:
-        tale = Tale().connected().note(MomentKind.HAND, text="complete")
-        for number, asked in enumerate((first, within, second)):
-            if number:
-                tale.said(2, begin_session=pb.BeginSession(session_id="s1"))
-            if number == 2:
-                tale.note(MomentKind.HAND, text="complete")
-            if asked:
-                tale.heard(3, session_complete=rest)
-        return judges.session_over(tale.seen).outcome
-
-    assert RuleOutcome.PASS is told()
-    assert RuleOutcome.FAIL is told(first=True)
-    assert RuleOutcome.PASS is told(within=True)
-    assert RuleOutcome.FAIL is told(second=True)
-    with pytest.raises(NotSeen):
-        judges.session_over(Tale().note(MomentKind.HAND).seen)
-
-
 @pytest.mark.parametrize(
     ("tail", "outcome"),
     [
@@ -152,6 +129,49 @@ def test_the_tail_names_the_oldest_vend_first(tail: list[str], outcome: RuleOutc
     assert (
         outcome is judges.oldest_first(tale.connected(stream=2, journal_tail=entries).seen).outcome
     )
+
+
+def test_the_next_boot_knows_a_vend_that_was_settled() -> None:
+    """Silence, and another result, are wrong; evidence may be forgotten."""
+
+    def told(*, turns: int = 0) -> Tale:
+        tale = vend().succeeded().connected("b2", stream=2).note(MomentKind.COUNTED, text="1")
+        return tale.approved(stream=2).note(MomentKind.COUNTED, text=str(1 + turns))
+
+    assert RuleOutcome.FAIL is judges.approved_in_the_next_boot(told().seen).outcome
+    other = told().refused(1, stream=2)
+    assert RuleOutcome.FAIL is judges.approved_in_the_next_boot(other.seen).outcome
+    bare = pb.VendSuccess(vend_id="v1")
+    again = told().heard(1, stream=2, vend_success=bare)
+    assert RuleOutcome.PASS is judges.approved_in_the_next_boot(again.seen).outcome
+    turned = told(turns=1).heard(1, stream=2, vend_success=bare)
+    assert RuleOutcome.FAIL is judges.approved_in_the_next_boot(turned.seen).outcome
+
+
+def test_a_code_for_nobody_is_cancelled() -> None:
+    """Each of them, behind the code; and for a request that was denied before."""
+
+    def told(*cancelled: str) -> RuleVerdict:
+        tale = Tale().connected().said(2, show_qr=pb.ShowQr(request_id="r0"))
+        if "r0" in cancelled:
+            tale.heard(2, vend_cancel=pb.VendCancel(request_id="r0"))
+        tale.asked().said(3, show_qr=pb.ShowQr(request_id="r1"))
+        if "r1" in cancelled:
+            tale.heard(2, vend_cancel=pb.VendCancel(request_id="r1"))
+        return judges.strange_code(tale.seen)
+
+    assert RuleOutcome.PASS is told("r0", "r1").outcome
+    assert "nobody waits for" in told("r1").why
+    assert "was denied" in told("r0").why
+
+
+def test_a_request_that_was_given_up_is_forgotten() -> None:
+    """Though nobody answered: somebody can choose again."""
+    given_up = Tale().connected().asked()
+    given_up.at_ms += 40_000
+    given_up.heard(3, vend_cancel=pb.VendCancel(request_id="r1"))
+    assert "nobody could choose again" in judges.never_answered(given_up.seen).why
+    assert RuleOutcome.PASS is judges.never_answered(given_up.asked(4, "r2").seen).outcome
 
 
 def test_an_approval_that_was_lost_with_the_stream_is_nobodys_fault() -> None:

@@ -46,6 +46,16 @@ def test_programs_read_all_of_it() -> None:
     ].items()
 
 
+def test_what_a_machine_says_moves_no_terminal() -> None:
+    """Whoever prints the JSON sees that something was there, and programs get what was said."""
+    evil = "機器 \x1b[2J \x9b2J \u202e"
+    told = as_json(replace(report(), firmware=evil), began=BEGAN)
+
+    assert all(line.isprintable() for line in told.split("\n"))
+    assert "機器" in told
+    assert evil == json.loads(told)["firmware"]
+
+
 def test_people_get_one_file_that_loads_nothing() -> None:
     """No script, no address, and what a machine says is text."""
     html = as_html(report(), began=BEGAN)

@@ -83,7 +83,7 @@ async def test_who_saved_meanwhile_is_not_written_over(site: Site) -> None:
 
 
 async def test_what_was_recalled_is_said_and_not_offered(site: Site) -> None:
-    """The list that has it cannot be saved until it is taken out."""
+    """It stays until somebody takes it out, and keeps nobody from the rest of the list."""
     cola, tea, third = await _a_playlist(site)
     call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
     for one in (tea, third):
@@ -95,10 +95,14 @@ async def test_what_was_recalled_is_said_and_not_offered(site: Site) -> None:
         ]
         assert f"add-{cola}" in page.text
         assert f"add-{third}" not in page.text
-        refused = await _press(browser, move="up-1")
+        refused = await _press(browser, move=f"add-{third}")
         assert (409, True) == (refused.status_code, "recalled" in refused.text)
-        assert 303 == (await _press(browser, move="out-1")).status_code
-    assert [(cola, 8_500)] == (await _there(site))[1]
+        assert 303 == (await _press(browser, move="up-1")).status_code
+        assert [(tea, 8_500), (cola, 8_500)] == (await _there(site))[1]
+        await call.RecallAsset(wire.RecallAssetRequest(sha256=cola, reason="a wrong price"))
+        for _ in range(2):
+            assert 303 == (await _press(browser, move="out-0")).status_code
+    assert [] == (await _there(site))[1]
 
 
 async def test_a_full_playlist_is_one_form(site: Site) -> None:

@@ -148,7 +148,7 @@ def _labels(text: str) -> Mapping[str, str]:
         if not (name and equals and value) or name in labels:
             raise FormRefused(
                 "Labels are written as name=value, each once, with commas between: "
-                "for example route=north."
+                "for example route=north. A value that has a comma itself takes CreateScreenPlan."
             )
         labels[name] = value
     return labels

@@ -148,9 +148,11 @@ def machines_meant(of: selector_pb2.Selector) -> str:
 
 def _like(of: screen_pb2.ScreenPlan, zone: str) -> Link | None:
     """Return the way to the form as this plan fills it in; None if its machines are too many for
-    an address.
+    an address, or if its labels would be others there: commas stand between them.
     """
     meant = of.selector
+    if any("," in value for value in meant.labels.values()):
+        return None
     until = dt.datetime.fromtimestamp(of.not_after.seconds, ZoneInfo(zone))
     address = plan_filled_in(
         {

@@ -87,6 +87,22 @@ async def test_another_like_it_is_filled_in(site: Site) -> None:
     assert one == other
 
 
+async def test_a_plan_that_the_form_would_take_for_another_fills_in_nothing(site: Site) -> None:
+    """Commas stand between labels there: a value with one would be two, and mean other machines."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await call.CreatePlaylist(
+        wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="summer"))
+    )
+    plan = screen_pb2.ScreenPlan(code="noon", playlist="summer")
+    plan.selector.labels.update({"area": "pier, route=north"})
+    plan.not_after.FromJsonString("2199-01-31T22:00:00Z")
+    await call.CreateScreenPlan(wire.CreateScreenPlanRequest(plan=plan))
+    async with signed_in(site) as browser:
+        page = await browser.get(PATH)
+    (row,) = (row for row in cells(page) if row[0] == "noon")
+    assert ("area=pier, route=north", "–") == (row[2], row[10])
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

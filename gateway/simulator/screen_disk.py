@@ -6,6 +6,7 @@ file counts once its hash was found in what is on the disk; the manifest is swit
 once all its files are there; a count is on the disk before the page hears that it was taken.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -58,11 +59,13 @@ class ScreenDisk:
                 self.shown = shown
         self.counts: dict[Key, tuple[int, int]] = {}
         self.untold: set[Key] = set()
-        for place in sorted(folder.glob("plays*.json")):
-            self._read_counts(place.name)
+        # The older version's first: what was counted since stands in the files of days.
+        for name in (_ALL_DAYS, *sorted(place.name for place in folder.glob("plays-*.json"))):
+            self._read_counts(name)
         if (folder / _ALL_DAYS).exists():
-            self._keep_counts(self.counts)
-            (folder / _ALL_DAYS).unlink()
+            with contextlib.suppress(OSError):  # It stays until there is room, at a later power-up.
+                self._keep_counts(self.counts)
+                (folder / _ALL_DAYS).unlink()
 
     # --- files ---
 

@@ -200,6 +200,23 @@ def test_counts_of_an_older_version_are_read(tmp_path: Path) -> None:
         assert not (tmp_path / "plays.json").exists()
 
 
+def test_counts_of_an_older_version_wait_for_room(tmp_path: Path) -> None:
+    """A machine starts on a full disk too, and what it counts then stands before what was."""
+    one, other = (("m" * 64, 0, day, 3) for day in (20261129, 20261130))
+    rows = [[*one, 2, 16_000, False], [*other, 1, 8_000, False]]
+    (tmp_path / "plays.json").write_text(json.dumps({"counts": rows}))
+    in_the_way = tmp_path / "plays-20261129.json.new"
+    in_the_way.mkdir()
+    for times in (2, 3):
+        disk = ScreenDisk(tmp_path)
+        disk.count({other: (1, 8_000)})
+        assert {one: (2, 16_000), other: (times, times * 8_000)} == disk.counts
+        assert (tmp_path / "plays.json").exists()
+    in_the_way.rmdir()
+    assert disk.counts == ScreenDisk(tmp_path).counts == ScreenDisk(tmp_path).counts
+    assert not (tmp_path / "plays.json").exists()
+
+
 def test_files_that_are_no_json_are_as_none(tmp_path: Path) -> None:
     """A new disk begins with nothing."""
     (tmp_path / "shown.json").write_text("x")

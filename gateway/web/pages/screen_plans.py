@@ -135,15 +135,16 @@ def days_said(of: Iterable[int]) -> str:
 
 
 def machines_meant(of: selector_pb2.Selector) -> str:
-    """Return in words which machines a plan means."""
-    said = ["all"] if of.all else []
+    """Return in words which machines a plan means: all, or those for which everything holds that
+    is given.
+    """
     words = (("district", of.district), ("site", of.site), ("site type", of.site_type.lower()))
-    said += [f"{name} {word}" for name, word in (*words, ("model", of.model)) if word]
+    said = [f"{name} {word}" for name, word in (*words, ("model", of.model)) if word]
     said += [f"{name}={value}" for name, value in sorted(of.labels.items())]
     said += of.machine_ids[:MACHINES_SHOWN]
     if more := len(of.machine_ids) - MACHINES_SHOWN:
         said += [f"and {more} more"] if more > 0 else []
-    return ", ".join(said)
+    return ", ".join(said) or ("all" if of.all else "")
 
 
 def _like(of: screen_pb2.ScreenPlan, zone: str) -> Link | None:

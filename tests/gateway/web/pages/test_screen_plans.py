@@ -159,6 +159,7 @@ def test_machines_are_said_in_words() -> None:
         "VM-0, VM-1, VM-2, VM-3, VM-4, and 2 more" == machines_meant(meant)
     )
     assert "all" == machines_meant(selector_pb2.Selector(all=True))
+    assert "VM-1" == machines_meant(selector_pb2.Selector(all=True, machine_ids=["VM-1"]))
     assert "VM-1" == machines_meant(selector_pb2.Selector(machine_ids=["VM-1"]))
 
 

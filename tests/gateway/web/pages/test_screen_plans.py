@@ -109,7 +109,7 @@ async def test_a_plan_that_the_form_would_take_for_another_fills_in_nothing(site
         ({"all": ""}, "selector"),
         ({"all": "", "machines": "VM-9"}, "VM-9"),
         ({"playlist": "winter"}, "winter"),
-        ({"from_time": "22:00", "to_time": "08:00"}, "must be above from_minute"),
+        ({"from_time": "22:00", "to_time": "08:00"}, "for a night make two plans"),
         ({"until": "2001-01-01T00:00"}, "to come"),
         ({"code": "experiment-1"}, "choose another"),
         ({"code": "a b"}, "letters, digits"),
@@ -131,9 +131,30 @@ async def test_what_cannot_be_shown_is_refused(
         back = re.search(r'href="([^"]*)">Back', refused.text)
         assert back is not None
         again = form_of(await browser.get(back[1].replace("&amp;", "&")), PLAN)
+        assert PATH == again["back"]  # Once it is made, nothing of it is filled in any more.
     for name in ("code", "playlist", "machines", "from_time", "to_time", "until", "priority"):
         assert sent[name] == again[name], name
     assert [] == await _plans(site)
+
+
+async def test_a_plan_that_ended_by_itself_is_said(site: Site) -> None:
+    """It stands among the others until somebody ends it, with the moment at which it did."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await call.CreatePlaylist(
+        wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="summer"))
+    )
+    now_s = site.clock.now_ms() // 1_000
+    for code, after_s in ("noon", 60), ("evening", 86_400):
+        plan = screen_pb2.ScreenPlan(code=code, playlist="summer")
+        plan.selector.all = True
+        plan.not_after.seconds = now_s + after_s
+        await call.CreateScreenPlan(wire.CreateScreenPlanRequest(plan=plan))
+    site.clock.ahead_ms += 120_000
+    async with signed_in(site) as browser:
+        page = await browser.get(PATH)
+    until = {row[0]: (row[6], row[9]) for row in cells(page) if row[0] in {"noon", "evening"}}
+    assert until["noon"][0] == until["noon"][1] != "–"
+    assert "–" == until["evening"][1]
 
 
 async def test_who_may_not_sees_no_form_of_plans(site: Site) -> None:

@@ -90,10 +90,12 @@ class ScreenDisk:
         return content
 
     def missing(self, of: Manifest) -> Iterable[manifests.Item]:
-        """Yield the items whose files are not on the disk, sound: each is read and hashed."""
+        """Yield the items whose files are not on the disk, sound: each is read and hashed. What was
+        recalled is wanted by nobody.
+        """
         looked: dict[str, bool] = {}
         for one in of.items:
-            if one.sha256 not in looked:
+            if one.sha256 not in looked and one.sha256 not in self.recalled:
                 looked[one.sha256] = self.content(one.sha256) is not None
                 if not looked[one.sha256]:
                     yield one

@@ -36,6 +36,18 @@ def test_what_is_shown_is_shown_after_a_power_cut(tmp_path: Path) -> None:
     assert again.untold == set(again.counts)
 
 
+def test_what_was_recalled_before_it_was_fetched_is_not_missed(tmp_path: Path) -> None:
+    """The rest of its manifest is shown after a power cut too."""
+    disk, _ = with_files(tmp_path)
+    name, content = a_manifest("a", "b")
+    both = read(content, name)
+    assert [1] == [one.place for one in disk.missing(both)]
+    disk.recall([sha256_of("b")])
+    assert [] == list(disk.missing(both))
+    disk.show(both, content)
+    assert both == ScreenDisk(tmp_path).shown
+
+
 def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
     """In a file, in the manifest, and while a file is written: it is thrown away."""
     disk, manifest = with_files(tmp_path)

@@ -80,6 +80,8 @@ class ScreenDesk:
         self._open: dict[MachineId, ScreenStream] = {}
         self._told: dict[MachineId, tuple[str, tuple[str, ...]]] = {}
         self._news: dict[MachineId, News] = {}
+        self._writing: dict[MachineId, News] = {}
+        """What is being written down, and comes back if that fails."""
         self._plays: Counter[MachineId] = Counter()
         self._plays_hour = 0
         self._flooding: set[MachineId] = set()
@@ -156,6 +158,7 @@ class ScreenDesk:
 
     async def _write_down(self) -> None:
         news, self._news = self._news, {}
+        self._writing = news
         told = [one.told for one in news.values() if one.told is not None]
         counted = [play for one in news.values() for play in one.plays.values()]
         try:
@@ -166,6 +169,8 @@ class ScreenDesk:
                 since.told = _both(one.told, since.told)
                 since.plays = {**one.plays, **since.plays}
             raise
+        finally:
+            self._writing = {}
 
     async def _compile(self) -> None:
         now_ms = self._clock.now_ms()
@@ -234,7 +239,9 @@ class ScreenDesk:
         plays = self._news.setdefault(machine_id, News()).plays
         key = (one.day, one.hour, one.manifest, one.item)
         if key not in plays:
-            if len(plays) >= PLAYS_WAIT_MAX or self._plays[machine_id] >= PLAYS_PER_HOUR_MAX:
+            writing = self._writing[machine_id].plays if machine_id in self._writing else {}
+            is_full = len({key, *plays, *writing}) > PLAYS_WAIT_MAX
+            if is_full or self._plays[machine_id] >= PLAYS_PER_HOUR_MAX:
                 self._left_out(machine_id)
                 return
             self._plays[machine_id] += 1

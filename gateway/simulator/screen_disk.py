@@ -6,6 +6,7 @@ file counts once its hash was found in what is on the disk; the manifest is swit
 once all its files are there; a count is on the disk before the page hears that it was taken.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -58,11 +59,13 @@ class ScreenDisk:
                 self.shown = shown
         self.counts: dict[Key, tuple[int, int]] = {}
         self.untold: set[Key] = set()
-        for place in sorted(folder.glob("plays*.json")):
-            self._read_counts(place.name)
+        # The older version's first: what was counted since stands in the files of days.
+        for name in (_ALL_DAYS, *sorted(place.name for place in folder.glob("plays-*.json"))):
+            self._read_counts(name)
         if (folder / _ALL_DAYS).exists():
-            self._keep_counts(self.counts)
-            (folder / _ALL_DAYS).unlink()
+            with contextlib.suppress(OSError):  # It stays until there is room, at a later power-up.
+                self._keep_counts(self.counts)
+                (folder / _ALL_DAYS).unlink()
 
     # --- files ---
 
@@ -87,10 +90,12 @@ class ScreenDisk:
         return content
 
     def missing(self, of: Manifest) -> Iterable[manifests.Item]:
-        """Yield the items whose files are not on the disk, sound: each is read and hashed."""
+        """Yield the items whose files are not on the disk, sound: each is read and hashed. What was
+        recalled is wanted by nobody.
+        """
         looked: dict[str, bool] = {}
         for one in of.items:
-            if one.sha256 not in looked:
+            if one.sha256 not in looked and one.sha256 not in self.recalled:
                 looked[one.sha256] = self.content(one.sha256) is not None
                 if not looked[one.sha256]:
                     yield one

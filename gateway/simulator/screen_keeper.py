@@ -210,13 +210,13 @@ class ScreenKeeper:
         self.disk.make_room(manifest)
         for one in list(self.disk.missing(manifest)):
             if one.sha256 in self.disk.recalled:
-                continue
+                continue  # While the files before it were fetched.
             if one.size > manifests.FILE_BYTES_MAX:
                 raise NotRead("NOT_READ", f"{one.sha256[:12]} has {one.size} bytes")
             file = await self._get(update, one.sha256, one.size)
             if not self.disk.put(one.sha256, file):
                 raise NotRead("DAMAGED", f"{one.sha256[:12]} has another hash on the disk")
-        if any(one.sha256 not in self.disk.recalled for one in self.disk.missing(manifest)):
+        if list(self.disk.missing(manifest)):
             raise NotRead("DAMAGED", "a file on the disk has another hash than its name")
         return manifest, content
 

@@ -138,7 +138,8 @@ DONE = {
     "recall-asset": "The picture is recalled. Machines that still show it are listed.",
     "create-playlist": "The playlist is made: open it to give it pictures.",
     "change-playlist": "The playlist is changed. Machines that show it fetch it.",
-    "create-plan": "The plan is made. Its machines fetch what they are to show.",
+    "create-plan": "The plan is made. The machines that it means fetch what they are to show: "
+    "none, if a model or a label is not written as theirs.",
     "end-plan": "The plan has ended.",
     ADD_ASSET: "The picture is taken in.",
 }

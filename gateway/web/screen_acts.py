@@ -103,13 +103,19 @@ def _moved(items: list[screen_pb2.PlaylistItem], move: str) -> list[screen_pb2.P
 
 def create_plan(of: Fields) -> Message:
     """Return CreateScreenPlan of a form."""
+    from_minute, to_minute = _minute(of, "from"), _minute(of, "to")
+    if to_minute and to_minute <= from_minute:
+        raise FormRefused(
+            "The time under to must be later than that under from: for a night make two plans, one "
+            "until the end of a day and one from its beginning."
+        )
     made = screen_pb2.ScreenPlan(
         code=given(of, "code"),
         playlist=given(of, "playlist"),
         selector=_selector(of),
         days=[day for day in range(1, 8) if of.get(f"day-{day}")],
-        from_minute=_minute(of, "from"),
-        to_minute=_minute(of, "to"),
+        from_minute=from_minute,
+        to_minute=to_minute,
         priority=_priority(of),
     )
     made.not_after.FromDatetime(_until(of))
@@ -148,7 +154,7 @@ def _labels(text: str) -> Mapping[str, str]:
         if not (name and equals and value) or name in labels:
             raise FormRefused(
                 "Labels are written as name=value, each once, with commas between: "
-                "for example route=north."
+                "for example route=north. A value that has a comma itself takes CreateScreenPlan."
             )
         labels[name] = value
     return labels

@@ -101,8 +101,10 @@ class Playlists:
     async def update(
         self, playlist: str, content: PlaylistContent, deed: Deed, *, etag: str = ""
     ) -> PlaylistView:
-        """Give a playlist this content; the machines of its plans get it. Raises NotThere,
-        EtagOutdated, or NotPossible (ASSET_RECALLED, EXPERIMENT_RUNS).
+        """Give a playlist this content; the machines of its plans get it. What was recalled may
+        stay in it, where nobody shows it, but is not added: two that were recalled could not be
+        taken out one after the other. Raises NotThere, EtagOutdated, or NotPossible
+        (ASSET_RECALLED, EXPERIMENT_RUNS).
         """
 
         def plan(connection: Connection) -> DeedPlan[PlaylistView]:
@@ -110,7 +112,9 @@ class Playlists:
             if before.content == content:
                 return DeedPlan(result=before)
             _check_not_tried(connection, playlist, deed.now_ms)
-            assets_module.shown(connection, [one.sha256 for one in content.items])
+            there_before = {one.sha256 for one in before.content.items}
+            added = [one.sha256 for one in content.items if one.sha256 not in there_before]
+            assets_module.shown(connection, added)
             after = replace(
                 before,
                 content=content,

@@ -119,10 +119,9 @@ def _time(minute: int) -> str:
 
 
 def _meant(of: Told) -> str:
-    said = ["all"] * of["all"]
     words = {"district": "district", "site": "site", "site_type": "site type", "model": "model"}
-    said += [f"{name} {of[field].lower()}" for field, name in words.items() if of[field]]
+    said = [f"{name} {of[field].lower()}" for field, name in words.items() if of[field]]
     said += [f"{name}={value}" for name, value in of["labels"].items()]
     machines = of["machine_ids"]
     said += machines[:5] + ([f"and {len(machines) - 5} more"] if len(machines) > 5 else [])
-    return ", ".join(said)
+    return ", ".join(said) or "all" * of["all"]

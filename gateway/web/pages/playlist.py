@@ -7,7 +7,8 @@ from gateway.office.v1 import screen_pb2, screen_service_pb2
 from gateway.web.pages.screens import PAGE, SHOWN
 from gateway.web.screen_acts import ITEMS, MOVE, SECONDS, listed
 from gateway.web.tables import ACT, Controls, Form, Table
-from gateway.web.view import ROWS_MAX, Looking
+from gateway.web.view import Looking
+from storage.office.assets import ASSETS_MAX
 
 ASSETS_AT_ONCE = 500
 CHANGE = "change-playlist"
@@ -51,16 +52,18 @@ def _form(it: screen_pb2.Playlist) -> Form:
 
 
 async def _known(looking: Looking, wanted: set[str]) -> Mapping[str, screen_pb2.Asset]:
-    """Return what is known of some files: of the first ROWS_MAX that there are."""
+    """Return what is known of some files, whichever of all that there may be they are: of one that
+    is not found it would not be said that it was recalled.
+    """
     known: dict[str, screen_pb2.Asset] = {}
     token = ""
-    for _ in range(ROWS_MAX // ASSETS_AT_ONCE):
+    for _ in range(ASSETS_MAX // ASSETS_AT_ONCE):
         if wanted <= known.keys():
             break
         page = await looking.ask(
             screen_service_pb2.ListAssetsRequest(page_size=ASSETS_AT_ONCE, page_token=token)
         )
-        known |= {one.sha256: one for one in page.assets}
+        known |= {one.sha256: one for one in page.assets if one.sha256 in wanted}
         if not (token := page.next_page_token):
             break
     return known

@@ -8,8 +8,8 @@ from gateway.fleet import enums
 from gateway.office.v1 import place_pb2, screen_pb2, screen_service_pb2, selector_pb2
 from gateway.web.pages.playlist import opened
 from gateway.web.pages.screens import not_shown, not_shown_asked
-from gateway.web.screen_acts import PLAN, plan_filled_in
-from gateway.web.tables import ACT, Form, Link, Table, moment
+from gateway.web.screen_acts import PLAN, PLANS, plan_filled_in
+from gateway.web.tables import ACT, Form, Instant, Link, Table, moment
 from gateway.web.view import TEXT_LENGTH_MAX, ConsolePage, Looking
 
 PAGE = 100
@@ -19,7 +19,8 @@ SITE_TYPES = enums.words_of(enums.descriptor_of(place_pb2.SiteType))
 CREATE_PLAYLIST = Form(
     act="create-playlist", label="Make a playlist", fields={}, asks=("code", "name")
 )
-CREATE_PLAN = Form(act="create-plan", label="Make the plan", fields={}, asks=())
+CREATE_PLAN = Form(act="create-plan", label="Make the plan", fields={"back": PLANS}, asks=())
+"""Once a plan is made its form is empty again, whatever the address had filled in."""
 
 
 async def screen_plans(looking: Looking) -> ConsolePage:
@@ -44,7 +45,7 @@ async def screen_plans(looking: Looking) -> ConsolePage:
         template="screen_plans.html",
         tables=(
             *(is_open.tables if is_open else ()),
-            *(recalled, lagging, _playlists(lists.playlists), _plans(plans.plans, looking.zone)),
+            *(recalled, lagging, _playlists(lists.playlists), _plans(plans.plans, looking)),
         ),
         forms=[*([is_open.form] if is_open else []), CREATE_PLAYLIST, CREATE_PLAN],
         values={
@@ -89,7 +90,7 @@ def _playlists(of: Iterable[screen_pb2.Playlist]) -> Table:
     )
 
 
-def _plans(of: Iterable[screen_pb2.ScreenPlan], zone: str) -> Table:
+def _plans(of: Iterable[screen_pb2.ScreenPlan], looking: Looking) -> Table:
     return Table(
         name="plans",
         title="Plans",
@@ -108,8 +109,8 @@ def _plans(of: Iterable[screen_pb2.ScreenPlan], zone: str) -> Table:
                 moment(one.not_after),
                 one.created_by,
                 moment(one.created_at),
-                moment(one.ended_at),
-                _like(one, zone),
+                _ended(one, looking.now_ms),
+                _like(one, looking.zone),
                 None
                 if one.HasField("ended_at")
                 else Form(act="end-plan", label="End", fields={"plan": one.code}, asks=()),
@@ -118,9 +119,17 @@ def _plans(of: Iterable[screen_pb2.ScreenPlan], zone: str) -> Table:
         ],
         empty="No machine is to show anything: make a plan.",
         note="Hours are those of the machine's own day. Where several plans of a machine hold, "
-        "those with the highest priority are shown. A plan is not changed: make another like it, "
-        "under a name of its own, and end this one.",
+        "those with the highest priority are shown. A machine has room for 64 pictures of all its "
+        "plans: those with the highest priority come first, whatever their hours. A plan is not "
+        "changed: make another like it, under a name of its own, and end this one.",
     )
+
+
+def _ended(of: screen_pb2.ScreenPlan, now_ms: int) -> Instant | None:
+    """Return when a plan ended: because somebody said so, or by itself."""
+    by_itself = moment(of.not_after)
+    is_over = by_itself is not None and by_itself.at_ms <= now_ms
+    return moment(of.ended_at) or (by_itself if is_over else None)
 
 
 def time_of(minute: int) -> str:
@@ -135,22 +144,25 @@ def days_said(of: Iterable[int]) -> str:
 
 
 def machines_meant(of: selector_pb2.Selector) -> str:
-    """Return in words which machines a plan means."""
-    said = ["all"] if of.all else []
+    """Return in words which machines a plan means: all, or those for which everything holds that
+    is given.
+    """
     words = (("district", of.district), ("site", of.site), ("site type", of.site_type.lower()))
-    said += [f"{name} {word}" for name, word in (*words, ("model", of.model)) if word]
+    said = [f"{name} {word}" for name, word in (*words, ("model", of.model)) if word]
     said += [f"{name}={value}" for name, value in sorted(of.labels.items())]
     said += of.machine_ids[:MACHINES_SHOWN]
     if more := len(of.machine_ids) - MACHINES_SHOWN:
         said += [f"and {more} more"] if more > 0 else []
-    return ", ".join(said)
+    return ", ".join(said) or ("all" if of.all else "")
 
 
 def _like(of: screen_pb2.ScreenPlan, zone: str) -> Link | None:
     """Return the way to the form as this plan fills it in; None if its machines are too many for
-    an address.
+    an address, or if its labels would be others there: commas stand between them.
     """
     meant = of.selector
+    if any("," in value for value in meant.labels.values()):
+        return None
     until = dt.datetime.fromtimestamp(of.not_after.seconds, ZoneInfo(zone))
     address = plan_filled_in(
         {

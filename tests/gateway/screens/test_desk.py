@@ -174,6 +174,31 @@ async def test_what_is_said_while_a_write_fails_takes_nothing_away(
     assert ("before", "DAMAGED") == (view.applied, view.reason)
 
 
+async def test_what_waits_does_not_grow_while_writes_fail(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each for as long as a database takes that answers nothing: what comes meanwhile counts."""
+    desk, screens = a_desk(db)
+    monkeypatch.setattr(module, "PLAYS_WAIT_MAX", 3)
+    hour = iter(range(9))
+
+    async def away(*_: object) -> None:
+        manifest = f"m{next(hour)}"
+        desk.said(VM1, Plays(counts=tuple(counted(item=n, manifest=manifest) for n in range(16))))
+        desk.said(VM1, Plays(counts=(counted(9),)))
+        raise StoreError("away")
+
+    desk.said(VM1, Plays(counts=(counted(2),)))
+    monkeypatch.setattr(screens, "heard", away)
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            await desk.once()
+    plays = desk._news[VM1].plays.values()
+    assert [(9, "m", 0), (1, "m0", 0), (1, "m0", 1)] == [
+        (one.times, one.manifest, one.item) for one in plays
+    ]
+
+
 async def test_who_was_away_for_a_week_tells_all_of_it(db: Database) -> None:
     """Sixteen counts a minute, as machines may: none is left out, for hours."""
     await some_machines(db, "VM-1")

@@ -36,6 +36,18 @@ def test_what_is_shown_is_shown_after_a_power_cut(tmp_path: Path) -> None:
     assert again.untold == set(again.counts)
 
 
+def test_what_was_recalled_before_it_was_fetched_is_not_missed(tmp_path: Path) -> None:
+    """The rest of its manifest is shown after a power cut too."""
+    disk, _ = with_files(tmp_path)
+    name, content = a_manifest("a", "b")
+    both = read(content, name)
+    assert [1] == [one.place for one in disk.missing(both)]
+    disk.recall([sha256_of("b")])
+    assert [] == list(disk.missing(both))
+    disk.show(both, content)
+    assert both == ScreenDisk(tmp_path).shown
+
+
 def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
     """In a file, in the manifest, and while a file is written: it is thrown away."""
     disk, manifest = with_files(tmp_path)
@@ -198,6 +210,24 @@ def test_counts_of_an_older_version_are_read(tmp_path: Path) -> None:
         assert expected == disk.counts
         assert {("m" * 64, 1, 20261130, 4)} == disk.untold
         assert not (tmp_path / "plays.json").exists()
+
+
+def test_counts_of_an_older_version_wait_for_room(tmp_path: Path) -> None:
+    """A machine starts on a full disk too, and what it counts then stands before what was."""
+    one, other = (("m" * 64, 0, day, 3) for day in (20261129, 20261130))
+    rows = [[*one, 2, 16_000, False], [*other, 1, 8_000, False]]
+    (tmp_path / "plays.json").write_text(json.dumps({"counts": rows}))
+    in_the_way = tmp_path / "plays-20261129.json.new"
+    in_the_way.mkdir()
+    for times in (2, 3):
+        disk = ScreenDisk(tmp_path)
+        disk.count({other: (1, 8_000)})
+        assert {one: (2, 16_000), other: (times, times * 8_000)} == disk.counts
+        assert (tmp_path / "plays.json").exists()
+    in_the_way.rmdir()
+    counted = {one: (2, 16_000), other: (3, 24_000)}
+    assert counted == ScreenDisk(tmp_path).counts == ScreenDisk(tmp_path).counts
+    assert not (tmp_path / "plays.json").exists()
 
 
 def test_files_that_are_no_json_are_as_none(tmp_path: Path) -> None:

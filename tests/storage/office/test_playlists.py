@@ -46,6 +46,19 @@ async def test_what_is_recalled_or_unknown_is_in_no_new_list(db: Database) -> No
         await playlists.create("new", items("f" * 64), by())
 
 
+async def test_what_was_recalled_is_taken_out_one_after_the_other(db: Database) -> None:
+    """However many of a list were recalled, and however often it has them: none locks it."""
+    await some_assets(db, "a", "b")
+    playlists = Playlists(db)
+    await playlists.create("all", items(A, B, A), by())
+    for one in (A, B):
+        await Assets(db).recall(one, "wrong", by(action="made"))
+    for left in ((B, A), (A,), ()):
+        assert items(*left) == (await playlists.update("all", items(*left), by())).content
+    with pytest.raises(NotPossible, match="was recalled"):
+        await playlists.update("all", items(A), by())
+
+
 async def test_there_is_an_end_of_playlists(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one is refused."""
     monkeypatch.setattr(module, "PLAYLISTS_MAX", 0)

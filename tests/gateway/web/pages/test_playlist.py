@@ -1,9 +1,13 @@
 """One playlist: its order and its times are changed by one form, under the person's name."""
 
+from typing import Any
+
 import httpx
+from sqlalchemy import Connection, insert
 
 from gateway.office.v1 import screen_pb2, screen_service_pb2_grpc
 from gateway.office.v1 import screen_service_pb2 as wire
+from storage.tables import assets
 from tests.gateway.screens.showable import picture
 from tests.gateway.web.signed_in import cells, form_of, signed_in
 from tests.support.site import Site
@@ -24,6 +28,10 @@ async def _a_playlist(site: Site) -> list[str]:
     made = screen_pb2.Playlist(code="summer", name="Summer", items=items)
     await call.CreatePlaylist(wire.CreatePlaylistRequest(playlist=made))
     return hashes
+
+
+def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    connection.execute(insert(assets), rows)
 
 
 async def _there(site: Site) -> tuple[str, list[tuple[str, int]]]:
@@ -83,7 +91,7 @@ async def test_who_saved_meanwhile_is_not_written_over(site: Site) -> None:
 
 
 async def test_what_was_recalled_is_said_and_not_offered(site: Site) -> None:
-    """The list that has it cannot be saved until it is taken out."""
+    """It stays until somebody takes it out, and keeps nobody from the rest of the list."""
     cola, tea, third = await _a_playlist(site)
     call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
     for one in (tea, third):
@@ -95,10 +103,38 @@ async def test_what_was_recalled_is_said_and_not_offered(site: Site) -> None:
         ]
         assert f"add-{cola}" in page.text
         assert f"add-{third}" not in page.text
-        refused = await _press(browser, move="up-1")
+        refused = await _press(browser, move=f"add-{third}")
         assert (409, True) == (refused.status_code, "recalled" in refused.text)
-        assert 303 == (await _press(browser, move="out-1")).status_code
-    assert [(cola, 8_500)] == (await _there(site))[1]
+        assert 303 == (await _press(browser, move="up-1")).status_code
+        assert [(tea, 8_500), (cola, 8_500)] == (await _there(site))[1]
+        await call.RecallAsset(wire.RecallAssetRequest(sha256=cola, reason="a wrong price"))
+        for _ in range(2):
+            assert 303 == (await _press(browser, move="out-0")).status_code
+    assert [] == (await _there(site))[1]
+
+
+async def test_a_recall_is_said_however_many_pictures_there_are(site: Site) -> None:
+    """Of the last one of thousands, too."""
+    row: dict[str, Any] = {
+        "media_type": "image/png",
+        "size": 9,
+        "width": 4,
+        "height": 3,
+        "added_by": "ann",
+    }
+    row |= {"added_at_ms": 1, "recalled_by": "", "recalled_at_ms": None, "recall_reason": ""}
+    rows = [{**row, "sha256": f"{number:064x}", "name": ""} for number in range(2_500)]
+    last = {**row, "sha256": "f" * 64, "name": "Last"}
+    await site.database.write(lambda connection: _add(connection, [*rows, last]))
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    items = [screen_pb2.PlaylistItem(sha256="f" * 64, duration_ms=8_000)]
+    made = screen_pb2.Playlist(code="summer", items=items)
+    await call.CreatePlaylist(wire.CreatePlaylistRequest(playlist=made))
+    await call.RecallAsset(wire.RecallAssetRequest(sha256="f" * 64, reason="a wrong price"))
+    async with signed_in(site) as browser:
+        page = await browser.get(PATH)
+    expected = ["1", "Last", "f" * 12, "8", "recalled"]
+    assert expected in [one[:5] for one in cells(page)]
 
 
 async def test_a_full_playlist_is_one_form(site: Site) -> None:

@@ -87,13 +87,29 @@ async def test_another_like_it_is_filled_in(site: Site) -> None:
     assert one == other
 
 
+async def test_a_plan_that_the_form_would_take_for_another_fills_in_nothing(site: Site) -> None:
+    """Commas stand between labels there: a value with one would be two, and mean other machines."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await call.CreatePlaylist(
+        wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="summer"))
+    )
+    plan = screen_pb2.ScreenPlan(code="noon", playlist="summer")
+    plan.selector.labels.update({"area": "pier, route=north"})
+    plan.not_after.FromJsonString("2199-01-31T22:00:00Z")
+    await call.CreateScreenPlan(wire.CreateScreenPlanRequest(plan=plan))
+    async with signed_in(site) as browser:
+        page = await browser.get(PATH)
+    (row,) = (row for row in cells(page) if row[0] == "noon")
+    assert ("area=pier, route=north", "–") == (row[2], row[10])
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ({"all": ""}, "selector"),
         ({"all": "", "machines": "VM-9"}, "VM-9"),
         ({"playlist": "winter"}, "winter"),
-        ({"from_time": "22:00", "to_time": "08:00"}, "must be above from_minute"),
+        ({"from_time": "22:00", "to_time": "08:00"}, "for a night make two plans"),
         ({"until": "2001-01-01T00:00"}, "to come"),
         ({"code": "experiment-1"}, "choose another"),
         ({"code": "a b"}, "letters, digits"),
@@ -115,9 +131,30 @@ async def test_what_cannot_be_shown_is_refused(
         back = re.search(r'href="([^"]*)">Back', refused.text)
         assert back is not None
         again = form_of(await browser.get(back[1].replace("&amp;", "&")), PLAN)
+        assert PATH == again["back"]  # Once it is made, nothing of it is filled in any more.
     for name in ("code", "playlist", "machines", "from_time", "to_time", "until", "priority"):
         assert sent[name] == again[name], name
     assert [] == await _plans(site)
+
+
+async def test_a_plan_that_ended_by_itself_is_said(site: Site) -> None:
+    """It stands among the others until somebody ends it, with the moment at which it did."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await call.CreatePlaylist(
+        wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="summer"))
+    )
+    now_s = site.clock.now_ms() // 1_000
+    for code, after_s in ("noon", 60), ("evening", 86_400):
+        plan = screen_pb2.ScreenPlan(code=code, playlist="summer")
+        plan.selector.all = True
+        plan.not_after.seconds = now_s + after_s
+        await call.CreateScreenPlan(wire.CreateScreenPlanRequest(plan=plan))
+    site.clock.ahead_ms += 120_000
+    async with signed_in(site) as browser:
+        page = await browser.get(PATH)
+    until = {row[0]: (row[6], row[9]) for row in cells(page) if row[0] in {"noon", "evening"}}
+    assert until["noon"][0] == until["noon"][1] != "–"
+    assert "–" == until["evening"][1]
 
 
 async def test_who_may_not_sees_no_form_of_plans(site: Site) -> None:
@@ -143,6 +180,7 @@ def test_machines_are_said_in_words() -> None:
         "VM-0, VM-1, VM-2, VM-3, VM-4, and 2 more" == machines_meant(meant)
     )
     assert "all" == machines_meant(selector_pb2.Selector(all=True))
+    assert "VM-1" == machines_meant(selector_pb2.Selector(all=True, machine_ids=["VM-1"]))
     assert "VM-1" == machines_meant(selector_pb2.Selector(machine_ids=["VM-1"]))
 
 

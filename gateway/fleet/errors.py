@@ -39,6 +39,7 @@ def invalid(*problems: FieldProblem) -> CallRefused:
 
 
 _SHOWN_BY = {
+    "category": "ListProducts",
     "column": "GetMachine",
     "enrolment_token": "ListMachineCertificates",
     "manifest": "ListScreens",

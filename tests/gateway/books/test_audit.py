@@ -60,10 +60,10 @@ def test_clean_books_are_a_table_and_status_0(config: str) -> None:
     assert result.stdout.splitlines()[0].startswith("The books in sqlite:///")
     assert "The balances of each machine, day and account are what its transfers" in result.stdout
     assert (
-        "HKD: in 5700 = sold 1000 + refunded 2000 + held 1000 + due back 1000 + refunds written "
+        "HKD: in 6700 = sold 1450 + refunded 2550 + held 1000 + due back 1000 + refunds written "
         "off 700 - goods written off 0 (minor units)"
     ) in result.stdout
-    assert result.stdout.endswith("The books are clean: 33 checks hold.\n")
+    assert result.stdout.endswith("The books are clean: 34 checks hold.\n")
 
 
 def test_findings_are_sentences_and_status_1(config: str, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_findings_are_sentences_and_status_1(config: str, tmp_path: Path) -> Non
         "approvals_are_reserved: vend VM-1-v1 of 600 HKD is SUCCEEDED [red]x; the ledger "
         "reserved 500 for it (machine VM-1)"
     ) in result.stdout.splitlines()
-    assert result.stdout.endswith("1 of 33 checks found something.\n")
+    assert result.stdout.endswith("1 of 34 checks found something.\n")
 
 
 def test_warnings_are_no_findings(config: str) -> None:
@@ -115,7 +115,7 @@ def test_rows_without_digests_are_counted(config: str, tmp_path: Path) -> None:
     result = _audit(config)
     assert 0 == result.exit_code, result.output
     assert (
-        "Not sealed, because from before there were digests: 50 lines of journals, 6 rows of "
+        "Not sealed, because from before there were digests: 55 lines of journals, 6 rows of "
         "audit\n"
     ) in result.stdout
 

@@ -67,6 +67,7 @@ async def fails(db: Database, payer: str, *agos: int) -> None:
             "session_id": f"s-{payer}{number}",
             "status": "FAILED",
             "price_minor": 5,
+            "discount_minor": 0,
             "requested_at_ms": 1,
             "ended_at_ms": (midnight_ms - ago) * 86_400_000,
         }

@@ -88,7 +88,9 @@ def count(connection: Connection, wanted: Sequence[UseToCount]) -> None:
             continue
         why = _why_not(use, said.get(use.offer), spent, of_payers)
         if why:
-            refused.append(RefusedUse(machine_id=one.machine_id, offer=use.offer, why=why))
+            refused.append(
+                RefusedUse(machine_id=one.machine_id, vend_id=use.vend_id, offer=use.offer, why=why)
+            )
             continue
         spent[use.offer] += use.discount_minor
         uses[use.offer] += 1

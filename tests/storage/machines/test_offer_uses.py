@@ -84,9 +84,15 @@ async def test_what_cannot_be_counted_is_refused_with_all_of_its_batch(
     batch = [owner.decide(one, chooses(owner, one)) for one in ("VM-1", "VM-2")]
     with pytest.raises(OffersSpent) as refused:
         await owner.commit(batch)
-    assert [RefusedUse(machine_id=one.machine_id, offer="fifty", why=why) for one in batch] == list(
-        refused.value.refused
-    )
+    assert [
+        RefusedUse(
+            machine_id=one.machine_id,
+            vend_id=one.decision.uses[0].vend_id,
+            offer="fifty",
+            why=why,
+        )
+        for one in batch
+    ] == list(refused.value.refused)
     assert Books(0, 0, 0, 0) == await books(db)
     owner.states = before
     await owner.do("VM-1", OfferRefused(offer="fifty", why=why))

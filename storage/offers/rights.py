@@ -45,7 +45,7 @@ _HAS_TAG = (
 )
 # What every payment asks, put together once: making a statement costs more than running it.
 _USABLE = (
-    select(offers, _USED.label("used"))
+    select(offers, offer_spending.c.spent_minor, _USED.label("used"))
     .join(offer_spending, offer_spending.c.offer == _O.offer)
     .where(
         _O.ends_at_ms > _NOW,
@@ -83,6 +83,7 @@ def usable(
                 discount_minor=row.discount_minor,
                 basis_points=row.basis_points,
                 products=sold,
+                rest_minor=row.budget_minor - row.spent_minor,
             )
         )
     return tuple(found[:OFFERS_MAX])

@@ -32,9 +32,9 @@ _LOCKED = (
     .order_by(_S.offer)
     .with_for_update()
 )
-_SAID = select(*offers.c["offer", "budget_minor", "uses_per_payer", "ended_at_ms"]).where(
-    offers.c.offer.in_(bindparam("wanted", expanding=True))
-)
+_SAID = select(
+    *offers.c["offer", "budget_minor", "uses_per_payer", "ends_at_ms", "ended_at_ms"]
+).where(offers.c.offer.in_(bindparam("wanted", expanding=True)))
 _OF_PAYERS = (
     select(_U.offer, _U.payer_id, func.count().label("uses"))
     .where(
@@ -86,7 +86,7 @@ def count(connection: Connection, wanted: Sequence[UseToCount]) -> None:
                 spent[use.offer] -= row.discount_minor
                 uses[use.offer] -= 1
             continue
-        why = _why_not(use, said.get(use.offer), spent, of_payers)
+        why = _why_not(one, said.get(use.offer), spent, of_payers)
         if why:
             refused.append(
                 RefusedUse(machine_id=one.machine_id, vend_id=use.vend_id, offer=use.offer, why=why)
@@ -113,15 +113,16 @@ def _of_payers(connection: Connection, wanted: Sequence[UseToCount]) -> Counter[
 
 
 def _why_not(
-    use: OfferUse,
+    one: UseToCount,
     said: Row[Any] | None,
     spent: Mapping[str, int],
     of_payers: Mapping[tuple[str, str], int],
 ) -> str:
     """Return why a use cannot be counted, '' if it can."""
+    use = one.use
     if said is None or use.offer not in spent:
         return NO_SUCH_OFFER
-    if said.ended_at_ms is not None:
+    if said.ended_at_ms is not None or one.at_ms >= said.ends_at_ms:
         return ENDED
     if spent[use.offer] + use.discount_minor > said.budget_minor:
         return BUDGET

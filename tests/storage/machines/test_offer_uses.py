@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from actors.machine.events import (
     VendCancelled,
@@ -18,7 +18,7 @@ from actors.placement import partition_of
 from actors.ports import OffersSpent, RefusedUse
 from storage.database.engine import Database, StorageConfig
 from storage.machines import offer_uses as counting
-from storage.tables import vends
+from storage.tables import offers, vends
 from tests.storage.offered import FIFTY, Books, books, chooses, give, with_a_customer
 from tests.storage.owner import START_MS, Owner, paid
 
@@ -99,6 +99,20 @@ async def test_what_cannot_be_counted_is_refused_with_all_of_its_batch(
     await owner.do("VM-1", batch[0].event)
     vend = owner.states["VM-1"].session.vend  # type: ignore[union-attr]
     assert (500, 0) == (vend.price_minor, vend.discount_minor)  # type: ignore[union-attr]
+
+
+async def test_an_offer_whose_end_was_brought_forward_is_over_for_who_paid_before(
+    db: Database,
+) -> None:
+    """Their session believes in the end that their payment brought."""
+    await give(db)
+    owner = await with_a_customer(db, "VM-1")
+    earlier = update(offers).values(ends_at_ms=START_MS + 1)
+    await db.write(lambda connection: connection.execute(earlier))
+    owner.now_ms = START_MS + 1
+    with pytest.raises(OffersSpent, match="ENDED"):
+        await owner.do("VM-1", chooses(owner, "VM-1"))
+    assert Books(0, 0, 0, 0) == await books(db)
 
 
 async def test_who_comes_first_in_a_batch_has_what_is_left(db: Database) -> None:

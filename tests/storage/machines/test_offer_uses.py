@@ -20,6 +20,7 @@ from storage.database.engine import Database, StorageConfig
 from storage.machines import offer_uses as counting
 from storage.tables import offers, vends
 from tests.storage.offered import FIFTY, Books, books, chooses, give, with_a_customer
+from tests.storage.office.plans import plan_of
 from tests.storage.owner import START_MS, Owner, paid
 
 
@@ -143,6 +144,17 @@ async def test_a_payer_uses_an_offer_so_often_and_no_more_wherever_they_are(db: 
     with pytest.raises(OffersSpent):
         await owner.commit(batch[1:])
     assert Books(50, 1, 1, 0) == await books(db)
+
+
+async def test_what_payers_used_is_found_however_much_others_did(db: Database) -> None:
+    """Along an index, for one use in a COMMIT and for several: it holds the only write lock."""
+    for payers, wanted in ((["ann"], ["fifty"]), (["ann", "bob"], ["fifty", "tea"])):
+        asked = counting._OF_PAYERS.params(payers=payers, wanted=wanted)
+        plan = await plan_of(db, asked)
+        assert any("offer_uses_by_payer_id_offer" in line for line in plan), plan
+        assert [] == [line for line in plan if line.startswith("SCAN ")], plan
+        if db.dialect.name == "sqlite":
+            assert any("(payer_id=? AND offer=?)" in line for line in plan), plan
 
 
 async def test_an_offer_that_nobody_gives_is_refused(db: Database) -> None:

@@ -16,6 +16,7 @@ from storage.tables import offer_spending, offer_uses, offers, payer_tags, tag_r
 from tests.storage.notifications import received
 from tests.storage.offered import chooses
 from tests.storage.offers.giving import CONTENT, HOUR_MS, NOW_MS, catalogue, give, machines, may_use
+from tests.storage.office.plans import plan_of
 from tests.storage.owner import START_MS, Owner, paid
 
 
@@ -152,3 +153,11 @@ async def test_what_is_left_and_too_little_is_not_tried_for_ever(db: Database) -
     await owner.do("VM-1", replace(paid("t1", payer_id="ann"), offers=offers))
     change = await owner.do("VM-1", chooses(owner, "VM-1"))
     assert () == change.decision.uses
+
+
+async def test_no_payment_looks_through_all_evaluations_of_tags(db: Database) -> None:
+    """Each tag has one more each day; the few that are unfinished have an index."""
+    asked = rights._USABLE.params(payer="ann", currency="HKD", now_ms=NOW_MS)
+    plan = [line for line in await plan_of(db, asked) if "tag_runs" in line]
+    assert plan
+    assert [] == [line for line in plan if "tag_runs_unfinished" not in line], plan

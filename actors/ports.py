@@ -14,7 +14,7 @@ from actors.leases import Claimant, Holder, Standing
 from actors.machine.code import Says
 from actors.machine.decision import Decision
 from actors.machine.events import ConfigurationChanged, Event
-from actors.machine.ids import MachineId
+from actors.machine.ids import MachineId, VendId
 from actors.machine.state import MachineState
 
 
@@ -180,9 +180,10 @@ class Conflict(StoreError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedUse:
-    """An offer that a machine used and that is used up, or over; ``why`` in a word."""
+    """An offer that a vend used and that is used up, or over; ``why`` in a word."""
 
     machine_id: MachineId
+    vend_id: VendId
     offer: str
     why: str
 

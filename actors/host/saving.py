@@ -86,8 +86,8 @@ class Saving:
             self.undo(batch, in_doubt=False)
             self._isolate(batch, [error.machine_id], error, failures_max=1)
         except OffersSpent as error:
+            _tell_of_offers(batch, changes, error.refused)
             self.undo(batch, in_doubt=False)
-            self._without_offers(batch, error.refused)
             return False  # nothing failed: there is no more to give
         except StoreError as error:
             self.undo(batch, in_doubt=True)
@@ -145,15 +145,6 @@ class Saving:
                 again.append(Letter(event=TimePassed()))
             self.mailboxes.put_back(runner, again)
 
-    def _without_offers(self, batch: Batch, refused: Sequence[RefusedUse]) -> None:
-        """Tell the machines, before they decide again, which offers are no more."""
-        runners = {runner.machine_id: runner for runner, _ in batch}
-        for one in refused:
-            runner = runners[one.machine_id]
-            if not runner.halted:
-                told = OfferRefused(offer=one.offer, why=one.why)
-                self.mailboxes.put_back(runner, [Letter(event=told)])
-
     def _isolate(
         self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int
     ) -> bool:
@@ -177,3 +168,15 @@ def _look_at(commit: asyncio.Future[None]) -> None:
     """Take the outcome of a COMMIT that a cancelled host has left to itself."""
     if not commit.cancelled():
         commit.exception()
+
+
+def _tell_of_offers(batch: Batch, changes: Sequence[Change], refused: Iterable[RefusedUse]) -> None:
+    """Put what the books refused in front of the letter that used it, and no further ahead: a
+    payment before it in the batch would bring the offer anew, and so for ever.
+    """
+    used_by = {use.vend_id: change.event for change in changes for use in change.decision.uses}
+    letters_of = {runner.machine_id: letters for runner, letters in batch}
+    for one in refused:
+        letters, event = letters_of[one.machine_id], used_by[one.vend_id]
+        place = next(place for place, letter in enumerate(letters) if letter.event is event)
+        letters.insert(place, Letter(event=OfferRefused(offer=one.offer, why=one.why)))

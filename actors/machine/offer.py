@@ -18,6 +18,7 @@ WHOLE = 10_000
 class Offered(Struct, frozen=True, kw_only=True, array_like=True):
     """An offer that a payer may use ``left`` times more until ``ends_at_ms``: so many minor units
     off, or so many ``basis_points`` of the price. ``products``: None is whatever the machine sells.
+    ``rest_minor`` is what was left of its budget; None: nobody looked.
     """
 
     offer: str
@@ -26,6 +27,7 @@ class Offered(Struct, frozen=True, kw_only=True, array_like=True):
     discount_minor: int = 0
     basis_points: int = 0
     products: tuple[str, ...] | None = None
+    rest_minor: int | None = None
 
 
 class OfferUse(Struct, frozen=True, kw_only=True):

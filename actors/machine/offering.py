@@ -5,7 +5,7 @@ gets the one that takes the most off, never two. Whoever uses one pays less than
 never more: an offer that is used up or over leaves the price that stands at the machine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from actors.machine.decision import Decision
 from actors.machine.draft import Draft
@@ -48,7 +48,7 @@ def applied(draft: Draft, vend: Vend) -> Vend:
     if best is None:
         return vend
     off_minor, offer = best
-    _count(draft, offer, -1)
+    _count(draft, offer, -1, -off_minor)
     draft.use(
         OfferUse(
             offer=offer,
@@ -77,7 +77,7 @@ def not_delivered(draft: Draft, vend: Vend) -> None:
     )
     session = draft.state.session
     if session is not None and session.session_id == vend.session_id:
-        _count(draft, vend.offer, 1)
+        _count(draft, vend.offer, 1, vend.discount_minor)
 
 
 def refused(draft: Draft, event: OfferRefused) -> None:
@@ -122,26 +122,26 @@ def _best(state: MachineState, column: Column, now_ms: int) -> tuple[int, str] |
     if session is None or not session.offers:
         return None
     usable = (
-        (discount_minor(one, column.price_minor), one.offer)
+        (off_minor, one.offer)
         for one in session.offers
-        if one.left > 0
+        if (off_minor := discount_minor(one, column.price_minor)) > 0
+        and (one.rest_minor is None or off_minor <= one.rest_minor)
+        and one.left > 0
         and now_ms < one.ends_at_ms
         and (one.products is None or column.product in one.products)
     )
-    return _largest(usable)
+    return min(usable, key=lambda one: (-one[0], one[1]), default=None)
 
 
-def _largest(usable: Iterable[tuple[int, str]]) -> tuple[int, str] | None:
-    return min(
-        (one for one in usable if one[0] > 0), key=lambda one: (-one[0], one[1]), default=None
-    )
-
-
-def _count(draft: Draft, offer: str, uses: int) -> None:
+def _count(draft: Draft, offer: str, uses: int, rest_minor: int) -> None:
     session = draft.session
     if any(one.offer == offer for one in session.offers):
         offers = tuple(
-            replace(one, left=one.left + uses) if one.offer == offer else one
-            for one in session.offers
+            _counted(one, uses, rest_minor) if one.offer == offer else one for one in session.offers
         )
         draft.put_session(replace(session, offers=offers))
+
+
+def _counted(one: Offered, uses: int, rest_minor: int) -> Offered:
+    rest = None if one.rest_minor is None else one.rest_minor + rest_minor
+    return replace(one, left=one.left + uses, rest_minor=rest)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from actors.machine.ids import MachineId
 from actors.machine.offer import OfferUse
@@ -32,13 +32,15 @@ _LOCKED = (
     .order_by(_S.offer)
     .with_for_update()
 )
-_SAID = select(*offers.c["offer", "budget_minor", "uses_per_payer", "ended_at_ms"]).where(
-    offers.c.offer.in_(bindparam("wanted", expanding=True))
-)
+_SAID = select(
+    *offers.c["offer", "budget_minor", "uses_per_payer", "ends_at_ms", "ended_at_ms"]
+).where(offers.c.offer.in_(bindparam("wanted", expanding=True)))
+# Along the index by payer and offer, which SQLite does not use for a list of pairs.
 _OF_PAYERS = (
     select(_U.offer, _U.payer_id, func.count().label("uses"))
     .where(
-        tuple_(_U.payer_id, _U.offer).in_(bindparam("pairs", expanding=True)),
+        _U.payer_id.in_(bindparam("payers", expanding=True)),
+        _U.offer.in_(bindparam("wanted", expanding=True)),
         _U.returned_at_ms.is_(None),
     )
     .group_by(_U.offer, _U.payer_id)
@@ -86,9 +88,11 @@ def count(connection: Connection, wanted: Sequence[UseToCount]) -> None:
                 spent[use.offer] -= row.discount_minor
                 uses[use.offer] -= 1
             continue
-        why = _why_not(use, said.get(use.offer), spent, of_payers)
+        why = _why_not(one, said.get(use.offer), spent, of_payers)
         if why:
-            refused.append(RefusedUse(machine_id=one.machine_id, offer=use.offer, why=why))
+            refused.append(
+                RefusedUse(machine_id=one.machine_id, vend_id=use.vend_id, offer=use.offer, why=why)
+            )
             continue
         spent[use.offer] += use.discount_minor
         uses[use.offer] += 1
@@ -103,23 +107,28 @@ def count(connection: Connection, wanted: Sequence[UseToCount]) -> None:
 
 
 def _of_payers(connection: Connection, wanted: Sequence[UseToCount]) -> Counter[tuple[str, str]]:
-    pairs = {(one.use.payer_id, one.use.offer) for one in wanted if not one.use.returned}
-    if not pairs:
+    used = [one.use for one in wanted if not one.use.returned]
+    if not used:
         return Counter()
-    rows = connection.execute(_OF_PAYERS, {"pairs": sorted(pairs)})
+    asked = {
+        "payers": sorted({one.payer_id for one in used}),
+        "wanted": sorted({one.offer for one in used}),
+    }
+    rows = connection.execute(_OF_PAYERS, asked)
     return Counter({(row.offer, row.payer_id): row.uses for row in rows})
 
 
 def _why_not(
-    use: OfferUse,
+    one: UseToCount,
     said: Row[Any] | None,
     spent: Mapping[str, int],
     of_payers: Mapping[tuple[str, str], int],
 ) -> str:
     """Return why a use cannot be counted, '' if it can."""
+    use = one.use
     if said is None or use.offer not in spent:
         return NO_SUCH_OFFER
-    if said.ended_at_ms is not None:
+    if said.ended_at_ms is not None or one.at_ms >= said.ends_at_ms:
         return ENDED
     if spent[use.offer] + use.discount_minor > said.budget_minor:
         return BUDGET

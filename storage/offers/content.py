@@ -4,6 +4,7 @@ import hmac
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -72,8 +73,9 @@ def kept(content: OfferContent) -> dict[str, Any]:
     return {**said, "selector": json.dumps(selector, ensure_ascii=False, sort_keys=True)}
 
 
+@lru_cache(maxsize=64)
 def selector_of(text: str) -> Selector:
-    """Return the selector of a row."""
+    """Return the selector of a row. Each payment asks it of all offers that are not over."""
     said = json.loads(text)
     return Selector(**{**said, "machine_ids": tuple(said["machine_ids"])})
 

@@ -13,9 +13,8 @@ from actors.machine.ids import Currency, MachineId
 from actors.machine.offer import OFFERS_MAX, Offered
 from storage.insight.tagging import had_by_now
 from storage.offers.content import is_held_out, selector_of
-from storage.office.selectors import machines_of
+from storage.office.matching import known_of
 from storage.tables import (
-    machines,
     offer_spending,
     offer_uses,
     offers,
@@ -45,7 +44,7 @@ _HAS_TAG = (
 )
 # What every payment asks, put together once: making a statement costs more than running it.
 _USABLE = (
-    select(offers, _USED.label("used"))
+    select(offers, offer_spending.c.spent_minor, _USED.label("used"))
     .join(offer_spending, offer_spending.c.offer == _O.offer)
     .where(
         _O.ends_at_ms > _NOW,
@@ -57,6 +56,14 @@ _USABLE = (
     )
     .order_by(_O.offer)
 )
+_C = planogram_columns.c
+_OF_CATEGORY = (
+    select(_C.product)
+    .join(products, products.c.product == _C.product)
+    .where(_C.machine_id == bindparam("machine"), products.c.category == bindparam("category"))
+    .distinct()
+    .order_by(_C.product)
+)
 
 
 def usable(
@@ -64,13 +71,16 @@ def usable(
 ) -> tuple[Offered, ...]:
     """Return what a payer may use at a machine, in the order of names."""
     asked = {"payer": payer_id, "currency": currency, "now_ms": now_ms}
+    rows = connection.execute(_USABLE, asked).all()
+    known = known_of(connection, machine_id, now_ms) if rows else None
+    if known is None:
+        return ()
     found: list[Offered] = []
-    for row in connection.execute(_USABLE, asked).all():
+    for row in rows:
         left = row.uses_per_payer - row.used
         if left <= 0 or is_held_out(row.holdout_key, row.offer, payer_id, row.holdout_percent):
             continue
-        here = machines_of(selector_of(row.selector), now_ms)
-        if connection.scalar(here.where(machines.c.machine_id == machine_id)) is None:
+        if not known.is_held_by(selector_of(row.selector)):
             continue
         sold = _products(connection, machine_id, row)
         if sold == ():
@@ -83,6 +93,7 @@ def usable(
                 discount_minor=row.discount_minor,
                 basis_points=row.basis_points,
                 products=sold,
+                rest_minor=row.budget_minor - row.spent_minor,
             )
         )
     return tuple(found[:OFFERS_MAX])
@@ -96,12 +107,6 @@ def _products(
         return (row.product,)
     if not row.category:
         return None
-    c = planogram_columns.c
-    sold = (
-        select(c.product)
-        .join(products, products.c.product == c.product)
-        .where(c.machine_id == machine_id, products.c.category == row.category)
-        .distinct()
-        .order_by(c.product)
+    return tuple(
+        connection.scalars(_OF_CATEGORY, {"machine": machine_id, "category": row.category})
     )
-    return tuple(connection.scalars(sold))

@@ -79,8 +79,10 @@ Index(
     sqlite_where=_UNFINISHED,
     postgresql_where=_UNFINISHED,
 )
-UNFINISHED: ColumnElement[bool] = literal_column("tag_runs.unfinished", Boolean)
-"""Whether a run is unfinished, in words with which that index serves it."""
+UNFINISHED: ColumnElement[bool] = literal_column("tag_runs.unfinished")
+"""Whether a run is unfinished, in words with which that index serves it: of no type, because of a
+Boolean SQLite would be asked whether it is 1.
+"""
 
 # A payer has a tag from the day ``since_d`` on, until the day ``until_d``; null: still. The run
 # ``run_id`` gave it, and ``until_run`` took it; what a run that is unfinished gave or took is not

@@ -395,7 +395,9 @@ class MemoryStore(MachineStore, Leases):
 
     def _not_counted(self, changes: Sequence[Change]) -> list[RefusedUse]:
         return [
-            RefusedUse(machine_id=change.machine_id, offer=use.offer, why="BUDGET")
+            RefusedUse(
+                machine_id=change.machine_id, vend_id=use.vend_id, offer=use.offer, why="BUDGET"
+            )
             for change in changes
             for use in change.decision.uses
             if use.offer in self.spent_offers and not use.returned

@@ -206,3 +206,29 @@ async def test_a_use_whose_commit_was_not_answered_is_used_once(stage: Stage) ->
     ]
     assert ["fifty"] == uses
     listening.cancel()
+
+
+async def test_who_pays_and_chooses_before_either_is_saved_is_refused_an_offer_once(
+    stage: Stage,
+) -> None:
+    """Their payment brings the offer anew each time it is decided; they pay what is shown all the
+    same, and the other machine of that COMMIT is served.
+    """
+    stage.store.spent_offers = {"fifty"}
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    attempts = stage.store.attempts
+    offer = Offered(offer="fifty", ends_at_ms=2**50, left=9, discount_minor=50)
+    await stage.gateway.give(
+        Notified(item=stage.pays("t-9", 700, "VM-1", offers=(offer,))),
+        stage.gateway.frame(request()),
+        stage.gateway.frame(FaultReported(code="EB"), "VM-2"),
+    )
+    await asyncio.sleep(1)
+
+    approvals = [one for one in stage.gateway.commands() if isinstance(one, ApproveVend)]
+    assert [500] == [one.amount_minor for one in approvals]
+    assert 2 == stage.store.attempts - attempts
+    assert [FaultReported(code="EB")] == [
+        event.fact for event in stage.store.events("VM-2") if isinstance(event, FrameReceived)
+    ]
+    listening.cancel()

@@ -130,6 +130,21 @@ def _approval(order: object) -> ApproveVend:
     return order
 
 
+def test_a_budget_that_is_too_small_for_a_choice_is_left_alone() -> None:
+    """The COMMIT would be refused, again and again, for as long as the offer lasts. What fits is
+    used, and what it took is not there any more; what it gave back is.
+    """
+    story = told(replace(FIFTY, rest_minor=49), replace(QUARTER, rest_minor=125), funds=2_000)
+    story.select()
+    assert "quarter" == vend_of(story).offer
+    story.failure()
+    story.select()
+    assert "quarter" == vend_of(story).offer
+    story.success()
+    story.select()
+    assert ("", 500) == (vend_of(story).offer, approved(story).amount_minor)
+
+
 def test_who_is_not_known_pays_the_price() -> None:
     """Also if an event brought offers: there is nobody whose they are."""
     story = Story()

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from actors.machine.events import (
     VendCancelled,
@@ -18,8 +18,9 @@ from actors.placement import partition_of
 from actors.ports import OffersSpent, RefusedUse
 from storage.database.engine import Database, StorageConfig
 from storage.machines import offer_uses as counting
-from storage.tables import vends
+from storage.tables import offers, vends
 from tests.storage.offered import FIFTY, Books, books, chooses, give, with_a_customer
+from tests.storage.office.plans import plan_of
 from tests.storage.owner import START_MS, Owner, paid
 
 
@@ -84,15 +85,35 @@ async def test_what_cannot_be_counted_is_refused_with_all_of_its_batch(
     batch = [owner.decide(one, chooses(owner, one)) for one in ("VM-1", "VM-2")]
     with pytest.raises(OffersSpent) as refused:
         await owner.commit(batch)
-    assert [RefusedUse(machine_id=one.machine_id, offer="fifty", why=why) for one in batch] == list(
-        refused.value.refused
-    )
+    assert [
+        RefusedUse(
+            machine_id=one.machine_id,
+            vend_id=one.decision.uses[0].vend_id,
+            offer="fifty",
+            why=why,
+        )
+        for one in batch
+    ] == list(refused.value.refused)
     assert Books(0, 0, 0, 0) == await books(db)
     owner.states = before
     await owner.do("VM-1", OfferRefused(offer="fifty", why=why))
     await owner.do("VM-1", batch[0].event)
     vend = owner.states["VM-1"].session.vend  # type: ignore[union-attr]
     assert (500, 0) == (vend.price_minor, vend.discount_minor)  # type: ignore[union-attr]
+
+
+async def test_an_offer_whose_end_was_brought_forward_is_over_for_who_paid_before(
+    db: Database,
+) -> None:
+    """Their session believes in the end that their payment brought."""
+    await give(db)
+    owner = await with_a_customer(db, "VM-1")
+    earlier = update(offers).values(ends_at_ms=START_MS + 1)
+    await db.write(lambda connection: connection.execute(earlier))
+    owner.now_ms = START_MS + 1
+    with pytest.raises(OffersSpent, match="ENDED"):
+        await owner.do("VM-1", chooses(owner, "VM-1"))
+    assert Books(0, 0, 0, 0) == await books(db)
 
 
 async def test_who_comes_first_in_a_batch_has_what_is_left(db: Database) -> None:
@@ -123,6 +144,17 @@ async def test_a_payer_uses_an_offer_so_often_and_no_more_wherever_they_are(db: 
     with pytest.raises(OffersSpent):
         await owner.commit(batch[1:])
     assert Books(50, 1, 1, 0) == await books(db)
+
+
+async def test_what_payers_used_is_found_however_much_others_did(db: Database) -> None:
+    """Along an index, for one use in a COMMIT and for several: it holds the only write lock."""
+    for payers, wanted in ((["ann"], ["fifty"]), (["ann", "bob"], ["fifty", "tea"])):
+        asked = counting._OF_PAYERS.params(payers=payers, wanted=wanted)
+        plan = await plan_of(db, asked)
+        assert any("offer_uses_by_payer_id_offer" in line for line in plan), plan
+        assert [] == [line for line in plan if line.startswith("SCAN ")], plan
+        if db.dialect.name == "sqlite":
+            assert any("(payer_id=? AND offer=?)" in line for line in plan), plan
 
 
 async def test_an_offer_that_nobody_gives_is_refused(db: Database) -> None:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from actors.machine.offer import Offered
+from actors.machine.values import replace
 from storage.database.engine import Database
 from storage.machines.inbox import Inbox
 from storage.machines.payers import Buyer
@@ -13,8 +14,10 @@ from storage.offers import rights
 from storage.office.selectors import Selector
 from storage.tables import offer_spending, offer_uses, offers, payer_tags, tag_runs
 from tests.storage.notifications import received
+from tests.storage.offered import chooses
 from tests.storage.offers.giving import CONTENT, HOUR_MS, NOW_MS, catalogue, give, machines, may_use
-from tests.storage.owner import START_MS
+from tests.storage.office.plans import plan_of
+from tests.storage.owner import START_MS, Owner, paid
 
 
 async def test_what_may_be_used_is_told_as_the_machine_needs_it(db: Database) -> None:
@@ -23,8 +26,12 @@ async def test_what_may_be_used_is_told_as_the_machine_needs_it(db: Database) ->
     await give(db)
     await give(db, "cake", discount_minor=0, basis_points=1_000, uses_per_payer=7)
     assert (
-        Offered(offer="cake", ends_at_ms=NOW_MS + HOUR_MS, left=7, basis_points=1_000),
-        Offered(offer="tea", ends_at_ms=NOW_MS + HOUR_MS, left=2, discount_minor=50),
+        Offered(
+            offer="cake", ends_at_ms=NOW_MS + HOUR_MS, left=7, basis_points=1_000, rest_minor=1_000
+        ),
+        Offered(
+            offer="tea", ends_at_ms=NOW_MS + HOUR_MS, left=2, discount_minor=50, rest_minor=1_000
+        ),
     ) == await may_use(db)
 
 
@@ -132,3 +139,25 @@ async def test_a_payment_brings_them_in_its_event(db: Database) -> None:
     unnamed = (await inbox.put(received("t2", payer_id=""))).event
     assert () == unnamed.offers  # type: ignore[union-attr]
     assert START_MS == NOW_MS
+
+
+async def test_what_is_left_and_too_little_is_not_tried_for_ever(db: Database) -> None:
+    """A COMMIT that a choice with it is refused in would be refused for all machines in it, choice
+    after choice, as long as the offer lasts.
+    """
+    owner = await Owner.of(db, "VM-1")
+    await give(db)
+    spent = update(offer_spending).values(spent_minor=CONTENT.budget_minor - 49)
+    await db.write(lambda connection: connection.execute(spent))
+    offers = tuple(await may_use(db, "ann"))
+    await owner.do("VM-1", replace(paid("t1", payer_id="ann"), offers=offers))
+    change = await owner.do("VM-1", chooses(owner, "VM-1"))
+    assert () == change.decision.uses
+
+
+async def test_no_payment_looks_through_all_evaluations_of_tags(db: Database) -> None:
+    """Each tag has one more each day; the few that are unfinished have an index."""
+    asked = rights._USABLE.params(payer="ann", currency="HKD", now_ms=NOW_MS)
+    plan = [line for line in await plan_of(db, asked) if "tag_runs" in line]
+    assert plan
+    assert [] == [line for line in plan if "tag_runs_unfinished" not in line], plan

@@ -7,7 +7,7 @@ from storage.database.engine import Database
 from storage.office.matching import known_of
 from storage.office.selectors import Selector, machines_of
 from tests.storage.office.places import NOON_MS
-from tests.storage.office.test_selectors import NAMES, fleet
+from tests.storage.office.selected import NAMES, fleet
 
 SELECTORS = (
     Selector(),

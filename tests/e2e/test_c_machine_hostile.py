@@ -99,19 +99,22 @@ async def test_a_move_that_fails_in_the_handshake_keeps_the_first_line(
     ours, theirs = Authority(), Authority("another CA")
     own, other = _tls(tmp_path, ours, "ours"), _tls(tmp_path, theirs, "theirs")
     (tmp_path / "ca.pem").write_bytes(ours.certificate)
-    shown, refused_once = 0, asyncio.Event()
+    refusals, welcomed, refused_once = 0, asyncio.Event(), asyncio.Event()
 
     def show(line: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _tls: ssl.SSLContext) -> None:
-        nonlocal shown
-        shown += 1
-        if shown > 1:
-            line.context = other
-        if shown > 2:  # it has done with the first refusal
+        nonlocal refusals
+        if not welcomed.is_set():
+            return  # whoever else has dialled this port trusts nobody here, and does not talk
+        refusals += 1
+        line.context = other
+        if refusals > 1:  # it has done with the first refusal
             refused_once.set()
 
     own.sni_callback = show
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read(4_096)
+        welcomed.set()
         move = pb.MoveRequest(not_before_ms=0, not_after_ms=0)
         asked = service_pb.ConnectResponse(seq=2, move_request=move)
         writer.write(_greeting() + _said(_welcome(), asked))

@@ -86,12 +86,11 @@ protos-check: .venv/.dev
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python protos/compatibility.py --check
 
-# Three side by side on two processors: tests of whole programs, of time and of PostgreSQL wait for most of their time, and two of
-# three workers that wait leave one that computes. Each more collects all tests once more, which takes ten seconds of processor in a
-# fresh clone. Those that start processes are one group (tests/conftest.py), and so are those that share a PostgreSQL, and the worlds:
-# what is in a group runs in one worker, one after the other, and groups are begun first.
+# Two side by side: each more collects all tests once more, which takes ten seconds of processor in a fresh clone. Those that start
+# processes are one group (tests/conftest.py), and so are those that share a PostgreSQL, and the worlds: what is in a group runs in one
+# worker, one after the other.
 unit: .venv/.dev
-	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup
+	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # The thresholds of each part are in tests/coverage.py.
 coverage: .venv/.dev

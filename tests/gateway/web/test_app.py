@@ -156,8 +156,8 @@ async def test_whose_role_is_too_little_is_forbidden(site: Site) -> None:
 @pytest.mark.parametrize(
     ("role", "acts"),
     [
-        ("technician", {"disable-machine"}),
-        ("finance", {"disable-machine", "retry-refund"}),
+        ("technician", {"disable-machine", "refill"}),
+        ("finance", {"disable-machine", "refill", "retry-refund"}),
     ],
 )
 async def test_forms_are_those_of_the_role(site: Site, role: str, acts: set[str]) -> None:

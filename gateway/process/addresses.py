@@ -3,6 +3,7 @@ and what to do.
 """
 
 import errno
+import ipaddress
 import os
 import re
 import socket
@@ -71,6 +72,20 @@ def share_port(one: str, other: str) -> bool:
         or bool(both & {"0.0.0.0", "::"})  # noqa: S104 - only compared
         or ("localhost" in both and all(map(is_loopback_host, both)))
     )
+
+
+def whoever_has(host: str) -> str:
+    """Return what the calls of one address are counted under: the whole of an IPv4 one, the first
+    half of an IPv6 one, because whoever has one there has all of it. What is no address is itself.
+    """
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped or ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
 
 
 def can_be_a_socket(path: Path) -> bool:

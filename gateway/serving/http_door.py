@@ -11,7 +11,6 @@ out his own, and not Alipay's one.
 """
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 import time
@@ -25,6 +24,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from gateway.process.addresses import whoever_has
 from gateway.rpc.https import certified_by
 from gateway.rpc.limits import HttpLimits
 
@@ -266,14 +266,5 @@ class HttpDoor:
 
 
 def address_of(peer: Any) -> str:
-    """Return the address that a peer's connections are counted under: the whole of an IPv4 one, the
-    first half of an IPv6 one, because whoever has one there has all of it.
-    """
-    try:
-        address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-    except (TypeError, IndexError, ValueError):
-        return str(peer)
-    if isinstance(address, ipaddress.IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped or ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+    """Return the address that a peer's connections are counted under; ``peer`` is a socket's."""
+    return whoever_has(str(peer[0])) if isinstance(peer, tuple) else str(peer)

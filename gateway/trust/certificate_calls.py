@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
 import grpc
 import grpc.aio
@@ -20,6 +21,7 @@ import structlog
 from actors.ports import StoreError
 from gateway.fleet.errors import CallRefused
 from gateway.machines.token_bucket import TokenBucket
+from gateway.process.addresses import whoever_has
 from gateway.rpc import identity, statuses
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders, Principal
@@ -176,9 +178,8 @@ async def _refuse(context: Context, refusal: Refusal) -> NoReturn:
 
 
 def address_of(peer: str) -> str:
-    """Return the address in gRPC's name of the other end, without the port: one of many behind one
-    address is that address. Of IPv6 the first 64 bits count: whoever has one of them has all.
+    """Return the address that calls are counted under, of gRPC's name of the other end
+    (``ipv4:10.0.0.1:4711``): without the port, which everybody has many of.
     """
     kind, _, rest = peer.partition(":")
-    host = rest.rpartition(":")[0].replace("%5B", "").replace("%5D", "").strip("[]")
-    return ":".join(host.split("::")[0].split(":")[:4]) if kind == "ipv6" else host or kind
+    return whoever_has(unquote(rest).rpartition(":")[0].strip("[]")) or kind

@@ -3,7 +3,10 @@
 from typing import Any
 from unittest.mock import patch
 
+from actors.host import saving
+from actors.host.mailboxes import Letter
 from actors.machine import offering
+from actors.machine.offer import OfferRefused
 from storage.machines import offer_uses
 
 
@@ -15,3 +18,15 @@ def budget_is_what_was_read() -> Any:
 def use_is_not_given_back() -> Any:
     """A vend that was not delivered stays used."""
     return patch.object(offering, "not_delivered", lambda *_: None)
+
+
+def end_is_told_too_early() -> Any:
+    """What the books refused is told before all that is decided again."""
+
+    def tell(batch: Any, _: Any, refused: Any) -> None:
+        letters_of = {runner.machine_id: letters for runner, letters in batch}
+        for one in refused:
+            event = OfferRefused(offer=one.offer, why=one.why)
+            letters_of[one.machine_id].insert(0, Letter(event=event))
+
+    return patch.object(saving, "_tell_of_offers", tell)

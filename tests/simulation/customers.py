@@ -39,7 +39,8 @@ class Customer:
         """Come, do what one does, go."""
         world = self._machine.world
         pays_first = world.pays_first(self._machine.machine_id, self._rng)
-        kinds = (INSISTENT if world.insistent else PAY_FIRST) if pays_first else CHOOSE_FIRST
+        pay_first = QUICK if world.quick else INSISTENT if world.insistent else PAY_FIRST
+        kinds = pay_first if pays_first else CHOOSE_FIRST
         kind = self._rng.choice(kinds)
         self._world.note(f"{self._name} comes to {self._machine.machine_id}: {kind.__name__}")
         await kind(self)
@@ -267,12 +268,29 @@ async def is_next(one: Customer) -> None:
             await one.buy(column)
 
 
+async def presses_while_paying(one: Customer) -> None:
+    """Has a little credit, pays the price, and presses without looking whether it is there; now and
+    then thinks better of it in the same moment.
+    """
+    if one.pay(100) and await one.credited():
+        for _ in range(8):
+            column = one.column()
+            one.pay(one.price(column))
+            await one.wait(0, 1)
+            if one._rng.random() < 0.2:
+                one._machine.select(column)
+                one._machine.cancel()
+            await one.buy(column)
+        one._machine.complete()
+
+
 Visit = Callable[[Customer], Awaitable[None]]
 PAY_FIRST: tuple[Visit, ...] = (
     pays_exactly, pays_exactly, buys_three, buys_three, walks_away, pays_twice, pays_too_little,
     is_overtaken, two_at_once, pays_cash, opens_the_door,
 )  # fmt: skip
 INSISTENT: tuple[Visit, ...] = (goes_on_choosing, is_next, is_next)
+QUICK: tuple[Visit, ...] = (presses_while_paying,)
 CHOOSE_FIRST: tuple[Visit, ...] = (
     chooses_and_pays, chooses_and_pays, pays_late, underpays, overpays, cancels, never_pays,
     leaves_for_the_next, leaves_for_the_next, walks_away, opens_the_door,

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Dialect, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
+from actors.ports import OffersSpent
 from storage import codec
 from storage.database.engine import Database
 from storage.database.migrate import upgrade
@@ -81,6 +82,8 @@ class Disk:
         self.raw, self.connection = _connection()
         self._put_in(_template())
         self.committed: Callable[[], None] = lambda: None
+        self.spent: Callable[[OffersSpent], None] = lambda _: None
+        """Called with each COMMIT that the books refused because offers are used up."""
         self.commits = 0
         self.restores = 0
         """How often a backup was put back: what was on its way before then never arrives."""
@@ -93,8 +96,12 @@ class Disk:
     def write(self, work: Work[T]) -> T:
         """Run a unit of work now, and commit it."""
         before = self.raw.total_changes
-        with self.connection.begin():
-            result = work(self.connection)
+        try:
+            with self.connection.begin():
+                result = work(self.connection)
+        except OffersSpent as error:
+            self.spent(error)
+            raise
         if self.raw.total_changes != before:
             self.commits += 1
             self.committed()

@@ -615,4 +615,11 @@ PLANTED = (
         bug=bugs_of_offers.use_is_not_given_back,
         steer=steers.offers_are_given,
     ),
+    Planted(
+        name="end-told-too-early",
+        sentence="That an offer has run out is told before a payment that brings it anew.",
+        bug=bugs_of_offers.end_is_told_too_early,
+        start=7,
+        steer=steers.offers_run_out_at_once,
+    ),
 )

@@ -282,6 +282,15 @@ def offers_are_given(world: World) -> None:
     world.faults.jam = 0.3
 
 
+def offers_run_out_at_once(world: World) -> None:
+    """The same regulars press while they pay, and a COMMIT takes so long that both, and what others
+    do, come into the next one together.
+    """
+    offers_are_given(world)
+    world.quick, world.machines_wanted = True, 5
+    world.faults.sql_stalls, world.faults.sql_stall_s = 0.9, 2.0
+
+
 STEERS: dict[str, Steer] = {
     STEERLESS: as_it_comes,
     "review every doubt": review_every_doubt,
@@ -315,6 +324,7 @@ STEERS: dict[str, Steer] = {
     "partitions move and machines leave": partitions_move_and_machines_leave,
     "a backup is put back": a_backup_is_put_back,
     "offers are given": offers_are_given,
+    "offers run out at once": offers_run_out_at_once,
 }
 
 

@@ -118,6 +118,7 @@ class World:
         self.provider = Provider(self, self.rng("alipay"))
         self.checker = Checker(self)
         self.disk.committed = self.checker.committed
+        self.disk.spent = givers.Refusals(self)
         self.provider.asked_of = self.checker.refund_asked
         self.provider.answered_success = self._success
         self.provider.answered = self.checker.odd_is_kept
@@ -148,6 +149,8 @@ class World:
         """Gateways carry out what people apply to many machines."""
         self.insistent = False
         """Everybody who pays first leaves a little behind, or wants what that does not cover."""
+        self.quick = False
+        """Everybody who pays first presses before the machine shows what they paid."""
         self.visits = 0
         self.modes: dict[str, Mode] = {}
         self.tokens: list[str] = []
@@ -288,6 +291,8 @@ class World:
         for number in range(self.machines_wanted):
             machine_id = f"VM-{number + 1}"
             mode = rng.choice((Mode.BOTH, Mode.AUTHORIZATION_FIRST, Mode.SELECTION_FIRST))
+            if self.quick:
+                mode = Mode.AUTHORIZATION_FIRST
             columns = tuple(
                 Column(
                     column=f"A{place}",

@@ -7,13 +7,14 @@ of the vend; here is left out what surely cannot.
 
 from typing import Any
 
+import structlog
 from sqlalchemy import BigInteger, BindParameter, Connection, Row, bindparam, func, or_, select
 
 from actors.machine.ids import Currency, MachineId
 from actors.machine.offer import OFFERS_MAX, Offered
 from storage.insight.tagging import had_by_now
 from storage.offers.content import is_held_out, selector_of
-from storage.office.matching import known_of
+from storage.office.matching import KnownOfMachine, known_of
 from storage.tables import (
     offer_spending,
     offer_uses,
@@ -22,6 +23,8 @@ from storage.tables import (
     planogram_columns,
     products,
 )
+
+log = structlog.get_logger()
 
 _O = offers.c
 _P: BindParameter[str] = bindparam("payer")
@@ -80,7 +83,7 @@ def usable(
         left = row.uses_per_payer - row.used
         if left <= 0 or is_held_out(row.holdout_key, row.offer, payer_id, row.holdout_percent):
             continue
-        if not known.is_held_by(selector_of(row.selector)):
+        if not _is_for(row, known):
             continue
         sold = _products(connection, machine_id, row)
         if sold == ():
@@ -97,6 +100,17 @@ def usable(
             )
         )
     return tuple(found[:OFFERS_MAX])
+
+
+def _is_for(row: Row[Any], known: KnownOfMachine) -> bool:
+    """Tell whether an offer is for a machine. One of a newer program is for none, as long as this
+    one takes payments in beside it: a payment is saved whatever there is to take off.
+    """
+    try:
+        return known.is_held_by(selector_of(row.selector))
+    except ValueError as error:
+        log.warning("an offer is not looked at", offer=row.offer, error=str(error))
+        return False
 
 
 def _products(

@@ -141,6 +141,19 @@ async def test_a_payment_brings_them_in_its_event(db: Database) -> None:
     assert START_MS == NOW_MS
 
 
+async def test_an_offer_of_a_newer_program_is_for_nobody_and_loses_no_payment(db: Database) -> None:
+    """A gateway of before takes payments in while others know selectors that ask for more: it
+    cannot tell whom such an offer is for, and the others are given.
+    """
+    await machines(db, "VM-1")
+    await give(db)
+    await give(db, "newer")
+    newer = update(offers).where(offers.c.offer == "newer")
+    selector = '{"all": true, "machine_ids": [], "open_at_night": true}'
+    await db.write(lambda connection: connection.execute(newer.values(selector=selector)))
+    assert ["tea"] == [one.offer for one in await may_use(db)]
+
+
 async def test_what_is_left_and_too_little_is_not_tried_for_ever(db: Database) -> None:
     """A COMMIT that a choice with it is refused in would be refused for all machines in it, choice
     after choice, as long as the offer lasts.

@@ -8,10 +8,21 @@ of the vend; here is left out what surely cannot.
 from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, BindParameter, Connection, Row, bindparam, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 
 from actors.machine.ids import Currency, MachineId
 from actors.machine.offer import OFFERS_MAX, Offered
+from storage.insight.suppression import Gate
 from storage.insight.tagging import had_by_now
 from storage.offers.content import is_held_out, selector_of
 from storage.office.matching import KnownOfMachine, known_of
@@ -22,10 +33,13 @@ from storage.tables import (
     payer_tags,
     planogram_columns,
     products,
+    tag_runs,
 )
+from storage.tables.tags import UNFINISHED
 
 log = structlog.get_logger()
 
+_GATE = Gate()
 _O = offers.c
 _P: BindParameter[str] = bindparam("payer")
 _NOW = bindparam("now_ms", type_=BigInteger)
@@ -45,6 +59,15 @@ _HAS_TAG = (
     .correlate(offers)
     .exists()
 )
+# How many had the tag when it was last evaluated: told of in a row, so that no payment counts them.
+_MEMBERS = (
+    select(tag_runs.c.members)
+    .where(tag_runs.c.tag == _O.tag, ~UNFINISHED)
+    .order_by(tag_runs.c.id.desc())
+    .limit(1)
+    .correlate(offers)
+    .scalar_subquery()
+)
 # What every payment asks, put together once: making a statement costs more than running it.
 _USABLE = (
     select(offers, offer_spending.c.spent_minor, _USED.label("used"))
@@ -55,7 +78,7 @@ _USABLE = (
         _O.ended_at_ms.is_(None),
         _O.currency == bindparam("currency"),
         offer_spending.c.spent_minor < _O.budget_minor,
-        or_(_O.tag == "", _HAS_TAG),
+        or_(_O.tag == "", and_(_HAS_TAG, bindparam("least", type_=BigInteger) <= _MEMBERS)),
     )
     .order_by(_O.offer)
 )
@@ -70,10 +93,18 @@ _OF_CATEGORY = (
 
 
 def usable(
-    connection: Connection, machine_id: MachineId, payer_id: str, currency: Currency, now_ms: int
+    connection: Connection,
+    machine_id: MachineId,
+    payer_id: str,
+    currency: Currency,
+    now_ms: int,
+    *,
+    gate: Gate = _GATE,
 ) -> tuple[Offered, ...]:
-    """Return what a payer may use at a machine, in the order of names."""
-    asked = {"payer": payer_id, "currency": currency, "now_ms": now_ms}
+    """Return what a payer may use at a machine, in the order of names. An offer to a tag that fewer
+    payers have by now than the ``gate`` lets be told takes nothing off: it would show who they are.
+    """
+    asked = {"payer": payer_id, "currency": currency, "now_ms": now_ms, "least": gate.least}
     rows = connection.execute(_USABLE, asked).all()
     known = known_of(connection, machine_id, now_ms) if rows else None
     if known is None:

@@ -5,6 +5,7 @@ It only reads, and waits for nobody. Whether an offer can still be used is found
 of the vend; here is left out what surely cannot.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -83,10 +84,10 @@ _USABLE = (
     .order_by(_O.offer)
 )
 _C = planogram_columns.c
-_OF_CATEGORY = (
-    select(_C.product)
+_SOLD = (
+    select(products.c.category, _C.product)
     .join(products, products.c.product == _C.product)
-    .where(_C.machine_id == bindparam("machine"), products.c.category == bindparam("category"))
+    .where(_C.machine_id == bindparam("machine"))
     .distinct()
     .order_by(_C.product)
 )
@@ -109,15 +110,18 @@ def usable(
     known = known_of(connection, machine_id, now_ms) if rows else None
     if known is None:
         return ()
+    ours = [
+        (row, row.uses_per_payer - row.used)
+        for row in rows
+        if row.used < row.uses_per_payer
+        and not is_held_out(row.holdout_key, row.offer, payer_id, row.holdout_percent)
+        and _is_for(row, known)
+    ]
+    sold = _sold(connection, machine_id) if any(row.category for row, _ in ours) else {}
     found: list[Offered] = []
-    for row in rows:
-        left = row.uses_per_payer - row.used
-        if left <= 0 or is_held_out(row.holdout_key, row.offer, payer_id, row.holdout_percent):
-            continue
-        if not _is_for(row, known):
-            continue
-        sold = _products(connection, machine_id, row)
-        if sold == ():
+    for row, left in ours:
+        products_of = _products(row, sold)
+        if products_of == ():
             continue
         found.append(
             Offered(
@@ -126,7 +130,7 @@ def usable(
                 left=left,
                 discount_minor=row.discount_minor,
                 basis_points=row.basis_points,
-                products=sold,
+                products=products_of,
                 rest_minor=row.budget_minor - row.spent_minor,
             )
         )
@@ -144,14 +148,16 @@ def _is_for(row: Row[Any], known: KnownOfMachine) -> bool:
         return False
 
 
-def _products(
-    connection: Connection, machine_id: MachineId, row: Row[Any]
-) -> tuple[str, ...] | None:
+def _sold(connection: Connection, machine_id: MachineId) -> Mapping[str, list[str]]:
+    """Return what a machine sells, by category."""
+    sold: dict[str, list[str]] = {}
+    for row in connection.execute(_SOLD, {"machine": machine_id}):
+        sold.setdefault(row.category, []).append(row.product)
+    return sold
+
+
+def _products(row: Row[Any], sold: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
     """Return the products that an offer is for: of a category those that the machine sells."""
     if row.product:
         return (row.product,)
-    if not row.category:
-        return None
-    return tuple(
-        connection.scalars(_OF_CATEGORY, {"machine": machine_id, "category": row.category})
-    )
+    return tuple(sold.get(row.category, ())) if row.category else None

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import event, insert, update
 
+from actors.machine.ids import Currency, MachineId
 from actors.machine.offer import Offered
 from actors.machine.values import replace
 from storage.database.engine import Database
@@ -65,6 +66,26 @@ async def test_an_offer_is_for_its_product_or_for_what_of_its_category_is_sold(
     await give(db, "c", category="sweet")
     told = {one.offer: one.products for one in await may_use(db)}
     assert {"a": ("cola",), "b": ("cola",)} == told
+
+
+async def test_what_a_machine_sells_is_asked_once_for_all_categories(db: Database) -> None:
+    """A payment asks as much for twenty offers as for one."""
+    await machines(db, "VM-1")
+    await catalogue(db, cola="cold", tea="warm")
+    asked: list[str] = []
+
+    def work(connection: Any) -> int:
+        asked.clear()
+        event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        usable = rights.usable(connection, MachineId("VM-1"), "ann", Currency("HKD"), NOW_MS)
+        return len(usable)
+
+    counts = []
+    for offer, category in (("a", "cold"), ("b", "warm"), ("c", "cold")):
+        await give(db, offer, category=category)
+        counts.append((await db.read(work), len(asked)))
+    assert [1, 2, 3] == [offers for offers, _ in counts]
+    assert 1 == len({statements for _, statements in counts})
 
 
 async def test_who_has_the_tag_when_they_pay_may_use_it(db: Database) -> None:

@@ -174,7 +174,13 @@ def _tell_of_offers(batch: Batch, changes: Sequence[Change], refused: Iterable[R
     """Put what the books refused in front of the letter that used it, and no further ahead: a
     payment before it in the batch would bring the offer anew, and so for ever.
     """
-    used_by = {use.vend_id: change.event for change in changes for use in change.decision.uses}
+    used_by = {
+        use.vend_id: change.event
+        for change in changes
+        for use in change.decision.uses
+        # Who cancels at once gives it back in the same batch, behind the choice.
+        if not use.returned
+    }
     letters_of = {runner.machine_id: letters for runner, letters in batch}
     for one in refused:
         letters, event = letters_of[one.machine_id], used_by[one.vend_id]

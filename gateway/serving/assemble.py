@@ -219,7 +219,7 @@ def assemble(
     )
     ingress = NotifyIngress(
         registry=registry,
-        inbox=Inbox(database, rights.usable),
+        inbox=Inbox(database, partial(rights.usable, gate=Gate(made.insight.gate_payers))),
         wake=wake or links.notify,
         config=made.alipay,
         keys=made.keys,

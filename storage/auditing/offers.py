@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, or_, select, union
 
 from actors.machine.state import VendStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.tables import offer_spending, offer_uses, vends
+from storage.tables import offer_spending, offer_uses, sessions, vends
 
 use = offer_uses.c
 NOT_DELIVERED = (VendStatus.FAILED.value, VendStatus.VOIDED.value)
@@ -15,8 +15,9 @@ WRITTEN_OFF = "WRITTEN_OFF"
 
 
 def offers_are_used_by_their_vends(books: Books) -> Iterator[int | Finding]:
-    """Each vend that an offer took something off is counted as one use of that offer, and given
-    back if nothing was delivered; what is spent of an offer is what its uses took off.
+    """Each vend that an offer took something off is counted as one use of that offer by who paid
+    for its session, unless they were erased, and given back if nothing was delivered; what is spent
+    of an offer is what its uses took off.
     """
     yield books.count(vends, vends.c.offer != "")
     given_back = or_(vends.c.status.in_(NOT_DELIVERED), vends.c.reason == WRITTEN_OFF)
@@ -24,12 +25,17 @@ def offers_are_used_by_their_vends(books: Books) -> Iterator[int | Finding]:
         use.vend_id.is_(None),
         use.discount_minor != vends.c.discount_minor,
         use.returned_at_ms.is_(None) == given_back,
+        and_(use.payer_id != "", use.payer_id != sessions.c.payer_id),
     )
     said = and_(use.vend_id == vends.c.vend_id, use.offer == vends.c.offer)
     columns = vends.c["vend_id", "machine_id", "offer", "discount_minor", "currency", "status"]
     for row in books.odd_ones(
         select(*columns)
-        .select_from(vends.outerjoin(offer_uses, said))
+        .select_from(
+            vends.outerjoin(offer_uses, said).outerjoin(
+                sessions, sessions.c.session_id == vends.c.session_id
+            )
+        )
         .where(or_(vends.c.offer != "", vends.c.discount_minor != 0), wrong)
     ):
         yield Finding(
@@ -61,18 +67,22 @@ def offers_are_used_by_their_vends(books: Books) -> Iterator[int | Finding]:
         )
     ).subquery()
     spent, c = offer_spending.c, summed.c
+    named = union(select(spent.offer), select(c.offer)).subquery().c.offer
     for row in books.odd_ones(
-        select(offer_spending, c.minor, c.number)
-        .select_from(offer_spending.outerjoin(summed, c.offer == spent.offer))
+        select(named, spent.spent_minor, spent.uses, c.minor, c.number)
+        .outerjoin(offer_spending, spent.offer == named)
+        .outerjoin(summed, c.offer == named)
         .where(
             or_(
+                spent.offer.is_(None),
                 spent.spent_minor != func.coalesce(c.minor, 0),
                 spent.uses != func.coalesce(c.number, 0),
             )
         )
     ):
+        spent_of = "nothing" if row.uses is None else f"{row.spent_minor} in {row.uses} uses"
         yield Finding(
-            sentence=f"offer {row.offer} is spent by {row.spent_minor} in {row.uses} uses, and its "
+            sentence=f"offer {row.offer} is spent by {spent_of}, and its "
             f"uses are {row.number or 0} of {row.minor or 0}",
-            amounts={"spent_minor": row.spent_minor, "used_minor": int(row.minor or 0)},
+            amounts={"spent_minor": row.spent_minor or 0, "used_minor": int(row.minor or 0)},
         )

@@ -91,6 +91,13 @@ def lines_of_text(dialect_name: str, line: ColumnElement[str]) -> ColumnElement[
     return aggregated(line, literal("\n"), type_=Text)
 
 
+def by_characters(dialect_name: str, of: ColumnElement[str]) -> ColumnElement[str]:
+    """Return what puts texts in the order in which Python has them, whatever the language of the
+    database.
+    """
+    return of.collate("C") if dialect_name == POSTGRESQL else of
+
+
 def upgrade_alone(connection: Connection) -> None:
     """Let no other upgrade run until the end of the transaction. SQLite has one writer at a time
     anyway.

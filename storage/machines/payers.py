@@ -117,9 +117,15 @@ def _forget_what_is_told(connection: Connection, payer_ids: Sequence[str]) -> No
         .values(payer_id="")
     )
     connection.execute(delete(payer_tags).where(payer_tags.c.payer_id.in_(payer_ids)))
-    connection.execute(
-        update(offer_uses).where(offer_uses.c.payer_id.in_(payer_ids)).values(payer_id="")
-    )
+    used = offer_uses.c.payer_id.in_(payer_ids)
+    # In the order in which a COMMIT locks those that it gives back.
+    order = [
+        dialects.by_characters(connection.dialect.name, column)
+        for column in offer_uses.c["offer", "vend_id"]
+    ]
+    locked = select(offer_uses.c.vend_id).where(used).order_by(*order).with_for_update()
+    connection.execute(locked).all()
+    connection.execute(update(offer_uses).where(used).values(payer_id=""))
 
 
 class Payers:

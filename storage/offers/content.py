@@ -75,8 +75,12 @@ def kept(content: OfferContent) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def selector_of(text: str) -> Selector:
-    """Return the selector of a row. Each payment asks it of all offers that are not over."""
+    """Return the selector of a row. Each payment asks it of all offers that are not over. Raises
+    ValueError if a newer program wrote it: what it asks beyond, this one cannot tell.
+    """
     said = json.loads(text)
+    if unknown := said.keys() - Selector.__dataclass_fields__.keys():
+        raise ValueError(f"a newer program wrote a selector with {', '.join(sorted(unknown))}")
     return Selector(**{**said, "machine_ids": tuple(said["machine_ids"])})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
+from storage.database import dialects
 from storage.database.engine import Database
 from storage.fleet.changes import etag_of
 from storage.insight.suppression import Gate
@@ -65,6 +66,9 @@ class Offers:
         """
 
         def plan(connection: Connection) -> DeedPlan[OfferView]:
+            if deed.locks:
+                # Who makes another one at this moment would count as many that are not over.
+                dialects.office_alone(connection)
             there = _found(connection, offer, lock=deed.locks)
             if there is not None:
                 begins_at_ms = there.content.begins_at_ms if begins_now else content.begins_at_ms

@@ -8,7 +8,8 @@ import pytest
 
 from actors.link import CloseReason, Notified
 from actors.machine.effects import ApproveVend, DenyVend, SendRefund
-from actors.machine.events import FrameReceived, StockCounted
+from actors.machine.events import FrameReceived, StockCounted, VendCancelled
+from actors.machine.ids import RequestId
 from actors.machine.incident import FaultReported
 from actors.machine.offer import Offered, OfferRefused
 from actors.machine.values import replace
@@ -231,4 +232,27 @@ async def test_who_pays_and_chooses_before_either_is_saved_is_refused_an_offer_o
     assert [FaultReported(code="EB")] == [
         event.fact for event in stage.store.events("VM-2") if isinstance(event, FrameReceived)
     ]
+    listening.cancel()
+
+
+async def test_who_chooses_and_cancels_before_either_is_saved_is_refused_an_offer_once(
+    stage: Stage,
+) -> None:
+    """The use and its return have one vend: what is told comes before the choice, not before the
+    cancellation, where the choice would be decided with the offer again and again.
+    """
+    await offered(stage, "VM-1")
+    stage.store.spent_offers = {"fifty"}
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    attempts = stage.store.attempts
+    await stage.gateway.give(
+        stage.gateway.frame(request("r-1")),
+        stage.gateway.frame(VendCancelled(request_id=RequestId("r-1"))),
+        stage.gateway.frame(FaultReported(code="EB"), "VM-2"),
+    )
+    await asyncio.sleep(1)
+
+    assert 2 == stage.store.attempts - attempts
+    facts = [one.fact for one in stage.store.events("VM-2") if isinstance(one, FrameReceived)]
+    assert [FaultReported(code="EB")] == facts
     listening.cancel()

@@ -23,6 +23,8 @@ DAMAGES = tuple(
         ("UPDATE offer_spending SET uses = 3", "is spent by 50 in 3 uses"),
         ("UPDATE offer_uses SET discount_minor = 51", "its 50 HKD off by offer fifty are not"),
         ("UPDATE offer_uses SET returned_at_ms = 1", "vend VM-4-v1 is SUCCEEDED, and its 50 HKD"),
+        ("DELETE FROM offer_spending", "offer fifty is spent by nothing, and its uses are 1 of 50"),
+        ("UPDATE offer_uses SET payer_id = 'x'", "are not counted so"),
         ("UPDATE offer_uses SET vend_id = 'x'", "offer fifty counts 50 for vend x"),
         ("UPDATE vends SET offer = 'other' WHERE vend_id = 'VM-4-v1'", "by offer other are not"),
         ("UPDATE vends SET discount_minor = 49 WHERE vend_id = 'VM-4-v1'", "its 49 HKD off"),

@@ -5,7 +5,16 @@ import io
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, ColumnElement, Connection, SmallInteger, cast, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    SmallInteger,
+    cast,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
@@ -101,3 +110,15 @@ async def test_values_become_a_line_of_text(db: Database) -> None:
     line = dialects.comma_separated(db.dialect.name, values)
     told = await db.read(lambda connection: connection.scalar(select(line)))
     assert [[*texts, str(-(2**60)), "7"]] == list(csv.reader(io.StringIO(told)))
+
+
+async def test_texts_come_in_the_order_of_python(db: Database) -> None:
+    """Which is not the one of a dictionary: some databases have that one."""
+    texts = ["b", "A", "a", "-b", "_", "10", "9", "\u00e9"]
+
+    def work(connection: Connection) -> list[str]:
+        some = union_all(*(select(literal(one).label("said")) for one in texts)).subquery()
+        order = dialects.by_characters(connection.dialect.name, some.c.said)
+        return list(connection.scalars(select(some.c.said).order_by(order)))
+
+    assert sorted(texts) == await db.read(work)

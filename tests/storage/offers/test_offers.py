@@ -1,21 +1,26 @@
 """Offers are made, changed and ended, with an audit row for each, and never beyond their bounds."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from storage.database import dialects
 from storage.database.engine import Database
 from storage.insight.suppression import Gate
 from storage.offers import offers as books
-from storage.offers.content import OfferState
+from storage.offers.content import OfferState, kept
 from storage.offers.offers import OfferChange, Offers
 from storage.office.deeds import AlreadyThere, EtagOutdated, NotPossible, NotThere
 from storage.office.selectors import Selector
-from storage.tables import payer_tags, tag_rules, tag_runs
+from storage.tables import offer_spending, offers, payer_tags, tag_rules, tag_runs
+from tests.storage.conftest import ON_POSTGRES
 from tests.storage.offers.giving import CONTENT, HOUR_MS, NOW_MS, give
 from tests.storage.office.places import by, details
+from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
 
 
 async def test_an_offer_comes_back_as_it_was_made(db: Database) -> None:
@@ -124,3 +129,27 @@ async def test_there_are_so_many_at_once(db: Database, monkeypatch: pytest.Monke
     await Offers(db, Gate()).end("a", by(now_ms=NOW_MS), why="x")
     await give(db, "c")
     assert ["b", "c"] == [one.offer for one in await Offers(db, Gate()).page(after="a", limit=9)]
+
+
+@pytest.mark.parametrize("url", [pytest.param("postgresql", marks=ON_POSTGRES)], indirect=True)
+async def test_two_who_make_offers_at_once_make_no_more_than_there_may_be(
+    url: str, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one waits for the first, and then counts its offer."""
+    monkeypatch.setattr(books, "LIVE_MAX", 1)
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    row = {**kept(CONTENT), "offer": "first", "revision": 1, "holdout_key": "k"}
+    row |= {"created_at_ms": NOW_MS, "updated_at_ms": NOW_MS}
+    async with engine.connect() as other:
+        await other.run_sync(dialects.office_alone)
+        await other.execute(insert(offer_spending), {"offer": "first"})
+        await other.execute(insert(offers), row)
+        making = asyncio.create_task(give(db, "second"))
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while not making.done() and not await db.read(lambda c: c.scalar(waiting)):
+                await asyncio.sleep(LOOK_EVERY_S)
+        await other.commit()
+    await engine.dispose()
+    with pytest.raises(NotPossible, match="1 offers are not over"):
+        await making

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import event, insert, update
 
+from actors.machine.ids import Currency, MachineId
 from actors.machine.offer import Offered
 from actors.machine.values import replace
 from storage.database.engine import Database
@@ -67,12 +68,32 @@ async def test_an_offer_is_for_its_product_or_for_what_of_its_category_is_sold(
     assert {"a": ("cola",), "b": ("cola",)} == told
 
 
+async def test_what_a_machine_sells_is_asked_once_for_all_categories(db: Database) -> None:
+    """A payment asks as much for twenty offers as for one."""
+    await machines(db, "VM-1")
+    await catalogue(db, cola="cold", tea="warm")
+    asked: list[str] = []
+
+    def work(connection: Any) -> int:
+        asked.clear()
+        event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        usable = rights.usable(connection, MachineId("VM-1"), "ann", Currency("HKD"), NOW_MS)
+        return len(usable)
+
+    counts = []
+    for offer, category in (("a", "cold"), ("b", "warm"), ("c", "cold")):
+        await give(db, offer, category=category)
+        counts.append((await db.read(work), len(asked)))
+    assert [1, 2, 3] == [offers for offers, _ in counts]
+    assert 1 == len({statements for _, statements in counts})
+
+
 async def test_who_has_the_tag_when_they_pay_may_use_it(db: Database) -> None:
     """Who had it before, and who got it by a run that is not finished, may not."""
     await machines(db, "VM-1")
     await give(db)
     run = {"version": 1, "d": 20260101, "position": 1, "at_ms": 1, "error": ""}
-    run |= dict.fromkeys(("members", "joined", "departed"), 0)
+    run |= {"members": 10, "joined": 0, "departed": 0}
     has = {"tag": "FAN", "version": 1, "since_d": 20260101}
 
     def work(connection: Any) -> None:
@@ -93,6 +114,10 @@ async def test_who_has_the_tag_when_they_pay_may_use_it(db: Database) -> None:
     await db.write(work)
     found = {one: len(await may_use(db, one)) for one in ("ann", "bob", "eve", "zoe")}
     assert {"ann": 1, "bob": 0, "eve": 0, "zoe": 0} == found
+    fewer = update(tag_runs).where(tag_runs.c.id == 1).values(members=9)
+    await db.write(lambda connection: connection.execute(fewer))
+    # Its rule was changed, or they have gone: whoever is left would be known by the offer.
+    assert () == await may_use(db, "ann")
 
 
 async def test_what_is_used_is_not_left(db: Database) -> None:
@@ -141,6 +166,19 @@ async def test_a_payment_brings_them_in_its_event(db: Database) -> None:
     assert START_MS == NOW_MS
 
 
+async def test_an_offer_of_a_newer_program_is_for_nobody_and_loses_no_payment(db: Database) -> None:
+    """A gateway of before takes payments in while others know selectors that ask for more: it
+    cannot tell whom such an offer is for, and the others are given.
+    """
+    await machines(db, "VM-1")
+    await give(db)
+    await give(db, "newer")
+    newer = update(offers).where(offers.c.offer == "newer")
+    selector = '{"all": true, "machine_ids": [], "open_at_night": true}'
+    await db.write(lambda connection: connection.execute(newer.values(selector=selector)))
+    assert ["tea"] == [one.offer for one in await may_use(db)]
+
+
 async def test_what_is_left_and_too_little_is_not_tried_for_ever(db: Database) -> None:
     """A COMMIT that a choice with it is refused in would be refused for all machines in it, choice
     after choice, as long as the offer lasts.
@@ -156,8 +194,12 @@ async def test_what_is_left_and_too_little_is_not_tried_for_ever(db: Database) -
 
 
 async def test_no_payment_looks_through_all_evaluations_of_tags(db: Database) -> None:
-    """Each tag has one more each day; the few that are unfinished have an index."""
-    asked = rights._USABLE.params(payer="ann", currency="HKD", now_ms=NOW_MS)
-    plan = [line for line in await plan_of(db, asked) if "tag_runs" in line]
-    assert plan
-    assert [] == [line for line in plan if "tag_runs_unfinished" not in line], plan
+    """Each tag has one more each day; the few that are unfinished have an index, and the newest one
+    of a tag stands at the end of another.
+    """
+    asked = rights._USABLE.params(payer="ann", currency="HKD", now_ms=NOW_MS, least=10)
+    whole = await plan_of(db, asked)
+    plan = [line for line in whole if "tag_runs" in line]
+    assert any("tag_runs_by_tag_id" in line for line in plan), whole
+    along = ("tag_runs_unfinished", "tag_runs_by_tag_id")
+    assert [] == [line for line in plan if not any(index in line for index in along)], plan

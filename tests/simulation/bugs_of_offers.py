@@ -30,3 +30,17 @@ def end_is_told_too_early() -> Any:
             letters_of[one.machine_id].insert(0, Letter(event=event))
 
     return patch.object(saving, "_tell_of_offers", tell)
+
+
+def end_is_told_before_the_return() -> Any:
+    """What the books refused is told before the last letter that names its vend."""
+
+    def tell(batch: Any, changes: Any, refused: Any) -> None:
+        used_by = {use.vend_id: change.event for change in changes for use in change.decision.uses}
+        letters_of = {runner.machine_id: letters for runner, letters in batch}
+        for one in refused:
+            letters, event = letters_of[one.machine_id], used_by[one.vend_id]
+            place = next(place for place, letter in enumerate(letters) if letter.event is event)
+            letters.insert(place, Letter(event=OfferRefused(offer=one.offer, why=one.why)))
+
+    return patch.object(saving, "_tell_of_offers", tell)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 REGULARS = 4
-REFUSED_OFTEN = 20
+REFUSED_OFTEN = 5
 """Hosts that die between a refusal and the next COMMIT are told again, and nothing else is."""
 MANY = 20
 """Where budgets are to run out again and again; there are no more at once."""

@@ -622,4 +622,11 @@ PLANTED = (
         start=7,
         steer=steers.offers_run_out_at_once,
     ),
+    Planted(
+        name="end-told-too-late",
+        sentence="That an offer has run out is told before a cancellation that gives it back.",
+        bug=bugs_of_offers.end_is_told_before_the_return,
+        start=2,
+        steer=steers.offers_run_out_at_once,
+    ),
 )

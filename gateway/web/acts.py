@@ -126,6 +126,7 @@ ACTS: Mapping[str, Callable[[Fields], Message]] = {
     "create-plan": screen_acts.create_plan,
     "end-plan": screen_acts.end_plan,
 }
+PLAN_OF_NOBODY = "create-plan-of-nobody"
 AGAIN: Mapping[str, Callable[[Fields], str]] = {"create-plan": screen_acts.plan_filled_in}
 """Where those forms stand with what somebody had filled in that are too long to fill in twice."""
 DONE = {
@@ -138,12 +139,24 @@ DONE = {
     "recall-asset": "The picture is recalled. Machines that still show it are listed.",
     "create-playlist": "The playlist is made: open it to give it pictures.",
     "change-playlist": "The playlist is changed. Machines that show it fetch it.",
-    "create-plan": "The plan is made. The machines that it means fetch what they are to show: "
-    "none, if a model or a label is not written as theirs.",
+    "create-plan": "The plan is made. The machines that it means fetch what they are to show.",
+    PLAN_OF_NOBODY: "The plan is made, and means no machine today. If that is not what you want: a "
+    "model or a label may not be written as theirs, or nobody stands there; end it, and make "
+    "another.",
     "end-plan": "The plan has ended.",
     ADD_ASSET: "The picture is taken in.",
 }
 """What is said when it was done."""
+
+
+def outcome_of(act: str, response: Message) -> str:
+    """Return what is said of an act, as a word of ``DONE``."""
+    nobody = (
+        isinstance(response, screen_service_pb2.CreateScreenPlanResponse)
+        and response.plan.HasField("machines_meant")
+        and not response.plan.machines_meant
+    )
+    return PLAN_OF_NOBODY if nobody else act
 
 
 def request_of(act: str, form: Fields) -> Message:

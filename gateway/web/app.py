@@ -299,7 +299,7 @@ async def _done(
         raise FormRefused("This form is of another login: load its page again and repeat it.")
     again = acts.AGAIN.get(act, _back)
     try:
-        await console.asking.ask(present.person, make())
+        answer = await console.asking.ask(present.person, make())
     except FormRefused as refused:
         return _said(console, present, 400, str(refused), back=again(form))
     except Refused as refused:
@@ -308,7 +308,7 @@ async def _done(
     response = RedirectResponse(_back(form), status_code=303)
     response.set_cookie(
         console.people.done_cookie,
-        console.people.done(present, act),
+        console.people.done(present, acts.outcome_of(act, answer)),
         max_age=DONE_WITHIN_MS // 1_000,
         httponly=True,
         samesite="strict",

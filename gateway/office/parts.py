@@ -264,7 +264,10 @@ class OfficeParts:
             ),
             guards=GuardBooks(database, gate),
             offering=OfferCalls(
-                offers=Offers(database, gate), clock=fleet.acts.clock, new_key=new_key
+                offers=Offers(database, gate),
+                clock=fleet.acts.clock,
+                new_key=new_key,
+                counting=MeantMachines(database),
             ),
             experimenting=experimenting,
             recalls=recalls,

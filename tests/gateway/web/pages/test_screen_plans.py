@@ -36,7 +36,7 @@ async def test_a_playlist_and_a_plan_are_made_and_ended(site: Site) -> None:
         form = form_of(await browser.get(PATH), "/acts/create-playlist")
         named = {"code": "summer", "name": " Summer "}
         done = await browser.post("/acts/create-playlist", data=form | named)
-        assert (303, PATH) == (done.status_code, done.headers["location"])
+        assert (303, f"{PATH}#table-playlists") == (done.status_code, done.headers["location"])
         page = await browser.get(PATH)
         assert "The playlist is made" in page.text
         assert ["summer", "Summer", "0", "0"] in [row[:4] for row in cells(page)]

@@ -22,6 +22,7 @@ from storage.office.deeds import (
     NotThere,
     OfficeRefused,
 )
+from storage.office.screen_sweeps import UNUSED_DAYS
 
 PROBLEMS_SHOWN_MAX = 20
 """A status travels in the trailing metadata, where there is room for little."""
@@ -77,6 +78,22 @@ def import_refused(
             message=f"nothing of the file was done: {listed}{behind}",
             metadata={"problems": str(len(problems))},
             problems=shown,
+        )
+    )
+
+
+def no_manifest(name: str, plays_days: int) -> CallRefused:
+    """There is no such manifest, or not any more."""
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.NOT_FOUND,
+            reason="MANIFEST_NOT_FOUND",
+            message=(
+                f"there is no manifest {name!r}: one that no machine shows is kept while there are "
+                f"plays of it, which are kept for {plays_days} days, and for {UNUSED_DAYS} days; "
+                "GetScreen names those that a machine shows and is to show"
+            ),
+            metadata={"manifest": name},
         )
     )
 

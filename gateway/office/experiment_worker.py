@@ -88,11 +88,10 @@ class ExperimentWorker:
         """Return the machines of an experiment that have what their arm has."""
         if now.view.content.channel is Channel.PRICE:
             return await self.arms.priced(now)
-        now_ms = self.clock.now_ms()
-        material = await self.screens.material(now_ms)
+        material = await self.screens.material(self.clock.now_ms())
         wanted = {one: material.wanted[one] for one in now.open if one in material.wanted}
         material = replace(material, wanted=wanted)
-        made = await asyncio.to_thread(compiled, material, now_ms)
+        made = await asyncio.to_thread(compiled, material)
         applied = await self.screens.applied(sorted(wanted))
         return {one for one, manifest in made.of.items() if applied.get(one) == manifest}
 

@@ -1,6 +1,6 @@
 """The changing calls about offers: each request is checked whole, then made as a deed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from actors.ports import Clock
@@ -8,8 +8,17 @@ from gateway.fleet.act import Act
 from gateway.office.errors import deed_of, in_words
 from gateway.office.offer_fields import OfferFields
 from gateway.office.v1 import offer_service_pb2 as wire
-from storage.offers.content import OfferView
+from storage.offers.content import OfferState, OfferView
 from storage.offers.offers import OfferChange, Offers
+from storage.office.meant import Meaning, MeantMachines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldOffer:
+    """An offer, and how many machines it means now; None: it is over."""
+
+    view: OfferView
+    machines: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,23 +28,40 @@ class OfferCalls:
     offers: Offers
     clock: Clock
     new_key: Callable[[], str]
+    counting: MeantMachines
 
-    async def create(self, request: wire.CreateOfferRequest, act: Act) -> OfferView:
+    async def told(self, views: Sequence[OfferView]) -> list[ToldOffer]:
+        """Return the offers, each with how many machines it means now."""
+        now_ms = self.clock.now_ms()
+        live = [one for one in views if one.state(now_ms) is not OfferState.ENDED]
+        meanings = [
+            Meaning(selector=one.content.selector, currency=one.content.currency) for one in live
+        ]
+        counts = await self.counting.counts(meanings, now_ms)
+        of = {one.offer: count.machines for one, count in zip(live, counts, strict=True)}
+        return [ToldOffer(view=one, machines=of.get(one.offer)) for one in views]
+
+    async def _told(self, view: OfferView) -> ToldOffer:
+        (told,) = await self.told([view])
+        return told
+
+    async def create(self, request: wire.CreateOfferRequest, act: Act) -> ToldOffer:
         """CreateOffer."""
         deed = deed_of(act, "CreateOffer", self.clock)
         fields = OfferFields().offer(request.code)
         content = fields.offer_content(request.content, deed.now_ms, kept=act.kept)
         fields.done()
         with in_words():
-            return await self.offers.create(
+            view = await self.offers.create(
                 request.code,
                 content,
                 deed,
                 holdout_key=self.new_key(),
                 begins_now=not request.content.HasField("begins_at"),
             )
+        return await self._told(view)
 
-    async def update(self, request: wire.UpdateOfferRequest, act: Act) -> OfferView:
+    async def update(self, request: wire.UpdateOfferRequest, act: Act) -> ToldOffer:
         """UpdateOffer."""
         deed = deed_of(act, "UpdateOffer", self.clock)
         fields = OfferFields().offer(request.code)
@@ -60,16 +86,18 @@ class OfferCalls:
             uses_per_payer=uses,
         )
         with in_words():
-            return await self.offers.change(request.code, wanted, deed, etag=request.etag)
+            view = await self.offers.change(request.code, wanted, deed, etag=request.etag)
+        return await self._told(view)
 
-    async def end(self, request: wire.EndOfferRequest, act: Act) -> OfferView:
+    async def end(self, request: wire.EndOfferRequest, act: Act) -> ToldOffer:
         """EndOffer."""
         fields = OfferFields().offer(request.code)
         fields.etag(request.etag).reason(request.reason, needed=True).done()
         with in_words():
-            return await self.offers.end(
+            view = await self.offers.end(
                 request.code,
                 deed_of(act, "EndOffer", self.clock),
                 etag=request.etag,
                 why=request.reason,
             )
+        return await self._told(view)

@@ -12,8 +12,8 @@ from storage.offers.content import OfferContent, OfferView
 _STATE = enums.descriptor_of(wire.OfferState)
 
 
-def offer(view: OfferView, now_ms: int) -> wire.Offer:
-    """Return an offer as it is at a moment."""
+def offer(view: OfferView, now_ms: int, machines: int | None) -> wire.Offer:
+    """Return an offer as it is at a moment; ``machines``: how many it means, None: it is over."""
     return wire.Offer(
         code=view.offer,
         content=_content(view.content),
@@ -24,6 +24,7 @@ def offer(view: OfferView, now_ms: int) -> wire.Offer:
         created_at=timestamp(view.created_at_ms),
         updated_at=timestamp(view.updated_at_ms),
         ended_at=None if view.ended_at_ms is None else timestamp(view.ended_at_ms),
+        machines_meant=machines,
     )
 
 

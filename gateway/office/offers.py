@@ -5,11 +5,10 @@ from gateway.fleet import pages
 from gateway.fleet.answering import Context, Parts, answered
 from gateway.office import offer_views as views
 from gateway.office.errors import in_words
-from gateway.office.offer_calls import OfferCalls
+from gateway.office.offer_calls import OfferCalls, ToldOffer
 from gateway.office.offer_fields import OfferFields
 from gateway.office.v1 import offer_service_pb2 as wire
 from gateway.office.v1 import offer_service_pb2_grpc
-from storage.offers.content import OfferView
 
 
 class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
@@ -23,8 +22,10 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
     async def CreateOffer(
         self, request: wire.CreateOfferRequest, context: Context
     ) -> wire.CreateOfferResponse:
-        def answer(view: OfferView) -> wire.CreateOfferResponse:
-            return wire.CreateOfferResponse(offer=views.offer(view, self._now_ms()))
+        def answer(made: ToldOffer) -> wire.CreateOfferResponse:
+            return wire.CreateOfferResponse(
+                offer=views.offer(made.view, self._now_ms(), made.machines)
+            )
 
         return await self.parts.change(
             request, context, self._calls.create, answer, wire.CreateOfferResponse
@@ -37,7 +38,8 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
         OfferFields().offer(request.code).done()
         with in_words():
             view = await self._calls.offers.get(request.code)
-        return wire.GetOfferResponse(offer=views.offer(view, self._now_ms()))
+        (one,) = await self._calls.told([view])
+        return wire.GetOfferResponse(offer=views.offer(view, self._now_ms(), one.machines))
 
     @answered
     async def ListOffers(
@@ -48,7 +50,10 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
         page = pages.page(rows, asked, lambda row: row.offer)
         now_ms = self._now_ms()
         return wire.ListOffersResponse(
-            offers=[views.offer(row, now_ms) for row in page.rows],
+            offers=[
+                views.offer(one.view, now_ms, one.machines)
+                for one in await self._calls.told(page.rows)
+            ],
             next_page_token=page.next_page_token,
         )
 
@@ -56,8 +61,10 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
     async def UpdateOffer(
         self, request: wire.UpdateOfferRequest, context: Context
     ) -> wire.UpdateOfferResponse:
-        def answer(view: OfferView) -> wire.UpdateOfferResponse:
-            return wire.UpdateOfferResponse(offer=views.offer(view, self._now_ms()))
+        def answer(made: ToldOffer) -> wire.UpdateOfferResponse:
+            return wire.UpdateOfferResponse(
+                offer=views.offer(made.view, self._now_ms(), made.machines)
+            )
 
         return await self.parts.change(
             request, context, self._calls.update, answer, wire.UpdateOfferResponse
@@ -67,8 +74,10 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
     async def EndOffer(
         self, request: wire.EndOfferRequest, context: Context
     ) -> wire.EndOfferResponse:
-        def answer(view: OfferView) -> wire.EndOfferResponse:
-            return wire.EndOfferResponse(offer=views.offer(view, self._now_ms()))
+        def answer(made: ToldOffer) -> wire.EndOfferResponse:
+            return wire.EndOfferResponse(
+                offer=views.offer(made.view, self._now_ms(), made.machines)
+            )
 
         return await self.parts.change(
             request, context, self._calls.end, answer, wire.EndOfferResponse

@@ -53,6 +53,7 @@ from storage.office.imports import ImportKind, Imports
 from storage.office.incidents import Incidents
 from storage.office.locks import Locks
 from storage.office.lots import Lots
+from storage.office.meant import MeantMachines
 from storage.office.pars import Pars
 from storage.office.playlists import Playlists
 from storage.office.posters import PosterBooks
@@ -151,6 +152,7 @@ class OfficeParts:
         close_denied: Callable[[], None] = lambda: None,
         shown_here: Callable[[str], Collection[str]] = lambda _: (),
         asset_folder: AssetFolder | None = None,
+        plays_days: int | None = None,
         screens_changed: Callable[[], None] = lambda: None,
         enrolment: str = "",
         offenders: Offenders | None = None,
@@ -159,10 +161,10 @@ class OfficeParts:
         """Return the parts over one database. ``token`` names what must be told apart from all
         others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
         ``close_denied`` closes what is open of those who are, ``shown_here`` tells which machines
-        are here with a certificate of a number; ``asset_folder`` has what machines show, and
-        ``screens_changed`` is told when they may have to show something else; ``enrolment`` is
-        where machines are enrolled; ``offenders`` are those at their bounds;
-        ``gate`` is what figures of payers go out through.
+        are here with a certificate of a number; ``asset_folder`` has what machines show, of which
+        is kept for ``plays_days`` what they showed, and ``screens_changed`` is told when they may
+        have to show something else; ``enrolment`` is where machines are enrolled; ``offenders`` are
+        those at their bounds; ``gate`` is what figures of payers go out through.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -243,6 +245,8 @@ class OfficeParts:
                 folder=asset_folder or AssetFolder(ScreensSection().folder),
                 clock=fleet.acts.clock,
                 changed=screens_changed,
+                plays_days=plays_days or ScreensSection().plays_days,
+                counting=MeantMachines(database),
             ),
             screens=screens,
             sales=SalesBooks(database),
@@ -260,7 +264,10 @@ class OfficeParts:
             ),
             guards=GuardBooks(database, gate),
             offering=OfferCalls(
-                offers=Offers(database, gate), clock=fleet.acts.clock, new_key=new_key
+                offers=Offers(database, gate),
+                clock=fleet.acts.clock,
+                new_key=new_key,
+                counting=MeantMachines(database),
             ),
             experimenting=experimenting,
             recalls=recalls,

@@ -5,7 +5,7 @@ CallRefused. A file is in the folder before anything names it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +20,7 @@ from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.screens.folder import AssetFolder
 from gateway.screens.pictures import NotShowable, found_in
 from storage.office.assets import Assets, AssetView
+from storage.office.meant import Meaning, Meant, MeantMachines
 from storage.office.playlists import PlaylistContent, PlaylistItem, Playlists, PlaylistView
 from storage.office.screen_plans import PlanContent, PlanView, ScreenPlans
 
@@ -37,7 +38,8 @@ NOT_AFTER_MS_MAX = 7_258_118_400_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenCalls:
     """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``.
-    ``changed`` is told when machines may have to show something else.
+    ``changed`` is told when machines may have to show something else; what they showed is kept for
+    ``plays_days``.
     """
 
     assets: Assets
@@ -46,6 +48,8 @@ class ScreenCalls:
     folder: AssetFolder
     clock: Clock
     changed: Callable[[], None]
+    plays_days: int
+    counting: MeantMachines
 
     async def add_asset(self, request: wire.AddAssetRequest, act: Act) -> AssetView:
         """AddAsset."""
@@ -61,13 +65,17 @@ class ScreenCalls:
         try:
             with in_words():
                 deed = deed_of(act, "AddAsset", self.clock)
-                return await self.assets.add(found, request.name, deed)
+                view = await self.assets.add(found, request.name, deed)
         except CallRefused as error:
             # A definite no: no row will ever name it. What is only not known stays, and so does
             # what somebody adds just now who went on with this request.
             if is_new and error.refusal != REQUEST_IN_PROGRESS:
-                await asyncio.to_thread(self._drop, found.sha256)
+                await asyncio.to_thread(self.drop, found.sha256)
             raise
+        if not act.validate_only:
+            # A sweep may have deleted the file that was there until the row was made again.
+            await self._put(request.content, found.sha256)
+        return view
 
     async def _put(self, content: bytes, sha256: str) -> bool:
         """Keep a file before a row names it; return whether it was not there before."""
@@ -82,7 +90,8 @@ class ScreenCalls:
                 asset=sha256,
             ) from None
 
-    def _drop(self, sha256: str) -> None:
+    def drop(self, sha256: str) -> None:
+        """Delete a file that no row names; one that cannot be deleted stays."""
         try:
             self.folder.drop(sha256)
         except OSError as error:
@@ -121,7 +130,9 @@ class ScreenCalls:
         self.changed()
         return view
 
-    async def create_plan(self, request: wire.CreateScreenPlanRequest, act: Act) -> PlanView:
+    async def create_plan(
+        self, request: wire.CreateScreenPlanRequest, act: Act
+    ) -> tuple[PlanView, Meant | None]:
         """CreateScreenPlan."""
         fields = PlaceFields()
         content = self._plan(fields, request.plan, kept=act.kept)
@@ -130,7 +141,18 @@ class ScreenCalls:
             deed = deed_of(act, "CreateScreenPlan", self.clock)
             view = await self.plans.create(request.plan.code, content, deed)
         self.changed()
-        return view
+        (meant,) = await self.meant([view])
+        return view, meant
+
+    async def meant(self, plans: Sequence[PlanView]) -> list[Meant | None]:
+        """Return whom each plan means now; None: it has ended."""
+        now_ms = self.clock.now_ms()
+        live = [one for one in plans if one.ended_at_ms is None]
+        live = [one for one in live if one.content.not_after_ms > now_ms]
+        meanings = [Meaning(selector=one.content.selector) for one in live]
+        counts = await self.counting.counts(meanings, now_ms)
+        of = dict(zip((one.plan for one in live), counts, strict=True))
+        return [of.get(one.plan) for one in plans]
 
     async def end_plan(self, request: wire.EndScreenPlanRequest, act: Act) -> PlanView:
         """EndScreenPlan."""

@@ -10,6 +10,7 @@ from gateway.office.v1 import screen_pb2, selector_pb2
 from gateway.process.texts import plain
 from storage.fleet.changes import etag_of
 from storage.office.assets import AssetView
+from storage.office.meant import Meant
 from storage.office.playlists import PlaylistView
 from storage.office.screen_plans import PlanView
 from storage.office.screens import Play, ScreenView
@@ -54,8 +55,8 @@ def playlist(view: PlaylistView) -> screen_pb2.Playlist:
     )
 
 
-def plan(view: PlanView) -> screen_pb2.ScreenPlan:
-    """Return a plan."""
+def plan(view: PlanView, meant: Meant | None) -> screen_pb2.ScreenPlan:
+    """Return a plan; ``meant``: whom it means, None: nobody any more."""
     content = view.content
     made = screen_pb2.ScreenPlan(
         code=view.plan,
@@ -68,6 +69,8 @@ def plan(view: PlanView) -> screen_pb2.ScreenPlan:
         not_after=timestamp(content.not_after_ms),
         created_by=plain(view.created_by),
         created_at=timestamp(view.created_at_ms),
+        machines_meant=meant.machines if meant else None,
+        screens_meant=meant.screens if meant else None,
     )
     if view.ended_at_ms is not None:
         made.ended_at.CopyFrom(timestamp(view.ended_at_ms))

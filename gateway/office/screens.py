@@ -4,12 +4,14 @@
 from gateway.fleet import pages
 from gateway.fleet.answering import Context, Parts, answered
 from gateway.office import screen_views as views
-from gateway.office.errors import in_words
+from gateway.office.errors import in_words, no_manifest
 from gateway.office.place_fields import PlaceFields
 from gateway.office.screen_calls import ScreenCalls
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.office.v1 import screen_service_pb2_grpc
 from storage.office.assets import AssetView
+from storage.office.deeds import NotThere
+from storage.office.meant import Meant
 from storage.office.playlists import PlaylistView
 from storage.office.screen_plans import PlanView
 from storage.office.screens import Screens
@@ -71,8 +73,8 @@ class ScreenService(screen_service_pb2_grpc.ScreenServiceServicer):
     async def CreateScreenPlan(
         self, request: wire.CreateScreenPlanRequest, context: Context
     ) -> wire.CreateScreenPlanResponse:
-        def answer(view: PlanView) -> wire.CreateScreenPlanResponse:
-            return wire.CreateScreenPlanResponse(plan=views.plan(view))
+        def answer(made: tuple[PlanView, Meant | None]) -> wire.CreateScreenPlanResponse:
+            return wire.CreateScreenPlanResponse(plan=views.plan(*made))
 
         return await self.parts.change(
             request, context, self._calls.create_plan, answer, wire.CreateScreenPlanResponse
@@ -83,7 +85,7 @@ class ScreenService(screen_service_pb2_grpc.ScreenServiceServicer):
         self, request: wire.EndScreenPlanRequest, context: Context
     ) -> wire.EndScreenPlanResponse:
         def answer(view: PlanView) -> wire.EndScreenPlanResponse:
-            return wire.EndScreenPlanResponse(plan=views.plan(view))
+            return wire.EndScreenPlanResponse(plan=views.plan(view, None))
 
         return await self.parts.change(
             request, context, self._calls.end_plan, answer, wire.EndScreenPlanResponse
@@ -122,8 +124,9 @@ class ScreenService(screen_service_pb2_grpc.ScreenServiceServicer):
             ended=request.show_ended, after=asked.position, limit=asked.rows
         )
         page = pages.page(rows, asked, lambda row: row.plan)
+        meant = await self._calls.meant(page.rows)
         return wire.ListScreenPlansResponse(
-            plans=map(views.plan, page.rows), next_page_token=page.next_page_token
+            plans=map(views.plan, page.rows, meant), next_page_token=page.next_page_token
         )
 
     @answered
@@ -160,7 +163,9 @@ class ScreenService(screen_service_pb2_grpc.ScreenServiceServicer):
             await self.parts.check_known(request.machine_id)
         page = pages.page(rows, asked, views.position_of)
         return wire.ListPlaysResponse(
-            plays=map(views.play, page.rows), next_page_token=page.next_page_token
+            plays=map(views.play, page.rows),
+            next_page_token=page.next_page_token,
+            kept_days=self._calls.plays_days,
         )
 
     @answered
@@ -186,6 +191,8 @@ class ScreenService(screen_service_pb2_grpc.ScreenServiceServicer):
         self, request: wire.GetManifestRequest, context: Context
     ) -> wire.GetManifestResponse:
         PlaceFields().code("manifest", request.manifest).done()
-        with in_words():
+        try:
             body = await self._screens.manifest(request.manifest)
+        except NotThere:
+            raise no_manifest(request.manifest, self._calls.plays_days) from None
         return wire.GetManifestResponse(body=body)

@@ -106,9 +106,11 @@ class StockService(stock_service_pb2_grpc.StockServiceServicer):
         since_ms = stock_calls.since_ms(fields, request.sales_days, now_ms)
         fields.done()
         with in_words():
-            lines = await self._lists.picked(
+            picked = await self._lists.picked(
                 selector, since_ms=since_ms, now_ms=now_ms, ahead_ms=ahead * HOUR_MS
             )
         return wire.GetPickListResponse(
-            totals=stock_views.totals(lines), lines=map(stock_views.line, lines)
+            totals=stock_views.totals(picked.lines),
+            lines=map(stock_views.line, picked.lines),
+            machines=picked.machines,
         )

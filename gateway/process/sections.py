@@ -435,6 +435,10 @@ class Screens(Section):
     """With which machines' tokens are signed, 32 bytes at least; None: a new one at each start,
     which only one gateway can do with.
     """
+    plays_days: int = Field(default=400, ge=90, le=36_500)
+    """What machines showed is kept for so long: a year, and time to account for it. Pictures that
+    nothing names any more are kept for so long, too.
+    """
 
     @property
     def address(self) -> Address | None:

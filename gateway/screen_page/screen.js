@@ -36,6 +36,7 @@ const ALTERNATE_MS = 6_000;
 const SILENT_MS = 15_000; // The client beats every five seconds.
 const LOST_MS = 60_000; // Who stood there when the client went has gone.
 const PENDING_MAX = 256;
+const PAGE = [...crypto.getRandomValues(new Uint32Array(3))].map((one) => one.toString(36)).join("");
 
 let state = null;
 let endsAt = Infinity; // By performance.now().
@@ -215,6 +216,8 @@ let gone = new Map(); // When each item ends, by performance.now().
 let at = -1;
 let upSince = 0;
 let pending = new Map(); // Plays that were not told yet.
+let telling = null; // What was told and not taken yet.
+let number = 0; // Of what was told last.
 
 const pictures = document.getElementById("show");
 
@@ -273,17 +276,18 @@ function count(manifest, item, ms) {
   pending.set(key, { ...known, times: known.times + 1, shown_ms: known.shown_ms + ms });
 }
 
+// What is told is told again, the same under the same number, until it was taken: whoever took it and died before
+// the answer knows it then.
 async function tellPlays() {
-  if (!pending.size || !connected) return;
-  const plays = pending;
-  pending = new Map();
-  const taken = await post("/plays", { plays: [...plays.values()] });
-  if (taken === null || taken >= 500) { // Nobody took it: it is told again, with what came since.
-    for (const [key, one] of plays) {
-      const since = pending.get(key) ?? { ...one, times: 0, shown_ms: 0 };
-      pending.set(key, { ...one, times: one.times + since.times, shown_ms: one.shown_ms + since.shown_ms });
-    }
+  if (!connected || !(telling || pending.size)) return;
+  if (!telling) {
+    number += 1;
+    telling = { page: PAGE, number, plays: [...pending.values()] };
+    pending = new Map();
   }
+  const now = telling;
+  const taken = await post("/plays", now);
+  if (taken !== null && taken < 500 && telling === now) telling = null;
 }
 
 // --- the client ---

@@ -1,6 +1,6 @@
 """From plans to manifests. Pure.
 
-Flows in: what there is (``Material``) and the time. Flows out: for each machine with a screen the
+Flows in: what there is at a time (``Material``). Flows out: for each machine with a screen the
 manifest that it is to show, as canonical JSON under its own hash: the same content has the same
 hash, whoever compiles it and when, so that nothing is sent again that is there already.
 
@@ -47,7 +47,7 @@ class Compiled:
     manifests: Mapping[str, CompiledManifest]
 
 
-def compiled(material: Material, now_ms: int) -> Compiled:
+def compiled(material: Material) -> Compiled:
     """Return what every machine is to show. Machines of the same plans and the same time zone share
     a manifest.
     """
@@ -62,16 +62,14 @@ def compiled(material: Material, now_ms: int) -> Compiled:
         zone = material.time_zones.get(machine_id, NO_ZONE)
         group = (mine, zone)
         if group not in groups:
-            groups[group] = manifest_of([by_name[one] for one in mine], material, zone, now_ms)
+            groups[group] = manifest_of([by_name[one] for one in mine], material, zone)
         manifest = groups[group]
         of[machine_id] = manifest.sha256
         made[manifest.sha256] = manifest
     return Compiled(of=of, manifests=made)
 
 
-def manifest_of(
-    plans: Sequence[PlanView], material: Material, zone: str, now_ms: int
-) -> CompiledManifest:
+def manifest_of(plans: Sequence[PlanView], material: Material, zone: str) -> CompiledManifest:
     """Return the manifest of machines with these plans, in the order in which they count."""
     items: list[dict[str, object]] = []
     shown: set[str] = set()
@@ -83,7 +81,9 @@ def manifest_of(
                 continue
             shown.add(one.sha256)
             items.append(_item(plan, asset, one.duration_ms))
-    body = canonical({"v": VERSION, "items": items, "offsets": offsets(zone, _year(now_ms))})
+    body = canonical(
+        {"v": VERSION, "items": items, "offsets": offsets(zone, _year(material.at_ms))}
+    )
     return CompiledManifest(
         sha256=hashlib.sha256(body.encode()).hexdigest(), body=body, shown=frozenset(shown)
     )
@@ -109,8 +109,8 @@ def _item(plan: PlanView, asset: AssetView, duration_ms: int) -> dict[str, objec
     }
 
 
-def _year(now_ms: int) -> int:
-    return datetime.fromtimestamp(now_ms / 1_000, UTC).year
+def _year(at_ms: int) -> int:
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).year
 
 
 @lru_cache(maxsize=1_024)

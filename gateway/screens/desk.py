@@ -3,8 +3,9 @@ they are to show, and tells them.
 
 Flows in: streams that open and close, and what machines say (``gateway.machines.showing``). Flows
 out: rows, and ScreenUpdates. Streams never wait for it: they leave what they have here, at once and
-within bounds, and one task does the rest. Every gateway compiles the same for the same plans, so
-that two that do it at once harm nothing.
+within bounds, and one task does the rest. Every gateway compiles the same for the same plans and
+the same time, which is the latest that any of them has reached (``storage.office.screens``), so
+that two that do it at once harm nothing, whatever their clocks say.
 """
 
 import asyncio
@@ -162,7 +163,7 @@ class ScreenDesk:
         told = [one.told for one in news.values() if one.told is not None]
         counted = [play for one in news.values() for play in one.plays.values()]
         try:
-            await self._screens.heard(told, counted)
+            left_out = await self._screens.heard(told, counted)
         except BaseException:
             for machine_id, one in news.items():
                 since = self._news.setdefault(machine_id, News())
@@ -171,14 +172,15 @@ class ScreenDesk:
             raise
         finally:
             self._writing = {}
+        for one_of in sorted(left_out):
+            self._left_out(MachineId(one_of), "of a manifest that is not kept")
 
     async def _compile(self) -> None:
-        now_ms = self._clock.now_ms()
         self._recalled = tuple(await self._assets.recalled())
-        material = await self._screens.material(now_ms)
+        material = await self._screens.material(self._clock.now_ms())
         # Beside the loop: a large fleet takes longer than a customer may wait.
-        made = await asyncio.to_thread(compiled, material, now_ms)
-        self._wanted = dict(made.of)
+        made = await asyncio.to_thread(compiled, material)
+        wanted = dict(made.of)
         wishes = {
             machine_id: manifest
             for machine_id, manifest in made.of.items()
@@ -187,8 +189,9 @@ class ScreenDesk:
         if wishes:
             new = {one: made.manifests[one] for one in set(wishes.values())}
             texts = {sha256: (one.body, one.shown) for sha256, one in new.items()}
-            await self._screens.want(wishes, texts, now_ms)
+            wanted |= await self._screens.want(wishes, texts, material.at_ms)
             log.info("screens are to show something else", machines=len(wishes))
+        self._wanted = wanted
 
     def _tell(self) -> None:
         until_s = self._clock.now_ms() // 1_000 + TOKEN_VALID_S
@@ -242,7 +245,7 @@ class ScreenDesk:
             writing = self._writing[machine_id].plays if machine_id in self._writing else {}
             is_full = len({key, *plays, *writing}) > PLAYS_WAIT_MAX
             if is_full or self._plays[machine_id] >= PLAYS_PER_HOUR_MAX:
-                self._left_out(machine_id)
+                self._left_out(machine_id, "more than fit")
                 return
             self._plays[machine_id] += 1
         plays[key] = Play(
@@ -255,8 +258,8 @@ class ScreenDesk:
             shown_ms=one.shown_ms,
         )
 
-    def _left_out(self, machine_id: MachineId) -> None:
+    def _left_out(self, machine_id: MachineId, why: str) -> None:
         """Say it once an hour of each machine: who floods writes no flood of lines."""
         if machine_id not in self._flooding:
             self._flooding.add(machine_id)
-            log.warning("counts of plays are left out: more than fit", machine_id=machine_id)
+            log.warning("counts of plays are left out", why=why, machine_id=machine_id)

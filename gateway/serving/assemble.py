@@ -11,7 +11,7 @@ import asyncio
 import random as random_module
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,6 +43,7 @@ from gateway.rpc.tls import Tls
 from gateway.screens.desk import ScreenDesk
 from gateway.screens.files import AssetFiles
 from gateway.screens.folder import AssetFolder
+from gateway.screens.keeping import sweeps
 from gateway.screens.saying import NO_SCREENS
 from gateway.serving.draining import Drain, drain_route
 from gateway.serving.enrolment_door import EnrolmentDesk
@@ -120,6 +121,7 @@ class Gateway:
     http_app: Starlette
     """Alipay's notifications."""
     screen_desk: ScreenDesk | None
+    screen_sweeps: Mapping[str, Sweep]
     files_app: Starlette | None
     """What machines show; None: nothing is served."""
     health_app: Starlette
@@ -272,6 +274,7 @@ def assemble(
         close_denied=close_denied,
         shown_here=machines.showing,
         asset_folder=screens.folder,
+        plays_days=made.screens.plays_days,
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
         enrolment="" if made.enrolment is None else made.enrolment.public_address,
         offenders=offenders,
@@ -290,6 +293,9 @@ def assemble(
         doubles=doubles,
         certificates=_certificates(made, database, clock, monotonic, office, denied, offenders),
         screen_desk=screens.desk,
+        screen_sweeps=sweeps(
+            database, clock, made.screens, office.showing.drop if screens.desk else None
+        ),
         files_app=screens.files,
         ingress=ingress,
         payer_sweep=Sweep(

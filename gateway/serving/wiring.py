@@ -313,6 +313,7 @@ def _begin_work(stack: AsyncExitStack, gateway: Gateway, made: Configs) -> None:
         works.begin("denials", office.denying.run),
         works.begin("doubles", gateway.doubles.run),
         works.begin("sales", gateway.follower.run),
+        *(works.begin(name, sweep.run) for name, sweep in gateway.screen_sweeps.items()),
     ]
     if made.rotating is not None:
         begun.append(works.begin("secrets", partial(follow, made.rotating, partial(use, gateway))))

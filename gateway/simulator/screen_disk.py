@@ -3,7 +3,8 @@ what was counted.
 
 Flows in: files that were fetched, counts, recalls. Flows out: the same after the next power-up. A
 file counts once its hash was found in what is on the disk; the manifest is switched by one rename,
-once all its files are there; a count is on the disk before the page hears that it was taken.
+once all its files are there; a count is on the disk before the page hears that it was taken, and in
+the same file that it was told: told again after a kill, it is not counted again.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 from gateway.simulator import manifest as manifests
 from gateway.simulator.manifest import Manifest, NotRead
+from gateway.simulator.shows import PageTold
 
 COUNTS_MAX = 8 * 24 * manifests.ITEMS_MAX
 """Rows that are kept: those of a week without the net, and a day more, if every hour has all that
@@ -25,6 +27,8 @@ a manifest may hold. The oldest that were told go first.
 """
 TOLD_DAYS = 2
 """Of so many days what was told is kept, because a stream may turn out to have been dead."""
+PAGES_MAX = 8
+"""Of so many pages it is kept what they told last; a machine has one, and those before it."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 Key = tuple[str, int, int, int]
 """Manifest, item, day as yyyymmdd, hour."""
@@ -59,6 +63,8 @@ class ScreenDisk:
                 self.shown = shown
         self.counts: dict[Key, tuple[int, int]] = {}
         self.untold: set[Key] = set()
+        self._pages: dict[str, int] = {}
+        """The last that each page told, the page that was heard last behind the others."""
         # The older version's first: what was counted since stands in the files of days.
         for name in (_ALL_DAYS, *sorted(place.name for place in folder.glob("plays-*.json"))):
             self._read_counts(name)
@@ -138,18 +144,23 @@ class ScreenDisk:
 
     # --- counts ---
 
-    def count(self, plays: Mapping[Key, tuple[int, int]]) -> int:
-        """Add what was shown; it is on the disk when this returns. Return how many rows had to go
-        that nobody was told of. Raises OSError: then nothing was counted.
+    def has(self, told: PageTold | None) -> bool:
+        """Return whether this was counted already."""
+        return told is not None and told.number <= self._pages.get(told.page, 0)
+
+    def count(self, plays: Mapping[Key, tuple[int, int]], told: PageTold | None = None) -> int:
+        """Add what was shown on one day; it is on the disk when this returns, and that it was told.
+        Return how many rows had to go that nobody was told of. Raises OSError: then nothing was
+        counted.
         """
-        before = dict(self.counts), set(self.untold)
+        before = dict(self.counts), set(self.untold), dict(self._pages)
         try:
-            return self._counted(plays)
+            return self._counted(plays, told)
         except OSError:
-            self.counts, self.untold = before
+            self.counts, self.untold, self._pages = before
             raise
 
-    def _counted(self, plays: Mapping[Key, tuple[int, int]]) -> int:
+    def _counted(self, plays: Mapping[Key, tuple[int, int]], told: PageTold | None) -> int:
         for key, (times, shown_ms) in plays.items():
             before = self.counts.get(key, (0, 0))
             self.counts[key] = (before[0] + times, before[1] + shown_ms)
@@ -159,8 +170,12 @@ class ScreenDisk:
             del self.counts[key]
             lost += key in self.untold
             self.untold.discard(key)
-        # What goes first: a day on which something is counted is written once the others are.
-        self._keep_counts(gone)
+        # What goes first. The day on which something is counted is written last, and in one step
+        # with who told it: a kill before that counts nothing, one behind it has counted all.
+        days = {key[_DAY] for key in plays}
+        self._keep_counts(key for key in gone if key[_DAY] not in days)
+        if told is not None:
+            self._heard(told.page, told.number)
         self._keep_counts(plays)
         return lost
 
@@ -188,6 +203,12 @@ class ScreenDisk:
 
     # --- inside ---
 
+    def _heard(self, page: str, number: int) -> None:
+        last = max(number, self._pages.pop(page, 0))
+        self._pages[page] = last
+        for old in list(self._pages)[:-PAGES_MAX]:
+            del self._pages[old]
+
     def _keep_shown(self, manifest: str, recalled: frozenset[str]) -> None:
         said = {"manifest": manifest, "recalled": sorted(recalled)}
         self._replace(self._folder / "shown.json", json.dumps(said).encode())
@@ -203,12 +224,16 @@ class ScreenDisk:
                 if key[_DAY] == day
             ]
             if rows:
-                self._replace(place, json.dumps({"counts": rows}).encode())
+                said = {"counts": rows, "pages": list(self._pages.items())}
+                self._replace(place, json.dumps(said).encode())
             else:
                 place.unlink(missing_ok=True)
 
     def _read_counts(self, name: str) -> None:
-        for row in self._read(name).get("counts", ()):
+        said = self._read(name)
+        for page, number in said.get("pages", ()):
+            self._heard(str(page), int(number))
+        for row in said.get("counts", ()):
             *key, times, shown_ms, told = row
             where = (str(key[0]), int(key[1]), int(key[_DAY]), int(key[3]))
             self.counts[where] = (int(times), int(shown_ms))

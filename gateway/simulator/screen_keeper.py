@@ -17,7 +17,7 @@ import structlog
 from gateway.simulator import manifest as manifests
 from gateway.simulator.manifest import Manifest, NotRead
 from gateway.simulator.screen_disk import Key, ScreenDisk
-from gateway.simulator.shows import NotCounted
+from gateway.simulator.shows import NotCounted, PageTold
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -118,10 +118,10 @@ class ScreenKeeper:
                 return place, one.media_type
         return None
 
-    def played(self, plays: Sequence[Any]) -> bool:
-        """Count what was shown, in the present hour of the machine's day. False if it cannot be
-        read; then nothing is counted. Raises NotCounted: nobody has told the time, or the disk
-        takes nothing.
+    def played(self, plays: Sequence[Any], told: PageTold | None) -> bool:
+        """Count what was shown, in the present hour of the machine's day, unless it was counted
+        already. False if it cannot be read; then nothing is counted. Raises NotCounted: nobody has
+        told the time, or the disk takes nothing.
         """
         counted: dict[tuple[str, int], tuple[int, int]] = {}
         for one in plays:
@@ -140,18 +140,21 @@ class ScreenKeeper:
                     counted[manifest, item] = (times, shown_ms)
                 case _:
                     return False
-        if counted:
-            self._count(counted)
+        if counted and not self.disk.has(told):
+            self._count(counted, told)
         return True
 
-    def _count(self, counted: Mapping[tuple[str, int], tuple[int, int]]) -> None:
+    def _count(
+        self, counted: Mapping[tuple[str, int], tuple[int, int]], told: PageTold | None
+    ) -> None:
         shown = self.disk.shown
         if shown is None or self._ahead_ms is None:
             raise NotCounted
         local = shown.local(self._now_ms() + self._ahead_ms)
         day, hour = local.year * 10_000 + local.month * 100 + local.day, local.hour
         try:
-            lost = self.disk.count({(*key, day, hour): total for key, total in counted.items()})
+            plays = {(*key, day, hour): total for key, total in counted.items()}
+            lost = self.disk.count(plays, told)
         except OSError as error:
             self._log.error("a count cannot be written down", error=str(error))
             raise NotCounted from None

@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from gateway.simulator.board import Board
 from gateway.simulator.front import Front, settled
-from gateway.simulator.shows import NO_SHOWS, NotCounted, Shows
+from gateway.simulator.shows import NO_SHOWS, NotCounted, PageTold, Shows
 
 PAGE = Path(__file__).resolve().parent.parent / "screen_page"
 _FILES = {
@@ -183,12 +183,21 @@ class ScreenServer:
         said = await _body(request)
         plays = said.get("plays")
         try:
-            taken = isinstance(plays, list) and self._shows.played(plays)
+            taken = isinstance(plays, list) and self._shows.played(plays, _told(said))
         except NotCounted:
             return _refused(503, "plays cannot be counted now: tell them again")
         if not taken:
             return _refused(400, "expected the plays of items that are shown")
         return JSONResponse({})
+
+
+def _told(said: Mapping[str, Any]) -> PageTold | None:
+    match said:
+        case {"page": str(page), "number": int(number)} if (
+            page.isascii() and page.isalnum() and len(page) <= 32 and 0 < number < 2**53
+        ):
+            return PageTold(page, number)
+    return None
 
 
 async def _body(request: Request) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from gateway.office.v1 import goods_service_pb2, screen_service_pb2
 from gateway.web import screen_acts
 from gateway.web.door import FormRefused
 from gateway.web.fields import Fields, given, request_id
+from gateway.web.tables import place_of
 
 _QUANTITY_MAX = 10_000
 _WHOLE = re.compile(r"[0-9]{1,6}")
@@ -126,8 +127,19 @@ ACTS: Mapping[str, Callable[[Fields], Message]] = {
     "create-plan": screen_acts.create_plan,
     "end-plan": screen_acts.end_plan,
 }
+PLAN_OF_NOBODY = "create-plan-of-nobody"
 AGAIN: Mapping[str, Callable[[Fields], str]] = {"create-plan": screen_acts.plan_filled_in}
 """Where those forms stand with what somebody had filled in that are too long to fill in twice."""
+FOCUS: Mapping[str, Callable[[Fields], str]] = {
+    "change-playlist": screen_acts.focus_after,
+    "create-playlist": lambda _: place_of("playlists"),
+    "create-plan": lambda _: place_of("plans"),
+    "disable-machine": lambda _: "act-enable-machine",
+    "enable-machine": lambda _: "act-disable-machine",
+}
+"""What in its page a person goes on from once an act is done, where that is another thing than the
+page said when it drew the form.
+"""
 DONE = {
     "close-work-item": "The work item is closed.",
     "retry-refund": "The refund is tried again.",
@@ -138,12 +150,33 @@ DONE = {
     "recall-asset": "The picture is recalled. Machines that still show it are listed.",
     "create-playlist": "The playlist is made: open it to give it pictures.",
     "change-playlist": "The playlist is changed. Machines that show it fetch it.",
-    "create-plan": "The plan is made. The machines that it means fetch what they are to show: "
-    "none, if a model or a label is not written as theirs.",
+    "create-plan": "The plan is made. The machines that it means fetch what they are to show.",
+    PLAN_OF_NOBODY: "The plan is made, and means no machine today. If that is not what you want: a "
+    "model or a label may not be written as theirs, or nobody stands there; end it, and make "
+    "another.",
     "end-plan": "The plan has ended.",
     ADD_ASSET: "The picture is taken in.",
 }
 """What is said when it was done."""
+
+
+def landing(act: str, form: Fields, back: str) -> str:
+    """Return where the browser goes once an act is done: back, to where the person was in the page.
+    Who uses a keyboard would else begin at its top each time.
+    """
+    if act not in FOCUS:
+        return back
+    return f"{back.partition('#')[0]}#{FOCUS[act](form)}"
+
+
+def outcome_of(act: str, response: Message) -> str:
+    """Return what is said of an act, as a word of ``DONE``."""
+    nobody = (
+        isinstance(response, screen_service_pb2.CreateScreenPlanResponse)
+        and response.plan.HasField("machines_meant")
+        and not response.plan.machines_meant
+    )
+    return PLAN_OF_NOBODY if nobody else act
 
 
 def request_of(act: str, form: Fields) -> Message:

@@ -69,6 +69,7 @@ POSTERS: Mapping[str, poster_service_pb2.PosterSize.ValueType] = {
     "a5": poster_service_pb2.POSTER_SIZE_A5,
     "sticker": poster_service_pb2.POSTER_SIZE_STICKER,
 }
+UPLOAD_BACK = f"/screens#act-{acts.ADD_ASSET}"
 NO_TABLE = "This page has no such table."
 CROWDED = (
     "You ask for more at once than is done for one person: nothing was done. Wait for the rest, "
@@ -271,16 +272,16 @@ def _adding(console: ConsoleParts, turnstile: Turnstile, limits: DoorLimits) -> 
     async def answer(request: Request, present: Present) -> Response:
         act, person = acts.ADD_ASSET, present.person
         if not await console.asking.may(person, {act: acts.CALLS[act]}):
-            return _said(console, present, 403, NOT_YOURS, back="/screens")
+            return _said(console, present, 403, NOT_YOURS, back=UPLOAD_BACK)
         if of_each.is_full(person.name):
-            return _said(console, present, 429, ONE_AT_A_TIME, back="/screens")
+            return _said(console, present, 429, ONE_AT_A_TIME, back=UPLOAD_BACK)
         if of_all.is_full(""):
-            return _said(console, present, 503, FULL, back="/screens")
+            return _said(console, present, 503, FULL, back=UPLOAD_BACK)
         with of_each.place(person.name), of_all.place(""):
             try:
                 form, content = await upload_of(request, within_s=limits.upload_within_s)
             except FormRefused as refused:
-                return _said(console, present, 400, str(refused), back="/screens")
+                return _said(console, present, 400, str(refused), back=UPLOAD_BACK)
             make = partial(acts.asset_request, form, content)
             return await _done(console, present, act, form, make)
 
@@ -299,16 +300,16 @@ async def _done(
         raise FormRefused("This form is of another login: load its page again and repeat it.")
     again = acts.AGAIN.get(act, _back)
     try:
-        await console.asking.ask(present.person, make())
+        answer = await console.asking.ask(present.person, make())
     except FormRefused as refused:
         return _said(console, present, 400, str(refused), back=again(form))
     except Refused as refused:
         status = _STATUS.get(refused.code, _REFUSED_STATUS)
         return _said(console, present, status, str(refused), back=again(form))
-    response = RedirectResponse(_back(form), status_code=303)
+    response = RedirectResponse(acts.landing(act, form, _back(form)), status_code=303)
     response.set_cookie(
         console.people.done_cookie,
-        console.people.done(present, act),
+        console.people.done(present, acts.outcome_of(act, answer)),
         max_age=DONE_WITHIN_MS // 1_000,
         httponly=True,
         samesite="strict",

@@ -17,12 +17,14 @@ from gateway.office.v1 import screen_pb2, selector_pb2
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.web.door import FormRefused
 from gateway.web.fields import Fields, given, request_id
+from gateway.web.tables import place_of
 from gateway.web.view import TEXT_LENGTH_MAX
 
 PLANS = "/screens/plans"
 ADDRESS_LENGTH_MAX = 2_000
 ITEMS = "items"
 MOVE = "move"
+CHANGE = "change-playlist"
 SECONDS = "seconds-"
 ZONE = "zone"
 """The field in which the console itself says by which clock a form's times are meant."""
@@ -99,6 +101,31 @@ def _moved(items: list[screen_pb2.PlaylistItem], move: str) -> list[screen_pb2.P
         raise FormRefused(STALE)
     others = [*items[:place], *items[place + 1 :]]
     return others if word == "out" else [*others[:to], items[place], *others[to:]]
+
+
+def focus_after(of: Fields) -> str:
+    """Return which button somebody goes on from: the one that they pressed, where it has gone with
+    its item; at an end of the list, the one that leads away from it.
+    """
+    word, _, what = of.get(MOVE, "").partition("-")
+    count = len(_items(of))
+    place = int(what) if _WHOLE.fullmatch(what) else 0
+    match word:
+        case "up" if place > 1:
+            return f"up-{place - 1}"
+        case "up":
+            return "down-0"
+        case "down" if place + 2 < count:
+            return f"down-{place + 1}"
+        case "down":
+            return f"up-{count - 1}"
+        case "out" if count > 1:
+            return f"out-{min(place, count - 2)}"
+        case "out":
+            return place_of("items")
+        case "add":
+            return f"add-{what}"
+    return f"act-{CHANGE}"
 
 
 def create_plan(of: Fields) -> Message:

@@ -17,7 +17,7 @@ from gateway.process.texts import plain
 from gateway.web import charts, series
 from gateway.web.cells import Other, rows_drawn
 from gateway.web.people import new_secret
-from gateway.web.tables import Instant, Table, grouped
+from gateway.web.tables import Instant, Table, grouped, led_back, place_of
 
 HERE = Path(__file__).parent
 NAVIGATION = (
@@ -82,7 +82,7 @@ class Templates:
         moment = clock_of(ZoneInfo(zone))
 
         def drawn(table: Table, other: Other) -> Markup:
-            return rows_drawn(table, moment, other)
+            return rows_drawn(table, moment, lambda cell: other(led_back(cell, table.name)))
 
         self._templates.filters.update(
             moment=moment,
@@ -90,6 +90,7 @@ class Templates:
             kind=lambda value: type(value).__name__,
             short=charts.short,
             grouped=grouped,
+            place=place_of,
         )
         self._templates.globals.update(
             navigation=NAVIGATION,

@@ -8,6 +8,7 @@ takes no cell for a formula.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -85,7 +86,9 @@ class Form:
     """A button with what it needs, sent to ``act`` (``gateway.web.acts``). ``fields`` go with it;
     ``asks`` names what the person writes: ``reason``, and others that the act knows; ``choices``
     what they choose from; ``given`` what stands there before they write; ``file`` is the field of a
-    file. Controls in tables belong to the form of their act.
+    file. ``at`` is the name of its button in the page, if the button is there again once it is
+    done; ``after`` what the browser goes to then. Controls in tables belong to the form of their
+    act.
     """
 
     act: str
@@ -95,6 +98,8 @@ class Form:
     choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
+    at: str = ""
+    after: str = ""
 
     def most(self, name: str) -> int:
         """Return how many characters may be written into a field, as many as its call takes."""
@@ -148,6 +153,20 @@ class Table:
             next((type(row[at]).__name__.lower() for row in self.rows if row[at] is not None), "")
             for at in range(len(self.heads))
         ]
+
+
+def place_of(table: str) -> str:
+    """Return the name of a table in its page."""
+    return f"table-{table}"
+
+
+def led_back(cell: Cell, table: str) -> Cell:
+    """Return what stands in a table; a form, as one that leads back to its own button, or to the
+    table if that is not there any more.
+    """
+    if not isinstance(cell, Form):
+        return cell
+    return replace(cell, after=quote(cell.at) if cell.at else place_of(table))
 
 
 def with_acts(table: Table, allowed: Collection[str]) -> Table:

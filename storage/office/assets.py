@@ -1,12 +1,12 @@
 """Assets: the files that machines show, known by their hashes. What is here is what is known of
 them; the bytes are in a folder (``gateway.screens.folder``).
 
-Flows in: what was found out about a file, and recalls. Flows out: assets. None is ever deleted,
-because a play names what was shown; one that was recalled is in no manifest that is made from then
-on, and for ever.
+Flows in: what was found out about a file, and recalls. Flows out: assets. One that nobody names is
+deleted after some hundred days (``storage.office.screen_sweeps``); one that was recalled stays, and
+is in no manifest that is made from then on, for ever.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from storage.books.audit_rows import actor_of
 from storage.database.engine import Database
 from storage.office import deeds
-from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
+from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere, Write
 from storage.tables import assets
 
 ASSETS_MAX = 10_000
@@ -61,11 +61,11 @@ class Assets:
         """
 
         def plan(connection: Connection) -> DeedPlan[AssetView]:
-            found = _found(connection, content.sha256)
+            found = _found(connection, content.sha256, lock=deed.locks)
             if found is not None:
                 if found.recalled_at_ms is not None:
                     raise recalled(content.sha256)
-                return DeedPlan(result=found)
+                return DeedPlan(result=found, writes=(used([content.sha256], deed.now_ms),))
             count = connection.scalar(select(func.count()).select_from(assets)) or 0
             if count >= ASSETS_MAX:
                 raise NotPossible(
@@ -92,7 +92,7 @@ class Assets:
         """Let nobody show it any more, for ever. Raises NotThere."""
 
         def plan(connection: Connection) -> DeedPlan[AssetView]:
-            before = there(connection, sha256)
+            before = there(connection, sha256, lock=deed.locks)
             if before.recalled_at_ms is not None:
                 return DeedPlan(result=before)
             after = replace(
@@ -132,6 +132,12 @@ class Assets:
         return await self._db.read(lambda connection: list(connection.scalars(newest)))
 
 
+def keep(connection: Connection, hashes: Collection[str]) -> None:
+    """Let nobody delete those of these assets that are there until the end of the transaction."""
+    mine = select(assets.c.sha256).where(assets.c.sha256.in_(hashes))
+    connection.execute(mine.order_by(assets.c.sha256).with_for_update(key_share=True)).all()
+
+
 def shown(connection: Connection, hashes: Sequence[str]) -> dict[str, AssetView]:
     """Return assets that may be shown. Raises NotThere, NotPossible (ASSET_RECALLED)."""
     rows = select(assets).where(assets.c.sha256.in_(hashes))
@@ -150,9 +156,17 @@ def all_of(connection: Connection, hashes: Sequence[str]) -> dict[str, AssetView
     return {row.sha256: _view(row) for row in connection.execute(rows)}
 
 
-def there(connection: Connection, sha256: str) -> AssetView:
-    """Return an asset. Raises NotThere."""
-    found = _found(connection, sha256)
+def used(hashes: Collection[str], now_ms: int) -> Write:
+    """Return what writes down that these assets are of use, or were until now."""
+    mine = update(assets).where(assets.c.sha256.in_(sorted(hashes)))
+    return mine.values(used_at_ms=now_ms), ()
+
+
+def there(connection: Connection, sha256: str, *, lock: bool = False) -> AssetView:
+    """Return an asset; ``lock``: which nobody deletes until the end of the transaction. Raises
+    NotThere.
+    """
+    found = _found(connection, sha256, lock=lock)
     if found is None:
         raise NotThere("asset", sha256)
     return found
@@ -167,8 +181,10 @@ def recalled(sha256: str) -> NotPossible:
     )
 
 
-def _found(connection: Connection, sha256: str) -> AssetView | None:
-    row = connection.execute(select(assets).where(assets.c.sha256 == sha256)).one_or_none()
+def _found(connection: Connection, sha256: str, *, lock: bool = False) -> AssetView | None:
+    wanted = select(assets).where(assets.c.sha256 == sha256)
+    locked = wanted.with_for_update(key_share=True) if lock else wanted
+    row = connection.execute(locked).one_or_none()
     return None if row is None else _view(row)
 
 

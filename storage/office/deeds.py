@@ -18,6 +18,8 @@ from storage.fleet.answers import Claim, RequestInProgress, is_anothers, mark_do
 from storage.tables import machines
 
 Result = TypeVar("Result")
+Write = tuple[Executable, Sequence[dict[str, Any]]]
+"""A statement with its rows; none: it takes none."""
 
 
 class OfficeRefused(Exception):
@@ -92,7 +94,7 @@ class DeedPlan(Generic[Result]):
     """
 
     result: Result
-    writes: tuple[tuple[Executable, Sequence[dict[str, Any]]], ...] = ()
+    writes: tuple[Write, ...] = ()
     details: tuple[Detail, ...] = ()
 
 

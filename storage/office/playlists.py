@@ -82,7 +82,10 @@ class Playlists:
                     "TOO_MANY_PLAYLISTS",
                     f"there are {count} playlists, which is the most: update one of them",
                 )
-            assets_module.shown(connection, [one.sha256 for one in content.items])
+            hashes = [one.sha256 for one in content.items]
+            if deed.locks:
+                assets_module.keep(connection, hashes)
+            assets_module.shown(connection, hashes)
             made = PlaylistView(
                 playlist=playlist,
                 content=content,
@@ -114,6 +117,9 @@ class Playlists:
             _check_not_tried(connection, playlist, deed.now_ms)
             there_before = {one.sha256 for one in before.content.items}
             added = [one.sha256 for one in content.items if one.sha256 not in there_before]
+            left = there_before - {one.sha256 for one in content.items}
+            if deed.locks:
+                assets_module.keep(connection, {*added, *left})
             assets_module.shown(connection, added)
             after = replace(
                 before,
@@ -124,7 +130,10 @@ class Playlists:
             mine = update(playlists).where(playlists.c.playlist == playlist)
             return DeedPlan(
                 result=after,
-                writes=((mine.values(_row(after)), ()),),
+                writes=(
+                    (mine.values(_row(after)), ()),
+                    *([assets_module.used(left, deed.now_ms)] if left else []),
+                ),
                 details=(Detail(said=f"playlist {playlist}: now {_said(content)}"),),
             )
 

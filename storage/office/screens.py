@@ -4,15 +4,19 @@ Flows in: manifests, as they were compiled (``gateway.screens.compile``), and wh
 Flows out: what a manifest is compiled of, which machine wants which, and lists of those that have
 not converged or show what was recalled. What machines say is telemetry: it is written by itself,
 and no sale waits for it.
+
+Gateways' clocks differ, and what a machine is to show may change by itself: a plan ends, a machine
+moves, a year begins. Whoever compiles does it for the latest time for which any gateway did, so
+that nobody takes back what another one let machines show.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, insert, or_, select, update
 
 from storage.database import dialects
 from storage.database.engine import Database
@@ -37,6 +41,11 @@ from storage.tables import (
 
 T = TypeVar("T")
 AT_ONCE = 500
+AHEAD_MAX_MS = 600_000
+"""A time that lies further ahead than this was written by a clock that is wrong: nobody waits for
+it.
+"""
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +100,11 @@ class ScreenView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
     """What manifests are compiled of: plans in the order in which they count, the machines of each,
-    the playlists and the assets that they name, and each machine's time zone and present wish.
+    the playlists and the assets that they name, and each machine's time zone and present wish; all
+    of it as it holds at ``at_ms``.
     """
+
+    at_ms: int
 
     plans: Sequence[PlanView]
     machines_of: Mapping[str, AbstractSet[str]]
@@ -111,27 +123,29 @@ class Screens:
         self._db = db
 
     async def material(self, now_ms: int) -> Material:
-        """Return what is to be compiled for every machine that has a screen."""
+        """Return what is to be compiled for every machine that has a screen. ``now_ms`` is the time
+        by the clock of whoever compiles; another one may have done so for a later time.
+        """
 
         def read(connection: Connection) -> Material:
             c = machine_screens.c
-            wanted = {
-                row.machine_id: row.wanted
-                for row in connection.execute(select(c.machine_id, c.wanted))
-            }
-            found = in_force(connection, now_ms)
+            rows = connection.execute(select(c.machine_id, c.wanted, c.wanted_at_ms)).all()
+            wanted = {row.machine_id: row.wanted for row in rows}
+            at_ms = _no_earlier(now_ms, (row.wanted_at_ms for row in rows))
+            found = in_force(connection, at_ms)
             lists = _playlists(connection, [one.content.playlist for one in found])
             hashes = {item.sha256 for one in lists.values() for item in one.content.items}
             return Material(
+                at_ms=at_ms,
                 plans=found,
                 machines_of={
                     one.plan: wanted.keys()
-                    & set(connection.scalars(machines_of(one.content.selector, now_ms)))
+                    & set(connection.scalars(machines_of(one.content.selector, at_ms)))
                     for one in found
                 },
                 playlists=lists,
                 assets=assets_module.all_of(connection, sorted(hashes)),
-                time_zones=_time_zones(connection, now_ms),
+                time_zones=_time_zones(connection, at_ms),
                 wanted=wanted,
             )
 
@@ -141,16 +155,19 @@ class Screens:
         self,
         wishes: Mapping[str, str],
         made: Mapping[str, tuple[str, Collection[str]]],
-        now_ms: int,
-    ) -> None:
+        at_ms: int,
+    ) -> dict[str, str]:
         """Let machines show other manifests: ``wishes`` by machine, ``made`` by hash, each with its
-        text and the assets that it shows.
+        text and the assets that it shows; compiled for the time ``at_ms``. Return what each of
+        these machines is to show now: something else, if somebody compiled it for a later time.
         """
 
         def make(connection: Connection) -> None:
             name = connection.dialect.name
+            # First, so that nobody deletes meanwhile what is there already.
+            _used(connection, made, at_ms)
             for sha256, (body, shown) in made.items():
-                row = {"sha256": sha256, "made_at_ms": now_ms, "body": body}
+                row = {"sha256": sha256, "made_at_ms": at_ms, "body": body}
                 connection.execute(dialects.insert_or_ignore(name, manifests, ["sha256"]), row)
                 links = [{"asset": one, "manifest": sha256} for one in sorted(shown)]
                 if links:
@@ -160,18 +177,22 @@ class Screens:
                     )
 
         await self._db.write(make)
+        wanted: dict[str, str] = {}
         for some in _parts(sorted(wishes.items())):
-            await self._db.write(partial(_want, some=some, now_ms=now_ms))
+            wanted |= await self._db.write(partial(_want, some=some, at_ms=at_ms))
+        return wanted
 
-    async def heard(self, told: Sequence[ScreenTold], counted: Sequence[Play]) -> None:
+    async def heard(self, told: Sequence[ScreenTold], counted: Sequence[Play]) -> frozenset[str]:
         """Write down what machines said. What names a machine or a manifest that nobody knows is
         left out; totals only grow. Said again it changes nothing, so whoever does not know how much
-        of it was written says all of it again.
+        of it was written says all of it again. Return the machines of which a count was left out.
         """
+        left_out: set[str] = set()
         for some in _parts(told):
             await self._db.write(partial(_hear_all, told=some))
         for plays_of_some in _parts(counted):
-            await self._db.write(partial(_count_all, counted=plays_of_some))
+            left_out |= await self._db.write(partial(_count_all, counted=plays_of_some))
+        return frozenset(left_out)
 
     async def manifest(self, sha256: str) -> str:
         """Return the text of a manifest. Raises NotThere."""
@@ -248,29 +269,71 @@ def _parts(of: Sequence[T]) -> Iterator[Sequence[T]]:
         yield of[start : start + AT_ONCE]
 
 
-def _want(connection: Connection, *, some: Sequence[tuple[str, str]], now_ms: int) -> None:
+def _no_earlier(now_ms: int, at_ms: Iterable[int]) -> int:
+    """Return the latest of these times that a clock may show."""
+    return max([now_ms, *(one for one in at_ms if one <= now_ms + AHEAD_MAX_MS)])
+
+
+def _want(connection: Connection, *, some: Sequence[tuple[str, str]], at_ms: int) -> dict[str, str]:
     c = machine_screens.c
+    rows = select(c.machine_id, c.wanted, c.wanted_at_ms)
+    mine = rows.where(c.machine_id.in_([machine_id for machine_id, _ in some]))
+    locked = mine.order_by(c.machine_id).with_for_update()
+    before = {row.machine_id: row for row in connection.execute(locked)}
+    wanted = {machine_id: row.wanted for machine_id, row in before.items()}
     for machine_id, manifest in some:
-        mine = update(machine_screens).where(c.machine_id == machine_id, c.wanted != manifest)
-        told = {"wanted": manifest, "wanted_at_ms": now_ms, "reason": "", "detail": ""}
-        connection.execute(mine.values(told))
+        row = before.get(machine_id)
+        if row is None or row.wanted == manifest:
+            continue
+        if at_ms < row.wanted_at_ms <= at_ms + AHEAD_MAX_MS:
+            continue
+        told = {"wanted": manifest, "wanted_at_ms": at_ms, "reason": "", "detail": ""}
+        connection.execute(update(machine_screens).where(c.machine_id == machine_id).values(told))
+        wanted[machine_id] = manifest
+    _used(connection, {row.wanted for row in before.values()}, at_ms)
+    return wanted
+
+
+def _used(connection: Connection, hashes: Iterable[str], now_ms: int) -> None:
+    """Write down that these manifests are of use, or were until now: once a day is enough."""
+    c = manifests.c
+    for sha256 in sorted(filter(None, hashes)):
+        long_ago = or_(c.used_at_ms.is_(None), c.used_at_ms < now_ms - DAY_MS)
+        mine = update(manifests).where(c.sha256 == sha256, long_ago)
+        connection.execute(mine.values(used_at_ms=now_ms))
 
 
 def _hear_all(connection: Connection, *, told: Sequence[ScreenTold]) -> None:
     known = _known(connection, machines.c.machine_id, [one.machine_id for one in told])
+    others = _other_manifests(connection, told)
     for one in told:
         if one.machine_id in known:
             _hear(connection, one)
+    _used(connection, others, max((one.heard_at_ms for one in told), default=0))
 
 
-def _count_all(connection: Connection, *, counted: Sequence[Play]) -> None:
+def _other_manifests(connection: Connection, told: Sequence[ScreenTold]) -> set[str]:
+    """Return the manifests that machines show since, and those that they showed before."""
+    said = {one.machine_id: one.applied for one in told if one.applied is not None}
+    c = machine_screens.c
+    rows = select(c.machine_id, c.applied).where(c.machine_id.in_(said))
+    before = {row.machine_id: row.applied for row in connection.execute(rows)} if said else {}
+    changed = {one for one, applied in said.items() if before.get(one, "") != applied}
+    return {of[one] for one in changed for of in (said, before) if one in of}
+
+
+def _count_all(connection: Connection, *, counted: Sequence[Play]) -> set[str]:
     machine_ids = _known(
         connection, machine_screens.c.machine_id, [one.machine_id for one in counted]
     )
     names = _known(connection, manifests.c.sha256, [one.manifest for one in counted])
+    left_out = set()
     for play in counted:
         if play.machine_id in machine_ids and play.manifest in names:
             _count(connection, play)
+        else:
+            left_out.add(play.machine_id)
+    return left_out
 
 
 def _playlists(connection: Connection, codes: Sequence[str]) -> dict[str, PlaylistView]:

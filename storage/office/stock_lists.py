@@ -72,6 +72,14 @@ class StockLine:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """What is to be brought to machines, and how many machines these are."""
+
+    machines: int
+    lines: list[StockLine]
+
+
 class StockLists:
     """Asks a database. Every method raises StoreError when it does not answer."""
 
@@ -92,18 +100,19 @@ class StockLists:
 
     async def picked(
         self, selector: Selector, *, since_ms: int, now_ms: int, ahead_ms: int
-    ) -> list[StockLine]:
+    ) -> Picked:
         """Return the columns of all that the selector holds to which something is to be brought,
         or out of which: of retired machines too. Raises NotPossible (PICK_LIST_TOO_LONG).
         """
 
-        def work(connection: Connection) -> list[StockLine]:
+        def work(connection: Connection) -> Picked:
             found = _all_of(connection, selector, now_ms)
-            return [
+            lines = [
                 line
                 for line in _of_machines(connection, found, since_ms, now_ms, ahead_ms)
                 if line.bring or line.take_out
             ]
+            return Picked(machines=len(found), lines=lines)
 
         return await self._db.read(work)
 

@@ -1,7 +1,11 @@
 """What machines show between customers: files by their hashes, lists of them, who shows which list
 when, and what of it each machine has on its disk. The bytes of the files are in a folder.
 
-Files and manifests are never deleted: a play names what was shown for ever.
+All of it has an end (``storage.office.screen_sweeps``): a play after some hundred days; a manifest
+when no machine has or wants it and no play names it any more; a file when no playlist and no
+manifest names it. ``used_at_ms``: when that was last otherwise, or somebody brought the file again,
+as far as it was written down; None: not since there is this column. What was recalled stays: it may
+never be shown again.
 """
 
 from sqlalchemy import (
@@ -32,6 +36,7 @@ assets = Table(
     Column("recalled_by", String(160), nullable=False),
     Column("recalled_at_ms", BigInteger),
     Column("recall_reason", Text, nullable=False),
+    Column("used_at_ms", BigInteger),
     CheckConstraint("size > 0", name="not_empty"),
     Index(None, "recalled_at_ms"),
 )
@@ -77,6 +82,7 @@ manifests = Table(
     Column("sha256", String(64), primary_key=True),
     Column("made_at_ms", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
+    Column("used_at_ms", BigInteger),
 )
 
 # Which files a manifest shows.
@@ -85,10 +91,12 @@ manifest_assets = Table(
     metadata,
     Column("asset", String(64), ForeignKey("assets.sha256"), primary_key=True),
     Column("manifest", String(64), ForeignKey("manifests.sha256"), primary_key=True),
+    Index(None, "manifest"),
 )
 
 # Machines that said that they have a screen. ``wanted`` and ``applied`` are manifests, empty if
-# none; ``reason`` and ``detail``: why the machine rejected the wanted one, empty if it did not.
+# none; ``wanted_at_ms`` is the time for which the wanted one was compiled; ``reason`` and
+# ``detail``: why the machine rejected the wanted one, empty if it did not.
 machine_screens = Table(
     "machine_screens",
     metadata,
@@ -101,6 +109,7 @@ machine_screens = Table(
     Column("reason", String(32), nullable=False),
     Column("detail", String(128), nullable=False),
     Index(None, "applied", "machine_id"),
+    Index(None, "wanted"),
 )
 
 # What a machine counted, as totals: ``day`` is yyyymmdd and ``hour`` 0 to 23, both of the machine.
@@ -116,4 +125,6 @@ plays = Table(
     Column("times", BigInteger, nullable=False),
     Column("shown_ms", BigInteger, nullable=False),
     CheckConstraint("hour BETWEEN 0 AND 23", name="an_hour_of_a_day"),
+    Index(None, "day"),
+    Index(None, "manifest"),
 )

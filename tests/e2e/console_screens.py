@@ -99,7 +99,7 @@ async def plans(ask: Ask, _now: dt.datetime) -> Expected:
 def _plans(told: Told) -> Rows:
     return [
         (
-            *(one["code"], one["playlist"], _meant(one["selector"])),
+            *(one["code"], one["playlist"], _meant(one["selector"]), _meant_now(one)),
             "every day" if len(one["days"]) == 7 else ", ".join(DAYS[day] for day in one["days"]),
             f"{_time(one['from_minute'])} to {_time(one['to_minute'])}",
             *(one["priority"], moment(one, "not_after"), one["created_by"]),
@@ -107,6 +107,17 @@ def _plans(told: Told) -> Rows:
         )
         for one in told["plans"]
     ]
+
+
+def _meant_now(plan: Told) -> str:
+    """Return how many machines a plan means; nothing of one that has ended."""
+    if plan.get("machines_meant") is None:
+        return ""
+    machines, screens = int(plan["machines_meant"]), int(plan["screens_meant"])
+    if not machines:
+        return "means no machine today"
+    named = "1 machine" if machines == 1 else f"{machines:,} machines"
+    return f"{named}, {'all' if screens == machines else screens or 'none'} with a screen"
 
 
 def _copied(plan: Told) -> str:

@@ -32,7 +32,7 @@ from tests.alipay_client.wire import Pair
 from tests.gateway.office import placing
 from tests.gateway.screens.showable import picture
 from tests.gateway.web.signed_in import console_of
-from tests.support.browser import barriers, kept, needs_browser
+from tests.support.browser import barriers, kept, needs_browser, shot
 from tests.support.fleet_calls import refunded, registered
 from tests.support.site import PARTITIONS, Site, a_site
 from tests.support.sold_items import half_past, have_sold
@@ -68,6 +68,15 @@ NAMELESS = """
 """What somebody who hears the page would not know how to call."""
 
 
+FOCUSED = """
+(() => {
+  const [it, top] = [document.activeElement, document.querySelector(".done")];
+  const [at, said] = [it, top].map(one => one.getBoundingClientRect());
+  const free = at.top >= said.bottom || at.bottom <= said.top;
+  return [it.getAttribute("aria-label") || it.textContent,
+    free && at.top >= 0 && at.top < innerHeight, getComputedStyle(it).outlineWidth === "3px"];
+})()"""
+"""What has the focus; whether it is in the window, with nothing over it; whether it is marked."""
 DRAWN = """
 async canvas => {
   await new Promise(requestAnimationFrame);
@@ -308,6 +317,56 @@ async def test_a_playlist_is_ordered_without_a_script(seen: Looking) -> None:
     assert [12_000, 8_000] == [one.duration_ms for one in told.items]
     assert "Tea" == await page.locator("td[data-head=Picture]").first.inner_text()
     assert HOSTILE == told.name
+
+
+async def test_a_keyboard_goes_on_where_it_was(seen: Looking) -> None:
+    """Without a script: after each form on the button that was pressed, wherever its item went;
+    or, where that is gone, on the table in which it stood; and it is to be seen.
+    """
+    page = seen.page
+    await page.set_viewport_size({"width": 1_024, "height": 600})
+    await page.goto(f"{seen.url}/screens/plans?open=summer")
+    for pressed, then in (
+        ("Down: place 1", "Up: place 2"),
+        ("Up: place 2", "Down: place 1"),
+        ("Add: Tea", "Add: Tea"),
+        ("Up: place 3", "Up: place 2"),
+        ("Take out: place 2", "Take out: place 2"),
+    ):
+        await page.get_by_label(pressed, exact=True).focus()
+        await _enter(page)
+        assert [then, True, True] == await _focused(page), pressed
+    await shot(page, "console-goes-on")
+    await page.get_by_label("Seconds of place 1").fill("9")
+    await _enter(page)
+    assert ["Save name and seconds", True, True] == await _focused(page)
+    await page.goto(f"{seen.url}/screens/plans")
+    await page.get_by_role("button", name="End", exact=True).first.focus()
+    await _enter(page)
+    nothing = "No machine is to show anything: make a plan."
+    assert [nothing, True, True] == await _focused(page)
+    await page.goto(f"{seen.url}/screens")
+    await page.get_by_label("Recall: reason").first.fill("the wrong price")
+    await _enter(page)
+    assert ["Pictures", True, True] == await _focused(page)
+    await page.goto(f"{seen.url}/machines/VM-2")
+    await page.get_by_label("Disable: reason").fill("its door is open")
+    await _enter(page)
+    assert ["Enable", True, True] == await _focused(page)
+    await _enter(page)
+    assert ["Disable", True, True] == await _focused(page)
+
+
+async def _enter(page: Page) -> None:
+    """Send a form by the keyboard, and wait for the page that it leads to."""
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+
+
+async def _focused(page: Page) -> list[object]:
+    """Return what has the focus, whether it is to be seen, and whether one sees that it has it."""
+    found: list[object] = await page.evaluate(FOCUSED)
+    return found
 
 
 async def test_a_plan_is_made_without_a_script(seen: Looking) -> None:

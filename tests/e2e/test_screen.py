@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from gateway.demo.pictures import gradient
 from gateway.simulator.manifest import read
 from gateway.simulator.screen_keeper import ScreenKeeper
 from gateway.simulator.screen_server import PAGE, screen_served
+from gateway.simulator.shows import PageTold
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.simulator.backend import QR
@@ -380,6 +381,50 @@ async def test_another_manifest_is_on_the_screen_whatever_the_disk_takes(
         await until(lambda: {before, after} == {key[0] for key in keeper.disk.counts})
         await page.close()
     machine.stop()
+
+
+async def test_what_was_counted_and_not_answered_is_counted_once(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    """The machine's program dies between the disk and the answer: the page tells the same again,
+    and what it showed since under the next number.
+    """
+    red = gradient((200, 0, 0), (200, 0, 0))
+    machine = LoopbackMachine(tmp_path, wait_ms=25_000, mode=pb.MODE_BOTH)
+    keeper = ScreenKeeper(tmp_path / "screen", fetch=failing, now_ms=lambda: 0, say=lambda _: True)
+    name, content = manifest_of({sha256(red).hexdigest(): red})
+    keeper.disk.put(sha256(red).hexdigest(), red)
+    keeper.disk.show(read(content, name), content)
+    keeper.received(service_pb.ConnectResponse(welcome=pb.Welcome(server_time_ms=END_MS - DAY_MS)))
+    said: list[dict[str, Any]] = []
+
+    async def unanswered(route: Route) -> None:
+        told = json.loads(route.request.post_data or "")
+        if told["number"] > 2:
+            await route.abort()
+            return
+        said.append(told)
+        if len(said) <= 2:
+            await route.fetch()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    async with screen_served(machine, port=0, now_ms=machine._now_ms, shows=keeper) as url:
+        page = await chromium.new_page(viewport={"width": 540, "height": 960})
+        await page.clock.install()
+        await page.route("**/plays", unanswered)
+        stand = Stand(machine, page, url)
+        await page.goto(url)
+        await stand.shows(sha256(red).hexdigest())
+        await _told(stand, lambda: len({one["number"] for one in said}) > 1)
+        await until(lambda: keeper.disk.has(PageTold(said[-1]["page"], 2)))
+        await page.close()
+    machine.stop()
+    assert said[0] == said[1] == said[2]
+    times = {one["number"]: one["plays"][0]["times"] for one in said}
+    ((counted, _),) = keeper.disk.counts.values()
+    assert sum(times.values()) == counted
 
 
 async def test_a_week_without_the_net(tmp_path: Path, chromium: Browser) -> None:

@@ -141,12 +141,17 @@ class Offer(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
+    MACHINES_MEANT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     state: Global___OfferState.ValueType
     uses: _builtins.int
     """By so many of them."""
     etag: _builtins.str
     """Changes with each change that people make."""
+    machines_meant: _builtins.int
+    """How many machines its selector means now that have its currency. None is not refused: they may come later. Absent
+    once it is over.
+    """
     @_builtins.property
     def content(self) -> Global___OfferContent: ...
     @_builtins.property
@@ -173,11 +178,14 @@ class Offer(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
+        machines_meant: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "spent", b"spent", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "machines_meant", b"machines_meant", "spent", b"spent", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "etag", b"etag", "spent", b"spent", "state", b"state", "updated_at", b"updated_at", "uses", b"uses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "code", b"code", "content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "etag", b"etag", "machines_meant", b"machines_meant", "spent", b"spent", "state", b"state", "updated_at", b"updated_at", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__machines_meant: _TypeAlias = _typing.Literal["machines_meant"]  # noqa: Y015
+    _WhichOneofArgType__machines_meant: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__machines_meant) -> _WhichOneofReturnType__machines_meant | None: ...
 
 Global___Offer: _TypeAlias = Offer  # noqa: Y015

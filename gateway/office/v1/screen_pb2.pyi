@@ -22,7 +22,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Asset(_message.Message):
-    """A file that machines may show. It is known by its hash and never deleted."""
+    """A file that machines may show. It is known by its hash. One that no playlist and no manifest names is deleted once
+    that is so for [screens] plays_days; one that was recalled stays in this list.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -166,6 +168,8 @@ class ScreenPlan(_message.Message):
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
+    MACHINES_MEANT_FIELD_NUMBER: _builtins.int
+    SCREENS_MEANT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Its name for ever, as that of a playlist."""
     playlist: _builtins.str
@@ -177,6 +181,10 @@ class ScreenPlan(_message.Message):
     priority: _builtins.int
     """Where several plans of a machine hold, those with the highest are shown; 0 to 100."""
     created_by: _builtins.str
+    machines_meant: _builtins.int
+    """How many machines it means now. None is not refused: they may come later. Absent once it has ended."""
+    screens_meant: _builtins.int
+    """How many of them have said that they have a screen."""
     @_builtins.property
     def selector(self) -> _selector_pb2.Selector:
         """Asked again and again: a machine that comes to stand there shows it too."""
@@ -209,12 +217,21 @@ class ScreenPlan(_message.Message):
         created_by: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
+        machines_meant: _builtins.int | None = ...,
+        screens_meant: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "not_after", b"not_after", "selector", b"selector"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "_screens_meant", b"_screens_meant", "created_at", b"created_at", "ended_at", b"ended_at", "machines_meant", b"machines_meant", "not_after", b"not_after", "screens_meant", b"screens_meant", "selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "created_at", b"created_at", "created_by", b"created_by", "days", b"days", "ended_at", b"ended_at", "from_minute", b"from_minute", "not_after", b"not_after", "playlist", b"playlist", "priority", b"priority", "selector", b"selector", "to_minute", b"to_minute"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "_screens_meant", b"_screens_meant", "code", b"code", "created_at", b"created_at", "created_by", b"created_by", "days", b"days", "ended_at", b"ended_at", "from_minute", b"from_minute", "machines_meant", b"machines_meant", "not_after", b"not_after", "playlist", b"playlist", "priority", b"priority", "screens_meant", b"screens_meant", "selector", b"selector", "to_minute", b"to_minute"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__machines_meant: _TypeAlias = _typing.Literal["machines_meant"]  # noqa: Y015
+    _WhichOneofArgType__machines_meant: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant"]  # noqa: Y015
+    _WhichOneofReturnType__screens_meant: _TypeAlias = _typing.Literal["screens_meant"]  # noqa: Y015
+    _WhichOneofArgType__screens_meant: _TypeAlias = _typing.Literal["_screens_meant", b"_screens_meant"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__machines_meant) -> _WhichOneofReturnType__machines_meant | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__screens_meant) -> _WhichOneofReturnType__screens_meant | None: ...
 
 Global___ScreenPlan: _TypeAlias = ScreenPlan  # noqa: Y015
 

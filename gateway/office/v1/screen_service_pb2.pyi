@@ -653,7 +653,10 @@ class ListPlaysResponse(_message.Message):
 
     PLAYS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KEPT_DAYS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    kept_days: _builtins.int
+    """Plays of days that are over for longer than so many days are not kept."""
     @_builtins.property
     def plays(self) -> _containers.RepeatedCompositeFieldContainer[_screen_pb2.Play]: ...
     def __init__(
@@ -661,10 +664,11 @@ class ListPlaysResponse(_message.Message):
         *,
         plays: _abc.Iterable[_screen_pb2.Play] | None = ...,
         next_page_token: _builtins.str = ...,
+        kept_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "plays", b"plays"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept_days", b"kept_days", "next_page_token", b"next_page_token", "plays", b"plays"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -202,14 +202,15 @@ class ScreenServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetManifest(self, request, context):
-        """What a manifest says, as its machine reads it.
+        """What a manifest says, as its machine reads it. One that no machine shows or is to show is kept while there are
+        plays of it, and for 90 days.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPlays(self, request, context):
-        """What a machine showed, the oldest first.
+        """What a machine showed, the oldest first. It is kept for [screens] plays_days, which kept_days tells.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

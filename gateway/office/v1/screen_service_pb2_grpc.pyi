@@ -65,9 +65,11 @@ class ScreenServiceStub:
     ListScreens: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.ListScreensRequest, _screen_service_pb2.ListScreensResponse]
     """Screens, in the order of their machines."""
     GetManifest: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.GetManifestRequest, _screen_service_pb2.GetManifestResponse]
-    """What a manifest says, as its machine reads it."""
+    """What a manifest says, as its machine reads it. One that no machine shows or is to show is kept while there are
+    plays of it, and for 90 days.
+    """
     ListPlays: _grpc.UnaryUnaryMultiCallable[_screen_service_pb2.ListPlaysRequest, _screen_service_pb2.ListPlaysResponse]
-    """What a machine showed, the oldest first."""
+    """What a machine showed, the oldest first. It is kept for [screens] plays_days, which kept_days tells."""
 
 @_typing.type_check_only
 class ScreenServiceAsyncStub(ScreenServiceStub):
@@ -106,9 +108,11 @@ class ScreenServiceAsyncStub(ScreenServiceStub):
     ListScreens: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.ListScreensRequest, _screen_service_pb2.ListScreensResponse]  # type: ignore[assignment]
     """Screens, in the order of their machines."""
     GetManifest: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.GetManifestRequest, _screen_service_pb2.GetManifestResponse]  # type: ignore[assignment]
-    """What a manifest says, as its machine reads it."""
+    """What a manifest says, as its machine reads it. One that no machine shows or is to show is kept while there are
+    plays of it, and for 90 days.
+    """
     ListPlays: _aio.UnaryUnaryMultiCallable[_screen_service_pb2.ListPlaysRequest, _screen_service_pb2.ListPlaysResponse]  # type: ignore[assignment]
-    """What a machine showed, the oldest first."""
+    """What a machine showed, the oldest first. It is kept for [screens] plays_days, which kept_days tells."""
 
 class ScreenServiceServicer(metaclass=_abc_1.ABCMeta):
     """What machines show between customers: files, playlists, and plans that say which machines show which
@@ -222,7 +226,9 @@ class ScreenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _screen_service_pb2.GetManifestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_screen_service_pb2.GetManifestResponse, _abc.Awaitable[_screen_service_pb2.GetManifestResponse]]:
-        """What a manifest says, as its machine reads it."""
+        """What a manifest says, as its machine reads it. One that no machine shows or is to show is kept while there are
+        plays of it, and for 90 days.
+        """
 
     @_abc_1.abstractmethod
     def ListPlays(
@@ -230,6 +236,6 @@ class ScreenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _screen_service_pb2.ListPlaysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_screen_service_pb2.ListPlaysResponse, _abc.Awaitable[_screen_service_pb2.ListPlaysResponse]]:
-        """What a machine showed, the oldest first."""
+        """What a machine showed, the oldest first. It is kept for [screens] plays_days, which kept_days tells."""
 
 def add_ScreenServiceServicer_to_server(servicer: ScreenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -300,6 +300,9 @@ class GetPickListResponse(_message.Message):
 
     TOTALS_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
+    MACHINES_FIELD_NUMBER: _builtins.int
+    machines: _builtins.int
+    """How many machines these are: 0 means nobody, which is not that nothing is needed."""
     @_builtins.property
     def totals(self) -> _containers.RepeatedCompositeFieldContainer[_stock_pb2.PickTotal]:
         """By product, in the order of products: what goes into the van."""
@@ -313,10 +316,11 @@ class GetPickListResponse(_message.Message):
         *,
         totals: _abc.Iterable[_stock_pb2.PickTotal] | None = ...,
         lines: _abc.Iterable[_stock_pb2.StockLine] | None = ...,
+        machines: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "totals", b"totals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "machines", b"machines", "totals", b"totals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

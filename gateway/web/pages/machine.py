@@ -159,6 +159,7 @@ def _refill(it: machine_pb2.Machine, column: machine_pb2.Column) -> Form | None:
         label="Refill",
         fields={"machine_id": it.machine_id, "column": column.column, "product": column.product},
         asks=("quantity", "from", "lot", "reason"),
+        at=f"refill-{column.column}",
     )
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from gateway.office.v1 import screen_pb2, screen_service_pb2
 from gateway.web.pages.screens import PAGE, SHOWN
-from gateway.web.screen_acts import ITEMS, MOVE, SECONDS, listed
+from gateway.web.screen_acts import CHANGE, ITEMS, MOVE, SECONDS, listed
 from gateway.web.tables import ACT, Controls, Form, Table
 from gateway.web.view import Looking
 from storage.office.assets import ASSETS_MAX
 
 ASSETS_AT_ONCE = 500
-CHANGE = "change-playlist"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

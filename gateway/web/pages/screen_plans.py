@@ -9,11 +9,12 @@ from gateway.office.v1 import place_pb2, screen_pb2, screen_service_pb2, selecto
 from gateway.web.pages.playlist import opened
 from gateway.web.pages.screens import not_shown, not_shown_asked
 from gateway.web.screen_acts import PLAN, PLANS, plan_filled_in
-from gateway.web.tables import ACT, Form, Instant, Link, Table, moment
+from gateway.web.tables import ACT, Form, Instant, Link, Table, grouped, moment
 from gateway.web.view import TEXT_LENGTH_MAX, ConsolePage, Looking
 
 PAGE = 100
 MACHINES_SHOWN = 5
+NO_MACHINE = "means no machine today"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SITE_TYPES = enums.words_of(enums.descriptor_of(place_pb2.SiteType))
 CREATE_PLAYLIST = Form(
@@ -95,7 +96,8 @@ def _plans(of: Iterable[screen_pb2.ScreenPlan], looking: Looking) -> Table:
         name="plans",
         title="Plans",
         heads=(
-            *("Plan", "Playlist", "Machines", "Days", "Hours", "Priority", "Until"),
+            *("Plan", "Playlist", "Machines", "Means now"),
+            *("Days", "Hours", "Priority", "Until"),
             *("Made by", "Made", "Ended", "Another like it", ACT),
         ),
         rows=[
@@ -103,6 +105,7 @@ def _plans(of: Iterable[screen_pb2.ScreenPlan], looking: Looking) -> Table:
                 one.code,
                 Link(one.playlist, f"/screens/plans?open={one.playlist}"),
                 machines_meant(one.selector),
+                meant_now(one),
                 days_said(one.days),
                 f"{time_of(one.from_minute)} to {time_of(one.to_minute)}",
                 one.priority,
@@ -118,10 +121,12 @@ def _plans(of: Iterable[screen_pb2.ScreenPlan], looking: Looking) -> Table:
             for one in of
         ],
         empty="No machine is to show anything: make a plan.",
-        note="Hours are those of the machine's own day. Where several plans of a machine hold, "
-        "those with the highest priority are shown. A machine has room for 64 pictures of all its "
-        "plans: those with the highest priority come first, whatever their hours. A plan is not "
-        "changed: make another like it, under a name of its own, and end this one.",
+        note="A plan that means no machine shows nothing until one comes that it means: a model or "
+        "a label may not be written as theirs. Hours are those of the machine's own day. Where "
+        "several plans of a machine hold, those with the highest priority are shown. A machine has "
+        "room for 64 pictures of all its plans: those with the highest priority come first, "
+        "whatever their hours. A plan is not changed: make another like it, under a name of its "
+        "own, and end this one.",
     )
 
 
@@ -154,6 +159,19 @@ def machines_meant(of: selector_pb2.Selector) -> str:
     if more := len(of.machine_ids) - MACHINES_SHOWN:
         said += [f"and {more} more"] if more > 0 else []
     return ", ".join(said) or ("all" if of.all else "")
+
+
+def meant_now(of: screen_pb2.ScreenPlan) -> str:
+    """Return in words how many machines a plan means today, and how many of them have a screen;
+    empty of one that has ended.
+    """
+    if not of.HasField("machines_meant"):
+        return ""
+    if not of.machines_meant:
+        return NO_MACHINE
+    have = "all" if of.screens_meant == of.machines_meant else of.screens_meant or "none"
+    machines = "1 machine" if of.machines_meant == 1 else f"{grouped(of.machines_meant)} machines"
+    return f"{machines}, {have} with a screen"
 
 
 def _like(of: screen_pb2.ScreenPlan, zone: str) -> Link | None:

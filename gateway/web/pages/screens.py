@@ -150,7 +150,11 @@ def _plays(machine_id: str, answer: Any) -> Table:
             )
             for one in answer.plays
         ],
-        empty=answer.why if missing else "It has told of nothing that it showed.",
+        empty=answer.why
+        if missing
+        else f"It has told of nothing that it showed in the last {answer.kept_days} days: what is "
+        "older is not kept.",
         note="As it counted, by its own clock: what it could not tell during an outage comes "
-        "afterwards. The oldest first.",
+        "afterwards. The oldest first."
+        + ("" if missing else f" What is older than {answer.kept_days} days is not kept."),
     )

@@ -72,6 +72,7 @@ async def stock(looking: Looking) -> ConsolePage:
                 ]
             ),
             "is_all": not any(words.values()),
+            "is_nobody": not isinstance(picked, Missing) and not picked.machines,
         },
         more=more,
     )

@@ -23,6 +23,24 @@ async def test_the_same_offer_again_is_no_other_one(site: Site) -> None:
         await offers.CreateOffer(request)
 
 
+async def test_whom_an_offer_means_is_told(site: Site) -> None:
+    """Machines of its currency, as there are now; none is no error. Not of one that is over."""
+    offers = offers_of(site)
+    made = wire.CreateOfferRequest(code="tea", content=content(site))
+    told = (await offers.CreateOffer(made)).offer
+    assert (0, True) == (told.machines_meant, told.HasField("machines_meant"))
+    await site.register("VM-1")
+    assert 1 == (await offers.GetOffer(wire.GetOfferRequest(code="tea"))).offer.machines_meant
+    (one,) = (await offers.ListOffers(wire.ListOffersRequest())).offers
+    assert 1 == one.machines_meant
+    other = wire.CreateOfferRequest(code="yen", content=content(site))
+    for money in (other.content.discount, other.content.budget):
+        money.currency = "JPY"
+    assert 0 == (await offers.CreateOffer(other)).offer.machines_meant
+    ended = await offers.EndOffer(wire.EndOfferRequest(code="tea", reason="enough"))
+    assert not ended.offer.HasField("machines_meant")
+
+
 async def test_what_is_only_checked_is_not_made(site: Site) -> None:
     """And is told as it would be."""
     offers = offers_of(site)

@@ -21,7 +21,7 @@ VIEW = OfferView(
 
 def test_an_offer_is_told_with_what_is_used_of_it() -> None:
     """Amounts in its currency; an amount off has no share."""
-    said = offer_views.offer(VIEW, NOW_MS)
+    said = offer_views.offer(VIEW, NOW_MS, 3)
     assert ("tea", wire.OFFER_STATE_RUNNING, 150, "HKD", 3, "3") == (
         said.code,
         said.state,
@@ -36,12 +36,12 @@ def test_an_offer_is_told_with_what_is_used_of_it() -> None:
         said.content.budget.minor,
     )
     assert not said.HasField("ended_at")
-    assert wire.OFFER_STATE_ENDED == offer_views.offer(VIEW, NOW_MS + HOUR_MS).state
+    assert wire.OFFER_STATE_ENDED == offer_views.offer(VIEW, NOW_MS + HOUR_MS, None).state
 
 
 def test_a_share_is_told_as_such_and_an_end_with_its_time() -> None:
     """There is no amount off then."""
     share = replace(CONTENT, discount_minor=0, basis_points=2_500)
-    said = offer_views.offer(replace(VIEW, content=share, ended_at_ms=NOW_MS), NOW_MS)
+    said = offer_views.offer(replace(VIEW, content=share, ended_at_ms=NOW_MS), NOW_MS, None)
     assert not said.content.HasField("discount")
     assert (2_500, NOW_MS) == (said.content.basis_points, said.ended_at.ToMilliseconds())

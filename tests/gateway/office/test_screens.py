@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import grpc
 import pytest
@@ -13,10 +14,13 @@ from gateway.office.v1 import screen_pb2, screen_service_pb2_grpc
 from gateway.office.v1 import screen_service_pb2 as wire
 from storage.fleet.answers import Answers, RequestInProgress
 from storage.office import assets
-from storage.office.screens import Play, ScreenTold
+from storage.office.screen_sweeps import forget_assets
+from storage.office.screens import DAY_MS, Play, ScreenTold
 from tests.gateway.screens.showable import a_png, picture
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
+
+NO_WORDS = wire.ListAssetsRequest()
 
 
 async def test_a_file_goes_its_way(site: Site) -> None:
@@ -85,6 +89,64 @@ async def test_a_file_goes_its_way(site: Site) -> None:
     assert (await call.EndScreenPlan(wire.EndScreenPlanRequest(plan="p1"))).plan.HasField(
         "ended_at"
     )
+
+
+async def test_whom_a_plan_means_is_told(site: Site) -> None:
+    """By the answer, as it is or would be now; not of one that has ended."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    for machine_id in ("VM-1", "VM-2"):
+        await site.register(machine_id)
+    await site.gateway.office.screens.heard([ScreenTold(machine_id="VM-1", heard_at_ms=1)], [])
+    await call.CreatePlaylist(wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="all")))
+
+    async def made(code: str, *, check: bool = False, **selector: object) -> tuple[int, int]:
+        plan = {"code": code, "playlist": "all", "not_after": "2096-10-02T07:06:40Z"}
+        asked = {"plan": plan | {"selector": selector}, "validate_only": check}
+        told = await call.CreateScreenPlan(ParseDict(asked, wire.CreateScreenPlanRequest()))
+        assert told.plan.HasField("machines_meant")
+        return told.plan.machines_meant, told.plan.screens_meant
+
+    assert (0, 0) == await made("typo", check=True, labels={"rout": "north"})
+    assert (0, 0) == await made("typo", labels={"rout": "north"})
+    assert (2, 1) == await made("p1", all=True)
+    assert (1, 0) == await made("p2", machine_ids=["VM-2"])
+    ended = (await call.EndScreenPlan(wire.EndScreenPlanRequest(plan="p2"))).plan
+    assert not ended.HasField("machines_meant")
+    await site.register("VM-3")
+    listed = (await call.ListScreenPlans(wire.ListScreenPlansRequest(show_ended=True))).plans
+    assert [("p1", 3, True), ("p2", 0, False), ("typo", 0, True)] == [
+        (one.code, one.machines_meant, one.HasField("machines_meant")) for one in listed
+    ]
+
+
+async def test_what_is_kept_no_longer_is_said(site: Site) -> None:
+    """By the answers themselves: nobody has to know the settings."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await site.register("VM-1")
+    told = await call.ListPlays(wire.ListPlaysRequest(machine_id="VM-1"))
+    assert (400, 0) == (told.kept_days, len(told.plays))
+    with pytest.raises(grpc.aio.AioRpcError, match="kept for 400 days, and for 90 days"):
+        await call.GetManifest(wire.GetManifestRequest(manifest="f" * 64))
+
+
+async def test_a_file_that_was_swept_is_there_once_it_is_brought_again(site: Site) -> None:
+    """Its row and its bytes: also if the sweep took them while it was brought."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    showing, later_ms = site.gateway.office.showing, site.clock.now_ms() + DAY_MS
+    asked = wire.AddAssetRequest(content=picture("PNG"))
+    sha256 = (await call.AddAsset(asked)).asset.sha256
+    add = showing.assets.add
+
+    async def swept(*of: Any) -> assets.AssetView:
+        await forget_assets(site.database, showing.drop, before_ms=later_ms)
+        assert showing.folder.find(sha256) is None
+        return await add(*of)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assets.Assets, "add", lambda _self, *of: swept(*of))
+        await call.AddAsset(asked)
+    assert showing.folder.find(sha256) is not None
+    assert [sha256] == [one.sha256 for one in (await call.ListAssets(NO_WORDS)).assets]
 
 
 async def test_what_is_not_there_is_said(site: Site) -> None:
@@ -182,7 +244,11 @@ async def test_a_plan_that_was_made_is_answered_though_its_gateway_died(
         killed.setattr(Answers, "finish", _nothing)
         first = await call.CreateScreenPlan(asked)
     site.clock.ahead_ms += LEASE_MS
-    assert first == await call.CreateScreenPlan(asked)
+    again = await call.CreateScreenPlan(asked)
+    assert not again.plan.HasField("machines_meant")  # It has ended.
+    for name in ("machines_meant", "screens_meant"):
+        first.plan.ClearField(name)
+    assert first == again
     asked.plan.code, asked.request_id = "p2", "r-2"
     refused = await refusal(call.CreateScreenPlan(asked))
     assert ["plan.not_after"] == refused[2]

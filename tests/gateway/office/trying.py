@@ -92,7 +92,7 @@ async def screens_obey(site: Site, *deaf: str) -> None:
     """Let every screen have on its disk what is planned for it, but for those of some machines."""
     screens, now_ms = site.gateway.office.screens, site.clock.now_ms()
     material = await screens.material(now_ms)
-    made = compiled(material, now_ms)
+    made = compiled(material)
     texts = {sha256: (one.body, one.shown) for sha256, one in made.manifests.items()}
     await screens.want(made.of, texts, now_ms)
     told = [

@@ -41,6 +41,7 @@ def a_plan(code: str, of: str, **more: Any) -> PlanView:
 
 def material(**more: Any) -> Material:
     made = Material(
+        at_ms=NOON_MS,
         plans=[a_plan("high", "new", priority=2), a_plan("low", "all")],
         machines_of={"high": {"VM-1"}, "low": {"VM-1", "VM-2", "VM-3"}},
         playlists={"all": playlist("all", A, B), "new": playlist("new", B)},
@@ -52,7 +53,7 @@ def material(**more: Any) -> Material:
 
 
 def body(of: Material, machine_id: str) -> Any:
-    made = compiled(of, NOON_MS)
+    made = compiled(of)
     return json.loads(made.manifests[made.of[machine_id]].body)
 
 
@@ -78,9 +79,11 @@ def test_the_same_content_has_the_same_hash() -> None:
     """Whenever it is compiled within a year, in whatever order things are read; the hash is that of
     its bytes.
     """
-    first = compiled(material(), NOON_MS)
-    again = material(wanted=dict.fromkeys(("VM-4", "VM-3", "VM-2", "VM-1"), "x"))
-    assert first == compiled(again, NOON_MS + 60_000)
+    first = compiled(material())
+    again = material(
+        wanted=dict.fromkeys(("VM-4", "VM-3", "VM-2", "VM-1"), "x"), at_ms=NOON_MS + 60_000
+    )
+    assert first == compiled(again)
     for sha256, manifest in first.manifests.items():
         assert hashlib.sha256(manifest.body.encode()).hexdigest() == sha256
         assert canonical(json.loads(manifest.body)) == manifest.body

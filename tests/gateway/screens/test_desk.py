@@ -17,13 +17,16 @@ from gateway.screens.tokens import machine_of
 from gateway.v1 import machine_pb2 as wire
 from storage.database.engine import Database
 from storage.office.assets import Assets
-from storage.office.screens import Screens
+from storage.office.screen_plans import ScreenPlans
+from storage.office.screens import AHEAD_MAX_MS, Material, Screens
 from tests.storage.office.places import NOON_MS, by, some_machines
-from tests.storage.office.showing import A, B, shown_by_all
+from tests.storage.office.showing import LATER_MS, A, B, plan, shown_by_all
 from tests.support.patience import until
 
 KEY = b"k" * 32
 VM1 = MachineId("VM-1")
+NEW_YEAR_MS = 1_798_761_600_000
+"""2027 begins."""
 
 
 @dataclass
@@ -99,6 +102,111 @@ async def test_a_machine_is_told_what_its_plans_say(db: Database) -> None:
     assert front.told[1].manifest_sha256 != update.manifest_sha256
     (one,) = await screens.page(not_converged=True, not_obeyed=True, limit=9)
     assert ("VM-1", update.manifest_sha256) == (one.machine_id, one.applied)
+
+
+@pytest.mark.parametrize("behind_ms", [180_000, AHEAD_MAX_MS])
+async def test_two_clocks_do_not_swap_what_a_machine_shows(db: Database, behind_ms: int) -> None:
+    """A plan ends, for the gateway whose clock is ahead; the other one lets the machine show
+    nothing older from then on, and obeys at once what an administrator changes there.
+    """
+    await some_machines(db, "VM-1")
+    await shown_by_all(db)
+    ahead, behind = Clock(LATER_MS - 1), Clock(LATER_MS - 1 - behind_ms)
+    (one, screens), (two, _) = a_desk(db, ahead), a_desk(db, behind)
+    first, second = Front(), Front()
+    one.opened(first, "")
+    two.opened(second, "")
+    shown = []
+    for step_ms in (0, 1, 60_000, 60_000):
+        ahead.at_ms += step_ms
+        behind.at_ms += step_ms
+        for desk in (one, two):
+            desk.wake()
+            await desk.once()
+            shown.append((await screens.get("VM-1")).wanted)
+    assert shown[:2] == [shown[0]] * 2
+    assert shown[2:] == [shown[2]] * 6
+    assert shown[0] != shown[2]
+    for front in (first, second):
+        assert [shown[0], shown[2]] == [update.manifest_sha256 for update in front.told]
+    more = plan(not_after_ms=LATER_MS + 9_999_999)
+    await ScreenPlans(db).create("p2", more, by(now_ms=behind.at_ms))
+    two.wake()
+    await two.once()
+    assert shown[2] != second.told[-1].manifest_sha256 == (await screens.get("VM-1")).wanted
+
+
+async def test_a_new_year_comes_once(db: Database) -> None:
+    """However many gateways there are: the clocks' changes of another year are told then."""
+    await some_machines(db, "VM-1")
+    await shown_by_all(db)
+    (one, screens), (two, _) = a_desk(db, Clock(NEW_YEAR_MS)), a_desk(db, Clock(NEW_YEAR_MS - 9))
+    front = Front()
+    two.opened(front, "")
+    for desk in (two, one, two, one, two):
+        desk.wake()
+        await desk.once()
+    assert 2 == len(front.told)
+    offsets = json.loads(await screens.manifest(front.told[-1].manifest_sha256))["offsets"]
+    assert NEW_YEAR_MS == offsets[0][0]
+
+
+async def test_a_clock_that_is_wrong_holds_nobody_up(db: Database) -> None:
+    """What it wrote for a time that is far ahead is changed by whoever has the right time."""
+    await some_machines(db, "VM-1")
+    await shown_by_all(db)
+    wrong, _ = a_desk(db, Clock(NOON_MS + AHEAD_MAX_MS + 1))
+    right, screens = a_desk(db)
+    front = Front()
+    wrong.opened(front, "")
+    await wrong.once()
+    await Assets(db).recall(A, "wrong", by())
+    await right.once()
+    view = await screens.get("VM-1")
+    assert (NOON_MS, True) == (
+        view.wanted_at_ms,
+        view.wanted != front.told[0].manifest_sha256,
+    )
+
+
+async def test_a_wish_that_came_too_late_is_not_told(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another gateway wished something for a later time while this one compiled: that is told."""
+    await some_machines(db, "VM-1")
+    await shown_by_all(db)
+    (one, screens), (two, _) = a_desk(db, Clock(LATER_MS + 1)), a_desk(db, Clock(LATER_MS - 9))
+    front = Front()
+    two.opened(front, "")
+    await two._write_down()
+    material = await screens.material(LATER_MS - 9)
+    await one.once()
+
+    async def before(_now_ms: int) -> Material:
+        return material
+
+    monkeypatch.setattr(two._screens, "material", before)
+    await two.once()
+    (update,) = front.told
+    assert [] == json.loads(await screens.manifest(update.manifest_sha256))["items"]
+    assert update.manifest_sha256 == (await screens.get("VM-1")).wanted
+
+
+async def test_counts_of_what_is_not_kept_are_said(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once an hour of each machine; they are written nowhere."""
+    await some_machines(db, "VM-1")
+    said: list[object] = []
+    desk, screens = a_desk(db)
+    monkeypatch.setattr(module.log, "warning", lambda text, **more: said.append((text, more)))
+    desk.opened(Front(), "")
+    for _ in range(2):
+        desk.said(VM1, Plays(counts=(counted(manifest="f" * 64),)))
+        await desk.once()
+    why = "of a manifest that is not kept"
+    assert [("counts of plays are left out", {"why": why, "machine_id": VM1})] == said
+    assert [] == await screens.plays("VM-1", after=(0, 0, "", -1), limit=9)
 
 
 async def test_a_full_stream_is_told_later(db: Database) -> None:
@@ -237,7 +345,7 @@ async def test_a_flood_of_counts_has_an_end(db: Database, monkeypatch: pytest.Mo
     assert 1 == len(desk._news[VM1].plays)
     desk.said(VM1, Plays(counts=(counted(9, item=0),)))
     assert 9 == next(iter(desk._news[VM1].plays.values())).times
-    told = ("counts of plays are left out: more than fit", {"machine_id": VM1})
+    told = ("counts of plays are left out", {"why": "more than fit", "machine_id": VM1})
     assert [told] == said
     clock.at_ms += 3_600_000
     desk.said(VM1, Plays(counts=tuple(counted(item=item) for item in range(16))))

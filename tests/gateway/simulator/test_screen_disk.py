@@ -9,7 +9,8 @@ import pytest
 
 from gateway.simulator import screen_disk
 from gateway.simulator.manifest import Manifest, read
-from gateway.simulator.screen_disk import ScreenDisk
+from gateway.simulator.screen_disk import PAGES_MAX, ScreenDisk
+from gateway.simulator.shows import PageTold
 from tests.gateway.simulator.showing import A, a_manifest, sha256_of
 
 
@@ -195,6 +196,50 @@ def test_a_clock_that_was_ahead_takes_nothing_from_today(tmp_path: Path) -> None
             assert (times, times * 8_000) == disk.counts[one]
     disk.count({(manifest.sha256, 0, 20270303, 3): (1, 1)})
     assert (2, 2) == disk.counts[manifest.sha256, 0, 20270303, 3]
+
+
+def test_a_kill_between_two_files_counts_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes is written first, and knows nothing yet of what was told; the last file has the
+    counts and who told them.
+    """
+    disk, manifest = with_files(tmp_path)
+    for day in (20261101, 20261102, 20261103):
+        disk.count({(manifest.sha256, 0, day, 3): (1, 1)})
+    disk.told(dict(disk.counts))
+    key = (manifest.sha256, 0, 20261104, 3)
+    replace, died = ScreenDisk._replace, []
+
+    def dies(self: ScreenDisk, place: Path, content: bytes) -> None:
+        if place.name == "plays-20261104.json":
+            died.append(place)
+            raise KeyboardInterrupt
+        replace(self, place, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ScreenDisk, "_replace", dies)
+        with pytest.raises(KeyboardInterrupt):
+            disk.count({key: (1, 8)}, PageTold("p", 1))
+    assert died
+    again = ScreenDisk(tmp_path)
+    assert (False, False) == (again.has(PageTold("p", 1)), key in again.counts)
+    again.count({key: (1, 8)}, PageTold("p", 1))
+    last = ScreenDisk(tmp_path)
+    assert (True, (1, 8)) == (last.has(PageTold("p", 1)), last.counts[key])
+    assert not last.has(PageTold("p", 2))
+    assert not last.has(None)
+
+
+def test_so_many_pages_are_known(tmp_path: Path) -> None:
+    """Those that were heard last: each start of a browser is another one."""
+    disk, manifest = with_files(tmp_path)
+    key = (manifest.sha256, 0, 20261104, 3)
+    pages = [PageTold(f"p{number}", 1) for number in range(PAGES_MAX + 1)]
+    for one in pages:
+        disk.count({key: (1, 8)}, one)
+    known = [one for one in pages if ScreenDisk(tmp_path).has(one)]
+    assert pages[1:] == known
 
 
 def test_counts_of_an_older_version_are_read(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.simulator.screen_disk import ScreenDisk
 from gateway.simulator.screen_keeper import ScreenKeeper
-from gateway.simulator.shows import NotCounted
+from gateway.simulator.shows import NotCounted, PageTold
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.simulator.showing import END_MS, A, Shelf, sha256_of
@@ -195,12 +196,12 @@ async def test_counts_survive_an_outage_and_a_kill(tmp_path: Path) -> None:
         stand.update(name)
         await stand.heard("screen_applied")
         play = {"manifest": name, "item": 0, "times": 2, "shown_ms": 16_000}
-        assert stand.keeper.played([play])
+        assert stand.keeper.played([play], None)
         stand.online = False
         stand.keeper.tell()
         stand.now_ms += 3_600_000
-        assert stand.keeper.played([play])
-        assert stand.keeper.played([play])
+        assert stand.keeper.played([play], None)
+        assert stand.keeper.played([play], None)
     async with standing(tmp_path) as stand:
         stand.keeper.tell()
         assert [] == stand.said, "an older gateway does not know the frame"
@@ -225,7 +226,8 @@ async def test_a_full_disk_stops_nobody(tmp_path: Path) -> None:
         name = stand.shelf.lay("a")
         stand.update(name)
         await stand.heard("screen_applied")
-        assert stand.keeper.played([{"manifest": name, "item": 0, "times": 2, "shown_ms": 16_000}])
+        play = {"manifest": name, "item": 0, "times": 2, "shown_ms": 16_000}
+        assert stand.keeper.played([play], None)
         (tmp_path / "plays-20261130.json.new").mkdir()
         await stand.heard("play_counts")
         await asyncio.sleep(300)
@@ -284,7 +286,7 @@ async def test_a_week_without_the_net_loses_nothing(tmp_path: Path) -> None:
                 play = {"manifest": name, "item": one["item"], "times": 1 + hour, "shown_ms": 8_000}
                 expected[one["item"], day, hour % 24] = (1 + hour, 8_000)
                 plays.append(play)
-            assert stand.keeper.played(plays)
+            assert stand.keeper.played(plays, None)
             stand.keeper.tell()
             stand.now_ms += HOUR_MS
         assert [] == stand.said
@@ -302,13 +304,41 @@ async def test_a_week_without_the_net_loses_nothing(tmp_path: Path) -> None:
     assert expected == told
 
 
+@pytest.mark.virtual_time
+async def test_what_is_told_again_after_a_kill_is_counted_once(tmp_path: Path) -> None:
+    """The page tells it again because nobody answered: the machine's program died when it was on
+    the disk, or before; also if an hour, or a day, has ended since.
+    """
+    first, second = PageTold("p", 1), PageTold("p", 2)
+    async with standing(tmp_path) as stand:
+        stand.welcome()
+        name = stand.shelf.lay("a")
+        stand.update(name)
+        await stand.heard("screen_applied")
+        play = {"manifest": name, "item": 0, "times": 1, "shown_ms": 5_000}
+        assert stand.keeper.played([play], first)
+        in_the_way = tmp_path / "plays-20261130.json.new"
+        in_the_way.mkdir()
+        with pytest.raises(NotCounted):
+            stand.keeper.played([play], second)
+        in_the_way.rmdir()
+    for day in (0, 1):
+        async with standing(tmp_path) as stand:
+            stand.now_ms += day * DAY_MS
+            stand.welcome()
+            assert stand.keeper.played([play], first)
+            assert stand.keeper.played([play], second)
+            assert stand.keeper.played([play], PageTold("another", 1))
+    assert [(3, 15_000)] == list(ScreenDisk(tmp_path).counts.values())
+
+
 async def test_a_count_that_cannot_be_is_not_counted(tmp_path: Path) -> None:
     """One of a time that nobody knows yet, or for which the disk has no room, is told again."""
     stand = Stand(tmp_path)
     play = {"manifest": "m" * 64, "item": 0, "times": 1, "shown_ms": 1}
-    assert stand.keeper.played([])
+    assert stand.keeper.played([], None)
     with pytest.raises(NotCounted):
-        stand.keeper.played([play])
+        stand.keeper.played([play], None)
     name = stand.shelf.lay("a")
     stand.welcome()
     stand.update(name)
@@ -316,13 +346,13 @@ async def test_a_count_that_cannot_be_is_not_counted(tmp_path: Path) -> None:
     assert update is not None
     assert await stand.keeper._obeyed(update)
     for wrong in ({"times": 0}, {"item": 64}, {"shown_ms": -1}, {"manifest": "m"}, {"times": "x"}):
-        assert not stand.keeper.played([play | wrong])
+        assert not stand.keeper.played([play | wrong], None)
     in_the_way = tmp_path / "plays-20261130.json.new"
     in_the_way.mkdir()
     with pytest.raises(NotCounted):
-        stand.keeper.played([play])
+        stand.keeper.played([play], None)
     assert not stand.keeper.disk.counts
     in_the_way.rmdir()
-    assert stand.keeper.played([play])
+    assert stand.keeper.played([play], None)
     assert [(1, 1)] == list(stand.keeper.disk.counts.values())
     assert SERVER_MS < END_MS

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.simulator import screen_server
 from gateway.simulator.screen_server import PAGE, screen_served
-from gateway.simulator.shows import NO_SHOWS, NotCounted, Shows
+from gateway.simulator.shows import NO_SHOWS, NotCounted, PageTold, Shows
 from tests.gateway.simulator.scripted import LoopbackMachine
 from tests.support.patience import HANGS_AFTER_S, until
 
@@ -26,8 +26,19 @@ class FullDisk:
     def file(self, sha256: str) -> tuple[Path, str] | None:
         raise AssertionError(sha256)
 
-    def played(self, plays: Sequence[Any]) -> bool:
-        raise NotCounted(plays)
+    def played(self, plays: Sequence[Any], told: PageTold | None) -> bool:
+        raise NotCounted(plays, told)
+
+
+class Hears(FullDisk):
+    """Keeps who told what."""
+
+    def __init__(self) -> None:
+        self.told: list[PageTold | None] = []
+
+    def played(self, plays: Sequence[Any], told: PageTold | None) -> bool:
+        self.told.append(told)
+        return not plays
 
 
 @asynccontextmanager
@@ -120,6 +131,23 @@ async def test_what_cannot_be_counted_now_is_told_again(tmp_path: Path) -> None:
         answer = await http.post("/plays", json={"plays": []}, headers=buttons(http))
         assert 503 == answer.status_code
         assert 400 == (await http.post("/plays", json={}, headers=buttons(http))).status_code
+
+
+async def test_what_a_page_tells_has_its_number(tmp_path: Path) -> None:
+    """What has none, or a strange one, is of a page of before."""
+    hears = Hears()
+    async with served(tmp_path, hears) as (_, http):
+        for more in (
+            {"page": "a1", "number": 7},
+            {},
+            {"page": "a 1", "number": 7},
+            {"page": "a1", "number": 0},
+            {"page": "a" * 33, "number": 7},
+            {"page": "a1", "number": 2**53},
+        ):
+            said = {"plays": [], **more}
+            assert 200 == (await http.post("/plays", json=said, headers=buttons(http))).status_code
+    assert [PageTold("a1", 7), *[None] * 5] == hears.told
 
 
 async def test_not_too_many_pages_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,5 +7,5 @@ def test_nothing_is_shown() -> None:
     """No list, no file, and nothing to count."""
     assert NO_SHOWS.playlist() is None
     assert NO_SHOWS.file("a" * 64) is None
-    assert NO_SHOWS.played([])
-    assert not NO_SHOWS.played([{"item": 1}])
+    assert NO_SHOWS.played([], None)
+    assert not NO_SHOWS.played([{"item": 1}], None)

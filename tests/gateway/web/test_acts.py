@@ -10,7 +10,16 @@ from gateway.fleet.v1 import (
     work_item_service_pb2,
 )
 from gateway.office.v1 import goods_service_pb2, screen_pb2, screen_service_pb2, selector_pb2
-from gateway.web.acts import ACTS, ADD_ASSET, CALLS, DONE, asset_request, request_of
+from gateway.web.acts import (
+    ACTS,
+    ADD_ASSET,
+    CALLS,
+    DONE,
+    PLAN_OF_NOBODY,
+    asset_request,
+    outcome_of,
+    request_of,
+)
 from gateway.web.door import FormRefused
 
 ALL = {
@@ -141,4 +150,13 @@ def test_a_picture_is_one_request() -> None:
         asset_request(ALL, b"")
     with pytest.raises(FormRefused, match="no request_id"):
         asset_request({}, b"x")
-    assert CALLS.keys() == DONE.keys() == {*ACTS, ADD_ASSET}
+    assert CALLS.keys() == DONE.keys() - {PLAN_OF_NOBODY} == {*ACTS, ADD_ASSET}
+
+
+def test_what_is_said_of_a_plan_depends_on_whom_it_means() -> None:
+    """Nobody is said; of one that ended meanwhile nothing is known."""
+    for machines, word in ((0, PLAN_OF_NOBODY), (1, "create-plan"), (None, "create-plan")):
+        plan = screen_pb2.ScreenPlan(machines_meant=machines)
+        response = screen_service_pb2.CreateScreenPlanResponse(plan=plan)
+        assert word == outcome_of("create-plan", response)
+    assert "end-plan" == outcome_of("end-plan", screen_service_pb2.EndScreenPlanResponse())

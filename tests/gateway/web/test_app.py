@@ -111,7 +111,7 @@ async def test_a_form_does_once_what_it_says(site: Site) -> None:
         done = await _act(browser, "disable-machine", form)
         again = await _act(browser, "disable-machine", form)
         assert [303, 303] == [done.status_code, again.status_code]
-        assert "/machines/VM-1" == done.headers["location"]
+        assert "/machines/VM-1#act-enable-machine" == done.headers["location"]
         page = await browser.get(done.headers["location"])
         after = await browser.get(done.headers["location"])
     assert "The machine is disabled." in page.text
@@ -257,7 +257,7 @@ async def test_who_wrote_too_little_is_led_back(site: Site) -> None:
         form = form_of(await browser.get("/machines/VM-1"), "/acts/disable-machine")
         said = await _act(browser, "refill", {**form, "quantity": "a few"})
     assert (400, True) == (said.status_code, "as a whole number from 1 on" in said.text)
-    assert '<a href="/machines/VM-1">Back</a>' in said.text
+    assert '<a href="/machines/VM-1#act-disable-machine">Back</a>' in said.text
     assert "Sign out" in said.text
 
 
@@ -295,7 +295,8 @@ async def test_a_form_leads_back_to_our_own_pages(site: Site, back: str, expecte
         form = form_of(await browser.get("/machines/VM-1"), "/acts/disable-machine")
         del form["etag"]
         done = await _act(browser, "enable-machine", {**form, "back": back})
-    assert (303, expected) == (done.status_code, done.headers["location"])
+    there = f"{expected}#act-disable-machine"
+    assert (303, there) == (done.status_code, done.headers["location"])
 
 
 async def test_a_poster_is_had_as_a_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

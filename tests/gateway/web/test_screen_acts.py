@@ -6,7 +6,13 @@ import pytest
 
 from gateway.office.v1 import screen_pb2
 from gateway.web.door import FormRefused
-from gateway.web.screen_acts import change_playlist, create_plan, listed, plan_filled_in
+from gateway.web.screen_acts import (
+    change_playlist,
+    create_plan,
+    focus_after,
+    listed,
+    plan_filled_in,
+)
 
 A, B, C = (letter * 64 for letter in "abc")
 FORM = {
@@ -48,6 +54,29 @@ def _changed(**words: str) -> list[tuple[str, int]]:
 def test_a_button_changes_the_order(move: str, order: str) -> None:
     """One item goes to its neighbour's place, or out, or a picture comes last."""
     assert order == "".join(name for name, _ in _changed(move=move))
+
+
+@pytest.mark.parametrize(
+    ("move", "focus"),
+    [
+        ("", "act-change-playlist"),
+        ("up-2", "up-1"),
+        ("up-1", "down-0"),
+        ("down-0", "down-1"),
+        ("down-1", "up-2"),
+        ("out-0", "out-0"),
+        ("out-2", "out-1"),
+        (f"add-{B}", f"add-{B}"),
+    ],
+)
+def test_a_button_is_gone_on_from(move: str, focus: str) -> None:
+    """It has moved with its item; at an end the one that leads away from it, which is there."""
+    assert focus == focus_after({**FORM, "move": move})
+
+
+def test_the_last_item_leaves_its_table() -> None:
+    """There is no button any more."""
+    assert "table-items" == focus_after({**FORM, "items": f"{A}:8500", "move": "out-0"})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Cells, and what a spreadsheet gets of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.v1 import money_pb2
@@ -14,6 +16,7 @@ from gateway.web.tables import (
     Spark,
     Table,
     csv,
+    led_back,
     money,
     with_acts,
 )
@@ -75,6 +78,21 @@ def test_only_forms_that_somebody_may_use_are_shown() -> None:
     assert (("A", "B"), [("1", "2"), ("3", "4"), ("5", "6")]) == (none.heads, none.rows)
     plain = Table(name="t", title="T", heads=("A",), rows=[("1",)])
     assert plain is with_acts(plain, ())
+
+
+def test_a_form_leads_back_to_where_it_stood() -> None:
+    """To its own button, if that is there again; else to its table. What is no form stays."""
+    assert "table-t" == after_of(led_back(CLOSE, "t"))
+    own = replace(REFILL, at="refill-A/1")
+    assert "refill-A/1" == after_of(led_back(own, "t"))
+    assert "refill-%231" == after_of(led_back(replace(REFILL, at="refill-#1"), "t"))
+    for cell in (MOVE, "a", None):
+        assert cell is led_back(cell, "t")
+
+
+def after_of(cell: object) -> str:
+    assert isinstance(cell, Form)
+    return cell.after
 
 
 def test_nothing_given_is_no_zero() -> None:

@@ -55,7 +55,7 @@ async def test_what_is_brought_is_the_par_less_what_will_be_there(
     rows = [sold(1, START_MS), *(sold(number, now_ms - 1) for number in range(2, 5))]
     await db.write(lambda connection: connection.execute(insert(goods_moves), rows))
     asked = {"since_ms": now_ms - DAY_MS, "now_ms": now_ms, "ahead_ms": DAY_MS // 3}
-    (line,) = await lists.picked(Selector(all=True), **asked)
+    (line,) = (await lists.picked(Selector(all=True), **asked)).lines
     assert (
         StockLine(
             machine_id="VM-1",
@@ -105,7 +105,7 @@ async def test_locked_goods_are_taken_out_and_none_of_them_is_expected(
         wanted = NewRecall(product="cola", lot=lot, reason="glass")
         await of.locked_for(db, await of.recalled(db, wanted, f"r-{number}"))
     asked = {"since_ms": 0, "now_ms": 9, "ahead_ms": 99}
-    (line,) = await StockLists(db).picked(Selector(all=True), **asked)
+    (line,) = (await StockLists(db).picked(Selector(all=True), **asked)).lines
     assert ("A1", 9, 5, 4, 4) == (
         line.column,
         line.stock,
@@ -116,7 +116,7 @@ async def test_locked_goods_are_taken_out_and_none_of_them_is_expected(
     every = NewRecall(product="cola", lot="", reason="glass")
     monkeypatch.setattr(locks, "PLACES_AT_ONCE", places)
     await of.locked_for(db, await of.recalled(db, every, "r-all"))
-    lines = await StockLists(db).picked(Selector(all=True), **asked)
+    lines = (await StockLists(db).picked(Selector(all=True), **asked)).lines
     assert [("VM-1", 9, 0, 8), ("VM-2", 6, 0, 6)] == [
         (one.machine_id, one.take_out, one.expected, one.bring) for one in lines
     ]
@@ -174,7 +174,7 @@ async def test_a_retired_machine_is_emptied_and_nothing_is_brought(db: Database)
     await db.write(lambda connection: connection.execute(gone))
     asked = {"since_ms": 0, "now_ms": 9, "ahead_ms": 0}
     for selector in (Selector(all=True), Selector(machine_ids=("VM-1", "VM-2"))):
-        (line,) = await StockLists(db).picked(selector, **asked)
+        (line,) = (await StockLists(db).picked(selector, **asked)).lines
         assert ("VM-1", "A1", 3, 0) == (
             line.machine_id,
             line.column,
@@ -183,7 +183,7 @@ async def test_a_retired_machine_is_emptied_and_nothing_is_brought(db: Database)
         )
     assert () == tuple((await Selectors(db).page(Selector(all=True), 9, limit=9)).machine_ids)
     await of.moved(db, 2, "UNLOADED", "", 3)
-    assert [] == await StockLists(db).picked(Selector(all=True), **asked)
+    assert [] == (await StockLists(db).picked(Selector(all=True), **asked)).lines
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,9 @@ async def test_a_year_is_drawn_for_who_asks_for_it(site: Site) -> None:
         strange = await browser.get("/machines/VM-1", params={"days": "9999"})
         file = await browser.get("/machines/VM-1", params={"days": "364", "csv": "by-day"})
     assert "sold on 1 of 84 days" in weeks.text
-    assert 'href="/machines/VM-1?days=364"' in weeks.text
+    assert 'href="/machines/VM-1?days=364#days"' in weeks.text
     assert "sold on 2 of 364 days" in year.text
-    assert 'href="/machines/VM-1">Days of 12 weeks' in year.text
+    assert 'href="/machines/VM-1#days">Days of 12 weeks' in year.text
     assert "days=364&amp;csv=by-day" in year.text
     assert "sold on 1 of 84 days" in strange.text
     assert [str(new), str(old)] == [one.split(",")[0] for one in file.text.splitlines()[1:]]

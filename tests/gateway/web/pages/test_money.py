@@ -25,7 +25,7 @@ async def test_each_sum_is_that_of_grpc(site: Site) -> None:
         site.alipay.switch({"refund_refused": 0.0})
         form = form_of(page, "/acts/retry-refund") | {"reason": "the account was mended"}
         done = await browser.post("/acts/retry-refund", data=form)
-    assert (303, "/money") == (done.status_code, done.headers["location"])
+    assert (303, "/money#table-refunds") == (done.status_code, done.headers["location"])
 
 
 async def test_no_money_is_drawn_as_nothing(site: Site) -> None:

@@ -52,7 +52,7 @@ async def test_its_order_and_its_times_are_changed(site: Site) -> None:
     cola, tea, third = await _a_playlist(site)
     async with signed_in(site) as browser:
         done = await _press(browser, move="up-1", seconds_0="12", name="Winter")
-        assert (303, PATH) == (done.status_code, done.headers["location"])
+        assert (303, f"{PATH}#down-0") == (done.status_code, done.headers["location"])
         page = await browser.get(PATH)
         assert ("Winter", [(tea, 8_500), (cola, 12_000)]) == await _there(site)
         assert "The playlist is changed." in page.text
@@ -85,7 +85,8 @@ async def test_who_saved_meanwhile_is_not_written_over(site: Site) -> None:
         form = form_of(await browser.get(PATH), CHANGE)
         await _press(browser, move="out-1")
         refused = await browser.post(CHANGE, data=form | {"move": "out-0"})
-        assert (409, True) == (refused.status_code, f'href="{PATH}">Back' in refused.text)
+        assert 409 == refused.status_code
+        assert f'href="{PATH}#act-change-playlist">Back' in refused.text
         assert "etag" in refused.text
     assert [(cola, 8_500)] == (await _there(site))[1]
 

@@ -7,7 +7,13 @@ import pytest
 from gateway.office.v1 import screen_pb2, screen_service_pb2_grpc, selector_pb2
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.web.app import build_console_app
-from gateway.web.pages.screen_plans import days_said, machines_meant, time_of
+from gateway.web.pages.screen_plans import (
+    NO_MACHINE,
+    days_said,
+    machines_meant,
+    meant_now,
+    time_of,
+)
 from tests.gateway.web.signed_in import HOST, cells, console_of, form_of, signed_in
 from tests.support.site import Site
 
@@ -30,7 +36,7 @@ async def test_a_playlist_and_a_plan_are_made_and_ended(site: Site) -> None:
         form = form_of(await browser.get(PATH), "/acts/create-playlist")
         named = {"code": "summer", "name": " Summer "}
         done = await browser.post("/acts/create-playlist", data=form | named)
-        assert (303, PATH) == (done.status_code, done.headers["location"])
+        assert (303, f"{PATH}#table-playlists") == (done.status_code, done.headers["location"])
         page = await browser.get(PATH)
         assert "The playlist is made" in page.text
         assert ["summer", "Summer", "0", "0"] in [row[:4] for row in cells(page)]
@@ -39,8 +45,9 @@ async def test_a_playlist_and_a_plan_are_made_and_ended(site: Site) -> None:
         assert 303 == done.status_code, done.text
         page = await browser.get(PATH)
         (row,) = (row for row in cells(page) if row[0] == "noon")
-        expected = ["noon", "summer", "all", "Mon, Fri", "08:30 to 22:00", "7"]
-        assert [*expected, "2199-01-31 22:00:00", "ann"] == row[:8]
+        expected = ["noon", "summer", "all", NO_MACHINE, "Mon, Fri", "08:30 to 22:00", "7"]
+        assert [*expected, "2199-01-31 22:00:00", "ann"] == row[:9]
+        assert "The plan is made, and means no machine today." in page.text
         (plan,) = await _plans(site)
         assert "2199-01-31T14:00:00Z" == plan.not_after.ToJsonString()
         done = await browser.post("/acts/end-plan", data=form_of(page, "/acts/end-plan"))
@@ -50,7 +57,7 @@ async def test_a_playlist_and_a_plan_are_made_and_ended(site: Site) -> None:
         assert [] == [row for row in cells(page) if row[0] == "noon"]
         page = await browser.get(PATH, params={"ended": "1"})
     (row,) = (row for row in cells(page) if row[0] == "noon")
-    assert "–" != row[9]
+    assert ("–", True) == (row[3], row[10] != "–")
     assert "/acts/end-plan" not in page.text
 
 
@@ -100,7 +107,7 @@ async def test_a_plan_that_the_form_would_take_for_another_fills_in_nothing(site
     async with signed_in(site) as browser:
         page = await browser.get(PATH)
     (row,) = (row for row in cells(page) if row[0] == "noon")
-    assert ("area=pier, route=north", "–") == (row[2], row[10])
+    assert ("area=pier, route=north", "–") == (row[2], row[11])
 
 
 @pytest.mark.parametrize(
@@ -152,7 +159,7 @@ async def test_a_plan_that_ended_by_itself_is_said(site: Site) -> None:
     site.clock.ahead_ms += 120_000
     async with signed_in(site) as browser:
         page = await browser.get(PATH)
-    until = {row[0]: (row[6], row[9]) for row in cells(page) if row[0] in {"noon", "evening"}}
+    until = {row[0]: (row[7], row[10]) for row in cells(page) if row[0] in {"noon", "evening"}}
     assert until["noon"][0] == until["noon"][1] != "–"
     assert "–" == until["evening"][1]
 
@@ -182,6 +189,40 @@ def test_machines_are_said_in_words() -> None:
     assert "all" == machines_meant(selector_pb2.Selector(all=True))
     assert "VM-1" == machines_meant(selector_pb2.Selector(all=True, machine_ids=["VM-1"]))
     assert "VM-1" == machines_meant(selector_pb2.Selector(machine_ids=["VM-1"]))
+
+
+async def test_whom_a_plan_means_is_said_when_it_is_made(site: Site) -> None:
+    """And from then on in the list, as it is today."""
+    call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
+    await call.CreatePlaylist(
+        wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="summer"))
+    )
+    await site.register("VM-1")
+    async with signed_in(site) as browser:
+        form = form_of(await browser.get(PATH), PLAN) | NO_DAYS | FILLED
+        assert 303 == (await browser.post(PLAN, data=form)).status_code
+        page = await browser.get(PATH)
+        assert "The plan is made. The machines that it means" in page.text
+        assert ["1 machine, none with a screen"] == [
+            row[3] for row in cells(page) if row[0] == "noon"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("machines", "screens", "said"),
+    [
+        (None, None, ""),
+        (0, 0, "means no machine today"),
+        (1, 1, "1 machine, all with a screen"),
+        (1_200, 7, "1,200 machines, 7 with a screen"),
+    ],
+)
+def test_how_many_machines_are_meant_is_said_in_words(
+    machines: int | None, screens: int | None, said: str
+) -> None:
+    """None is no number among others."""
+    plan = screen_pb2.ScreenPlan(machines_meant=machines, screens_meant=screens)
+    assert said == meant_now(plan)
 
 
 def test_days_and_times_are_said_in_words() -> None:

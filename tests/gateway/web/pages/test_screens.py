@@ -34,7 +34,7 @@ async def test_a_picture_comes_in_and_is_recalled(site: Site) -> None:
     async with signed_in(site) as browser:
         done = await _send(browser, picture("PNG"), request_id="q-1")
         again = await _send(browser, picture("PNG"), request_id="q-1")
-        assert [(303, "/screens")] * 2 == [
+        assert [(303, "/screens#act-add-asset")] * 2 == [
             (one.status_code, one.headers["location"]) for one in (done, again)
         ]
         page = await browser.get("/screens")
@@ -75,7 +75,7 @@ async def test_what_is_no_picture_is_refused(site: Site, content: bytes, sentenc
     async with signed_in(site) as browser:
         refused = await _send(browser, content)
     assert (400, True) == (refused.status_code, sentence in refused.text)
-    assert 'href="/screens">Back' in refused.text
+    assert 'href="/screens#act-add-asset">Back' in refused.text
 
 
 async def test_pictures_come_one_at_a_time(site: Site) -> None:

@@ -27,7 +27,19 @@ async def test_what_is_low_is_shown_and_picked(site: Site) -> None:
     assert ["cola", "6"] in rows
     assert "\ufeffProduct,Bring\r\ncola,6\r\n" == totals.text
     assert "Nothing runs low" in route.text
-    assert "of this route" in route.text
+    assert "No machine is meant today" in route.text
+
+
+async def test_a_route_of_nobody_is_said(site: Site) -> None:
+    """Else a label that is written wrongly looks as if nothing was needed anywhere."""
+    async with signed_in(site) as browser:
+        nobody = await browser.get("/stock")
+        await twenty_in_a_van(site)
+        wrong = await browser.get("/stock", params={"label": "rout=north"})
+        right = await browser.get("/stock")
+    assert "There is no machine yet." in nobody.text
+    assert "No machine is meant today" in wrong.text
+    assert 'role="alert"' not in right.text
 
 
 async def test_who_sees_a_part_is_told_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

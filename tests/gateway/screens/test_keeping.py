@@ -1,0 +1,43 @@
+"""What is kept of screens goes after its days; files only where they are."""
+
+from gateway.process.sections import Screens as Section
+from gateway.screens.keeping import sweeps
+from storage.database.engine import Database
+from storage.office.screens import DAY_MS, Play, Screens, ScreenTold
+from tests.storage.office.places import NOON_MS, some_machines
+from tests.storage.office.showing import A, B, some_assets
+
+M1 = "1" * 64
+
+
+class _Later:
+    """So many days after noon."""
+
+    def __init__(self, days: int) -> None:
+        self._days = days
+
+    def now_ms(self) -> int:
+        return NOON_MS + self._days * DAY_MS
+
+
+async def test_each_goes_after_its_days(db: Database) -> None:
+    """Plays, then the manifest that they named and nobody shows, then the pictures in it."""
+    await some_machines(db, "VM-1")
+    await some_assets(db, "a", "b")
+    screens, dropped = Screens(db), list[str]()
+    await screens.heard([ScreenTold(machine_id="VM-1", heard_at_ms=NOON_MS)], [])
+    await screens.want({}, {M1: ("one", [A])}, NOON_MS)
+    said = {"machine_id": "VM-1", "day": 20_241_004, "hour": 3, "manifest": M1, "item": 0}
+    await screens.heard([], [Play(**said, times=1, shown_ms=8)])  # type: ignore[arg-type]
+    gone = {}
+    for days in (99, 103):
+        made = sweeps(db, _Later(days), Section(plays_days=100), dropped.append)
+        gone[days] = {name: await sweep.once() for name, sweep in made.items()}
+    assert {"play-sweep": 0, "manifest-sweep": 0, "asset-sweep": 0} == gone[99]
+    assert {"play-sweep": 1, "manifest-sweep": 1, "asset-sweep": 2} == gone[103]
+    assert sorted([A, B]) == dropped
+
+
+async def test_files_of_others_are_left_alone(db: Database) -> None:
+    """A gateway that gives none to machines may know another folder."""
+    assert {"play-sweep", "manifest-sweep"} == sweeps(db, _Later(0), Section(), None).keys()

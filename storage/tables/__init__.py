@@ -31,6 +31,7 @@ from storage.tables.insight import (
     funnel_days,
     machine_exposures,
     machine_hours,
+    offer_days,
     sale_facts,
     sales_days,
     sales_hours,
@@ -38,6 +39,7 @@ from storage.tables.insight import (
     scope_exposures,
     scope_funnels,
     scope_hours,
+    scope_offers,
 )
 from storage.tables.installation import (
     holders,
@@ -153,6 +155,7 @@ __all__ = [
     "manifests",
     "metadata",
     "notify_tokens",
+    "offer_days",
     "offer_spending",
     "offer_uses",
     "offers",
@@ -181,6 +184,7 @@ __all__ = [
     "scope_exposures",
     "scope_funnels",
     "scope_hours",
+    "scope_offers",
     "screen_plans",
     "seals",
     "sessions",

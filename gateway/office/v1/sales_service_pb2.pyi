@@ -47,6 +47,10 @@ class _SalesByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SalesBy.Value
     """Of machines that are named only: the day and the machine, as 20260131-VM-1. The amounts before are told
     under the day that they stand beside. 6,000 machine-days at most (TOO_MANY_LINES).
     """
+    SALES_BY_OFFER: _SalesBy.ValueType  # 11
+    """The code of the offer that took something off. Empty: all other sales, with those that were told before offers were
+    known of sales (vendgate insight rebuild tells them again).
+    """
 
 class SalesBy(_SalesBy, metaclass=_SalesByEnumTypeWrapper): ...
 
@@ -68,6 +72,10 @@ SALES_BY_WEEKDAY_HOUR: SalesBy.ValueType  # 9
 SALES_BY_MACHINE_DAY: SalesBy.ValueType  # 10
 """Of machines that are named only: the day and the machine, as 20260131-VM-1. The amounts before are told
 under the day that they stand beside. 6,000 machine-days at most (TOO_MANY_LINES).
+"""
+SALES_BY_OFFER: SalesBy.ValueType  # 11
+"""The code of the offer that took something off. Empty: all other sales, with those that were told before offers were
+known of sales (vendgate insight rebuild tells them again).
 """
 Global___SalesBy: _TypeAlias = SalesBy  # noqa: Y015
 

@@ -12,6 +12,7 @@ from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal
 from storage.tables.experiments import (
     experiment_days,
+    experiment_own_prices,
     experiment_prices,
     experiment_units,
     experiments,
@@ -119,6 +120,7 @@ __all__ = [
     "doubled_machines",
     "enrolment_tokens",
     "experiment_days",
+    "experiment_own_prices",
     "experiment_prices",
     "experiment_units",
     "experiments",

@@ -1,4 +1,4 @@
-"""Which offer a sale had, and sales added up by offers."""
+"""Which offer a sale had, sales added up by offers, and what columns cost when one was tried."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -38,9 +38,31 @@ def upgrade() -> None:
         sa.Column("name", sa.String(64), nullable=False),
     )
 
+    op.create_table(
+        "experiment_own_prices",
+        sa.Column("experiment", sa.String(40), nullable=False),
+        sa.Column("machine_id", sa.String(32), nullable=False),
+        sa.Column("set_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("column", sa.String(16), nullable=False),
+        sa.Column("product", sa.String(64), nullable=False),
+        sa.Column("price_minor", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "experiment", "machine_id", "set_at_ms", "column", name="experiment_own_prices_key"
+        ),
+        sa.ForeignKeyConstraint(
+            ["experiment"],
+            ["experiments.experiment"],
+            name="experiment_own_prices_of_experiments",
+        ),
+        sa.ForeignKeyConstraint(
+            ["machine_id"], ["machines.machine_id"], name="experiment_own_prices_of_machines"
+        ),
+    )
+
 
 def downgrade() -> None:
     """Take them away."""
+    op.drop_table("experiment_own_prices")
     op.drop_table("scope_offers")
     op.drop_table("offer_days")
     op.drop_column("sale_facts", "offer")

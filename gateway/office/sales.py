@@ -62,7 +62,8 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
             ],
             before_first_day=told.before_first,
             before_last_day=told.before_last,
-            completeness=_completeness(told.lag),
+            completeness=completeness(told.lag),
+            running_experiments=told.experiments,
         )
 
     @answered
@@ -80,7 +81,8 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
                 )
                 for line in told.lines
             ],
-            completeness=_completeness(told.lag),
+            completeness=completeness(told.lag),
+            running_experiments=told.experiments,
         )
 
     @answered
@@ -105,7 +107,7 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
             elsewhere=None if told.elsewhere is None else _range(*told.elsewhere, currency),
             left_out=told.left_out,
             unplaced=told.unplaced,
-            completeness=_completeness(told.lag),
+            completeness=completeness(told.lag),
         )
 
     @answered
@@ -128,7 +130,7 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
                 wire.FunnelStep(mode=one.mode, stage=one.stage.value, number=one.number)
                 for one in told.steps
             ],
-            completeness=_completeness(told.lag),
+            completeness=completeness(told.lag),
         )
 
     @answered
@@ -154,7 +156,7 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
                 )
                 for day in days
             ],
-            completeness=_completeness(lag),
+            completeness=completeness(lag),
         )
 
 
@@ -237,7 +239,8 @@ def _money(minor: int, currency: str) -> money_pb2.Money:
     return money_pb2.Money(currency=currency, minor=minor)
 
 
-def _completeness(lag: Lag) -> wire.SalesCompleteness:
+def completeness(lag: Lag) -> wire.SalesCompleteness:
+    """Return how complete what is told of sales is."""
     return wire.SalesCompleteness(
         position=lag.position,
         complete_until=timestamp(lag.complete_until_ms) if lag.position else None,

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.insight import days
+from storage.insight.experimenting import running_experiments
 from storage.insight.follower import Lag, read_lag
 from storage.insight.rollups import ScopeKind
 from storage.office.deeds import NotPossible
@@ -116,13 +117,14 @@ class SalesLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sales:
     """``before_first`` and ``before_last`` are the days of ``before``. ``lag``: how complete it
-    is.
+    is. ``experiments`` run on machines that are named (``storage.insight.experimenting``).
     """
 
     lines: Sequence[SalesLine]
     before_first: int
     before_last: int
     lag: Lag
+    experiments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,7 @@ class SalesBooks:
                 before_first=first,
                 before_last=last,
                 lag=read_lag(connection),
+                experiments=running_experiments(connection, wanted.machine_ids, first, wanted.last),
             )
 
         return await self._db.read(work)

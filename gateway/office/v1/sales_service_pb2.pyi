@@ -266,6 +266,7 @@ class GetSalesResponse(_message.Message):
     BEFORE_FIRST_DAY_FIELD_NUMBER: _builtins.int
     BEFORE_LAST_DAY_FIELD_NUMBER: _builtins.int
     COMPLETENESS_FIELD_NUMBER: _builtins.int
+    RUNNING_EXPERIMENTS_FIELD_NUMBER: _builtins.int
     before_first_day: _builtins.int
     before_last_day: _builtins.int
     @_builtins.property
@@ -274,6 +275,12 @@ class GetSalesResponse(_message.Message):
 
     @_builtins.property
     def completeness(self) -> Global___SalesCompleteness: ...
+    @_builtins.property
+    def running_experiments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Experiments that run on machines that are named, on some of all these days: which arm sells more is told by
+        GetExperiment when they are over. Who adds these sales up by arms and stops when it looks good calls chance an effect.
+        """
+
     def __init__(
         self,
         *,
@@ -281,10 +288,11 @@ class GetSalesResponse(_message.Message):
         before_first_day: _builtins.int = ...,
         before_last_day: _builtins.int = ...,
         completeness: Global___SalesCompleteness | None = ...,
+        running_experiments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_first_day", b"before_first_day", "before_last_day", b"before_last_day", "completeness", b"completeness", "lines", b"lines"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_first_day", b"before_first_day", "before_last_day", b"before_last_day", "completeness", b"completeness", "lines", b"lines", "running_experiments", b"running_experiments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -506,6 +514,7 @@ class GetSellableTimeResponse(_message.Message):
 
     LINES_FIELD_NUMBER: _builtins.int
     COMPLETENESS_FIELD_NUMBER: _builtins.int
+    RUNNING_EXPERIMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___SellableTime]:
         """In the order of keys."""
@@ -514,15 +523,20 @@ class GetSellableTimeResponse(_message.Message):
     def completeness(self) -> Global___SalesCompleteness:
         """A machine to which nothing happened since is counted up to the last full hour before complete_until."""
 
+    @_builtins.property
+    def running_experiments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in GetSalesResponse."""
+
     def __init__(
         self,
         *,
         lines: _abc.Iterable[Global___SellableTime] | None = ...,
         completeness: Global___SalesCompleteness | None = ...,
+        running_experiments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "lines", b"lines"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "lines", b"lines", "running_experiments", b"running_experiments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ from gateway.office import offer_views as views
 from gateway.office.errors import in_words
 from gateway.office.offer_calls import OfferCalls
 from gateway.office.offer_fields import OfferFields
+from gateway.office.sales import completeness
 from gateway.office.v1 import offer_service_pb2 as wire
 from gateway.office.v1 import offer_service_pb2_grpc
 from storage.offers.content import OfferView
@@ -36,8 +37,12 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
     ) -> wire.GetOfferResponse:
         OfferFields().offer(request.code).done()
         with in_words():
-            view = await self._calls.offers.get(request.code)
-        return wire.GetOfferResponse(offer=views.offer(view, self._now_ms()))
+            view, days, lag = await self._calls.offers.told(request.code)
+        return wire.GetOfferResponse(
+            offer=views.offer(view, self._now_ms()),
+            days=[views.day(one, view.content.currency) for one in days],
+            completeness=completeness(lag),
+        )
 
     @answered
     async def ListOffers(

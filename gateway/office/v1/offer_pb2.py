@@ -27,7 +27,7 @@ from gateway.v1 import money_pb2 as gateway_dot_v1_dot_money__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway/office/v1/offer.proto\x12\x11gateway.office.v1\x1a gateway/office/v1/selector.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x02\n\x0cOfferContent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x08selector\x18\x02 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x0b\n\x03tag\x18\x03 \x01(\t\x12\x0f\n\x07product\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12#\n\x08\x64iscount\x18\x06 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x14\n\x0c\x62\x61sis_points\x18\x07 \x01(\x05\x12\x10\n\x08\x63urrency\x18\x08 \x01(\t\x12-\n\tbegins_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x06\x62udget\x18\x0b \x01(\x0b\x32\x11.gateway.v1.Money\x12\x16\n\x0euses_per_payer\x18\x0c \x01(\x05\x12\x17\n\x0fholdout_percent\x18\r \x01(\x05\"\xc1\x02\n\x05Offer\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x30\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x1f.gateway.office.v1.OfferContent\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.gateway.office.v1.OfferState\x12 \n\x05spent\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x0c\n\x04uses\x18\x05 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8b\x01\n\nOfferState\x12\x1b\n\x17OFFER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13OFFER_STATE_WAITING\x10\x01\x12\x17\n\x13OFFER_STATE_RUNNING\x10\x02\x12\x17\n\x13OFFER_STATE_USED_UP\x10\x03\x12\x15\n\x11OFFER_STATE_ENDED\x10\x04\x42l\n\x1avendgate.gateway.office.v1B\nOfferProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway/office/v1/offer.proto\x12\x11gateway.office.v1\x1a gateway/office/v1/selector.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x02\n\x0cOfferContent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x08selector\x18\x02 \x01(\x0b\x32\x1b.gateway.office.v1.Selector\x12\x0b\n\x03tag\x18\x03 \x01(\t\x12\x0f\n\x07product\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12#\n\x08\x64iscount\x18\x06 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x14\n\x0c\x62\x61sis_points\x18\x07 \x01(\x05\x12\x10\n\x08\x63urrency\x18\x08 \x01(\t\x12-\n\tbegins_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x06\x62udget\x18\x0b \x01(\x0b\x32\x11.gateway.v1.Money\x12\x16\n\x0euses_per_payer\x18\x0c \x01(\x05\x12\x17\n\x0fholdout_percent\x18\r \x01(\x05\"l\n\x08OfferDay\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\x05\x12\x0c\n\x04uses\x18\x02 \x01(\x03\x12 \n\x05sales\x18\x03 \x01(\x0b\x32\x11.gateway.v1.Money\x12#\n\x08\x64iscount\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\"\xc1\x02\n\x05Offer\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x30\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x1f.gateway.office.v1.OfferContent\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.gateway.office.v1.OfferState\x12 \n\x05spent\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x0c\n\x04uses\x18\x05 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8b\x01\n\nOfferState\x12\x1b\n\x17OFFER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13OFFER_STATE_WAITING\x10\x01\x12\x17\n\x13OFFER_STATE_RUNNING\x10\x02\x12\x17\n\x13OFFER_STATE_USED_UP\x10\x03\x12\x15\n\x11OFFER_STATE_ENDED\x10\x04\x42l\n\x1avendgate.gateway.office.v1B\nOfferProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.office.v1.offer_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\032vendgate.gateway.office.v1B\nOfferProtoP\001Z#vendgate/gateway/office/v1;officev1\252\002\032Vendgate.Gateway.Office.V1'
-  _globals['_OFFERSTATE']._serialized_start=847
-  _globals['_OFFERSTATE']._serialized_end=986
+  _globals['_OFFERSTATE']._serialized_start=957
+  _globals['_OFFERSTATE']._serialized_end=1096
   _globals['_OFFERCONTENT']._serialized_start=144
   _globals['_OFFERCONTENT']._serialized_end=520
-  _globals['_OFFER']._serialized_start=523
-  _globals['_OFFER']._serialized_end=844
+  _globals['_OFFERDAY']._serialized_start=522
+  _globals['_OFFERDAY']._serialized_end=630
+  _globals['_OFFER']._serialized_start=633
+  _globals['_OFFER']._serialized_end=954
 # @@protoc_insertion_point(module_scope)

@@ -135,7 +135,7 @@ lock: .venv/.dev
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --group dev --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/dev.txt
 	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/runtime.txt
-	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --extra postgres --extra cluster --extra speed --extra poster --extra lake --extra trace --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/image.txt
+	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --extra postgres --extra cluster --extra speed --extra poster --extra lake --extra places --extra trace --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/image.txt
 	$(BIN)/uv pip compile --group docs --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/docs.txt
 	echo cyclonedx-bom==7.5.0 | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/sbom.txt
 	echo hatchling==1.27.0 | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/build.txt

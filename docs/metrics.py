@@ -32,6 +32,7 @@ STATUSES = {
     "planograms_waiting": ("online", "offline"),
     "screens_waiting": ("online", "offline"),
     "machine_commands_open": ("QUEUED", "SENT"),
+    "offers_running": ("ample", "low", "used_up"),
 }
 """What the status of a figure that SQL tells may be; of all others it is empty."""
 COUNTED_IN_SQL = (

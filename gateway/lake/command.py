@@ -103,8 +103,8 @@ def ask(
     by: Annotated[
         str,
         typer.Argument(
-            help="day, hour, weekday, weekday_hour, product, category, district, site_type or "
-            "machine.",
+            help="day, hour, weekday, weekday_hour, product, category, offer, district, site_type "
+            "or machine.",
         ),
     ],
     *,

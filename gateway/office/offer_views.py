@@ -7,7 +7,7 @@ from gateway.office.v1 import offer_pb2 as wire
 from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.fleet.changes import etag_of
-from storage.offers.content import OfferContent, OfferView
+from storage.offers.content import OfferContent, OfferDay, OfferView
 
 _STATE = enums.descriptor_of(wire.OfferState)
 
@@ -25,6 +25,16 @@ def offer(view: OfferView, now_ms: int, machines: int | None) -> wire.Offer:
         updated_at=timestamp(view.updated_at_ms),
         ended_at=None if view.ended_at_ms is None else timestamp(view.ended_at_ms),
         machines_meant=machines,
+    )
+
+
+def day(of: OfferDay, currency: str) -> wire.OfferDay:
+    """Return what was sold with an offer on a day."""
+    return wire.OfferDay(
+        day=of.d,
+        uses=of.uses,
+        sales=money_pb2.Money(currency=currency, minor=of.sales_minor),
+        discount=money_pb2.Money(currency=currency, minor=of.discount_minor),
     )
 
 

@@ -7,6 +7,7 @@ from gateway.office import offer_views as views
 from gateway.office.errors import in_words
 from gateway.office.offer_calls import OfferCalls, ToldOffer
 from gateway.office.offer_fields import OfferFields
+from gateway.office.sales import completeness
 from gateway.office.v1 import offer_service_pb2 as wire
 from gateway.office.v1 import offer_service_pb2_grpc
 
@@ -37,9 +38,13 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
     ) -> wire.GetOfferResponse:
         OfferFields().offer(request.code).done()
         with in_words():
-            view = await self._calls.offers.get(request.code)
+            view, days, lag = await self._calls.offers.told(request.code)
         (one,) = await self._calls.told([view])
-        return wire.GetOfferResponse(offer=views.offer(view, self._now_ms(), one.machines))
+        return wire.GetOfferResponse(
+            offer=views.offer(view, self._now_ms(), one.machines),
+            days=[views.day(day, view.content.currency) for day in days],
+            completeness=completeness(lag),
+        )
 
     @answered
     async def ListOffers(

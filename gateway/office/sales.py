@@ -9,11 +9,12 @@ from gateway.fleet.answering import Context, Parts, answered
 from gateway.fleet.views import timestamp
 from gateway.office.errors import in_words
 from gateway.office.place_fields import PlaceFields
+from gateway.office.v1 import place_pb2, sales_service_pb2_grpc
 from gateway.office.v1 import sales_service_pb2 as wire
-from gateway.office.v1 import sales_service_pb2_grpc
 from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.insight import sales as asked
+from storage.insight.cells import CellShape, Place, shape_of
 from storage.insight.follower import Lag
 from storage.insight.funnels import FunnelBooks
 from storage.insight.hot import DistrictWorth, HotBooks, HotWanted
@@ -61,7 +62,8 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
             ],
             before_first_day=told.before_first,
             before_last_day=told.before_last,
-            completeness=_completeness(told.lag),
+            completeness=completeness(told.lag),
+            running_experiments=told.experiments,
         )
 
     @answered
@@ -79,7 +81,8 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
                 )
                 for line in told.lines
             ],
-            completeness=_completeness(told.lag),
+            completeness=completeness(told.lag),
+            running_experiments=told.experiments,
         )
 
     @answered
@@ -93,15 +96,18 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
             last=request.last_day,
             currency=currency,
             site_type=request.site_type,
+            cell_resolution=request.cell_resolution,
         )
         with in_words():
             told = await self._hot.hot(wanted)
+        made = _cell if request.cell_resolution else _district
         return wire.GetHotDistrictsResponse(
-            districts=[_district(one, currency) for one in told.districts],
+            districts=[made(one, currency) for one in told.districts],
             fleet=_money(told.fleet_minor, currency) if told.districts else None,
             elsewhere=None if told.elsewhere is None else _range(*told.elsewhere, currency),
             left_out=told.left_out,
-            completeness=_completeness(told.lag),
+            unplaced=told.unplaced,
+            completeness=completeness(told.lag),
         )
 
     @answered
@@ -124,7 +130,7 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
                 wire.FunnelStep(mode=one.mode, stage=one.stage.value, number=one.number)
                 for one in told.steps
             ],
-            completeness=_completeness(told.lag),
+            completeness=completeness(told.lag),
         )
 
     @answered
@@ -150,7 +156,7 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
                 )
                 for day in days
             ],
-            completeness=_completeness(lag),
+            completeness=completeness(lag),
         )
 
 
@@ -202,6 +208,23 @@ def _district(of: DistrictWorth, currency: str) -> wire.HotDistrict:
     )
 
 
+def _cell(of: DistrictWorth, currency: str) -> wire.HotDistrict:
+    made = _district(of, currency)
+    made.district = ""
+    made.cell.CopyFrom(_shaped(of.district, shape_of(of.district)))
+    return made
+
+
+def _shaped(index: str, of: CellShape) -> wire.HotCell:
+    return wire.HotCell(
+        index=index, middle=_position(of.middle), corners=[_position(one) for one in of.corners]
+    )
+
+
+def _position(of: Place) -> place_pb2.Position:
+    return place_pb2.Position(latitude_e6=of[0], longitude_e6=of[1])
+
+
 def _range(middle: int, low: int, high: int, currency: str) -> wire.SalesRange:
     return wire.SalesRange(
         middle=_money(middle, currency), low=_money(low, currency), high=_money(high, currency)
@@ -216,7 +239,8 @@ def _money(minor: int, currency: str) -> money_pb2.Money:
     return money_pb2.Money(currency=currency, minor=minor)
 
 
-def _completeness(lag: Lag) -> wire.SalesCompleteness:
+def completeness(lag: Lag) -> wire.SalesCompleteness:
+    """Return how complete what is told of sales is."""
     return wire.SalesCompleteness(
         position=lag.position,
         complete_until=timestamp(lag.complete_until_ms) if lag.position else None,

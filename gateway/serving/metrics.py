@@ -32,7 +32,7 @@ _DAY_S = 86_400
 
 SHARED = "The same from every gateway: take the max."
 """Ends the help of each figure that is not its gateway's own."""
-_AGELESS = frozenset({"machines_online"})
+_AGELESS = frozenset({"machines_online", "offers_running"})
 _OPEN_ITEMS = {
     "refunds_open": "Refunds that are due and not done, by status.",
     "inbox_untaken": "Saved notifications that no actor has taken yet.",
@@ -54,6 +54,8 @@ _OPEN_ITEMS = {
     "status; ListCommands shows them.",
     "tried_prices_kept": "Machines that have the prices of an experiment which is over or stopped; "
     "each TryPrice of a machine stands in its audit records.",
+    "offers_running": "Offers whose time it is, by their budgets: ample, low (less than a tenth is "
+    "left) or used_up (less than one use takes off); ListOffers shows them.",
     "sales_untold": "Lines of the books that the follower of sales has not reached yet.",
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }

@@ -110,30 +110,92 @@ class Dot:
     size: int
 
 
-def dots(places: Sequence[tuple[str, str, int, int]], counts: Mapping[str, int]) -> list[Dot]:
-    """Return the sites by name, code, latitude and longitude (millionths of a degree), north above.
-    A degree of longitude is as long as one of latitude: what is shown is where things are from one
-    another, in a town or a country.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A cell on the map: its corners as SVG has them, and what it is."""
+
+    label: str
+    points: str
+
+
+Spot = tuple[int, int]
+"""Latitude and longitude, in millionths of a degree."""
+
+
+def dots(
+    places: Sequence[tuple[str, str, int, int]],
+    counts: Mapping[str, int],
+    around: Iterable[Spot] = (),
+) -> list[Dot]:
+    """Return the sites by name, code, latitude and longitude (millionths of a degree), north above;
+    ``around`` is to be on the picture too. A degree of longitude is as long as one of latitude:
+    what is shown is where things are from one another, in a town or a country.
     """
     if not places:
         return []
-    north, south = max(one[2] for one in places), min(one[2] for one in places)
-    east, west = max(one[3] for one in places), min(one[3] for one in places)
-    wide, high = MAP_WIDTH - 2 * _MARGIN, MAP_HEIGHT - 2 * _MARGIN
-    # One unit of the picture is so many millionths, both ways.
-    unit = max(1, -(-(east - west) // wide), -(-(north - south) // high))
+    frame = _frame([*((one[2], one[3]) for one in places), *around])
     most = max(counts.values(), default=0)
     return [
         Dot(
             code=code,
             label=name,
             href=f"/places?site={code}",
-            x=_MARGIN + (wide - (east - west) // unit) // 2 + (longitude - west) // unit,
-            y=_MARGIN + (high - (north - south) // unit) // 2 + (north - latitude) // unit,
+            x=frame.x(longitude),
+            y=frame.y(latitude),
             size=DOT_MIN + ((DOT_MAX - DOT_MIN) * counts.get(code, 0) // most if most else 0),
         )
         for name, code, latitude, longitude in places
     ]
+
+
+def outlines(
+    cells: Sequence[tuple[str, Sequence[Spot]]], around: Iterable[Spot] = ()
+) -> list[Outline]:
+    """Return the cells by what they are and their corners, on the picture on which ``around``, the
+    sites, is too.
+    """
+    if not cells:
+        return []
+    frame = _frame([*around, *(corner for _, corners in cells for corner in corners)])
+    return [
+        Outline(
+            label=label,
+            points=" ".join(f"{frame.x(east)},{frame.y(north)}" for north, east in corners),
+        )
+        for label, corners in cells
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """One unit of the picture is ``unit`` millionths, both ways."""
+
+    north: int
+    west: int
+    unit: int
+    left: int
+    top: int
+
+    def x(self, longitude: int) -> int:
+        return self.left + (longitude - self.west) // self.unit
+
+    def y(self, latitude: int) -> int:
+        return self.top + (self.north - latitude) // self.unit
+
+
+def _frame(spots: Sequence[Spot]) -> _Frame:
+    """Return the picture that holds all of them, in its middle."""
+    north, south = max(one[0] for one in spots), min(one[0] for one in spots)
+    east, west = max(one[1] for one in spots), min(one[1] for one in spots)
+    wide, high = MAP_WIDTH - 2 * _MARGIN, MAP_HEIGHT - 2 * _MARGIN
+    unit = max(1, -(-(east - west) // wide), -(-(north - south) // high))
+    return _Frame(
+        north=north,
+        west=west,
+        unit=unit,
+        left=_MARGIN + (wide - (east - west) // unit) // 2,
+        top=_MARGIN + (high - (north - south) // unit) // 2,
+    )
 
 
 HOURS = 24

@@ -28,6 +28,7 @@ from storage.experiments.experiments import (
 )
 from storage.experiments.foreseeing import read_by_day, read_half, read_sums
 from storage.experiments.history import parts
+from storage.experiments.own_prices import read_own_prices
 from storage.insight import days, lease
 from storage.insight.follower import NAME
 from storage.insight.local_time import HOUR_MS
@@ -36,7 +37,7 @@ from storage.insight.tagging import day_that_is_over
 from storage.lift.differences import PrePost, SoldIn, by_place, paired, switched
 from storage.lift.estimate import Lift, judged, permille
 from storage.office.stays import begins_ms
-from storage.tables import experiment_days, experiment_prices, experiments, sales_days
+from storage.tables import experiment_days, experiments, sales_days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +207,7 @@ def _cost_of(
 ) -> int:
     assert view.span is not None
     c, tried = sales_days.c, view.content.tried()
-    own = _own_prices(connection, view, some)
+    own = read_own_prices(connection, view.experiment, some, tried)
     arms = {unit.machine_id: unit for unit in units}
     cost = 0
     for row in connection.execute(
@@ -215,7 +216,8 @@ def _cost_of(
             c.d,
             c.product,
             total(c.units).label("units"),
-            total(c.sales_minor + c.given_back_minor).label("paid_minor"),
+            # What was shown: what an offer took off that is the offer's cost.
+            total(c.sales_minor + c.given_back_minor + c.discount_minor).label("shown_minor"),
         )
         .where(
             c.machine_id.in_(some),
@@ -226,36 +228,19 @@ def _cost_of(
         .group_by(c.machine_id, c.d, c.product)
     ):
         if arms[row.machine_id].now(row.d, view.span) is Arm.TREATMENT:
-            price = own.get((row.machine_id, row.product))
+            price = own.on(row.machine_id, row.d, row.product)
             if price is not None:
-                cost += paid_less(int(row.units), int(row.paid_minor), price, tried[row.product])
+                cost += shown_less(int(row.units), int(row.shown_minor), price, tried[row.product])
     return cost
 
 
-def _own_prices(
-    connection: Connection, view: ExperimentView, some: Sequence[str]
-) -> dict[tuple[str, str], int]:
-    """Return what products cost at machines before; where columns of one product cost differently,
-    what is nearest to the tried price, so that a cost is never told too high.
-    """
-    p = experiment_prices.c
-    found: dict[tuple[str, str], int] = {}
-    for row in connection.execute(
-        select(experiment_prices).where(p.experiment == view.experiment, p.machine_id.in_(some))
-    ):
-        key, tried = (row.machine_id, row.product), row.tried_price_minor
-        there = found.get(key, row.price_minor)
-        found[key] = min(there, row.price_minor, key=lambda price: (abs(price - tried), price))
-    return found
-
-
-def paid_less(units: int, paid_minor: int, own_minor: int, tried_minor: int) -> int:
-    """Return how much less was paid for items than they cost before, below zero if more was: not
+def shown_less(units: int, shown_minor: int, own_minor: int, tried_minor: int) -> int:
+    """Return how much less was shown for items than they cost before, below zero if more was: not
     more than all of them make at the tried price, and nothing where it went the other way. What
     was sold for another price meanwhile was not the experiment's doing.
     """
     all_of_them = units * (own_minor - tried_minor)
-    return sorted((0, units * own_minor - paid_minor, all_of_them))[1]
+    return sorted((0, units * own_minor - shown_minor, all_of_them))[1]
 
 
 def _result(

@@ -21,6 +21,7 @@ from storage.experiments.arms import Now, tried_now
 from storage.experiments.content import Arm, Channel, State
 from storage.experiments.experiments import there
 from storage.experiments.history import parts
+from storage.experiments.own_prices import remember
 from storage.fleet.changes import MachineChange, Making
 from storage.insight.local_time import HOUR_MS
 from storage.machines.loading import read_columns, removal_agreed
@@ -134,6 +135,7 @@ def trying(wish: PriceWish, now_ms: int) -> Making:
         columns = read_columns(connection, [row.machine_id]).get(row.machine_id, ())
         changed = [one for one in columns if one.product in tried]
         if changed:
+            remember(connection, wish.experiment, wish.machine_id, changed, now_ms)
             mine = and_(_P.experiment == wish.experiment, _P.machine_id == wish.machine_id)
             again = _P.column.in_([one.column for one in changed])
             connection.execute(delete(experiment_prices).where(mine, again))

@@ -3,7 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, distinct, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Numeric,
+    Select,
+    bindparam,
+    case,
+    cast,
+    distinct,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from actors.machine.command import CommandStatus
 from actors.machine.state import VendStatus
@@ -20,6 +33,8 @@ from storage.tables import (
     machine_screens,
     machine_states,
     machines,
+    offer_spending,
+    offers,
     planogram_waits,
     reconciliation_differences,
     refunds,
@@ -117,11 +132,40 @@ _GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
 )
 
 
+_O = offers.c
+_USED = offer_spending.c
+_LEFT = _O.budget_minor - _USED.spent_minor
+# Of a share nobody knows what the next one takes off: as much as they did on average. The product
+# may be more than 64 bits hold.
+_TOO_LITTLE = case(
+    (_O.discount_minor > 0, _O.discount_minor > _LEFT),
+    else_=cast(_LEFT, Numeric) * _USED.uses < _USED.spent_minor,
+)
+_NOW = bindparam("now_ms", type_=BigInteger)
+# By how much of it is left and not by its code: offers come and go, and each would be a series for
+# ever. What is less than one use takes off is as good as nothing.
+_OFFERS = (
+    select(
+        literal("offers_running"),
+        case(
+            (or_(_LEFT < 1, _TOO_LITTLE), "used_up"),
+            (_O.budget_minor > 10 * _LEFT, "low"),
+            else_="ample",
+        ).label("budget"),
+        func.count(),
+        literal(None),
+    )
+    .join_from(offers, offer_spending, offer_spending.c.offer == _O.offer)
+    .where(_O.begins_at_ms <= _NOW, _O.ends_at_ms > _NOW, _O.ended_at_ms.is_(None))
+    .group_by("budget")
+)
+
+
 def read(connection: Connection, *, now_ms: int) -> list[GaugeView]:
     """Return all of them."""
     return [
         gauge
-        for queries, given in ((_GAUGES, {}), (work_items.gauges(), {"now_ms": now_ms}))
+        for queries, given in ((_GAUGES, {}), ([*work_items.gauges(), _OFFERS], {"now_ms": now_ms}))
         for query in queries
         for gauge in _gauges(connection, query, given)
     ]

@@ -18,6 +18,7 @@ from storage.tables import (
     funnel_days,
     machine_exposures,
     machine_hours,
+    offer_days,
     sale_facts,
     sales_days,
     sales_hours,
@@ -25,6 +26,7 @@ from storage.tables import (
     scope_exposures,
     scope_funnels,
     scope_hours,
+    scope_offers,
     starts,
 )
 
@@ -32,8 +34,8 @@ FACTS_AT_ONCE = 2_000
 Place = tuple[str, int, int]
 BEGINNING: Place = ("", 0, -1)
 SUMS = (
-    *(sales_days, sales_hours, funnel_days, machine_hours),
-    *(scope_days, scope_hours, scope_funnels, scope_exposures, machine_exposures),
+    *(sales_days, sales_hours, offer_days, funnel_days, machine_hours),
+    *(scope_days, scope_hours, scope_offers, scope_funnels, scope_exposures, machine_exposures),
 )
 _KEY = (sale_facts.c.machine_id, sale_facts.c.version, sale_facts.c.line)
 

@@ -43,16 +43,19 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoldVend:
-    """What is known of a vend that a transfer names. ``price_minor``: what the machine showed."""
+    """What is known of a vend that a transfer names. ``price_minor``: what the machine showed.
+    ``offer`` took something off that; '' if none did.
+    """
 
     column: str
     product: str
     price_minor: int
+    offer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaleFact:
-    """A row of ``sale_facts``."""
+    """A row of ``sale_facts``. ``offer`` is None if a program of before told it."""
 
     machine_id: str
     version: int
@@ -73,6 +76,7 @@ class SaleFact:
     site: str
     district: str
     site_type: str
+    offer: str | None
 
 
 UNKNOWN = SoldVend(column="", product="", price_minor=0)
@@ -146,6 +150,8 @@ def sale_facts(
             site=there.site,
             district=there.district,
             site_type=there.site_type,
+            # What was written off was no use of the offer: its budget got that back.
+            offer="" if one.kind == _WRITE_OFF else vend.offer,
         )
 
 

@@ -1,10 +1,14 @@
-"""Which districts sell more than others, and what a new machine may sell there: sales of each
-machine for each of its sellable days, estimated by ``storage.insight.shrinkage``.
+"""Which districts, or cells of one size, sell more than others, and what a new machine may sell
+there: sales of each machine for each of its sellable days, estimated by
+``storage.insight.shrinkage``.
 
-A machine counts in the district where it stands at the end of the days, if it stood there on all of
-them and could sell for a day at least. Sales are of machines and not of payers: no gate is needed.
+A machine counts in the district or cell where it stands at the end of the days, if it stood at that
+site on all of them and could sell for a day at least. Sales are of machines and not of payers: no
+gate is needed, and nothing follows from the difference of a district and a cell that is not told of
+each machine. No figure of payers is told by cells.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.insight import days
+from storage.insight.cells import cells_of, check_cells
 from storage.insight.follower import Lag, read_lag
 from storage.insight.sales import By, SalesWanted, checked
 from storage.insight.sellable import DAY_S, check_kept
@@ -23,27 +28,30 @@ from storage.tables import machine_hours, machine_sites, machines, sales_hours, 
 
 MINOR_MAX = 10**18
 """More is not told: it is more than 64 bits may hold."""
+CELLS_MAX = 500
+"""Each costs a thousandth of a second of processor, and is drawn."""
 _H, _S = machine_hours.c, sales_hours.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotWanted:
     """The days ``first`` to ``last``, sales in a currency, of all machines or those at one type of
-    site.
+    site. By districts, or by cells of a resolution (``storage.insight.cells``).
     """
 
     first: int
     last: int
     currency: str
     site_type: str = ""
+    cell_resolution: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistrictWorth:
-    """A district; amounts are for a sellable machine-day, in minor units, rounded down.
-    ``raw_minor`` is the geometric mean of its machines; ``mean_minor`` what is believed,
-    ``low_minor`` to ``high_minor`` where it is in 95 of 100. ``new_minor`` and its interval: what a
-    new machine may sell.
+    """A district, or a cell, by its name; amounts are for a sellable machine-day, in minor units,
+    rounded down. ``raw_minor`` is the geometric mean of its machines; ``mean_minor`` what is
+    believed, ``low_minor`` to ``high_minor`` where it is in 95 of 100. ``new_minor`` and its
+    interval: what a new machine may sell.
     """
 
     district: str
@@ -64,13 +72,25 @@ class DistrictWorth:
 class Hot:
     """The districts by name; none if there are too few to say how much they differ. ``elsewhere``
     is what a new machine may sell in a district without machines: the middle, and the interval.
-    ``left_out`` machines moved in these days, or could sell for less than a day.
+    ``left_out`` machines moved in these days, or could sell for less than a day. ``unplaced``
+    others stand at sites of which nobody said the position, if cells are asked for.
     """
 
     districts: Sequence[DistrictWorth]
     fleet_minor: int
     elsewhere: tuple[int, int, int] | None
     left_out: int
+    lag: Lag
+    unplaced: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What SQL says: where machines stand, how long each could sell, and what it sold."""
+
+    stays: Mapping[str, Row[Any]]
+    spent: Mapping[str, int]
+    sold: Mapping[str, Row[Any]]
     lag: Lag
 
 
@@ -81,39 +101,60 @@ class HotBooks:
         self._db = db
 
     async def hot(self, wanted: HotWanted) -> Hot:
-        """Return what districts are worth. Raises NotPossible."""
+        """Return what districts, or cells, are worth. Raises NotPossible."""
         checked(SalesWanted(first=wanted.first, last=wanted.last, by=By.DAY))
         if not wanted.currency:
             raise NotPossible("NO_CURRENCY", "name the currency of the sales, for example HKD")
 
-        def work(connection: Connection) -> Hot:
-            check_kept(wanted.first, read_lag(connection))
-            return _hot(connection, wanted)
+        if wanted.cell_resolution:
+            check_cells(wanted.cell_resolution)
 
-        return await self._db.read(work)
+        def work(connection: Connection) -> _Read:
+            lag = read_lag(connection)
+            check_kept(wanted.first, lag)
+            return _Read(
+                stays={row.machine_id: row for row in connection.execute(_stays(wanted))},
+                spent=_by_machine(connection, _sellable(wanted)),
+                sold={row.machine_id: row for row in connection.execute(_sold(wanted))},
+                lag=lag,
+            )
+
+        read = await self._db.read(work)
+        return await asyncio.to_thread(_hot, wanted, read)  # The loop has customers.
 
 
-def _hot(connection: Connection, wanted: HotWanted) -> Hot:
-    stays = {row.machine_id: row for row in connection.execute(_stays(wanted))}
-    spent = _by_machine(connection, _sellable(wanted))
-    sold = {row.machine_id: row for row in connection.execute(_sold(wanted))}
+def _hot(wanted: HotWanted, read: _Read) -> Hot:
     begins = days.as_date(wanted.first).isoformat()
-    of = {
-        machine_id: row.district
-        for machine_id, row in stays.items()
-        if row.from_day <= begins and spent.get(machine_id, 0) >= DAY_S
+    there = {
+        machine_id: row
+        for machine_id, row in read.stays.items()
+        if row.from_day <= begins and read.spent.get(machine_id, 0) >= DAY_S
     }
+    of = _names(there, wanted)
     rates: dict[str, list[float]] = {}
     sellable: dict[str, int] = {}
-    half = _half_an_item(sold.values())
-    for machine_id, district in sorted(of.items()):
-        minor = max(0, sold[machine_id].minor) if machine_id in sold else 0
-        rates.setdefault(district, []).append((minor + half) * DAY_S / spent[machine_id])
-        sellable[district] = sellable.get(district, 0) + spent[machine_id]
+    half = _half_an_item(read.sold.values())
+    for machine_id, name in sorted(of.items()):
+        minor = max(0, read.sold[machine_id].minor) if machine_id in read.sold else 0
+        rates.setdefault(name, []).append((minor + half) * DAY_S / read.spent[machine_id])
+        sellable[name] = sellable.get(name, 0) + read.spent[machine_id]
+    if wanted.cell_resolution and len(rates) > CELLS_MAX:
+        raise NotPossible(
+            "TOO_MANY_CELLS",
+            f"machines stand in {len(rates)} cells of this size, and {CELLS_MAX} at most are told: "
+            "ask for larger ones (a lower cell_resolution), or for one type of site",
+        )
     found = estimated(rates)
-    lag, left_out = read_lag(connection), len(stays) - len(of)
+    left_out, unplaced = len(read.stays) - len(there), len(there) - len(of)
     if found is None:
-        return Hot(districts=(), fleet_minor=0, elsewhere=None, left_out=left_out, lag=lag)
+        return Hot(
+            districts=(),
+            fleet_minor=0,
+            elsewhere=None,
+            left_out=left_out,
+            unplaced=unplaced,
+            lag=read.lag,
+        )
     middle, low, high = map(_minor, expected(found, ""))
     return Hot(
         districts=[
@@ -123,8 +164,21 @@ def _hot(connection: Connection, wanted: HotWanted) -> Hot:
         fleet_minor=_minor(found.fleet),
         elsewhere=(middle, low, high),
         left_out=left_out,
-        lag=lag,
+        unplaced=unplaced,
+        lag=read.lag,
     )
+
+
+def _names(there: Mapping[str, Row[Any]], wanted: HotWanted) -> Mapping[str, str]:
+    """Return in which district, or cell, machines stand; without those of which it is not known."""
+    if not wanted.cell_resolution:
+        return {machine_id: row.district for machine_id, row in there.items()}
+    places = {
+        machine_id: (row.latitude_e6, row.longitude_e6)
+        for machine_id, row in there.items()
+        if row.latitude_e6 is not None
+    }
+    return cells_of(places, wanted.cell_resolution)
 
 
 def _worth(
@@ -175,7 +229,8 @@ def _stays(wanted: HotWanted) -> Select[Any]:
         .group_by(m.machine_id)
         .subquery("newest")
     )
-    query = select(m.machine_id, m.from_day, sites.c.district).select_from(
+    columns = sites.c["district", "latitude_e6", "longitude_e6"]
+    query = select(m.machine_id, m.from_day, *columns).select_from(
         machine_sites.join(
             newest, (newest.c.machine_id == m.machine_id) & (newest.c.from_day == m.from_day)
         ).join(sites, sites.c.site == m.site)

@@ -1,5 +1,6 @@
 """Proves what is told of sales: up to the follower's position it is what the ledger says, to the
-cent, machine by machine; and the sums are what the facts add up to. Reads only, in one snapshot.
+cent, machine by machine; each has the offer of its vend; and the sums are what the facts add up to.
+Reads only, in one snapshot.
 
 Lines that the archive has taken are not in the ledger any more. What they moved follows from the
 balances, which stay; a machine whose archived months were never followed has no facts of them, and
@@ -26,6 +27,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
 )
 
 from actors.machine.ledger import Account
@@ -39,13 +41,16 @@ from storage.insight.rollups import ScopeKind
 from storage.tables import (
     balances,
     journal,
+    offer_days,
     sale_facts,
     sales_days,
     sales_hours,
     scope_days,
     scope_hours,
+    scope_offers,
     starts,
     transfers,
+    vends,
 )
 
 FINDINGS_MAX = 100
@@ -86,6 +91,7 @@ def prove_within(connection: Connection) -> Proof:
         *_differences("the ledger", by_ledger, told),
         *_archived(connection, untold),
         *_beyond(connection, standing.position),
+        *_wrong_offers(connection),
         *_wrong_sums(connection),
         *wrong_times(connection, standing),
     ]
@@ -182,6 +188,25 @@ def _beyond(connection: Connection, position: int) -> Iterator[str]:
         yield f"{count} facts are of lines behind the follower's position {position}"
 
 
+def _wrong_offers(connection: Connection) -> Iterator[str]:
+    """Yield facts that have another offer than their vend. Of a program that did not know offers
+    nothing is said.
+    """
+    expected = case((fact.kind == FactKind.WRITE_OFF.value, ""), else_=vends.c.offer)
+    wrong = (
+        select(fact.machine_id, fact.version, fact.line, fact.offer, expected.label("expected"))
+        .join_from(sale_facts, vends, vends.c.vend_id == fact.vend_id)
+        .where(fact.offer != expected)
+        .order_by(fact.machine_id, fact.version, fact.line)
+        .limit(FINDINGS_MAX)
+    )
+    for row in connection.execute(wrong):
+        yield (
+            f"fact {row.machine_id} {row.version} {row.line} has the offer {row.offer!r}, and its "
+            f"vend has {row.expected!r}"
+        )
+
+
 _OF_DAY = {
     "units": total(fact.units),
     "sales_minor": total(fact.sales_minor),
@@ -194,6 +219,9 @@ _OF_DAY = {
     ),
 }
 _OF_HOUR = {name: _OF_DAY[name] for name in ("units", "sales_minor")}
+_OF_OFFER = {name: _OF_DAY[name] for name in ("units", "sales_minor", "discount_minor")}
+_WITH_OFFER = fact.offer != ""
+"""Which is not true of null."""
 _SCOPE_NAMES = {
     ScopeKind.FLEET: literal("", String),
     ScopeKind.DISTRICT: fact.district,
@@ -203,18 +231,26 @@ _SCOPE_NAMES = {
 
 def _wrong_sums(connection: Connection) -> Iterator[str]:
     """Yield rows of sums that are not what their facts add up to."""
-    for table, values in ((sales_days, _OF_DAY), (sales_hours, _OF_HOUR)):
+    for table, values, of in (
+        (sales_days, _OF_DAY, true()),
+        (sales_hours, _OF_HOUR, true()),
+        (offer_days, _OF_OFFER, _WITH_OFFER),
+    ):
         yield from _wrong_rows(
-            connection, table, select(table), {"machine_id": fact.machine_id}, values
+            connection, table, select(table), {"machine_id": fact.machine_id}, values, of
         )
-    for table, values in ((scope_days, _OF_DAY), (scope_hours, _OF_HOUR)):
+    for table, values, of in (
+        (scope_days, _OF_DAY, true()),
+        (scope_hours, _OF_HOUR, true()),
+        (scope_offers, _OF_OFFER, _WITH_OFFER),
+    ):
         for kind, name in _SCOPE_NAMES.items():
             rows = select(table).where(table.c.scope == kind.value)
             of_scope: dict[str, ColumnElement[Any]] = {
                 "scope": literal(kind.value, String),
                 "name": name,
             }
-            yield from _wrong_rows(connection, table, rows, of_scope, values)
+            yield from _wrong_rows(connection, table, rows, of_scope, values, of)
 
 
 def _wrong_rows(
@@ -223,7 +259,9 @@ def _wrong_rows(
     rows: Select[Any],
     whose: dict[str, ColumnElement[Any]],
     values: dict[str, ColumnElement[int]],
+    of: ColumnElement[bool],
 ) -> Iterator[str]:
+    """Yield the rows of a table that are not what the facts that it is ``of`` add up to."""
     keys = [column.name for column in table.primary_key]
     made_of = {name: whose[name] if name in whose else fact[name] for name in keys}
     added = (
@@ -231,6 +269,7 @@ def _wrong_rows(
             *(column.label(name) for name, column in made_of.items()),
             *(value.label(name) for name, value in values.items()),
         )
+        .where(of)
         .group_by(*(made_of[name] for name in keys if isinstance(made_of[name], Column)))
         .subquery("added")
     )

@@ -130,7 +130,7 @@ _MOVED = _here(
 ).order_by(journal.c.id, transfers.c.line)
 _ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
 _VENDS = select(
-    *vends.c["vend_id", "column", "product"],
+    *vends.c["vend_id", "column", "product", "offer"],
     (vends.c.price_minor + vends.c.discount_minor).label("price_minor"),
 ).where(vends.c.vend_id.in_(_ASKED))
 _TRADES = select(*trades.c["trade_id", "payer_id", "session_id"]).where(
@@ -164,7 +164,10 @@ def read_batch(connection: Connection, *, after: int, horizon: int, most: int) -
         moved=moved,
         vends={
             row.vend_id: SoldVend(
-                column=row.column, product=row.product, price_minor=row.price_minor
+                column=row.column,
+                product=row.product,
+                price_minor=row.price_minor,
+                offer=row.offer,
             )
             for row in _rows(connection, _VENDS, map(vend_of, moved))
         },

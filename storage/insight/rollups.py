@@ -1,5 +1,5 @@
-"""Facts → what is added to the sums by day, hour and product, of each machine and of the scopes
-that it is in.
+"""Facts → what is added to the sums by day, hour, product and offer, of each machine and of the
+scopes that it is in.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,14 @@ from sqlalchemy import Connection, Insert, Table
 
 from storage.database import dialects
 from storage.insight.facts import FactKind, SaleFact
-from storage.tables import sales_days, sales_hours, scope_days, scope_hours
+from storage.tables import (
+    offer_days,
+    sales_days,
+    sales_hours,
+    scope_days,
+    scope_hours,
+    scope_offers,
+)
 
 Key = tuple[Any, ...]
 Adding = dict[Key, list[int]]
@@ -81,12 +88,17 @@ def add_facts(sums: Sums, facts: Iterable[SaleFact]) -> None:
             -fact.sales_minor if fact.kind == _GOODWILL else 0,
             fact.sales_minor if fact.kind == _WRITE_OFF else 0,
         )
-        of_hour = of_day[:2]
+        of_hour, of_offer = of_day[:2], of_day[:3]
         sums.add(sales_days, (fact.machine_id, *day), of_day)
         sums.add(sales_hours, (fact.machine_id, *hour), of_hour)
         for scope in scopes(fact.district, fact.site_type):
             sums.add(scope_days, (*scope, *day), of_day)
             sums.add(scope_hours, (*scope, *hour), of_hour)
+        if fact.offer:
+            offer = (fact.d, fact.offer, fact.currency)
+            sums.add(offer_days, (fact.machine_id, *offer), of_offer)
+            for scope in scopes(fact.district, fact.site_type):
+                sums.add(scope_offers, (*scope, *offer), of_offer)
 
 
 def save(connection: Connection, sums: Sums) -> None:

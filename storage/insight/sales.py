@@ -1,5 +1,5 @@
-"""What was sold, asked in any way: by day, hour, weekday, product, category, district, type of site
-or machine, beside an earlier time of the same length.
+"""What was sold, asked in any way: by day, hour, weekday, product, category, offer, district, type
+of site or machine, beside an earlier time of the same length.
 
 Answered from sums, never from sales: a question about the whole fleet reads some rows for each day,
 however large the fleet. Each answer says up to which line of the books, and until when, it is
@@ -7,7 +7,7 @@ complete; both times are read in one snapshot.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -27,17 +27,20 @@ from sqlalchemy import (
 from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.insight import days
+from storage.insight.experimenting import running_experiments
 from storage.insight.follower import Lag, read_lag
 from storage.insight.rollups import ScopeKind
 from storage.office.deeds import NotPossible
 from storage.office.sites import SiteType
 from storage.tables import (
     district_paths,
+    offer_days,
     products,
     sales_days,
     sales_hours,
     scope_days,
     scope_hours,
+    scope_offers,
 )
 
 DAYS_MAX = 400
@@ -62,6 +65,7 @@ class By(StrEnum):
     MACHINE = "MACHINE"
     WEEKDAY_HOUR = "WEEKDAY_HOUR"
     MACHINE_DAY = "MACHINE_DAY"
+    OFFER = "OFFER"
 
 
 class Beside(StrEnum):
@@ -100,7 +104,8 @@ class Amounts:
 class SalesLine:
     """``key``: the day of ``now``, the hour, the day of the week (1: Monday), that and the hour
     (1-00), a product's code, a category, a district (its own machines), a type of site, a machine,
-    or the day of ``now`` and a machine (20260131-VM-1).
+    the day of ``now`` and a machine (20260131-VM-1), or an offer: '' are all other sales, those
+    too of which a program of before did not say which offer they had.
     """
 
     key: str
@@ -112,13 +117,14 @@ class SalesLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sales:
     """``before_first`` and ``before_last`` are the days of ``before``. ``lag``: how complete it
-    is.
+    is. ``experiments`` run on machines that are named (``storage.insight.experimenting``).
     """
 
     lines: Sequence[SalesLine]
     before_first: int
     before_last: int
     lag: Lag
+    experiments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +169,7 @@ class SalesBooks:
                 before_first=first,
                 before_last=last,
                 lag=read_lag(connection),
+                experiments=running_experiments(connection, wanted.machine_ids, first, wanted.last),
             )
 
         return await self._db.read(work)
@@ -251,14 +258,36 @@ def told(
     """Return the amounts of these days by key and currency; days are told as the days that are
     ``back`` days later.
     """
+    sums = _added(connection, wanted, first, last, back)
+    if wanted.by is By.OFFER:
+        for (_, currency), whole in _added(
+            connection, replace(wanted, by=By.HOUR), first, last, back
+        ).items():
+            there = sums.get(("", currency), Amounts())
+            sums["", currency] = _plus(there, whole)
+        for (offer, currency), part in list(sums.items()):
+            if offer:
+                sums["", currency] = _plus(sums["", currency], part, sign=-1)
+        sums = {key: of for key, of in sums.items() if key[0] or of != Amounts()}
+    return sums
+
+
+def _plus(one: Amounts, other: Amounts, sign: int = 1) -> Amounts:
+    return Amounts(
+        units=one.units + sign * other.units,
+        sales_minor=one.sales_minor + sign * other.sales_minor,
+    )
+
+
+def _added(
+    connection: Connection, wanted: SalesWanted, first: int, last: int, back: int
+) -> dict[tuple[str, str], Amounts]:
     sums: dict[tuple[str, str], Amounts] = {}
     # All at once: one at a time, thousands of rows cost as much again.
     for row in connection.execute(_query(wanted, first, last)).all():
         key = (_key(wanted.by, row, back), row.currency)
-        there = sums.get(key, Amounts())
-        sums[key] = Amounts(
-            units=there.units + row.units, sales_minor=there.sales_minor + row.sales_minor
-        )
+        sold = Amounts(units=row.units, sales_minor=row.sales_minor)
+        sums[key] = _plus(sums.get(key, Amounts()), sold)
     return sums
 
 
@@ -284,11 +313,7 @@ def key_of(by: By, key: Any, back: int) -> str:
 
 
 def _query(wanted: SalesWanted, first: int, last: int) -> Select[Any]:
-    product = wanted.by in _BY_PRODUCT
-    if wanted.machine_ids:
-        table = sales_days if product else sales_hours
-    else:
-        table = scope_days if product else scope_hours
+    table = _table(wanted)
     c = table.c
     source: Any = table
     key = key_column(wanted.by, table)
@@ -306,6 +331,16 @@ def _query(wanted: SalesWanted, first: int, last: int) -> Select[Any]:
         .where(*which(table, wanted), c.d >= first, c.d <= last)
         .group_by(*keys, c.currency)
     )
+
+
+def _table(wanted: SalesWanted) -> Table:
+    """Return the sums that answer it."""
+    named = bool(wanted.machine_ids)
+    if wanted.by is By.OFFER:
+        return offer_days if named else scope_offers
+    if wanted.by in _BY_PRODUCT:
+        return sales_days if named else scope_days
+    return sales_hours if named else scope_hours
 
 
 def key_column(by: By, table: Table) -> ColumnElement[Any]:
@@ -328,6 +363,7 @@ _COLUMNS = {
     By.DISTRICT: "name",
     By.SITE_TYPE: "name",
     By.MACHINE: "machine_id",
+    By.OFFER: "offer",
 }
 
 

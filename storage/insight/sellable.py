@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Select, select
 
 from storage.auditing.reading import total
 from storage.database.engine import Database
+from storage.insight.experimenting import running_experiments
 from storage.insight.follower import Lag, read_lag
 from storage.insight.sales import By, SalesWanted, checked, key_column, key_of, told, which
 from storage.office.deeds import NotPossible
@@ -63,10 +64,12 @@ class SellableLine:
 class Sellable:
     """The lines in the order of their keys. ``lag``: how complete they are; the hour that was not
     over at that time is in it for those machines alone to which something happened in it.
+    ``experiments`` run on machines that are named (``storage.insight.experimenting``).
     """
 
     lines: Sequence[SellableLine]
     lag: Lag
+    experiments: tuple[str, ...] = ()
 
 
 class SellableBooks:
@@ -106,6 +109,9 @@ class SellableBooks:
                     for key in sorted(spent.keys() | by_key.keys())
                 ],
                 lag=lag,
+                experiments=running_experiments(
+                    connection, wanted.machine_ids, wanted.first, wanted.last
+                ),
             )
 
         return await self._db.read(work)

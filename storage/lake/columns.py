@@ -26,10 +26,16 @@ FACTS: dict[str, str] = {
     in {
         *("machine_id", "version", "line", "position", "at_ms", "d", "local_hour", "kind"),
         *("vend_id", "column", "product", "currency", "units", "sales_minor", "discount_minor"),
-        *("payer_id", "site", "district", "site_type"),
+        *("payer_id", "site", "district", "site_type", "offer"),
     }
 }
-"""Of SALES, by name: the type of DuckDB. None is ever null; what is not known is empty."""
+"""Of SALES, by name: the type of DuckDB. None is ever null but what was added later; what is not
+known is empty.
+"""
+ADDED = ("offer",)
+"""Texts that files of before have not, in the files of both kinds. Such a row has null there, and
+so has one whose fact a program of before told.
+"""
 CUBE_KEYS: dict[str, str] = {
     "d": "INTEGER",
     "local_hour": "TINYINT",
@@ -38,6 +44,7 @@ CUBE_KEYS: dict[str, str] = {
     "district": "VARCHAR",
     "site_type": "VARCHAR",
     "currency": "VARCHAR",
+    "offer": "VARCHAR",
 }
 CUBE_SUMS: dict[str, str] = {
     "units": "sum(units)",
@@ -47,5 +54,7 @@ CUBE_SUMS: dict[str, str] = {
     "written_off_minor": "sum(CASE kind WHEN 'WRITE_OFF' THEN sales_minor ELSE 0 END)",
 }
 """Of CUBES: what each sum, a BIGINT, is made of."""
+CUBES = (*(name for name in CUBE_KEYS if name not in ADDED), *CUBE_SUMS, *ADDED)
+"""The columns of CUBES in their order: what is added stands at the end."""
 ORDER = ("machine_id", "version", "line")
 """In which rows of SALES stand; together they are a fact's key."""

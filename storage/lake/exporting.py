@@ -26,7 +26,7 @@ from sqlalchemy import (
 from storage.auditing.reading import total
 from storage.database import dialects
 from storage.lake import lists, statements
-from storage.lake.columns import FACTS
+from storage.lake.columns import ADDED, FACTS
 from storage.lake.duck import Bounds, Duck, LakeError, duck
 from storage.lake.folder import Made, made
 from storage.lake.keeper import Keeper, books_standing
@@ -42,11 +42,13 @@ Tell = Callable[[int, int], None]
 
 
 def _value(name: str) -> ColumnElement[Any]:
-    """Return a fact's value. Who was erased meanwhile stands in no file: of a payer whom nobody
-    knows any more it says nothing.
+    """Return a fact's value, none of which is null. Who was erased meanwhile stands in no file: of
+    a payer whom nobody knows any more it says nothing.
     """
     if name == "payer_id":
         return case((payers.c.payer_id.is_(None), ""), else_=_F.payer_id)
+    if name in ADDED:
+        return func.coalesce(_F[name], statements.UNTOLD)
     return _F[name]
 
 

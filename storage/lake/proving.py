@@ -17,7 +17,7 @@ from storage.database.engine import Database
 from storage.insight import lease, proving
 from storage.insight.proving import Money
 from storage.lake import lists, statements
-from storage.lake.columns import FACTS
+from storage.lake.columns import ADDED, FACTS
 from storage.lake.duck import Bounds, duck
 from storage.lake.folder import LakeFolder, hash_of
 from storage.lake.keeper import NAME, books_standing
@@ -199,8 +199,11 @@ def _same(fact: Fact | None, one: Fact, proof: LakeProof) -> None:
     for name, place in _AT.items():
         if fact[place] == one[place]:
             continue
-        # An erased payer leaves the two at different times.
-        if name != "payer_id" or (fact[place] and one[place]):
+        # An erased payer leaves the two at different times. What a program of before did not know
+        # is known after all is made again, and its files stay.
+        if name == "payer_id" and not (fact[place] and one[place]):
+            continue
+        if name not in ADDED or None not in (fact[place], one[place]):
             proof.found(f"{_called(one)} has another {name} than its fact")
 
 

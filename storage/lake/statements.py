@@ -5,7 +5,7 @@ one computer and in a task of Ray's. No text cuts time: days and hours are numbe
 from collections.abc import Mapping, Sequence
 
 from storage.insight.sales import By, SalesWanted
-from storage.lake.columns import CUBE_KEYS, CUBE_SUMS, FACTS, FORMAT, ORDER
+from storage.lake.columns import ADDED, CUBE_KEYS, CUBE_SUMS, CUBES, FACTS, FORMAT, ORDER
 
 _KEYS = {
     By.DAY: "d",
@@ -18,7 +18,10 @@ _KEYS = {
     By.SITE_TYPE: "site_type",
     By.MACHINE: "machine_id",
     By.MACHINE_DAY: "d || '-' || machine_id",
+    By.OFFER: "coalesce(offer, '')",
 }
+UNTOLD = "?"
+"""Stands for null on the way from SQL, where a text cannot be it; no code has it."""
 
 
 def quoted(text: str) -> str:
@@ -27,9 +30,15 @@ def quoted(text: str) -> str:
 
 
 def files(paths: Sequence[str]) -> str:
-    """Return what reads these files, whatever folders they are in."""
+    """Return what reads these files, whatever folders they are in. Columns that were added later
+    are null in those of before.
+    """
     listed = ", ".join(map(quoted, paths))
-    return f"read_parquet([{listed}], hive_partitioning = false)"
+    added = ", ".join(f"NULL::VARCHAR AS {columns([name])}" for name in ADDED)
+    return (
+        f"(FROM read_parquet([{listed}], hive_partitioning = false, union_by_name = true) "
+        f"UNION ALL BY NAME SELECT {added} WHERE false)"
+    )
 
 
 def columns(names: Sequence[str]) -> str:
@@ -41,8 +50,12 @@ def load_rows(path: str) -> str:
     """Make the table ``facts`` of a file of comma-separated rows without a head."""
     kinds = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in FACTS.items())
     texts = ", ".join(quoted(name) for name, kind in FACTS.items() if kind == "VARCHAR")
+    told = ", ".join(
+        f"nullif({columns([name])}, '{UNTOLD}') AS {columns([name])}" for name in ADDED
+    )
     return (
-        f"CREATE OR REPLACE TEMP TABLE facts AS SELECT * FROM read_csv({quoted(path)}, "
+        f"CREATE OR REPLACE TEMP TABLE facts AS SELECT * REPLACE ({told}) "
+        f"FROM read_csv({quoted(path)}, "
         f"columns = {{{kinds}}}, force_not_null = [{texts}], header = false, "
         "hive_partitioning = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"')"
     )
@@ -64,22 +77,24 @@ def merged(paths: Sequence[str], *, unknown: str) -> str:
 
 def day_cube(paths: Sequence[str]) -> str:
     """Return the facts of some files, added up by hour, machine, product and where it stood."""
-    sums = ", ".join(f"{made}::BIGINT AS {name}" for name, made in CUBE_SUMS.items())
+    told = ", ".join(
+        f"{CUBE_SUMS[name]}::BIGINT AS {name}" if name in CUBE_SUMS else columns([name])
+        for name in CUBES
+    )
     keys = columns(tuple(CUBE_KEYS))
-    return f"SELECT {keys}, {sums} FROM {files(paths)} GROUP BY {keys} ORDER BY {keys}"
+    return f"SELECT {told} FROM {files(paths)} GROUP BY {keys} ORDER BY {keys}"
 
 
 def cubes(made: Sequence[str], sales: Sequence[str]) -> str:
     """Return cubes that are ``made``, and those of days of which there are only files of ``sales``;
     of no file at all, no rows.
     """
-    names = columns((*CUBE_KEYS, *CUBE_SUMS))
+    names = columns(CUBES)
     parts = [f"SELECT {names} FROM {files(made)}"] if made else []
     if sales:
         parts.append(f"SELECT {names} FROM ({day_cube(sales)})")
     if not parts:
-        empty = [f"NULL::{kind} AS {name}" for name, kind in CUBE_KEYS.items()]
-        empty += [f"0::BIGINT AS {name}" for name in CUBE_SUMS]
+        empty = [f"NULL::{CUBE_KEYS.get(name, 'BIGINT')} AS {name}" for name in CUBES]
         parts.append(f"SELECT {', '.join(empty)} WHERE false")
     return " UNION ALL ".join(parts)
 

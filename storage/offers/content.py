@@ -66,6 +66,16 @@ class OfferView:
         return OfferState.USED_UP if used_up else OfferState.RUNNING
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDay:
+    """What was sold with an offer on the local day ``d``, as it was made of the books."""
+
+    d: int
+    uses: int
+    sales_minor: int
+    discount_minor: int
+
+
 def kept(content: OfferContent) -> dict[str, Any]:
     """Return the columns of a content."""
     said = asdict(content)

@@ -9,9 +9,14 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.fleet.changes import etag_of
+from storage.insight import days
+from storage.insight.follower import Lag, read_lag
+from storage.insight.local_time import local_hour
+from storage.insight.places import NOWHERE_ZONE
+from storage.insight.rollups import ScopeKind
 from storage.insight.suppression import Gate
 from storage.insight.tagging import had_by_now
-from storage.offers.content import OfferContent, OfferState, OfferView, kept, view_of
+from storage.offers.content import OfferContent, OfferDay, OfferState, OfferView, kept, view_of
 from storage.office import deeds
 from storage.office.deeds import (
     AlreadyThere,
@@ -24,11 +29,21 @@ from storage.office.deeds import (
 )
 from storage.office.prices import check_products
 from storage.office.selectors import check_known
-from storage.tables import offer_spending, offers, payer_tags, products, tag_rules, tag_runs
+from storage.tables import (
+    offer_spending,
+    offers,
+    payer_tags,
+    products,
+    scope_offers,
+    tag_rules,
+    tag_runs,
+)
 from storage.tables.tags import UNFINISHED
 
 LIVE_MAX = 20
 """So many are not over: each payment looks at all of them."""
+DAYS_MAX = 400
+"""An offer lasts 366 at most; a price is given back later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +173,36 @@ class Offers:
     async def get(self, offer: str) -> OfferView:
         """Return an offer. Raises NotThere."""
         return await self._db.read(lambda connection: _there(connection, offer))
+
+    async def told(self, offer: str) -> tuple[OfferView, Sequence[OfferDay], Lag]:
+        """Return an offer with what was sold with it by day, the oldest of DAYS_MAX first, and how
+        complete that is; of one moment. Raises NotThere.
+        """
+
+        def work(connection: Connection) -> tuple[OfferView, Sequence[OfferDay], Lag]:
+            view = _there(connection, offer)
+            # A day before it began in Greenwich it may have begun elsewhere.
+            first = days.moved(local_hour(view.content.begins_at_ms, NOWHERE_ZONE).d, -1)
+            c = scope_offers.c
+            rows = connection.execute(
+                select(c.d, c.units, c.sales_minor, c.discount_minor)
+                .where(c.scope == ScopeKind.FLEET.value, c.name == "", c.d >= first)
+                .where(c.offer == offer, c.currency == view.content.currency)
+                .order_by(c.d.desc())
+                .limit(DAYS_MAX)
+            ).all()
+            told = [
+                OfferDay(
+                    d=row.d,
+                    uses=row.units,
+                    sales_minor=row.sales_minor,
+                    discount_minor=row.discount_minor,
+                )
+                for row in reversed(rows)
+            ]
+            return view, told, read_lag(connection)
+
+        return await self._db.read(work)
 
     async def page(self, *, after: str = "", limit: int) -> Sequence[OfferView]:
         """Return the first ``limit`` offers behind the code ``after``."""

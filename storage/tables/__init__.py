@@ -12,6 +12,7 @@ from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal
 from storage.tables.experiments import (
     experiment_days,
+    experiment_own_prices,
     experiment_prices,
     experiment_units,
     experiments,
@@ -31,6 +32,7 @@ from storage.tables.insight import (
     funnel_days,
     machine_exposures,
     machine_hours,
+    offer_days,
     sale_facts,
     sales_days,
     sales_hours,
@@ -38,6 +40,7 @@ from storage.tables.insight import (
     scope_exposures,
     scope_funnels,
     scope_hours,
+    scope_offers,
 )
 from storage.tables.installation import (
     holders,
@@ -117,6 +120,7 @@ __all__ = [
     "doubled_machines",
     "enrolment_tokens",
     "experiment_days",
+    "experiment_own_prices",
     "experiment_prices",
     "experiment_units",
     "experiments",
@@ -153,6 +157,7 @@ __all__ = [
     "manifests",
     "metadata",
     "notify_tokens",
+    "offer_days",
     "offer_spending",
     "offer_uses",
     "offers",
@@ -181,6 +186,7 @@ __all__ = [
     "scope_exposures",
     "scope_funnels",
     "scope_hours",
+    "scope_offers",
     "screen_plans",
     "seals",
     "sessions",

@@ -88,3 +88,17 @@ experiment_prices = Table(
     Column("restored_at_ms", BigInteger),
     Index(None, "restored_at_ms", "experiment"),
 )
+
+# What columns cost of themselves each time when they were given a tried price, all of a machine's
+# under one time; a set that is like the one before is not written again. So it is known of each day
+# what was given up on it, though people price machines meanwhile.
+experiment_own_prices = Table(
+    "experiment_own_prices",
+    metadata,
+    Column("experiment", String(40), ForeignKey("experiments.experiment"), primary_key=True),
+    Column("machine_id", String(32), ForeignKey("machines.machine_id"), primary_key=True),
+    Column("set_at_ms", BigInteger, primary_key=True),
+    Column("column", String(16), primary_key=True),
+    Column("product", String(64), nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
+)

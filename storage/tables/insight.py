@@ -51,7 +51,8 @@ followers = Table(
 # One row for each transfer that moves SALES, under its key. ``sales_minor`` is what it adds to that
 # account, below zero for goodwill. ``units`` counts items that fell, once for each vend: 0 in the
 # other rows of a vend that several trades paid. ``site``, ``district`` and ``site_type`` are as
-# they were when the row was made.
+# they were when the row was made. ``offer`` took the discount off, '' if none did; null in rows of
+# a program that did not know.
 sale_facts = Table(
     "sale_facts",
     metadata,
@@ -74,6 +75,7 @@ sale_facts = Table(
     Column("site", String(64), nullable=False),
     Column("district", String(64), nullable=False),
     Column("site_type", String(32), nullable=False),
+    Column("offer", String(40)),
     CheckConstraint("kind IN ('SALE', 'GOODWILL', 'WRITE_OFF')", name="kind_known"),
     CheckConstraint("units >= 0", name="units_fell"),
     Index(None, "position"),
@@ -105,6 +107,23 @@ def _days(name: str, *whose: Column[str]) -> Table:
         Column("discount_minor", BigInteger, nullable=False),
         Column("given_back_minor", BigInteger, nullable=False),
         Column("written_off_minor", BigInteger, nullable=False),
+    )
+
+
+def _offers(name: str, *whose: Column[str]) -> Table:
+    """Return a table of sales with offers, by day and offer; of the others there is no row.
+    ``sales_minor`` is what SALES got of them, and ``discount_minor`` what the offer took off.
+    """
+    return Table(
+        name,
+        metadata,
+        *whose,
+        Column("d", Integer, primary_key=True),
+        Column("offer", String(40), primary_key=True),
+        Column("currency", String(3), primary_key=True),
+        Column("units", BigInteger, nullable=False),
+        Column("sales_minor", BigInteger, nullable=False),
+        Column("discount_minor", BigInteger, nullable=False),
     )
 
 
@@ -168,10 +187,12 @@ def _scope() -> tuple[Column[str], Column[str]]:
 
 
 sales_days = _days("sales_days", _machine())
+offer_days = _offers("offer_days", _machine())
 sales_hours = _hours("sales_hours", _machine())
 funnel_days = _funnel("funnel_days", _machine())
 machine_hours = _exposure("machine_hours", _machine())
 scope_days = _days("scope_days", *_scope())
+scope_offers = _offers("scope_offers", *_scope())
 scope_hours = _hours("scope_hours", *_scope())
 scope_funnels = _funnel("scope_funnels", *_scope())
 scope_exposures = _exposure("scope_exposures", *_scope())

@@ -73,6 +73,7 @@ async def series() -> Series:
         *(GaugeView(name="work_items", status=s, count=1, oldest_at_ms=0) for s in WorkItemKind),
         GaugeView(name="planograms_waiting", status="online", count=1, oldest_at_ms=0),
         GaugeView(name="screens_waiting", status="online", count=1, oldest_at_ms=0),
+        GaugeView(name="offers_running", status="used_up", count=1, oldest_at_ms=None),
         GaugeView(name="machine_commands_open", status="QUEUED", count=1, oldest_at_ms=0),
         *(
             GaugeView(name=name, status="", count=1, oldest_at_ms=0)

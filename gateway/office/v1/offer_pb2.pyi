@@ -127,6 +127,44 @@ class OfferContent(_message.Message):
 Global___OfferContent: _TypeAlias = OfferContent  # noqa: Y015
 
 @_typing.final
+class OfferDay(_message.Message):
+    """What was sold with an offer on a day, as it was made of the books after the fact: of vends that were delivered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    SALES_FIELD_NUMBER: _builtins.int
+    DISCOUNT_FIELD_NUMBER: _builtins.int
+    day: _builtins.int
+    """As 20260131, by the clocks of the sites where the machines stood."""
+    uses: _builtins.int
+    """Items that fell."""
+    @_builtins.property
+    def sales(self) -> _money_pb2.Money:
+        """What was paid for them, less what was given back."""
+
+    @_builtins.property
+    def discount(self) -> _money_pb2.Money:
+        """What the offer cost: it took so much off."""
+
+    def __init__(
+        self,
+        *,
+        day: _builtins.int = ...,
+        uses: _builtins.int = ...,
+        sales: _money_pb2.Money | None = ...,
+        discount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["discount", b"discount", "sales", b"sales"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "discount", b"discount", "sales", b"sales", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferDay: _TypeAlias = OfferDay  # noqa: Y015
+
+@_typing.final
 class Offer(_message.Message):
     """An offer as it is kept."""
 

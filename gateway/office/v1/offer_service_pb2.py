@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from gateway.fleet.v1 import role_pb2 as gateway_dot_fleet_dot_v1_dot_role__pb2
 from gateway.office.v1 import offer_pb2 as gateway_dot_office_dot_v1_dot_offer__pb2
+from gateway.office.v1 import sales_service_pb2 as gateway_dot_office_dot_v1_dot_sales__service__pb2
 from gateway.v1 import money_pb2 as gateway_dot_v1_dot_money__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/offer_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1dgateway/office/v1/offer.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x12\x43reateOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x30\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x1f.gateway.office.v1.OfferContent\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\">\n\x13\x43reateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"\x1f\n\x0fGetOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\";\n\x10GetOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\":\n\x11ListOffersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListOffersResponse\x12(\n\x06offers\x18\x01 \x03(\x0b\x32\x18.gateway.office.v1.Offer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd1\x01\n\x12UpdateOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x16\n\x0euses_per_payer\x18\x05 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\">\n\x13UpdateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"h\n\x0f\x45ndOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\";\n\x10\x45ndOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer2\xfc\x03\n\x0cOfferService\x12\x65\n\x0b\x43reateOffer\x12%.gateway.office.v1.CreateOfferRequest\x1a&.gateway.office.v1.CreateOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08GetOffer\x12\".gateway.office.v1.GetOfferRequest\x1a#.gateway.office.v1.GetOfferResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x62\n\nListOffers\x12$.gateway.office.v1.ListOffersRequest\x1a%.gateway.office.v1.ListOffersResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bUpdateOffer\x12%.gateway.office.v1.UpdateOfferRequest\x1a&.gateway.office.v1.UpdateOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08\x45ndOffer\x12\".gateway.office.v1.EndOfferRequest\x1a#.gateway.office.v1.EndOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x42s\n\x1avendgate.gateway.office.v1B\x11OfferServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/offer_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1dgateway/office/v1/offer.proto\x1a%gateway/office/v1/sales_service.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x12\x43reateOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x30\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x1f.gateway.office.v1.OfferContent\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\">\n\x13\x43reateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"\x1f\n\x0fGetOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"\xa2\x01\n\x10GetOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\x12)\n\x04\x64\x61ys\x18\x02 \x03(\x0b\x32\x1b.gateway.office.v1.OfferDay\x12:\n\x0c\x63ompleteness\x18\x03 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\":\n\x11ListOffersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListOffersResponse\x12(\n\x06offers\x18\x01 \x03(\x0b\x32\x18.gateway.office.v1.Offer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd1\x01\n\x12UpdateOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x16\n\x0euses_per_payer\x18\x05 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\">\n\x13UpdateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"h\n\x0f\x45ndOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\";\n\x10\x45ndOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer2\xfc\x03\n\x0cOfferService\x12\x65\n\x0b\x43reateOffer\x12%.gateway.office.v1.CreateOfferRequest\x1a&.gateway.office.v1.CreateOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08GetOffer\x12\".gateway.office.v1.GetOfferRequest\x1a#.gateway.office.v1.GetOfferResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x62\n\nListOffers\x12$.gateway.office.v1.ListOffersRequest\x1a%.gateway.office.v1.ListOffersResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bUpdateOffer\x12%.gateway.office.v1.UpdateOfferRequest\x1a&.gateway.office.v1.UpdateOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08\x45ndOffer\x12\".gateway.office.v1.EndOfferRequest\x1a#.gateway.office.v1.EndOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x42s\n\x1avendgate.gateway.office.v1B\x11OfferServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,26 +47,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OFFERSERVICE'].methods_by_name['UpdateOffer']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_OFFERSERVICE'].methods_by_name['EndOffer']._loaded_options = None
   _globals['_OFFERSERVICE'].methods_by_name['EndOffer']._serialized_options = b'\220\002\002\310\363\030\003'
-  _globals['_CREATEOFFERREQUEST']._serialized_start=177
-  _globals['_CREATEOFFERREQUEST']._serialized_end=304
-  _globals['_CREATEOFFERRESPONSE']._serialized_start=306
-  _globals['_CREATEOFFERRESPONSE']._serialized_end=368
-  _globals['_GETOFFERREQUEST']._serialized_start=370
-  _globals['_GETOFFERREQUEST']._serialized_end=401
-  _globals['_GETOFFERRESPONSE']._serialized_start=403
-  _globals['_GETOFFERRESPONSE']._serialized_end=462
-  _globals['_LISTOFFERSREQUEST']._serialized_start=464
-  _globals['_LISTOFFERSREQUEST']._serialized_end=522
-  _globals['_LISTOFFERSRESPONSE']._serialized_start=524
-  _globals['_LISTOFFERSRESPONSE']._serialized_end=611
-  _globals['_UPDATEOFFERREQUEST']._serialized_start=614
-  _globals['_UPDATEOFFERREQUEST']._serialized_end=823
-  _globals['_UPDATEOFFERRESPONSE']._serialized_start=825
-  _globals['_UPDATEOFFERRESPONSE']._serialized_end=887
-  _globals['_ENDOFFERREQUEST']._serialized_start=889
-  _globals['_ENDOFFERREQUEST']._serialized_end=993
-  _globals['_ENDOFFERRESPONSE']._serialized_start=995
-  _globals['_ENDOFFERRESPONSE']._serialized_end=1054
-  _globals['_OFFERSERVICE']._serialized_start=1057
-  _globals['_OFFERSERVICE']._serialized_end=1565
+  _globals['_CREATEOFFERREQUEST']._serialized_start=216
+  _globals['_CREATEOFFERREQUEST']._serialized_end=343
+  _globals['_CREATEOFFERRESPONSE']._serialized_start=345
+  _globals['_CREATEOFFERRESPONSE']._serialized_end=407
+  _globals['_GETOFFERREQUEST']._serialized_start=409
+  _globals['_GETOFFERREQUEST']._serialized_end=440
+  _globals['_GETOFFERRESPONSE']._serialized_start=443
+  _globals['_GETOFFERRESPONSE']._serialized_end=605
+  _globals['_LISTOFFERSREQUEST']._serialized_start=607
+  _globals['_LISTOFFERSREQUEST']._serialized_end=665
+  _globals['_LISTOFFERSRESPONSE']._serialized_start=667
+  _globals['_LISTOFFERSRESPONSE']._serialized_end=754
+  _globals['_UPDATEOFFERREQUEST']._serialized_start=757
+  _globals['_UPDATEOFFERREQUEST']._serialized_end=966
+  _globals['_UPDATEOFFERRESPONSE']._serialized_start=968
+  _globals['_UPDATEOFFERRESPONSE']._serialized_end=1030
+  _globals['_ENDOFFERREQUEST']._serialized_start=1032
+  _globals['_ENDOFFERREQUEST']._serialized_end=1136
+  _globals['_ENDOFFERRESPONSE']._serialized_start=1138
+  _globals['_ENDOFFERRESPONSE']._serialized_end=1197
+  _globals['_OFFERSERVICE']._serialized_start=1200
+  _globals['_OFFERSERVICE']._serialized_end=1708
 # @@protoc_insertion_point(module_scope)

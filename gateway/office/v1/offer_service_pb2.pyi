@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from gateway.office.v1 import offer_pb2 as _offer_pb2
+from gateway.office.v1 import sales_service_pb2 as _sales_service_pb2
 from gateway.v1 import money_pb2 as _money_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -95,16 +96,30 @@ class GetOfferResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFER_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    COMPLETENESS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def offer(self) -> _offer_pb2.Offer: ...
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[_offer_pb2.OfferDay]:
+        """The oldest first; the 400 newest. Days of all discounts add up to spent once all is told and no vend is open. Those
+        that were told before offers were known of sales are missing (vendgate insight rebuild tells them again).
+        """
+
+    @_builtins.property
+    def completeness(self) -> _sales_service_pb2.SalesCompleteness:
+        """Of days."""
+
     def __init__(
         self,
         *,
         offer: _offer_pb2.Offer | None = ...,
+        days: _abc.Iterable[_offer_pb2.OfferDay] | None = ...,
+        completeness: _sales_service_pb2.SalesCompleteness | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "offer", b"offer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "days", b"days", "offer", b"offer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -78,7 +78,8 @@ class OfferServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetOffer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """With what it cost and how often it was used, day by day.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

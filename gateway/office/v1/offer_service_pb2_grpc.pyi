@@ -41,6 +41,7 @@ class OfferServiceStub:
     told (insight.gate_payers; AUDIENCE_TOO_SMALL).
     """
     GetOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.GetOfferRequest, _offer_service_pb2.GetOfferResponse]
+    """With what it cost and how often it was used, day by day."""
     ListOffers: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.ListOffersRequest, _offer_service_pb2.ListOffersResponse]
     """By code, those that are over too."""
     UpdateOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.UpdateOfferRequest, _offer_service_pb2.UpdateOfferResponse]
@@ -63,6 +64,7 @@ class OfferServiceAsyncStub(OfferServiceStub):
     told (insight.gate_payers; AUDIENCE_TOO_SMALL).
     """
     GetOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.GetOfferRequest, _offer_service_pb2.GetOfferResponse]  # type: ignore[assignment]
+    """With what it cost and how often it was used, day by day."""
     ListOffers: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.ListOffersRequest, _offer_service_pb2.ListOffersResponse]  # type: ignore[assignment]
     """By code, those that are over too."""
     UpdateOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.UpdateOfferRequest, _offer_service_pb2.UpdateOfferResponse]  # type: ignore[assignment]
@@ -93,7 +95,8 @@ class OfferServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _offer_service_pb2.GetOfferRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_offer_service_pb2.GetOfferResponse, _abc.Awaitable[_offer_service_pb2.GetOfferResponse]]: ...
+    ) -> _typing.Union[_offer_service_pb2.GetOfferResponse, _abc.Awaitable[_offer_service_pb2.GetOfferResponse]]:
+        """With what it cost and how often it was used, day by day."""
 
     @_abc_1.abstractmethod
     def ListOffers(

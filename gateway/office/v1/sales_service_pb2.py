@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.fleet.v1 import role_pb2 as gateway_dot_fleet_dot_v1_dot_role__pb2
+from gateway.office.v1 import place_pb2 as gateway_dot_office_dot_v1_dot_place__pb2
 from gateway.v1 import money_pb2 as gateway_dot_v1_dot_money__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/sales_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n\x0bSalesAmount\x12\r\n\x05units\x18\x01 \x01(\x03\x12 \n\x05sales\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\"u\n\tSalesLine\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x03now\x18\x02 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\x12.\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\"\xb6\x01\n\x11SalesCompleteness\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x32\n\x0e\x63omplete_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clines_behind\x18\x03 \x01(\x03\x12/\n\x0bwaits_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cmaking_again\x18\x05 \x01(\x08\"\xc8\x01\n\x0fGetSalesRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12&\n\x02\x62y\x18\x03 \x01(\x0e\x32\x1a.gateway.office.v1.SalesBy\x12.\n\x06\x62\x65side\x18\x04 \x01(\x0e\x32\x1e.gateway.office.v1.SalesBeside\x12\x13\n\x0bmachine_ids\x18\x05 \x03(\t\x12\x10\n\x08\x64istrict\x18\x06 \x01(\t\x12\x11\n\tsite_type\x18\x07 \x01(\t\"\xae\x01\n\x10GetSalesResponse\x12+\n\x05lines\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.SalesLine\x12\x18\n\x10\x62\x65\x66ore_first_day\x18\x02 \x01(\x05\x12\x17\n\x0f\x62\x65\x66ore_last_day\x18\x03 \x01(\x05\x12:\n\x0c\x63ompleteness\x18\x04 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\"A\n\x12GetDaySalesRequest\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\x05\x12\x0c\n\x04hour\x18\x02 \x01(\x05\x12\x10\n\x08\x64istrict\x18\x03 \x01(\t\"\xaa\x01\n\x08\x44\x61ySales\x12+\n\x03now\x18\x01 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\x12\r\n\x05weeks\x18\x02 \x01(\x05\x12\x1e\n\x03low\x18\x03 \x01(\x0b\x32\x11.gateway.v1.Money\x12!\n\x06middle\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x1f\n\x04high\x18\x05 \x01(\x0b\x32\x11.gateway.v1.Money\"|\n\x13GetDaySalesResponse\x12)\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x1b.gateway.office.v1.DaySales\x12:\n\x0c\x63ompleteness\x18\x02 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\"\x9f\x01\n\x16GetSellableTimeRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12&\n\x02\x62y\x18\x03 \x01(\x0e\x32\x1a.gateway.office.v1.SalesBy\x12\x13\n\x0bmachine_ids\x18\x04 \x03(\t\x12\x10\n\x08\x64istrict\x18\x05 \x01(\t\x12\x11\n\tsite_type\x18\x06 \x01(\t\"f\n\tSoldThere\x12,\n\x04sold\x18\x01 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\x12+\n\x10per_sellable_day\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\"\xbe\x01\n\x0cSellableTime\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07known_s\x18\x02 \x01(\x03\x12\x10\n\x08online_s\x18\x03 \x01(\x03\x12\x14\n\x0cin_service_s\x18\x04 \x01(\x03\x12\x12\n\nsellable_s\x18\x05 \x01(\x03\x12\x10\n\x08\x63olumn_s\x18\x06 \x01(\x03\x12\x16\n\x0e\x65mpty_column_s\x18\x07 \x01(\x03\x12*\n\x04sold\x18\x08 \x03(\x0b\x32\x1c.gateway.office.v1.SoldThere\"\x85\x01\n\x17GetSellableTimeResponse\x12.\n\x05lines\x18\x01 \x03(\x0b\x32\x1f.gateway.office.v1.SellableTime\x12:\n\x0c\x63ompleteness\x18\x02 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\"q\n\x10GetFunnelRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12\x13\n\x0bmachine_ids\x18\x03 \x03(\t\x12\x10\n\x08\x64istrict\x18\x04 \x01(\t\x12\x11\n\tsite_type\x18\x05 \x01(\t\"I\n\nFunnelStep\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x13\n\x06number\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\t\n\x07_number\"}\n\x11GetFunnelResponse\x12,\n\x05steps\x18\x01 \x03(\x0b\x32\x1d.gateway.office.v1.FunnelStep\x12:\n\x0c\x63ompleteness\x18\x02 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\"b\n\x16GetHotDistrictsRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x11\n\tsite_type\x18\x04 \x01(\t\"p\n\nSalesRange\x12!\n\x06middle\x18\x01 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x1e\n\x03low\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x1f\n\x04high\x18\x03 \x01(\x0b\x32\x11.gateway.v1.Money\"\x95\x02\n\x0bHotDistrict\x12\x10\n\x08\x64istrict\x18\x01 \x01(\t\x12/\n\x05label\x18\x02 \x01(\x0e\x32 .gateway.office.v1.DistrictLabel\x12\x15\n\rabove_percent\x18\x03 \x01(\x05\x12\x10\n\x08machines\x18\x04 \x01(\x05\x12\x15\n\rsellable_days\x18\x05 \x01(\x03\x12\x1e\n\x03raw\x18\x06 \x01(\x0b\x32\x11.gateway.v1.Money\x12/\n\x08\x62\x65lieved\x18\x07 \x01(\x0b\x32\x1d.gateway.office.v1.SalesRange\x12\x32\n\x0bnew_machine\x18\x08 \x01(\x0b\x32\x1d.gateway.office.v1.SalesRange\"\xee\x01\n\x17GetHotDistrictsResponse\x12\x31\n\tdistricts\x18\x01 \x03(\x0b\x32\x1e.gateway.office.v1.HotDistrict\x12 \n\x05\x66leet\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x30\n\telsewhere\x18\x03 \x01(\x0b\x32\x1d.gateway.office.v1.SalesRange\x12\x10\n\x08left_out\x18\x04 \x01(\x05\x12:\n\x0c\x63ompleteness\x18\x05 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness*\x85\x02\n\x07SalesBy\x12\x18\n\x14SALES_BY_UNSPECIFIED\x10\x00\x12\x10\n\x0cSALES_BY_DAY\x10\x01\x12\x11\n\rSALES_BY_HOUR\x10\x02\x12\x14\n\x10SALES_BY_WEEKDAY\x10\x03\x12\x14\n\x10SALES_BY_PRODUCT\x10\x04\x12\x15\n\x11SALES_BY_CATEGORY\x10\x05\x12\x15\n\x11SALES_BY_DISTRICT\x10\x06\x12\x16\n\x12SALES_BY_SITE_TYPE\x10\x07\x12\x14\n\x10SALES_BY_MACHINE\x10\x08\x12\x19\n\x15SALES_BY_WEEKDAY_HOUR\x10\t\x12\x18\n\x14SALES_BY_MACHINE_DAY\x10\n*k\n\x0bSalesBeside\x12\x1c\n\x18SALES_BESIDE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSALES_BESIDE_PERIOD_BEFORE\x10\x01\x12\x1e\n\x1aSALES_BESIDE_SAME_WEEKDAYS\x10\x02*~\n\rDistrictLabel\x12\x1e\n\x1a\x44ISTRICT_LABEL_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44ISTRICT_LABEL_HOT\x10\x01\x12\x17\n\x13\x44ISTRICT_LABEL_COLD\x10\x02\x12\x1c\n\x18\x44ISTRICT_LABEL_NOT_KNOWN\x10\x03\x32\x9a\x04\n\x0cSalesService\x12\\\n\x08GetSales\x12\".gateway.office.v1.GetSalesRequest\x1a#.gateway.office.v1.GetSalesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bGetDaySales\x12%.gateway.office.v1.GetDaySalesRequest\x1a&.gateway.office.v1.GetDaySalesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12q\n\x0fGetSellableTime\x12).gateway.office.v1.GetSellableTimeRequest\x1a*.gateway.office.v1.GetSellableTimeResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12q\n\x0fGetHotDistricts\x12).gateway.office.v1.GetHotDistrictsRequest\x1a*.gateway.office.v1.GetHotDistrictsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12_\n\tGetFunnel\x12#.gateway.office.v1.GetFunnelRequest\x1a$.gateway.office.v1.GetFunnelResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42s\n\x1avendgate.gateway.office.v1B\x11SalesServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/sales_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1dgateway/office/v1/place.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n\x0bSalesAmount\x12\r\n\x05units\x18\x01 \x01(\x03\x12 \n\x05sales\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\"u\n\tSalesLine\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x03now\x18\x02 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\x12.\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\"\xb6\x01\n\x11SalesCompleteness\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x32\n\x0e\x63omplete_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clines_behind\x18\x03 \x01(\x03\x12/\n\x0bwaits_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cmaking_again\x18\x05 \x01(\x08\"\xc8\x01\n\x0fGetSalesRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12&\n\x02\x62y\x18\x03 \x01(\x0e\x32\x1a.gateway.office.v1.SalesBy\x12.\n\x06\x62\x65side\x18\x04 \x01(\x0e\x32\x1e.gateway.office.v1.SalesBeside\x12\x13\n\x0bmachine_ids\x18\x05 \x03(\t\x12\x10\n\x08\x64istrict\x18\x06 \x01(\t\x12\x11\n\tsite_type\x18\x07 \x01(\t\"\xcb\x01\n\x10GetSalesResponse\x12+\n\x05lines\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.SalesLine\x12\x18\n\x10\x62\x65\x66ore_first_day\x18\x02 \x01(\x05\x12\x17\n\x0f\x62\x65\x66ore_last_day\x18\x03 \x01(\x05\x12:\n\x0c\x63ompleteness\x18\x04 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\x12\x1b\n\x13running_experiments\x18\x05 \x03(\t\"A\n\x12GetDaySalesRequest\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\x05\x12\x0c\n\x04hour\x18\x02 \x01(\x05\x12\x10\n\x08\x64istrict\x18\x03 \x01(\t\"\xaa\x01\n\x08\x44\x61ySales\x12+\n\x03now\x18\x01 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\x12\r\n\x05weeks\x18\x02 \x01(\x05\x12\x1e\n\x03low\x18\x03 \x01(\x0b\x32\x11.gateway.v1.Money\x12!\n\x06middle\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x1f\n\x04high\x18\x05 \x01(\x0b\x32\x11.gateway.v1.Money\"|\n\x13GetDaySalesResponse\x12)\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x1b.gateway.office.v1.DaySales\x12:\n\x0c\x63ompleteness\x18\x02 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\"\x9f\x01\n\x16GetSellableTimeRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12&\n\x02\x62y\x18\x03 \x01(\x0e\x32\x1a.gateway.office.v1.SalesBy\x12\x13\n\x0bmachine_ids\x18\x04 \x03(\t\x12\x10\n\x08\x64istrict\x18\x05 \x01(\t\x12\x11\n\tsite_type\x18\x06 \x01(\t\"f\n\tSoldThere\x12,\n\x04sold\x18\x01 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\x12+\n\x10per_sellable_day\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\"\xbe\x01\n\x0cSellableTime\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07known_s\x18\x02 \x01(\x03\x12\x10\n\x08online_s\x18\x03 \x01(\x03\x12\x14\n\x0cin_service_s\x18\x04 \x01(\x03\x12\x12\n\nsellable_s\x18\x05 \x01(\x03\x12\x10\n\x08\x63olumn_s\x18\x06 \x01(\x03\x12\x16\n\x0e\x65mpty_column_s\x18\x07 \x01(\x03\x12*\n\x04sold\x18\x08 \x03(\x0b\x32\x1c.gateway.office.v1.SoldThere\"\xa2\x01\n\x17GetSellableTimeResponse\x12.\n\x05lines\x18\x01 \x03(\x0b\x32\x1f.gateway.office.v1.SellableTime\x12:\n\x0c\x63ompleteness\x18\x02 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\x12\x1b\n\x13running_experiments\x18\x03 \x03(\t\"q\n\x10GetFunnelRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12\x13\n\x0bmachine_ids\x18\x03 \x03(\t\x12\x10\n\x08\x64istrict\x18\x04 \x01(\t\x12\x11\n\tsite_type\x18\x05 \x01(\t\"I\n\nFunnelStep\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x13\n\x06number\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\t\n\x07_number\"}\n\x11GetFunnelResponse\x12,\n\x05steps\x18\x01 \x03(\x0b\x32\x1d.gateway.office.v1.FunnelStep\x12:\n\x0c\x63ompleteness\x18\x02 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\"{\n\x16GetHotDistrictsRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x11\n\tsite_type\x18\x04 \x01(\t\x12\x17\n\x0f\x63\x65ll_resolution\x18\x05 \x01(\x05\"p\n\nSalesRange\x12!\n\x06middle\x18\x01 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x1e\n\x03low\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x1f\n\x04high\x18\x03 \x01(\x0b\x32\x11.gateway.v1.Money\"s\n\x07HotCell\x12\r\n\x05index\x18\x01 \x01(\t\x12+\n\x06middle\x18\x02 \x01(\x0b\x32\x1b.gateway.office.v1.Position\x12,\n\x07\x63orners\x18\x03 \x03(\x0b\x32\x1b.gateway.office.v1.Position\"\xbf\x02\n\x0bHotDistrict\x12\x10\n\x08\x64istrict\x18\x01 \x01(\t\x12/\n\x05label\x18\x02 \x01(\x0e\x32 .gateway.office.v1.DistrictLabel\x12\x15\n\rabove_percent\x18\x03 \x01(\x05\x12\x10\n\x08machines\x18\x04 \x01(\x05\x12\x15\n\rsellable_days\x18\x05 \x01(\x03\x12\x1e\n\x03raw\x18\x06 \x01(\x0b\x32\x11.gateway.v1.Money\x12/\n\x08\x62\x65lieved\x18\x07 \x01(\x0b\x32\x1d.gateway.office.v1.SalesRange\x12\x32\n\x0bnew_machine\x18\x08 \x01(\x0b\x32\x1d.gateway.office.v1.SalesRange\x12(\n\x04\x63\x65ll\x18\t \x01(\x0b\x32\x1a.gateway.office.v1.HotCell\"\x80\x02\n\x17GetHotDistrictsResponse\x12\x31\n\tdistricts\x18\x01 \x03(\x0b\x32\x1e.gateway.office.v1.HotDistrict\x12 \n\x05\x66leet\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x30\n\telsewhere\x18\x03 \x01(\x0b\x32\x1d.gateway.office.v1.SalesRange\x12\x10\n\x08left_out\x18\x04 \x01(\x05\x12:\n\x0c\x63ompleteness\x18\x05 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\x12\x10\n\x08unplaced\x18\x06 \x01(\x05*\x99\x02\n\x07SalesBy\x12\x18\n\x14SALES_BY_UNSPECIFIED\x10\x00\x12\x10\n\x0cSALES_BY_DAY\x10\x01\x12\x11\n\rSALES_BY_HOUR\x10\x02\x12\x14\n\x10SALES_BY_WEEKDAY\x10\x03\x12\x14\n\x10SALES_BY_PRODUCT\x10\x04\x12\x15\n\x11SALES_BY_CATEGORY\x10\x05\x12\x15\n\x11SALES_BY_DISTRICT\x10\x06\x12\x16\n\x12SALES_BY_SITE_TYPE\x10\x07\x12\x14\n\x10SALES_BY_MACHINE\x10\x08\x12\x19\n\x15SALES_BY_WEEKDAY_HOUR\x10\t\x12\x18\n\x14SALES_BY_MACHINE_DAY\x10\n\x12\x12\n\x0eSALES_BY_OFFER\x10\x0b*k\n\x0bSalesBeside\x12\x1c\n\x18SALES_BESIDE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSALES_BESIDE_PERIOD_BEFORE\x10\x01\x12\x1e\n\x1aSALES_BESIDE_SAME_WEEKDAYS\x10\x02*~\n\rDistrictLabel\x12\x1e\n\x1a\x44ISTRICT_LABEL_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44ISTRICT_LABEL_HOT\x10\x01\x12\x17\n\x13\x44ISTRICT_LABEL_COLD\x10\x02\x12\x1c\n\x18\x44ISTRICT_LABEL_NOT_KNOWN\x10\x03\x32\x9a\x04\n\x0cSalesService\x12\\\n\x08GetSales\x12\".gateway.office.v1.GetSalesRequest\x1a#.gateway.office.v1.GetSalesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bGetDaySales\x12%.gateway.office.v1.GetDaySalesRequest\x1a&.gateway.office.v1.GetDaySalesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12q\n\x0fGetSellableTime\x12).gateway.office.v1.GetSellableTimeRequest\x1a*.gateway.office.v1.GetSellableTimeResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12q\n\x0fGetHotDistricts\x12).gateway.office.v1.GetHotDistrictsRequest\x1a*.gateway.office.v1.GetHotDistrictsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12_\n\tGetFunnel\x12#.gateway.office.v1.GetFunnelRequest\x1a$.gateway.office.v1.GetFunnelResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42s\n\x1avendgate.gateway.office.v1B\x11SalesServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,50 +46,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SALESSERVICE'].methods_by_name['GetHotDistricts']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_SALESSERVICE'].methods_by_name['GetFunnel']._loaded_options = None
   _globals['_SALESSERVICE'].methods_by_name['GetFunnel']._serialized_options = b'\220\002\001\310\363\030\001'
-  _globals['_SALESBY']._serialized_start=2908
-  _globals['_SALESBY']._serialized_end=3169
-  _globals['_SALESBESIDE']._serialized_start=3171
-  _globals['_SALESBESIDE']._serialized_end=3278
-  _globals['_DISTRICTLABEL']._serialized_start=3280
-  _globals['_DISTRICTLABEL']._serialized_end=3406
-  _globals['_SALESAMOUNT']._serialized_start=146
-  _globals['_SALESAMOUNT']._serialized_end=208
-  _globals['_SALESLINE']._serialized_start=210
-  _globals['_SALESLINE']._serialized_end=327
-  _globals['_SALESCOMPLETENESS']._serialized_start=330
-  _globals['_SALESCOMPLETENESS']._serialized_end=512
-  _globals['_GETSALESREQUEST']._serialized_start=515
-  _globals['_GETSALESREQUEST']._serialized_end=715
-  _globals['_GETSALESRESPONSE']._serialized_start=718
-  _globals['_GETSALESRESPONSE']._serialized_end=892
-  _globals['_GETDAYSALESREQUEST']._serialized_start=894
-  _globals['_GETDAYSALESREQUEST']._serialized_end=959
-  _globals['_DAYSALES']._serialized_start=962
-  _globals['_DAYSALES']._serialized_end=1132
-  _globals['_GETDAYSALESRESPONSE']._serialized_start=1134
-  _globals['_GETDAYSALESRESPONSE']._serialized_end=1258
-  _globals['_GETSELLABLETIMEREQUEST']._serialized_start=1261
-  _globals['_GETSELLABLETIMEREQUEST']._serialized_end=1420
-  _globals['_SOLDTHERE']._serialized_start=1422
-  _globals['_SOLDTHERE']._serialized_end=1524
-  _globals['_SELLABLETIME']._serialized_start=1527
-  _globals['_SELLABLETIME']._serialized_end=1717
-  _globals['_GETSELLABLETIMERESPONSE']._serialized_start=1720
-  _globals['_GETSELLABLETIMERESPONSE']._serialized_end=1853
-  _globals['_GETFUNNELREQUEST']._serialized_start=1855
-  _globals['_GETFUNNELREQUEST']._serialized_end=1968
-  _globals['_FUNNELSTEP']._serialized_start=1970
-  _globals['_FUNNELSTEP']._serialized_end=2043
-  _globals['_GETFUNNELRESPONSE']._serialized_start=2045
-  _globals['_GETFUNNELRESPONSE']._serialized_end=2170
-  _globals['_GETHOTDISTRICTSREQUEST']._serialized_start=2172
-  _globals['_GETHOTDISTRICTSREQUEST']._serialized_end=2270
-  _globals['_SALESRANGE']._serialized_start=2272
-  _globals['_SALESRANGE']._serialized_end=2384
-  _globals['_HOTDISTRICT']._serialized_start=2387
-  _globals['_HOTDISTRICT']._serialized_end=2664
-  _globals['_GETHOTDISTRICTSRESPONSE']._serialized_start=2667
-  _globals['_GETHOTDISTRICTSRESPONSE']._serialized_end=2905
-  _globals['_SALESSERVICE']._serialized_start=3409
-  _globals['_SALESSERVICE']._serialized_end=3947
+  _globals['_SALESBY']._serialized_start=3199
+  _globals['_SALESBY']._serialized_end=3480
+  _globals['_SALESBESIDE']._serialized_start=3482
+  _globals['_SALESBESIDE']._serialized_end=3589
+  _globals['_DISTRICTLABEL']._serialized_start=3591
+  _globals['_DISTRICTLABEL']._serialized_end=3717
+  _globals['_SALESAMOUNT']._serialized_start=177
+  _globals['_SALESAMOUNT']._serialized_end=239
+  _globals['_SALESLINE']._serialized_start=241
+  _globals['_SALESLINE']._serialized_end=358
+  _globals['_SALESCOMPLETENESS']._serialized_start=361
+  _globals['_SALESCOMPLETENESS']._serialized_end=543
+  _globals['_GETSALESREQUEST']._serialized_start=546
+  _globals['_GETSALESREQUEST']._serialized_end=746
+  _globals['_GETSALESRESPONSE']._serialized_start=749
+  _globals['_GETSALESRESPONSE']._serialized_end=952
+  _globals['_GETDAYSALESREQUEST']._serialized_start=954
+  _globals['_GETDAYSALESREQUEST']._serialized_end=1019
+  _globals['_DAYSALES']._serialized_start=1022
+  _globals['_DAYSALES']._serialized_end=1192
+  _globals['_GETDAYSALESRESPONSE']._serialized_start=1194
+  _globals['_GETDAYSALESRESPONSE']._serialized_end=1318
+  _globals['_GETSELLABLETIMEREQUEST']._serialized_start=1321
+  _globals['_GETSELLABLETIMEREQUEST']._serialized_end=1480
+  _globals['_SOLDTHERE']._serialized_start=1482
+  _globals['_SOLDTHERE']._serialized_end=1584
+  _globals['_SELLABLETIME']._serialized_start=1587
+  _globals['_SELLABLETIME']._serialized_end=1777
+  _globals['_GETSELLABLETIMERESPONSE']._serialized_start=1780
+  _globals['_GETSELLABLETIMERESPONSE']._serialized_end=1942
+  _globals['_GETFUNNELREQUEST']._serialized_start=1944
+  _globals['_GETFUNNELREQUEST']._serialized_end=2057
+  _globals['_FUNNELSTEP']._serialized_start=2059
+  _globals['_FUNNELSTEP']._serialized_end=2132
+  _globals['_GETFUNNELRESPONSE']._serialized_start=2134
+  _globals['_GETFUNNELRESPONSE']._serialized_end=2259
+  _globals['_GETHOTDISTRICTSREQUEST']._serialized_start=2261
+  _globals['_GETHOTDISTRICTSREQUEST']._serialized_end=2384
+  _globals['_SALESRANGE']._serialized_start=2386
+  _globals['_SALESRANGE']._serialized_end=2498
+  _globals['_HOTCELL']._serialized_start=2500
+  _globals['_HOTCELL']._serialized_end=2615
+  _globals['_HOTDISTRICT']._serialized_start=2618
+  _globals['_HOTDISTRICT']._serialized_end=2937
+  _globals['_GETHOTDISTRICTSRESPONSE']._serialized_start=2940
+  _globals['_GETHOTDISTRICTSRESPONSE']._serialized_end=3196
+  _globals['_SALESSERVICE']._serialized_start=3720
+  _globals['_SALESSERVICE']._serialized_end=4258
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from gateway.office.v1 import place_pb2 as _place_pb2
 from gateway.v1 import money_pb2 as _money_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -46,6 +47,10 @@ class _SalesByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SalesBy.Value
     """Of machines that are named only: the day and the machine, as 20260131-VM-1. The amounts before are told
     under the day that they stand beside. 6,000 machine-days at most (TOO_MANY_LINES).
     """
+    SALES_BY_OFFER: _SalesBy.ValueType  # 11
+    """The code of the offer that took something off. Empty: all other sales, with those that were told before offers were
+    known of sales (vendgate insight rebuild tells them again).
+    """
 
 class SalesBy(_SalesBy, metaclass=_SalesByEnumTypeWrapper): ...
 
@@ -67,6 +72,10 @@ SALES_BY_WEEKDAY_HOUR: SalesBy.ValueType  # 9
 SALES_BY_MACHINE_DAY: SalesBy.ValueType  # 10
 """Of machines that are named only: the day and the machine, as 20260131-VM-1. The amounts before are told
 under the day that they stand beside. 6,000 machine-days at most (TOO_MANY_LINES).
+"""
+SALES_BY_OFFER: SalesBy.ValueType  # 11
+"""The code of the offer that took something off. Empty: all other sales, with those that were told before offers were
+known of sales (vendgate insight rebuild tells them again).
 """
 Global___SalesBy: _TypeAlias = SalesBy  # noqa: Y015
 
@@ -257,6 +266,7 @@ class GetSalesResponse(_message.Message):
     BEFORE_FIRST_DAY_FIELD_NUMBER: _builtins.int
     BEFORE_LAST_DAY_FIELD_NUMBER: _builtins.int
     COMPLETENESS_FIELD_NUMBER: _builtins.int
+    RUNNING_EXPERIMENTS_FIELD_NUMBER: _builtins.int
     before_first_day: _builtins.int
     before_last_day: _builtins.int
     @_builtins.property
@@ -265,6 +275,12 @@ class GetSalesResponse(_message.Message):
 
     @_builtins.property
     def completeness(self) -> Global___SalesCompleteness: ...
+    @_builtins.property
+    def running_experiments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Experiments that run on machines that are named, on some of all these days: which arm sells more is told by
+        GetExperiment when they are over. Who adds these sales up by arms and stops when it looks good calls chance an effect.
+        """
+
     def __init__(
         self,
         *,
@@ -272,10 +288,11 @@ class GetSalesResponse(_message.Message):
         before_first_day: _builtins.int = ...,
         before_last_day: _builtins.int = ...,
         completeness: Global___SalesCompleteness | None = ...,
+        running_experiments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_first_day", b"before_first_day", "before_last_day", b"before_last_day", "completeness", b"completeness", "lines", b"lines"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_first_day", b"before_first_day", "before_last_day", b"before_last_day", "completeness", b"completeness", "lines", b"lines", "running_experiments", b"running_experiments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -497,6 +514,7 @@ class GetSellableTimeResponse(_message.Message):
 
     LINES_FIELD_NUMBER: _builtins.int
     COMPLETENESS_FIELD_NUMBER: _builtins.int
+    RUNNING_EXPERIMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___SellableTime]:
         """In the order of keys."""
@@ -505,15 +523,20 @@ class GetSellableTimeResponse(_message.Message):
     def completeness(self) -> Global___SalesCompleteness:
         """A machine to which nothing happened since is counted up to the last full hour before complete_until."""
 
+    @_builtins.property
+    def running_experiments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in GetSalesResponse."""
+
     def __init__(
         self,
         *,
         lines: _abc.Iterable[Global___SellableTime] | None = ...,
         completeness: Global___SalesCompleteness | None = ...,
+        running_experiments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "lines", b"lines"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "lines", b"lines", "running_experiments", b"running_experiments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -618,6 +641,7 @@ class GetHotDistrictsRequest(_message.Message):
     LAST_DAY_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     SITE_TYPE_FIELD_NUMBER: _builtins.int
+    CELL_RESOLUTION_FIELD_NUMBER: _builtins.int
     first_day: _builtins.int
     """As 20260131, both counted; 400 days at most. Four weeks say more than one."""
     last_day: _builtins.int
@@ -627,6 +651,11 @@ class GetHotDistrictsRequest(_message.Message):
     """As in GetSalesRequest: only machines at sites of this type; empty: all. So what is expected of a new machine is of
     one at such a site.
     """
+    cell_resolution: _builtins.int
+    """0: by districts. 4 to 9: by the cells of H3 of this resolution in which sites with a position are, instead. 7 is
+    5.2 square kilometres a cell, for machines that are few; 8 is 0.74, an area that one walks; each step is a seventh.
+    Of more than 500 cells none is told (TOO_MANY_CELLS); NO_CELLS: the gateway lacks the extra places.
+    """
     def __init__(
         self,
         *,
@@ -634,10 +663,11 @@ class GetHotDistrictsRequest(_message.Message):
         last_day: _builtins.int = ...,
         currency: _builtins.str = ...,
         site_type: _builtins.str = ...,
+        cell_resolution: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "first_day", b"first_day", "last_day", b"last_day", "site_type", b"site_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cell_resolution", b"cell_resolution", "currency", b"currency", "first_day", b"first_day", "last_day", b"last_day", "site_type", b"site_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -674,8 +704,40 @@ class SalesRange(_message.Message):
 Global___SalesRange: _TypeAlias = SalesRange  # noqa: Y015
 
 @_typing.final
+class HotCell(_message.Message):
+    """A cell of H3, and where it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    MIDDLE_FIELD_NUMBER: _builtins.int
+    CORNERS_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """Its index, in hexadecimal digits, as other programs that speak H3 write it."""
+    @_builtins.property
+    def middle(self) -> _place_pb2.Position: ...
+    @_builtins.property
+    def corners(self) -> _containers.RepeatedCompositeFieldContainer[_place_pb2.Position]:
+        """In the order of its outline: six, of few cells others."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        middle: _place_pb2.Position | None = ...,
+        corners: _abc.Iterable[_place_pb2.Position] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["middle", b"middle"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corners", b"corners", "index", b"index", "middle", b"middle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HotCell: _TypeAlias = HotCell  # noqa: Y015
+
+@_typing.final
 class HotDistrict(_message.Message):
-    """A district's own machines, not those of the districts in it. Amounts are for a sellable machine-day."""
+    """A district's own machines, not those of the districts in it; or a cell's. Amounts are for a sellable machine-day."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -687,7 +749,9 @@ class HotDistrict(_message.Message):
     RAW_FIELD_NUMBER: _builtins.int
     BELIEVED_FIELD_NUMBER: _builtins.int
     NEW_MACHINE_FIELD_NUMBER: _builtins.int
+    CELL_FIELD_NUMBER: _builtins.int
     district: _builtins.str
+    """Empty if it is a cell."""
     label: Global___DistrictLabel.ValueType
     above_percent: _builtins.int
     """How sure it is that it sells more than the fleet's level."""
@@ -705,6 +769,10 @@ class HotDistrict(_message.Message):
     def new_machine(self) -> Global___SalesRange:
         """What a new machine there may sell."""
 
+    @_builtins.property
+    def cell(self) -> Global___HotCell:
+        """Absent if it is a district."""
+
     def __init__(
         self,
         *,
@@ -716,10 +784,11 @@ class HotDistrict(_message.Message):
         raw: _money_pb2.Money | None = ...,
         believed: Global___SalesRange | None = ...,
         new_machine: Global___SalesRange | None = ...,
+        cell: Global___HotCell | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["believed", b"believed", "new_machine", b"new_machine", "raw", b"raw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["believed", b"believed", "cell", b"cell", "new_machine", b"new_machine", "raw", b"raw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_percent", b"above_percent", "believed", b"believed", "district", b"district", "label", b"label", "machines", b"machines", "new_machine", b"new_machine", "raw", b"raw", "sellable_days", b"sellable_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_percent", b"above_percent", "believed", b"believed", "cell", b"cell", "district", b"district", "label", b"label", "machines", b"machines", "new_machine", b"new_machine", "raw", b"raw", "sellable_days", b"sellable_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -734,11 +803,16 @@ class GetHotDistrictsResponse(_message.Message):
     ELSEWHERE_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     COMPLETENESS_FIELD_NUMBER: _builtins.int
+    UNPLACED_FIELD_NUMBER: _builtins.int
     left_out: _builtins.int
     """Machines of this currency that stood elsewhere on some of these days, or could sell for less than a day."""
+    unplaced: _builtins.int
+    """By cells only: others that stand at sites of which nobody said the position."""
     @_builtins.property
     def districts(self) -> _containers.RepeatedCompositeFieldContainer[Global___HotDistrict]:
-        """By name; none if there are fewer than three districts, or too few with several machines, to say how much they differ."""
+        """By name; none if there are fewer than three districts or cells, or too few with several machines, to say how much
+        they differ.
+        """
 
     @_builtins.property
     def fleet(self) -> _money_pb2.Money:
@@ -758,10 +832,11 @@ class GetHotDistrictsResponse(_message.Message):
         elsewhere: Global___SalesRange | None = ...,
         left_out: _builtins.int = ...,
         completeness: Global___SalesCompleteness | None = ...,
+        unplaced: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "elsewhere", b"elsewhere", "fleet", b"fleet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "districts", b"districts", "elsewhere", b"elsewhere", "fleet", b"fleet", "left_out", b"left_out"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "districts", b"districts", "elsewhere", b"elsewhere", "fleet", b"fleet", "left_out", b"left_out", "unplaced", b"unplaced"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

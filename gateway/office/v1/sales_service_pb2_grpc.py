@@ -91,7 +91,8 @@ class SalesServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetHotDistricts(self, request, context):
-        """Which districts sell more than others, by their machines, and what a new machine may sell there.
+        """Which districts, or cells of one size, sell more than others, by their machines, and what a new machine may sell
+        there. Nothing of payers is told by cells.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

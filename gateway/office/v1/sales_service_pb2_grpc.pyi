@@ -44,7 +44,9 @@ class SalesServiceStub:
     that nobody wants.
     """
     GetHotDistricts: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetHotDistrictsRequest, _sales_service_pb2.GetHotDistrictsResponse]
-    """Which districts sell more than others, by their machines, and what a new machine may sell there."""
+    """Which districts, or cells of one size, sell more than others, by their machines, and what a new machine may sell
+    there. Nothing of payers is told by cells.
+    """
     GetFunnel: _grpc.UnaryUnaryMultiCallable[_sales_service_pb2.GetFunnelRequest, _sales_service_pb2.GetFunnelResponse]
     """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
@@ -64,7 +66,9 @@ class SalesServiceAsyncStub(SalesServiceStub):
     that nobody wants.
     """
     GetHotDistricts: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetHotDistrictsRequest, _sales_service_pb2.GetHotDistrictsResponse]  # type: ignore[assignment]
-    """Which districts sell more than others, by their machines, and what a new machine may sell there."""
+    """Which districts, or cells of one size, sell more than others, by their machines, and what a new machine may sell
+    there. Nothing of payers is told by cells.
+    """
     GetFunnel: _aio.UnaryUnaryMultiCallable[_sales_service_pb2.GetFunnelRequest, _sales_service_pb2.GetFunnelResponse]  # type: ignore[assignment]
     """How far customers came. Numbers are told in whole steps of insight.gate_payers (10), rounded down; fewer are absent."""
 
@@ -105,7 +109,9 @@ class SalesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sales_service_pb2.GetHotDistrictsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sales_service_pb2.GetHotDistrictsResponse, _abc.Awaitable[_sales_service_pb2.GetHotDistrictsResponse]]:
-        """Which districts sell more than others, by their machines, and what a new machine may sell there."""
+        """Which districts, or cells of one size, sell more than others, by their machines, and what a new machine may sell
+        there. Nothing of payers is told by cells.
+        """
 
     @_abc_1.abstractmethod
     def GetFunnel(

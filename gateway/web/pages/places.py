@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from gateway.office.v1 import (
     machine_profile_service_pb2,
@@ -12,7 +13,7 @@ from gateway.office.v1 import (
     sales_service_pb2,
     selector_pb2,
 )
-from gateway.web.charts import dots
+from gateway.web.charts import Spot, dots, outlines
 from gateway.web.sales import SPAN_DAYS, complete
 from gateway.web.tables import Link, Table, money
 from gateway.web.view import ConsolePage, Looking, Missing
@@ -24,6 +25,10 @@ PAGE = 500
 """Of more machines than this it is not counted where they stand, unless a district or a site is
 chosen.
 """
+CELL_SIZES = ((6, "36"), (7, "5.2"), (8, "0.74"), (9, "0.11"))
+"""What can be chosen: resolutions, and how many square kilometres a cell has on average."""
+USUAL_CELLS = 7
+_Hot = sales_service_pb2.GetHotDistrictsResponse | Missing
 
 
 async def places(looking: Looking) -> ConsolePage:
@@ -48,7 +53,9 @@ async def places(looking: Looking) -> ConsolePage:
     is_counted = not (more or looking.token("page"))
     counts = Counter(one.site for one in profiles if one.site) if is_counted else None
     placed = [one for one in sites.sites if one.HasField("position")]
-    labels = {one.district: one.label for one in _lines(hot)}
+    labels = {one.district: one.label for one in _lines(hot) if not one.HasField("cell")}
+    spots = [(one.position.latitude_e6, one.position.longitude_e6) for one in placed]
+    cells = cells_around(hot, spots)
     return ConsolePage(
         title="Places",
         template="places.html",
@@ -60,12 +67,13 @@ async def places(looking: Looking) -> ConsolePage:
         ),
         values={
             "dots": dots(
-                [
-                    (one.name, one.code, one.position.latitude_e6, one.position.longitude_e6)
-                    for one in placed
-                ],
+                [(one.name, one.code, *spot) for one, spot in zip(placed, spots, strict=True)],
                 counts or {},
+                around=[corner for _, corners in cells for corner in corners],
             ),
+            "outlines": outlines(cells, around=spots),
+            "by_districts": _chosen(looking, "0"),
+            "by_cells": [(_chosen(looking, str(of)), size) for of, size in CELL_SIZES],
             "words": {"site": site, "district": district},
             "is_counted": is_counted,
             "labels": {
@@ -77,12 +85,31 @@ async def places(looking: Looking) -> ConsolePage:
             "is_whole": not (districts.next_page_token or sites.next_page_token),
             "unplaced": len(sites.sites) - len(placed),
         },
-        more={"machines": {"site": site, "district": district, "page": more}} if more else {},
+        more={
+            "machines": {
+                "site": site,
+                "district": district,
+                "cells": looking.word("cells"),
+                "page": more,
+            }
+        }
+        if more
+        else {},
     )
 
 
-async def _hot(looking: Looking) -> sales_service_pb2.GetHotDistrictsResponse | Missing:
-    """Ask in the currency that the query names, or in the one in which most was sold."""
+def _chosen(looking: Looking, cells: str) -> str:
+    """Return the address of this page, told otherwise."""
+    said = {name: looking.word(name) for name in ("site", "district", "currency")}
+    return "/places?" + urlencode(
+        {name: word for name, word in said.items() if word} | {"cells": cells}
+    )
+
+
+async def _hot(looking: Looking) -> _Hot:
+    """Ask in the currency that the query names, or in the one in which most was sold; by what it
+    names, or else by districts, and by cells where districts are too few to tell of.
+    """
     last = days.moved(days.as_number(looking.local().date()), -1)
     first = days.moved(last, 1 - SPAN_DAYS)
     currency = looking.word("currency")
@@ -100,35 +127,80 @@ async def _hot(looking: Looking) -> sales_service_pb2.GetHotDistrictsResponse | 
         currency = max(units, key=lambda one: (units[one], one), default="")
     if not currency:
         return Missing("Nothing was sold in this time, as far as is known.")
-    told: sales_service_pb2.GetHotDistrictsResponse | Missing = await looking.attempt(
-        sales_service_pb2.GetHotDistrictsRequest(first_day=first, last_day=last, currency=currency)
+    said = looking.word("cells")
+    wanted = sales_service_pb2.GetHotDistrictsRequest(
+        first_day=first,
+        last_day=last,
+        currency=currency,
+        cell_resolution=int(said) if said.isdecimal() and len(said) < 4 else 0,
     )
-    return told
+    told: _Hot = await looking.attempt(wanted)
+    if said or isinstance(told, Missing) or told.districts:
+        return told
+    wanted.cell_resolution = USUAL_CELLS
+    by_cells: _Hot = await looking.attempt(wanted)
+    return by_cells if _lines(by_cells) else told
 
 
-def _lines(
-    of: sales_service_pb2.GetHotDistrictsResponse | Missing,
-) -> Iterable[sales_service_pb2.HotDistrict]:
+def cells_around(of: _Hot, spots: Sequence[Spot]) -> list[tuple[str, list[Spot]]]:
+    """Return what cells are and their corners: of those in which any of the sites is that are
+    drawn.
+    """
+    return [
+        (said(sales_service_pb2.DistrictLabel, one.label), corners)
+        for one in _lines(of)
+        if (corners := _corners(one.cell)) and any(_is_within(spot, corners) for spot in spots)
+    ]
+
+
+def _corners(of: sales_service_pb2.HotCell) -> list[Spot]:
+    """Return the corners of a cell, on its middle's side of the line where days begin."""
+    middle = of.middle.longitude_e6
+    return [
+        (one.latitude_e6, one.longitude_e6 + turn)
+        for one in of.corners
+        for turn in (-_TURN, 0, _TURN)
+        if abs(one.longitude_e6 + turn - middle) <= _TURN // 2
+    ]
+
+
+_TURN = 360_000_000
+"""Once around the earth, in millionths of a degree."""
+
+
+def _is_within(spot: Spot, corners: Sequence[Spot]) -> bool:
+    """Tell whether a place is in the box around a cell."""
+    norths, easts = [one[0] for one in corners], [one[1] for one in corners]
+    return min(norths) <= spot[0] <= max(norths) and min(easts) <= spot[1] <= max(easts)
+
+
+def _lines(of: _Hot) -> Sequence[sales_service_pb2.HotDistrict]:
     return () if isinstance(of, Missing) else of.districts
 
 
-def _believed(of: sales_service_pb2.HotDistrict) -> tuple[int, str]:
-    """Return the order of districts: the one of which most is believed first."""
-    return -of.believed.middle.minor, of.district
-
-
-def hot_districts(of: sales_service_pb2.GetHotDistrictsResponse | Missing) -> Table:
-    """Return which districts sell more, those of which most is believed first."""
+def hot_districts(of: _Hot) -> Table:
+    """Return which districts, or cells, sell more, those of which most is believed first."""
+    is_cells = any(one.HasField("cell") for one in _lines(of))
+    what = "cells" if is_cells else "districts"
     return Table(
         name="hot",
-        title=f"What districts sell a sellable machine-day, {SPAN_DAYS} days before today",
+        title=f"What {what} sell a sellable machine-day, {SPAN_DAYS} days before today",
         heads=(
-            *("District", "Is", "Above the fleet, %", "Machines", "As sold", "Believed"),
+            *(
+                "Cell" if is_cells else "District",
+                "Is",
+                "Above the fleet, %",
+                "Machines",
+                "As sold",
+                "Believed",
+            ),
             *("At least", "At most", "A new machine", "New, at least", "New, at most"),
         ),
         rows=[
             (
-                Link(one.district or "nowhere", f"/places?district={one.district}"),
+                one.cell.index
+                if is_cells
+                else Link(one.district or "nowhere", f"/places?district={one.district}"),
                 said(sales_service_pb2.DistrictLabel, one.label),
                 one.above_percent,
                 one.machines,
@@ -139,16 +211,26 @@ def hot_districts(of: sales_service_pb2.GetHotDistrictsResponse | Missing) -> Ta
                 money(one.new_machine.high),
             )
             for one in sorted(
-                _lines(of), key=lambda one: (-one.believed.middle.minor, one.district)
+                _lines(of),
+                key=lambda one: (-one.believed.middle.minor, one.district, one.cell.index),
             )
         ],
         empty=of.why
         if isinstance(of, Missing)
-        else "There are too few districts, or too few machines in them, to say how they differ.",
-        note="Hot and cold are said where that is 90 in 100 sure, of a district's own machines. "
-        "Believed: drawn towards all districts, the more the fewer machines; in 95 of 100 it is "
-        "between the two beside it. Places without machines say nothing.",
+        else "There are too few districts or cells, or too few machines in them, to say how they "
+        "differ.",
+        note="Hot and cold are said where that is 90 in 100 sure, of a "
+        f"{'cell' if is_cells else 'district'}'s own machines. "
+        f"Believed: drawn towards all {what}, the more the fewer machines; in 95 of 100 it is "
+        "between the two beside it. Places without machines say nothing."
+        + _not_incells_around(of, is_cells=is_cells),
     )
+
+
+def _not_incells_around(of: _Hot, *, is_cells: bool) -> str:
+    if isinstance(of, Missing) or not is_cells or not of.unplaced:
+        return ""
+    return f" {of.unplaced} machines stand at sites without a position, and are in no cell."
 
 
 def _districts(of: Iterable[place_pb2.District]) -> Table:

@@ -7,7 +7,6 @@ import pytest
 
 from gateway.lake.answers import HEAD, as_rows, write_answer
 from storage.insight.sales import Amounts, SalesLine
-from storage.lake import statements
 from storage.lake.asking import LakeAnswer
 from storage.lake.duck import LakeError, duck
 
@@ -39,7 +38,7 @@ def test_an_answer_is_written(tmp_path: Path) -> None:
         assert [list(map(str, row)) for row in [HEAD, *ROWS]] == list(csv.reader(file))
     write_answer(ANSWER, tmp_path / "a.parquet")
     with duck() as engine:
-        assert ROWS == engine.run(f"FROM {statements.files([str(tmp_path / 'a.parquet')])}")
+        assert ROWS == engine.run(f"FROM read_parquet('{tmp_path / 'a.parquet'}')")
     assert ["a.csv", "a.parquet"] == sorted(one.name for one in tmp_path.iterdir())
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gateway.office import offer_views
 from gateway.office.v1 import offer_pb2 as wire
-from storage.offers.content import OfferView
+from storage.offers.content import OfferDay, OfferView
 from tests.storage.offers.giving import CONTENT, HOUR_MS, NOW_MS
 
 VIEW = OfferView(
@@ -37,6 +37,19 @@ def test_an_offer_is_told_with_what_is_used_of_it() -> None:
     )
     assert not said.HasField("ended_at")
     assert wire.OFFER_STATE_ENDED == offer_views.offer(VIEW, NOW_MS + HOUR_MS, None).state
+
+
+def test_a_day_is_told_with_what_it_cost() -> None:
+    """In the offer's currency."""
+    of = OfferDay(d=20260131, uses=3, sales_minor=1_350, discount_minor=150)
+    said = offer_views.day(of, "HKD")
+    assert (20260131, 3, 1_350, 150, "HKD") == (
+        said.day,
+        said.uses,
+        said.sales.minor,
+        said.discount.minor,
+        said.discount.currency,
+    )
 
 
 def test_a_share_is_told_as_such_and_an_end_with_its_time() -> None:

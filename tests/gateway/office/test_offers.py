@@ -49,7 +49,9 @@ async def test_a_known_payer_pays_less_until_the_budget_is_used(site: Site) -> N
         shown.discount,
         shown.offer,
     )
-    used = (await offers.GetOffer(wire.GetOfferRequest(code="tea"))).offer
+    answer = await offers.GetOffer(wire.GetOfferRequest(code="tea"))
+    used = answer.offer
+    assert answer.HasField("completeness")
     assert (hkd(50), 1, told.OFFER_STATE_RUNNING) == (used.spent, used.uses, used.state)
     assert [used] == list((await offers.ListOffers(wire.ListOffersRequest())).offers)
     total = (await AuditData(site.database).read("VM-1")).total

@@ -2,8 +2,10 @@
 
 import pytest
 
-from gateway.office.sales import _district
+from gateway.office.sales import _cell, _district
 from gateway.office.v1 import sales_service_pb2 as wire
+from gateway.office.v1 import tag_service_pb2
+from storage.insight.cells import cells_of
 from storage.insight.hot import DistrictWorth
 from storage.insight.rollups import Sums, save
 from storage.tables import scope_days, scope_exposures, scope_hours
@@ -110,19 +112,64 @@ async def test_districts_need_a_currency_and_machines(sold: Site) -> None:
     assert not told.districts
     assert not told.HasField("elsewhere")
     assert told.HasField("completeness")
-    request.currency = ""
-    assert "NO_CURRENCY" == (await refusal(sold.sales.GetHotDistricts(request)))[1]
+    for bad, reason in (
+        ({"currency": ""}, "NO_CURRENCY"),
+        ({"cell_resolution": 3}, "NO_SUCH_RESOLUTION"),
+        ({"cell_resolution": -1}, "NO_SUCH_RESOLUTION"),
+    ):
+        wrong = wire.GetHotDistrictsRequest()
+        wrong.CopyFrom(request)
+        for name, value in bad.items():
+            setattr(wrong, name, value)
+        assert reason == (await refusal(sold.sales.GetHotDistricts(wrong)))[1]
+
+
+AMOUNTS = {
+    f"{name}_minor": 100 + place
+    for place, name in enumerate(("raw", "mean", "low", "high", "new", "new_low", "new_high"))
+}
+
+
+def worth(name: str) -> DistrictWorth:
+    """What a district or cell of three machines is worth."""
+    return DistrictWorth(
+        district=name, label="HOT", machines=3, sellable_days=84, above_percent=93, **AMOUNTS
+    )
 
 
 def test_a_district_is_told_with_its_intervals() -> None:
     """And its label in the words of the wire."""
-    amounts = range(100, 107)
-    names = ("raw", "mean", "low", "high", "new", "new_low", "new_high")
-    minors = {f"{name}_minor": amount for name, amount in zip(names, amounts, strict=True)}
-    some = {"district": "pier", "machines": 3, "sellable_days": 84, "above_percent": 93}
-    made = _district(DistrictWorth(label="HOT", **some, **minors), "HKD")  # type: ignore[arg-type]
+    made = _district(worth("pier"), "HKD")
     assert (wire.DISTRICT_LABEL_HOT, 93, 84) == (made.label, made.above_percent, made.sellable_days)
     ranges = (made.believed, made.new_machine)
     assert [(101, 102, 103), (104, 105, 106)] == [
         (one.middle.minor, one.low.minor, one.high.minor) for one in ranges
     ]
+    assert not made.HasField("cell")
+
+
+def test_a_cell_is_told_with_its_outline() -> None:
+    """It is no district."""
+    pytest.importorskip("h3", reason="the extra places is not installed")
+    index = cells_of({"": (22_281_234, 114_158_123)}, 8)[""]
+    made = _cell(worth(index), "HKD")
+    assert ("", index, 6) == (made.district, made.cell.index, len(made.cell.corners))
+    assert 22 == made.cell.middle.latitude_e6 // 1_000_000
+    assert (wire.DISTRICT_LABEL_HOT, 101) == (made.label, made.believed.middle.minor)
+
+
+def test_nothing_of_payers_is_told_by_cells() -> None:
+    """One question knows them, and its answers are of machines; so no two differ by a few payers,
+    as a district and the cells in it would.
+    """
+    files = [tag_service_pb2.DESCRIPTOR, wire.DESCRIPTOR]
+    asked = [
+        message.name
+        for file in files
+        for message in file.message_types_by_name.values()
+        if {"cell", "cell_resolution"} & set(message.fields_by_name)
+    ]
+    assert ["GetHotDistrictsRequest", "HotDistrict"] == sorted(asked)
+    assert {"district", "cell", "label", "above_percent", "machines", "sellable_days"} | {
+        *("raw", "believed", "new_machine")
+    } == set(wire.HotDistrict.DESCRIPTOR.fields_by_name)

@@ -14,6 +14,7 @@ from gateway.web.charts import (
     bars,
     dots,
     heat,
+    outlines,
     pairs,
     ranges,
     shelf,
@@ -71,6 +72,18 @@ def test_a_map_of_one_place_or_none() -> None:
     assert (MAP_WIDTH // 2, MAP_HEIGHT // 2) == (only.x, only.y)
     ends = dots([("A", "a", 90_000_000, -180_000_000), ("B", "b", -90_000_000, 180_000_000)], {})
     assert all(0 <= one.x <= MAP_WIDTH and 0 <= one.y <= MAP_HEIGHT for one in ends)
+
+
+def test_cells_and_sites_are_on_one_picture() -> None:
+    """A site in the middle of a cell is drawn there, however far the cell reaches beyond it."""
+    corners = [(10_000, 0), (0, 10_000), (-10_000, 0), (0, -10_000)]
+    (dot,) = dots([("P", "p", 0, 0)], {}, around=corners)
+    (drawn,) = outlines([("hot", corners)], around=[(0, 0)])
+    north, east, south, west = (tuple(map(int, at.split(","))) for at in drawn.points.split())
+    assert "hot" == drawn.label
+    assert (dot.x, dot.y) == ((west[0] + east[0]) // 2, (north[1] + south[1]) // 2)
+    assert all(0 <= x <= MAP_WIDTH and 0 <= y <= MAP_HEIGHT for x, y in (north, east, south, west))
+    assert [] == outlines([])
 
 
 def test_a_long_text_is_cut() -> None:

@@ -1,16 +1,23 @@
 """At the end day the truth is told by the rules that were fixed, and it is told once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from storage.database.engine import Database
 from storage.experiments.content import Arm, Content, Design, Excluded, Result, State
 from storage.experiments.experiments import Experiments, ExperimentView, UnitView
-from storage.experiments.measuring import Measuring, paid_less
+from storage.experiments.history import DaySpan
+from storage.experiments.measuring import Measuring, shown_less
 from storage.insight import days
-from storage.tables import experiment_days, experiment_prices, sales_days
+from storage.tables import (
+    experiment_days,
+    experiment_own_prices,
+    experiment_prices,
+    sales_days,
+)
 from tests.storage.experiments.fleets import (
     begins,
     noon,
@@ -153,8 +160,61 @@ async def test_switches_tell_the_lift_and_what_it_cost(db: Database) -> None:
     assert 100 * treated == result.cost_minor > 0
 
 
+def treated_units(
+    rows: Sequence[Any], units: Mapping[str, UnitView], span: DaySpan, first: int, last: int
+) -> int:
+    """How many colas were sold on treated days of these."""
+    return sum(
+        row.units
+        for row in rows
+        if first <= row.d <= last and units[row.machine_id].now(row.d, span) is Arm.TREATMENT
+    )
+
+
+async def test_a_cost_is_what_was_given_up_on_the_day(db: Database) -> None:
+    """Somebody prices the machines anew in the middle: before that it was the old price, and from
+    then on the new one. What an offer took off is no cost of the experiment.
+    """
+    view, units = await run(db, priced(design=Design.SWITCHBACK), dear="VM-05")
+    span = view.span
+    assert span is not None
+    middle = days.moved(span.first, span.days // 2)
+    rows = [
+        {
+            "experiment": "a",
+            "machine_id": one,
+            "set_at_ms": begins(d) + 1,
+            "column": "A1",
+            "product": "cola",
+            "price_minor": price_minor,
+        }
+        for one in units
+        for d, price_minor in ((span.first, 500), (middle, 450))
+        if one != "VM-05"
+    ]
+    last = update(experiment_prices).where(experiment_prices.c.machine_id != "VM-05")
+    offered = update(sales_days).where(sales_days.c.machine_id == "VM-05", sales_days.c.units > 0)
+    c = sales_days.c
+    for work in (
+        insert(experiment_own_prices).values(rows),
+        last.values(price_minor=450),
+        offered.values(sales_minor=c.sales_minor - 50 * c.units, discount_minor=50 * c.units),
+    ):
+        await db.write(lambda connection, work=work: connection.execute(work))  # type: ignore[misc]
+    result = await measured(db)
+    sold = await db.read(
+        lambda connection: connection.execute(
+            select(c.machine_id, c.d, c.units).where(c.machine_id != "VM-05")
+        ).all()
+    )
+    before = treated_units(sold, units, span, span.first, days.moved(middle, -1))
+    after = treated_units(sold, units, span, middle, span.last)
+    assert 100 * before + 50 * after == result.cost_minor
+    assert min(before, after) > 0
+
+
 @pytest.mark.parametrize(
-    ("paid_minor", "tried_minor", "less_minor"),
+    ("shown_minor", "tried_minor", "less_minor"),
     [
         (4_000, 400, 1_000),
         (4_500, 400, 500),
@@ -168,10 +228,10 @@ async def test_switches_tell_the_lift_and_what_it_cost(db: Database) -> None:
     ],
 )
 def test_a_cost_is_what_the_tried_price_made(
-    paid_minor: int, tried_minor: int, less_minor: int
+    shown_minor: int, tried_minor: int, less_minor: int
 ) -> None:
     """Of ten items that cost 500 before; what somebody priced otherwise meanwhile costs nothing."""
-    assert less_minor == paid_less(10, paid_minor, 500, tried_minor)
+    assert less_minor == shown_less(10, shown_minor, 500, tried_minor)
 
 
 @pytest.mark.slow_on_postgres

@@ -19,7 +19,7 @@ from storage.fleet.registry import Registry
 from storage.insight import days
 from storage.insight.local_time import HOUR_MS
 from storage.machines.loading import read_columns, removal_agreed
-from storage.tables import experiment_prices, machines
+from storage.tables import experiment_own_prices, experiment_prices, machines
 from tests.storage.experiments.fleets import (
     NOW_MS,
     OVER,
@@ -120,6 +120,8 @@ async def test_a_price_that_is_tried_again_knows_its_own(db: Database) -> None:
     assert 400 == await price_of(db, wish.machine_id)
     await carry_out(db, [replace(wish, tried=False)])
     assert 600 == await price_of(db, wish.machine_id)
+    rows = select(experiment_own_prices.c.price_minor).order_by(experiment_own_prices.c.set_at_ms)
+    assert [500, 600] == list(await db.read(lambda c: c.scalars(rows).all()))
 
 
 @pytest.mark.slow_on_postgres

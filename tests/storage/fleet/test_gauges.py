@@ -8,7 +8,7 @@ from storage.experiments.arms import Arms
 from storage.experiments.content import Arm
 from storage.experiments.experiments import Experiments
 from storage.fleet import gauges
-from storage.tables import machines
+from storage.tables import machines, offer_spending, offers
 from tests.storage.experiments.fleets import (
     NOW_MS,
     OVER,
@@ -19,7 +19,36 @@ from tests.storage.experiments.fleets import (
     wishes,
     with_a_past,
 )
+from tests.storage.offered import give
 from tests.storage.office.places import by
+
+
+async def test_offers_are_counted_by_their_budgets(db: Database) -> None:
+    """Those whose time it is; what is less than one use takes off is nothing, of a share on
+    average.
+    """
+    for name, spent_minor, more in (
+        ("new", 0, {}),
+        ("low", 902, {}),
+        ("rest", 951, {}),
+        ("gone", 1_000, {}),
+        ("share", 999, {"discount_minor": 0, "basis_points": 1_000}),
+        ("small", 950, {"discount_minor": 0, "basis_points": 1_000}),
+        ("unused", 0, {"discount_minor": 0, "basis_points": 1_000}),
+        ("early", 1_000, {"begins_at_ms": NOW_MS + 1}),
+        ("over", 1_000, {"ends_at_ms": NOW_MS}),
+        ("ended", 1_000, {"ended_at_ms": 1}),
+    ):
+        await give(db, name, budget_minor=1_000)
+        span = {"begins_at_ms": NOW_MS - 9, "ends_at_ms": NOW_MS + 9}
+        said = update(offers).where(offers.c.offer == name).values(**(span | more))
+        used = update(offer_spending).where(offer_spending.c.offer == name)
+        for work in (said, used.values(spent_minor=spent_minor, uses=spent_minor // 50)):
+            await db.write(lambda connection, work=work: connection.execute(work))  # type: ignore[misc]
+    told = await db.read(lambda connection: gauges.read(connection, now_ms=NOW_MS))
+    assert {"ample": 2, "low": 2, "used_up": 3} == {
+        one.status: one.count for one in told if one.name == "offers_running"
+    }
 
 
 async def kept(db: Database) -> tuple[int, int | None]:

@@ -45,6 +45,7 @@ def test_a_sale_is_one_fact_with_all_that_is_known_of_it() -> None:
             site="pier",
             district="hk",
             site_type="OFFICE",
+            offer="",
         )
     ] == facts_of(*settled())
     (nowhere,) = facts_of(*settled(), there=NOWHERE)
@@ -71,6 +72,19 @@ def test_what_was_paid_below_the_price_is_a_discount() -> None:
     assert [100, 0] == [one.discount_minor for one in facts]
     assert [0] == [one.discount_minor for one in facts_of(*settled("v1", ("t1", 501)))]
     assert [0] == [one.discount_minor for one in facts_of(*settled("nobody's", ("t1", 1)))]
+
+
+def test_a_fact_has_the_offer_of_its_vend() -> None:
+    """What was given back too; what was written off was no use of it."""
+    vends = {"v1": replace(VENDS["v1"], offer="tea-time")}
+    told = [
+        *sale_facts(line(settled("v1", ("t1", 450))), vends=vends, payers=PAYERS, there=PIER),
+        *sale_facts(line([given_back("v1", "t1", 450)]), vends=vends, payers=PAYERS, there=PIER),
+        *sale_facts(line([written_off("v1", 450)]), vends=vends, payers=PAYERS, there=PIER),
+    ]
+    assert [("SALE", "tea-time", 50), ("GOODWILL", "tea-time", 0), ("WRITE_OFF", "", 0)] == [
+        (one.kind, one.offer, one.discount_minor) for one in told
+    ]
 
 
 def test_goods_that_turn_up_later_are_a_fact_of_their_own() -> None:

@@ -1,12 +1,16 @@
 """Districts are judged by their machines, each by what it sold while it could sell."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
+from types import MappingProxyType
 
 import pytest
 from sqlalchemy import insert, update
 
 from storage.database.engine import Database
+from storage.insight import cells, hot
 from storage.insight.hot import MINOR_MAX, HotBooks, HotWanted
 from storage.insight.rollups import Sums, save
 from storage.office.deeds import NotPossible
@@ -28,10 +32,21 @@ SITE = {
 }
 
 
-async def stand(db: Database, places: dict[str, str], from_day: str = "2025-01-01") -> None:
-    """Let machines stand at a site of a district each, since a day."""
+async def stand(
+    db: Database,
+    places: dict[str, str],
+    from_day: str = "2025-01-01",
+    positions: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+) -> None:
+    """Let machines stand at a site of a district each, since a day; some sites have a position."""
     made = [
-        {**SITE, "site": f"s-{machine_id}", "district": district}
+        {
+            **SITE,
+            "site": f"s-{machine_id}",
+            "district": district,
+            "latitude_e6": positions[machine_id][0] if machine_id in positions else None,
+            "longitude_e6": positions[machine_id][1] if machine_id in positions else None,
+        }
         for machine_id, district in places.items()
     ]
     stays = [
@@ -116,3 +131,58 @@ async def test_machines_that_are_very_unlike_are_told_all_the_same(db: Database)
     await db.write(lambda connection: save(connection, sums))
     told = await HotBooks(db).hot(WANTED)
     assert MINOR_MAX == max(one.new_high_minor for one in told.districts)
+
+
+AROUND = (22_281_234, 114_158_123)
+APART = 100_000
+"""A tenth of a degree: another cell of resolution 7 in any case."""
+
+
+async def in_one_district(db: Database) -> None:
+    """Five machines each at four spots of one district, those at the first of which sell much; two
+    at sites without a position.
+    """
+    places = {f"VM-{number}": "hk" for number in range(22)}
+    await some_districts(db, ("hk", ""))
+    await some_machines(db, *places)
+    positions = {
+        f"VM-{number}": (AROUND[0] + number // 4, AROUND[1] + number % 4 * APART)
+        for number in range(20)
+    }
+    await stand(db, places, positions=positions)
+    rng, sums = Random(1), Sums()
+    for number, machine_id in enumerate(places):
+        minor = round(math.exp(rng.gauss(math.log(10_000), 0.2)) * (1 if number % 4 else 8))
+        sums.add(machine_hours, (machine_id, FIRST, 9), (28 * DAY_S,) * 4 + (0, 0))
+        sums.add(sales_hours, (machine_id, LAST, 9, "HKD"), (28, 28 * minor))
+    await db.write(lambda connection: save(connection, sums))
+
+
+async def test_where_districts_are_too_few_cells_are_told(db: Database) -> None:
+    """By the positions of sites; who has none is counted, and is in no cell."""
+    pytest.importorskip("h3", reason="the extra places is not installed")
+    await in_one_district(db)
+    assert [] == list((await HotBooks(db).hot(WANTED)).districts)
+    told = await HotBooks(db).hot(replace(WANTED, cell_resolution=7))
+    assert (2, 0) == (told.unplaced, told.left_out)
+    assert [5] * 4 == [one.machines for one in told.districts]
+    here = cells.cells_of({"": AROUND}, 7)[""]
+    assert "HOT" == next(one.label for one in told.districts if one.district == here)
+    assert "HOT" not in {one.label for one in told.districts if one.district != here}
+    # Larger than the district: one cell says nothing of how cells differ.
+    assert [] == list((await HotBooks(db).hot(replace(WANTED, cell_resolution=4))).districts)
+
+
+async def test_more_cells_than_are_told_are_refused(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to ask instead: who gets a part of them takes it for all."""
+    pytest.importorskip("h3", reason="the extra places is not installed")
+    await in_one_district(db)
+    monkeypatch.setattr(hot, "CELLS_MAX", 3)
+    with pytest.raises(NotPossible) as refused:
+        await HotBooks(db).hot(replace(WANTED, cell_resolution=7))
+    assert "TOO_MANY_CELLS" == refused.value.reason
+    with pytest.raises(NotPossible) as refused:
+        await HotBooks(db).hot(replace(WANTED, cell_resolution=10))
+    assert "NO_SUCH_RESOLUTION" == refused.value.reason

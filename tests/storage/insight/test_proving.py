@@ -5,20 +5,24 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection, Table, Update, delete, insert, update
 
+from actors.machine.events import VendSucceeded
 from storage.database.engine import Database
 from storage.insight.proving import prove_facts
 from storage.tables import (
     followers,
     journal,
     kept_transfers,
+    offer_days,
     sale_facts,
     sales_days,
     sales_hours,
     scope_days,
     scope_hours,
+    scope_offers,
     starts,
 )
 from tests.storage.insight.shop import follower, rows, sold
+from tests.storage.offered import chooses, give, with_a_customer
 
 START = {"digest": "", "at_ms": 1, "from_day": 0, "balances": "{}", "link": "{}"}
 
@@ -69,6 +73,62 @@ async def test_what_is_wrong_is_found(db: Database, wrong: Update, said: str) ->
     await db.write(lambda connection: connection.execute(wrong))
     findings = (await prove_facts(db)).findings
     assert any(said in one for one in findings), findings
+
+
+async def sold_with_an_offer(db: Database) -> None:
+    """A cola for 4.50 instead of 5.00, of which the follower has told."""
+    await give(db)
+    owner = await with_a_customer(db, "VM-1")
+    await owner.do("VM-1", chooses(owner, "VM-1"))
+    vend = owner.states["VM-1"].session.vend  # type: ignore[union-attr]
+    success = VendSucceeded(vend_id=vend.vend_id)  # type: ignore[union-attr]
+    await owner.do("VM-1", owner.frame("VM-1", success))
+    await follower(db).catch_up()
+
+
+async def test_a_fact_knows_the_offer_of_its_vend(db: Database) -> None:
+    """The books say which, and the sums by offer are made of it; all of it is the same when it is
+    made again.
+    """
+    await sold_with_an_offer(db)
+    (one,) = await rows(db, sale_facts)
+    assert "fifty" == dict(zip(sale_facts.c.keys(), one, strict=True))["offer"]
+    day = ("fifty", "HKD", 1, 450, 50)
+    assert [day] == [row[2:] for row in await rows(db, offer_days)]
+    assert [day] * 3 == [row[3:] for row in await rows(db, scope_offers)]
+    assert () == (await prove_facts(db)).findings
+    ours = follower(db, "f2")
+    await ours.rebuild()
+    await ours.catch_up()
+    assert [one] == await rows(db, sale_facts)
+    assert [day] * 3 == [row[3:] for row in await rows(db, scope_offers)]
+    assert () == (await prove_facts(db)).findings
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (update(sale_facts).values(offer=""), "has the offer '', and its vend has 'fifty'"),
+        (update(sale_facts).values(offer="tea"), "has the offer 'tea', and its vend has 'fifty'"),
+        (update(sale_facts).values(offer=None), "offer_days VM-1 20260101 fifty HKD: units 1"),
+        (update(offer_days).values(discount_minor=49), "discount_minor 49 (kept) for 50 (added)"),
+        (update(scope_offers).values(units=2), "scope_offers FLEET  20260101 fifty HKD: units 2"),
+    ],
+)
+async def test_a_wrong_offer_is_found(db: Database, wrong: Update, said: str) -> None:
+    """In a fact, or in sums."""
+    await sold_with_an_offer(db)
+    await db.write(lambda connection: connection.execute(wrong))
+    findings = (await prove_facts(db)).findings
+    assert any(said in one for one in findings), findings
+
+
+async def test_a_fact_of_a_program_of_before_says_nothing_of_offers(db: Database) -> None:
+    """That is no fault: nobody has counted it by its offer."""
+    await sold_with_an_offer(db)
+    for work in (update(sale_facts).values(offer=None), delete(offer_days), delete(scope_offers)):
+        await db.write(lambda connection, work=work: connection.execute(work))  # type: ignore[misc]
+    assert () == (await prove_facts(db)).findings
 
 
 @pytest.mark.parametrize("table", [sale_facts, sales_days, sales_hours, scope_days, scope_hours])

@@ -1,5 +1,6 @@
 """Sums by day and by hour are what their facts add up to, for machines and for scopes."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,8 +10,15 @@ from storage.database.engine import Database
 from storage.insight.facts import SaleFact, sale_facts
 from storage.insight.places import Where
 from storage.insight.rollups import Sums, add_facts, as_row, save
+from storage.tables import (
+    offer_days,
+    sales_days,
+    sales_hours,
+    scope_days,
+    scope_hours,
+    scope_offers,
+)
 from storage.tables import sale_facts as facts_table
-from storage.tables import sales_days, sales_hours, scope_days, scope_hours
 from tests.storage.insight.moved import NOON_MS, VENDS, given_back, line, settled, written_off
 
 PIER = Where(site="pier", district="hk", site_type="OFFICE", time_zone="Asia/Hong_Kong")
@@ -58,6 +66,19 @@ async def test_facts_are_added_to_what_is_there(db: Database) -> None:
     assert [("VM-1", *hour) for hour in hours] == await rows(db, sales_hours)
     assert [(*scope, *day) for scope in scopes for day in days] == await rows(db, scope_days)
     assert [(*scope, *hour) for scope in scopes for hour in hours] == await rows(db, scope_hours)
+
+
+async def test_sales_with_an_offer_are_added_up_by_it(db: Database) -> None:
+    """Those without have no row, nor those of which nobody knows."""
+    sold, _, back, *others = a_day()
+    some = [replace(sold, offer="tea"), replace(back, offer="tea"), replace(others[0], offer=None)]
+    sums = Sums()
+    add_facts(sums, [*some, *others[1:]])
+    await db.write(partial(save, sums=sums))
+    day = (20260101, "tea", "HKD", 2, 500, 50)
+    scopes = [("DISTRICT", "hk"), ("FLEET", ""), ("SITE_TYPE", "OFFICE")]
+    assert [("VM-1", *day)] == await rows(db, offer_days)
+    assert [(*scope, *day) for scope in scopes] == await rows(db, scope_offers)
 
 
 async def test_what_adds_nothing_makes_no_row(db: Database) -> None:

@@ -21,7 +21,14 @@ from storage.insight.sales import (
 from storage.office.deeds import NotPossible
 from storage.office.product_content import ProductContent
 from storage.office.products import Products
-from storage.tables import sales_days, sales_hours, scope_days, scope_hours
+from storage.tables import (
+    offer_days,
+    sales_days,
+    sales_hours,
+    scope_days,
+    scope_hours,
+    scope_offers,
+)
 from tests.storage.insight.shop import follower, sold
 from tests.storage.office.places import by, some_districts
 
@@ -76,6 +83,28 @@ async def test_sales_are_told_by_anything(books: SalesBooks) -> None:
     assert {"cold": 54_103, "": 20} == await asked(books, By.CATEGORY)
     assert {"": 4_000, "city": 50_120, "pier": 3} == await asked(books, By.DISTRICT)
     assert {"": 4_000, "OFFICE": 50_120, "STATION": 3} == await asked(books, By.SITE_TYPE)
+
+
+async def test_sales_are_told_by_offers(db: Database, books: SalesBooks) -> None:
+    """Each offer's, and all others together, so that they add up to the whole."""
+    sums = Sums()
+    sums.add(offer_days, ("VM-1", THURSDAY, "tea-time", "HKD"), (1, 20, 5))
+    for scope in (("FLEET", ""), ("DISTRICT", "city"), ("SITE_TYPE", "OFFICE")):
+        sums.add(scope_offers, (*scope, THURSDAY, "tea-time", "HKD"), (1, 20, 5))
+    await db.write(lambda connection: save(connection, sums))
+    assert {"": 54_103, "tea-time": 20} == await asked(books, By.OFFER)
+    assert {"": 50_103, "tea-time": 20} == await asked(books, By.OFFER, district="city")
+    assert {"": 3} == await asked(books, By.OFFER, site_type="STATION")
+    assert {"": 50_100, "tea-time": 20} == await asked(books, By.OFFER, machine_ids=("VM-1",))
+    only = SalesWanted(first=THURSDAY + 7, last=THURSDAY + 7, by=By.OFFER)
+    (line,) = (await books.sales(only)).lines
+    assert ("", Amounts(units=2, sales_minor=54_000)) == (line.key, line.now)
+    same = SalesWanted(
+        first=THURSDAY + 7, last=THURSDAY + 7, by=By.OFFER, beside=Beside.SAME_WEEKDAYS
+    )
+    assert [("", 100), ("tea-time", 20)] == [
+        (line.key, line.before.sales_minor) for line in (await books.sales(same)).lines
+    ]
 
 
 async def test_sales_are_told_of_a_part(books: SalesBooks) -> None:

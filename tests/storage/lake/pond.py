@@ -46,6 +46,7 @@ def fact(position: int, **more: Any) -> SaleFact:
         "site": "",
         "district": "",
         "site_type": "",
+        "offer": "",
     }
     return SaleFact(**values | more)
 

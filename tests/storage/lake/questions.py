@@ -29,7 +29,7 @@ QUESTIONS = (
 
 def some_sales(count: int = 400) -> list[SaleFact]:
     """Of three machines in three places, in two currencies, with some that were given back or
-    written off; the same ones each time.
+    written off, some with an offer; the same ones each time.
     """
     chance = random.Random(7)
     facts = []
@@ -50,6 +50,7 @@ def some_sales(count: int = 400) -> list[SaleFact]:
                 sales_minor=-minor if kind == "GOODWILL" else minor,
                 district=_PLACES[number][0],
                 site_type=_PLACES[number][1],
+                offer=chance.choice(("", "", "tea-time", "fifty", None)),
             )
         )
     return facts

@@ -33,7 +33,7 @@ async def test_questions_are_answered_as_the_sums_answer_them(db: Database, tmp_
     """From facts, from cubes, and from cubes of all days but some that came later."""
     await shop(db)
     expected = await from_sums(db)
-    assert 11 == len(QUESTIONS) == len(expected)
+    assert 12 == len(QUESTIONS) == len(expected)
     assert all(len(lines) > 1 for lines in expected)
     await exported(db, tmp_path)
     assert expected == [list((await asked(db, tmp_path, one)).lines) for one in QUESTIONS]

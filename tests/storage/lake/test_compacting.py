@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from storage.database.engine import Database
+from storage.insight.sales import By, SalesWanted
 from storage.lake import compacting, lists
+from storage.lake.asking import ask
 from storage.lake.columns import FACTS
-from storage.lake.duck import LakeError
-from storage.lake.folder import Made
+from storage.lake.duck import LakeError, duck
+from storage.lake.folder import LakeFolder, Made, made
 from storage.lake.keeper import Keeper, remove_replaced
 from storage.machines import payers
+from storage.tables import lake_files
 from tests.storage.lake.pond import (
     SMALL,
     THURSDAY,
@@ -81,6 +85,39 @@ async def test_who_is_erased_leaves_the_lake(db: Database, tmp_path: Path) -> No
     assert [] == holding(tmp_path, b"p-1")
     assert 1 == len(holding(tmp_path, b"p-2"))
     assert len(await files_of(db)) == len(texts(tmp_path))
+
+
+async def as_before(db: Database, root: Path) -> None:
+    """Let all files be those of a program that knew no offers."""
+    for one in await files_of(db):
+        path = root / one.path
+        with duck(SMALL) as engine:
+            engine.run(f"CREATE TEMP TABLE t AS SELECT * EXCLUDE (offer) FROM '{path}'")
+            engine.run(f"COPY t TO '{path}' (FORMAT parquet)")
+        told_of = made(path, one.rows)
+        said = update(lake_files).where(lake_files.c.path == one.path)
+        said = said.values(sha256=told_of.sha256, bytes=told_of.bytes)
+        await db.write(lambda connection, said=said: connection.execute(said))  # type: ignore[misc]
+
+
+async def test_files_of_before_know_no_offers(db: Database, tmp_path: Path) -> None:
+    """They are read beside those of today, alone, and merged with them; what is not in them is
+    null, and the questions are answered.
+    """
+    await told(db, [fact(1), fact(2, d=THURSDAY + 1)])
+    await exported(db, tmp_path)
+    await as_before(db, tmp_path)
+    assert [None, None] == [row[-1] for row in await lake_rows(db, tmp_path)]
+    await told(db, [fact(3, offer="tea-time")])
+    await exported(db, tmp_path)
+    assert [None, None, "tea-time"] == [row[-1] for row in await lake_rows(db, tmp_path)]
+    wanted = SalesWanted(first=THURSDAY, last=THURSDAY + 1, by=By.OFFER)
+    answers = [await ask(db, LakeFolder(tmp_path), wanted, bounds=SMALL)]
+    assert 1 == await compacted(db, tmp_path)
+    assert [None, None, "tea-time"] == [row[-1] for row in await lake_rows(db, tmp_path)]
+    answers.append(await ask(db, LakeFolder(tmp_path), wanted, bounds=SMALL))
+    told_by_lake = [[(line.key, line.now.units) for line in one.lines] for one in answers]
+    assert [[("", 2), ("tea-time", 1)]] * 2 == told_by_lake
 
 
 async def test_a_death_over_it_changes_nothing(

@@ -39,7 +39,7 @@ async def test_facts_of_one_hour_and_product_are_one_row(db: Database, tmp_path:
     (first, _) = await files_of(db, Stream.CUBES)
     with duck(SMALL) as engine:
         paths = LakeFolder(tmp_path).paths([first.path])
-        row = (THURSDAY, 12, "VM-1", "cola", "", "", "HKD", 2, 300, 7, 500, 300)
+        row = (THURSDAY, 12, "VM-1", "cola", "", "", "HKD", 2, 300, 7, 500, 300, "")
         assert [row] == engine.run(f"FROM {statements.files(paths)}")
     await told(db, [fact(5)])
     await exported(db, tmp_path)

@@ -37,8 +37,8 @@ pytest.importorskip("duckdb")
 SOME = [
     fact(3),
     fact(5, machine_id="VM-2", d=THURSDAY + 1, product='cola "light", 0.5', payer_id="p-1"),
-    fact(7, line=0, vend_id="v7"),
-    fact(7, line=1, vend_id="v7", units=0, sales_minor=-20, kind="GOODWILL"),
+    fact(7, line=0, vend_id="v7", offer="tea-time"),
+    fact(7, line=1, offer=None, vend_id="v7", units=0, sales_minor=-20, kind="GOODWILL"),
     fact(9, d=THURSDAY + 1, site=" pier ", payer_id="p-gone"),
 ]
 

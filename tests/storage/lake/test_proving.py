@@ -50,6 +50,8 @@ async def test_it_is_what_the_ledger_says(db: Database, tmp_path: Path) -> None:
         (update(sale_facts).values(sales_minor=501), "has another sales_minor than its fact"),
         (update(sale_facts).values(product="tea"), "has another product than its fact"),
         (update(sale_facts).values(payer_id="p-other"), ""),
+        (update(sale_facts).values(offer="tea-time"), "has another offer than its fact"),
+        (update(sale_facts).values(offer=None), ""),
         (delete(sale_facts).where(sale_facts.c.machine_id == "VM-2"), "is in no table"),
         (update(lake_files).values(sha256="0" * 64), "is not as it was written"),
         (update(lake_files).values(path="sales/20260101/x.parquet"), "is not there"),
@@ -58,7 +60,7 @@ async def test_it_is_what_the_ledger_says(db: Database, tmp_path: Path) -> None:
 async def test_what_is_wrong_is_found(
     db: Database, tmp_path: Path, wrong: Update, said: str
 ) -> None:
-    """But a payer of whom one side says nothing any more."""
+    """But a payer of whom one side says nothing any more, and an offer of which it never did."""
     await lake(db, tmp_path)
     if "x.parquet" in str(wrong.compile().params):
         first = (await files_of(db))[0].path

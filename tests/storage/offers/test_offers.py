@@ -10,13 +10,23 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import dialects
 from storage.database.engine import Database
+from storage.insight import days
+from storage.insight.local_time import local_hour
+from storage.insight.rollups import Sums, save
 from storage.insight.suppression import Gate
 from storage.offers import offers as books
-from storage.offers.content import OfferState, kept
+from storage.offers.content import OfferDay, OfferState, kept
 from storage.offers.offers import OfferChange, Offers
 from storage.office.deeds import AlreadyThere, EtagOutdated, NotPossible, NotThere
 from storage.office.selectors import Selector
-from storage.tables import offer_spending, offers, payer_tags, tag_rules, tag_runs
+from storage.tables import (
+    offer_spending,
+    offers,
+    payer_tags,
+    scope_offers,
+    tag_rules,
+    tag_runs,
+)
 from tests.storage.conftest import ON_POSTGRES
 from tests.storage.offers.giving import CONTENT, HOUR_MS, NOW_MS, give
 from tests.storage.office.places import by, details
@@ -33,6 +43,32 @@ async def test_an_offer_comes_back_as_it_was_made(db: Database) -> None:
     assert ["offer tea: made, 50 HKD off for every known payer, budget 1000 HKD"] == await details(
         db
     )
+
+
+async def test_an_offer_tells_what_it_cost_by_day(db: Database) -> None:
+    """Of the whole fleet, the oldest day first; nobody looks at days on which it had not begun
+    anywhere.
+    """
+    made = await give(db)
+    first = local_hour(NOW_MS, "UTC").d
+    sums = Sums()
+    for d, offer, values in (
+        (days.moved(first, 1), "tea", (3, 1_350, 150)),
+        (days.moved(first, -1), "tea", (1, 450, 50)),
+        (days.moved(first, -2), "tea", (7, 7, 7)),
+        (first, "cake", (9, 9, 9)),
+    ):
+        for scope in (("FLEET", ""), ("DISTRICT", "hk")):
+            sums.add(scope_offers, (*scope, d, offer, "HKD"), values)
+    await db.write(lambda connection: save(connection, sums))
+    view, told, lag = await Offers(db, Gate()).told("tea")
+    assert (made, 0) == (view, lag.position)
+    assert [
+        OfferDay(d=days.moved(first, -1), uses=1, sales_minor=450, discount_minor=50),
+        OfferDay(d=days.moved(first, 1), uses=3, sales_minor=1_350, discount_minor=150),
+    ] == told
+    with pytest.raises(NotThere):
+        await Offers(db, Gate()).told("nobodys")
 
 
 async def test_one_that_begins_when_it_is_made_began_then(db: Database) -> None:

@@ -79,6 +79,7 @@ from storage.fleet.logins import Logins
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
+from storage.fleet.totals_keeper import TotalsKeeper
 from storage.fleet.views import GaugeView
 from storage.insight.follower import Follower, lag_of
 from storage.insight.forgetting import Keeps
@@ -114,6 +115,7 @@ class Gateway:
     """Machines' first and next ones; None: nobody gives them any here."""
     ingress: NotifyIngress
     payer_sweep: Sweep
+    totals: TotalsKeeper
     follower: Follower
     readiness: Readiness
     drain: Drain
@@ -299,6 +301,7 @@ def assemble(
             days=made.payer_unused_days,
             clock=clock,
         ),
+        totals=TotalsKeeper(db=database),
         follower=Follower(
             db=database,
             clock=clock,

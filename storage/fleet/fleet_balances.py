@@ -1,10 +1,10 @@
 """The money of the whole fleet: the saved totals, and what was moved behind them. Nothing is kept
 in this process, so that any two of them say the same.
 
-Flows in: the database. Flows out: balances by currency. Before totals are saved that hold (a
-gateway's first seconds on a database that has none, and those after a month was archived) all days
-of all machines are summed instead, by one who asks at a time: that takes seconds for millions of
-rows, and the others wait for the totals or for their turn.
+Flows in: the database. Flows out: balances by currency. Before totals are saved that hold (in a
+gateway's first seconds on a database that has none) all days of all machines are summed instead, by
+one who asks at a time: that takes seconds for millions of rows, and the others wait for the totals
+or for their turn.
 """
 
 import asyncio

@@ -4,7 +4,8 @@ the lines behind it moved, however many machines and days there are.
 Flows in: a connection. Flows out: totals, and whether a new row is saved. ``position`` is a line up
 to which every line was there for good when the row was made (``storage.fleet.horizon``), so that
 none turns up before it later. ``vendgate archive`` takes transfers away whose sums stay in the
-balances: with each of its months the row is void, and is made again from the balances.
+balances: with a month that is archived the row is void, and is made again from the balances, unless
+the archive itself saw that nothing went from behind the position.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
 
 from storage.database import dialects
 from storage.fleet.balances import Sums, Totals
-from storage.tables import archives, fleet_totals, journal, transfers
+from storage.tables import archives, fleet_totals, journal, starts, transfers
 
 _C = fleet_totals.c
 _ROW = select(_C.position, _C.archived, _C.totals)
@@ -122,6 +123,23 @@ def save(connection: Connection, *, seen: Key | None, now: Saved) -> bool:
         return connection.execute(insert.values(id=_ID, **values)).rowcount == 1
     same = (_C.position == seen[0], _C.archived == seen[1])
     return connection.execute(update(fleet_totals).where(*same).values(values)).rowcount == 1
+
+
+def carry_over(connection: Connection, month: str) -> None:
+    """Let the totals hold with a month that is archived in this transaction, once it is written
+    where the books begin now: unless a line goes that is behind their position.
+    """
+    newest_before = connection.scalar(_ARCHIVED.where(archives.c.month < month)) or ""
+    goes = (
+        select(journal.c.id)
+        .join(starts, starts.c.machine_id == journal.c.machine_id)
+        .where(journal.c.id > _C.position, journal.c.version <= starts.c.version)
+        .correlate(fleet_totals)
+        .exists()
+    )
+    connection.execute(
+        update(fleet_totals).where(_C.archived == newest_before, ~goes).values(archived=month)
+    )
 
 
 def _decoded(totals: str) -> Totals | None:

@@ -295,7 +295,7 @@ class Balance(_message.Message):
     """Due back and not done."""
     ledger_balanced: _builtins.bool
     """Whether each day of each machine has been debited what it has been credited; of all machines, as they were when a
-    gateway last started, or a month was archived. `vendgate audit` proves the rest.
+    gateway last started. `vendgate audit` proves the rest.
     """
     goods_written_off_minor: _builtins.int
     """Goods that were given although their price had gone back: sold, and paid by nobody."""

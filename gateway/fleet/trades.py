@@ -133,9 +133,7 @@ class TradeService(trade_service_pb2_grpc.TradeServiceServicer):
             await self.parts.acts.machine(request.machine_id)
             balances = await self.parts.queries.balances(request.machine_id)
         else:
-            balances = await self.parts.queries.fleet_balances(
-                now_ms=self.parts.acts.clock.now_ms()
-            )
+            balances = await self.parts.queries.fleet_balances()
         return wire.GetBalancesResponse(balances=map(views.balance, balances))
 
     @answered

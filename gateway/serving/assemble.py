@@ -80,6 +80,7 @@ from storage.fleet.logins import Logins
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
+from storage.fleet.totals_keeper import TotalsKeeper
 from storage.fleet.views import GaugeView
 from storage.insight.follower import Follower, lag_of
 from storage.insight.forgetting import Keeps
@@ -115,6 +116,7 @@ class Gateway:
     """Machines' first and next ones; None: nobody gives them any here."""
     ingress: NotifyIngress
     payer_sweep: Sweep
+    totals: TotalsKeeper
     follower: Follower
     readiness: Readiness
     drain: Drain
@@ -305,6 +307,7 @@ def assemble(
             days=made.payer_unused_days,
             clock=clock,
         ),
+        totals=TotalsKeeper(db=database),
         follower=Follower(
             db=database,
             clock=clock,

@@ -305,6 +305,7 @@ def _begin_work(stack: AsyncExitStack, gateway: Gateway, made: Configs) -> None:
     begun = [
         works.begin("payment-question", gateway.ingress.try_query, ends=True),
         works.begin("payer-sweep", gateway.payer_sweep.run),
+        works.begin("totals", gateway.totals.run),
         works.begin("imports", office.importing.run),
         works.begin("applications", office.applying.run),
         works.begin("recalls", office.recalling.run),

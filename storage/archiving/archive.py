@@ -26,6 +26,7 @@ from storage.auditing.reading import Books
 from storage.auditing.starts import Start, remember_seals, start_of, write_starts
 from storage.books.audit_rows import write_audit_row
 from storage.database.engine import Database
+from storage.fleet.fleet_totals import carry_over
 from storage.item_ids import DIFFERENCE_ITEM, not_closed
 from storage.tables import (
     archives,
@@ -262,6 +263,7 @@ async def _begin_behind(db: Database, month: Month, order: Order) -> None:
             )
         )
         write_starts(connection, new.values())
+        carry_over(connection, month.manifest.month)
         write_audit_row(
             connection,
             at_ms=order.now_ms,

@@ -1,5 +1,5 @@
 """The ledger by itself: every transfer has the two sides of its kind, is entered once, stands on an
-event of the journal, and the balances beside it are its sums.
+event of the journal, and the balances beside it and the totals of the fleet are its sums.
 """
 
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ from sqlalchemy import (
 from actors.machine.ledger import SIDES, Account, TransferKind
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books, Span, is_here, made_once, total
+from storage.fleet.fleet_totals import moved_behind, read_standing
 from storage.machines.rows import DAY_MS
 from storage.tables import balances, journal, machines, refunds, sessions, trades, transfers, vends
 
@@ -287,3 +288,38 @@ def _balance_finding(row: Row[Any]) -> Finding:
             "ledger_credit_minor": moved[1],
         },
     )
+
+
+def fleet_totals_equal_the_balances(books: Books) -> Iterator[int | Finding]:
+    """The totals of the whole fleet, with what was moved behind them, are the sum of all balances.
+
+    Totals that are void are nobody's answer: they are made again, and nothing is found.
+    """
+    standing = read_standing(books.connection)
+    if standing.key is None or standing.key[1] != standing.archived:
+        return
+    position = standing.key[0]
+    if standing.saved is None:
+        yield Finding(sentence=f"the fleet's totals at position {position} cannot be read")
+        return
+    told = (standing.saved.totals + moved_behind(books.connection, position)).sums
+    kept = books.balances.sums
+    there = {(name, of) for sums in (told, kept) for name in sums for of in sums[name]}
+    for currency, account in sorted(there):
+        yield 1
+        said, summed = (sums.get(currency, {}).get(account, (0, 0)) for sums in (told, kept))
+        if said != summed:
+            yield Finding(
+                sentence=(
+                    f"the fleet's totals at position {position}, with what was moved behind it, "
+                    f"say of {account} {said[0]} debited and {said[1]} credited; all balances say "
+                    f"{summed[0]} and {summed[1]} ({currency})"
+                ),
+                currency=currency,
+                amounts={
+                    "debit_minor": said[0],
+                    "credit_minor": said[1],
+                    "balances_debit_minor": summed[0],
+                    "balances_credit_minor": summed[1],
+                },
+            )

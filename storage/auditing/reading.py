@@ -34,6 +34,7 @@ from actors.machine import MachineState
 from actors.machine.ledger import Account
 from storage import codec
 from storage.auditing.starts import Start, start_of
+from storage.fleet.balances import Totals, read_totals
 from storage.machines.loading import state_of
 from storage.tables import machine_states, machines, starts, transfers
 
@@ -100,6 +101,11 @@ class Books:
         """
         self.links: dict[str, str] = {}
         """The state of each machine's stream at its last line, once the journal was followed."""
+
+    @functools.cached_property
+    def balances(self) -> Totals:
+        """What all days of all machines say, summed once for all who ask."""
+        return read_totals(self.connection, ())
 
     def _spans(self) -> Iterator[Span]:
         after: str | None = None

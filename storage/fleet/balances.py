@@ -5,7 +5,7 @@ that it is what the transfers say.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
 
 from actors.machine.ledger import Account
 from storage.fleet.views import BalanceView
@@ -40,29 +40,27 @@ class Totals:
                 mine[account] = (before[0] + debit, before[1] + credit)
         return Totals(sums, self.crooked | other.crooked)
 
+    def __sub__(self, other: "Totals") -> "Totals":
+        less = {
+            currency: {account: (-debit, -credit) for account, (debit, credit) in of.items()}
+            for currency, of in other.sums.items()
+        }
+        return self + Totals(less)
 
-def read_totals(
-    connection: Connection,
-    where: Sequence[ColumnElement[bool]],
-    *,
-    of: FromClause = balances,
-    machine_id: ColumnElement[str] = c.machine_id,
-) -> Totals:
-    """Return what the rows say that fulfil all conditions; ``of``: balances, or a join of them, in
-    the order of ``machine_id``.
-    """
+
+def read_totals(connection: Connection, where: Sequence[ColumnElement[bool]]) -> Totals:
+    """Return what the rows say that fulfil all conditions."""
     # PostgreSQL sums 64-bit integers to a decimal number; it is an integer here.
     debit, credit = (cast(func.sum(one), BigInteger) for one in (c.debit_minor, c.credit_minor))
     sums: dict[str, Sums] = {}
-    grouped = select(c.currency, c.account, debit, credit).select_from(of).where(*where)
+    grouped = select(c.currency, c.account, debit, credit).where(*where)
     for currency, account, *both in connection.execute(grouped.group_by(c.currency, c.account)):
         sums.setdefault(currency, {})[account] = (both[0], both[1])
     # In the order of the key, and a machine has one currency: nothing is sorted.
     crooked = (
         select(func.min(c.currency))
-        .select_from(of)
         .where(*where)
-        .group_by(machine_id, c.day)
+        .group_by(c.machine_id, c.day)
         .having(func.sum(c.debit_minor) != func.sum(c.credit_minor))
     )
     return Totals(sums, frozenset(connection.scalars(crooked)))

@@ -69,7 +69,7 @@ class Queries:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._horizon = Horizon(db)
-        self._fleet_balances = FleetBalances(db, self._horizon)
+        self._fleet_balances = FleetBalances(db)
 
     async def machine(self, machine_id: str) -> MachineView | None:
         """Return a machine with its live state and its locks, or None."""
@@ -239,9 +239,9 @@ class Queries:
         """Return all money by currency, of one machine or of all."""
         return await self._db.read(lambda connection: read_balances(connection, machine_id))
 
-    async def fleet_balances(self, *, now_ms: int) -> list[BalanceView]:
-        """Return all money by currency; the days that are over are read once."""
-        return await self._fleet_balances.read(now_ms=now_ms)
+    async def fleet_balances(self) -> list[BalanceView]:
+        """Return the same of all machines, from the totals that are saved."""
+        return await self._fleet_balances.read()
 
     async def reconciliations(self, *, before: int = 0, limit: int) -> list[ReconciliationView]:
         """Return the daily files that were read before that position, newest first; 0: all."""

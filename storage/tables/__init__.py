@@ -9,7 +9,7 @@ like no other file here, because the import of that file would hide it.
 
 from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
-from storage.tables.books import audit, balances, journal
+from storage.tables.books import audit, balances, fleet_totals, journal
 from storage.tables.experiments import (
     experiment_days,
     experiment_own_prices,
@@ -124,6 +124,7 @@ __all__ = [
     "experiment_prices",
     "experiment_units",
     "experiments",
+    "fleet_totals",
     "followers",
     "funnel_days",
     "goods_arrivals",

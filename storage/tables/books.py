@@ -1,6 +1,6 @@
 """The books, which are only added to: the journal of what machines decided, and the audit of
 administrators' acts; the ledger, their third, is in ``storage.tables.transfers``. Beside them
-stands what the transfers add up to, for each machine and day.
+stands what the transfers add up to, for each machine and day and for the whole fleet.
 """
 
 from sqlalchemy import (
@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -52,6 +53,20 @@ balances = Table(
     Column("credit_minor", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
     CheckConstraint("debit_minor >= 0 AND credit_minor >= 0", name="grows"),
+)
+
+# One row at most: what all transfers up to the line ``position`` add up to, as JSON
+# (``storage.fleet.fleet_totals``). It holds for as long as ``archived`` is the newest month of
+# ``archives`` ('': there is none). No book: whoever deletes the row has it made again.
+fleet_totals = Table(
+    "fleet_totals",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("archived", String(7), nullable=False),
+    Column("totals", Text, nullable=False),
+    CheckConstraint("id = 1", name="is_single"),
+    CheckConstraint("position >= 0", name="position_is_one"),
 )
 
 audit = Table(

@@ -294,8 +294,8 @@ class Balance(_message.Message):
     refunds_open_minor: _builtins.int
     """Due back and not done."""
     ledger_balanced: _builtins.bool
-    """Whether each day of each machine has been debited what it has been credited; of all machines, days that are over are
-    looked at once for as long as the gateway runs. `vendgate audit` proves the rest.
+    """Whether each day of each machine has been debited what it has been credited; of all machines, as they were when a
+    gateway last started. `vendgate audit` proves the rest.
     """
     goods_written_off_minor: _builtins.int
     """Goods that were given although their price had gone back: sold, and paid by nobody."""

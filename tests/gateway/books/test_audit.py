@@ -63,7 +63,7 @@ def test_clean_books_are_a_table_and_status_0(config: str) -> None:
         "HKD: in 6700 = sold 1450 + refunded 2550 + held 1000 + due back 1000 + refunds written "
         "off 700 - goods written off 0 (minor units)"
     ) in result.stdout
-    assert result.stdout.endswith("The books are clean: 34 checks hold.\n")
+    assert result.stdout.endswith("The books are clean: 35 checks hold.\n")
 
 
 def test_findings_are_sentences_and_status_1(config: str, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_findings_are_sentences_and_status_1(config: str, tmp_path: Path) -> Non
         "approvals_are_reserved: vend VM-1-v1 of 600 HKD is SUCCEEDED [red]x; the ledger "
         "reserved 500 for it (machine VM-1)"
     ) in result.stdout.splitlines()
-    assert result.stdout.endswith("1 of 34 checks found something.\n")
+    assert result.stdout.endswith("1 of 35 checks found something.\n")
 
 
 def test_warnings_are_no_findings(config: str) -> None:
@@ -140,7 +140,7 @@ def test_seals_are_written_once_and_checked(config: str, tmp_path: Path) -> None
     assert before == path.read_text()
     checked = _audit(config, "--check-seals", str(path))
     assert 0 == checked.exit_code, checked.output
-    assert checked.stdout.endswith("The books are clean: 34 checks hold.\n")
+    assert checked.stdout.endswith("The books are clean: 35 checks hold.\n")
 
 
 def test_an_audit_begins_behind_the_last_seals(config: str, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_an_audit_begins_behind_the_last_seals(config: str, tmp_path: Path) -> N
     assert 0 == _audit(config, "--write-seals", str(tmp_path / "seals")).exit_code
     since = _audit(config)
     assert "Looked at what is behind the seals of 20" in since.stdout
-    assert since.stdout.endswith("The books are clean: 33 checks hold.\n")
+    assert since.stdout.endswith("The books are clean: 34 checks hold.\n")
     assert said in _audit(config, "--whole").stdout
     looked = [
         sum(check["looked_at"] for check in json.loads(_audit(config, *how).stdout)["checks"])
@@ -168,7 +168,7 @@ def test_a_seal_that_was_changed_is_found_and_taken_anew(config: str, tmp_path: 
     said = _audit(config)
     assert 1 == said.exit_code
     assert "the seal that the database keeps of line 20 of machine VM-1 was changed" in said.stdout
-    assert said.stdout.endswith("1 of 33 checks found something.\n")
+    assert said.stdout.endswith("1 of 34 checks found something.\n")
     assert 0 == _audit(config, "--whole", "--write-seals", str(tmp_path / "anew")).exit_code
     again = _audit(config)
     assert "Looked at what is behind the seals of 20" in again.stdout

@@ -30,6 +30,7 @@ from gateway.trust import authority_files
 from gateway.v1.enrolment_service_pb2 import EnrolRequest
 from gateway.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
 from storage.database.engine import Database
+from storage.fleet.fleet_totals import read_standing
 from storage.tables import payers
 from tests.alipay_client.wire import Pair
 from tests.storage.owner import take
@@ -280,6 +281,16 @@ async def test_a_gateway_forgets_who_has_not_paid_for_long(tmp_path: Path, table
             while [newest_ms] != await database.read(
                 lambda connection: list(connection.scalars(chosen))
             ):
+                await asyncio.sleep(LOOK_EVERY_S)
+        await database.close()
+
+
+async def test_a_gateway_keeps_the_totals_of_the_fleet(tmp_path: Path, tables: Tables) -> None:
+    """From its start on."""
+    async with _running(tmp_path, tables):
+        database = await Database.open(_storage(tmp_path))
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while (await database.read(read_standing)).saved is None:
                 await asyncio.sleep(LOOK_EVERY_S)
         await database.close()
 

@@ -104,6 +104,24 @@ DAMAGES = (
         sql="UPDATE balances SET day = day + 1 WHERE machine_id = 'VM-3' AND account = 'SALES'",
         sentence="its transfers say 0 and 0 (JPY)",
     ),
+    Damage(
+        check="fleet_totals_equal_the_balances",
+        sql=("""INSERT INTO fleet_totals VALUES (1, 0, '', '{"sums":{"HKD":{"SALES":[0,7]}}}')"""),
+        sentence=(
+            "the fleet's totals at position 0, with what was moved behind it, say of SALES 0 "
+            "debited and 1457 credited; all balances say 0 and 1450 (HKD)"
+        ),
+    ),
+    Damage(
+        check="fleet_totals_equal_the_balances",
+        sql="INSERT INTO fleet_totals VALUES (1, 9999, '', '{}')",
+        sentence="say of SALES 0 debited and 0 credited; all balances say 0 and",
+    ),
+    Damage(
+        check="fleet_totals_equal_the_balances",
+        sql="INSERT INTO fleet_totals VALUES (1, 5, '', 'x')",
+        sentence="the fleet's totals at position 5 cannot be read",
+    ),
 )
 
 
@@ -124,3 +142,14 @@ async def test_what_is_entered_twice_is_seen(spoilt: Callable[..., str]) -> None
     assert ["VM-3-v1 is entered 2 times as WRITE_OFF, with 1000 in all (machine VM-3)"] == list(
         found(audit, "a_cause_is_entered_once")
     )
+
+
+@pytest.mark.parametrize(
+    "row", ["1, 0, '', '{}'", "1, 0, '2026-01', 'made before a month was archived'"]
+)
+async def test_totals_that_are_right_or_void_are_no_finding(
+    spoilt: Callable[..., str], row: str
+) -> None:
+    """Those that are void are nobody's answer."""
+    audit = await audited(spoilt(f"INSERT INTO fleet_totals VALUES ({row})"))
+    assert () == audit.sentences

@@ -11,6 +11,7 @@ import pytest
 from storage.auditing import CHECKS, Finding, proof, prove
 from storage.auditing.reading import Books
 from storage.database.engine import Database, StorageConfig
+from storage.fleet.totals_keeper import TotalsKeeper
 from storage.tables import machines
 from tests.storage.auditing import (
     test_goods,
@@ -46,6 +47,7 @@ async def test_sound_books_are_clean(db: Database, url: str) -> None:
     at something.
     """
     await write_sound_books(db)
+    await TotalsKeeper(db=db).once()
     audit = await audited(url)
     assert () == audit.sentences
     assert audit.clean

@@ -4,7 +4,7 @@ from typing import Any
 from unittest.mock import patch
 
 from actors.host import saving
-from actors.host.mailboxes import Letter
+from actors.host.runner import Letter
 from actors.machine import offering
 from actors.machine.offer import OfferRefused
 from storage.machines import offer_uses

@@ -223,11 +223,11 @@ def hot_districts(of: _Hot) -> Table:
         f"{'cell' if is_cells else 'district'}'s own machines. "
         f"Believed: drawn towards all {what}, the more the fewer machines; in 95 of 100 it is "
         "between the two beside it. Places without machines say nothing."
-        + _not_incells_around(of, is_cells=is_cells),
+        + _not_in_cells(of, is_cells=is_cells),
     )
 
 
-def _not_incells_around(of: _Hot, *, is_cells: bool) -> str:
+def _not_in_cells(of: _Hot, *, is_cells: bool) -> str:
     if isinstance(of, Missing) or not is_cells or not of.unplaced:
         return ""
     return f" {of.unplaced} machines stand at sites without a position, and are in no cell."

@@ -228,6 +228,7 @@ async def test_a_code_s_status_is_asked_of_the_state_as_it_is_written(db: Databa
     assert [] == await queries.machines(MachinesWanted(code_statuses=("ACTIVE",)), limit=9)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_long_list_reads_no_columns(db: Database) -> None:
     """Unless it is asked to."""
     await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
@@ -291,6 +292,7 @@ async def test_what_was_closed_is_listed(db: Database) -> None:
     assert whole[1:2] == await queries.closings(Wanted(machine_id="VM-2"), limit=9)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("position", ["x", "-1", "1.5", "9" * 19, "1:2"])
 async def test_a_position_of_a_counted_list_is_a_number(db: Database, position: str) -> None:
     """Whatever else comes is refused before SQL sees it."""

@@ -18,6 +18,7 @@ from tests.storage.offers.giving import CONTENT, HOUR_MS, NOW_MS, give
 from tests.storage.office.places import by, details
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_offer_comes_back_as_it_was_made(db: Database) -> None:
     """The same again is no other one; something else under its code is refused."""
     made = await give(db)
@@ -30,6 +31,7 @@ async def test_an_offer_comes_back_as_it_was_made(db: Database) -> None:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_that_begins_when_it_is_made_began_then(db: Database) -> None:
     """Made again later without a beginning it is the same one."""
     made = await give(db)
@@ -60,6 +62,7 @@ async def test_what_can_be_changed_is_and_the_rest_stays(db: Database) -> None:
     assert 2 == len(await details(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_over_is_not_changed_any_more(db: Database) -> None:
     """Ended by a person, for ever, or by its time."""
     offers = Offers(db, Gate())

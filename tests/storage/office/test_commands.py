@@ -108,6 +108,7 @@ async def test_a_row_is_a_command_from_beginning_to_end(db: Database) -> None:
     assert (await prove(db, now_ms=owner.now_ms)).clean
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_must_be_known_before_an_order_is_read_together(db: Database) -> None:
     """The machine's state, if it has one, and whether the command is there."""
     owner = await Owner.of(db, "VM-1")
@@ -136,6 +137,7 @@ async def test_what_an_open_command_waits_for_is_read_of_its_machine(db: Databas
     assert "HOST" == (found.waits_for if (found := await made.named("c1")) else "")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_gauge_counts_what_has_not_ended(db: Database) -> None:
     """By status, and since when the oldest waits."""
     owner = await Owner.of(db, "VM-1")

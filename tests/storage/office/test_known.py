@@ -43,6 +43,7 @@ async def _day(db: Database) -> None:
     await Visits(db).open("v-1", "VM-1", "VAN:7", by())
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("_day")
 @pytest.mark.parametrize(
     "names",

@@ -119,6 +119,7 @@ async def test_what_nobody_can_account_for_keeps_its_visit_open(db: Database) ->
     assert [] == await goods.balances(place="VISIT:v", after=("", "", ""), limit=1)
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_reason_of_a_closing_is_said_once(db: Database) -> None:
     """In the audit log."""
     await Owner.of(db, "VM-1")
@@ -129,6 +130,7 @@ async def test_the_reason_of_a_closing_is_said_once(db: Database) -> None:
     assert 1 == sum(one.count("the end of the day") for one in said)
 
 
+@pytest.mark.slow_on_postgres
 @on_postgres
 async def test_no_sale_waits_for_who_opens_a_visit(on_server: str) -> None:
     """Whatever else that transaction waits for: the machine's host saves all its machines at

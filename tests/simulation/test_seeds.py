@@ -5,6 +5,7 @@ bug stays in ``FOUND``, or in ``FOUND_AND_TOLD`` if a story tells it too.
 """
 
 import multiprocessing
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,25 +105,21 @@ def test_a_seed_that_found_a_bug_finds_it_no_more(seed: int, steer: str) -> None
 
 
 def test_a_seed_tells_the_same_story_again() -> None:
-    """One seed decides everything: the same process and another one with other hashes tell the
-    story word for word.
+    """One seed decides everything: this process and another one with other hashes tell the story
+    word for word.
     """
-    command = [sys.executable, "-m", "tests.simulation", "--seed", "8", "--trace"]
-    root = Path(__file__).parents[2]
-    told = [
-        subprocess.run(
-            command,
-            cwd=root,
-            env={"PYTHONHASHSEED": str(number)},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for number in (1, 2)
-    ]
+    ours = os.environ.get("PYTHONHASHSEED")
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", "--seed", "7", "--trace"],
+        cwd=Path(__file__).parents[2],
+        env={"PYTHONHASHSEED": "2" if ours == "1" else "1"},
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
 
-    assert told[0] == told[1]
-    assert list(live(8, traced=True).story) == told[0].splitlines()[:-1]
+    assert list(live(7, traced=True).story) == told.splitlines()[:-1]
+    assert len(told.splitlines()) > 200
 
 
 def test_a_soak_says_how_many_worlds_it_lived(

@@ -368,25 +368,23 @@ async def _items(site: Site) -> list[WorkItemView]:
     )
 
 
-@pytest.mark.parametrize(
-    ("fields", "paid_at_ms"),
-    [
+async def test_a_time_that_is_not_told_is_not_now(site: Site, subtests: pytest.Subtests) -> None:
+    """A payment of yesterday is not fresh because its time has a fraction or is missing."""
+    machine = await site.register()
+    cases: tuple[tuple[dict[str, str], int | None], ...] = (
         ({"gmt_payment": "2026-01-15 11:59:58.0"}, 1_768_449_598_000),
         ({"gmt_payment": "2026-01-15 11:59:58.123"}, 1_768_449_598_000),
         ({"gmt_payment": "", "gmt_create": "2026-01-15 11:59:50"}, 1_768_449_590_000),
         ({"gmt_payment": "soon", "gmt_create": "2026-01-15 11:59:50.0"}, 1_768_449_590_000),
         ({"gmt_payment": "", "gmt_create": ""}, None),
-    ],
-)
-async def test_a_time_that_is_not_told_is_not_now(
-    site: Site, fields: dict[str, str], paid_at_ms: int | None
-) -> None:
-    """A payment of yesterday is not fresh because its time has a fraction or is missing."""
-    machine = await site.register()
-    assert SUCCESS == await site.post(machine.notify_token, site.signed(**fields))
-    (item,) = site.woken
-    assert isinstance(item.event, TopUpPaid)
-    assert paid_at_ms == item.event.paid_at_ms
+    )
+    for number, (fields, paid_at_ms) in enumerate(cases):
+        with subtests.test(fields=fields):
+            body = site.signed(trade_no=f"t{number}", **fields)
+            assert SUCCESS == await site.post(machine.notify_token, body)
+            event = site.woken[number].event
+            assert isinstance(event, TopUpPaid)
+            assert paid_at_ms == event.paid_at_ms
 
 
 async def test_our_own_passback_fits(site: Site) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 
 from gateway.office.services import FILES
 from gateway.v1.machine_pb2 import SessionComplete, VendRequest
@@ -89,13 +89,14 @@ def unknown(request: Any, message: Descriptor, at: str = "") -> Iterator[str]:
         if field is None:
             yield f"{at}{name}"
             continue
-        is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+        words, inner = field.enum_type, field.message_type
+        is_map = inner is not None and inner.GetOptions().map_entry
         for one in value if isinstance(value, list) else [value]:
-            if field.type == FieldDescriptor.TYPE_ENUM:
-                if one not in field.enum_type.values_by_name:
+            if words is not None:
+                if one not in words.values_by_name:
                     yield f"{at}{name}: {one}"
-            elif isinstance(one, dict) and not is_map:
-                yield from unknown(one, field.message_type, f"{at}{name}.")
+            elif inner is not None and isinstance(one, dict) and not is_map:
+                yield from unknown(one, inner, f"{at}{name}.")
 
 
 def test_every_call_of_the_page_is_one_that_the_gateway_knows() -> None:

@@ -266,20 +266,19 @@ async def test_pages_follow_on_one_another(goods: Goods) -> None:
         assert [*(f"VAN:{number}" for number in range(5)), NORTH] == places
 
 
-@pytest.mark.parametrize(
-    ("about", "index"),
-    [
-        (("", "", ""), "place"),
-        (("VAN:7", "", ""), "place"),
-        (("", "VM-1", ""), "machine"),
-        (("", "", "cola"), "product"),
-    ],
+INDEXES: tuple[tuple[tuple[str, str, str], str], ...] = (
+    (("", "", ""), "place"),
+    (("VAN:7", "", ""), "place"),
+    (("", "VM-1", ""), "machine"),
+    (("", "", "cola"), "product"),
 )
-async def test_pages_of_balances_go_along_an_index(
-    db: Database, about: tuple[str, str, str], index: str
-) -> None:
+
+
+async def test_pages_of_balances_go_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """Of all places, of one, of a machine or of a product, at any depth; what arrived too."""
-    counted, arrived = balances_pages(*about, ("a", "b", "c"), 10)
-    key = "goods_balances_key" if index == "place" else f"goods_balances_by_{index}"
-    await goes_along(db, counted, key)
-    await goes_along(db, arrived, f"goods_arrivals_by_{index}")
+    for about, index in INDEXES:
+        with subtests.test(about=about):
+            counted, arrived = balances_pages(*about, ("a", "b", "c"), 10)
+            key = "goods_balances_key" if index == "place" else f"goods_balances_by_{index}"
+            await goes_along(db, counted, key)
+            await goes_along(db, arrived, f"goods_arrivals_by_{index}")

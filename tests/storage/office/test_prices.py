@@ -1,6 +1,7 @@
 """The price in force at a moment is what was set last before it, for ever."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -233,13 +234,12 @@ async def test_a_place_is_one_of_ours(lists: Prices, position: str) -> None:
         await lists.prices("day", position=position, limit=1)
 
 
-@pytest.mark.parametrize("at_ms", [None, 50])
-@pytest.mark.parametrize("product", ["", "cola"])
-@pytest.mark.parametrize("after", [None, ("cola", "HKD", 5, 1)])
-async def test_a_page_goes_along_an_index(
-    db: Database, at_ms: int | None, product: str, after: tuple[str, str, int, int] | None
-) -> None:
+async def test_a_page_goes_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """It costs the same at any depth, and so does the price at a moment."""
-    page = prices_page("day", product=product, at_ms=at_ms, after=after, limit=51)
-    await goes_along(db, page, "prices_in_force")
+    for at_ms, product, after in itertools.product(
+        (None, 50), ("", "cola"), (None, ("cola", "HKD", 5, 1))
+    ):
+        with subtests.test(at_ms=at_ms, product=product, after=after):
+            page = prices_page("day", product=product, at_ms=at_ms, after=after, limit=51)
+            await goes_along(db, page, "prices_in_force")
     await goes_along(db, in_force("day", "cola", "HKD", 50), "prices_in_force")

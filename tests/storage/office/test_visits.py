@@ -27,19 +27,20 @@ def by(actor: str = "ann", **more: object) -> Deed:
     return Deed(actor=actor, action="OpenVisit", now_ms=7, **more)  # type: ignore[arg-type]  # each as it is named
 
 
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        (VisitsWanted(), "visits_key"),
-        (VisitsWanted(machine_id="VM-1"), "visits_by_machine_id_id"),
-        (VisitsWanted(van=VAN), "visits_by_van_id"),
-        (VisitsWanted(open=True), "visits_open"),
-    ],
+INDEXES: tuple[tuple[VisitsWanted, str], ...] = (
+    (VisitsWanted(), "visits_key"),
+    (VisitsWanted(machine_id="VM-1"), "visits_by_machine_id_id"),
+    (VisitsWanted(van=VAN), "visits_by_van_id"),
+    (VisitsWanted(open=True), "visits_open"),
 )
-async def test_pages_go_along_an_index(db: Database, wanted: VisitsWanted, index: str) -> None:
+
+
+async def test_pages_go_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """Whatever is asked for, at any depth."""
-    names = () if index == "visits_key" else (index,)  # SQLite's own has no name
-    await goes_along(db, visits_page(wanted, 77, 10), *names)
+    for wanted, index in INDEXES:
+        with subtests.test(wanted=wanted):
+            names = () if index == "visits_key" else (index,)  # SQLite's own has no name
+            await goes_along(db, visits_page(wanted, 77, 10), *names)
 
 
 async def test_a_visit_is_one_persons(db: Database) -> None:

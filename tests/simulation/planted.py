@@ -45,8 +45,8 @@ class Planted:
     steer: steers.Steer = steers.as_it_comes
     """Makes what the bug needs less rare in its worlds."""
     dear: bool = False
-    """It is hunted in ``make soak``: to find it takes seconds, and another one, which is hunted in
-    the suite, breaks the same truth sooner.
+    """It is hunted in ``make soak``: to find it takes a second or more, and another one, which is
+    hunted in the suite, breaks the same truth sooner.
     """
     halts: bool = False
     """The product stops the machine, or the host, whatever its assertions say, and nothing else is
@@ -170,6 +170,7 @@ PLANTED = (
         bug=bugs_of_refunds.unknown_code_is_as_before,
         start=9,
         steer=steers.administrators_change_their_minds,
+        dear=True,
     ),
     Planted(
         name="stop-behind-modify",
@@ -177,6 +178,7 @@ PLANTED = (
         bug=bugs_of_codes.stop_lost_behind_a_modification,
         start=27,
         steer=steers.codes_are_rewritten,
+        dear=True,
     ),
     Planted(
         name="modify-unknown-is-done",
@@ -184,6 +186,7 @@ PLANTED = (
         bug=bugs_of_codes.unknown_modification_is_done,
         start=24,
         steer=steers.codes_are_lost,
+        dear=True,
     ),
     Planted(
         name="old-token-dropped",
@@ -238,6 +241,7 @@ PLANTED = (
         name="inbox-not-swept",
         sentence="Notifications whose wake-up was lost are never taken.",
         bug=bugs.inbox_not_swept,
+        dear=True,
     ),
     Planted(
         name="owed-forgotten",
@@ -245,6 +249,7 @@ PLANTED = (
         bug=bugs.nothing_owed,
         start=1,
         core=bugs.owes_nothing,
+        dear=True,
     ),
     Planted(
         name="open-not-loaded",
@@ -252,6 +257,7 @@ PLANTED = (
         bug=bugs.open_machines_not_loaded,
         start=2,
         steer=steers.machines_leave,
+        dear=True,
     ),
     Planted(
         name="echo-is-credit",
@@ -330,6 +336,7 @@ PLANTED = (
         name="reservation-kept",
         sentence="The money of a vend that failed stays reserved.",
         bug=bugs.reservation_kept_on_failure,
+        dear=True,
     ),
     Planted(
         name="doubt-is-success",
@@ -354,6 +361,7 @@ PLANTED = (
         sentence="A vend is delivered and no move of goods says so.",
         bug=bugs.sold_without_its_item,
         start=2,
+        dear=True,
     ),
     Planted(
         name="counted-against-now",
@@ -375,6 +383,7 @@ PLANTED = (
         bug=bugs_of_goods.sales_are_found,
         start=1,
         steer=steers.people_move_goods,
+        dear=True,
     ),
     Planted(
         name="refused-and-kept",
@@ -520,6 +529,7 @@ PLANTED = (
         bug=bugs.contradiction_believed,
         start=2,
         steer=steers.sensors_know_better,
+        dear=True,
     ),
     Planted(
         name="old-boot-comes-back",

@@ -106,7 +106,7 @@ async def test_nothing_is_taken_that_is_not_there(db: Database, subtests: pytest
         {"kind": "RECEIVED", "cause": "r1"},
     )
     for change in changes:
-        with subtests.test(**change):
+        with subtests.test(change=change):
             await refused(db, goods_moves, {**TO_VAN, **change})
             assert {("WAREHOUSE:north", "cola", "L1"): (10, "")} == await balances(db)
 

@@ -28,7 +28,7 @@ async def test_a_column_that_cannot_be_is_refused(db: Database, subtests: pytest
     """It has a price and room, and holds no more than there is room for."""
     await Owner.of(db, "VM-1")
     for change in ({"price_minor": 0}, {"capacity": 0, "stock": 0}, {"stock": 11}, {"stock": -1}):
-        with subtests.test(**change):
+        with subtests.test(change=change):
             await refused(db, planogram_columns, {**COLUMN, **change})
 
 

@@ -27,7 +27,7 @@ COLA: dict[str, Any] = {
 async def test_a_product_is_plausible(db: Database, subtests: pytest.Subtests) -> None:
     """A cost of 0 is one; less than nothing is not."""
     for wrong in ({"revision": 0}, {"shelf_life_days": -1}, {"unit_cost_minor": -1}):
-        with subtests.test(**wrong):
+        with subtests.test(wrong=wrong):
             await refused(db, products, {**COLA, **wrong})
     await taken(db, products, {**COLA, "unit_cost_minor": 0})
 
@@ -71,6 +71,6 @@ async def test_a_price_is_plausible(db: Database, subtests: pytest.Subtests) -> 
         {"price_list": "night"},
     )
     for wrong in wrongs:
-        with subtests.test(**wrong):
+        with subtests.test(wrong=wrong):
             await refused(db, prices, {**PRICE, **wrong})
     await taken(db, prices, {**PRICE, "price_minor": None})

@@ -69,7 +69,7 @@ async def test_a_site_is_on_earth_and_in_a_district(
         {"revision": 0},
     )
     for wrong in wrongs:
-        with subtests.test(**wrong):
+        with subtests.test(wrong=wrong):
             await refused(db, sites, {**PIER, **wrong})
     await taken(db, sites, {**PIER, "latitude_e6": None, "longitude_e6": None})
 

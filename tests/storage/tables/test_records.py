@@ -47,7 +47,7 @@ async def test_a_trade_that_does_not_add_up_is_refused(
         {"paid_minor": None},
     )
     for change in changes:
-        with subtests.test(**change):
+        with subtests.test(change=change):
             await refused(db, trades, {**TRADE, **change})
 
 

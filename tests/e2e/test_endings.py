@@ -94,14 +94,8 @@ def selling(folder: Path) -> Callable[[], bool]:
     return lambda: any("turn" in shelf.read_text() for shelf in folder.glob("machines/*/shelf.log"))
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        signal.SIGHUP,
-        pytest.param(signal.SIGQUIT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),  # with Ray in the suite
-    ],
-)
+@pytest.mark.slow  # Ctrl-C and, with Ray, SIGKILL are in the suite
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
 async def test_a_signal_leaves_no_process(tmp_path: Path, how: signal.Signals) -> None:
     """Closing a terminal, Ctrl-backslash and kill -9 end the children, too."""
     async with running(tmp_path, demo(tmp_path), until=selling(tmp_path)) as it:

@@ -543,6 +543,7 @@ PLANTED = (
         bug=bugs.cancelled_though_begun,
         start=505_620,
         steer=steers.boots_always_come_back,
+        dear=True,
     ),
     Planted(
         name="double-delivers",

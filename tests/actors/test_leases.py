@@ -17,38 +17,52 @@ def holder(beat: int = 0, *, name: str = "old") -> Holder:
     return Holder(holder=name, host="host-0", home="there", beat=beat)
 
 
-@pytest.mark.parametrize("held", [True, False])
-@pytest.mark.parametrize("home", ["here", "there"])
-@pytest.mark.parametrize("host", ["host-0", "host-0-2", "host-1", ""])
-@pytest.mark.parametrize("watched", [None, "this beat", "an older beat", "another holder's"])
-@pytest.mark.parametrize("place", [None, 0, 1])
-@pytest.mark.parametrize("ended", ["", "old", "another"])
-def test_a_claim_is_granted_in_five_cases_and_no_other(
-    held: bool, home: str, host: str, watched: str | None, place: int | None, ended: str
-) -> None:
+WATCHED = {
+    "nothing": {},
+    "this beat": {"old": 7},
+    "an older beat": {"old": 6},
+    "another holder's": {"older": 7},
+}
+
+
+def expected(
+    *, held: bool, home: str, host: str, watched: str, place: int | None, ended: str
+) -> Grant | None:
     """Nobody holds it; the same host of the same home did; a takeover for this home; another host
     of this place and home did, and its process has ended; the beat that is there now was watched
     for a lease.
     """
-    claimant = replace(CLAIMANT, place=place, ended=frozenset({ended}) - {""})
-    there = Holder(holder="old", host=host, home=home, beat=7) if held else None
-    still = {
-        None: {},
-        "this beat": {"old": 7},
-        "an older beat": {"old": 6},
-        "another holder's": {"older": 7},
-    }[watched]
-
-    expected = None
     if not held:
-        expected = Grant.FREE
-    elif home == "here" and host in {"host-0", ""}:
-        expected = Grant.SAME_PLACE
-    elif home == "here" and (host, place) in {("host-0-2", 0), ("host-1", 1)} and ended == "old":
-        expected = Grant.ENDED
-    elif watched == "this beat":
-        expected = Grant.LEASE_OVER
-    assert expected == grant(there, claimant, still)
+        return Grant.FREE
+    if home == "here" and host in {"host-0", ""}:
+        return Grant.SAME_PLACE
+    if home == "here" and (host, place) in {("host-0-2", 0), ("host-1", 1)} and ended == "old":
+        return Grant.ENDED
+    return Grant.LEASE_OVER if watched == "this beat" else None
+
+
+def test_a_claim_is_granted_in_five_cases_and_no_other() -> None:
+    """Whatever comes together: who holds it, what was watched, and who asks."""
+    wrong, seen = [], set()
+    for held, home, host, watched, place, ended in itertools.product(
+        (True, False),
+        ("here", "there"),
+        ("host-0", "host-0-2", "host-1", ""),
+        WATCHED,
+        (None, 0, 1),
+        ("", "old", "another"),
+    ):
+        claimant = replace(CLAIMANT, place=place, ended=frozenset({ended}) - {""})
+        there = Holder(holder="old", host=host, home=home, beat=7) if held else None
+        granted = grant(there, claimant, WATCHED[watched])
+        wanted = expected(
+            held=held, home=home, host=host, watched=watched, place=place, ended=ended
+        )
+        seen.add(granted)
+        if wanted != granted:
+            wrong.append((held, home, host, watched, place, ended, granted))
+    assert [] == wrong
+    assert {None, Grant.FREE, Grant.SAME_PLACE, Grant.ENDED, Grant.LEASE_OVER} == seen
 
 
 def test_a_lease_is_over_after_its_whole_length_of_looks() -> None:

@@ -27,10 +27,10 @@ from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId,
 from actors.ports import StoreError
 from actors.ray_host import RayHostLink, RayHosts, replace_host
 from actors.ray_node import RaySettings, start_ray, stop_ray
-from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.registry import Registry
 from tests.storage.owner import new_machine
+from tests.support import upgraded
 from tests.support.file_store import FileStore
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.processes import alive, command_line, descendants, environment, listening
@@ -158,19 +158,39 @@ async def test_a_cluster_s_host_is_spoken_to_through_ray(hosts: RayHosts) -> Non
         await listening
 
 
-async def test_the_socket_is_ours_alone(settings: RaySettings, hosts: RayHosts) -> None:
-    """Whoever could reach it could sell goods: it lies in the folder that nobody else can enter."""
-    path = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent / f"{hosts.links[0].name}.sock"
-    await attach(hosts.links[0])
+async def test_it_is_ours_alone_and_as_important_as_we(hosts: RayHosts) -> None:
+    """The first attach of a healthy start finds a host, so that there is nothing to warn of.
+    Whoever could reach its socket could sell goods: it lies in the folder that nobody else can
+    enter. Not one of Ray's processes, nor its driver, listens on another interface than loopback.
+    It has the gateway's priority, and no memory monitor picks it as a victim.
+    """
+    link = hosts.links[0]
+    await link.attach("gw-1")
+
+    path = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent / f"{link.name}.sock"
     assert stat.S_ISSOCK(path.stat().st_mode)
     assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
 
+    found = listening([os.getpid(), *descendants(os.getpid())])
+    loopback = ("0100007F:", "0000000000000000FFFF00000100007F:", f"{1 << 24:032X}:")
+    assert len(found) >= 4
+    assert {} == {
+        address: command_line(pid)
+        for address, pid in found.items()
+        if not address.startswith(loopback)
+    }
+
+    (pid,) = (await hosts.pids()).values()
+    assert os.getpriority(os.PRIO_PROCESS, 0) == os.getpriority(os.PRIO_PROCESS, pid)
+    assert b"RAY_memory_monitor_refresh_ms=0" in environment(pid)
+
 
 async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts) -> None:
-    """The link breaks, comes back, and the vend that was approved is still the same
-    vend.
+    """The link breaks, comes back, and the vend that was approved is still the same vend. A host
+    that dies is Ray's to start again, and no reason to give Ray up for lost.
     """
     link = hosts.links[0]
+    lost = asyncio.create_task(hosts.until_lost())
     attachment = await attach(link)
     await link.exchange(attachment, [hello()])
     await link.exchange(attachment, [frame(1, request())])
@@ -193,6 +213,8 @@ async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts)
     assert ["VM-1-v1"] == [command.vend_id for command in told if isinstance(command, ApproveVend)]
     with pytest.raises(LinkBroken):
         await link.listen("an attachment of the process that is gone")
+    assert not lost.done()
+    lost.cancel()
 
 
 async def test_a_terminal_that_is_closed_takes_no_host(hosts: RayHosts) -> None:
@@ -304,43 +326,6 @@ def test_the_token_is_ours_alone(settings: RaySettings) -> None:
     assert token.parent == Path(node.get_session_dir_path()).parents[1]
 
 
-async def test_nobody_else_reaches_it(hosts: RayHosts) -> None:
-    """Not one of its processes, nor its driver, listens on another interface than loopback."""
-    await attach(hosts.links[0])
-    family = [os.getpid(), *descendants(os.getpid())]
-    found = listening(family)
-    loopback = ("0100007F:", "0000000000000000FFFF00000100007F:", f"{1 << 24:032X}:")
-
-    assert len(found) >= 4
-    assert {} == {
-        address: command_line(pid)
-        for address, pid in found.items()
-        if not address.startswith(loopback)
-    }
-
-
-async def test_a_host_is_no_less_important_than_its_gateway(hosts: RayHosts) -> None:
-    """It has the same priority, and no memory monitor picks it as a victim."""
-    (pid,) = (await hosts.pids()).values()
-
-    assert os.getpriority(os.PRIO_PROCESS, 0) == os.getpriority(os.PRIO_PROCESS, pid)
-    assert b"RAY_memory_monitor_refresh_ms=0" in environment(pid)
-
-
-async def test_a_host_that_is_starting_is_waited_for(hosts: RayHosts) -> None:
-    """The first attach of a healthy start finds a host, so that there is nothing to warn of."""
-    await hosts.links[0].attach("gw-1")
-
-
-async def test_ray_is_not_lost_while_it_lives(hosts: RayHosts) -> None:
-    """A host that dies is Ray's to start again, and no reason to give up."""
-    lost = asyncio.create_task(hosts.until_lost())
-    os.kill((await hosts.pids())[hosts.links[0].name], signal.SIGKILL)
-    await attach(hosts.links[0])
-    assert not lost.done()
-    lost.cancel()
-
-
 class Killed(Exception):
     """Nothing more is done by who ran the command."""
 
@@ -351,7 +336,7 @@ async def cluster(settings: RaySettings, tmp_path: Path) -> AsyncIterator[tuple[
     import ray
 
     url = f"sqlite:///{tmp_path / 'vendgate.db'}"
-    migrate.upgrade(url, partition_count=8)
+    upgraded.make(url, partition_count=8)
     database = await Database.open(StorageConfig(url=url))
     await Registry(database).register(new_machine("VM-1"), actor="test", now_ms=1)
     await database.close()

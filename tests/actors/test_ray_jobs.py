@@ -66,6 +66,7 @@ def program(folder: str) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_each_argument_is_answered_once(tmp_path: Path) -> None:
     """The worker that died over one of them is replaced; all leave the processor to others. What a
     task raises comes out as it is, and a worker that dies each time is a sentence.

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,8 @@ pytestmark = [
 PROGRAM = """
 import asyncio, sys, time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from actors.ray_host import RayHosts
 from actors.ray_node import RaySettings, start_ray, stop_ray
 settings = RaySettings(run_dir=Path(sys.argv[1]))
@@ -37,7 +41,11 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    # That of a whole demo by kill -9 is in the suite (tests/e2e/test_endings.py).
+    "how",
+    [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)],
+)
 def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
     """However the driver ends, its Ray ends with it; and nothing but its own words is on its
     output.
@@ -78,6 +86,8 @@ def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signa
 FREEZER = """
 import os, signal, sys, time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from ray._private import worker
 from actors import ray_node
 from actors.ray_node import RaySettings, start_ray, stop_ray
@@ -136,3 +146,23 @@ def test_a_ray_that_does_not_come_up_is_told_in_a_sentence(
     monkeypatch.setattr("ray.init", too_slow)
     with pytest.raises(RuntimeError, match="the node timed out"):
         ray_node.start_ray(ray_node.RaySettings(run_dir=tmp_path, address="127.0.0.1:1"))
+
+
+def test_a_ray_is_lost_with_what_it_cannot_be_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its GCS and its raylet, by name; not with an agent that ended."""
+
+    def processes(*ended: str) -> list[tuple[str, Any]]:
+        names = ("gcs_server", "raylet", "dashboard")
+        return [
+            (name, SimpleNamespace(poll=lambda name=name: 9 if name in ended else None))
+            for name in names
+        ]
+
+    for ended, told in (
+        ((), ""),
+        (("dashboard",), ""),
+        (("gcs_server",), "gcs_server"),
+        (("raylet", "gcs_server"), "gcs_server, raylet"),
+    ):
+        monkeypatch.setattr(ray_node, "_processes", lambda ended=ended: processes(*ended))
+        assert told == ray_node.lost()

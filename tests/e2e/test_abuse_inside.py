@@ -2,9 +2,9 @@
 machine in each of its ways, and a person of each role who calls what they may, as fast as they can,
 and what they may not.
 
-The short one is in the suite, and says nothing about time. The long ones (``make abuse``) measure
-as those with strangers do: nobody honest waits half a second longer, the disk holds what the bounds
-say, and ``ListOffenders`` names the insider.
+The short one is in ``make soak``, and says nothing about time. The long ones (``make abuse``)
+measure as those with strangers do: nobody honest waits half a second longer, the disk holds what
+the bounds say, and ``ListOffenders`` names the insider.
 """
 
 import asyncio
@@ -111,6 +111,7 @@ async def offenders(system: System) -> set[str]:
     return {one.name for one in told.offenders}
 
 
+@pytest.mark.slow
 async def test_everybody_is_served_beside_insiders(tmp_path: Path) -> None:
     """With a few insiders at once, of either kind, a machine's frames are saved, payments reach its
     screen, the money goes back, and an operator gets an answer; then the books are clean.

@@ -1,13 +1,22 @@
 """docs/admin.md works as printed, from top to bottom, with grpcurl or its stand-in. The gateway is
 this test's own; only its ports are others.
+
+Each of its calls is a program, and so that is in ``make soak``; in the suite each is held against
+the messages that the gateway knows.
 """
 
 import asyncio
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.protobuf.descriptor import Descriptor
 
+from gateway.office.services import FILES
 from gateway.v1.machine_pb2 import SessionComplete, VendRequest
 from storage.database import migrate
 from storage.fleet.lists import Wanted
@@ -64,6 +73,46 @@ async def _stood_there(site: Site, amount: str) -> None:
         await heard(machine, "end_session")
 
 
+CALL = re.compile(
+    r"(?:printf '(?P<printed>[^']*)'[^|\n]*\| )?grpcurl -plaintext (?:-H '[^']*' )?"
+    r"-d (?P<data>@|'[^\n]*?') 127\.0\.0\.1:7444 (?P<service>[\w.]+)/(?P<method>\w+)"
+)
+"""A call of an administrator, and the request that it is given or that is printed into it."""
+PUT_IN = re.compile(r"""'\$[^"]*'""")
+"""What the shell puts into a text of a request."""
+
+
+def unknown(request: Any, message: Descriptor, at: str = "") -> Iterator[str]:
+    """Yield what of a request its message does not know: fields, and words of enums."""
+    for name, value in request.items():
+        field = message.fields_by_name.get(name)
+        if field is None:
+            yield f"{at}{name}"
+            continue
+        words, inner = field.enum_type, field.message_type
+        is_map = inner is not None and inner.GetOptions().map_entry
+        for one in value if isinstance(value, list) else [value]:
+            if words is not None:
+                if one not in words.values_by_name:
+                    yield f"{at}{name}: {one}"
+            elif inner is not None and isinstance(one, dict) and not is_map:
+                yield from unknown(one, inner, f"{at}{name}.")
+
+
+def test_every_call_of_the_page_is_one_that_the_gateway_knows() -> None:
+    """Its service, its method, each field, and each word of an enum."""
+    services = {one.full_name: one for file in FILES for one in file.services_by_name.values()}
+    wrong, calls = [], 0
+    for call in CALL.finditer("".join(BLOCK.findall(PAGE))):
+        calls += 1
+        text = call["printed"] if call["data"] == "@" else PUT_IN.sub("x", call["data"][1:-1])
+        method = services[call["service"]].methods_by_name[call["method"]]
+        wrong += [f"{method.name}: {one}" for one in unknown(json.loads(text), method.input_type)]
+    assert [] == wrong
+    assert calls == "".join(BLOCK.findall(PAGE)).count(" 127.0.0.1:7444 ")
+
+
+@pytest.mark.slow
 async def test_the_page_works_as_printed(tmp_path: Path) -> None:
     """Merchandise, prices and machines, from nothing; a block that is typed again is done once."""
     upgraded = tmp_path / "upgraded.db"

@@ -94,14 +94,8 @@ def selling(folder: Path) -> Callable[[], bool]:
     return lambda: any("turn" in shelf.read_text() for shelf in folder.glob("machines/*/shelf.log"))
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        signal.SIGHUP,
-        pytest.param(signal.SIGQUIT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),  # with Ray in the suite
-    ],
-)
+@pytest.mark.slow  # Ctrl-C and, with Ray, SIGKILL are in the suite
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
 async def test_a_signal_leaves_no_process(tmp_path: Path, how: signal.Signals) -> None:
     """Closing a terminal, Ctrl-backslash and kill -9 end the children, too."""
     async with running(tmp_path, demo(tmp_path), until=selling(tmp_path)) as it:
@@ -166,6 +160,7 @@ async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, below: Sequence
             os.close(ours)
 
 
+@pytest.mark.slow
 async def test_a_reader_that_has_read_enough_ends_it(tmp_path: Path) -> None:
     """As ``head`` does: in order, with all it had started, and without a traceback."""
     words = [word for word in demo(tmp_path) if word != "--json"]
@@ -217,9 +212,8 @@ def said(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(
-    "how", [pytest.param(signal.SIGHUP, marks=pytest.mark.slow), signal.SIGTERM]
-)
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.slow
 async def test_a_signal_to_the_gateways_whole_group_is_an_orderly_stop(
     tmp_path: Path, how: signal.Signals
 ) -> None:
@@ -236,9 +230,8 @@ async def test_a_signal_to_the_gateways_whole_group_is_an_orderly_stop(
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(
-    "victim", [b"gcs/gcs_server", pytest.param(b"raylet/raylet", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [b"gcs/gcs_server", b"raylet/raylet"])
 async def test_a_gateway_that_loses_its_ray_says_so_and_ends(tmp_path: Path, victim: bytes) -> None:
     """It could welcome no machine any more. Status 75 tells a supervisor to start it again."""
     async with serving(tmp_path) as it:

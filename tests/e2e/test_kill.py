@@ -42,6 +42,7 @@ async def test_gateway_alipay_and_machines_die_at_random_moments(
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 async def test_the_ray_host_and_its_gateway_die(tmp_path: Path) -> None:
     """Ray starts the killed host again, which takes up what was open; then the gateway dies with
     its Ray, and both come back.

@@ -1,4 +1,4 @@
-"""The README works as printed, for a person who types it from top to bottom, twice in a row.
+"""The README works as printed, for a person who types it from top to bottom, and again.
 
 Where grpcurl is not installed, a stand-in of the same name hands the same call to ``buf curl``; the
 lines stay as they are printed. Only ports are changed, so that tests can run beside each other;
@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,17 @@ def blocks() -> list[str]:
     return BLOCK.findall(chapter)
 
 
-async def test_the_ten_minutes_work_as_printed_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "days", [("first",), pytest.param(("first", "second"), marks=pytest.mark.slow)], ids=len
+)
+async def test_the_ten_minutes_work_as_printed(tmp_path: Path, days: Sequence[str]) -> None:
     """Servers, an administrator's calls, a machine by hand, and one on the desk that is paid on the
     page and drops; on the next day the same, in the same folder.
     """
     desk = Desk(tmp_path, SETTINGS)
     _, alipay, serve, admin, with_buf, machine, client = blocks()
     init, alipay = alipay.splitlines()
-    for day in ("first", "second"):
+    for day in days:
         told = await desk.type(init)
         assert ("wrote" if day == "first" else "kept") in told
         desk.prepare()

@@ -153,6 +153,7 @@ _OWNER = partitions.c["holder", "epoch"]
 _LINES = journal.select().with_only_columns(journal.c.id, journal.c.epoch).order_by(journal.c.id)
 
 
+@pytest.mark.slow
 async def test_a_second_one_by_mistake_goes_away(places: tuple[Place, Place, str]) -> None:
     """It says who owns the machines and what to do, with a status of its own; the right one has
     never heard of it. Once that one has stopped in order the second one serves at once.

@@ -92,6 +92,7 @@ def hunts() -> int:
         outcome = hunt(planted)
         seconds = time.process_time() - started
         name = planted.name if planted.steer is as_it_comes else f"{planted.name} \\*"
+        name += " †" if planted.dear else ""
         if outcome is None or outcome.failure is None:
             missed += 1
             print(f"| {name} | {planted.sentence} | NOT FOUND | {seconds:.1f} | |", flush=True)

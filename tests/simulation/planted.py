@@ -44,6 +44,10 @@ class Planted:
     core: Callable[[], runner.Core] = lambda: runner.Core(check=lambda *_: None)
     steer: steers.Steer = steers.as_it_comes
     """Makes what the bug needs less rare in its worlds."""
+    dear: bool = False
+    """It is hunted in ``make soak``: to find it takes a second or more, and another one, which is
+    hunted in the suite, breaks the same truth sooner.
+    """
     halts: bool = False
     """The product stops the machine, or the host, whatever its assertions say, and nothing else is
     ever seen of the bug.
@@ -139,6 +143,7 @@ PLANTED = (
         name="whole-payment-back",
         sentence="The whole payment goes back, not what is left of it.",
         bug=bugs_of_refunds.whole_payment_goes_back,
+        dear=True,
     ),
     Planted(
         name="never-tried-again",
@@ -165,6 +170,7 @@ PLANTED = (
         bug=bugs_of_refunds.unknown_code_is_as_before,
         start=9,
         steer=steers.administrators_change_their_minds,
+        dear=True,
     ),
     Planted(
         name="stop-behind-modify",
@@ -172,6 +178,7 @@ PLANTED = (
         bug=bugs_of_codes.stop_lost_behind_a_modification,
         start=27,
         steer=steers.codes_are_rewritten,
+        dear=True,
     ),
     Planted(
         name="modify-unknown-is-done",
@@ -179,6 +186,7 @@ PLANTED = (
         bug=bugs_of_codes.unknown_modification_is_done,
         start=24,
         steer=steers.codes_are_lost,
+        dear=True,
     ),
     Planted(
         name="old-token-dropped",
@@ -193,6 +201,7 @@ PLANTED = (
         bug=bugs_of_codes.old_code_is_left,
         start=3,
         steer=steers.codes_are_rewritten,
+        dear=True,
     ),
     Planted(
         name="ack-before-commit",
@@ -232,12 +241,15 @@ PLANTED = (
         name="inbox-not-swept",
         sentence="Notifications whose wake-up was lost are never taken.",
         bug=bugs.inbox_not_swept,
+        dear=True,
     ),
     Planted(
         name="owed-forgotten",
         sentence="Calls that were ordered and not answered are forgotten at a restart.",
         bug=bugs.nothing_owed,
+        start=1,
         core=bugs.owes_nothing,
+        dear=True,
     ),
     Planted(
         name="open-not-loaded",
@@ -245,6 +257,7 @@ PLANTED = (
         bug=bugs.open_machines_not_loaded,
         start=2,
         steer=steers.machines_leave,
+        dear=True,
     ),
     Planted(
         name="echo-is-credit",
@@ -269,6 +282,7 @@ PLANTED = (
         sentence="Of what one payer paid in pieces, only the first is asked when it was paid.",
         bug=bugs.older_piece_pays_too,
         start=400302,
+        dear=True,
     ),
     Planted(
         name="paid-in-the-session-before",
@@ -322,6 +336,7 @@ PLANTED = (
         name="reservation-kept",
         sentence="The money of a vend that failed stays reserved.",
         bug=bugs.reservation_kept_on_failure,
+        dear=True,
     ),
     Planted(
         name="doubt-is-success",
@@ -346,6 +361,7 @@ PLANTED = (
         sentence="A vend is delivered and no move of goods says so.",
         bug=bugs.sold_without_its_item,
         start=2,
+        dear=True,
     ),
     Planted(
         name="counted-against-now",
@@ -353,6 +369,7 @@ PLANTED = (
         bug=bugs_of_goods.counted_against_now,
         start=1,
         steer=steers.people_move_goods,
+        dear=True,
     ),
     Planted(
         name="named-anew",
@@ -364,13 +381,16 @@ PLANTED = (
         name="sales-are-found",
         sentence="What was sold out of a column stays in its stock.",
         bug=bugs_of_goods.sales_are_found,
+        start=1,
         steer=steers.people_move_goods,
+        dear=True,
     ),
     Planted(
         name="refused-and-kept",
         sentence="Goods that an actor refused stay on their way.",
         bug=bugs_of_goods.refused_and_kept,
         steer=steers.people_move_goods,
+        dear=True,
     ),
     Planted(
         name="reversed-twice",
@@ -423,6 +443,7 @@ PLANTED = (
         name="lock-is-not-loaded",
         sentence="A machine that is loaded again sells what was recalled.",
         bug=bugs_of_recalls.lock_is_not_loaded,
+        start=4,
         steer=steers.lots_are_recalled,
     ),
     Planted(
@@ -442,6 +463,7 @@ PLANTED = (
         sentence="With a new planogram the goods of a column that stays leave the books.",
         bug=bugs_of_planograms.columns_are_emptied,
         steer=steers.planograms_are_applied,
+        dear=True,
     ),
     Planted(
         name="template-is-read-again",
@@ -492,6 +514,7 @@ PLANTED = (
         bug=bugs.due_work_forgotten,
         start=17,
         steer=steers.saving_fails_often,
+        dear=True,
     ),
     Planted(
         name="read-twice",
@@ -506,6 +529,7 @@ PLANTED = (
         bug=bugs.contradiction_believed,
         start=2,
         steer=steers.sensors_know_better,
+        dear=True,
     ),
     Planted(
         name="old-boot-comes-back",
@@ -519,6 +543,7 @@ PLANTED = (
         bug=bugs.cancelled_though_begun,
         start=505_620,
         steer=steers.boots_always_come_back,
+        dear=True,
     ),
     Planted(
         name="double-delivers",
@@ -595,6 +620,7 @@ PLANTED = (
         bug=bugs_of_moves.what_is_owed_stays_behind,
         start=17,
         steer=steers.partitions_move_and_machines_leave,
+        dear=True,
     ),
     Planted(
         name="step-ends-waits",

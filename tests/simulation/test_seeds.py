@@ -1,10 +1,11 @@
 """Whole worlds, one after the other: whatever goes wrong, the books agree in the end.
 
 ``make soak`` runs thousands; here are as many as the suite has time for. A seed that once found a
-bug stays in ``FOUND``.
+bug stays in ``FOUND``, or in ``FOUND_AND_TOLD`` if a story tells it too.
 """
 
 import multiprocessing
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,31 +14,48 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.__main__ import report
+from tests.simulation.__main__ import report, soak
 from tests.simulation.steers import EACH, STEERLESS, STEERS, live_steered
 from tests.simulation.world import Failure, Outcome, live
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.transitions import published
 
 pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
-SEEDS = 12
+SEEDS = 5
 STEERED = 5
-"""Twelve as they come, and this one steered each way; ``make soak`` lives two thousand."""
+"""Five as they come, and this one steered each way; ``make soak`` lives two thousand."""
 WORLDS = [(seed, STEERLESS) for seed in range(SEEDS)] + [(STEERED, steer) for steer in STEERS]
 JOBS = 2
 FOUND = (
-    *((seed, STEERLESS) for seed in (20, 23, 57, 100, 200_092, 400_297)),
+    (100, STEERLESS),
     (8_001_691, "planograms are applied"),
-    (9_001_652, "partitions move"),
     (20_001_446, "partitions move and machines leave"),
 )
-"""Worlds that found a bug of the product once: late money that paid for the next customer's choice,
-whole or in pieces, a code that Alipay stopped although it said that it did not, a double that was
-shown money which was paid before it came, and goods that a machine was registered with, which a
-planogram forgot that came before its actor had heard of them. In the last but one nothing was wrong
-but the judgement: a frozen host heard in the calm that another had its machines. In the last one a
-host ended itself over a machine that a start which failed half-way had left in its memory.
+"""Worlds that found a bug of the product once, and alone tell of it: goods that a machine was
+registered with, which a planogram forgot that came before its actor had heard of them; and a host
+that ended itself over a machine which a start that failed half-way had left in its memory.
 """
+FOUND_AND_TOLD = (
+    *((seed, STEERLESS) for seed in (20, 23, 57, 200_092, 400_297)),
+    (9_001_652, "partitions move"),
+)
+"""The same, and a story of the core or a planted bug of the suite tells of each, as
+docs/reliability.md says: late money that paid for the next customer's choice, whole or in pieces,
+and a double that was shown money which was paid before it came. In the last one nothing was wrong
+but the judgement: a frozen host heard in the calm that another had its machines.
+"""
+
+
+BROKEN = Outcome(
+    seed=4,
+    failure=Failure(truth="a truth", detail="it broke", commits=7, at_s=1.5),
+    sessions=0,
+    visits=0,
+    commits=0,
+    virtual_s=0.0,
+    story=("it broke",),
+)
+"""One in which a truth did not hold."""
 
 
 @pytest.fixture(scope="module")
@@ -77,34 +95,47 @@ def test_the_worlds_see_the_transitions_that_the_docs_say_they_see(lived: list[O
     assert {"worlds", "core"} == set(published().values())
 
 
-@pytest.mark.parametrize(("seed", "steer"), FOUND)
+@pytest.mark.parametrize(
+    ("seed", "steer"),
+    [*FOUND, *(pytest.param(*one, marks=pytest.mark.slow) for one in FOUND_AND_TOLD)],
+)
 def test_a_seed_that_found_a_bug_finds_it_no_more(seed: int, steer: str) -> None:
     """What the world found was mended and stays so."""
     assert live_steered(seed, steer).failure is None
 
 
 def test_a_seed_tells_the_same_story_again() -> None:
-    """One seed decides everything: the same process and another one with other hashes tell the
-    story word for word.
+    """One seed decides everything: this process and another one with other hashes tell the story
+    word for word.
     """
-    command = [sys.executable, "-m", "tests.simulation", "--seed", "8", "--trace"]
-    root = Path(__file__).parents[2]
-    told = [
-        subprocess.run(
-            command,
-            cwd=root,
-            env={"PYTHONHASHSEED": str(number)},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for number in (1, 2)
-    ]
+    ours = os.environ.get("PYTHONHASHSEED")
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", "--seed", "7", "--trace"],
+        cwd=Path(__file__).parents[2],
+        env={"PYTHONHASHSEED": "2" if ours == "1" else "1"},
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
 
-    assert told[0] == told[1]
-    assert list(live(8, traced=True).story) == told[0].splitlines()[:-1]
+    assert list(live(7, traced=True).story) == told.splitlines()[:-1]
+    assert len(told.splitlines()) > 200
 
 
+def test_a_soak_says_how_many_worlds_it_lived(
+    lived: list[Outcome], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And how many truths did not hold; one that breaks is its failure."""
+    assert 0 == soak(iter(lived[:2]))
+    said = capsys.readouterr().out
+    assert said.startswith("2 worlds in ")
+    assert said.endswith(", 0 violations\n")
+
+    assert 1 == soak(iter([BROKEN, lived[0]]))
+    assert capsys.readouterr().out.endswith(", 1 violations\n")
+
+
+@pytest.mark.slow
 def test_a_soak_lives_its_worlds_in_processes_of_their_own() -> None:
     """The command that ``make soak`` gives lives what it was asked for, and says so."""
     said = subprocess.run(
@@ -129,11 +160,9 @@ def test_a_soak_lives_its_worlds_in_processes_of_their_own() -> None:
     ],
 )
 def test_a_failure_says_how_to_see_it_again(steer: str, how: str) -> None:
-    """Its own command, and the end of its story."""
-    broken = replace(
-        live_steered(4, steer),
-        failure=Failure(truth="a truth", detail="it broke", commits=7, at_s=1.5),
-    )
+    """Its own command, and the end of its story: the one that it has, or that it is lived for."""
+    story = () if steer == STEERLESS else tuple(f"line {number}" for number in range(70))
+    broken = replace(BROKEN, story=story, steer="" if steer == STEERLESS else steer)
 
     said = report(broken).splitlines()
 

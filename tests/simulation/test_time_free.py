@@ -17,7 +17,7 @@ from tests.simulation.disk import PARTITIONS, Disk
 from tests.simulation.keys import PARTNER
 from tests.simulation.world import World, live
 
-SEEDS = range(6)
+SEEDS = (0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6)))
 CONSTANT_MS = 1_600_000_000_000
 
 

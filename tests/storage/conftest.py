@@ -31,7 +31,7 @@ ON_POSTGRES = [
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave to ``make soak`` what is ``slow_on_postgres``: there it repeats SQL that other tests of
-    its file send to both.
+    its room send to both (``tests/support/repeats.py`` tells which).
     """
     for item in items:
         if item.get_closest_marker("slow_on_postgres") is None:

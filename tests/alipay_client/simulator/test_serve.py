@@ -104,7 +104,15 @@ def test_kill_9_loses_nothing_answered(tmp_path: Path) -> None:
     asyncio.run(look())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        signal.SIGHUP,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGQUIT, marks=pytest.mark.slow),
+    ],
+)
 def test_signals_end_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
     """A kept-alive connection that stays open is not waited for; without a word and with success."""
     with (

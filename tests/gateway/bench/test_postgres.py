@@ -10,6 +10,7 @@ from gateway.demo.postgres import programs
 from storage.database import migrate
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(programs() is None, reason="no PostgreSQL is installed")
 @pytest.mark.xdist_group("postgres")
 async def test_it_takes_our_schema_and_goes(tmp_path: Path) -> None:

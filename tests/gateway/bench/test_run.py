@@ -39,7 +39,10 @@ def story(folder: Path) -> Story:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("failure", [LoadFailed("no answer"), ChildFailed("it ended")])
+@pytest.mark.parametrize(
+    "failure",
+    [LoadFailed("no answer"), pytest.param(ChildFailed("it ended"), marks=pytest.mark.slow)],
+)
 async def test_what_failed_is_told_and_the_rest_is_measured(
     tmp_path: Path, failure: Exception
 ) -> None:

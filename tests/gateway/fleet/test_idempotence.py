@@ -109,15 +109,16 @@ async def test_an_id_stands_for_one_request(requests: Requests, request_: Any) -
     assert 1 == len(work.claims)
 
 
-@pytest.mark.parametrize("request_id", ["x" * 65, "a b", "ü", "a/b", "\n"])
-async def test_an_id_keeps_its_rule(requests: Requests, request_id: str) -> None:
+async def test_an_id_keeps_its_rule(requests: Requests, subtests: pytest.Subtests) -> None:
     """It is refused by its name, and nothing is done."""
     work = Work()
-    request = wire.SetStockRequest(machine_id="VM-1", request_id=request_id)
-    with pytest.raises(CallRefused) as refused:
-        await _once(requests, work, request)
-    assert ["request_id"] == [problem.field for problem in refused.value.refusal.problems]
-    assert [] == work.claims
+    for request_id in ("x" * 65, "a b", "ü", "a/b", "\n"):
+        with subtests.test(request_id=request_id):
+            request = wire.SetStockRequest(machine_id="VM-1", request_id=request_id)
+            with pytest.raises(CallRefused) as refused:
+                await _once(requests, work, request)
+            assert ["request_id"] == [one.field for one in refused.value.refusal.problems]
+            assert [] == work.claims
 
 
 async def test_two_at_once(requests: Requests, site: Site) -> None:

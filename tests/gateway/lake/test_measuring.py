@@ -10,6 +10,7 @@ from storage.lake.duck import LakeError
 pytest.importorskip("duckdb")
 
 
+@pytest.mark.slow
 def test_it_measures_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each step; a folder of somebody else's is left alone."""
     assert 0 == measure(2_000, tmp_path, ray_of=None)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.books.database import require_schema
+from gateway.links import hosts as module
 from gateway.links.hosts import HostsFailed, open_hosts
 from gateway.links.turn import OwnedElsewhere
 from gateway.process import configs, settings
@@ -137,3 +138,15 @@ async def test_hosts_that_others_hold_are_not_started_here(tmp_path: Path, pair:
         await opened("here")
         with pytest.raises(OwnedElsewhere, match=r"host-0 of here on .* holds machines since"):
             await opened("there")
+
+
+async def test_a_gateway_whose_ray_is_lost_is_told_what_ended() -> None:
+    """It is fatal, and named, once; until then nobody is told anything."""
+    gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    told: list[str] = []
+    watch = asyncio.create_task(module._tell_when_lost(lambda: gone, told.append))
+    await asyncio.sleep(0)
+    assert [] == told
+    gone.set_result("gcs_server")
+    await watch
+    assert ["its Ray is lost (gcs_server ended)"] == told

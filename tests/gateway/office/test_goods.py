@@ -3,6 +3,7 @@ is in the columns, at the places and in the moves agrees after each of these.
 """
 
 import asyncio
+import itertools
 from typing import Any
 
 import grpc
@@ -87,25 +88,22 @@ async def test_two_people_load_what_is_left_in_the_van(site: Site) -> None:
     assert {NORTH: 16, VAN: 1, "COLUMN:VM-1/A1": 5} == await there(site)
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
+async def test_what_does_not_fit_stays_in_the_van(site: Site, subtests: pytest.Subtests) -> None:
+    """No room, another product, no such column or machine, nothing there: checked only or not."""
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"quantity": 9}, "COLUMN_REFUSED"),
         ({"column": "A2"}, "COLUMN_REFUSED"),
         ({"column": "Z9"}, "COLUMN_NOT_FOUND"),
         ({"machine_id": "VM-9"}, "MACHINE_NOT_FOUND"),
         ({"from": "VAN:8"}, "NOT_ENOUGH_GOODS"),
         ({"lot": "L9"}, "NOT_ENOUGH_GOODS"),
-    ],
-)
-@pytest.mark.parametrize("only_check", [False, True])
-async def test_what_does_not_fit_stays_in_the_van(
-    site: Site, changes: dict[str, Any], reason: str, *, only_check: bool
-) -> None:
-    """No room, another product, no such column or machine, nothing there: checked only or not."""
-    _, said, _ = await refusal(site.goods.LoadColumn(load(validate_only=only_check, **changes)))
-    assert reason == said
-    assert {VAN: 20, "COLUMN:VM-1/A1": 2} == await there(site)
+    )
+    for (changes, reason), only_check in itertools.product(cases, (False, True)):
+        with subtests.test(changes=changes, only_check=only_check):
+            wanted = load(validate_only=only_check, **changes)
+            _, said, _ = await refusal(site.goods.LoadColumn(wanted))
+            assert reason == said
+            assert {VAN: 20, "COLUMN:VM-1/A1": 2} == await there(site)
 
 
 async def test_what_has_no_room_is_told_what_is_there(site: Site) -> None:

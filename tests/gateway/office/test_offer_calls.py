@@ -49,9 +49,13 @@ async def test_what_is_only_checked_is_not_made(site: Site) -> None:
     assert [] == list((await offers.ListOffers(wire.ListOffersRequest())).offers)
 
 
-@pytest.mark.parametrize(
-    ("said", "field"),
-    [
+async def test_each_field_of_a_change_has_its_bound(site: Site, subtests: pytest.Subtests) -> None:
+    """The sentence names it, and nothing is changed."""
+    offers = offers_of(site)
+    made = (
+        await offers.CreateOffer(wire.CreateOfferRequest(code="tea", content=content(site)))
+    ).offer
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"code": "t e a"}, "code"),
         ({"uses_per_payer": 1_001}, "uses_per_payer"),
         ({"budget": hkd(0)}, "budget.minor"),
@@ -59,19 +63,12 @@ async def test_what_is_only_checked_is_not_made(site: Site) -> None:
         ({"ends_at": {"seconds": 1}}, "ends_at"),
         ({"ends_at": {"seconds": 7_000_000_000}}, "ends_at"),
         ({"name": " "}, "name"),
-    ],
-)
-async def test_each_field_of_a_change_has_its_bound(
-    site: Site, said: dict[str, Any], field: str
-) -> None:
-    """The sentence names it, and nothing is changed."""
-    offers = offers_of(site)
-    made = (
-        await offers.CreateOffer(wire.CreateOfferRequest(code="tea", content=content(site)))
-    ).offer
-    with pytest.raises(grpc.aio.AioRpcError, match=field):
-        await offers.UpdateOffer(wire.UpdateOfferRequest(**{"code": "tea", **said}))
-    assert made == (await offers.GetOffer(wire.GetOfferRequest(code="tea"))).offer
+    )
+    for said, field in cases:
+        with subtests.test(said=said):
+            with pytest.raises(grpc.aio.AioRpcError, match=field):
+                await offers.UpdateOffer(wire.UpdateOfferRequest(**{"code": "tea", **said}))
+            assert made == (await offers.GetOffer(wire.GetOfferRequest(code="tea"))).offer
 
 
 async def test_who_ends_an_offer_says_why(site: Site) -> None:

@@ -86,6 +86,7 @@ def _hot(seed: int) -> tuple[bool, int]:
     return HOT in hot, len(hot - {HOT})
 
 
+@pytest.mark.slow
 def test_the_district_that_turned_is_hot_in_many_pasts() -> None:
     """In each of them, and hardly ever another one."""
     found = [_hot(seed) for seed in range(1, 13)]
@@ -129,6 +130,7 @@ def _tried(seed: int) -> tuple[Lift, int]:
     return found, estimate.permille(seen)
 
 
+@pytest.mark.slow
 def test_the_trial_of_many_pasts_finds_its_truth() -> None:
     """The demo's own seed among them: the interval holds the truth, and the effect is seen. Of 19
     in 20 an interval is to hold it; chance that is fixed by seeds is no chance.

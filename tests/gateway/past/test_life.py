@@ -35,6 +35,7 @@ def test_a_past_ends_now_and_begins_at_a_midnight_where_its_machines_are() -> No
     assert datetime(2026, 9, 20, 16, 0, tzinfo=UTC) == began  # Hong Kong is eight hours ahead
 
 
+@pytest.mark.slow
 def test_what_was_lived_is_in_all_books_and_is_told(
     folder: Folder, small: PastPlan, upgraded_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

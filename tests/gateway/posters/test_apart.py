@@ -14,15 +14,10 @@ from gateway.posters.refusals import PosterRefused
 from tests.gateway.posters.pages import job
 
 
-async def test_what_it_drew_is_answered() -> None:
-    """As if we had drawn it."""
-    assert drawn(job()) == await apart.draw(job())
-
-
-async def test_what_lies_in_the_gateway_s_folder_is_not_taken_for_a_library(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever may write there would be the gateway."""
+async def test_what_it_drew_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if we had drawn it. What lies in the gateway's folder is not taken for a library: whoever
+    may write there would be the gateway.
+    """
     (tmp_path / "msgspec.py").write_text("raise SystemExit('taken for a library')")
     monkeypatch.chdir(tmp_path)
     assert drawn(job()) == await apart.draw(job())

@@ -1,5 +1,6 @@
 """How commands end."""
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -46,13 +47,30 @@ def test_a_defect_shows_where_it_is() -> None:
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
-@pytest.mark.parametrize("works", ["time.sleep(90)", "asyncio.run(asyncio.sleep(90))"])
-@pytest.mark.parametrize("ignores", ["", "signal.signal(signal.SIGINT, signal.SIG_IGN)"])
+SLEEPS, WAITS = "time.sleep(90)", "asyncio.run(asyncio.sleep(90))"
+IGNORES = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
+ENDED = (
+    ("SIGTERM", SLEEPS, ""),
+    ("SIGINT", WAITS, ""),
+    ("SIGHUP", WAITS, IGNORES),
+    ("SIGQUIT", SLEEPS, IGNORES),
+)
+"""Each signal, each work and each surrounding; every one with every other in ``make soak``."""
+THE_REST = (
+    case
+    for case in itertools.product(
+        ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"), (SLEEPS, WAITS), ("", IGNORES)
+    )
+    if case not in ENDED and (case[0], case[2]) != ("SIGINT", IGNORES)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "works", "ignores"),
+    [*ENDED, *(pytest.param(*case, marks=pytest.mark.slow) for case in THE_REST)],
+)
 def test_a_signal_ends_a_command_with_a_sentence(name: str, works: str, ignores: str) -> None:
     """Whatever it is doing, also where Ctrl-C is ignored, as in the background."""
-    if ignores and name == "SIGINT":
-        pytest.skip("it is ignored")
     # Whoever runs the tests may ignore it, and the child would with them.
     ignores = ignores or "signal.signal(signal.SIGINT, signal.default_int_handler)"
     ended = _ran(
@@ -86,8 +104,15 @@ def test_a_second_signal_ends_it_at_once() -> None:
     assert (-signal.SIGTERM, "", "") == (ended.returncode, ended.stdout, ended.stderr)
 
 
-@pytest.mark.parametrize("ends", ["", "raise typer.Exit(0)"])
-@pytest.mark.parametrize("lines", [1, 100_000])
+@pytest.mark.parametrize(
+    ("ends", "lines"),
+    [
+        ("", 100_000),
+        ("raise typer.Exit(0)", 1),
+        pytest.param("", 1, marks=pytest.mark.slow),
+        pytest.param("raise typer.Exit(0)", 100_000, marks=pytest.mark.slow),
+    ],
+)
 def test_whoever_closes_the_pipe_has_read_enough(ends: str, lines: int) -> None:
     """Neither a sentence nor a success: what was not read may have been a finding."""
     ended = _ran(

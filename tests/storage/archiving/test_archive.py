@@ -54,7 +54,6 @@ from tests.storage.archiving.books import (
     audited,
     buys,
     counted,
-    goes_on,
     is_sound,
     months,
     order,
@@ -62,13 +61,6 @@ from tests.storage.archiving.books import (
 from tests.storage.auditing.books import MACHINES, damage, pays
 from tests.storage.notifications import other, received
 from tests.storage.owner import START_MS, Owner, new_machine, refund_of
-
-
-@pytest.fixture
-async def books(sound: Database) -> Database:
-    """Two months of books."""
-    await goes_on(sound)
-    return sound
 
 
 async def test_a_month_goes_and_nothing_is_lost(books: Database, tmp_path: Path) -> None:
@@ -106,6 +98,7 @@ async def test_audit_data_of_machines_is_as_before(books: Database, tmp_path: Pa
     assert before == [await data.read(machine_id) for machine_id in MACHINES]
 
 
+@pytest.mark.slow_on_postgres
 async def test_books_go_on_behind_an_archive(books: Database, tmp_path: Path) -> None:
     """Machines sell after a month was archived as before it, and the next month goes too."""
     folder = tmp_path / "archive"
@@ -157,23 +150,18 @@ class Mortal(Database):
         return await super().write(work, proves=proves)
 
 
-@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 7])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 13])
 async def test_a_kill_between_any_two_writes_loses_nothing(
-    sound_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    books_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """At each write of a run, or each seventh one: the audits are clean as it stands, and the next
-    run goes on to the same end.
+    """At each write of a run, or each thirteenth one: the audits are clean as it stands, and the
+    next run goes on to the same end.
     """
     monkeypatch.setattr("storage.archiving.dropping.ROWS_AT_ONCE", 25)
-    source = tmp_path / "source.db"
-    shutil.copy(sound_file, source)
-    db = await Database.open(StorageConfig(url=f"sqlite:///{source}"))
-    await goes_on(db)
-    await db.close()
     ends, lives, finished = set(), 0, False
     while not finished:
         path, folder = tmp_path / "killed.db", tmp_path / f"archive-{lives}"
-        shutil.copy(source, path)
+        shutil.copy(books_file, path)
         mortal = await Mortal.open(StorageConfig(url=f"sqlite:///{path}"))
         mortal.lives = lives
         try:
@@ -192,6 +180,7 @@ async def test_a_kill_between_any_two_writes_loses_nothing(
     assert 1 == len(ends)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_kill_between_files_and_database_loses_nothing(
     books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +205,7 @@ async def test_a_kill_between_files_and_database_loses_nothing(
     await is_sound(books, folder)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_run_that_goes_on_waits_for_acts_too(
     books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -587,6 +577,7 @@ async def test_what_was_put_aside_stays_ended(books: Database, tmp_path: Path) -
     await is_sound(books, tmp_path / "archive")
 
 
+@pytest.mark.slow_on_postgres
 async def test_nothing_is_dropped_that_is_not_in_the_files(
     books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from storage.archiving.files import ArchiveRefused, Month, MonthWriter, read_mon
 from storage.auditing.reading import Books
 from storage.database.engine import Database
 from storage.tables import inbox, journal, starts, transfers
-from tests.storage.archiving.books import NOW_MS, goes_on
+from tests.storage.archiving.books import NOW_MS
 
 
 async def exported(db: Database, folder: Path) -> Month:
@@ -34,10 +34,10 @@ def books(connection: Connection, db: Database) -> Books:
     return within(connection, now_ms=NOW_MS, partition_count=db.partition_count)
 
 
-async def test_a_month_ends_where_its_starts_say(sound: Database, tmp_path: Path) -> None:
+@pytest.mark.slow_on_postgres
+async def test_a_month_ends_where_its_starts_say(books: Database, tmp_path: Path) -> None:
     """Each machine's last line in it has the version and the digest behind which books begin."""
-    await goes_on(sound)
-    month = await exported(sound, tmp_path)
+    month = await exported(books, tmp_path)
     last = {row[1]: (row[2], row[-1]) for row in rows_of(month, journal)}
     begun = {name: (one.version, one.digest) for name, one in starts_of(month).items()}
     assert last == begun
@@ -45,6 +45,7 @@ async def test_a_month_ends_where_its_starts_say(sound: Database, tmp_path: Path
     assert month == read_month(month.folder)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("table", [journal, transfers], ids=["journal", "transfers"])
 async def test_what_cannot_be_read_back_is_refused(
     sound: Database, tmp_path: Path, table: object

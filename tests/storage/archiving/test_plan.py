@@ -1,5 +1,6 @@
 """What is over of a machine's books, and what keeps more of it here."""
 
+import pytest
 from sqlalchemy import select
 
 from actors.machine.events import SessionCompleted, VendRefundAsked
@@ -46,6 +47,7 @@ async def test_a_prefix_ends_with_the_month(db: Database) -> None:
     assert 0 == (await planned(db, START_MS)).upto
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_open_keeps_its_lines(db: Database) -> None:
     """From its first line on, until it is over."""
     owner = await Owner.of(db, "VM-1")
@@ -64,6 +66,7 @@ async def test_what_is_open_keeps_its_lines(db: Database) -> None:
     assert (owner.states["VM-1"].version, "") == (found.upto, found.held)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_goes_on_behind_a_start_is_named_with_all_its_transfers(db: Database) -> None:
     """An old purchase that is paid back later needs its own transfers, and those of its session."""
     owner = await Owner.of(db, "VM-1")
@@ -100,6 +103,7 @@ async def test_what_goes_on_behind_a_start_is_named_with_all_its_transfers(db: D
     } == await db.read(lambda connection: causes_that_go_on(connection, start))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_session_that_ends_behind_a_start_goes_on_there(db: Database) -> None:
     """Even if no money moves any more."""
     owner = await Owner.of(db, "VM-1")

@@ -9,17 +9,10 @@ from storage.archiving.archive import Order, run
 from storage.archiving.files import ArchiveRefused
 from storage.database.engine import Database
 from storage.insight.proving import prove_facts
-from tests.storage.archiving.books import archived, goes_on, order
+from tests.storage.archiving.books import archived, order
 from tests.storage.insight.shop import follower
 
 NOT_TOLD = "What was sold in these months is not told yet"
-
-
-@pytest.fixture
-async def books(sound: Database) -> Database:
-    """Two months of books."""
-    await goes_on(sound)
-    return sound
 
 
 async def test_what_is_not_told_yet_is_not_archived(books: Database, tmp_path: Path) -> None:
@@ -64,6 +57,7 @@ async def test_what_is_made_again_while_a_month_is_exported_is_not_archived(
     assert ((), before.told, {}) == (after.findings, after.told, after.untold)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_shall_be_made_again_is_not_told(books: Database, tmp_path: Path) -> None:
     """Also while all that was told is still there."""
     ours = follower(books)

@@ -37,6 +37,7 @@ async def test_acts_at_the_same_time_stand_in_one_chain(db: Database, url: str) 
     assert [] == [pair for pair in pairs if pair[0] != pair[1]]
 
 
+@pytest.mark.slow_on_postgres
 async def test_no_commit_of_a_machine_waits_for_an_act(db: Database, url: str) -> None:
     """While an administrator's change of that very machine holds its locks, money is saved."""
     if db.dialect.name == "sqlite":

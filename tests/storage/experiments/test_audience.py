@@ -87,6 +87,7 @@ async def test_machines_without_what_is_tried_are_left_out(db: Database) -> None
     assert ["VM-1"] == list(found.machines)
 
 
+@pytest.mark.slow_on_postgres
 async def test_members_of_a_tag_are_told_through_the_gate(db: Database) -> None:
     """A machine at which nine of them bought is not told from one of none; ten are enough, and
     nobody counts twice, nor who bought too long ago or has the tag no more.

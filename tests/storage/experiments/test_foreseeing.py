@@ -22,6 +22,7 @@ async def foreseen(db: Database, content: Content) -> Foresight:
     return await Foreseeing(db, Gate()).foreseen(content, NOW_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_more_machines_see_less(db: Database) -> None:
     """In pairs; also those that switch have a past to tell by, and whoever has none is left out."""
     machines = names(24)
@@ -70,6 +71,7 @@ async def test_too_short_a_past_says_nothing(db: Database) -> None:
     assert (await foreseen(db, priced(design=Design.SWITCHBACK))).detectable_permille
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_next_day_has_begun_nowhere(db: Database) -> None:
     """By the clocks of all sites."""
     assert 20260702 == await Foreseeing(db, Gate()).next_day(NOW_MS)

@@ -42,6 +42,7 @@ async def _count(db: Database) -> int:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_first_answer_is_kept(db: Database) -> None:
     """The same request hears it again, also from another process."""
     claim = await _begun(db)
@@ -50,6 +51,7 @@ async def test_the_first_answer_is_kept(db: Database) -> None:
     assert b"seven" == await Answers(db).begin(ASKED, now_ms=START_MS + 1, lease_ms=LEASE_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_id_belongs_to_its_caller(db: Database) -> None:
     """Two people may choose the same id."""
     await Answers(db).finish(await _begun(db), b"ann's")
@@ -57,6 +59,7 @@ async def test_an_id_belongs_to_its_caller(db: Database) -> None:
     assert not bobs.resumed
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("other", [{"rpc": "EnableMachine"}, {"content_sha256": "b" * 64}])
 @pytest.mark.parametrize("answered", [True, False])
 async def test_an_id_stands_for_one_request(
@@ -70,6 +73,7 @@ async def test_an_id_stands_for_one_request(
         await _begun(db, replace(ASKED, **other))
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_of_two_at_once_does_it(db: Database, url: str) -> None:
     """Two gateways ask in the same moment; one gets the claim, the other hears that it runs."""
     async with asyncio.timeout(HANGS_AFTER_S):
@@ -82,6 +86,7 @@ async def test_one_of_two_at_once_does_it(db: Database, url: str) -> None:
     assert 7 == sum(isinstance(one, RequestInProgress) for one in outcomes)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_claim_of_the_dead_runs_out(db: Database) -> None:
     """Then the next caller goes on, knows it, and what the first would say is not kept."""
     await Owner.of(db, "VM-1")
@@ -98,12 +103,14 @@ async def test_a_claim_of_the_dead_runs_out(db: Database) -> None:
     assert b"heir's" == await Answers(db).begin(ASKED, now_ms=START_MS, lease_ms=LEASE_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_claim_from_a_clock_that_ran_ahead_is_no_claim(db: Database) -> None:
     """A gateway whose clock was wrong by a day blocks nobody for a day."""
     await _begun(db, now_ms=START_MS + 86_400_000)
     assert (await _begun(db)).resumed
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_clock_a_little_behind_takes_no_claim(db: Database) -> None:
     """Two gateways' clocks differ by some milliseconds, or seconds: the claim stays whose it is."""
     await _begun(db)
@@ -118,6 +125,7 @@ async def test_what_is_refused_frees_its_id(db: Database) -> None:
     assert not (await _begun(db, replace(ASKED, content_sha256="b" * 64))).resumed
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_was_cut_off_keeps_its_id(db: Database) -> None:
     """Nobody knows what came of it: the same request goes on at once, another is refused."""
     await Answers(db).give_up(await _begun(db), refused=False)
@@ -126,6 +134,7 @@ async def test_what_was_cut_off_keeps_its_id(db: Database) -> None:
     assert (await _begun(db)).resumed
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_change_that_is_made_is_known_to_the_heir(db: Database) -> None:
     """Also if it was refused afterwards: its id is not free again."""
     claim = await _begun(db)
@@ -135,6 +144,7 @@ async def test_a_change_that_is_made_is_known_to_the_heir(db: Database) -> None:
     assert (True, True) == (heir.resumed, heir.done)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_claim_that_ran_out_changes_nothing_any_more(db: Database) -> None:
     """Its transaction fails as a whole."""
     dead = await _begun(db)

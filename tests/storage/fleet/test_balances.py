@@ -13,6 +13,7 @@ from storage.tables import balances
 from tests.storage.owner import START_MS, Owner, paid
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_failed_vend_leaves_the_money_where_it_was(db: Database) -> None:
     """Reserved money counts as held, and so does what was given back to the customer's funds."""
     owner = await Owner.of(db, "VM-1")

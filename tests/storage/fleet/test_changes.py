@@ -96,6 +96,7 @@ async def test_a_machine_whose_code_was_refused_can_move(db: Database) -> None:
     assert [all_three, 'store_name "Gate" -> "Hall"'] == await _details(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_with_a_code_moves_too(db: Database) -> None:
     """Its code at Alipay follows; also while it is being asked for."""
     owner = await Owner.of(db, "VM-1")
@@ -110,6 +111,7 @@ async def test_a_machine_with_a_code_moves_too(db: Database) -> None:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_single_limits_are_set_and_follow_the_fleet_again(db: Database) -> None:
     """The others keep their values; ``overrides`` are all of them."""
     await _registered(db)
@@ -128,6 +130,7 @@ async def test_single_limits_are_set_and_follow_the_fleet_again(db: Database) ->
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_limits_that_exclude_each_other_are_not_set(db: Database) -> None:
     """A vend would be voided while its approval is good: neither at once nor one after the other,
     and not at registration.
@@ -149,6 +152,7 @@ async def test_limits_that_exclude_each_other_are_not_set(db: Database) -> None:
     assert before == await _details(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_of_two_with_the_same_etag_wins(db: Database, url: str) -> None:
     """The other is told the etag that the winner has made, and nothing of its change is there."""
     await _registered(db)
@@ -171,6 +175,7 @@ async def test_one_of_two_with_the_same_etag_wins(db: Database, url: str) -> Non
     assert 1 == len(await _details(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_planogram_makes_an_etag(db: Database) -> None:
     """What administrators set is one whole; the audit log says what it changes."""
     await _registered(db)
@@ -222,6 +227,7 @@ async def test_what_is_there_already_is_not_set_again(db: Database) -> None:
     assert 2 == len(await _details(db)) - len(trail)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_came_with_a_column_is_not_lost_before_its_actor_hears_of_it(
     db: Database,
 ) -> None:
@@ -246,6 +252,7 @@ async def test_what_came_with_a_column_is_not_lost_before_its_actor_hears_of_it(
     assert told.columns == loaded.configuration.columns
 
 
+@pytest.mark.slow_on_postgres
 async def test_goods_in_a_machine_leave_its_books_only_if_somebody_says_so(db: Database) -> None:
     """A typo in a product or a capacity takes nothing out in silence, nor does a column that is
     forgotten; what still fits is nobody's matter.
@@ -323,6 +330,7 @@ async def test_a_refused_code_is_asked_for_again_though_nothing_differs(db: Data
     assert [again, "enabled yes -> no", again] == await _details(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_check_changes_nothing(db: Database) -> None:
     """It says what the change would say, also if that is no."""
     await _registered(db)
@@ -357,6 +365,7 @@ async def test_a_machine_is_retired_for_ever(db: Database) -> None:
         await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_with_money_is_in_use(db: Database) -> None:
     """Its session, its trade and then its refund, each by its id, until the money is back."""
     owner = await Owner.of(db, "VM-1")
@@ -372,6 +381,7 @@ async def test_a_machine_with_money_is_in_use(db: Database) -> None:
     await _change(db, RETIRED)
 
 
+@pytest.mark.slow_on_postgres
 async def test_money_that_waits_is_in_use_too(db: Database) -> None:
     """A payment that is saved and that its actor has not heard of."""
     await Owner.of(db, "VM-1")
@@ -380,6 +390,7 @@ async def test_money_that_waits_is_in_use_too(db: Database) -> None:
         await _change(db, RETIRED)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_halted_machine_is_in_use(db: Database) -> None:
     """So is one whose state nobody can read."""
     owner = await Owner.of(db, "VM-1")
@@ -392,6 +403,7 @@ async def test_a_halted_machine_is_in_use(db: Database) -> None:
         await _change(db, RETIRED)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_change_under_a_claim_is_made_once(db: Database) -> None:
     """Who goes on with it after a crash changes nothing, whatever was changed since, and no second
     audit row is there.
@@ -409,6 +421,7 @@ async def test_a_change_under_a_claim_is_made_once(db: Database) -> None:
     assert 2 == len(await _details(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_claim_that_ran_out_changes_nothing(db: Database) -> None:
     """The change of a gateway that woke up too late is rolled back."""
     await _registered(db)
@@ -436,6 +449,7 @@ async def test_a_registration_under_a_claim_is_its_own(db: Database) -> None:
     assert 1 == count
 
 
+@pytest.mark.slow_on_postgres
 async def test_retired_machines_leave_clean_books(db: Database) -> None:
     """The audit of the books finds nothing wrong with one."""
     await Owner.of(db, "VM-1")

@@ -84,6 +84,7 @@ async def _one_of_each(db: Database) -> dict[WorkItemKind, str]:
     return {item.kind: item.item_id for item in await items(db)}
 
 
+@pytest.mark.slow_on_postgres
 async def test_each_kind_that_needs_no_act_is_closed(db: Database) -> None:
     """It vanishes from the list and from the gauges; its row and its audit row say who, why and
     what it was.
@@ -118,6 +119,7 @@ async def test_each_kind_that_needs_no_act_is_closed(db: Database) -> None:
     assert (await prove(db, now_ms=LATER_MS)).clean
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_first_closing_counts(db: Database) -> None:
     """Whoever closes it again, and why, hears of the first one; nothing is written."""
     waiting = await _one_of_each(db)
@@ -186,6 +188,7 @@ async def test_what_has_an_act_of_its_own_is_not_closed(db: Database) -> None:
     assert [] == await _rows(db)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     "item_id",
     [
@@ -210,6 +213,7 @@ async def test_what_does_not_wait_is_not_closed(db: Database, item_id: str) -> N
     assert [] == await _rows(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_audit_row_and_the_closing_are_one(db: Database) -> None:
     """Where there is a closing already, whatever wrote it, nobody else's name is written beside
     it.
@@ -259,6 +263,7 @@ async def test_a_closed_difference_is_said_to_be_closed(db: Database) -> None:
         assert [("difference:2.1", 500)] == await _difference_items(db)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     "change",
     [

@@ -1,5 +1,7 @@
 """A machine of which there are two waits for a person."""
 
+import pytest
+
 from storage.database.engine import Database
 from storage.fleet.closings import Closings
 from storage.fleet.views import WorkItemKind
@@ -8,6 +10,7 @@ from tests.storage.office.enrolled import NOW_MS, doubled
 from tests.storage.owner import Owner
 
 
+@pytest.mark.slow_on_postgres
 async def test_it_waits_until_it_is_closed(db: Database) -> None:
     """It says which certificate gave it away."""
     await Owner.of(db, "VM-1")

@@ -84,6 +84,7 @@ async def test_the_mapping_goes_and_the_books_stay(db: Database) -> None:
     assert [row] == await acts(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_comes_back_is_another_payer(db: Database) -> None:
     """The old trade leads nowhere, and says so; the new one does, and can be erased in its turn."""
     await pays(db, None, "t1", ALICE)
@@ -102,12 +103,14 @@ async def test_who_comes_back_is_another_payer(db: Database) -> None:
     ] == details
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_payment_that_waits_for_its_host_has_a_payer_too(db: Database) -> None:
     """It stands in the inbox alone, and the machine is named there."""
     await pays(db, None, "t1", ALICE)
     assert ErasureView(trade_id="t1", machine_id="VM-1", erased=True) == await erase(db, "t1")
 
 
+@pytest.mark.slow_on_postgres
 async def test_of_whom_alipay_named_nothing_nothing_is_erased(db: Database) -> None:
     """That somebody asked is written down: a person may want to see that they were answered."""
     owner = await Owner.of(db, "VM-1")
@@ -117,6 +120,7 @@ async def test_of_whom_alipay_named_nothing_nothing_is_erased(db: Database) -> N
     assert (["number-of-alice"], 1) == (await mapped(db), len(await acts(db)))
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_unknown_trade_is_said(db: Database) -> None:
     """Nobody is erased by a slip of the pen; also where it is only checked."""
     for only_check in (False, True):
@@ -134,6 +138,7 @@ async def test_a_rehearsal_erases_nobody(db: Database) -> None:
     assert not (await erase(db, "t1", only_check=True)).erased
 
 
+@pytest.mark.slow_on_postgres
 async def test_two_who_erase_at_once_do_it_once(db: Database) -> None:
     """One of them is told that it was done before; each has its row."""
     await pays(db, None, "t1", ALICE)
@@ -142,6 +147,7 @@ async def test_two_who_erase_at_once_do_it_once(db: Database) -> None:
     assert 2 == len(await acts(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_request_that_was_cut_off_finds_that_it_is_done(db: Database) -> None:
     """Its gateway died between the act and the answer: the next call under its id says erased, and
     writes no second row.
@@ -155,6 +161,7 @@ async def test_a_request_that_was_cut_off_finds_that_it_is_done(db: Database) ->
     assert 1 == len(await acts(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_claim_that_is_anothers_by_now_erases_nothing(db: Database) -> None:
     """Whoever has it does it, and says so."""
     asked = Asked(caller="ann", request_id="r-1", rpc="ErasePayer", content_sha256="0")

@@ -1,5 +1,7 @@
 """What of its customers' money waits with a halted machine."""
 
+import pytest
+
 from actors.machine.ids import MachineId
 from actors.ports import MachineHalt
 from storage.database.engine import Database
@@ -10,6 +12,7 @@ from tests.storage.notifications import received
 from tests.storage.owner import START_MS, Owner, paid
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_halt_says_how_much_waits_for_it(db: Database) -> None:
     """What trades hold, what is due back, and what was paid since and nobody has decided on."""
     owner = await Owner.of(db, "VM-1")

@@ -64,6 +64,7 @@ async def held_back(owner: Owner, database: SlowCommit) -> "asyncio.Task[Any]":
     return slow
 
 
+@pytest.mark.slow_on_postgres
 @on_postgres
 async def test_a_slow_commit_between_quick_ones_is_not_missed(url: str) -> None:
     """What has a lower position and commits last is told first: nobody reads on over the hole, and
@@ -91,6 +92,7 @@ async def test_a_slow_commit_between_quick_ones_is_not_missed(url: str) -> None:
         assert [("VM-2", before), *last] == told + await seen(queries, start + len(told))
 
 
+@pytest.mark.slow_on_postgres
 @on_postgres
 async def test_a_fresh_gateway_reads_on_over_no_hole(url: str) -> None:
     """A gateway that starts while a commit is slow knows of nothing before, and passes no hole."""
@@ -106,6 +108,7 @@ async def test_a_fresh_gateway_reads_on_over_no_hole(url: str) -> None:
         assert ["VM-1", "VM-2"] == [machine_id for machine_id, _ in await seen(fresh, start)]
 
 
+@pytest.mark.slow_on_postgres
 @on_postgres
 async def test_steady_writing_holds_nobody_up(url: str) -> None:
     """Where at each look somebody is writing, though not the same transaction, a follower is told
@@ -158,6 +161,7 @@ async def test_a_host_that_dies_in_the_middle_leaves_a_hole_that_is_passed(url: 
         assert [("VM-2", version)] == await seen(queries, start)
 
 
+@pytest.mark.slow_on_postgres
 @on_postgres
 async def test_a_partition_that_moves_keeps_the_order_of_its_lines(url: str) -> None:
     """The new owner waits for the transaction that the old one is in, so its lines come behind,

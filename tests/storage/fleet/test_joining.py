@@ -35,6 +35,7 @@ async def _count(db: Database, table: object) -> int:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_comes_together_joins_in_few_transactions(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +60,7 @@ async def test_who_comes_together_joins_in_few_transactions(
     assert transactions < 4
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_the_actor_is_told_is_what_it_would_load(db: Database) -> None:
     """With a planogram and limits of its own, or with neither."""
     store = SqlMachineStore(db, notify_base_url="")
@@ -73,6 +75,7 @@ async def test_what_the_actor_is_told_is_what_it_would_load(db: Database) -> Non
         assert new.configuration == loaded.configuration
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_is_given_a_store_that_alipay_takes(db: Database) -> None:
     """Its own id, or where that has a dash another one, which its code is made for at once."""
     store = SqlMachineStore(db, notify_base_url="")
@@ -84,6 +87,7 @@ async def test_a_machine_is_given_a_store_that_alipay_takes(db: Database) -> Non
         assert store_id == loaded.place.says.store
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_wish_that_is_refused_leaves_the_others_alone(db: Database) -> None:
     """Taken with other content, a limit of its own that nobody may set alone, or that contradicts
     the fleet's: nothing of them is written.
@@ -112,6 +116,7 @@ async def test_a_wish_that_is_refused_leaves_the_others_alone(db: Database) -> N
     assert (2, 2) == (await _count(db, machines), await _count(db, audit))
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_machine_that_is_wished_twice_joins_once(db: Database) -> None:
     """In the same moment: the second one finds it, or is told what differs."""
     registry = Registry(db)
@@ -165,6 +170,7 @@ async def test_wishes_of_one_machine_are_kept_apart() -> None:
     assert [[0, 1], [2], [3]] == list(apart(wishes))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_claim_that_is_anothers_registers_nothing(db: Database) -> None:
     """Its lease ran out and somebody else goes on with it."""
     answers = Answers(db)

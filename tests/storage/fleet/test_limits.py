@@ -114,6 +114,7 @@ async def test_one_person_lowers_and_two_raise(db: Database) -> None:
     assert (await prove(db, now_ms=START_MS)).chains_hold
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_wish_is_void_after_another_change(db: Database) -> None:
     """The second person would confirm it for a machine that the first one never saw."""
     registry = await _registry(db)
@@ -126,6 +127,7 @@ async def test_a_wish_is_void_after_another_change(db: Database) -> None:
     assert 500 == await _limit(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_no_machine_joins_above_the_fleets_limits(db: Database) -> None:
     """A registration is one person's; with less than the fleet allows it is taken."""
     with pytest.raises(SecondPersonNeeded) as caught:

@@ -1,5 +1,6 @@
 """Lists of what happened: each filter, both directions, page by page, and along an index."""
 
+import itertools
 import re
 import sqlite3
 from collections import Counter
@@ -122,50 +123,55 @@ async def test_a_time_range_holds_its_beginning_and_not_its_end(db: Database) ->
     assert ["t4", "t3", "t2", "t1", "t0"] == await _found(db, until_ms=middle)
 
 
-@pytest.mark.parametrize(
-    ("place", "machine_ids"),
-    [
-        ("sTaTiOn", {STATION}),
-        ("vm", {STATION, PIER}),
-        ("_2", {PIER}),
-        ("M_", {PIER}),
-        ("0%", {PIER}),
-        ("%", {PIER}),
-        ("/", set()),
-        ("nowhere", set()),
-    ],
-)
+PLACES: dict[str, set[str]] = {
+    "sTaTiOn": {STATION},
+    "vm": {STATION, PIER},
+    "_2": {PIER},
+    "M_": {PIER},
+    "0%": {PIER},
+    "%": {PIER},
+    "/": set(),
+    "nowhere": set(),
+}
+
+
 async def test_a_place_is_part_of_id_name_or_address(
-    db: Database, place: str, machine_ids: set[str]
+    db: Database, subtests: pytest.Subtests
 ) -> None:
     """Whatever its case, and letter by letter: no sign in it stands for another one."""
     await _fleet(db)
     await _trades(db)
     queries = Queries(db)
-    shown = await queries.trades(Wanted(place=place), limit=100)
-    assert machine_ids == {one.machine_id for one in shown}
-    listed = await queries.machines(MachinesWanted(text=place), limit=100)
-    assert machine_ids == {one.machine_id for one in listed}
+    for place, machine_ids in PLACES.items():
+        with subtests.test(place):
+            shown = await queries.trades(Wanted(place=place), limit=100)
+            assert machine_ids == {one.machine_id for one in shown}
+            listed = await queries.machines(MachinesWanted(text=place), limit=100)
+            assert machine_ids == {one.machine_id for one in listed}
 
 
-@pytest.mark.parametrize("ascending", [False, True])
-@pytest.mark.parametrize("statuses", [(), ("FAILED",), ("FAILED", "SUCCEEDED"), STATUSES])
-@pytest.mark.parametrize("limit", [1, 2, 4])
 async def test_pages_follow_each_other_in_both_directions(
-    db: Database, statuses: tuple[str, ...], limit: int, *, ascending: bool
+    db: Database, subtests: pytest.Subtests
 ) -> None:
     """No vend is left out and none comes twice, though several are of the same moment."""
     await _vends(db)
-    wanted, queries = Wanted(statuses=statuses, ascending=ascending), Queries(db)
-    seen: list[str] = []
-    position = ""
-    while page := await queries.vends(wanted, position=position, limit=limit):
-        seen += [one.vend_id for one in page]
-        position = page[-1].position
-    expected = [
-        f"v{number}" for number in range(9) if not statuses or STATUSES[number % 3] in statuses
-    ]
-    assert (expected if ascending else expected[::-1]) == seen
+    queries = Queries(db)
+    for statuses, limit, ascending in itertools.product(
+        ((), ("FAILED",), ("FAILED", "SUCCEEDED"), STATUSES), (1, 2, 4), (False, True)
+    ):
+        with subtests.test(statuses=statuses, limit=limit, ascending=ascending):
+            wanted = Wanted(statuses=statuses, ascending=ascending)
+            seen: list[str] = []
+            position = ""
+            while page := await queries.vends(wanted, position=position, limit=limit):
+                seen += [one.vend_id for one in page]
+                position = page[-1].position
+            expected = [
+                f"v{number}"
+                for number in range(9)
+                if not statuses or STATUSES[number % 3] in statuses
+            ]
+            assert (expected if ascending else expected[::-1]) == seen
 
 
 async def test_a_session_is_found_by_what_was_paid_in_it(db: Database) -> None:
@@ -228,6 +234,7 @@ async def test_a_code_s_status_is_asked_of_the_state_as_it_is_written(db: Databa
     assert [] == await queries.machines(MachinesWanted(code_statuses=("ACTIVE",)), limit=9)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_long_list_reads_no_columns(db: Database) -> None:
     """Unless it is asked to."""
     await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
@@ -291,6 +298,7 @@ async def test_what_was_closed_is_listed(db: Database) -> None:
     assert whole[1:2] == await queries.closings(Wanted(machine_id="VM-2"), limit=9)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("position", ["x", "-1", "1.5", "9" * 19, "1:2"])
 async def test_a_position_of_a_counted_list_is_a_number(db: Database, position: str) -> None:
     """Whatever else comes is refused before SQL sees it."""

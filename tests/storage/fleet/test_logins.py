@@ -15,6 +15,7 @@ async def _kept(db: Database) -> str:
     return str(await db.read(lambda connection: connection.execute(select(console_logins)).all()))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_link_signs_in_once(db: Database) -> None:
     """Whoever has it second has nothing."""
     await Logins(db).issue("ann", "the-link", role="owner", now_ms=NOW_MS)
@@ -26,6 +27,7 @@ async def test_a_link_signs_in_once(db: Database) -> None:
     assert "ann" == first.person
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_link_is_no_session(db: Database) -> None:
     """What stands in an address bar lets nobody in by itself, nor does a session make another."""
     await Logins(db).issue("ann", "the-link", role="owner", now_ms=NOW_MS)
@@ -34,6 +36,7 @@ async def test_a_link_is_no_session(db: Database) -> None:
     assert None is await Logins(db).redeem("one", "two", now_ms=NOW_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_link_and_a_session_run_out(db: Database) -> None:
     """To the millisecond."""
     await Logins(db).issue("ann", "late", role="owner", now_ms=NOW_MS)
@@ -61,6 +64,7 @@ async def test_who_signed_out_is_out(db: Database) -> None:
     ] == [tuple(row) for row in rows]
 
 
+@pytest.mark.slow_on_postgres
 async def test_secrets_are_kept_as_hashes(db: Database) -> None:
     """Whoever reads the table can sign in as nobody."""
     await Logins(db).issue("ann", "the-link", role="owner", now_ms=NOW_MS)

@@ -2,6 +2,7 @@
 not converged holds exactly those whose versions differ.
 """
 
+import pytest
 from sqlalchemy import select
 
 from actors.machine.events import ConfigurationChanged, Connected, PlanogramAcknowledged
@@ -42,6 +43,7 @@ def shown(version: int) -> PlanogramAcknowledged:
     return PlanogramAcknowledged(stream_id=STREAM, planogram_version=version)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_waits_from_the_order_to_the_acknowledgement(db: Database) -> None:
     """Since the first of several; an acknowledgement of an older one ends nothing."""
     registry = Registry(db)
@@ -60,6 +62,7 @@ async def test_a_machine_waits_from_the_order_to_the_acknowledgement(db: Databas
     assert [] == await waits(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_that_lost_its_memory_waits_again(db: Database) -> None:
     """From the Hello that says so until it has its planogram."""
     owner = await Owner.of(db, "VM-1")
@@ -72,6 +75,7 @@ async def test_a_machine_that_lost_its_memory_waits_again(db: Database) -> None:
     assert [] == await waits(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_whose_first_row_says_it_all_does_not_wait(db: Database) -> None:
     """A machine's first state may be saved with its Hello in it."""
     await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
@@ -86,6 +90,7 @@ async def test_whose_first_row_says_it_all_does_not_wait(db: Database) -> None:
     assert [] == await waits(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_retired_machine_waits_for_nothing(db: Database) -> None:
     """Not when it is retired, and not when it comes back without its memory."""
     owner = await Owner.of(db, "VM-1")

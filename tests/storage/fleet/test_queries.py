@@ -21,6 +21,7 @@ from tests.storage.notifications import received
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid, refund_of
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_is_registry_state_and_owner(db: Database) -> None:
     """One view of all that is known of it."""
     owner = await Owner.of(db, "VM-1")
@@ -61,6 +62,7 @@ async def test_machines_that_are_read_together_are_as_each_alone(db: Database) -
     assert [] == await queries.some_machines([])
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_that_nothing_was_decided_for_shows_its_registry_row(db: Database) -> None:
     """It is inactive, and its planogram is the registry's."""
     await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
@@ -74,6 +76,7 @@ async def test_a_machine_that_nothing_was_decided_for_shows_its_registry_row(db:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_new_planogram_shows_at_once(db: Database) -> None:
     """Even if the actor has not heard of it."""
     await Owner.of(db, "VM-1")
@@ -90,6 +93,7 @@ async def test_a_new_planogram_shows_at_once(db: Database) -> None:
     assert (columns, 2, 1) == (view.columns, view.planogram_version, view.planogram_in_force)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_planogram_that_is_not_in_force_shows_the_counts_that_stay(db: Database) -> None:
     """A column that goes on has its own count, as far as it fits, and not the one that came."""
     await Owner.of(db, "VM-1")
@@ -236,6 +240,7 @@ async def test_lists_are_filtered(db: Database) -> None:
     ]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("before", ["x", "1", "x:1", "²:t1", ":", "9" * 19 + ":t1"])
 async def test_a_position_that_is_none_of_ours_is_refused(db: Database, before: str) -> None:
     """It is the caller's mistake, not an empty page."""
@@ -257,6 +262,7 @@ async def test_the_timeline_tells_the_story_of_a_session(db: Database) -> None:
     assert ("REFUND_CONFIRMED 500 HKD REFUND_DUE VM-1-t1R1_500 to RECEIVABLE",) == story[4].money
 
 
+@pytest.mark.slow_on_postgres
 async def test_events_are_followed_by_position(db: Database) -> None:
     """Whoever asks behind the last position that they saw misses nothing."""
     owner = await Owner.of(db, "VM-1", "VM-2")
@@ -300,6 +306,7 @@ async def test_one_machines_events_are_followed_by_version(db: Database) -> None
     assert [] == await queries.events_of("VM-2", 0, upto=0, limit=2)
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_journal_of_an_empty_database_starts_at_0(db: Database) -> None:
     """Position 0 is before the first event."""
     assert 0 == await Queries(db).last_position()
@@ -333,6 +340,7 @@ async def test_balances_come_from_the_ledger(db: Database) -> None:
     assert [] == await Queries(db).balances("VM-3")
 
 
+@pytest.mark.slow_on_postgres
 async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
     """Every number has the age of its oldest one, where it has one."""
     owner = await Owner.of(db, "VM-1", "VM-2")
@@ -364,6 +372,7 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
     ] == await Queries(db).gauges(now_ms=owner.now_ms)
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_tally_counts_all_there_has_ever_been(db: Database) -> None:
     """Closed things count as well as open ones."""
     owner = await Owner.of(db, "VM-1")

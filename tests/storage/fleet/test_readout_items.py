@@ -1,5 +1,7 @@
 """What a machine counted otherwise than the books waits for a person, and for no second one."""
 
+import pytest
+
 from storage.database.engine import Database
 from storage.fleet.closings import Closings
 from storage.fleet.queries import Queries
@@ -32,6 +34,7 @@ async def test_it_waits_until_it_is_closed(db: Database) -> None:
     assert [0] == [one.count for one in gauges if one.status == WorkItemKind.READOUT_DIFFERENCE]
 
 
+@pytest.mark.slow_on_postgres
 async def test_where_an_amount_is_unknown_none_is_said(db: Database) -> None:
     """The number alone differs."""
     await Owner.of(db, "VM-1")

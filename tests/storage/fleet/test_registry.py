@@ -27,6 +27,7 @@ async def trail(db: Database) -> list[tuple[str, str, str, str]]:
     return [(row.actor, row.action, row.machine_id, row.detail) for row in rows]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_is_registered_once(db: Database) -> None:
     """The same content gives the same answer, token included, and one audit row."""
     registry = Registry(db)
@@ -35,6 +36,7 @@ async def test_a_machine_is_registered_once(db: Database) -> None:
     assert [("ann", "RegisterMachine", "VM-1", "Pier 7, HKD")] == await trail(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_other_content_is_refused(db: Database) -> None:
     """The error says what differs."""
     registry = Registry(db)
@@ -45,6 +47,7 @@ async def test_other_content_is_refused(db: Database) -> None:
         )
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_is_found_by_its_token(db: Database) -> None:
     """The token is long, and nobody else's."""
     registry = Registry(db)
@@ -59,6 +62,7 @@ async def test_a_machine_is_found_by_its_token(db: Database) -> None:
     assert await registry.get(MachineId("VM-3")) is None
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_change_makes_a_revision(db: Database) -> None:
     """What the actor must be told is the whole configuration, with the planogram only if it is
     new.
@@ -89,6 +93,7 @@ async def test_a_change_makes_a_revision(db: Database) -> None:
     assert ("bob", "set policy", "VM-1", said) == (await trail(db))[-1]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_planogram_makes_a_version(db: Database) -> None:
     """Columns that are not named are gone."""
     registry = Registry(db)
@@ -116,6 +121,7 @@ async def test_a_planogram_makes_a_version(db: Database) -> None:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_unknown_machine_cannot_be_changed(db: Database) -> None:
     """And leaves no audit row."""
     with pytest.raises(UnknownMachine):
@@ -125,6 +131,7 @@ async def test_an_unknown_machine_cannot_be_changed(db: Database) -> None:
     assert [] == await trail(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_acts_elsewhere_are_written_down(db: Database) -> None:
     """A command to an actor has its audit row too."""
     await Registry(db).audit(
@@ -133,6 +140,7 @@ async def test_acts_elsewhere_are_written_down(db: Database) -> None:
     assert [("ann", "retry refund", "VM-1", "t1R1")] == await trail(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_number_of_partitions_is_the_database_s(db: Database) -> None:
     """It was fixed when the database was created."""
     assert 8 == await Registry(db).partition_count()

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from actors.machine.events import RefundSucceeded, VendRefundAsked, VendRequested, VendSucceeded
 from actors.machine.ids import RequestId, VendId
 from storage.auditing import prove
@@ -48,12 +50,14 @@ async def test_a_sold_vend_is_refunded_from_rows_long_after_the_state_forgot_it(
     assert ["top_ups_have_notifications"] == [one.partition(":")[0] for one in proof.sentences]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_vend_that_nobody_knows_is_none(db: Database) -> None:
     """There is nothing to read."""
     await Owner.of(db, "VM-1")
     assert await SoldVends(db).find(VendId("VM-1-v9")) is None
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_vend_of_another_number_is_not_taken_for_it(db: Database) -> None:
     """VM-1-v10 begins like VM-1-v1 and is another vend."""
     owner = await Owner.of(db, "VM-1")
@@ -63,6 +67,7 @@ async def test_a_vend_of_another_number_is_not_taken_for_it(db: Database) -> Non
     assert 1 == len((await found(db)).parts)
 
 
+@pytest.mark.slow_on_postgres
 async def test_of_two_vends_that_one_payment_paid_each_is_given_back_once(db: Database) -> None:
     """The trade still has sold money when the first one is asked for again: SQL must know."""
     owner = await Owner.of(db, "VM-1")

@@ -61,6 +61,7 @@ async def _mixed(db: Database) -> Owner:
     return owner
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
     """With its ids, its money, why it waits and since when."""
     owner = await Owner.of(db, "VM-1")
@@ -132,6 +133,7 @@ async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
     ] == await items(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_refused_notification_tells_why_and_how_much(db: Database) -> None:
     """In the money that Alipay named; an older row knows the machine's currency alone."""
     await Owner.of(db, "VM-1")
@@ -181,6 +183,7 @@ async def test_a_refused_notification_tells_why_and_how_much(db: Database) -> No
     ]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     ("alipay_minor", "ours_minor", "amount_minor"),
     [
@@ -225,6 +228,7 @@ async def test_a_difference_tells_what_lies_between_both_sides(
     ] == await items(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_difference_waits_while_it_is_open(db: Database) -> None:
     """What was passed on is its machine's, and what is resolved nobody's."""
     reconciliation = Reconciliation(db)
@@ -248,6 +252,7 @@ async def rows_are_as_the_state(db: Database) -> bool:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_proposed_write_off_names_who_proposed_it(db: Database) -> None:
     """In its own words; a new try takes it back."""
     owner = await Owner.of(db, "VM-1")
@@ -351,6 +356,7 @@ async def test_the_list_is_filtered(db: Database) -> None:
     assert [] == await items(db, machine_id="VM-9")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_refund_is_overdue_after_a_day(db: Database) -> None:
     """Not a millisecond earlier; what Alipay accepted, did or refused is not overdue."""
     owner = await Owner.of(db, "VM-1")
@@ -362,6 +368,7 @@ async def test_a_refund_is_overdue_after_a_day(db: Database) -> None:
     assert ["t1R1_1000"] == [item.refund_id for item in await items(db, now_ms=day_is_over_ms + 1)]
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_was_written_off_waits_no_more(db: Database) -> None:
     """The item is gone with what it was made of."""
     owner = await Owner.of(db, "VM-1")
@@ -377,6 +384,7 @@ async def test_what_was_written_off_waits_no_more(db: Database) -> None:
     assert [] == await items(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_conflict_about_a_refund_names_it(db: Database) -> None:
     """Its money is not told; it is about another trade than the first telling's."""
     await Owner.of(db, "VM-1")
@@ -393,6 +401,7 @@ async def test_a_conflict_about_a_refund_names_it(db: Database) -> None:
     ]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("after", ["x", "x:1", ":", "9" * 19 + ":refund:t1R1_1000"])
 async def test_a_position_that_is_none_of_ours_is_refused(db: Database, after: str) -> None:
     """It is the caller's mistake, not an empty page."""
@@ -400,6 +409,7 @@ async def test_a_position_that_is_none_of_ours_is_refused(db: Database, after: s
         await items(db, after=after)
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_gauges_count_items_by_kind(db: Database) -> None:
     """With the time of the oldest one; a kind that has none counts 0."""
     await _mixed(db)
@@ -430,6 +440,7 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
     ] == gauges
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_alipay_accepted_is_shown_after_the_second_night(db: Database) -> None:
     """It does it in the batch of a night; whoever looks after two of them finds it."""
     owner = await Owner.of(db, "VM-1")
@@ -439,6 +450,7 @@ async def test_what_alipay_accepted_is_shown_after_the_second_night(db: Database
     assert (WorkItemKind.REFUND_OVERDUE, "ACCEPTED") == (item.kind, item.reason)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_nobody_learnt_is_a_person_s(db: Database) -> None:
     """With what was said last; proposed to be written off, it names who did."""
     owner = await Owner.of(db, "VM-1")
@@ -462,6 +474,7 @@ async def test_what_nobody_learnt_is_a_person_s(db: Database) -> None:
     assert [] == await items(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_was_put_aside_ends_when_its_payment_comes_after_all(db: Database) -> None:
     """For the same machine: a repetition that fits, or the daily file."""
     await Owner.of(db, "VM-1", "VM-2")

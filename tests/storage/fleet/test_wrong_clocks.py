@@ -2,6 +2,8 @@
 person, and goes by itself.
 """
 
+import pytest
+
 from storage.database.engine import Database
 from storage.fleet.closings import Closings
 from storage.fleet.queries import Queries
@@ -28,6 +30,7 @@ async def test_it_waits_while_it_is_so(db: Database) -> None:
     assert [] == await items(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_several_are_one_item(db: Database) -> None:
     """The first is named; when it is right, the next one is."""
     clocks = WrongClocks(db)
@@ -44,6 +47,7 @@ async def test_several_are_one_item(db: Database) -> None:
     assert "b/2: the clock of this process is 90 s behind Alipay's" in item.reason
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_says_nothing_more_is_forgotten(db: Database) -> None:
     """A process that was killed leaves its row to the next word of another one."""
     clocks = WrongClocks(db)
@@ -55,6 +59,7 @@ async def test_who_says_nothing_more_is_forgotten(db: Database) -> None:
     assert item.item_id.startswith("clock:a/2.")
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_a_person_closed_hides_no_other(db: Database) -> None:
     """The next process with a wrong clock is an item of its own."""
     clocks = WrongClocks(db)

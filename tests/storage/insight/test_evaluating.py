@@ -119,6 +119,7 @@ async def test_whoever_dies_on_the_way_leaves_no_mix(
     assert 2 == len(await ended(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_fulfils_the_rule_again_has_lost_nothing(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 from sqlalchemy import Connection, Table, delete, update
 
 from actors.machine.events import ConfigurationChanged, StockCounted, TimePassed
@@ -32,6 +33,7 @@ async def hours(db: Database, machine_id: str) -> list[tuple[object, ...]]:
     return [row[1:] for row in await rows(db, machine_hours) if row[0] == machine_id]
 
 
+@pytest.mark.slow_on_postgres
 async def test_time_is_counted_up_to_the_last_full_hour_of_the_books(db: Database) -> None:
     """Of a machine to which nothing happened as well."""
     owner = await a_day(db)
@@ -46,6 +48,7 @@ async def test_time_is_counted_up_to_the_last_full_hour_of_the_books(db: Databas
     assert owner.states["VM-1"].link.online is False
 
 
+@pytest.mark.slow_on_postgres
 async def test_it_is_the_same_however_it_is_cut(db: Database) -> None:
     """Line by line while machines sell, or all at once from the first line on."""
     owner = await a_day(db)
@@ -65,6 +68,7 @@ async def test_it_is_the_same_however_it_is_cut(db: Database) -> None:
     assert made == await told(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_is_taken_out_of_service_goes_when_the_last_money_has_gone(db: Database) -> None:
     """In a line that says nothing of the machine: that of a wait that is over."""
     owner = await Owner.of(db, "VM-1")
@@ -80,6 +84,7 @@ async def test_who_is_taken_out_of_service_goes_when_the_last_money_has_gone(db:
     assert not counted.ready.online
 
 
+@pytest.mark.slow_on_postgres
 async def test_it_begins_in_the_middle_with_what_is_known_by_then(db: Database) -> None:
     """Where an older program followed the lines before: what was before is not told."""
     owner = await a_day(db)

@@ -42,6 +42,7 @@ async def test_what_is_told_is_what_the_ledger_says(db: Database) -> None:
     assert {"PAID": 2, "APPROVED": 2, "DELIVERED": 2} == stages
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("lines_at_once", [1, 3, 1_000])
 async def test_all_is_made_the_same_however_it_is_cut(db: Database, lines_at_once: int) -> None:
     """In small batches, by several followers in turn, or while machines sell."""
@@ -111,6 +112,7 @@ async def test_a_death_at_any_transaction_loses_and_doubles_nothing(
     assert number > 4
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_follows_keeps_it_and_who_was_superseded_stops(db: Database) -> None:
     """Another one looks on while the first one beats; a person's order ends the first one."""
     owner = await sold(db, "VM-1")
@@ -153,6 +155,7 @@ async def test_it_runs_until_it_is_told_to_end(
     assert "" == (await lag_of(db)).holder
 
 
+@pytest.mark.slow_on_postgres
 async def test_it_leaves_as_much_time_as_it_takes(db: Database) -> None:
     """Also when there is much to make up for: machines sell meanwhile."""
     await sold(db, "VM-1")
@@ -177,6 +180,7 @@ async def test_it_leaves_as_much_time_as_it_takes(db: Database) -> None:
     assert all(took >= 1.0 for took in slept[:-1])
 
 
+@pytest.mark.slow_on_postgres
 async def test_it_beats_while_nothing_happens(db: Database) -> None:
     """Three times in a lease and no more, so that nobody takes it for dead."""
     await sold(db, "VM-1")
@@ -192,6 +196,7 @@ async def test_it_beats_while_nothing_happens(db: Database) -> None:
     assert beat + 2 == ours.held.beat
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     ("error", "waits"),
     [(RuntimeError("a line that cannot be told"), 10.0), (StoreError("the disk is full"), 5.0)],
@@ -220,6 +225,7 @@ async def test_what_cannot_be_told_is_tried_seldom(
     assert 0 == (await lag_of(db)).position
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_clock_that_is_a_year_ahead_ends_no_days(db: Database) -> None:
     """A line of one host whose clock is wrong: other machines are not counted on beyond now, and
     what goes by days (tags, what is kept) does not go by it.

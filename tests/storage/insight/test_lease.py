@@ -22,6 +22,7 @@ async def claimed(db: Database, seen: Standing, holder: str) -> Standing:
     return await db.write(lambda connection: lease.claim(connection, seen, holder, now_ms=5))
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_claims_first_has_it(db: Database) -> None:
     """Of two that saw the same, the second is refused; so at the very beginning too."""
     seen = await standing(db)
@@ -51,6 +52,7 @@ async def test_the_superseded_write_nothing(db: Database) -> None:
         await db.write(lambda connection: lease.prove(connection, second, now_ms=7))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_person_takes_it_over_from_whoever_has_it(db: Database) -> None:
     """And has all made again; whoever had it is superseded."""
     first = await claimed(db, await standing(db), "a")
@@ -71,6 +73,7 @@ def test_a_beat_that_stands_still_for_a_lease_is_a_dead_one() -> None:
     assert [False, False, True] == [watch.may_claim(beats, at) for at in (16.0, 18.0, 20.0)]
 
 
+@pytest.mark.slow_on_postgres
 async def test_two_that_claim_at_once_agree(db: Database) -> None:
     """One of them has it."""
     seen = await standing(db)

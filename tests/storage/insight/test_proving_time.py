@@ -31,6 +31,7 @@ WRONG: list[tuple[Update | Delete, str]] = [
 ]
 
 
+@pytest.mark.slow_on_postgres
 async def test_however_the_journal_is_cut_the_time_is_that_of_the_lines(db: Database) -> None:
     """In the middle, at the end, and when all was made again; and each thing that is wrong is
     found.

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 from sqlalchemy import insert, select, update
 
 from storage.database.engine import Database
@@ -44,6 +45,7 @@ async def test_every_line_is_in_one_batch(db: Database) -> None:
     assert (4, 4, 4) == tuple(kinds.count(kind) for kind in ("TOP_UP", "RESERVE", "SETTLE"))
 
 
+@pytest.mark.slow_on_postgres
 async def test_nobody_reads_beyond_the_horizon(db: Database) -> None:
     """Behind it lines may be missing."""
     await sold(db, "VM-1")

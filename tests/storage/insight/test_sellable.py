@@ -53,6 +53,7 @@ async def test_sales_stand_beside_the_time_in_which_they_could_be(books: Sellabl
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_nobody_has_the_time_of_a_product(books: SellableBooks) -> None:
     """Nor that of no days."""
     for by, first in ((By.PRODUCT, DAY), (By.DAY, 3)):

@@ -114,6 +114,7 @@ async def test_days_and_items_are_counted_in_their_spans(db: Database) -> None:
     assert ["bob"] == await found(db, {"all": [either, {"not": is_("purchases_7", 1)}]})
 
 
+@pytest.mark.slow_on_postgres
 async def test_visits_shares_and_places_are_told(db: Database) -> None:
     """Visits are by machine and hour, parts of the day by the clock of the place."""
     await Products(db).create("cola", ProductContent(category="cold"), by())

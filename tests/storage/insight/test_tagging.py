@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 from sqlalchemy import select, update
 
 from storage.database.engine import Database
@@ -48,6 +49,7 @@ async def test_members_join_and_depart_with_the_days(db: Database) -> None:
     assert [9_999] * 3 == [row[4] for row in await rows(db, tag_runs)]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_run_looks_at_nothing_behind_its_position(db: Database) -> None:
     """Whatever is followed meanwhile: the run says up to where it is true."""
     await known(db, "ann", "bob")
@@ -60,6 +62,7 @@ async def test_a_run_looks_at_nothing_behind_its_position(db: Database) -> None:
     assert {"ann": 1} == await have(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_new_version_closes_what_the_old_one_gave(db: Database) -> None:
     """And who retires a tag takes it from all."""
     await known(db, "ann", "bob")
@@ -143,6 +146,7 @@ async def test_who_was_erased_is_not_found_again_by_the_follower(db: Database) -
     assert ["", ""] == list(await db.read(lambda connection: connection.scalars(wanted).all()))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_day_is_over_when_it_is_over_everywhere(db: Database) -> None:
     """By the clocks of all sites; and nothing is evaluated while much is missing."""
     assert TODAY == await db.read(lambda connection: day_that_is_over(connection, standing().at_ms))
@@ -151,6 +155,7 @@ async def test_a_day_is_over_when_it_is_over_everywhere(db: Database) -> None:
         assert await db.read(partial(next_due, standing=at)) is None
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_follower_evaluates_what_is_due(db: Database) -> None:
     """Behind the last line that it tells, under its lease."""
     await sold(db, "VM-1", times=1)
@@ -164,6 +169,7 @@ async def test_the_follower_evaluates_what_is_due(db: Database) -> None:
     assert (ours.held.position, 20251231, False) == (run[4], run[3], run[10])
 
 
+@pytest.mark.slow_on_postgres
 async def test_many_members_are_written_in_pieces(db: Database) -> None:
     """More than one statement may name."""
     names = [f"p{number:04}" for number in range(1_100)]

@@ -64,6 +64,7 @@ async def test_each_payer_is_in_the_district_where_they_buy_most(db: Database) -
     assert [] == await tags.runs("SOME", before=1, limit=9)
 
 
+@pytest.mark.slow_on_postgres
 async def test_there_is_an_end_of_tags_and_versions(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from tests.storage.insight.shop import StillClock
 from tests.storage.lake.pond import fact, keeping, told
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_keeps_it_has_it_until_the_end(db: Database, tmp_path: Path) -> None:
     """Then it is free at once, and the next one has an epoch of its own."""
     async with keeping(db, tmp_path, "a") as first:
@@ -62,6 +63,7 @@ async def test_books_that_are_made_again_are_waited_for(db: Database) -> None:
         await db.read(books_standing)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_nobody_reads_is_removed(db: Database, tmp_path: Path) -> None:
     """What was replaced long enough ago, and what another one had not ended."""
     async with keeping(db, tmp_path, "a") as first:

@@ -37,6 +37,7 @@ async def written(db: Database, first: int = 0) -> list[str]:
     return [one.path for one in found]
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_planned_is_read_once_it_is_confirmed(db: Database) -> None:
     """By day and range; and it keeps its range until then, whoever else plans what is made of
     other files.

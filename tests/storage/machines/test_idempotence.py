@@ -5,6 +5,7 @@ In scope: transfers of the ledger, notifications, frames, requests for goods. Re
 are in ``tests/gateway``.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -75,11 +76,9 @@ def test_every_kind_of_transfer_is_tried() -> None:
     assert all(kind is make(500).kind for kind, make in TRANSFERS.items())
 
 
-@pytest.mark.parametrize("amount_minor", [500, 700], ids=["the same", "another amount"])
-@pytest.mark.parametrize("poster", ["VM-1", "VM-2"])
 @pytest.mark.parametrize("kind", TransferKind)
 async def test_a_cause_is_entered_once_for_each_kind(
-    db: Database, kind: TransferKind, poster: str, amount_minor: int
+    db: Database, kind: TransferKind, subtests: pytest.Subtests
 ) -> None:
     """The database refuses a second transfer of one kind and cause, of whatever amount and
     whosever, and saves nothing of its decision.
@@ -91,14 +90,16 @@ async def test_a_cause_is_entered_once_for_each_kind(
         lambda connection: connection.scalar(select(func.count()).select_from(journal))
     )
 
-    with pytest.raises(Conflict) as caught:
-        await post(owner, poster, TRANSFERS[kind](amount_minor))
+    for poster, amount_minor in itertools.product(("VM-1", "VM-2"), (500, 700)):
+        with subtests.test(poster=poster, amount_minor=amount_minor):
+            with pytest.raises(Conflict) as caught:
+                await post(owner, poster, TRANSFERS[kind](amount_minor))
 
-    assert MachineId(poster) == caught.value.machine_id
-    assert before == await entered(db)
-    assert lines == await db.read(
-        lambda connection: connection.scalar(select(func.count()).select_from(journal))
-    )
+            assert MachineId(poster) == caught.value.machine_id
+            assert before == await entered(db)
+            assert lines == await db.read(
+                lambda connection: connection.scalar(select(func.count()).select_from(journal))
+            )
 
 
 def notification(

@@ -33,6 +33,7 @@ from tests.storage.office.places import by, details
 from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_offer_comes_back_as_it_was_made(db: Database) -> None:
     """The same again is no other one; something else under its code is refused."""
     made = await give(db)
@@ -71,6 +72,7 @@ async def test_an_offer_tells_what_it_cost_by_day(db: Database) -> None:
         await Offers(db, Gate()).told("nobodys")
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_that_begins_when_it_is_made_began_then(db: Database) -> None:
     """Made again later without a beginning it is the same one."""
     made = await give(db)
@@ -101,6 +103,7 @@ async def test_what_can_be_changed_is_and_the_rest_stays(db: Database) -> None:
     assert 2 == len(await details(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_over_is_not_changed_any_more(db: Database) -> None:
     """Ended by a person, for ever, or by its time."""
     offers = Offers(db, Gate())

@@ -21,6 +21,7 @@ from tests.storage.office.plans import plan_of
 from tests.storage.owner import START_MS, Owner, paid
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_may_be_used_is_told_as_the_machine_needs_it(db: Database) -> None:
     """In the order of names, with how often, until when and how much."""
     await machines(db, "VM-1")
@@ -120,6 +121,7 @@ async def test_who_has_the_tag_when_they_pay_may_use_it(db: Database) -> None:
     assert () == await may_use(db, "ann")
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_used_is_not_left(db: Database) -> None:
     """Of a payer, unless it was given back; of the budget for everybody."""
     await machines(db, "VM-1")

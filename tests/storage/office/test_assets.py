@@ -43,6 +43,7 @@ async def test_a_recall_is_for_ever(db: Database) -> None:
     assert [f"asset {A} is recalled: wrong price"] == await details(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_did_it_is_named_as_people_read_it(db: Database) -> None:
     """And not with all that is known of them, as the audit log has it."""
     ann = replace(by(), actor=Actor(name="ann (certificate)", proven="ann"))
@@ -51,6 +52,7 @@ async def test_who_did_it_is_named_as_people_read_it(db: Database) -> None:
     assert ["ann (certificate)"] * 2 == [made.added_by, gone.recalled_by]
 
 
+@pytest.mark.slow_on_postgres
 async def test_there_is_an_end_of_assets(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one is refused."""
     monkeypatch.setattr(module, "ASSETS_MAX", 1)

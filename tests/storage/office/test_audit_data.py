@@ -45,6 +45,7 @@ async def agrees(db: Database, told: Figures) -> None:
     assert balance.money_sold_minor == sold
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_that_sold_nothing_has_zeros(db: Database) -> None:
     """And its columns."""
     await Owner.of(db, "VM-1")
@@ -56,6 +57,7 @@ async def test_a_machine_that_sold_nothing_has_zeros(db: Database) -> None:
     assert (0, None, "HKD") == (told.resets, told.reset_at_ms, told.currency)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_that_is_not_there(db: Database) -> None:
     """Is not found, by either call."""
     with pytest.raises(NotThere):
@@ -64,6 +66,7 @@ async def test_a_machine_that_is_not_there(db: Database) -> None:
         await AuditData(db).reset("VM-9", by(), reason="x")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_sale_is_in_the_figures_of_its_machine_alone(db: Database) -> None:
     """By its column, with what was paid."""
     owner = await Owner.of(db, "VM-1", "VM-2")
@@ -142,6 +145,7 @@ async def test_each_thing_has_a_place_of_its_own(db: Database) -> None:
     await agrees(db, total)
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_interval_begins_anew_and_the_whole_goes_on(db: Database) -> None:
     """Again and again, with a row of the audit log each time."""
     owner = await _everything(db)
@@ -172,6 +176,7 @@ async def test_an_interval_begins_anew_and_the_whole_goes_on(db: Database) -> No
     assert "interval 1 begins; the one before had 1 sales of 500 HKD; new route" in said
 
 
+@pytest.mark.slow_on_postgres
 async def test_two_who_reset_in_one_moment_begin_two_intervals(db: Database) -> None:
     """Each with what was sold until it: nothing stands in both."""
     await (await Owner.of(db, "VM-1")).buy("VM-1")
@@ -203,6 +208,7 @@ async def asked(db: Database, now_ms: int) -> Claim:
     return claim
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_reset_whose_answer_was_lost_is_answered_with_itself(db: Database) -> None:
     """Others have reset the machine before and since, she herself too, with other words."""
     await Owner.of(db, "VM-1")
@@ -284,6 +290,7 @@ async def test_a_vend_that_somebody_changed_is_found(db: Database) -> None:
         await AuditData(db).read("VM-1")
 
 
+@pytest.mark.slow_on_postgres
 async def test_any_day_of_a_machine_is_its_ledgers(db: Database) -> None:
     """Customers who buy, fail, pay cash and leave, in any order."""
     chance = random.Random(7)
@@ -306,6 +313,7 @@ async def test_any_day_of_a_machine_is_its_ledgers(db: Database) -> None:
         await agrees(db, (await AuditData(db).read("VM-1")).total)
 
 
+@pytest.mark.slow_on_postgres
 async def test_since_when_a_column_is_empty(db: Database) -> None:
     """The moment at which its last item left, by the books; until it is filled again."""
     owner = await Owner.of(db, "VM-1")

@@ -61,6 +61,7 @@ async def arrived(db: Database) -> int:
     return await db.read(lambda connection: connection.scalar(wanted) or 0)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_a_machine_brings_is_there_at_once(db: Database) -> None:
     """It can be seen and taken, by as many as there are; the move that takes some takes in all."""
     owner = await Owner.of(db, "VM-1")
@@ -79,6 +80,7 @@ async def test_what_a_machine_brings_is_there_at_once(db: Database) -> None:
     assert 2 == await there(db, VAN)
 
 
+@pytest.mark.slow_on_postgres
 async def test_pages_are_of_what_was_counted_and_of_what_arrived(db: Database) -> None:
     """In one order, each place once, whatever the size of the page."""
     owner = await Owner.of(db, "VM-1")
@@ -141,6 +143,7 @@ async def test_no_commit_waits_for_who_moves_goods(on_server: str, place: str) -
         assert 1 == await there(gateway, place)
 
 
+@pytest.mark.slow_on_postgres
 @on_postgres
 async def test_no_commit_waits_for_who_repeats_a_load(on_server: str) -> None:
     """What is on its way into a column is the machine's to take, though its call comes again and

@@ -26,6 +26,7 @@ async def _another_enrolled(db: Database) -> None:
     await tokens.use("T2", certificate("b1", machine_id="VM-2"), now_ms=NOW_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_number_that_a_clumsy_hand_gave_to_all_is_denied_machine_by_machine(
     db: Database,
 ) -> None:
@@ -70,6 +71,7 @@ async def test_several_are_denied_for_one_number_and_each_is_told_once(db: Datab
     assert set() == await _denied(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_a_program_of_before_denies_counts_for_everybody_until_it_has_ended(
     db: Database,
 ) -> None:
@@ -84,6 +86,7 @@ async def test_what_a_program_of_before_denies_counts_for_everybody_until_it_has
     assert set() == await _denied(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_a_person_denied_by_its_number_is_denied_as_the_machines_too(
     db: Database,
 ) -> None:

@@ -44,6 +44,7 @@ async def _renewed(certificates: Certificates, name: str, by: str) -> int:
     return made.generation
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_renewal_is_the_next_generation(db: Database) -> None:
     """The same request again has the same answer, and is no further one."""
     certificates = await enrolled(db)
@@ -55,6 +56,7 @@ async def test_a_renewal_is_the_next_generation(db: Database) -> None:
     assert ["a2", "a1"] == [one.serial for one in await certificates.of("VM-1")]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_whose_key_stays_renews_with_the_same_request(db: Database) -> None:
     """Its requests are the same bytes each time; who shows the answer to one has heard it."""
     certificates = await enrolled(db)
@@ -74,6 +76,7 @@ async def test_a_machine_whose_key_stays_renews_with_the_same_request(db: Databa
     assert ["a4x", "a3x", "a2x", "a1"] == [one.serial for one in await certificates.of("VM-1")]
 
 
+@pytest.mark.slow_on_postgres
 async def test_no_older_certificate_is_the_answer_to_a_renewal(db: Database) -> None:
     """A machine that has two keys in turn would be sent back to what it has left, as a copy is."""
     certificates = await enrolled(db)
@@ -84,6 +87,7 @@ async def test_no_older_certificate_is_the_answer_to_a_renewal(db: Database) -> 
     assert ("a3", 3) == (made.serial, made.generation)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_may_use_what_it_used_last_and_what_is_newest(db: Database) -> None:
     """An answer that was lost, and a new request with another key, are nobody's fault."""
     certificates = await enrolled(db)
@@ -116,6 +120,7 @@ async def test_an_old_generation_denies_both_and_is_told_to_people(db: Database)
     assert [] == await Certificates(db).came([came("a1"), came("a2")], now_ms=NOW_MS + 1)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_copy_that_renewed_first_is_found_by_the_machine_itself(db: Database) -> None:
     """The thief has the newest one and used it; the machine comes with the one before."""
     certificates = await enrolled(db)
@@ -125,6 +130,7 @@ async def test_a_copy_that_renewed_first_is_found_by_the_machine_itself(db: Data
     assert ["VM-1"] == await certificates.came([came("a1")], now_ms=NOW_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_certificate_that_was_passed_over_is_found_at_its_first_use(db: Database) -> None:
     """The thief renewed, and the machine did after them: what the thief got was never used."""
     certificates = await enrolled(db)
@@ -134,6 +140,7 @@ async def test_a_certificate_that_was_passed_over_is_found_at_its_first_use(db: 
     assert ["VM-1"] == await certificates.came([came("stolen")], now_ms=NOW_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_is_heard_of_late_is_judged_by_when_they_came(db: Database) -> None:
     """A gateway without SQL hears a machine, which renews at another and goes on from there."""
     certificates = await enrolled(db)
@@ -146,6 +153,7 @@ async def test_who_is_heard_of_late_is_judged_by_when_they_came(db: Database) ->
     assert ["VM-1"] == await certificates.came([came("a1", at_ms=gone_on + 1)], now_ms=heard)
 
 
+@pytest.mark.slow_on_postgres
 async def test_two_cas_may_have_given_the_same_number(db: Database) -> None:
     """Whose certificate it is the machine's id says, too: nobody is taken for another."""
     certificates = await enrolled(db)
@@ -162,6 +170,7 @@ async def test_two_cas_may_have_given_the_same_number(db: Database) -> None:
     assert ["b2"] == [one.serial for one in await certificates.of("VM-2")]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("name", [("CERTIFICATE", "a1"), ("MACHINE", "VM-1")])
 async def test_who_is_denied_renews_nothing_though_no_gateway_knows_yet(
     db: Database, name: tuple[str, str]
@@ -176,6 +185,7 @@ async def test_who_is_denied_renews_nothing_though_no_gateway_knows_yet(
     assert ["a1"] == [one.serial for one in await certificates.of("VM-1")]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_copy_that_renews_while_it_is_found_gets_away_with_nothing(
     db: Database, url: str
 ) -> None:
@@ -202,6 +212,7 @@ async def test_a_copy_that_renews_while_it_is_found_gets_away_with_nothing(
     assert [True] * 3 == [one.denied for one in await certificates.of("VM-1")]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_copy_that_renews_while_its_machine_enrols_is_denied(
     db: Database, url: str
 ) -> None:
@@ -237,6 +248,7 @@ async def test_whoever_enrols_anew_begins_anew(db: Database) -> None:
     assert [("b1", False), ("a2", True), ("a1", True)] == shown
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_that_a_person_issued_joins_at_its_renewal(db: Database) -> None:
     """Until then nobody keeps it, and it is left alone."""
     certificates = Certificates(db)
@@ -264,6 +276,7 @@ async def test_a_machine_has_a_few_certificates_at_most(db: Database) -> None:
     assert 3 >= (await db.read(lambda connection: connection.scalar(rows)) or 0)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_renewal_forgets_denials_of_certificates_that_have_ended(db: Database) -> None:
     """Nobody would find them behind it: it forgets those certificates."""
     await enrolled(db)
@@ -277,6 +290,7 @@ async def test_a_renewal_forgets_denials_of_certificates_that_have_ended(db: Dat
     assert [] == await Denials(db).names()
 
 
+@pytest.mark.slow_on_postgres
 async def test_denials_of_certificates_that_have_ended_are_forgotten(db: Database) -> None:
     """At the next enrolment: they take no room for ever."""
     await doubled(db)
@@ -284,6 +298,7 @@ async def test_denials_of_certificates_that_have_ended_are_forgotten(db: Databas
     assert [] == await Denials(db).names()
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_was_made_by_hand_before_an_enrolment_is_turned_away(db: Database) -> None:
     """By itself, and told in the audit log; what the machine was given since sells on, through its
     renewals too. It is forgotten when it has ended.
@@ -312,6 +327,7 @@ async def test_what_was_made_by_hand_before_an_enrolment_is_turned_away(db: Data
     assert [] == await Denials(db).names()
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("not_before_ms", [NOW_MS - BACKDATED_MS, NOW_MS + 1, None])
 async def test_what_is_newer_than_the_enrolment_is_believed(
     db: Database, not_before_ms: int | None

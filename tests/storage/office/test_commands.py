@@ -26,22 +26,23 @@ BY = "machine_commands_by_"
 REPORT = MachineReport(uptime_s=0, firmware="7", door_open=False)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        ({}, "ordered_at_ms_command_id"),
-        ({"kind": "REBOOT"}, "kind_ordered_at_ms_command_id"),
-        ({"status": "SENT"}, "status_ordered_at_ms_command_id"),
-        ({"machine_id": "VM-1"}, "machine_id_ordered_at_ms_command_id"),
-        ({"machine_id": "VM-1", "kind": "REBOOT"}, "machine_id_kind_ordered_at_ms_command_id"),
-        ({"machine_id": "VM-1", "status": "SENT"}, "machine_id_status_ordered_at_ms_command_id"),
-    ],
+INDEXES: tuple[tuple[dict[str, Any], str], ...] = (
+    ({}, "ordered_at_ms_command_id"),
+    ({"kind": "REBOOT"}, "kind_ordered_at_ms_command_id"),
+    ({"status": "SENT"}, "status_ordered_at_ms_command_id"),
+    ({"machine_id": "VM-1"}, "machine_id_ordered_at_ms_command_id"),
+    ({"machine_id": "VM-1", "kind": "REBOOT"}, "machine_id_kind_ordered_at_ms_command_id"),
+    ({"machine_id": "VM-1", "status": "SENT"}, "machine_id_status_ordered_at_ms_command_id"),
 )
-async def test_pages_go_along_an_index(db: Database, wanted: dict[str, Any], index: str) -> None:
+
+
+async def test_pages_go_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """Whatever is asked for, at any depth."""
-    none = {"machine_id": "", "kind": "", "status": ""}
-    asked = commands_page(**{**none, **wanted}, after="1700000000000:c7")
-    await goes_along(db, asked.limit(10), BY + index)
+    for wanted, index in INDEXES:
+        with subtests.test(wanted=wanted):
+            none = {"machine_id": "", "kind": "", "status": ""}
+            asked = commands_page(**{**none, **wanted}, after="1700000000000:c7")
+            await goes_along(db, asked.limit(10), BY + index)
 
 
 async def connected(owner: Owner) -> None:
@@ -108,6 +109,7 @@ async def test_a_row_is_a_command_from_beginning_to_end(db: Database) -> None:
     assert (await prove(db, now_ms=owner.now_ms)).clean
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_must_be_known_before_an_order_is_read_together(db: Database) -> None:
     """The machine's state, if it has one, and whether the command is there."""
     owner = await Owner.of(db, "VM-1")
@@ -136,6 +138,7 @@ async def test_what_an_open_command_waits_for_is_read_of_its_machine(db: Databas
     assert "HOST" == (found.waits_for if (found := await made.named("c1")) else "")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_gauge_counts_what_has_not_ended(db: Database) -> None:
     """By status, and since when the oldest waits."""
     owner = await Owner.of(db, "VM-1")

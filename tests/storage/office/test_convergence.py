@@ -47,6 +47,7 @@ async def changed(db: Database, owner: Owner, *machine_ids: str, heard: bool = T
             await owner.do(machine_id, told.told)
 
 
+@pytest.mark.slow_on_postgres
 async def test_each_says_what_it_waits_for(db: Database) -> None:
     """Its host, its customer, its stream, its own word, or nothing."""
     names = ("VM-1", "VM-2", "VM-3", "VM-4", "VM-5")
@@ -138,6 +139,7 @@ async def test_a_selector_narrows_them_and_pages_hold_all(db: Database) -> None:
     assert ["VM-1", "VM-3"] == found
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_state_that_cannot_be_read_hides_nobody(db: Database) -> None:
     """Its host has halted the machine; it waits for its host, then."""
     owner = await Owner.of(db, "VM-1")

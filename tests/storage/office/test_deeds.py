@@ -59,6 +59,7 @@ async def claimed(db: Database, now_ms: int = 1) -> Claim:
     return claim
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_deed_writes_its_rows_and_its_audit_rows(db: Database) -> None:
     """Each detail is a row of the audit log, and names its machine if it has one."""
     plan = a_plan(Detail(said="one"), Detail(said="two", machine_id="VM-1"))
@@ -66,6 +67,7 @@ async def test_a_deed_writes_its_rows_and_its_audit_rows(db: Database) -> None:
     assert (["i-1"], [("Act", "", "one"), ("Act", "VM-1", "two")]) == await written(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_deed_that_is_only_checked_writes_nothing(db: Database) -> None:
     """Its plan says what it would come to."""
     assert "made" == await do(db, a_deed(only_check=True), a_plan(Detail(said="one")), _again)
@@ -85,6 +87,7 @@ async def test_what_is_refused_leaves_nothing(db: Database) -> None:
     assert not (await claimed(db, now_ms=LEASE_MS + 2)).done
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_claim_that_was_done_does_nothing_again(db: Database) -> None:
     """Whoever goes on with a request that was cut off behind its COMMIT finds what is there."""
     await do(db, a_deed(claim=await claimed(db)), a_plan(Detail(said="one")), _again)
@@ -94,6 +97,7 @@ async def test_a_claim_that_was_done_does_nothing_again(db: Database) -> None:
     assert (["i-1"], [("Act", "", "one")]) == await written(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_claim_that_ran_out_makes_nothing(db: Database) -> None:
     """Somebody else does it by now: the rows are taken back with the transaction."""
     mine = await claimed(db)
@@ -103,6 +107,7 @@ async def test_a_claim_that_ran_out_makes_nothing(db: Database) -> None:
     assert ([], []) == await written(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_another_has_done_by_now_is_no_refusal(db: Database) -> None:
     """Whoever took the claim over has done it, and that is what stands in the way."""
     mine = await claimed(db)

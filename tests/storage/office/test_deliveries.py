@@ -50,6 +50,7 @@ async def db(db: Database) -> Database:
     return db
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_lot_that_has_expired_everywhere_comes_into_no_van(db: Database) -> None:
     """While its last day lasts anywhere on earth it does: until noon of the next in Greenwich. Into
     a warehouse it comes always, because it is there.
@@ -64,6 +65,7 @@ async def test_a_lot_that_has_expired_everywhere_comes_into_no_van(db: Database)
         await comes(db, VAN, noon_ms, expires_on="2027-01-31")
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_keeps_for_ever_always_comes(db: Database) -> None:
     """Also into a van."""
     assert 1 == await comes(db, VAN)

@@ -31,6 +31,7 @@ async def test_the_first_denial_counts_and_is_written_down_once(db: Database) ->
     assert [("VM-1", "machine VM-1: stolen")] == [tuple(row) for row in rows]
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_allowed_is_denied_no_more(db: Database) -> None:
     """It returns what was; what was not denied cannot be allowed."""
     kept = Denials(db)
@@ -41,6 +42,7 @@ async def test_what_is_allowed_is_denied_no_more(db: Database) -> None:
         await kept.allow("PERSON", "ann", "is back", by())
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_check_writes_nothing(db: Database) -> None:
     """Neither way."""
     kept = Denials(db)
@@ -51,6 +53,7 @@ async def test_a_check_writes_nothing(db: Database) -> None:
     assert 1 == len(await kept.names())
 
 
+@pytest.mark.slow_on_postgres
 async def test_pages_go_on_where_the_last_one_ended(db: Database) -> None:
     """By kind and name, whatever colons stand in a name."""
     kept = Denials(db)
@@ -102,6 +105,7 @@ async def test_a_program_of_before_goes_by_the_name_of_who_denies_everybody(db: 
     assert [""] == await db.read(lambda connection: connection.scalars(asked).all())
 
 
+@pytest.mark.slow_on_postgres
 async def test_there_are_no_more_than_gateways_can_hold(db: Database) -> None:
     """Of those that people made; the sentence says which may go. What was denied because machines
     were enrolled anew keeps nobody from denying a thief.

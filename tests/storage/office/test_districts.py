@@ -22,6 +22,7 @@ async def below(db: Database, district: str) -> dict[str, int]:
     return await db.read(lambda connection: {row[0]: row[1] for row in connection.execute(rows)})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_district_is_in_all_that_its_parent_is_in(db: Database) -> None:
     """And in itself."""
     await some_districts(db, *TREE)
@@ -29,6 +30,7 @@ async def test_a_district_is_in_all_that_its_parent_is_in(db: Database) -> None:
     assert {"kln": 0, "mk": 1} == await below(db, "kln")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_district_is_made_once(db: Database) -> None:
     """Again with the same content it is the same; what differs is refused, and the log has one
     line.
@@ -55,6 +57,7 @@ async def test_a_district_moves_with_all_that_is_in_it(db: Database) -> None:
     assert "district kln: name 'KLN' -> 'Kowloon'; parent 'nt' -> none" == (await details(db))[-1]
 
 
+@pytest.mark.slow_on_postgres
 async def test_no_district_is_in_itself(db: Database) -> None:
     """Neither at once nor by way of others."""
     districts = await some_districts(db, *TREE)
@@ -65,6 +68,7 @@ async def test_no_district_is_in_itself(db: Database) -> None:
     assert {"hk": 0, "kln": 1, "mk": 2, "nt": 1} == await below(db, "hk")
 
 
+@pytest.mark.slow_on_postgres
 async def test_two_who_move_two_districts_make_no_circle(db: Database) -> None:
     """One of them is refused, whoever comes first."""
     districts = await some_districts(db, ("a", ""), ("b", ""))
@@ -77,6 +81,7 @@ async def test_two_who_move_two_districts_make_no_circle(db: Database) -> None:
     assert [True, False] == sorted((isinstance(one, NotPossible) for one in outcomes), reverse=True)
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_tree_has_a_depth(db: Database) -> None:
     """Neither a new district nor one that moves goes deeper."""
     names = [f"d{number:02}" for number in range(DEPTH_MAX)]
@@ -90,6 +95,7 @@ async def test_the_tree_has_a_depth(db: Database) -> None:
     await districts.change("z", by(), parent=names[-2])
 
 
+@pytest.mark.slow_on_postgres
 async def test_only_what_is_empty_is_archived_and_nothing_comes_into_what_is(db: Database) -> None:
     """And it can be taken back."""
     districts = await some_districts(db, *TREE)
@@ -114,6 +120,7 @@ async def test_only_what_is_empty_is_archived_and_nothing_comes_into_what_is(db:
     assert (None, 3) == (back.archived_at_ms, back.revision)
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_of_two_with_the_same_etag_wins(db: Database) -> None:
     """The other is told the new one."""
     districts = await some_districts(db, *TREE)
@@ -123,6 +130,7 @@ async def test_one_of_two_with_the_same_etag_wins(db: Database) -> None:
     assert "2" == refused.value.etag
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_only_checked_changes_nothing(db: Database) -> None:
     """It shows what there would be."""
     districts = await some_districts(db, *TREE)
@@ -132,6 +140,7 @@ async def test_what_is_only_checked_changes_nothing(db: Database) -> None:
     assert {"nt": 0} == await below(db, "nt")
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_not_there_is_said(db: Database) -> None:
     """A parent too."""
     districts = Districts(db)

@@ -27,6 +27,7 @@ async def _actions(db: Database) -> list[str]:
     return await db.read(lambda connection: list(connection.scalars(select(audit.c.action))))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_token_enrols_one_machine_once(db: Database) -> None:
     """The same request gets the same answer again; another one gets nothing."""
     tokens = await token(db)
@@ -68,6 +69,7 @@ async def test_five_wrong_secrets_lock_a_token(db: Database) -> None:
     assert 1 == (await _actions(db)).count("EnrolmentTokenLocked")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_token_ends(db: Database) -> None:
     """Unless it was used in time: who lost the answer may ask for it."""
     tokens = await token(db)
@@ -77,6 +79,7 @@ async def test_a_token_ends(db: Database) -> None:
     assert "VM-1" == await tokens.open("T1", SECRET, now_ms=late)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_newer_token_takes_the_place_of_the_older(db: Database) -> None:
     """A machine has one."""
     tokens = await token(db)
@@ -86,6 +89,7 @@ async def test_a_newer_token_takes_the_place_of_the_older(db: Database) -> None:
     assert "VM-1" == await tokens.open("T2", SECRET, now_ms=NOW_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_enrolment_denies_what_the_machine_had(db: Database) -> None:
     """A person has said which of them is the machine."""
     await enrolled(db)
@@ -93,6 +97,7 @@ async def test_an_enrolment_denies_what_the_machine_had(db: Database) -> None:
     assert [("CERTIFICATE", "a1", "VM-1")] == await Denials(db).names()
 
 
+@pytest.mark.slow_on_postgres
 async def test_tokens_are_for_machines_of_the_fleet(db: Database) -> None:
     """Not for one that nobody registered, and not for one that was retired."""
     with pytest.raises(NotThere):
@@ -103,6 +108,7 @@ async def test_tokens_are_for_machines_of_the_fleet(db: Database) -> None:
         await token(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_check_keeps_nothing(db: Database) -> None:
     """And it says what would be."""
     view = TokenView(machine_id="VM-1", token_id="T1", expires_at_ms=1)
@@ -112,6 +118,7 @@ async def test_a_check_keeps_nothing(db: Database) -> None:
     assert TokenRefused.WRONG is await tokens.open("T1", SECRET, now_ms=0)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_is_enrolled_a_hundred_times_within_a_life(db: Database) -> None:
     """Whoever makes tokens all day fills no list that every gateway reads; nothing is denied for it
     that is good, and the token is good again when a certificate has ended.

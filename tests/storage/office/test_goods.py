@@ -68,6 +68,7 @@ async def test_goods_are_where_they_went(goods: Goods, db: Database) -> None:
     assert f"4 cola of lot L1 from {NORTH} to {VAN}: route 3" == said
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_errand_is_run_once(goods: Goods) -> None:
     """Again it moves nothing, and says what is there."""
     for _ in range(2):
@@ -75,6 +76,7 @@ async def test_an_errand_is_run_once(goods: Goods) -> None:
         assert [6, 4] == [one.quantity for one in answer]
 
 
+@pytest.mark.slow_on_postgres
 async def test_two_people_move_the_last_box(goods: Goods) -> None:
     """At once, to two vans: one of them has it, the other hears what is there."""
     done = await asyncio.gather(
@@ -87,6 +89,7 @@ async def test_two_people_move_the_last_box(goods: Goods) -> None:
     assert [10] == list((await there(goods)).values())
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_line_too_many_refuses_all(goods: Goods) -> None:
     """Another lot than there is, or none, beside one that is there."""
     for lot, said in (("L9", "of lot L9"), ("", "without a lot")):
@@ -95,6 +98,7 @@ async def test_one_line_too_many_refuses_all(goods: Goods) -> None:
     assert {(NORTH, "cola", "L1"): 10} == await there(goods)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_only_checked_is_not_done(goods: Goods) -> None:
     """It answers as if it were done, and refuses what would be."""
     answer = await goods.carry(errand("m", cola(4)), by(only_check=True))
@@ -140,6 +144,7 @@ async def test_a_lot_is_one_lot(goods: Goods, db: Database) -> None:
         await goods.carry(other, by())
 
 
+@pytest.mark.slow_on_postgres
 async def test_only_the_catalogue_is_bought(goods: Goods, db: Database) -> None:
     """A product that nobody made, or that is archived, is refused."""
     tea = GoodsLine(product="tea", quantity=1)
@@ -198,6 +203,7 @@ async def test_what_was_believed_is_known_for_a_while(db: Database) -> None:
         await goods.believed("VM-1", "A1", "cola", 999)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_count_is_too_late_whoever_moved_goods_since(
     goods: Goods, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +229,7 @@ async def in_stores(goods: Goods) -> tuple[int, int]:
     return now.get((NORTH, "cola", "L1"), 0), now.get((VAN, "cola", "L1"), 0)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_comes_to_a_closed_visit_follows_into_its_van(
     goods: Goods, db: Database
 ) -> None:
@@ -259,20 +266,19 @@ async def test_pages_follow_on_one_another(goods: Goods) -> None:
         assert [*(f"VAN:{number}" for number in range(5)), NORTH] == places
 
 
-@pytest.mark.parametrize(
-    ("about", "index"),
-    [
-        (("", "", ""), "place"),
-        (("VAN:7", "", ""), "place"),
-        (("", "VM-1", ""), "machine"),
-        (("", "", "cola"), "product"),
-    ],
+INDEXES: tuple[tuple[tuple[str, str, str], str], ...] = (
+    (("", "", ""), "place"),
+    (("VAN:7", "", ""), "place"),
+    (("", "VM-1", ""), "machine"),
+    (("", "", "cola"), "product"),
 )
-async def test_pages_of_balances_go_along_an_index(
-    db: Database, about: tuple[str, str, str], index: str
-) -> None:
+
+
+async def test_pages_of_balances_go_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """Of all places, of one, of a machine or of a product, at any depth; what arrived too."""
-    counted, arrived = balances_pages(*about, ("a", "b", "c"), 10)
-    key = "goods_balances_key" if index == "place" else f"goods_balances_by_{index}"
-    await goes_along(db, counted, key)
-    await goes_along(db, arrived, f"goods_arrivals_by_{index}")
+    for about, index in INDEXES:
+        with subtests.test(about=about):
+            counted, arrived = balances_pages(*about, ("a", "b", "c"), 10)
+            key = "goods_balances_key" if index == "place" else f"goods_balances_by_{index}"
+            await goes_along(db, counted, key)
+            await goes_along(db, arrived, f"goods_arrivals_by_{index}")

@@ -59,6 +59,7 @@ async def done(imports: Imports, view: ImportView, holder: str, *machine_ids: st
     await imports.ended(view.import_id, told, holder=holder, now_ms=30)
 
 
+@pytest.mark.slow_on_postgres
 async def test_those_about_other_machines_go_side_by_side(db: Database) -> None:
     """Of those about the same one the line that began first is carried out first, and one that was
     stopped keeps nobody.
@@ -82,6 +83,7 @@ async def test_those_about_other_machines_go_side_by_side(db: Database) -> None:
     assert ["VM-2"] == await free(imports, c)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_line_says_for_which_other_it_waits(db: Database) -> None:
     """The first of several, as it is carried out; none for what has not begun, is done or stopped,
     or stands in nobody's way.
@@ -160,6 +162,7 @@ async def goes_on(db: Database, line: int) -> None:
     await db.write(lambda connection: import_turns.check_goes_on(connection, "a", line))
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_ordered_later_is_later_whatever_the_clocks_say(db: Database) -> None:
     """The clock of the gateway that took the second order is behind."""
     imports = Imports(db, ImportKind.PLANOGRAMS)
@@ -172,6 +175,7 @@ async def test_who_ordered_later_is_later_whatever_the_clocks_say(db: Database) 
     assert "second" == getattr(await take(imports, "gw-1", 450), "import_id", "")
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_ordered_for_later_begins_when_its_time_comes(db: Database) -> None:
     """Behind what was ordered for now meanwhile, before what is ordered for now after that, even if
     nobody has looked between the two.

@@ -43,6 +43,7 @@ async def take(imports: Imports, holder: str, now_ms: int = 0) -> ImportView | N
     return await imports.take(holder, now_ms=now_ms, held_ms=HELD_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_import_is_kept_with_its_lines(db: Database) -> None:
     """And one runs at a time."""
     imports = await begun(db)
@@ -81,6 +82,7 @@ async def test_one_holds_an_import_until_its_hold_runs_out(db: Database) -> None
     assert await take(imports, "c", 1) is not None
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_clock_that_is_a_little_behind_takes_no_hold_away(db: Database) -> None:
     """Two gateways' clocks differ by seconds, and what one holds the other leaves."""
     imports = await begun(db)
@@ -92,6 +94,7 @@ async def test_a_clock_that_is_a_little_behind_takes_no_hold_away(db: Database) 
     assert await take(imports, "b", 95_000) is not None
 
 
+@pytest.mark.slow_on_postgres
 async def test_lines_are_told_once_and_by_who_holds_it(db: Database) -> None:
     """The import ends with its last line, and the log says how."""
     imports = await begun(db)
@@ -115,6 +118,7 @@ async def test_lines_are_told_once_and_by_who_holds_it(db: Database) -> None:
     assert None is await take(imports, "a")
 
 
+@pytest.mark.slow_on_postgres
 async def test_too_many_failures_stop_an_import(db: Database) -> None:
     """What waits then is not carried out."""
     imports = await begun(db, failures_max=1)
@@ -126,6 +130,7 @@ async def test_too_many_failures_stop_an_import(db: Database) -> None:
     assert [line(4)] == await imports.lines("i-1", LineState.WAITING, limit=9)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_person_stops_an_import(db: Database) -> None:
     """Once; what its holder had done until then is told all the same."""
     imports = await begun(db)

@@ -14,20 +14,20 @@ from tests.storage.auditing.books import pays
 from tests.storage.office.plans import goes_along
 from tests.storage.owner import START_MS, Owner
 
-
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        ({"machine_id": ""}, "incidents_by_opened_at_ms_incident_id"),
-        ({"machine_id": "VM-1"}, "incidents_by_machine_id_opened_at_ms_incident_id"),
-        ({"machine_id": "", "only_open": True}, "incidents_open"),
-        ({"machine_id": "VM-1", "only_open": True}, "incidents_open_of_machine"),
-    ],
+INDEXES: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"machine_id": ""}, "incidents_by_opened_at_ms_incident_id"),
+    ({"machine_id": "VM-1"}, "incidents_by_machine_id_opened_at_ms_incident_id"),
+    ({"machine_id": "", "only_open": True}, "incidents_open"),
+    ({"machine_id": "VM-1", "only_open": True}, "incidents_open_of_machine"),
 )
-async def test_pages_go_along_an_index(db: Database, wanted: dict[str, Any], index: str) -> None:
+
+
+async def test_pages_go_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """Whatever is asked for, at any depth."""
-    asked = incidents_page(**{"only_open": False, **wanted}, after="1700000000000:VM-1-i7")
-    await goes_along(db, asked.limit(10), index)
+    for wanted, index in INDEXES:
+        with subtests.test(wanted=wanted):
+            asked = incidents_page(**{"only_open": False, **wanted}, after="1700000000000:VM-1-i7")
+            await goes_along(db, asked.limit(10), index)
 
 
 async def test_a_row_is_an_incident_from_beginning_to_end(db: Database) -> None:

@@ -43,47 +43,47 @@ async def _day(db: Database) -> None:
     await Visits(db).open("v-1", "VM-1", "VAN:7", by())
 
 
-@pytest.mark.usefixtures("_day")
-@pytest.mark.parametrize(
-    "names",
-    [
-        {},
-        {"machine_id": "VM-1"},
-        {"place": NORTH},
-        {"place": "VAN:7"},
-        {"place": "VISIT:v-1"},
-        {"place": "REMOVED:VM-1"},
-        {"place": "COLUMN:VM-1/A1"},
-        {"visit": "v-1"},
-        {"visit": "note"},
-        {"product": "tea"},
-        {"product": "cola", "lot": "L1"},
-    ],
+KNOWN: tuple[dict[str, str], ...] = (
+    {},
+    {"machine_id": "VM-1"},
+    {"place": NORTH},
+    {"place": "VAN:7"},
+    {"place": "VISIT:v-1"},
+    {"place": "REMOVED:VM-1"},
+    {"place": "COLUMN:VM-1/A1"},
+    {"visit": "v-1"},
+    {"visit": "note"},
+    {"product": "tea"},
+    {"product": "cola", "lot": "L1"},
 )
-async def test_what_was_there_once_is_known(db: Database, names: dict[str, str]) -> None:
+UNKNOWN: tuple[tuple[dict[str, str], str], ...] = (
+    ({"machine_id": "VM-9"}, "machine VM-9"),
+    ({"place": "WAREHOUSE:nroth"}, "place WAREHOUSE:nroth"),
+    ({"place": "VAN:8"}, "place VAN:8"),
+    ({"place": "VISIT:v-9"}, "visit v-9"),
+    ({"place": "REMOVED:VM-9"}, "machine VM-9"),
+    ({"place": "COLUMN:VM-9/A1"}, "machine VM-9"),
+    ({"place": "COLUMN:VM-1/Z9"}, "column VM-1/Z9"),
+    ({"visit": "v-9"}, "visit v-9"),
+    ({"product": "mead"}, "product mead"),
+    ({"product": "tea", "lot": "L1"}, "lot L1 of tea"),
+)
+
+
+@pytest.mark.usefixtures("_day")
+async def test_what_was_there_once_is_known(db: Database, subtests: pytest.Subtests) -> None:
     """Though it is empty now: its list is, and nobody is told that it is a typo."""
-    assert "" == await told(db, **names)
+    for names in KNOWN:
+        with subtests.test(names=names):
+            assert "" == await told(db, **names)
 
 
 @pytest.mark.usefixtures("_day")
-@pytest.mark.parametrize(
-    ("names", "said"),
-    [
-        ({"machine_id": "VM-9"}, "machine VM-9"),
-        ({"place": "WAREHOUSE:nroth"}, "place WAREHOUSE:nroth"),
-        ({"place": "VAN:8"}, "place VAN:8"),
-        ({"place": "VISIT:v-9"}, "visit v-9"),
-        ({"place": "REMOVED:VM-9"}, "machine VM-9"),
-        ({"place": "COLUMN:VM-9/A1"}, "machine VM-9"),
-        ({"place": "COLUMN:VM-1/Z9"}, "column VM-1/Z9"),
-        ({"visit": "v-9"}, "visit v-9"),
-        ({"product": "mead"}, "product mead"),
-        ({"product": "tea", "lot": "L1"}, "lot L1 of tea"),
-    ],
-)
-async def test_what_nobody_knows_is_named(db: Database, names: dict[str, str], said: str) -> None:
+async def test_what_nobody_knows_is_named(db: Database, subtests: pytest.Subtests) -> None:
     """Of a place what is wrong with it: its machine, its column, its visit."""
-    assert said == await told(db, **names)
+    for names, said in UNKNOWN:
+        with subtests.test(names=names):
+            assert said == await told(db, **names)
 
 
 async def test_each_question_is_a_step_along_an_index(db: Database) -> None:

@@ -64,6 +64,7 @@ async def test_a_recall_locks_the_columns_that_hold_the_lot_and_no_others(db: Da
     assert ["locked none -> A1"] == list(await db.read(lambda c: c.scalars(said).all()))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_column_sells_again_when_the_lot_was_taken_out(db: Database) -> None:
     """By its name, from in front of newer goods; and is locked again when it is back."""
     await of.machines(db, "VM-1")
@@ -80,6 +81,7 @@ async def test_a_column_sells_again_when_the_lot_was_taken_out(db: Database) -> 
     assert ["VM-1/A1"] == await of.locked_for(db, recall)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_lies_behind_goods_that_were_taken_out_is_still_there(db: Database) -> None:
     """Somebody took the newer goods out of the front: the older ones of the lot are locked."""
     await of.machines(db, "VM-1")
@@ -89,6 +91,7 @@ async def test_what_lies_behind_goods_that_were_taken_out_is_still_there(db: Dat
     assert ["VM-1/A1"] == await of.locked_for(db, await of.recalled(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_release_unlocks_what_no_other_recall_locks(db: Database) -> None:
     """One column is locked for its lot and for all of the product; the other for the product."""
     await of.machines(db, "VM-1")
@@ -115,6 +118,7 @@ async def test_a_second_recall_of_a_locked_column_needs_no_new_revision(db: Data
     assert [2, 2] == await db.read(lambda connection: list(connection.scalars(known_at)))
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     ("utc", "zone", "due"),
     [
@@ -168,6 +172,7 @@ async def _stands(db: Database, zone: str) -> None:
     await db.write(lambda connection: connection.execute(insert(machine_sites), row))
 
 
+@pytest.mark.slow_on_postgres
 async def test_goods_of_a_recall_are_not_loaded(db: Database) -> None:
     """Neither the lot nor, of a whole product, any; another lot is."""
     await of.machines(db, "VM-1")
@@ -202,6 +207,7 @@ async def test_a_lot_that_has_expired_there_is_not_loaded(db: Database) -> None:
     await locks.check_loading("VM-1", "cola", "L1", over_ms)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_came_into_a_column_late_is_locked_without_waiting_for_the_hour(
     db: Database,
 ) -> None:
@@ -298,6 +304,7 @@ async def test_more_lots_than_a_statement_can_name_are_recalled(db: Database) ->
     assert 1 == (await Locks(db).held("cola", "L1", limit=9))[0][0].quantity
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_that_left_the_fleet_is_locked_no_more(db: Database) -> None:
     """It sells nothing, and takes no change."""
     await of.machines(db, "VM-1")

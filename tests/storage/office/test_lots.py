@@ -4,6 +4,7 @@ import random
 from collections import deque
 from typing import Any
 
+import pytest
 from sqlalchemy import insert
 
 from actors.machine.goods import SUPPLIER
@@ -105,6 +106,7 @@ async def test_lots_come_as_they_expire(db: Database) -> None:
         assert any(index in line for line in plan), plan
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_machines_brought_of_a_lot_is_in_stores(db: Database) -> None:
     """As soon as it is there, whether or not somebody moves goods there since."""
     await Products(db).create("cola", ProductContent(), BY)

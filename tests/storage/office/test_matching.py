@@ -46,6 +46,7 @@ async def test_a_machine_is_held_by_what_the_query_would_find_it_by(db: Database
     assert await db.read(work) > len(SELECTORS)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("selector", SELECTORS[2:])
 async def test_what_holds_some_does_not_hold_all(db: Database, selector: Selector) -> None:
     """No condition is left out: each of these leaves out somebody who is there."""

@@ -18,26 +18,29 @@ COLUMN = "COLUMN:VM-1/A1"
 TIMES: dict[str, Any] = {"from_ms": 5, "until_ms": 9}
 
 
-@pytest.mark.parametrize(
-    ("wanted", "indexes"),
-    [
-        (MovesWanted(), ()),
-        (MovesWanted(machine_id="VM-1"), ("goods_moves_by_machine_id_id",)),
-        (MovesWanted(visit="v"), ("goods_moves_by_visit",)),
-        (MovesWanted(lot="L1", product="cola"), ("goods_moves_by_lot",)),
-        (MovesWanted(place="VAN:7"), ("goods_moves_by_from", "goods_moves_by_to")),
-        (MovesWanted(place="VISIT:7"), ("goods_moves_by_from", "goods_moves_by_to")),
-        (MovesWanted(place=COLUMN), ("goods_moves_by_machine_id_id",)),
-        (MovesWanted(kind="WASTED"), ("goods_moves_by_kind",)),
-        (MovesWanted(kind="SOLD"), ()),
-    ],
+INDEXES: tuple[tuple[MovesWanted, tuple[str, ...]], ...] = (
+    (MovesWanted(), ()),
+    (MovesWanted(machine_id="VM-1"), ("goods_moves_by_machine_id_id",)),
+    (MovesWanted(visit="v"), ("goods_moves_by_visit",)),
+    (MovesWanted(lot="L1", product="cola"), ("goods_moves_by_lot",)),
+    (MovesWanted(place="VAN:7"), ("goods_moves_by_from", "goods_moves_by_to")),
+    (MovesWanted(place="VISIT:7"), ("goods_moves_by_from", "goods_moves_by_to")),
+    (MovesWanted(place=COLUMN), ("goods_moves_by_machine_id_id",)),
+    (MovesWanted(kind="WASTED"), ("goods_moves_by_kind",)),
+    (MovesWanted(kind="SOLD"), ()),
 )
-async def test_pages_of_moves_go_along_an_index(
-    db: Database, wanted: MovesWanted, indexes: tuple[str, ...]
-) -> None:
+
+
+async def test_pages_of_moves_go_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """Whatever is asked for, at any depth, and so does the look how far a page looks; a kind and
     times beside it change nothing of that.
     """
+    for wanted, indexes in INDEXES:
+        with subtests.test(wanted=wanted):
+            await _goes_along(db, wanted, indexes)
+
+
+async def _goes_along(db: Database, wanted: MovesWanted, indexes: tuple[str, ...]) -> None:
     for one in (wanted, replace(wanted, **TIMES), replace(wanted, kind=wanted.kind or "SOLD")):
         for query in (moves_page(one, 77, 10, 3), looked_at(one, 77)):
             plan = [] if query is None else await plan_of(db, query)

@@ -33,6 +33,7 @@ async def test_a_playlist_is_changed_under_its_etag(db: Database) -> None:
     assert 2 == len(await details(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_recalled_or_unknown_is_in_no_new_list(db: Database) -> None:
     """Neither in a new one nor in a changed one."""
     await some_assets(db, "a", "b")
@@ -59,6 +60,7 @@ async def test_what_was_recalled_is_taken_out_one_after_the_other(db: Database) 
         await playlists.update("all", items(A), by())
 
 
+@pytest.mark.slow_on_postgres
 async def test_there_is_an_end_of_playlists(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one is refused."""
     monkeypatch.setattr(module, "PLAYLISTS_MAX", 0)

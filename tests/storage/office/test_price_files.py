@@ -63,6 +63,7 @@ async def as_lines(files: PriceFiles, now_ms: int) -> list[PriceLine]:
     return [line(one.price_minor, one.from_ms, product=one.product) for one in found]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_file_that_comes_last_has_the_last_word(lists: Prices, files: PriceFiles) -> None:
     """Also where its gateway's clock is a little behind."""
     first = NewPrice(product="cola", currency="HKD", price_minor=500)
@@ -96,6 +97,7 @@ async def test_a_file_adds_what_differs(
     assert (view, {""}) == (again, {one.said for one in unchanged})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_file_that_was_written_changes_nothing(
     db: Database, lists: Prices, files: PriceFiles
 ) -> None:
@@ -117,6 +119,7 @@ async def test_a_file_that_was_written_changes_nothing(
     assert 5 == await count(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_wrong_refuses_the_whole_file(
     db: Database, lists: Prices, files: PriceFiles
 ) -> None:
@@ -131,6 +134,7 @@ async def test_what_is_wrong_refuses_the_whole_file(
     assert 1 == await count(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_list_that_takes_none_refuses_it(lists: Prices, files: PriceFiles) -> None:
     """One that is archived, changed meanwhile, or not there."""
     with pytest.raises(EtagOutdated):
@@ -143,6 +147,7 @@ async def test_a_list_that_takes_none_refuses_it(lists: Prices, files: PriceFile
             await unknown
 
 
+@pytest.mark.slow_on_postgres
 async def test_of_two_files_with_one_etag_one_wins(
     db: Database, lists: Prices, files: PriceFiles
 ) -> None:

@@ -1,6 +1,7 @@
 """The price in force at a moment is what was set last before it, for ever."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -48,6 +49,7 @@ async def details(db: Database) -> list[str]:
     return await db.read(lambda connection: list(connection.scalars(rows)))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_price_is_in_force_from_its_moment_on(lists: Prices) -> None:
     """Until the next one; before the first there is none."""
     await lists.set_prices("day", [cola(500)], by(now_ms=10))
@@ -56,6 +58,7 @@ async def test_a_price_is_in_force_from_its_moment_on(lists: Prices) -> None:
     assert [None, 500, 500, 600, 600] == found
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_sets_a_price_last_has_the_last_word(lists: Prices) -> None:
     """Also where their gateway's clock is a little behind that of whoever set one just before; a
     clock that was far ahead holds nobody up.
@@ -69,6 +72,7 @@ async def test_who_sets_a_price_last_has_the_last_word(lists: Prices) -> None:
     assert [6_000] == [one.from_ms for one in told]
 
 
+@pytest.mark.slow_on_postgres
 async def test_prices_of_other_lists_products_and_currencies_stay(lists: Prices) -> None:
     """A price is of one list, product and currency."""
     await lists.create("night", "", by())
@@ -81,6 +85,7 @@ async def test_prices_of_other_lists_products_and_currencies_stay(lists: Prices)
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_mistake_is_mended_by_a_later_row(lists: Prices) -> None:
     """Of two from the same moment the one that was set later counts; both stay in the list."""
     for minor in (600, 650):
@@ -89,6 +94,7 @@ async def test_a_mistake_is_mended_by_a_later_row(lists: Prices) -> None:
     assert [600, 650] == [one.price_minor for one in await lists.prices("day", limit=9)]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_price_can_be_withdrawn(lists: Prices) -> None:
     """From then on there is none, which is not the price before."""
     await lists.set_prices("day", [cola(500)], by(now_ms=10))
@@ -97,6 +103,7 @@ async def test_a_price_can_be_withdrawn(lists: Prices) -> None:
     assert [] == await lists.prices("day", at_ms=20, limit=9)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_in_force_anyway_is_not_added(db: Database, lists: Prices) -> None:
     """No row, no etag, nothing in the audit log; a withdrawal of nothing neither."""
     view, added = await lists.set_prices("day", [cola(500)], by(now_ms=10))
@@ -110,6 +117,7 @@ async def test_what_is_in_force_anyway_is_not_added(db: Database, lists: Prices)
     ] == await details(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_prices_come_all_or_none(lists: Prices) -> None:
     """A product that the catalogue does not have, or has archived, and nothing is set."""
     unknown = NewPrice(product="gum", currency="HKD", price_minor=1)
@@ -118,6 +126,7 @@ async def test_prices_come_all_or_none(lists: Prices) -> None:
     assert await at(lists, 10) is None
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_archived_product_gets_no_price(db: Database, lists: Prices) -> None:
     """That which it has stays."""
     await lists.set_prices("day", [cola(500)], by(now_ms=10))
@@ -144,6 +153,7 @@ async def test_an_archived_list_takes_no_prices(db: Database, lists: Prices) -> 
     ] == (await details(db))[1:]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_list_is_made_once(lists: Prices) -> None:
     """With another name it is refused."""
     assert 1 == (await lists.create("day", "Daytime", by(now_ms=9))).revision
@@ -154,6 +164,7 @@ async def test_a_list_is_made_once(lists: Prices) -> None:
             await unknown
 
 
+@pytest.mark.slow_on_postgres
 async def test_lists_have_a_bound(lists: Prices, monkeypatch: pytest.MonkeyPatch) -> None:
     """Archived ones count: they are there for ever."""
     monkeypatch.setattr(price_store, "PRICE_LISTS_MAX", 2)
@@ -163,6 +174,7 @@ async def test_lists_have_a_bound(lists: Prices, monkeypatch: pytest.MonkeyPatch
         await lists.create("third", "", by())
 
 
+@pytest.mark.slow_on_postgres
 async def test_of_two_with_one_etag_one_wins(lists: Prices) -> None:
     """The other's prices are not set."""
 
@@ -178,6 +190,7 @@ async def test_of_two_with_one_etag_one_wins(lists: Prices) -> None:
     assert max(ends) == await at(lists, 10)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_rehearsal_sets_nothing(lists: Prices) -> None:
     """It shows what would be set."""
     _, shown = await lists.set_prices("day", [cola(500)], by(now_ms=10, only_check=True))
@@ -213,6 +226,7 @@ async def test_pages_have_each_price_once(lists: Prices) -> None:
     assert whole[3:] == await lists.prices("day", product="tea", limit=99)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("position", ["x", "1:2", "a:1:HKD:cola", "1:-1:HKD:cola"])
 async def test_a_place_is_one_of_ours(lists: Prices, position: str) -> None:
     """Whatever else comes is refused before SQL sees it."""
@@ -220,13 +234,12 @@ async def test_a_place_is_one_of_ours(lists: Prices, position: str) -> None:
         await lists.prices("day", position=position, limit=1)
 
 
-@pytest.mark.parametrize("at_ms", [None, 50])
-@pytest.mark.parametrize("product", ["", "cola"])
-@pytest.mark.parametrize("after", [None, ("cola", "HKD", 5, 1)])
-async def test_a_page_goes_along_an_index(
-    db: Database, at_ms: int | None, product: str, after: tuple[str, str, int, int] | None
-) -> None:
+async def test_a_page_goes_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """It costs the same at any depth, and so does the price at a moment."""
-    page = prices_page("day", product=product, at_ms=at_ms, after=after, limit=51)
-    await goes_along(db, page, "prices_in_force")
+    for at_ms, product, after in itertools.product(
+        (None, 50), ("", "cola"), (None, ("cola", "HKD", 5, 1))
+    ):
+        with subtests.test(at_ms=at_ms, product=product, after=after):
+            page = prices_page("day", product=product, at_ms=at_ms, after=after, limit=51)
+            await goes_along(db, page, "prices_in_force")
     await goes_along(db, in_force("day", "cola", "HKD", 50), "prices_in_force")

@@ -1,5 +1,6 @@
 """Products come out of their rows as they went in."""
 
+import pytest
 from sqlalchemy import Connection
 
 from storage.database.engine import Database
@@ -27,6 +28,7 @@ async def _written(db: Database, writes: product_rows.Writes) -> None:
     await db.write(work)
 
 
+@pytest.mark.slow_on_postgres
 async def test_rows_and_names_go_together(db: Database) -> None:
     """A product's names are all that it has: those it had before are gone."""
     first = [a_view("a", en="A", de="Ä"), a_view("b")]

@@ -55,6 +55,7 @@ async def listed(db: Database, **wanted: Any) -> list[str]:
     return [row.product for row in rows]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_product_is_kept_as_it_was_given(db: Database) -> None:
     """All of it, in every language."""
     made = await Products(db).create("cola", COLA, by())
@@ -70,6 +71,7 @@ async def test_a_product_is_kept_as_it_was_given(db: Database) -> None:
     assert expected == await Products(db).get("cola")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_new_product_is_in_the_audit_log(db: Database) -> None:
     """What was given is said; what was not is left out."""
     await Products(db).create("cola", ProductContent(names={"en": "Cola"}, category="drinks"), by())
@@ -80,6 +82,7 @@ async def test_a_new_product_is_in_the_audit_log(db: Database) -> None:
     ] == await details(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_product_is_made_once(db: Database) -> None:
     """Again with the same content it is the same; other content is refused, with what differs."""
     first = await Products(db).create("cola", COLA, by())
@@ -90,6 +93,7 @@ async def test_a_product_is_made_once(db: Database) -> None:
     assert 1 == len(await details(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_not_there_is_said(db: Database) -> None:
     """It is not the same as an empty product."""
     with pytest.raises(NotThere):
@@ -98,6 +102,7 @@ async def test_what_is_not_there_is_said(db: Database) -> None:
         await Products(db).change("cola", ProductChange(archived=True), by())
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_change_sets_what_it_names(db: Database) -> None:
     """The rest stays, names too, and the audit log says what differs."""
     await Products(db).create("cola", COLA, by())
@@ -117,6 +122,7 @@ async def test_a_change_sets_what_it_names(db: Database) -> None:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_change_that_changes_nothing_makes_no_etag(db: Database) -> None:
     """Nobody else's etag goes stale, and the audit log gets no row."""
     await Products(db).create("cola", COLA, by())
@@ -125,6 +131,7 @@ async def test_a_change_that_changes_nothing_makes_no_etag(db: Database) -> None
     assert 1 == len(await details(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_of_two_with_one_etag_one_wins(db: Database) -> None:
     """At the same time, on both databases."""
     await Products(db).create("cola", COLA, by())
@@ -171,6 +178,7 @@ async def test_a_list_is_of_those_that_are_asked_for(db: Database) -> None:
     assert [] == await listed(db, text="cola", category="snacks")
 
 
+@pytest.mark.slow_on_postgres
 async def test_pages_go_on_behind_a_code(db: Database) -> None:
     """Each product is on one page."""
     await made(db, "a", "b", "c")
@@ -179,25 +187,27 @@ async def test_pages_go_on_behind_a_code(db: Database) -> None:
     assert ["a", "b", "c"] == [one.product for one in (*first, *rest)]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        (EVERY, "products_key"),
-        (ProductsWanted(), "products_key"),
-        (ProductsWanted(text="a", archived=True), "products_key"),
-        (ProductsWanted(category="c"), "products_by_category_product"),
-        (ProductsWanted(barcode="96385074"), "products_by_barcode_product"),
-    ],
+INDEXES: tuple[tuple[ProductsWanted, str], ...] = (
+    (EVERY, "products_key"),
+    (ProductsWanted(), "products_key"),
+    (ProductsWanted(text="a", archived=True), "products_key"),
+    (ProductsWanted(category="c"), "products_by_category_product"),
+    (ProductsWanted(barcode="96385074"), "products_by_barcode_product"),
 )
-async def test_a_page_goes_along_an_index(db: Database, wanted: ProductsWanted, index: str) -> None:
+
+
+async def test_a_page_goes_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """It costs the same at any depth: nothing is sorted, nothing is gone through from the start."""
-    await goes_along(db, products_page(wanted, "m", 51), index)
+    for wanted, index in INDEXES:
+        with subtests.test(wanted=wanted):
+            await goes_along(db, products_page(wanted, "m", 51), index)
 
 
 def wishes(**changes: ProductChange) -> Sequence[Wish]:
     return [Wish(product=name, change=change) for name, change in changes.items()]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_file_makes_and_changes_products(db: Database) -> None:
     """Each with its row in the audit log, if anything differs."""
     await made(db, "cola", "water")
@@ -223,6 +233,7 @@ async def test_a_file_makes_and_changes_products(db: Database) -> None:
     ] == (await details(db))[2:]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_file_is_done_whole_or_not_at_all(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +251,7 @@ async def test_a_file_is_done_whole_or_not_at_all(
         await made(db, "water")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_file_that_is_only_checked_changes_nothing(db: Database) -> None:
     """It says what it would do."""
     change = ProductChange(plain={"category": "soda"})
@@ -248,6 +260,7 @@ async def test_a_file_that_is_only_checked_changes_nothing(db: Database) -> None
     assert [] == await listed(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_names_have_a_bound(db: Database) -> None:
     """Also if they come one by one."""
     languages = [f"a{chr(97 + place)}" for place in range(17)]
@@ -275,6 +288,7 @@ async def a_machine(db: Database, machine_id: str, *texts: str) -> None:
     await Registry(db).register(new, actor="test", now_ms=1)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_planograms_have_is_adopted(db: Database) -> None:
     """Each text once, but for those that the catalogue has or that cannot be a code."""
     await made(db, "cola")
@@ -297,6 +311,7 @@ async def test_adopting_goes_on(db: Database, monkeypatch: pytest.MonkeyPatch) -
     assert (("c",), False) == (second.made, second.more)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_request_that_was_cut_off_is_done_once(db: Database) -> None:
     """Whoever goes on with it finds what the first one made."""
     asked = Asked(caller="ann", request_id="r-1", rpc="UpdateProduct", content_sha256="a" * 64)
@@ -314,6 +329,7 @@ async def test_a_request_that_was_cut_off_is_done_once(db: Database) -> None:
     assert 2 == again.revision
 
 
+@pytest.mark.slow_on_postgres
 async def test_many_products_are_changed_in_one_file(db: Database) -> None:
     """As many as a file may have, on both databases."""
     rows = [

@@ -39,6 +39,7 @@ async def put(
     return made.told.configuration.enabled
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_of_which_nobody_said_anything_has_an_empty_profile(db: Database) -> None:
     """With the etag 0; an unknown machine has none."""
     await some_machines(db, "VM-1")
@@ -48,6 +49,7 @@ async def test_a_machine_of_which_nobody_said_anything_has_an_empty_profile(db: 
         await profiles.get("VM-9", NOON_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_named_is_changed(db: Database) -> None:
     """Labels as a whole; the log says each of them, and of two with one etag one wins."""
     await some_machines(db, "VM-1")
@@ -75,6 +77,7 @@ async def test_what_is_named_is_changed(db: Database) -> None:
     ] == await details(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_labels_that_are_not_named_stay_as_they_are_by_then(db: Database) -> None:
     """One without a value goes; there are no more than so many."""
     await some_machines(db, "VM-1")
@@ -102,6 +105,7 @@ async def test_what_is_only_checked_is_not_kept(db: Database) -> None:
     assert ProfileView(machine_id="VM-1") == await profiles.get("VM-1", NOON_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_out_of_service_does_not_sell_until_it_is_back(db: Database) -> None:
     """Nobody enables it meanwhile, by way of one state to the other too, and the profile says
     since when and why.
@@ -130,6 +134,7 @@ async def test_a_machine_out_of_service_does_not_sell_until_it_is_back(db: Datab
     assert "enabled yes -> no; maintenance MAINTENANCE" == (await details(db))[0]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_state_that_is_there_already_is_not_set_again(db: Database) -> None:
     """Neither a revision nor an audit row; another reason is a row, and none of the machine."""
     await some_machines(db, "VM-1")
@@ -156,6 +161,7 @@ async def test_a_machine_that_did_not_sell_before_does_not_afterwards(db: Databa
     assert told.told.configuration.enabled
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_state_that_somebody_else_changed_is_left(db: Database) -> None:
     """The etag is the profile's, and nothing of the registry is changed either."""
     await some_machines(db, "VM-1")
@@ -165,6 +171,7 @@ async def test_a_state_that_somebody_else_changed_is_left(db: Database) -> None:
     assert Maintenance.MAINTENANCE is (await Profiles(db).get("VM-1", NOON_MS)).maintenance
 
 
+@pytest.mark.slow_on_postgres
 async def test_profiles_say_where_machines_stand(db: Database) -> None:
     """At the moment that is asked for, in the order in which they are asked for."""
     await some_districts(db, ("hk", ""))
@@ -179,6 +186,7 @@ async def test_profiles_say_where_machines_stand(db: Database) -> None:
     assert [""] == [one.site for one in earlier]
 
 
+@pytest.mark.slow_on_postgres
 async def test_of_two_who_give_one_serial_in_the_same_moment_one_does(
     db: Database, url: str
 ) -> None:

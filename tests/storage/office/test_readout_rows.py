@@ -29,6 +29,7 @@ async def kept(db: Database) -> ReadoutView:
     return await db.read(lambda connection: read_one(connection, VIEW.readout_id))
 
 
+@pytest.mark.slow_on_postgres
 async def test_it_comes_back_whole(db: Database) -> None:
     """Its bytes too, whatever they are, and what is unknown as unknown."""
     found = await kept(db)
@@ -56,6 +57,7 @@ async def test_it_says_who_closed_what_differs(db: Database) -> None:
     assert [("bob", "looked")] == [(one.closed_by, one.closed_reason) for one in found.differences]
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_that_is_not_there(db: Database) -> None:
     """Is not found."""
     with pytest.raises(NotThere):

@@ -59,6 +59,7 @@ async def test_what_agrees_is_no_work(db: Database) -> None:
     assert f"read-out {kept.readout_id[:16]} of 3 bytes; 0 counters differ" == said[-1]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_what_differs_is_work_until_a_person_closes_it(db: Database) -> None:
     """Each counter for itself, with what lies between both sides."""
@@ -72,6 +73,7 @@ async def test_what_differs_is_work_until_a_person_closes_it(db: Database) -> No
     assert waiting[0].reason.startswith("DA2: since installation the machine counted 3")
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_the_same_file_twice_is_one_readout(db: Database) -> None:
     """Also at the same moment, and whoever brings it."""
@@ -84,6 +86,7 @@ async def test_the_same_file_twice_is_one_readout(db: Database) -> None:
     assert (True, READ_AT_MS) == (again.again, again.read_at_ms)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_readout_is_compared_with_the_one_before(db: Database, owner: Owner) -> None:
     """With what was sold between the two alone, in whatever order they are brought."""
     store = Readouts(db)
@@ -117,6 +120,7 @@ async def test_a_baseline_is_what_the_next_one_is_compared_with(db: Database) ->
     assert (0, kept.readout_id) == (after.difference_count, after.previous_id)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_wrong_bytes_are_compared_with_nothing(db: Database) -> None:
     """Neither what they say, nor what comes after with them."""
@@ -128,6 +132,7 @@ async def test_wrong_bytes_are_compared_with_nothing(db: Database) -> None:
     assert ("", 0) == (after.previous_id, after.difference_count)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_what_is_only_tried_is_shown_and_not_kept(db: Database) -> None:
     """With what would differ."""
@@ -166,6 +171,7 @@ async def test_whose_it_is_must_be_clear(
     assert (0, 0) == await count(db)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_a_serial_that_a_retired_machine_left_is_its_heirs(db: Database) -> None:
     """The same board under another id: the file is of the one that sells."""
@@ -177,6 +183,7 @@ async def test_a_serial_that_a_retired_machine_left_is_its_heirs(db: Database) -
     assert ["VM-2"] == [kept.machine_id for kept in await Readouts(db).keep([one], by())]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_a_file_says_whose_it_is(db: Database) -> None:
     """By an id of ours, wherever it stands, or by the serial of a profile."""
@@ -189,6 +196,7 @@ async def test_a_file_says_whose_it_is(db: Database) -> None:
         await Readouts(db).keep([brought(machine_id="VM-9")], by())
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_one_content_is_one_machines(db: Database) -> None:
     """It cannot be another's too; and one file has one read-out of each."""
@@ -202,6 +210,7 @@ async def test_one_content_is_one_machines(db: Database) -> None:
     assert ["VM-1", "VM-2"] == [one.machine_id for one in both]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_amounts_are_the_machines_own(db: Database) -> None:
     """Whatever the file says of its decimals; another currency is a finding."""
@@ -240,6 +249,7 @@ async def test_alipays_files_of_the_days_are_looked_at(db: Database) -> None:
     assert (AlipaySays.AGREES, 1, 1, 0) == await says(b"4")
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_readouts_of_a_day_are_bounded(db: Database) -> None:
     """By machine: another one, the same content and the next day are not concerned."""
@@ -274,6 +284,7 @@ async def test_pages_go_from_the_newest(db: Database) -> None:
     assert ["VM-2"] * 2 == [one.machine_id for one in await store.page("VM-2", after=None, limit=9)]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_a_claim_that_kept_it_already_keeps_nothing_again(db: Database) -> None:
     """Of a gateway that died before it answered."""

@@ -47,6 +47,7 @@ async def lots(db: Database, *lots_: tuple[str, str]) -> None:
     await db.write(lambda connection: connection.execute(insert(goods_lots), rows))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_new_recall_does_not_wait_for_what_has_expired(db: Database) -> None:
     """Lots that expired are looked for each day, all that ever did. Looked at once, a recall waits
     its turn like any other.
@@ -66,6 +67,7 @@ async def test_a_new_recall_does_not_wait_for_what_has_expired(db: Database) -> 
     assert RecallCause.EXPIRED is taken.cause
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_nobody_knows_is_not_recalled(db: Database) -> None:
     """A mistyped lot would lock nothing, and nobody would notice."""
     await of.machines(db, "VM-1")
@@ -75,6 +77,7 @@ async def test_what_nobody_knows_is_not_recalled(db: Database) -> None:
             await of.recalled(db, NewRecall(product=wanted[0], lot=wanted[1], reason="x"))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_recall_is_open_once_until_it_is_released(db: Database) -> None:
     """Then the same may be recalled again; each of these is in the audit log."""
     await of.machines(db, "VM-1")
@@ -116,6 +119,7 @@ async def test_a_name_that_an_older_request_made_is_said_to_be_used(db: Database
     await recalls.begin("r-2", of.LOT, by())
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_only_checked_is_not_there(db: Database) -> None:
     """Neither a recall nor its release."""
     await of.machines(db, "VM-1")
@@ -146,6 +150,7 @@ async def test_one_gateway_looks_and_another_goes_on_when_it_died(db: Database) 
     assert None is await recalls.take("gw-1", now_ms=now + 6, held_ms=HELD_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_one_that_is_released_while_somebody_looks_is_looked_at_again(db: Database) -> None:
     """At once, because what was looked at is not so any more; then never again."""
     await of.machines(db, "VM-1")
@@ -182,6 +187,7 @@ async def test_what_comes_into_a_column_while_somebody_looks_is_looked_for_again
     assert due_ms + 9 == looked.look_at_ms
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_clock_that_was_set_back_makes_no_recall_wait(db: Database) -> None:
     """Made, looked at and released by a clock that was two days ahead: each is due by the right
     one, and once only.
@@ -204,6 +210,7 @@ async def test_a_clock_that_was_set_back_makes_no_recall_wait(db: Database) -> N
     assert [True, False] == [await looked(NOON_MS + n, NOON_MS + n) for n in (3, 4)]
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     ("cause", "released", "days", "locks", "expected"),
     [

@@ -94,6 +94,7 @@ async def left_with(db: Database, visit: str) -> int:
     return sum(one.quantity for one in rows)
 
 
+@pytest.mark.slow_on_postgres
 async def test_nothing_comes_back_to_a_visit_that_was_closed_meanwhile(db: Database) -> None:
     """Closed after the move was found and before it was taken back; what was done before is told
     again all the same.
@@ -115,6 +116,7 @@ async def test_nothing_comes_back_to_a_visit_that_was_closed_meanwhile(db: Datab
         await goods.carry(back, BY)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_move_is_taken_back_or_its_visit_closed(db: Database, url: str) -> None:
     """In the same moment, from two processes: one of them wins, and a closed visit has nothing."""
     await Owner.of(db, "VM-1")

@@ -42,6 +42,7 @@ async def test_a_plan_is_made_and_ended(db: Database) -> None:
     assert ["screen plan p2: ended"] == (await details(db))[1:]
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_made_a_plan_is_named_as_people_read_it(db: Database) -> None:
     """And not with all that is known of them."""
     await shown_by_all(db)
@@ -49,6 +50,7 @@ async def test_who_made_a_plan_is_named_as_people_read_it(db: Database) -> None:
     assert "ann (certificate)" == (await ScreenPlans(db).create("p2", plan(), ann)).created_by
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_a_plan_names_is_there(db: Database) -> None:
     """Playlist, machines, and room for one more."""
     await shown_by_all(db)
@@ -63,6 +65,7 @@ async def test_what_a_plan_names_is_there(db: Database) -> None:
     assert "NAME_RESERVED" == reserved.value.reason
 
 
+@pytest.mark.slow_on_postgres
 async def test_there_is_an_end_of_plans(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one is refused."""
     await shown_by_all(db)

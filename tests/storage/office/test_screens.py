@@ -81,6 +81,7 @@ async def test_who_has_not_converged_is_one_call(db: Database) -> None:
         await screens.get("VM-3")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_large_fleet_is_written_in_parts(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ async def moved(db: Database, *rows: dict[str, Any]) -> None:
         await db.write(lambda connection, written=written: connection.execute(written))  # type: ignore[misc]
 
 
+@pytest.mark.slow_on_postgres
 async def test_counts_are_summed_less_what_was_taken_back(db: Database) -> None:
     """What a planogram opened is no find, and a sale is no loss; what is older does not count."""
     cost = ProductContent(unit_cost_minor=120, unit_cost_currency="HKD")

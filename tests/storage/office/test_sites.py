@@ -34,6 +34,7 @@ WHOLE = a_site(
 )
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_site_is_kept_as_it_was_given(db: Database) -> None:
     """All of it, once, in a district that is there."""
     sites = Sites(db)
@@ -54,6 +55,7 @@ async def test_a_site_is_kept_as_it_was_given(db: Database) -> None:
     assert 1 == len(await details(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_named_is_changed(db: Database) -> None:
     """The rest stays, the log says both, and of two with one etag one wins."""
     await some_districts(db, ("hk", ""), ("nt", ""))

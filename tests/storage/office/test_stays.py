@@ -73,6 +73,7 @@ async def test_a_stay_that_is_over_is_past_though_its_day_is_not(db: Database) -
     assert {"VM-1": "dock"} == await stays.from_days({"VM-1": TODAY, "VM-2": TODAY})
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_future_is_corrected_and_the_past_only_with_a_reason(db: Database) -> None:
     """Both are in the audit log, with the machine that they are about."""
     stays = await stays_at(db)
@@ -99,6 +100,7 @@ async def test_the_future_is_corrected_and_the_past_only_with_a_reason(db: Datab
     ] == await details(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_said_again_changes_nothing(db: Database) -> None:
     """And leaves no line; nor does what is only checked."""
     stays = await stays_at(db)
@@ -110,6 +112,7 @@ async def test_what_is_said_again_changes_nothing(db: Database) -> None:
     assert 1 == len(await details(db))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_day_that_begins_before_the_one_before_it_is_refused(db: Database) -> None:
     """Round the date line a later day can begin earlier: nothing lasts less than no time."""
     stays = await stays_at(db)
@@ -123,6 +126,7 @@ async def test_a_day_that_begins_before_the_one_before_it_is_refused(db: Databas
     await stays.place("VM-1", "kiribati", "2024-10-07", by())
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_retired_machine_is_put_nowhere(db: Database) -> None:
     """Nor one that is not there, nor at a site that is not."""
     stays = await stays_at(db)

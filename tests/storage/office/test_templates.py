@@ -65,6 +65,7 @@ async def test_a_template_has_one_content_at_a_time(db: Database) -> None:
         await templates.get("winter")
 
 
+@pytest.mark.slow_on_postgres
 async def test_prices_are_those_of_a_moment(db: Database) -> None:
     """Of products that have one then."""
     templates = await with_prices(db)

@@ -60,6 +60,7 @@ async def test_a_part_fits_its_visit(
     assert reason == said
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_visit_is_found_by_its_name(db: Database) -> None:
     """Locked or not; None if nobody opened it."""
     await db.write(lambda connection: connection.execute(insert(visits), ROWS))

@@ -27,19 +27,20 @@ def by(actor: str = "ann", **more: object) -> Deed:
     return Deed(actor=actor, action="OpenVisit", now_ms=7, **more)  # type: ignore[arg-type]  # each as it is named
 
 
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        (VisitsWanted(), "visits_key"),
-        (VisitsWanted(machine_id="VM-1"), "visits_by_machine_id_id"),
-        (VisitsWanted(van=VAN), "visits_by_van_id"),
-        (VisitsWanted(open=True), "visits_open"),
-    ],
+INDEXES: tuple[tuple[VisitsWanted, str], ...] = (
+    (VisitsWanted(), "visits_key"),
+    (VisitsWanted(machine_id="VM-1"), "visits_by_machine_id_id"),
+    (VisitsWanted(van=VAN), "visits_by_van_id"),
+    (VisitsWanted(open=True), "visits_open"),
 )
-async def test_pages_go_along_an_index(db: Database, wanted: VisitsWanted, index: str) -> None:
+
+
+async def test_pages_go_along_an_index(db: Database, subtests: pytest.Subtests) -> None:
     """Whatever is asked for, at any depth."""
-    names = () if index == "visits_key" else (index,)  # SQLite's own has no name
-    await goes_along(db, visits_page(wanted, 77, 10), *names)
+    for wanted, index in INDEXES:
+        with subtests.test(wanted=wanted):
+            names = () if index == "visits_key" else (index,)  # SQLite's own has no name
+            await goes_along(db, visits_page(wanted, 77, 10), *names)
 
 
 async def test_a_visit_is_one_persons(db: Database) -> None:
@@ -119,6 +120,7 @@ async def test_what_nobody_can_account_for_keeps_its_visit_open(db: Database) ->
     assert [] == await goods.balances(place="VISIT:v", after=("", "", ""), limit=1)
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_reason_of_a_closing_is_said_once(db: Database) -> None:
     """In the audit log."""
     await Owner.of(db, "VM-1")
@@ -129,6 +131,7 @@ async def test_the_reason_of_a_closing_is_said_once(db: Database) -> None:
     assert 1 == sum(one.count("the end of the day") for one in said)
 
 
+@pytest.mark.slow_on_postgres
 @on_postgres
 async def test_no_sale_waits_for_who_opens_a_visit(on_server: str) -> None:
     """Whatever else that transaction waits for: the machine's host saves all its machines at

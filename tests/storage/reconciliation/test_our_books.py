@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import func, select, update
 
 from actors.machine.events import RefundSucceeded
@@ -62,6 +63,7 @@ async def read(
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_payment_belongs_to_the_day_on_which_it_was_paid(db: Database) -> None:
     """Not to the one on which we heard of it."""
     owner = await Owner.of(db, "VM-1")
@@ -97,6 +99,7 @@ async def test_restored_books_know_what_they_forgot(db: Database) -> None:
     assert (begun[0], START_MS + 6 * HOUR_MS) == (await read(db)).forgotten
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_the_file_names_is_found_on_any_day(db: Database) -> None:
     """Also more than one statement may name."""
     owner = await Owner.of(db, "VM-1")

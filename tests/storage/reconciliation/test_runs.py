@@ -29,6 +29,7 @@ async def rows(db: Database) -> list[list[Any]]:
     return await db.read(work)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_run_is_written_and_read_back(db: Database) -> None:
     """With its totals, open differences first."""
     reconciliation = Reconciliation(db)
@@ -47,6 +48,7 @@ async def test_a_run_is_written_and_read_back(db: Database) -> None:
     assert await reconciliation.run_of("c" * 64) is None
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_same_file_again_changes_nothing(db: Database) -> None:
     """Not a single value of a row, whenever it is read."""
     reconciliation = Reconciliation(db)
@@ -71,6 +73,7 @@ async def test_what_is_gone_is_resolved(db: Database) -> None:
         assert caught_up.totals == view.totals
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_comes_back_is_open_again(db: Database) -> None:
     """It keeps its row."""
     reconciliation = Reconciliation(db)
@@ -86,6 +89,7 @@ async def test_what_comes_back_is_open_again(db: Database) -> None:
     assert 1 == len((await rows(db))[1])
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_newer_file_of_the_day_takes_over(db: Database) -> None:
     """It makes a run of its own; what it finds too keeps its row, what it does not find is
     resolved.
@@ -103,6 +107,7 @@ async def test_a_newer_file_of_the_day_takes_over(db: Database) -> None:
     assert (2, 3, {new.run_id}) == (len(runs), len(differences), {row[1] for row in differences})
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_older_file_does_not_take_it_back(db: Database) -> None:
     """Read again, it changes nothing and says that it is not the latest."""
     reconciliation = Reconciliation(db)
@@ -116,6 +121,7 @@ async def test_an_older_file_does_not_take_it_back(db: Database) -> None:
     assert before == await rows(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_days_do_not_touch_each_other(db: Database) -> None:
     """The same subject on two days is two differences."""
     reconciliation = Reconciliation(db)

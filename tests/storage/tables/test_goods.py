@@ -90,9 +90,12 @@ async def test_rows_of_one_statement_follow_on_one_another(db: Database) -> None
     assert {("COLUMN:VM-1/A1", "cola", ""): (0, "VM-1")} == await balances(db)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+async def test_nothing_is_taken_that_is_not_there(db: Database, subtests: pytest.Subtests) -> None:
+    """More than there is, another lot or product, from a place that holds nothing, nothing at all,
+    to where it is, or twice: refused, and all is as before.
+    """
+    await taken(db, goods_moves, RECEIVED)
+    changes: tuple[dict[str, Any], ...] = (
         {"quantity": 11},
         {"lot": "L2"},
         {"product": "tea"},
@@ -101,16 +104,11 @@ async def test_rows_of_one_statement_follow_on_one_another(db: Database) -> None
         {"quantity": -1},
         {"to_place": "WAREHOUSE:north"},
         {"kind": "RECEIVED", "cause": "r1"},
-    ],
-    ids=lambda change: " ".join(f"{name}={value}" for name, value in change.items()),
-)
-async def test_nothing_is_taken_that_is_not_there(db: Database, change: dict[str, Any]) -> None:
-    """More than there is, another lot or product, from a place that holds nothing, nothing at all,
-    to where it is, or twice: refused, and all is as before.
-    """
-    await taken(db, goods_moves, RECEIVED)
-    await refused(db, goods_moves, {**TO_VAN, **change})
-    assert {("WAREHOUSE:north", "cola", "L1"): (10, "")} == await balances(db)
+    )
+    for change in changes:
+        with subtests.test(change=change):
+            await refused(db, goods_moves, {**TO_VAN, **change})
+            assert {("WAREHOUSE:north", "cola", "L1"): (10, "")} == await balances(db)
 
 
 async def test_a_move_is_reversed_once(db: Database) -> None:

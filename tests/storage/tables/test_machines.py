@@ -1,7 +1,5 @@
 """A machine's planogram and state refuse what cannot be."""
 
-from typing import Any
-
 import pytest
 
 from storage.database.engine import Database
@@ -26,15 +24,12 @@ async def test_a_column_that_can_be_is_taken(db: Database) -> None:
     await taken(db, planogram_columns, COLUMN)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"price_minor": 0}, {"capacity": 0, "stock": 0}, {"stock": 11}, {"stock": -1}],
-    ids=str,
-)
-async def test_a_column_that_cannot_be_is_refused(db: Database, change: dict[str, Any]) -> None:
+async def test_a_column_that_cannot_be_is_refused(db: Database, subtests: pytest.Subtests) -> None:
     """It has a price and room, and holds no more than there is room for."""
     await Owner.of(db, "VM-1")
-    await refused(db, planogram_columns, {**COLUMN, **change})
+    for change in ({"price_minor": 0}, {"capacity": 0, "stock": 0}, {"stock": 11}, {"stock": -1}):
+        with subtests.test(change=change):
+            await refused(db, planogram_columns, {**COLUMN, **change})
 
 
 async def test_a_state_of_an_unknown_machine_is_refused(db: Database) -> None:

@@ -1,7 +1,5 @@
 """What the database itself refuses of offers and their uses."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import insert, update
 
@@ -19,24 +17,22 @@ USE = {
 }
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"discount_minor": 0},
-        {"basis_points": 1},
-        {"budget_minor": 0},
-        {"uses_per_payer": 0},
-        {"ends_at_ms": 0},
-        {"holdout_percent": 91},
-    ],
-)
 async def test_an_offer_has_one_discount_and_its_bounds(
-    db: Database, changes: dict[str, Any]
+    db: Database, subtests: pytest.Subtests
 ) -> None:
     """Whoever writes it."""
     await give(db)
-    with pytest.raises(StoreError, match=r"(?i)constraint"):
-        await db.write(lambda connection: connection.execute(update(offers).values(**changes)))
+    for name, value in (
+        ("discount_minor", 0),
+        ("basis_points", 1),
+        ("budget_minor", 0),
+        ("uses_per_payer", 0),
+        ("ends_at_ms", 0),
+        ("holdout_percent", 91),
+    ):
+        wrong = update(offers).values(**{name: value})
+        with subtests.test(name), pytest.raises(StoreError, match=r"(?i)constraint"):
+            await db.write(lambda connection, wrong=wrong: connection.execute(wrong))  # type: ignore[misc]
 
 
 async def test_a_vend_uses_an_offer_once(db: Database) -> None:

@@ -24,12 +24,11 @@ COLA: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"revision": 0}, {"shelf_life_days": -1}, {"unit_cost_minor": -1}]
-)
-async def test_a_product_is_plausible(db: Database, wrong: dict[str, int]) -> None:
+async def test_a_product_is_plausible(db: Database, subtests: pytest.Subtests) -> None:
     """A cost of 0 is one; less than nothing is not."""
-    await refused(db, products, {**COLA, **wrong})
+    for wrong in ({"revision": 0}, {"shelf_life_days": -1}, {"unit_cost_minor": -1}):
+        with subtests.test(wrong=wrong):
+            await refused(db, products, {**COLA, **wrong})
     await taken(db, products, {**COLA, "unit_cost_minor": 0})
 
 
@@ -61,12 +60,17 @@ LIST: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"price_minor": 0}, {"from_ms": 4}, {"product": "gum"}, {"price_list": "night"}]
-)
-async def test_a_price_is_plausible(db: Database, wrong: dict[str, Any]) -> None:
+async def test_a_price_is_plausible(db: Database, subtests: pytest.Subtests) -> None:
     """Of a list and a product that are there, above nothing, and not for the past."""
     await taken(db, products, COLA)
     await taken(db, price_lists, LIST)
-    await refused(db, prices, {**PRICE, **wrong})
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"price_minor": 0},
+        {"from_ms": 4},
+        {"product": "gum"},
+        {"price_list": "night"},
+    )
+    for wrong in wrongs:
+        with subtests.test(wrong=wrong):
+            await refused(db, prices, {**PRICE, **wrong})
     await taken(db, prices, {**PRICE, "price_minor": None})

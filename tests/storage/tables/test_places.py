@@ -56,20 +56,21 @@ async def test_a_district_is_in_one_that_is_there_and_not_in_itself(db: Database
     await taken(db, districts, HK)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+async def test_a_site_is_on_earth_and_in_a_district(
+    db: Database, subtests: pytest.Subtests
+) -> None:
+    """Half a position is none."""
+    await taken(db, districts, HK)
+    wrongs: tuple[dict[str, Any], ...] = (
         {"latitude_e6": 90_000_001},
         {"longitude_e6": -180_000_001},
         {"latitude_e6": None},
         {"district": "none"},
         {"revision": 0},
-    ],
-)
-async def test_a_site_is_on_earth_and_in_a_district(db: Database, wrong: dict[str, Any]) -> None:
-    """Half a position is none."""
-    await taken(db, districts, HK)
-    await refused(db, sites, {**PIER, **wrong})
+    )
+    for wrong in wrongs:
+        with subtests.test(wrong=wrong):
+            await refused(db, sites, {**PIER, **wrong})
     await taken(db, sites, {**PIER, "latitude_e6": None, "longitude_e6": None})
 
 

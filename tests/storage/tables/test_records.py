@@ -36,21 +36,19 @@ REFUND = {
 }
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+async def test_a_trade_that_does_not_add_up_is_refused(
+    db: Database, subtests: pytest.Subtests
+) -> None:
+    """Paid = sold + refunded + held, each of them 0 or more."""
+    changes: tuple[dict[str, Any], ...] = (
         {"held_minor": 3},
         {"sold_minor": 15, "held_minor": -8},
         {"status": "LOST"},
         {"paid_minor": None},
-    ],
-    ids=str,
-)
-async def test_a_trade_that_does_not_add_up_is_refused(
-    db: Database, change: dict[str, Any]
-) -> None:
-    """Paid = sold + refunded + held, each of them 0 or more."""
-    await refused(db, trades, {**TRADE, **change})
+    )
+    for change in changes:
+        with subtests.test(change=change):
+            await refused(db, trades, {**TRADE, **change})
 
 
 async def test_a_refund_of_nothing_is_refused(db: Database) -> None:

@@ -40,15 +40,17 @@ def _kept(row: dict[str, Any]) -> dict[str, Any]:
     return dict(zip((column.name for column in kept_transfers.columns), values, strict=True))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"line": 1}, {"machine_id": "VM-2", "credit_reference": "t2"}, {"kind": "SETTLE"}],
-    ids=["the cause again", "the cause again elsewhere", "the line again"],
-)
-async def test_a_transfer_is_written_once(db: Database, change: dict[str, Any]) -> None:
+async def test_a_transfer_is_written_once(db: Database, subtests: pytest.Subtests) -> None:
     """Neither its cause nor its number may come again."""
     await taken(db, kept_transfers, _kept(TOP_UP))
-    await refused(db, kept_transfers, _kept({**TOP_UP, **change}))
+    changes: dict[str, dict[str, Any]] = {
+        "the cause again": {"line": 1},
+        "the cause again elsewhere": {"machine_id": "VM-2", "credit_reference": "t2"},
+        "the line again": {"kind": "SETTLE"},
+    }
+    for name, change in changes.items():
+        with subtests.test(name):
+            await refused(db, kept_transfers, _kept({**TOP_UP, **change}))
 
 
 @pytest.mark.parametrize("amount_minor", [0, -1])

@@ -12,6 +12,7 @@ from gateway.bench.site import RunningGateway, Setting
 from tests.gateway.bench.pretend_gateway import pretend_gateway
 
 
+@pytest.mark.slow
 async def test_a_storm_tells_who_came_and_what_rest_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory by process, and in processor time of all of them."""
     monkeypatch.setattr(module, "_SETTLE_S", 0.0)

@@ -110,9 +110,9 @@ async def test_a_plan_that_the_form_would_take_for_another_fills_in_nothing(site
     assert ("area=pier, route=north", "–") == (row[2], row[11])
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
+async def test_what_cannot_be_shown_is_refused(site: Site, subtests: pytest.Subtests) -> None:
+    """By CreateScreenPlan's own checks; nothing is made, and the way back is there."""
+    cases: tuple[tuple[dict[str, str], str], ...] = (
         ({"all": ""}, "selector"),
         ({"all": "", "machines": "VM-9"}, "VM-9"),
         ({"playlist": "winter"}, "winter"),
@@ -120,27 +120,26 @@ async def test_a_plan_that_the_form_would_take_for_another_fills_in_nothing(site
         ({"until": "2001-01-01T00:00"}, "to come"),
         ({"code": "experiment-1"}, "choose another"),
         ({"code": "a b"}, "letters, digits"),
-    ],
-)
-async def test_what_cannot_be_shown_is_refused(
-    site: Site, words: dict[str, str], sentence: str
-) -> None:
-    """By CreateScreenPlan's own checks; nothing is made, and the way back is there."""
+    )
     call = screen_service_pb2_grpc.ScreenServiceStub(site.channel)
     await call.CreatePlaylist(
         wire.CreatePlaylistRequest(playlist=screen_pb2.Playlist(code="summer"))
     )
     async with signed_in(site) as browser:
-        sent = form_of(await browser.get(PATH), PLAN) | NO_DAYS | FILLED | words
-        refused = await browser.post(PLAN, data=sent)
-        said = (refused.status_code in range(400, 500), sentence in refused.text)
-        assert (True, True) == said, refused.text
-        back = re.search(r'href="([^"]*)">Back', refused.text)
-        assert back is not None
-        again = form_of(await browser.get(back[1].replace("&amp;", "&")), PLAN)
-        assert PATH == again["back"]  # Once it is made, nothing of it is filled in any more.
-    for name in ("code", "playlist", "machines", "from_time", "to_time", "until", "priority"):
-        assert sent[name] == again[name], name
+        empty = form_of(await browser.get(PATH), PLAN)
+        for words, sentence in cases:
+            with subtests.test(words=words):
+                sent = empty | NO_DAYS | FILLED | words
+                refused = await browser.post(PLAN, data=sent)
+                said = (refused.status_code in range(400, 500), sentence in refused.text)
+                assert (True, True) == said, refused.text
+                back = re.search(r'href="([^"]*)">Back', refused.text)
+                assert back is not None
+                again = form_of(await browser.get(back[1].replace("&amp;", "&")), PLAN)
+                assert PATH == again["back"]  # Once it is made, nothing of it is filled in more.
+                names = ("code", "playlist", "machines", "from_time", "to_time", "until")
+                for name in (*names, "priority"):
+                    assert sent[name] == again[name], name
     assert [] == await _plans(site)
 
 

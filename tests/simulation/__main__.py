@@ -15,7 +15,8 @@ from functools import partial
 from typing import TypeVar
 
 from tests.simulation.awaits import Death, deaths, die
-from tests.simulation.planted import PLANTED, hunt
+from tests.simulation.hunting import hunt
+from tests.simulation.planted import PLANTED
 from tests.simulation.steers import AND, EACH, STEERLESS, STEERS, as_it_comes, live_steered
 from tests.simulation.world import Outcome
 

@@ -15,7 +15,8 @@ from unittest import mock
 import pytest
 
 from tests.simulation.checker import DOES_NOT_FIT
-from tests.simulation.planted import PLANTED, Planted, hunt
+from tests.simulation.hunting import Planted, hunt
+from tests.simulation.planted import PLANTED
 from tests.simulation.steers import STEERS
 from tests.simulation.world import live
 

@@ -233,7 +233,7 @@ PLANTED = (
         name="paid-in-the-session-before",
         sentence="Money that was paid in the last session, and is heard of later, opens another.",
         bug=bugs.money_of_the_session_before_opens_another,
-        start=180,
+        start=181,
     ),
     Planted(
         name="second-is-first",

@@ -87,6 +87,11 @@ class Skew:
         return None if len(quickest) < 2 else min(quickest.values())
 
     @property
+    def agreed(self) -> "AgreedClock":
+        """The time by which is deleted what nobody brings back."""
+        return AgreedClock(self, self._clock)
+
+    @property
     def beyond(self) -> bool:
         """Whether the clocks differ by more than people should be left without knowing."""
         return abs(self.ahead_ms() or 0) > SAID_MS
@@ -121,6 +126,21 @@ class Skew:
                 )
             else:
                 log.warning("our clock is Alipay's again", ahead_ms=ahead_ms)
+
+
+class AgreedClock:
+    """The earlier one of our clock and Alipay's: what is deleted by it is due by both. It says
+    nothing while Alipay has told of none, as in the first seconds of a gateway: a computer whose
+    clock is a year ahead would delete what must be kept for that year.
+    """
+
+    def __init__(self, skew: Skew, clock: Clock) -> None:
+        self._skew, self._clock = skew, clock
+
+    def now_ms(self) -> int | None:
+        """Return milliseconds since 1970 UTC; None: it is not known."""
+        ahead_ms = self._skew.ahead_ms()
+        return None if ahead_ms is None else self._clock.now_ms() - max(0, ahead_ms)
 
 
 @functools.cache

@@ -193,14 +193,13 @@ def assemble(
     the real program has.
 
     ``screens_url``: where machines fetch what they show; empty: they are told nothing. ``asked``
-    confirms payments; ``wake`` takes what the ingress saved to its owner; ``skew`` is
-    what was heard of Alipay's clock.
+    confirms payments; ``wake`` takes what is saved to its owner; ``skew``: heard of Alipay's clock.
     """
     skew = skew or (process_skew() if clock is None else Skew(clock))
     clock, metrics, stopping = clock or process_clock(), metrics or Counters(), asyncio.Event()
     metrics.admin_calls.expect(services.METHODS, STATUSES)
     registry, queries = Registry(database, made.policy), Queries(database)
-    denied = Denylist()
+    denied, gate = Denylist(), Gate(made.insight.gate_payers)
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     screens = _screens(made, database, clock, monotonic, screens_url, denied)
     doubles, offenders = _doubles(database, clock), Offenders(clock=clock)
@@ -223,7 +222,7 @@ def assemble(
     )
     ingress = NotifyIngress(
         registry=registry,
-        inbox=Inbox(database, partial(rights.usable, gate=Gate(made.insight.gate_payers))),
+        inbox=Inbox(database, partial(rights.usable, gate=gate)),
         wake=wake or links.notify,
         config=made.alipay,
         keys=made.keys,
@@ -280,7 +279,8 @@ def assemble(
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
         enrolment="" if made.enrolment is None else made.enrolment.public_address,
         offenders=offenders,
-        gate=Gate(made.insight.gate_payers),
+        gate=gate,
+        due=skew.agreed,
     )
     doubles.found = office.denying.wake
     return Gateway(
@@ -296,7 +296,7 @@ def assemble(
         certificates=_certificates(made, database, clock, monotonic, office, denied, offenders),
         screen_desk=screens.desk,
         screen_sweeps=sweeps(
-            database, clock, made.screens, office.showing.drop if screens.desk else None
+            database, skew.agreed, made.screens, office.showing.drop if screens.desk else None
         ),
         files_app=screens.files,
         ingress=ingress,
@@ -305,7 +305,7 @@ def assemble(
             forget=Payers(database).forget_unused,
             at_once=SWEPT_MAX,
             days=made.payer_unused_days,
-            clock=clock,
+            clock=skew.agreed,
         ),
         totals=TotalsKeeper(db=database),
         follower=Follower(

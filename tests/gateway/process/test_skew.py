@@ -50,6 +50,18 @@ def test_an_answer_tells_how_far_the_clock_is_off(ahead_ms: int) -> None:
     assert abs(told) <= dt.timedelta(seconds=1.4)
 
 
+def test_what_is_due_is_due_by_both_clocks() -> None:
+    """The earlier one counts, and none before Alipay's is known."""
+    for ahead_ms in (FAST_MS, -FAST_MS):
+        clock = Wrong(ahead_ms)
+        skew = Skew(clock)
+        assert skew.agreed.now_ms() is None
+        skew.answered(clock.true_ms, 0)
+        now_ms = skew.agreed.now_ms()
+        assert now_ms is not None
+        assert 0 <= now_ms - clock.true_ms - min(0, ahead_ms) <= 1_000
+
+
 def test_clocks_that_may_be_the_same_are_the_same() -> None:
     """A slow answer and a whole second are no difference."""
     clock = Wrong(0)

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from actors.ports import StoreError
-from gateway.process.sweep import DAY_MS, EVERY_S, PAUSE_S, Sweep
+from gateway.process.skew import Skew
+from gateway.process.sweep import DAY_MS, EVERY_S, PAUSE_S, UNSURE_EVERY_S, Sweep
 from storage.machines.payers import SWEPT_MAX, Payers
 from storage.office import import_lines
 from storage.office.imports import ImportState
@@ -85,6 +86,35 @@ async def test_a_database_that_is_away_is_asked_the_next_time() -> None:
     with pytest.raises(asyncio.CancelledError):
         await sweep_of(things, naps).run()
     assert ([], [EVERY_S] * 3, 3) == (things.used_ms, naps.taken, len(things.asked))
+
+
+class YearAhead:
+    """A clock that is a year ahead."""
+
+    def now_ms(self) -> int:
+        return NOW_MS + 365 * DAY_MS
+
+
+async def test_no_one_clock_deletes_what_is_kept() -> None:
+    """Of a gateway whose computer's clock is a year ahead: until Alipay has said what time it is,
+    nothing goes, and it looks again soon; then what is due by Alipay's clock.
+    """
+    then_ms = NOW_MS - 30 * DAY_MS
+    things, skew = Things([NOW_MS, then_ms + 60_000, then_ms - 60_000]), Skew(YearAhead())
+    naps: list[float] = []
+
+    async def nap(span_s: float) -> None:
+        naps.append(span_s)
+        skew.answered(NOW_MS, 100)
+        if 2 == len(naps):
+            raise asyncio.CancelledError
+
+    sweep = Sweep(
+        what="things", forget=things.forget, at_once=2, days=30, clock=skew.agreed, sleep=nap
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await sweep.run()
+    assert ([NOW_MS, then_ms + 60_000], [UNSURE_EVERY_S, EVERY_S]) == (things.used_ms, naps)
 
 
 async def test_payers_who_stay_away_are_forgotten(site: Site) -> None:

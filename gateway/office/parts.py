@@ -19,7 +19,7 @@ from gateway.office.recall_worker import RecallWorker
 from gateway.office.screen_calls import ScreenCalls
 from gateway.process.sections import Posters
 from gateway.process.sections import Screens as ScreensSection
-from gateway.process.sweep import DueClock, Sweep
+from gateway.process.sweep import DueClock, OwnClock, Sweep
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
@@ -225,7 +225,7 @@ class OfficeParts:
                 forget=partial(import_lines.forget, database),
                 at_once=import_lines.AT_ONCE,
                 days=import_lines.KEPT_DAYS,
-                clock=due or fleet.acts.clock,
+                clock=due or OwnClock(fleet.acts.clock),
             ),
             posters=PosterCalls(
                 section=posters or Posters(),

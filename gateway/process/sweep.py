@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from actors.ports import StoreError
+from actors.ports import Clock, StoreError
 
 log = structlog.get_logger()
 
@@ -37,9 +37,22 @@ class Forget(Protocol):
 class DueClock(Protocol):
     """The time by which something is due."""
 
-    def now_ms(self) -> int | None:
-        """Return milliseconds since 1970 UTC; None: nobody is sure what time it is."""
+    async def now_ms(self) -> int | None:
+        """Return milliseconds since 1970 UTC; None: nobody is sure what time it is. Raises
+        StoreError.
+        """
         ...
+
+
+class OwnClock:
+    """A clock that is right."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def now_ms(self) -> int | None:
+        """Return what it says."""
+        return self._clock.now_ms()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,7 +79,7 @@ class Sweep:
         """
         gone = 0
         try:
-            while (now_ms := self._now_ms()) is not None:
+            while (now_ms := await self._now_ms()) is not None:
                 some = await self.forget(before_ms=now_ms - self.days * DAY_MS)
                 gone += some
                 if some < self.at_once:
@@ -78,9 +91,9 @@ class Sweep:
             log.info("what was due is deleted", what=self.what, count=gone)
         return gone
 
-    def _now_ms(self) -> int | None:
+    async def _now_ms(self) -> int | None:
         """Return the time, and say it once if nobody is sure of it."""
-        now_ms = self.clock.now_ms()
+        now_ms = await self.clock.now_ms()
         if now_ms is None and not self._waits:
             log.info("what is due waits until Alipay has said what time it is", what=self.what)
         self._waits = now_ms is None

@@ -77,6 +77,7 @@ from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.erasures import Erasures
 from storage.fleet.logins import Logins
+from storage.fleet.paid_times import newest_paid_ms
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
@@ -200,6 +201,7 @@ def assemble(
     metrics.admin_calls.expect(services.METHODS, STATUSES)
     registry, queries = Registry(database, made.policy), Queries(database)
     denied, gate = Denylist(), Gate(made.insight.gate_payers)
+    due = skew.agreed(partial(newest_paid_ms, database))
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     screens = _screens(made, database, clock, monotonic, screens_url, denied)
     doubles, offenders = _doubles(database, clock), Offenders(clock=clock)
@@ -280,9 +282,10 @@ def assemble(
         enrolment="" if made.enrolment is None else made.enrolment.public_address,
         offenders=offenders,
         gate=gate,
-        due=skew.agreed,
+        due=due,
     )
     doubles.found = office.denying.wake
+    drop = office.showing.drop if screens.desk else None
     return Gateway(
         registry=registry,
         queries=queries,
@@ -295,9 +298,7 @@ def assemble(
         doubles=doubles,
         certificates=_certificates(made, database, clock, monotonic, office, denied, offenders),
         screen_desk=screens.desk,
-        screen_sweeps=sweeps(
-            database, skew.agreed, made.screens, office.showing.drop if screens.desk else None
-        ),
+        screen_sweeps=sweeps(database, due, made.screens, drop),
         files_app=screens.files,
         ingress=ingress,
         payer_sweep=Sweep(
@@ -305,7 +306,7 @@ def assemble(
             forget=Payers(database).forget_unused,
             at_once=SWEPT_MAX,
             days=made.payer_unused_days,
-            clock=skew.agreed,
+            clock=due,
         ),
         totals=TotalsKeeper(db=database),
         follower=Follower(
@@ -332,9 +333,8 @@ def assemble(
 
 
 def _doubles(database: Database, clock: Clock) -> Doubles:
-    certificates = Certificates(database)
     return Doubles(
-        ask=lambda came, now_ms: certificates.came(came, now_ms=now_ms),
+        ask=lambda came, now_ms: Certificates(database).came(came, now_ms=now_ms),
         clock=clock,
         found=lambda: None,
     )

@@ -9,7 +9,7 @@ DAY_MS = 86_400_000
 
 
 async def test_lines_of_imports_are_kept_for_their_days(site: Site) -> None:
-    """To the day, and by Alipay's clock too: until it is heard, nothing goes."""
+    """To the day, and by Alipay's clock too: until it is heard, and nobody paid, nothing goes."""
     office, now_ms = site.gateway.office, site.clock.now_ms()
     kept_ms = import_lines.KEPT_DAYS * DAY_MS
     await ended(site.database, "old", ImportState.DONE, now_ms - kept_ms - DAY_MS)

@@ -19,7 +19,7 @@ from gateway.office.recall_worker import RecallWorker
 from gateway.office.screen_calls import ScreenCalls
 from gateway.process.sections import Posters
 from gateway.process.sections import Screens as ScreensSection
-from gateway.process.sweep import Sweep
+from gateway.process.sweep import DueClock, OwnClock, Sweep
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
@@ -157,6 +157,7 @@ class OfficeParts:
         enrolment: str = "",
         offenders: Offenders | None = None,
         gate: Gate | None = None,
+        due: DueClock | None = None,
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
         others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
@@ -164,7 +165,8 @@ class OfficeParts:
         are here with a certificate of a number; ``asset_folder`` has what machines show, of which
         is kept for ``plays_days`` what they showed, and ``screens_changed`` is told when they may
         have to show something else; ``enrolment`` is where machines are enrolled; ``offenders`` are
-        those at their bounds; ``gate`` is what figures of payers go out through.
+        those at their bounds; ``gate`` is what figures of payers go out through; ``due`` tells by
+        what time something is old enough to go, the clock of calls if left out.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -223,7 +225,7 @@ class OfficeParts:
                 forget=partial(import_lines.forget, database),
                 at_once=import_lines.AT_ONCE,
                 days=import_lines.KEPT_DAYS,
-                clock=fleet.acts.clock,
+                clock=due or OwnClock(fleet.acts.clock),
             ),
             posters=PosterCalls(
                 section=posters or Posters(),

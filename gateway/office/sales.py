@@ -89,8 +89,11 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
     async def GetHotDistricts(
         self, request: wire.GetHotDistrictsRequest, context: Context
     ) -> wire.GetHotDistrictsResponse:
-        PlaceFields().site_type_word("site_type", request.site_type).done()
-        currency = request.currency
+        currency, fields = request.currency, PlaceFields()
+        fields.site_type_word("site_type", request.site_type)
+        if currency:
+            fields.currency(currency)
+        fields.done()
         wanted = HotWanted(
             first=request.first_day,
             last=request.last_day,

@@ -13,6 +13,7 @@ count only without answers, and when two payments agree.
 
 import functools
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median_high, median_low
@@ -86,6 +87,12 @@ class Skew:
             quickest[one.trade_id] = min(one.most_ms, quickest.get(one.trade_id, one.most_ms))
         return None if len(quickest) < 2 else min(quickest.values())
 
+    def agreed(self, paid_ms: Callable[[], Awaitable[int | None]]) -> "AgreedClock":
+        """Return the clock by which is deleted what nobody brings back. ``paid_ms`` tells when
+        somebody paid last, by Alipay's clock.
+        """
+        return AgreedClock(self, self._clock, paid_ms)
+
     @property
     def beyond(self) -> bool:
         """Whether the clocks differ by more than people should be left without knowing."""
@@ -121,6 +128,26 @@ class Skew:
                 )
             else:
                 log.warning("our clock is Alipay's again", ahead_ms=ahead_ms)
+
+
+class AgreedClock:
+    """The earlier one of our clock and Alipay's: what is deleted by it is due by both. Of a
+    computer whose clock is a year ahead it would else go a year too early. While Alipay's is not
+    known, as in a gateway's first minutes, it is when somebody paid last: that was not later.
+    """
+
+    def __init__(
+        self, skew: Skew, clock: Clock, paid_ms: Callable[[], Awaitable[int | None]]
+    ) -> None:
+        self._skew, self._clock, self._paid_ms = skew, clock, paid_ms
+
+    async def now_ms(self) -> int | None:
+        """Return milliseconds since 1970 UTC; None: Alipay has said nothing. Raises StoreError."""
+        ahead_ms = self._skew.ahead_ms()
+        if ahead_ms is not None:
+            return self._clock.now_ms() - max(0, ahead_ms)
+        paid_ms = await self._paid_ms()
+        return None if paid_ms is None else min(self._clock.now_ms(), paid_ms)
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 Flows in: the time. Flows out: deletions, a bounded number in each transaction, so that nobody else
 waits long for one. Every gateway sweeps, at its start and some times a day; what one of them has
-locked the others pass over.
+locked the others pass over. Nobody takes a deletion back, so that none is made by one computer's
+clock alone (``gateway.process.skew.AgreedClock``).
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from actors.ports import Clock, StoreError
 log = structlog.get_logger()
 
 EVERY_S = 6 * 3_600.0
+UNSURE_EVERY_S = 600.0
+"""So often it looks whether the time is known by now."""
 PAUSE_S = 1.0
 """Between two transactions of one sweep: others write meanwhile."""
 DAY_MS = 86_400_000
@@ -31,7 +34,28 @@ class Forget(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class DueClock(Protocol):
+    """The time by which something is due."""
+
+    async def now_ms(self) -> int | None:
+        """Return milliseconds since 1970 UTC; None: nobody is sure what time it is. Raises
+        StoreError.
+        """
+        ...
+
+
+class OwnClock:
+    """A clock that is right."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def now_ms(self) -> int | None:
+        """Return what it says."""
+        return self._clock.now_ms()
+
+
+@dataclass(slots=True, kw_only=True)
 class Sweep:
     """Forgets ``what`` after ``days``; ``at_once`` are deleted by one ``forget``, if there are."""
 
@@ -39,24 +63,24 @@ class Sweep:
     forget: Forget
     at_once: int
     days: int
-    clock: Clock
+    clock: DueClock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _waits: bool = False
 
     async def run(self) -> None:
         """Sweep, from time to time, until cancelled."""
         while True:
             await self.once()
-            await self.sleep(EVERY_S)
+            await self.sleep(UNSURE_EVERY_S if self._waits else EVERY_S)
 
     async def once(self) -> int:
         """Delete all that are due, and return how many; those that the database does not give now
-        go the next time.
+        go the next time, and so does everything while nobody is sure what time it is.
         """
         gone = 0
         try:
-            while True:
-                before_ms = self.clock.now_ms() - self.days * DAY_MS
-                some = await self.forget(before_ms=before_ms)
+            while (now_ms := await self._now_ms()) is not None:
+                some = await self.forget(before_ms=now_ms - self.days * DAY_MS)
                 gone += some
                 if some < self.at_once:
                     break
@@ -66,3 +90,11 @@ class Sweep:
         if gone:
             log.info("what was due is deleted", what=self.what, count=gone)
         return gone
+
+    async def _now_ms(self) -> int | None:
+        """Return the time, and say it once if nobody is sure of it."""
+        now_ms = await self.clock.now_ms()
+        if now_ms is None and not self._waits:
+            log.info("what is due waits until Alipay has said what time it is", what=self.what)
+        self._waits = now_ms is None
+        return now_ms

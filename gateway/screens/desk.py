@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -30,6 +31,7 @@ from gateway.screens.saying import (
 )
 from gateway.screens.tokens import token_for
 from gateway.v1 import machine_pb2 as wire
+from storage.insight import days
 from storage.office.assets import Assets
 from storage.office.screens import Play, Screens, ScreenTold
 
@@ -43,6 +45,13 @@ PLAYS_WAIT_MAX = 256
 PLAYS_PER_HOUR_MAX = 1_024
 """Of one machine: sixteen a minute, which is what the protocol lets it tell after a week without
 the net, and some. What is beyond is left out, and said: the machine does not tell it again.
+"""
+SHOWN_MAX_MS = 2 * 3_600_000
+"""Within an hour of a machine's day: that of the night in which its clock is put back."""
+TIMES_MAX = SHOWN_MAX_MS // 1_000
+DAYS_AHEAD_MAX = 366
+"""A day that lies further ahead is none that a machine of ours has had, whatever our own clock
+says; its plays would be kept for years.
 """
 TOKEN_VALID_S = 6 * 3_600
 """A stream lives an hour, and the next one brings another token."""
@@ -61,6 +70,13 @@ def _both(before: ScreenTold | None, since: ScreenTold | None) -> ScreenTold | N
     if before is None or since is None:
         return since or before
     return since if since.applied is not None else replace(since, applied=before.applied)
+
+
+def _can_be(one: PlayCounted, now_ms: int) -> bool:
+    """Tell whether a machine may have shown this: advertisers pay by what is counted."""
+    ahead = timedelta(days=DAYS_AHEAD_MAX)
+    last = days.as_number((datetime.fromtimestamp(now_ms / 1_000, UTC) + ahead).date())
+    return one.day <= last and one.times <= TIMES_MAX and one.shown_ms <= SHOWN_MAX_MS
 
 
 class ScreenDesk:
@@ -235,10 +251,14 @@ class ScreenDesk:
         )
 
     def _count(self, machine_id: MachineId, one: PlayCounted) -> None:
-        hour = self._clock.now_ms() // 3_600_000
+        now_ms = self._clock.now_ms()
+        hour = now_ms // 3_600_000
         if hour != self._plays_hour:
             self._plays, self._plays_hour = Counter(), hour
             self._flooding.clear()
+        if not _can_be(one, now_ms):
+            self._left_out(machine_id, "of what cannot be")
+            return
         plays = self._news.setdefault(machine_id, News()).plays
         key = (one.day, one.hour, one.manifest, one.item)
         if key not in plays:

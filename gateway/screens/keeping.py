@@ -8,15 +8,14 @@ another folder, or none.
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from actors.ports import Clock
 from gateway.process.sections import Screens
-from gateway.process.sweep import Sweep
+from gateway.process.sweep import DueClock, Sweep
 from storage.database.engine import Database
 from storage.office import screen_sweeps
 
 
 def sweeps(
-    database: Database, clock: Clock, section: Screens, drop: Callable[[str], None] | None
+    database: Database, clock: DueClock, section: Screens, drop: Callable[[str], None] | None
 ) -> Mapping[str, Sweep]:
     """Return the sweeps. ``drop`` deletes the bytes of a file, and raises nothing; None: files are
     not ours to delete.

@@ -77,6 +77,7 @@ from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.erasures import Erasures
 from storage.fleet.logins import Logins
+from storage.fleet.paid_times import newest_paid_ms
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
@@ -193,14 +194,14 @@ def assemble(
     the real program has.
 
     ``screens_url``: where machines fetch what they show; empty: they are told nothing. ``asked``
-    confirms payments; ``wake`` takes what the ingress saved to its owner; ``skew`` is
-    what was heard of Alipay's clock.
+    confirms payments; ``wake`` takes what is saved to its owner; ``skew``: heard of Alipay's clock.
     """
     skew = skew or (process_skew() if clock is None else Skew(clock))
     clock, metrics, stopping = clock or process_clock(), metrics or Counters(), asyncio.Event()
     metrics.admin_calls.expect(services.METHODS, STATUSES)
     registry, queries = Registry(database, made.policy), Queries(database)
-    denied = Denylist()
+    denied, gate = Denylist(), Gate(made.insight.gate_payers)
+    due = skew.agreed(partial(newest_paid_ms, database))
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     screens = _screens(made, database, clock, monotonic, screens_url, denied)
     doubles, offenders = _doubles(database, clock), Offenders(clock=clock)
@@ -223,7 +224,7 @@ def assemble(
     )
     ingress = NotifyIngress(
         registry=registry,
-        inbox=Inbox(database, partial(rights.usable, gate=Gate(made.insight.gate_payers))),
+        inbox=Inbox(database, partial(rights.usable, gate=gate)),
         wake=wake or links.notify,
         config=made.alipay,
         keys=made.keys,
@@ -280,9 +281,11 @@ def assemble(
         screens_changed=screens.desk.wake if screens.desk is not None else lambda: None,
         enrolment="" if made.enrolment is None else made.enrolment.public_address,
         offenders=offenders,
-        gate=Gate(made.insight.gate_payers),
+        gate=gate,
+        due=due,
     )
     doubles.found = office.denying.wake
+    drop = office.showing.drop if screens.desk else None
     return Gateway(
         registry=registry,
         queries=queries,
@@ -295,9 +298,7 @@ def assemble(
         doubles=doubles,
         certificates=_certificates(made, database, clock, monotonic, office, denied, offenders),
         screen_desk=screens.desk,
-        screen_sweeps=sweeps(
-            database, clock, made.screens, office.showing.drop if screens.desk else None
-        ),
+        screen_sweeps=sweeps(database, due, made.screens, drop),
         files_app=screens.files,
         ingress=ingress,
         payer_sweep=Sweep(
@@ -305,7 +306,7 @@ def assemble(
             forget=Payers(database).forget_unused,
             at_once=SWEPT_MAX,
             days=made.payer_unused_days,
-            clock=clock,
+            clock=due,
         ),
         totals=TotalsKeeper(db=database),
         follower=Follower(
@@ -332,9 +333,8 @@ def assemble(
 
 
 def _doubles(database: Database, clock: Clock) -> Doubles:
-    certificates = Certificates(database)
     return Doubles(
-        ask=lambda came, now_ms: certificates.came(came, now_ms=now_ms),
+        ask=lambda came, now_ms: Certificates(database).came(came, now_ms=now_ms),
         clock=clock,
         found=lambda: None,
     )

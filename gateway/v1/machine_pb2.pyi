@@ -901,9 +901,9 @@ class PlayCount(_message.Message):
     hour: _builtins.int
     """The hour of that day, 0 to 23."""
     times: _builtins.int
-    """How often it was shown."""
+    """How often it was shown: at most 7200 times."""
     shown_ms: _builtins.int
-    """For how long, all together, in milliseconds."""
+    """For how long, all together, in milliseconds: at most 7200000, because an hour may come twice. A count of more is left out."""
     def __init__(
         self,
         *,

@@ -188,7 +188,8 @@ class Screens:
         of it was written says all of it again. Return the machines of which a count was left out.
         """
         left_out: set[str] = set()
-        for some in _parts(told):
+        # In the order in which ``want`` locks them: of two gateways one would be refused.
+        for some in _parts(sorted(told, key=lambda one: one.machine_id)):
             await self._db.write(partial(_hear_all, told=some))
         for plays_of_some in _parts(counted):
             left_out |= await self._db.write(partial(_count_all, counted=plays_of_some))

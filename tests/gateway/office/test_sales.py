@@ -114,6 +114,7 @@ async def test_districts_need_a_currency_and_machines(sold: Site) -> None:
     assert told.HasField("completeness")
     for bad, reason in (
         ({"currency": ""}, "NO_CURRENCY"),
+        ({"currency": "\0"}, "INVALID_REQUEST"),
         ({"cell_resolution": 3}, "NO_SUCH_RESOLUTION"),
         ({"cell_resolution": -1}, "NO_SUCH_RESOLUTION"),
     ):

@@ -50,6 +50,26 @@ def test_an_answer_tells_how_far_the_clock_is_off(ahead_ms: int) -> None:
     assert abs(told) <= dt.timedelta(seconds=1.4)
 
 
+async def test_what_is_due_is_due_by_both_clocks() -> None:
+    """The earlier one counts; and before Alipay's is known, when somebody paid last by it, which
+    our own may be behind.
+    """
+    for ahead_ms in (FAST_MS, -FAST_MS):
+        clock, paid = Wrong(ahead_ms), [None, START_MS - 5]
+        skew = Skew(clock)
+
+        async def paid_ms(said: list[int | None] = paid) -> int | None:
+            return said.pop(0)
+
+        agreed = skew.agreed(paid_ms)
+        assert await agreed.now_ms() is None
+        assert min(START_MS - 5, clock.now_ms()) == await agreed.now_ms()
+        skew.answered(clock.true_ms, 0)
+        now_ms = await agreed.now_ms()
+        assert now_ms is not None
+        assert 0 <= now_ms - clock.true_ms - min(0, ahead_ms) <= 1_000
+
+
 def test_clocks_that_may_be_the_same_are_the_same() -> None:
     """A slow answer and a whole second are no difference."""
     clock = Wrong(0)

@@ -8,7 +8,15 @@ import pytest
 from sqlalchemy import insert, select
 
 from actors.ports import StoreError
-from gateway.process.sweep import DAY_MS, EVERY_S, PAUSE_S, Sweep
+from gateway.process.skew import Skew
+from gateway.process.sweep import (
+    DAY_MS,
+    EVERY_S,
+    PAUSE_S,
+    UNSURE_EVERY_S,
+    OwnClock,
+    Sweep,
+)
 from storage.machines.payers import SWEPT_MAX, Payers
 from storage.office import import_lines
 from storage.office.imports import ImportState
@@ -24,6 +32,9 @@ class Fixed:
 
     def now_ms(self) -> int:
         return NOW_MS
+
+
+FIXED = OwnClock(Fixed())
 
 
 class Naps:
@@ -61,7 +72,9 @@ class Things:
 
 def sweep_of(things: Things, naps: Naps) -> Sweep:
     """Two at once, after thirty days."""
-    return Sweep(what="things", forget=things.forget, at_once=2, days=30, clock=Fixed(), sleep=naps)
+    return Sweep(
+        what="things", forget=things.forget, at_once=2, days=30, clock=OwnClock(Fixed()), sleep=naps
+    )
 
 
 async def test_what_was_used_within_the_days_stays() -> None:
@@ -87,6 +100,43 @@ async def test_a_database_that_is_away_is_asked_the_next_time() -> None:
     assert ([], [EVERY_S] * 3, 3) == (things.used_ms, naps.taken, len(things.asked))
 
 
+class YearAhead:
+    """A clock that is a year ahead."""
+
+    def now_ms(self) -> int:
+        return NOW_MS + 365 * DAY_MS
+
+
+async def test_no_one_clock_deletes_what_is_kept() -> None:
+    """Of a gateway whose computer's clock is a year ahead: until Alipay has said what time it is,
+    nothing goes, and it looks again soon; then what is due by Alipay's clock.
+    """
+    then_ms = NOW_MS - 30 * DAY_MS
+    things, skew = Things([NOW_MS, then_ms + 60_000, then_ms - 60_000]), Skew(YearAhead())
+    naps: list[float] = []
+
+    async def nap(span_s: float) -> None:
+        naps.append(span_s)
+        skew.answered(NOW_MS, 100)
+        if 2 == len(naps):
+            raise asyncio.CancelledError
+
+    async def nobody_paid() -> None:
+        return None
+
+    sweep = Sweep(
+        what="things",
+        forget=things.forget,
+        at_once=2,
+        days=30,
+        clock=skew.agreed(nobody_paid),
+        sleep=nap,
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await sweep.run()
+    assert ([NOW_MS, then_ms + 60_000], [UNSURE_EVERY_S, EVERY_S]) == (things.used_ms, naps)
+
+
 async def test_payers_who_stay_away_are_forgotten(site: Site) -> None:
     """More of them than go at once."""
     rows = [
@@ -96,7 +146,12 @@ async def test_payers_who_stay_away_are_forgotten(site: Site) -> None:
     await site.database.write(lambda connection: connection.execute(insert(payers), rows))
     forget = Payers(site.database).forget_unused
     sweep = Sweep(
-        what="payers", forget=forget, at_once=SWEPT_MAX, days=30, clock=Fixed(), sleep=Naps()
+        what="payers",
+        forget=forget,
+        at_once=SWEPT_MAX,
+        days=30,
+        clock=OwnClock(Fixed()),
+        sleep=Naps(),
     )
     assert SWEPT_MAX + 1 == await sweep.once()
     chosen = select(payers.c.payer_id)
@@ -109,6 +164,8 @@ async def test_lines_of_imports_go(site: Site) -> None:
     await ended(site.database, "old", ImportState.DONE, then_ms - 1, lines=3)
     await ended(site.database, "new", ImportState.DONE, then_ms, lines=3)
     forget = partial(import_lines.forget, site.database)
-    sweep = Sweep(what="lines", forget=forget, at_once=import_lines.AT_ONCE, days=30, clock=Fixed())
+    sweep = Sweep(
+        what="lines", forget=forget, at_once=import_lines.AT_ONCE, days=30, clock=OwnClock(Fixed())
+    )
     assert 3 == await sweep.once()
     assert {"new": 3} == await lines_left(site.database)

@@ -4,9 +4,10 @@ task that no stream waits for.
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.machine.ids import MachineId
 from actors.ports import StoreError
@@ -68,7 +69,7 @@ def a_desk(db: Database, clock: Clock | None = None) -> tuple[ScreenDesk, Screen
 
 def counted(times: int = 1, item: int = 0, manifest: str = "m") -> PlayCounted:
     return PlayCounted(
-        manifest=manifest, item=item, day=20261129, hour=3, times=times, shown_ms=8 * times
+        manifest=manifest, item=item, day=20241004, hour=3, times=times, shown_ms=8 * times
     )
 
 
@@ -316,7 +317,7 @@ async def test_who_was_away_for_a_week_tells_all_of_it(db: Database) -> None:
     await desk.once()
     manifest = front.told[0].manifest_sha256
     left = [
-        PlayCounted(manifest=manifest, item=item, day=20261129 + d, hour=hour, times=9, shown_ms=72)
+        PlayCounted(manifest=manifest, item=item, day=20241004 + d, hour=hour, times=9, shown_ms=72)
         for d in range(2)
         for hour in range(24)
         for item in range(64)
@@ -328,6 +329,33 @@ async def test_who_was_away_for_a_week_tells_all_of_it(db: Database) -> None:
         clock.at_ms += 60_000
     plays = await screens.plays("VM-1", after=(0, 0, "", -1), limit=9_999)
     assert 2 * 24 * 64 == len(plays)
+
+
+async def test_a_count_that_cannot_be_is_left_out(db: Database) -> None:
+    """Of a day that is not there for a year, which would be kept until then, and its manifest too;
+    and of more than an hour has: whoever accounts for advertising by it would be paid for it.
+    """
+    await some_machines(db, "VM-1")
+    front = Front()
+    desk, screens = a_desk(db)
+    desk.opened(front, "")
+    await desk.once()
+    honest = counted(manifest=front.told[0].manifest_sha256)
+    in_a_year = replace(honest, day=20251004, hour=4)
+    with capture_logs() as logs:
+        for one in (
+            honest,
+            in_a_year,
+            replace(honest, day=20251007),
+            replace(honest, day=21991231),
+            replace(honest, shown_ms=module.SHOWN_MAX_MS + 1),
+            replace(honest, times=2**32 - 1),
+        ):
+            desk.said(VM1, Plays(counts=(one,)))
+    await desk.once()
+    plays = await screens.plays("VM-1", after=(0, 0, "", -1), limit=9)
+    assert [(20241004, 1, 8), (20251004, 1, 8)] == [(p.day, p.times, p.shown_ms) for p in plays]
+    assert ["of what cannot be"] == [one["why"] for one in logs if "why" in one]
 
 
 async def test_a_flood_of_counts_has_an_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ class _Later:
     def __init__(self, days: int) -> None:
         self._days = days
 
-    def now_ms(self) -> int:
+    async def now_ms(self) -> int | None:
         return NOON_MS + self._days * DAY_MS
 
 

@@ -1,9 +1,12 @@
 """Who shows what, who has not converged, who shows what was recalled, and what was counted."""
 
-import pytest
-from sqlalchemy import update
+import asyncio
 
-from storage.database.engine import Database
+import pytest
+from sqlalchemy import Connection, update
+from sqlalchemy.util import await_only as in_greenlet
+
+from storage.database.engine import Database, StorageConfig
 from storage.fleet.queries import Queries
 from storage.office import screens as screens_module
 from storage.office.assets import Assets
@@ -12,6 +15,7 @@ from storage.office.screens import Play, Screens, ScreenTold
 from storage.tables import machines
 from tests.storage.office.places import NOON_MS, by, some_machines
 from tests.storage.office.showing import A, B, shown_by_all
+from tests.storage.slow_commits import on_postgres, waiting
 
 M1, M2 = "1" * 64, "2" * 64
 
@@ -147,3 +151,33 @@ async def test_screens_that_lag_are_counted(db: Database) -> None:
     retired = update(machines).where(machines.c.machine_id == "VM-2").values(retired_at_ms=1)
     await db.write(lambda connection: connection.execute(retired))
     assert [] == await waiting()
+
+
+@on_postgres
+async def test_who_hears_and_who_wants_do_not_wait_for_each_other(
+    on_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two gateways, of the same machines at the same time, one of which heard of them in another
+    order than their ids': both lock them in one order.
+    """
+    config = StorageConfig(url=on_server)
+    hearing, wanting = await Database.open(config), await Database.open(config)
+    try:
+        screens = await with_screens(hearing)
+        hear, wants = screens_module._hear, list[asyncio.Task[dict[str, str]]]()
+
+        def heard(connection: Connection, told: ScreenTold) -> None:
+            hear(connection, told)
+            if not wants:
+                wish = Screens(wanting).want({"VM-1": M1, "VM-2": M1}, {M1: ("", [])}, NOON_MS)
+                wants.append(asyncio.ensure_future(wish))
+                in_greenlet(waiting(hearing, 1))
+
+        monkeypatch.setattr(screens_module, "_hear", heard)
+        told = [ScreenTold(machine_id=m, heard_at_ms=5, applied=M2) for m in ("VM-2", "VM-1")]
+        await screens.heard(told, [])
+        assert {"VM-1": M1, "VM-2": M1} == await wants[0]
+        assert {M2} == {(await screens.get(m)).applied for m in ("VM-1", "VM-2")}
+    finally:
+        await wanting.close()
+        await hearing.close()

@@ -5,13 +5,15 @@ way leaves them right.
 import asyncio
 import itertools
 import random
+import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Update, delete, func, select, update
+from sqlalchemy import Connection, Update, delete, func, select, text, update
 from structlog.testing import capture_logs
 
 from actors.ports import StoreError
@@ -191,7 +193,7 @@ async def test_of_two_who_save_one_counts(db: Database, *, there_are_some: bool)
 
 async def test_a_process_compares_them_once(db: Database) -> None:
     """Behind whatever line they hold. Totals that are not what all balances say are replaced, which
-    is said; so are those of books in which a day is crooked, or is no more.
+    is said and counted; so are those of books in which a day is crooked, or is no more.
     """
     owner = await Owner.of(db, "VM-1")
     await owner.buy("VM-1")
@@ -217,15 +219,18 @@ async def test_a_process_compares_them_once(db: Database) -> None:
         ours.values(credit_minor=balances.c.credit_minor + 7),
         ours.values(credit_minor=balances.c.credit_minor - 7),
     ]
+    counted: list[str] = []
+    later.wrong = lambda: counted.append("by one that has compared them before")
     for statement, is_balanced in zip(wrong, (True, False, True), strict=True):
         await write(statement)
         assert [] == await said_by(later)
         assert ["the fleet's totals were not what all balances say: run 'vendgate audit'"] == (
-            await said_by(TotalsKeeper(db=db))
+            await said_by(TotalsKeeper(db=db, wrong=lambda: counted.append("")))
         )
         await _is_right(db)
         (told,) = await FleetBalances(db).read()
         assert is_balanced == told.ledger_balanced
+    assert [""] * len(wrong) == counted
 
 
 async def test_a_row_that_was_deleted_is_made_again(db: Database) -> None:
@@ -243,6 +248,52 @@ async def test_a_row_that_was_deleted_is_made_again(db: Database) -> None:
     await keeper.once()
     await _is_right(db)
     assert await _newest(db) == await _position(db)
+
+
+async def test_they_are_brought_near_before_they_are_compared(db: Database) -> None:
+    """A program of before, which keeps no totals, may have run for weeks: to compare them as they
+    are would be one read of all that was sold meanwhile.
+    """
+    owner = await Owner.of(db, "VM-1")
+    await TotalsKeeper(db=db, sleep=Pauses()).once()
+    for trade in range(5):
+        await owner.do("VM-1", paid(f"t{trade}"))
+    seen: list[int] = []
+
+    async def note() -> None:
+        seen.append(await _position(db))
+
+    pauses = Pauses([note, note, note])
+    later = TotalsKeeper(db=db, lines_behind=4, lines_at_once=2, sleep=pauses)
+    first = await _position(db)
+    await later.once()
+    assert [first, first + 2, first + 4] == seen
+    assert await _newest(db) == await _position(db)
+    await _is_right(db)
+
+
+@pytest.mark.parametrize("position", [10**9, "'x'"])
+async def test_a_position_that_the_journal_does_not_have_holds_nothing(
+    tmp_path: Path, upgraded_file: Path, position: object
+) -> None:
+    """Somebody wrote it by hand: what is sold would be told never again. They are made again, also
+    by one that has compared them before.
+    """
+    async with AsyncExitStack() as stack:
+        file = shutil.copy(upgraded_file, tmp_path / "vendgate.db")
+        db = await Database.open(StorageConfig(url=f"sqlite:///{file}"))
+        stack.push_async_callback(db.close)
+        owner = await Owner.of(db, "VM-1")
+        await owner.buy("VM-1")
+        keeper = TotalsKeeper(db=db, sleep=Pauses())
+        await keeper.once()
+        by_hand = text(f"UPDATE fleet_totals SET position = {position}")
+        await db.write(lambda connection: connection.execute(by_hand))
+        await owner.buy("VM-1", 2)
+        await _is_right(db)
+        await keeper.once()
+        assert await _newest(db) == await _position(db)
+        await _is_right(db)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,6 +1,6 @@
 """Keeps the totals of the whole fleet not far behind the journal, makes them where there are none
-that hold, and once in each process compares them with the balances. Every gateway does: who saves
-first counts, and what the other one added up is not saved.
+that hold, and in each process compares them with the balances until they are the same. Every
+gateway does: who saves first counts, and what the other one added up is not saved.
 
 Flows in: the database. Flows out: a row (``storage.fleet.fleet_totals``). No sale waits for it: it
 reads in pieces, and leaves the database to others for as long as each took. Where a process dies,
@@ -134,8 +134,9 @@ class TotalsKeeper:
         if there.saved is not None:
             self.wrong()
             log.error("the fleet's totals were not what all balances say: run 'vendgate audit'")
-        self._compared = await self._save(there.key, made)
-        return self._compared
+        # It is compared in the next round as well: of what a standby took over meanwhile, some was
+        # added up as the database before it had it.
+        return await self._save(there.key, made)
 
     async def _settled(self, end: int) -> int:
         """Return a position, not before ``end``, up to which every line is there that will ever

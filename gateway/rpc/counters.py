@@ -135,6 +135,12 @@ class Counters:
             "How often the process at the enrolment port died and was started again.",
             registry=self.registry,
         )
+        self.totals_wrong = Counter(
+            "vendgate_fleet_totals_wrong",
+            "How often the totals of the fleet's money were not what all balances say, and were "
+            "replaced; each gateway looks behind its start.",
+            registry=self.registry,
+        )
         self.payment_queries = Histogram(
             "vendgate_payment_query_seconds",
             "How long Alipay took to answer whether a payment was made, by outcome.",

@@ -308,7 +308,7 @@ def assemble(
             days=made.payer_unused_days,
             clock=due,
         ),
-        totals=TotalsKeeper(db=database),
+        totals=TotalsKeeper(db=database, wrong=metrics.totals_wrong.inc),
         follower=Follower(
             db=database,
             clock=clock,

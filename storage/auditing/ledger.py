@@ -300,7 +300,10 @@ def fleet_totals_equal_the_balances(books: Books) -> Iterator[int | Finding]:
         return
     position = standing.key[0]
     if standing.saved is None:
-        yield Finding(sentence=f"the fleet's totals at position {position} cannot be read")
+        yield Finding(
+            sentence=f"the fleet's totals at position {position} cannot be read, or the journal "
+            "ends before it"
+        )
         return
     told = (standing.saved.totals + moved_behind(books.connection, position)).sums
     kept = books.balances.sums

@@ -18,9 +18,11 @@ from storage.fleet.balances import Sums, Totals
 from storage.tables import archives, fleet_totals, journal, starts, transfers
 
 _C = fleet_totals.c
-_ROW = select(_C.position, _C.archived, _C.totals)
 _ARCHIVED = select(func.max(archives.c.month))
-_NEWEST = select(func.max(journal.c.id))
+_NEWEST = select(func.coalesce(func.max(journal.c.id), 0))
+# Compared by the database: somebody may have written into it what is no number.
+_HAS_IT = (_C.position <= _NEWEST.scalar_subquery()).label("has_it")
+_ROW = select(_C.position, _C.archived, _C.totals, _HAS_IT)
 _ID = 1
 Key = tuple[int, str]
 """The position of a row and its month: whoever replaces it names what they saw."""
@@ -45,8 +47,8 @@ class Saved:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TotalsStanding:
     """How it stands in one moment. ``key``: of the row that is there, if there is one; ``saved``:
-    what it says, None if that does not hold any more or cannot be read. ``archived``: the newest
-    month that is archived, '' if none is.
+    what it says, None if that does not hold any more, cannot be read or is of a line that is not
+    there yet. ``archived``: the newest month that is archived, '' if none is.
     """
 
     key: Key | None
@@ -61,19 +63,29 @@ def read_standing(connection: Connection) -> TotalsStanding:
     if row is None:
         return TotalsStanding(key=None, saved=None, archived=archived)
     key = (row.position, row.archived)
-    totals = _decoded(row.totals) if row.archived == archived else None
+    holds = row.has_it and row.archived == archived
+    totals = _decoded(row.totals) if holds else None
     if totals is None:
         return TotalsStanding(key=key, saved=None, archived=archived)
     saved = Saved(position=row.position, archived=archived, totals=totals)
     return TotalsStanding(key=key, saved=saved, archived=archived)
 
 
-def read_fleet(connection: Connection) -> Totals | None:
+def read_fleet(connection: Connection, *, behind_max: int | None = None) -> Totals | None:
     """Return what the whole fleet's transfers add up to by now; None if no totals are saved that
-    hold.
+    hold, or if they are more than ``behind_max`` lines behind the journal.
     """
     saved = read_standing(connection).saved
-    return None if saved is None else saved.totals + moved_behind(connection, saved.position)
+    if saved is None:
+        return None
+    if behind_max is not None and newest(connection) - saved.position > behind_max:
+        return None
+    return saved.totals + moved_behind(connection, saved.position)
+
+
+def newest(connection: Connection) -> int:
+    """Return the newest position of the journal that is seen; 0 if there is none."""
+    return connection.scalar(_NEWEST) or 0
 
 
 def moved_behind(connection: Connection, position: int) -> Totals:
@@ -111,7 +123,7 @@ def save(connection: Connection, *, seen: Key | None, now: Saved) -> bool:
     saved: it is not if somebody else has saved meanwhile, nor if the journal ends before it, as
     in a database that took over without its last lines.
     """
-    if (connection.scalar(_NEWEST) or 0) < now.position:
+    if newest(connection) < now.position:
         return False
     values = {
         "position": now.position,

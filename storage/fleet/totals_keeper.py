@@ -1,6 +1,6 @@
 """Keeps the totals of the whole fleet not far behind the journal, makes them where there are none
-that hold, and once in each process compares them with the balances. Every gateway does: who saves
-first counts, and what the other one added up is not saved.
+that hold, and in each process compares them with the balances until they are the same. Every
+gateway does: who saves first counts, and what the other one added up is not saved.
 
 Flows in: the database. Flows out: a row (``storage.fleet.fleet_totals``). No sale waits for it: it
 reads in pieces, and leaves the database to others for as long as each took. Where a process dies,
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from actors.ports import StoreError
 from storage.database.engine import Database
@@ -25,6 +25,7 @@ from storage.fleet.fleet_totals import (
     Saved,
     TotalsStanding,
     moved_behind,
+    newest,
     read_fleet,
     read_moved,
     read_standing,
@@ -48,14 +49,20 @@ MACHINES_AT_ONCE = 200
 """Of so many machines all days are added in one read."""
 LOOKS, BETWEEN_LOOKS_S = 10, 0.2
 """So often it looks who is writing to the journal before it leaves it to the next time."""
-_NEWEST = select(func.max(journal.c.id))
+
+
+def _nobody_counts() -> None:
+    """Let it be."""
 
 
 @dataclass(slots=True, kw_only=True)
 class TotalsKeeper:
-    """``sleep`` and ``monotonic_s`` count the seconds of the pauses."""
+    """``wrong`` is called when totals were not what all balances say. ``sleep`` and ``monotonic_s``
+    count the seconds of the pauses.
+    """
 
     db: Database
+    wrong: Callable[[], object] = _nobody_counts
     lines_behind: int = LINES_BEHIND
     lines_at_once: int = LINES_AT_ONCE
     machines_at_once: int = MACHINES_AT_ONCE
@@ -75,18 +82,20 @@ class TotalsKeeper:
             await self.sleep(rest_s)
 
     async def once(self) -> None:
-        """Make the totals if there are none that hold, or compare them the first time, or bring
-        them up to where the journal is if they are far behind it. Raises StoreError; what was saved
+        """Bring the totals up to where the journal is if they are far behind it, and make them if
+        there are none that hold, or compare them the first time. Raises StoreError; what was saved
         until then stays.
         """
-        standing, newest = await self.db.read(_look)
-        if standing.saved is None or not self._compared:
-            await self._make(standing, newest)
-        elif newest - standing.saved.position >= self.lines_behind:
-            await self._advance(standing.saved, newest)
+        standing, end = await self.db.read(_look)
+        saved = standing.saved
+        # First: to compare is one read of all that is behind them.
+        if saved is not None and end - saved.position >= self.lines_behind:
+            await self._advance(saved, end)
+        if saved is None or not self._compared:
+            await self._make(standing.archived, end)
 
-    async def _advance(self, saved: Saved, newest: int) -> None:
-        settled = await self._settled(newest)
+    async def _advance(self, saved: Saved, end: int) -> None:
+        settled = await self._settled(end)
         while saved.position < settled:
             upto = min(saved.position + self.lines_at_once, settled)
             moved = await self._read(partial(_between, after=saved.position, upto=upto))
@@ -95,14 +104,14 @@ class TotalsKeeper:
                 return
             saved = now
 
-    async def _make(self, standing: TotalsStanding, newest: int) -> None:
+    async def _make(self, archived: str, end: int) -> None:
         """Add up all balances, less what the lines behind a position moved that is settled: of some
         machines at a time, each as they are by then.
         """
         # Every line that a month before took away was there when the month was seen here, so that
         # it is no line behind the position.
-        settled = await self._settled(newest)
-        if settled < newest:
+        settled = await self._settled(end)
+        if settled < end:
             return
         began_s, totals = self.monotonic_s(), Totals()
         after: str | None = ""
@@ -111,7 +120,7 @@ class TotalsKeeper:
             work = partial(_up_to, position=settled, after=after, upto=upto)
             totals += await self._read(work)
             after = upto
-        made = Saved(position=settled, archived=standing.archived, totals=totals)
+        made = Saved(position=settled, archived=archived, totals=totals)
         if await self._replace(made):
             took_ms = int((self.monotonic_s() - began_s) * 1_000)
             log.info("the fleet's totals are made", position=settled, took_ms=took_ms)
@@ -123,19 +132,21 @@ class TotalsKeeper:
             self._compared = same
             return False
         if there.saved is not None:
+            self.wrong()
             log.error("the fleet's totals were not what all balances say: run 'vendgate audit'")
-        self._compared = await self._save(there.key, made)
-        return self._compared
+        # It is compared in the next round as well: of what a standby took over meanwhile, some was
+        # added up as the database before it had it.
+        return await self._save(there.key, made)
 
-    async def _settled(self, newest: int) -> int:
-        """Return a position, not before ``newest``, up to which every line is there that will ever
+    async def _settled(self, end: int) -> int:
+        """Return a position, not before ``end``, up to which every line is there that will ever
         be; 0 if somebody writes for longer than is waited for here.
         """
         # A look of long ago may be of a database that has lost lines since, to one that took over.
         horizon = Horizon(self.db)
         for _ in range(LOOKS):
             settled = await horizon.position()
-            if settled >= newest:
+            if settled >= end:
                 return settled
             await self.sleep(BETWEEN_LOOKS_S)
         return 0
@@ -152,7 +163,7 @@ class TotalsKeeper:
 
 
 def _look(connection: Connection) -> tuple[TotalsStanding, int]:
-    return read_standing(connection), connection.scalar(_NEWEST) or 0
+    return read_standing(connection), newest(connection)
 
 
 def _compare(connection: Connection, *, made: Saved) -> tuple[TotalsStanding, bool]:

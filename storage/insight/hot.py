@@ -10,6 +10,7 @@ each machine. No figure of payers is told by cells.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,9 @@ class HotBooks:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        # One at a time, in a thread of their own: those that all share are for short things, and
+        # names of hosts are looked up in them. Whoever goes while they wait leaves nothing to do.
+        self._estimating = ThreadPoolExecutor(1, thread_name_prefix="estimates")
 
     async def hot(self, wanted: HotWanted) -> Hot:
         """Return what districts, or cells, are worth. Raises NotPossible."""
@@ -120,7 +124,8 @@ class HotBooks:
             )
 
         read = await self._db.read(work)
-        return await asyncio.to_thread(_hot, wanted, read)  # The loop has customers.
+        loop = asyncio.get_running_loop()  # It has customers.
+        return await loop.run_in_executor(self._estimating, _hot, wanted, read)
 
 
 def _hot(wanted: HotWanted, read: _Read) -> Hot:

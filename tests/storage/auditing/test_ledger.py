@@ -115,7 +115,7 @@ DAMAGES = (
     Damage(
         check="fleet_totals_equal_the_balances",
         sql="INSERT INTO fleet_totals VALUES (1, 9999, '', '{}')",
-        sentence="say of SALES 0 debited and 0 credited; all balances say 0 and",
+        sentence="totals at position 9999 cannot be read, or the journal ends before it",
     ),
     Damage(
         check="fleet_totals_equal_the_balances",

@@ -4,13 +4,14 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, insert, select
 
 from storage.database.engine import Database, StorageConfig
 from storage.fleet import fleet_balances
 from storage.fleet.balances import Totals, read_balances, read_totals
 from storage.fleet.fleet_balances import FleetBalances
 from storage.fleet.totals_keeper import TotalsKeeper
+from storage.tables import fleet_totals, journal
 from tests.storage.owner import Owner, paid
 from tests.storage.slow_commits import SlowCommit, on_postgres
 
@@ -62,6 +63,19 @@ async def test_days_are_summed_before_totals_are_saved_alone(
     assert expected == await waits
     assert expected == await fleet.read()
     assert 1 == sums
+
+
+async def test_days_are_summed_where_totals_are_far_behind(db: Database) -> None:
+    """A program of before, which keeps no totals, may have run for weeks: what was moved behind
+    them is more than a read can add up. Until a gateway has brought them near they are not used.
+    """
+    owner = await Owner.of(db, "VM-1")
+    await owner.buy("VM-1")
+    nothing = {"id": 1, "position": 0, "archived": "", "totals": '{"sums":{"HKD":{"SALES":[0,7]}}}'}
+    await db.write(lambda connection: connection.execute(insert(fleet_totals), nothing))
+    lines = await db.read(lambda connection: connection.scalar(select(func.max(journal.c.id))) or 0)
+    assert await _all(db) != await FleetBalances(db, behind_max=lines).read()
+    assert await _all(db) == await FleetBalances(db, behind_max=lines - 1).read()
 
 
 @on_postgres

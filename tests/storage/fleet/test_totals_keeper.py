@@ -5,13 +5,16 @@ way leaves them right.
 import asyncio
 import itertools
 import random
+import shutil
+import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Update, delete, func, select, update
+from sqlalchemy import Connection, Update, delete, func, select, text, update
 from structlog.testing import capture_logs
 
 from actors.ports import StoreError
@@ -42,6 +45,20 @@ class Pauses:
             await self.then.pop(0)()
 
 
+class TakesOver(Database):
+    """From some moment on it is another one, its standby's."""
+
+    standby: Database | None = None
+
+    async def read(self, work: Work[T]) -> T:
+        return await (super().read(work) if self.standby is None else self.standby.read(work))
+
+    async def write(self, work: Work[T], *, proves: bool = True) -> T:
+        if self.standby is None:
+            return await super().write(work, proves=proves)
+        return await self.standby.write(work, proves=proves)
+
+
 class Away(Database):
     """Does not save, for as long as it is ``away``."""
 
@@ -65,6 +82,12 @@ async def _position(db: Database) -> int:
 
 async def _newest(db: Database) -> int:
     return await db.read(lambda connection: connection.scalar(select(func.max(journal.c.id))) or 0)
+
+
+async def _compared(keeper: TotalsKeeper) -> None:
+    """Have totals made, if there are none, and compared."""
+    for _ in range(2):
+        await keeper.once()
 
 
 async def _is_right(db: Database) -> None:
@@ -126,7 +149,7 @@ async def test_they_are_saved_again_when_they_are_far_behind(db: Database) -> No
     owner = await Owner.of(db, "VM-1")
     pauses, many = Pauses(), 10
     keeper = TotalsKeeper(db=db, lines_behind=many, lines_at_once=4, sleep=pauses)
-    await keeper.once()
+    await _compared(keeper)
     first = await _position(db)
     pauses.taken.clear()
     for trade in range(many - 1):
@@ -191,7 +214,7 @@ async def test_of_two_who_save_one_counts(db: Database, *, there_are_some: bool)
 
 async def test_a_process_compares_them_once(db: Database) -> None:
     """Behind whatever line they hold. Totals that are not what all balances say are replaced, which
-    is said; so are those of books in which a day is crooked, or is no more.
+    is said and counted; so are those of books in which a day is crooked, or is no more.
     """
     owner = await Owner.of(db, "VM-1")
     await owner.buy("VM-1")
@@ -217,15 +240,47 @@ async def test_a_process_compares_them_once(db: Database) -> None:
         ours.values(credit_minor=balances.c.credit_minor + 7),
         ours.values(credit_minor=balances.c.credit_minor - 7),
     ]
+    counted: list[str] = []
+    later.wrong = lambda: counted.append("by one that has compared them before")
     for statement, is_balanced in zip(wrong, (True, False, True), strict=True):
         await write(statement)
         assert [] == await said_by(later)
         assert ["the fleet's totals were not what all balances say: run 'vendgate audit'"] == (
-            await said_by(TotalsKeeper(db=db))
+            await said_by(TotalsKeeper(db=db, wrong=lambda: counted.append("")))
         )
         await _is_right(db)
         (told,) = await FleetBalances(db).read()
         assert is_balanced == told.ledger_balanced
+    assert [""] * len(wrong) == counted
+
+
+async def test_totals_that_were_made_of_two_databases_are_made_again(
+    tmp_path: Path, upgraded_file: Path
+) -> None:
+    """A standby takes over without the last lines while they are made, and gives their positions to
+    others: what was made of both is compared as well.
+    """
+    async with AsyncExitStack() as stack:
+        file = shutil.copy(upgraded_file, tmp_path / "first.db")
+        db = await TakesOver.open(StorageConfig(url=f"sqlite:///{file}"))
+        stack.push_async_callback(db.close)
+        owner = await Owner.of(db, "VM-1", "VM-2")
+        with closing(sqlite3.connect(file)) as source:
+            source.execute("VACUUM INTO ?", (str(tmp_path / "second.db"),))
+        standby = await Database.open(StorageConfig(url=f"sqlite:///{tmp_path}/second.db"))
+        stack.push_async_callback(standby.close)
+        await owner.do("VM-1", paid("lost"))
+        there = await Owner.claim(standby, "VM-2", holder="h2")
+        for trade in range(9):
+            await there.do("VM-2", paid(f"t{trade}"))
+
+        async def take_over() -> None:
+            db.standby = standby
+
+        keeper = TotalsKeeper(db=db, machines_at_once=1, sleep=Pauses([take_over]))
+        with capture_logs():
+            await _compared(keeper)
+        await _is_right(db)
 
 
 async def test_a_row_that_was_deleted_is_made_again(db: Database) -> None:
@@ -234,7 +289,7 @@ async def test_a_row_that_was_deleted_is_made_again(db: Database) -> None:
     await owner.buy("VM-1")
     pauses = Pauses()
     keeper = TotalsKeeper(db=db, lines_behind=1, sleep=pauses)
-    await keeper.once()
+    await _compared(keeper)
     await owner.buy("VM-1", 2)
     pauses.then = [lambda: db.write(lambda connection: connection.execute(delete(fleet_totals)))]
     await keeper.once()
@@ -243,6 +298,52 @@ async def test_a_row_that_was_deleted_is_made_again(db: Database) -> None:
     await keeper.once()
     await _is_right(db)
     assert await _newest(db) == await _position(db)
+
+
+async def test_they_are_brought_near_before_they_are_compared(db: Database) -> None:
+    """A program of before, which keeps no totals, may have run for weeks: to compare them as they
+    are would be one read of all that was sold meanwhile.
+    """
+    owner = await Owner.of(db, "VM-1")
+    await TotalsKeeper(db=db, sleep=Pauses()).once()
+    for trade in range(5):
+        await owner.do("VM-1", paid(f"t{trade}"))
+    seen: list[int] = []
+
+    async def note() -> None:
+        seen.append(await _position(db))
+
+    pauses = Pauses([note, note, note])
+    later = TotalsKeeper(db=db, lines_behind=4, lines_at_once=2, sleep=pauses)
+    first = await _position(db)
+    await later.once()
+    assert [first, first + 2, first + 4] == seen
+    assert await _newest(db) == await _position(db)
+    await _is_right(db)
+
+
+@pytest.mark.parametrize("position", [10**9, "'x'"])
+async def test_a_position_that_the_journal_does_not_have_holds_nothing(
+    tmp_path: Path, upgraded_file: Path, position: object
+) -> None:
+    """Somebody wrote it by hand: what is sold would be told never again. They are made again, also
+    by one that has compared them before.
+    """
+    async with AsyncExitStack() as stack:
+        file = shutil.copy(upgraded_file, tmp_path / "vendgate.db")
+        db = await Database.open(StorageConfig(url=f"sqlite:///{file}"))
+        stack.push_async_callback(db.close)
+        owner = await Owner.of(db, "VM-1")
+        await owner.buy("VM-1")
+        keeper = TotalsKeeper(db=db, sleep=Pauses())
+        await keeper.once()
+        by_hand = text(f"UPDATE fleet_totals SET position = {position}")
+        await db.write(lambda connection: connection.execute(by_hand))
+        await owner.buy("VM-1", 2)
+        await _is_right(db)
+        await keeper.once()
+        assert await _newest(db) == await _position(db)
+        await _is_right(db)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -321,7 +422,7 @@ async def test_nothing_is_passed_that_is_being_written(on_server: str) -> None:
             slow_db.go_on.set()
             await late
             await _is_right(db)
-            await keeper.once()
+            await _compared(keeper)
             assert await _newest(db) == await _position(db)
             await _is_right(db)
 

@@ -1,17 +1,20 @@
 """Districts are judged by their machines, each by what it sold while it could sell."""
 
+import asyncio
 import math
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, update
 
 from storage.database.engine import Database
 from storage.insight import cells, hot
-from storage.insight.hot import MINOR_MAX, HotBooks, HotWanted
+from storage.insight.hot import MINOR_MAX, Hot, HotBooks, HotWanted
 from storage.insight.rollups import Sums, save
 from storage.office.deeds import NotPossible
 from storage.tables import machine_hours, machine_sites, machines, sales_hours, sites
@@ -55,6 +58,26 @@ async def stand(
     ]
     await db.write(lambda connection: connection.execute(insert(sites), made))
     await db.write(lambda connection: connection.execute(insert(machine_sites), stays))
+
+
+async def test_estimates_wait_for_one_another(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ask at once, one thread computes: the others are left to who sells, and to names
+    that are looked up.
+    """
+    threads = []
+    made = hot._hot
+
+    def noted(*args: Any) -> Hot:
+        threads.append(threading.current_thread().name)
+        return made(*args)
+
+    monkeypatch.setattr(hot, "_hot", noted)
+    books = HotBooks(db)
+    await asyncio.gather(*(books.hot(WANTED) for _ in range(4)))
+    assert 4 == len(threads)
+    assert {"estimates_0"} == set(threads)
 
 
 async def test_a_district_that_sells_more_is_hot(db: Database) -> None:

@@ -24,7 +24,7 @@ def sweeps(
     found = {
         "play-sweep": Sweep(
             what="plays of long ago",
-            forget=partial(screen_sweeps.forget_plays, database),
+            forget=partial(screen_sweeps.forget_plays, database, days=section.plays_days),
             at_once=screen_sweeps.PLAYS_AT_ONCE,
             days=section.plays_days,
             clock=clock,

@@ -17,7 +17,15 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, Table, delete, exists, or_, select, tuple_
 
 from storage.database.engine import Database
-from storage.tables import assets, machine_screens, manifest_assets, manifests, playlists, plays
+from storage.tables import (
+    assets,
+    journal,
+    machine_screens,
+    manifest_assets,
+    manifests,
+    playlists,
+    plays,
+)
 
 UNUSED_DAYS = 90
 """A manifest is kept for so long after the last machine was to show it: one that was without the
@@ -28,12 +36,17 @@ MANIFESTS_AT_ONCE = 100
 ASSETS_AT_ONCE = 20
 """Files are deleted within the transaction."""
 DAY_MS = 86_400_000
+_NEWEST_MS = select(journal.c.at_ms).order_by(journal.c.id.desc()).limit(1)
 
 
-async def forget_plays(db: Database, *, before_ms: int) -> int:
+async def forget_plays(db: Database, *, before_ms: int, days: int) -> int:
     """Delete what was shown on days before this moment, at most PLAYS_AT_ONCE rows, and return how
-    many. Raises StoreError.
+    many; nothing of the ``days`` up to the newest line of the books, so that no one computer's
+    clock deletes what advertising is accounted by. Raises StoreError.
     """
+    newest_ms = await db.read(lambda connection: connection.scalar(_NEWEST_MS))
+    if newest_ms is not None:
+        before_ms = min(before_ms, newest_ms - days * DAY_MS)
     wanted = plays_before(before_ms)
     if not await db.read(lambda connection: connection.execute(wanted.limit(1)).all()):
         return 0

@@ -14,7 +14,15 @@ from storage.office.assets import Assets, keep, shown
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.playlists import Playlists
 from storage.office.screens import DAY_MS, Play, Screens, ScreenTold
-from storage.tables import assets, machine_screens, manifest_assets, manifests, playlists, plays
+from storage.tables import (
+    assets,
+    journal,
+    machine_screens,
+    manifest_assets,
+    manifests,
+    playlists,
+    plays,
+)
 from tests.storage.office.places import NOON_MS, by, some_machines
 from tests.storage.office.plans import goes_along
 from tests.storage.office.showing import A, B, content, items, some_assets
@@ -65,11 +73,33 @@ async def test_what_was_shown_long_ago_goes(db: Database, monkeypatch: pytest.Mo
     days = [20_241_001, 20_241_002, 20_241_003]
     await screens.heard([], [a_play(day, hour) for day in days for hour in (1, 2)])
     noon_of_the_fourth_ms = NOON_MS
-    gone = [await screen_sweeps.forget_plays(db, before_ms=noon_of_the_fourth_ms) for _ in range(3)]
+    gone = [
+        await screen_sweeps.forget_plays(db, before_ms=noon_of_the_fourth_ms, days=90)
+        for _ in range(3)
+    ]
     assert [3, 1, 0] == gone
     assert [20_241_003, 20_241_003, 20_241_004] == [
         one.day for one in await screens.plays("VM-1", after=(0, 0, "", -1), limit=9)
     ]
+
+
+async def test_a_clock_that_is_far_ahead_deletes_no_play(db: Database) -> None:
+    """What is kept for days is kept for days of the books, which other computers write."""
+    await shows(db)
+    line = {
+        "machine_id": "VM-1",
+        "partition": 0,
+        "epoch": 1,
+        "kind": "Connected",
+        **dict.fromkeys(("effects", "notes", "body"), "[]"),
+    }
+    gone = []
+    for version, days in enumerate((0, 91, 92), 1):
+        at = {"version": version, "at_ms": NOON_MS + days * DAY_MS}
+        await run(db, insert(journal).values(line | at))
+        years_ms = NOON_MS + 4_000 * DAY_MS
+        gone.append(await screen_sweeps.forget_plays(db, before_ms=years_ms, days=90))
+    assert [0, 0, 1] == gone
 
 
 async def test_only_a_manifest_that_nobody_can_ask_for_goes(db: Database) -> None:
@@ -81,7 +111,7 @@ async def test_only_a_manifest_that_nobody_can_ask_for_goes(db: Database) -> Non
     assert 1 == await screen_sweeps.forget_manifests(db, before_ms=BEFORE_MS)
     assert [SHOWN, WANTED, PLAYED] == await left(db, manifests, manifests.c.sha256)
     assert [SHOWN, WANTED, PLAYED] == await left(db, manifest_assets, manifest_assets.c.manifest)
-    assert 1 == await screen_sweeps.forget_plays(db, before_ms=BEFORE_MS)
+    assert 1 == await screen_sweeps.forget_plays(db, before_ms=BEFORE_MS, days=90)
     assert 1 == await screen_sweeps.forget_manifests(db, before_ms=BEFORE_MS)
     with pytest.raises(NotThere):
         await screens.manifest(PLAYED)
@@ -212,7 +242,7 @@ async def test_a_sweep_costs_the_same_however_much_there_is(db: Database) -> Non
     await goes_along(db, screen_sweeps.plays_before(BEFORE_MS), "plays_by_day")
     unused = screen_sweeps.unused_manifests(BEFORE_MS).where(manifests.c.sha256 == OLD)
     await goes_along(db, unused, "plays_by_manifest", "machine_screens_by_wanted")
-    assert 0 == await screen_sweeps.forget_plays(db, before_ms=BEFORE_MS - 100 * DAY_MS)
+    assert 0 == await screen_sweeps.forget_plays(db, before_ms=BEFORE_MS - 100 * DAY_MS, days=90)
 
 
 async def test_nothing_is_due_of_a_machine_that_shows_nothing(db: Database) -> None:

@@ -8,7 +8,7 @@ balances: with a month that is archived the row is void, and is made again from 
 the archive itself saw that nothing went from behind the position.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select, update
@@ -22,7 +22,8 @@ _ARCHIVED = select(func.max(archives.c.month))
 _NEWEST = select(func.coalesce(func.max(journal.c.id), 0))
 # Compared by the database: somebody may have written into it what is no number.
 _HAS_IT = (_C.position <= _NEWEST.scalar_subquery()).label("has_it")
-_ROW = select(_C.position, _C.archived, _C.totals, _HAS_IT)
+_BEHIND = (_NEWEST.scalar_subquery() - _C.position).label("behind")
+_ROW = select(_C.position, _C.archived, _C.totals, _HAS_IT, _BEHIND)
 _ID = 1
 Key = tuple[int, str]
 """The position of a row and its month: whoever replaces it names what they saw."""
@@ -48,12 +49,15 @@ class Saved:
 class TotalsStanding:
     """How it stands in one moment. ``key``: of the row that is there, if there is one; ``saved``:
     what it says, None if that does not hold any more, cannot be read or is of a line that is not
-    there yet. ``archived``: the newest month that is archived, '' if none is.
+    there yet. ``archived``: the newest month that is archived, '' if none is. ``behind``: by how
+    much the journal's newest position is above that of ``saved``, which is no part of how the row
+    stands.
     """
 
     key: Key | None
     saved: Saved | None
     archived: str
+    behind: int = field(default=0, compare=False)
 
 
 def read_standing(connection: Connection) -> TotalsStanding:
@@ -68,17 +72,16 @@ def read_standing(connection: Connection) -> TotalsStanding:
     if totals is None:
         return TotalsStanding(key=key, saved=None, archived=archived)
     saved = Saved(position=row.position, archived=archived, totals=totals)
-    return TotalsStanding(key=key, saved=saved, archived=archived)
+    return TotalsStanding(key=key, saved=saved, archived=archived, behind=row.behind)
 
 
 def read_fleet(connection: Connection, *, behind_max: int | None = None) -> Totals | None:
     """Return what the whole fleet's transfers add up to by now; None if no totals are saved that
     hold, or if they are more than ``behind_max`` lines behind the journal.
     """
-    saved = read_standing(connection).saved
-    if saved is None:
-        return None
-    if behind_max is not None and newest(connection) - saved.position > behind_max:
+    standing = read_standing(connection)
+    saved = standing.saved
+    if saved is None or (behind_max is not None and standing.behind > behind_max):
         return None
     return saved.totals + moved_behind(connection, saved.position)
 

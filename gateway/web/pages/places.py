@@ -124,6 +124,7 @@ async def places(looking: Looking) -> ConsolePage:
             "machines": {
                 "site": site,
                 "district": district,
+                "currency": looking.word("currency"),
                 "cells": looking.word("cells"),
                 "page": more,
             }

@@ -1,11 +1,13 @@
 """Where machines stand."""
 
+import re
 from typing import Any
 
 import pytest
 
 from gateway.office.v1 import machine_profile_service_pb2, place_pb2, sales_service_pb2
 from gateway.v1 import money_pb2
+from gateway.web.pages import places
 from gateway.web.pages.places import (
     DrawnCell,
     HotTold,
@@ -46,6 +48,19 @@ async def test_sites_are_drawn_and_counted(site: Site) -> None:
     assert ["pier", "Pier 7", "hk", "station", "Asia/Hong_Kong", "1"] in cells(page)
     assert [["VM-1", "pier", "hk"]] == [row[:3] for row in cells(pier) if row[0] == "VM-1"]
     assert 404 == nowhere.status_code
+
+
+async def test_more_machines_are_told_of_as_somebody_chose(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same currency, and by the same cells."""
+    monkeypatch.setattr(places, "PAGE", 1)
+    for machine_id in ("VM-1", "VM-2"):
+        await registered(site, machine_id)
+    async with signed_in(site) as browser:
+        page = await browser.get("/places?currency=HKD&cells=7")
+    (more,) = re.findall(r'href="([^"]*)">More of Machines', page.text)
+    assert {"currency=HKD", "cells=7"} <= set(re.split(r"[?&#]|amp;", more))
 
 
 async def test_no_place_is_no_map(site: Site) -> None:

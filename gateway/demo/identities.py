@@ -38,8 +38,12 @@ class Identities:
 
     @classmethod
     def made(cls, folder: Path, *, now: dt.datetime) -> Self:
-        """Make the CA and the certificates that are not asked for. Raises CannotIssue, OSError."""
+        """Make the CA and the certificates that are not asked for; a folder that was kept has them,
+        and its machines trust no others. Raises CannotIssue, OSError.
+        """
         one = cls(folder=folder / "tls")
+        if one.key.is_file():  # it is written last
+            return one
         authority_files.make(one.folder, DOMAIN, now=now)
         for profile, name, names in (
             (Profile.GATEWAY, "gateway", _OF_THIS_COMPUTER),

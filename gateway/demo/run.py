@@ -318,7 +318,7 @@ async def _play(
     console: Terminal | None,
 ) -> Report:
     keys = folder / "alipay"
-    ports = stage.free_ports()
+    ports = stage.ports_for(folder)
     pages = {"console": {"enabled": True, "listen": f"127.0.0.1:{ports.console}"}}
     identities = Identities.made(folder, now=dt.datetime.now(dt.UTC)) if demo.tls else None
     others = pages if identities is None else {**pages, **identities.tables(ports)}

@@ -10,10 +10,12 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import grpc
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -63,6 +65,7 @@ PRODUCTS = (
 )
 STOCK = 9_999
 SALT_FILE = "payer_salt"
+SETTINGS_FILE = "vendgate.toml"
 FLEET_FOLDER = "machines"
 PICTURES = {
     "Morning": ((255, 214, 130), (214, 84, 62)),
@@ -116,6 +119,18 @@ def free_ports() -> Ports:
     )
 
 
+def ports_for(folder: Path) -> Ports:
+    """Return ports that nobody listens on now; in a folder that was kept, the one to which Alipay
+    sends what is paid with the codes that stand there. Elsewhere it would not be heard of.
+    """
+    ports = free_ports()
+    try:
+        kept = tomllib.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ports
+    return replace(ports, http=int(kept["http"]["listen"].rpartition(":")[2]))
+
+
 def check_folder(folder: Path) -> None:
     """Refuse a folder that the URL of a database in it cannot name. Raises ChildFailed."""
     if "?" in str(folder) or not _is_text(str(folder)):
@@ -150,7 +165,7 @@ def write_settings(
     """Write the settings file of the demo's gateway and return its path. ``others`` are tables that
     take the place of the demo's.
     """
-    path, salt = folder / "vendgate.toml", folder / SALT_FILE
+    path, salt = folder / SETTINGS_FILE, folder / SALT_FILE
     salt.write_text("demo-" + "x" * 27 + "\n", encoding="ascii")
     salt.chmod(0o600)
     sections: dict[str, Mapping[str, object]] = {
@@ -208,8 +223,10 @@ async def show_pictures(channel: grpc.aio.Channel) -> None:
         asset = (await screens.AddAsset(add, metadata=actor, timeout=60)).asset
         items.append(screen_pb2.PlaylistItem(sha256=asset.sha256, duration_ms=5_000))
     playlist = screen_pb2.Playlist(code="demo", name="Some colours", items=items)
-    await screens.CreatePlaylist(
-        screen_service_pb2.CreatePlaylistRequest(playlist=playlist), metadata=actor, timeout=60
+    await _unless_there(
+        screens.CreatePlaylist(
+            screen_service_pb2.CreatePlaylistRequest(playlist=playlist), metadata=actor, timeout=60
+        )
     )
     plan = screen_pb2.ScreenPlan(
         code="demo",
@@ -217,9 +234,22 @@ async def show_pictures(channel: grpc.aio.Channel) -> None:
         playlist="demo",
         not_after=Timestamp(seconds=int(time.time()) + PICTURES_FOR_S),
     )
-    await screens.CreateScreenPlan(
-        screen_service_pb2.CreateScreenPlanRequest(plan=plan), metadata=actor, timeout=60
+    await _unless_there(
+        screens.CreateScreenPlan(
+            screen_service_pb2.CreateScreenPlanRequest(plan=plan), metadata=actor, timeout=60
+        )
     )
+
+
+async def _unless_there(call: Awaitable[object]) -> None:
+    """Wait until something is made. In a folder that was kept it is there already, and perhaps was
+    changed since.
+    """
+    try:
+        await call
+    except grpc.aio.AioRpcError as refused:
+        if refused.code() is not grpc.StatusCode.ALREADY_EXISTS:
+            raise
 
 
 def alipay_arguments(keys: Path, ports: Ports) -> list[str]:
@@ -257,8 +287,10 @@ async def register(channel: grpc.aio.Channel, machine_ids: Sequence[str]) -> Non
     fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
     await asyncio.gather(
         *(
-            fleet.RegisterMachine(
-                registration(machine_id, number), metadata=(("x-actor", "demo"),), timeout=60
+            _unless_there(
+                fleet.RegisterMachine(
+                    registration(machine_id, number), metadata=(("x-actor", "demo"),), timeout=60
+                )
             )
             for number, machine_id in enumerate(machine_ids)
         )

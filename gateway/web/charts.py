@@ -112,9 +112,10 @@ class Dot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """A cell on the map: its corners as SVG has them, and what it is."""
+    """A cell on the map: its corners as SVG has them, what it is, and that in words."""
 
     label: str
+    said: str
     points: str
 
 
@@ -149,20 +150,21 @@ def dots(
 
 
 def outlines(
-    cells: Sequence[tuple[str, Sequence[Spot]]], around: Iterable[Spot] = ()
+    cells: Sequence[tuple[str, str, Sequence[Spot]]], around: Iterable[Spot] = ()
 ) -> list[Outline]:
-    """Return the cells by what they are and their corners, on the picture on which ``around``, the
-    sites, is too.
+    """Return the cells by what they are, that in words, and their corners, on the picture on which
+    ``around``, the sites, is too.
     """
     if not cells:
         return []
-    frame = _frame([*around, *(corner for _, corners in cells for corner in corners)])
+    frame = _frame([*around, *(corner for _, _, corners in cells for corner in corners)])
     return [
         Outline(
             label=label,
+            said=words,
             points=" ".join(f"{frame.x(east)},{frame.y(north)}" for north, east in corners),
         )
-        for label, corners in cells
+        for label, words, corners in cells
     ]
 
 

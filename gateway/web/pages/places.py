@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +17,7 @@ from gateway.office.v1 import (
 )
 from gateway.web.charts import Spot, dots, outlines
 from gateway.web.sales import SPAN_DAYS, complete
-from gateway.web.tables import Link, Table, money
+from gateway.web.tables import Link, Table, grouped, money
 from gateway.web.view import ConsolePage, Looking, Missing
 from gateway.web.waiting import machine_link
 from gateway.web.words import said
@@ -28,13 +30,47 @@ chosen.
 CELL_SIZES = ((6, "36"), (7, "5.2"), (8, "0.74"), (9, "0.11"))
 """What can be chosen: resolutions, and how many square kilometres a cell has on average."""
 USUAL_CELLS = 7
+SITES_NAMED = 3
+"""So many sites of a cell are named beside it."""
 _Hot = sales_service_pb2.GetHotDistrictsResponse | Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotTold:
+    """What was answered, and of what: the resolution of cells, or 0 of districts. Where districts
+    are too few to tell of, and cells were asked for in their stead: why there are none.
+    """
+
+    answer: _Hot
+    cells: int = 0
+    why_no_cells: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnCell:
+    """A cell on the map: its index, what it is, and its corners."""
+
+    index: str
+    label: str
+    corners: Sequence[Spot]
+
+    def holds(self, spot: Spot) -> bool:
+        """Tell whether a place is in it: whether a line from it to the east leaves it once."""
+        return any(self._holds(spot[0], spot[1] + turn) for turn in (-_TURN, 0, _TURN))
+
+    def _holds(self, north: int, east: int) -> bool:
+        is_in = False
+        for (north_a, east_a), (north_b, east_b) in pairwise((*self.corners, self.corners[0])):
+            if (north_a > north) != (north_b > north):
+                side = (east_b - east_a) * (north - north_a) - (east - east_a) * (north_b - north_a)
+                is_in ^= (side > 0) == (north_b > north_a)
+        return is_in
 
 
 async def places(looking: Looking) -> ConsolePage:
     """Return the page; of one site or district, if the query names it."""
     site, district = looking.word("site"), looking.word("district")
-    (districts, sites, found), hot = await asyncio.gather(
+    (districts, sites, found), told = await asyncio.gather(
         looking.all(
             place_service_pb2.ListDistrictsRequest(page_size=PAGE),
             place_service_pb2.ListSitesRequest(page_size=PAGE, district=district),
@@ -53,14 +89,14 @@ async def places(looking: Looking) -> ConsolePage:
     is_counted = not (more or looking.token("page"))
     counts = Counter(one.site for one in profiles if one.site) if is_counted else None
     placed = [one for one in sites.sites if one.HasField("position")]
-    labels = {one.district: one.label for one in _lines(hot) if not one.HasField("cell")}
     spots = [(one.position.latitude_e6, one.position.longitude_e6) for one in placed]
-    cells = cells_around(hot, spots)
+    cells = cells_around(told.answer, spots)
+    names = sites_in(cells, [(one.name, spot) for one, spot in zip(placed, spots, strict=True)])
     return ConsolePage(
         title="Places",
         template="places.html",
         tables=(
-            hot_districts(hot),
+            hot_districts(told, names),
             _districts(districts.districts),
             _sites(sites.sites, counts),
             _machines(profiles),
@@ -69,19 +105,18 @@ async def places(looking: Looking) -> ConsolePage:
             "dots": dots(
                 [(one.name, one.code, *spot) for one, spot in zip(placed, spots, strict=True)],
                 counts or {},
-                around=[corner for _, corners in cells for corner in corners],
+                around=[corner for one in cells for corner in one.corners],
             ),
-            "outlines": outlines(cells, around=spots),
+            "outlines": outlines(
+                [(one.label, f"{one.index} is {one.label}", one.corners) for one in cells],
+                around=spots,
+            ),
             "by_districts": _chosen(looking, "0"),
             "by_cells": [(_chosen(looking, str(of)), size) for of, size in CELL_SIZES],
             "words": {"site": site, "district": district},
             "is_counted": is_counted,
-            "labels": {
-                one.code: said(sales_service_pb2.DistrictLabel, labels[one.district])
-                for one in placed
-                if one.district in labels
-            },
-            "sales_complete": complete(hot),
+            "labels": labels_of(told.answer, cells, placed),
+            "sales_complete": complete(told.answer),
             "is_whole": not (districts.next_page_token or sites.next_page_token),
             "unplaced": len(sites.sites) - len(placed),
         },
@@ -89,6 +124,7 @@ async def places(looking: Looking) -> ConsolePage:
             "machines": {
                 "site": site,
                 "district": district,
+                "currency": looking.word("currency"),
                 "cells": looking.word("cells"),
                 "page": more,
             }
@@ -106,7 +142,7 @@ def _chosen(looking: Looking, cells: str) -> str:
     )
 
 
-async def _hot(looking: Looking) -> _Hot:
+async def _hot(looking: Looking) -> HotTold:
     """Ask in the currency that the query names, or in the one in which most was sold; by what it
     names, or else by districts, and by cells where districts are too few to tell of.
     """
@@ -120,37 +156,71 @@ async def _hot(looking: Looking) -> _Hot:
             )
         )
         if isinstance(sold, Missing):
-            return sold
+            return HotTold(answer=sold)
         units: Counter[str] = Counter()
         for line in sold.lines:
             units[line.now.sales.currency] += line.now.units
         currency = max(units, key=lambda one: (units[one], one), default="")
     if not currency:
-        return Missing("Nothing was sold in this time, as far as is known.")
-    said = looking.word("cells")
+        return HotTold(answer=Missing("Nothing was sold in this time, as far as is known."))
+    chosen = looking.word("cells")
     wanted = sales_service_pb2.GetHotDistrictsRequest(
         first_day=first,
         last_day=last,
         currency=currency,
-        cell_resolution=int(said) if said.isdecimal() and len(said) < 4 else 0,
+        cell_resolution=int(chosen) if chosen.isdecimal() and len(chosen) < 4 else 0,
     )
     told: _Hot = await looking.attempt(wanted)
-    if said or isinstance(told, Missing) or told.districts:
-        return told
+    if chosen or isinstance(told, Missing) or told.districts:
+        return HotTold(answer=told, cells=wanted.cell_resolution)
     wanted.cell_resolution = USUAL_CELLS
     by_cells: _Hot = await looking.attempt(wanted)
-    return by_cells if _lines(by_cells) else told
+    if _lines(by_cells):
+        return HotTold(answer=by_cells, cells=USUAL_CELLS)
+    why = _nothing(by_cells, USUAL_CELLS)
+    if isinstance(by_cells, Missing):
+        why = f"Nor are cells told instead: {why}"
+    return HotTold(answer=told, why_no_cells=why)
 
 
-def cells_around(of: _Hot, spots: Sequence[Spot]) -> list[tuple[str, list[Spot]]]:
-    """Return what cells are and their corners: of those in which any of the sites is that are
-    drawn.
-    """
+def cells_around(of: _Hot, spots: Sequence[Spot]) -> list[DrawnCell]:
+    """Return the cells in which any of the sites is that are drawn."""
     return [
-        (said(sales_service_pb2.DistrictLabel, one.label), corners)
+        DrawnCell(
+            index=one.cell.index,
+            label=said(sales_service_pb2.DistrictLabel, one.label),
+            corners=corners,
+        )
         for one in _lines(of)
         if (corners := _corners(one.cell)) and any(_is_within(spot, corners) for spot in spots)
     ]
+
+
+def sites_in(
+    cells: Sequence[DrawnCell], sites: Sequence[tuple[str, Spot]]
+) -> Mapping[str, Sequence[str]]:
+    """Return by the index of each cell which of the sites, by name and place, are in it."""
+    return {one.index: [name for name, spot in sites if one.holds(spot)] for one in cells}
+
+
+def labels_of(
+    of: _Hot, cells: Sequence[DrawnCell], placed: Sequence[place_pb2.Site]
+) -> Mapping[str, str]:
+    """Return what the cell, or else the district, of each site is, by the site's code; without
+    sites of which that is not told.
+    """
+    told = {
+        one.district: said(sales_service_pb2.DistrictLabel, one.label)
+        for one in _lines(of)
+        if not one.HasField("cell")
+    }
+    by_cells = {
+        one.code: cell.label
+        for one in placed
+        for cell in cells
+        if cell.holds((one.position.latitude_e6, one.position.longitude_e6))
+    }
+    return {one.code: told[one.district] for one in placed if one.district in told} | by_cells
 
 
 def _corners(of: sales_service_pb2.HotCell) -> list[Spot]:
@@ -178,36 +248,33 @@ def _lines(of: _Hot) -> Sequence[sales_service_pb2.HotDistrict]:
     return () if isinstance(of, Missing) else of.districts
 
 
-def hot_districts(of: _Hot) -> Table:
-    """Return which districts, or cells, sell more, those of which most is believed first."""
-    is_cells = any(one.HasField("cell") for one in _lines(of))
-    what = "cells" if is_cells else "districts"
+def hot_districts(told: HotTold, sites: Mapping[str, Sequence[str]] | None = None) -> Table:
+    """Return which districts, or cells, sell more, those of which most is believed first.
+    ``sites`` are the names of those in each cell, by its index.
+    """
+    of, what = told.answer, _called(told.cells)
     return Table(
         name="hot",
         title=f"What {what} sell a sellable machine-day, {SPAN_DAYS} days before today",
         heads=(
-            *(
-                "Cell" if is_cells else "District",
-                "Is",
-                "Above the fleet, %",
-                "Machines",
-                "As sold",
-                "Believed",
-            ),
+            *(("Cell", "Sites") if told.cells else ("District",)),
+            *("Is", "Above the fleet, %", "Machines", "As sold", "Believed"),
             *("At least", "At most", "A new machine", "New, at least", "New, at most"),
         ),
         rows=[
             (
-                one.cell.index
-                if is_cells
-                else Link(one.district or "nowhere", f"/places?district={one.district}"),
+                *(
+                    (one.cell.index, _named((sites or {}).get(one.cell.index, ())))
+                    if told.cells
+                    else (Link(one.district or "nowhere", f"/places?district={one.district}"),)
+                ),
                 said(sales_service_pb2.DistrictLabel, one.label),
                 one.above_percent,
                 one.machines,
                 money(one.raw),
-                *(money(each) for each in (one.believed.middle, one.believed.low)),
-                money(one.believed.high),
-                *(money(each) for each in (one.new_machine.middle, one.new_machine.low)),
+                *(money(getattr(one.believed, end)) for end in ("middle", "low", "high")),
+                money(one.new_machine.middle),
+                money(one.new_machine.low),
                 money(one.new_machine.high),
             )
             for one in sorted(
@@ -215,22 +282,46 @@ def hot_districts(of: _Hot) -> Table:
                 key=lambda one: (-one.believed.middle.minor, one.district, one.cell.index),
             )
         ],
-        empty=of.why
-        if isinstance(of, Missing)
-        else "There are too few districts or cells, or too few machines in them, to say how they "
-        "differ.",
+        empty=" ".join(filter(None, (_nothing(of, told.cells), told.why_no_cells))),
         note="Hot and cold are said where that is 90 in 100 sure, of a "
-        f"{'cell' if is_cells else 'district'}'s own machines. "
-        f"Believed: drawn towards all {what}, the more the fewer machines; in 95 of 100 it is "
-        "between the two beside it. Places without machines say nothing."
-        + _not_in_cells(of, is_cells=is_cells),
+        f"{'cell' if told.cells else 'district'}'s own machines. "
+        f"Believed: drawn towards all {'cells' if told.cells else 'districts'}, the more the fewer "
+        "machines; in 95 of 100 it is between the two beside it. Places without machines say "
+        "nothing." + _in_no_cell(of),
     )
 
 
-def _not_in_cells(of: _Hot, *, is_cells: bool) -> str:
-    if isinstance(of, Missing) or not is_cells or not of.unplaced:
+def _called(cells: int) -> str:
+    """Return what is told of: districts, or cells and how large they are."""
+    if not cells:
+        return "districts"
+    size = dict(CELL_SIZES).get(cells)
+    return f"cells of {size} square kilometres" if size else "cells"
+
+
+def _nothing(of: _Hot, cells: int) -> str:
+    """Return why nothing is told."""
+    if isinstance(of, Missing):
+        return of.why
+    larger = " Larger ones may do." if cells else ""
+    return (
+        f"There are too few {_called(cells)}, or too few machines in them, to say how they differ."
+        f"{larger}{_in_no_cell(of)}"
+    )
+
+
+def _named(sites: Sequence[str]) -> str:
+    more = len(sites) - SITES_NAMED
+    return "; ".join(sites[:SITES_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _in_no_cell(of: _Hot) -> str:
+    if isinstance(of, Missing) or not of.unplaced:
         return ""
-    return f" {of.unplaced} machines stand at sites without a position, and are in no cell."
+    if of.unplaced == 1:
+        return " 1 machine stands at a site without a position, and is in no cell."
+    machines = f"{grouped(of.unplaced)} machines"
+    return f" {machines} stand at sites without a position, and are in no cell."
 
 
 def _districts(of: Iterable[place_pb2.District]) -> Table:

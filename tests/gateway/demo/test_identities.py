@@ -32,6 +32,14 @@ def test_its_settings_are_accepted(tmp_path: Path) -> None:
     assert [] == certificate_problems(made, now_ms=int(NOW.timestamp() * 1_000))
 
 
+def test_a_folder_that_was_kept_has_its_ca(tmp_path: Path) -> None:
+    """Machines that enrolled there trust no other."""
+    first = Identities.made(tmp_path, now=NOW)
+    seen = {path: path.read_bytes() for path in first.folder.iterdir()}
+    assert first == Identities.made(tmp_path, now=NOW + dt.timedelta(days=1))
+    assert seen == {path: path.read_bytes() for path in first.folder.iterdir()}
+
+
 def test_its_commands_name_files_that_are_there(tmp_path: Path) -> None:
     """As a shell reads them, whatever the folder is called."""
     identities = Identities.made(tmp_path / "a demo", now=NOW)

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import grpc.aio
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.demo import stage
 from gateway.demo.children import ChildFailed
+from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.process.configs import configs
 from gateway.process.development import make_keys
 from gateway.process.settings import load
+from tests.support.site import Site
 
 
 @pytest.mark.parametrize("ray", [True, False])
@@ -41,6 +45,35 @@ def test_a_folder_that_no_url_can_name_is_refused(tmp_path: Path, name: str) -> 
     with pytest.raises(ChildFailed, match="choose another folder with --keep"):
         stage.check_folder(tmp_path / name)
     stage.check_folder(tmp_path / "😀")
+
+
+async def test_a_folder_that_was_kept_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has is left as it is, also if somebody has changed it; anything else that is refused
+    is told.
+    """
+    machine_ids = stage.machine_names(1)
+    for now_s in (1_900_000_000, 1_900_000_009):
+        monkeypatch.setattr("time.time", lambda now_s=now_s: now_s)
+        await stage.register(site.channel, machine_ids)
+        await stage.show_pictures(site.channel)
+        await site.fleet.UpdateMachine(
+            fleet_service_pb2.UpdateMachineRequest(
+                machine=machine_pb2.Machine(machine_id=machine_ids[0], store_name="Pier 7"),
+                update_mask=FieldMask(paths=["store_name"]),
+            )
+        )
+    view = await site.queries.machine(machine_ids[0])
+    assert view is not None
+    assert "Pier 7" == view.store_name
+    with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT"):
+        await stage.register(site.channel, [""])
+
+
+def test_payments_are_told_where_the_codes_of_a_kept_folder_say(tmp_path: Path) -> None:
+    """Else who pays before the codes have another address pays for nothing."""
+    first = stage.ports_for(tmp_path)
+    stage.write_settings(tmp_path, first, keys=tmp_path, ray=False)
+    assert first.http == stage.ports_for(tmp_path).http
 
 
 def test_ports_differ() -> None:

@@ -78,9 +78,9 @@ def test_cells_and_sites_are_on_one_picture() -> None:
     """A site in the middle of a cell is drawn there, however far the cell reaches beyond it."""
     corners = [(10_000, 0), (0, 10_000), (-10_000, 0), (0, -10_000)]
     (dot,) = dots([("P", "p", 0, 0)], {}, around=corners)
-    (drawn,) = outlines([("hot", corners)], around=[(0, 0)])
+    (drawn,) = outlines([("hot", "a7 is hot", corners)], around=[(0, 0)])
     north, east, south, west = (tuple(map(int, at.split(","))) for at in drawn.points.split())
-    assert "hot" == drawn.label
+    assert ("hot", "a7 is hot") == (drawn.label, drawn.said)
     assert (dot.x, dot.y) == ((west[0] + east[0]) // 2, (north[1] + south[1]) // 2)
     assert all(0 <= x <= MAP_WIDTH and 0 <= y <= MAP_HEIGHT for x, y in (north, east, south, west))
     assert [] == outlines([])

@@ -7,6 +7,7 @@ import pytest
 from gateway.office.v1 import goods_service_pb2 as goods_wire
 from gateway.office.v1 import stock_service_pb2 as wire
 from gateway.web.pages import stock
+from tests.gateway.office.placing import a_district
 from tests.gateway.web.signed_in import cells, signed_in
 from tests.support.fleet_calls import registered
 from tests.support.goods_calls import NORTH, count, load, twenty_in_a_van
@@ -31,14 +32,19 @@ async def test_what_is_low_is_shown_and_picked(site: Site) -> None:
 
 
 async def test_a_route_of_nobody_is_said(site: Site) -> None:
-    """Else a label that is written wrongly looks as if nothing was needed anywhere."""
+    """Else a label that is written wrongly looks as if nothing was needed anywhere. Who gave no
+    label is not sent to look at one.
+    """
+    await a_district(site)
     async with signed_in(site) as browser:
         nobody = await browser.get("/stock")
         await twenty_in_a_van(site)
         wrong = await browser.get("/stock", params={"label": "rout=north"})
+        empty = await browser.get("/stock", params={"district": "hk"})
         right = await browser.get("/stock")
     assert "There is no machine yet." in nobody.text
-    assert "No machine is meant today" in wrong.text
+    assert "No machine is meant today: look at how the label is written." in wrong.text
+    assert "No machine is meant today: none stands there." in empty.text
     assert 'role="alert"' not in right.text
 
 

@@ -144,13 +144,19 @@ async def _hot(looking: Looking) -> _Hot:
 
 def cells_around(of: _Hot, spots: Sequence[Spot]) -> list[tuple[str, list[Spot]]]:
     """Return what cells are and their corners: of those in which any of the sites is that are
-    drawn.
+    drawn; on the line where days begin on each side on which one is.
     """
     return [
-        (said(sales_service_pb2.DistrictLabel, one.label), corners)
+        (said(sales_service_pb2.DistrictLabel, one.label), there)
         for one in _lines(of)
-        if (corners := _corners(one.cell)) and any(_is_within(spot, corners) for spot in spots)
+        if (corners := _corners(one.cell))
+        for turn in (-_TURN, 0, _TURN)
+        if any(_is_within(spot, there := _turned(corners, turn)) for spot in spots)
     ]
+
+
+def _turned(corners: Sequence[Spot], turn: int) -> list[Spot]:
+    return [(north, east + turn) for north, east in corners]
 
 
 def _corners(of: sales_service_pb2.HotCell) -> list[Spot]:

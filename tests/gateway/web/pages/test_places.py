@@ -114,6 +114,9 @@ def test_cells_are_drawn_around_sites() -> None:
     ((label, corners),) = cells_around(told, [(0, 179_999_998)])
     assert "not known" == label
     assert 18 == max(east for _, east in corners) - min(east for _, east in corners)
+    ((_, beyond),) = cells_around(told, [(0, -179_999_998)])
+    assert [(north, east - 360_000_000) for north, east in corners] == beyond
+    assert 2 == len(cells_around(told, [(0, -179_999_998), (0, 179_999_998)]))
     assert [] == cells_around(Missing("away"), [(0, 0)])
 
 

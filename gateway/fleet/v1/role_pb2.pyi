@@ -28,7 +28,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_VIEWER: _Role.ValueType  # 1
     """Looks."""
     ROLE_TECHNICIAN: _Role.ValueType  # 2
-    """Stands before machines: visits, loads, unloads and counts them, takes one out of service."""
+    """Stands before machines: visits, loads, unloads and counts them, disables and enables them."""
     ROLE_OPERATOR: _Role.ValueType  # 3
     """Runs the fleet: registers, prices, reloads, retires."""
     ROLE_FINANCE: _Role.ValueType  # 4
@@ -45,7 +45,7 @@ ROLE_UNSPECIFIED: Role.ValueType  # 0
 ROLE_VIEWER: Role.ValueType  # 1
 """Looks."""
 ROLE_TECHNICIAN: Role.ValueType  # 2
-"""Stands before machines: visits, loads, unloads and counts them, takes one out of service."""
+"""Stands before machines: visits, loads, unloads and counts them, disables and enables them."""
 ROLE_OPERATOR: Role.ValueType  # 3
 """Runs the fleet: registers, prices, reloads, retires."""
 ROLE_FINANCE: Role.ValueType  # 4

@@ -184,23 +184,34 @@ async def _hot(looking: Looking) -> HotTold:
 
 
 def cells_around(of: _Hot, spots: Sequence[Spot]) -> list[DrawnCell]:
-    """Return the cells in which any of the sites is that are drawn."""
+    """Return the cells in which any of the sites is that are drawn; one on the line where days
+    begin is drawn on each side on which one is.
+    """
     return [
         DrawnCell(
             index=one.cell.index,
             label=said(sales_service_pb2.DistrictLabel, one.label),
-            corners=corners,
+            corners=there,
         )
         for one in _lines(of)
-        if (corners := _corners(one.cell)) and any(_is_within(spot, corners) for spot in spots)
+        if (corners := _corners(one.cell))
+        for turn in (-_TURN, 0, _TURN)
+        if any(_is_within(spot, there := _turned(corners, turn)) for spot in spots)
     ]
+
+
+def _turned(corners: Sequence[Spot], turn: int) -> list[Spot]:
+    return [(north, east + turn) for north, east in corners]
 
 
 def sites_in(
     cells: Sequence[DrawnCell], sites: Sequence[tuple[str, Spot]]
 ) -> Mapping[str, Sequence[str]]:
     """Return by the index of each cell which of the sites, by name and place, are in it."""
-    return {one.index: [name for name, spot in sites if one.holds(spot)] for one in cells}
+    found: dict[str, list[str]] = {one.index: [] for one in cells}
+    for one in cells:
+        found[one.index] += [name for name, spot in sites if one.holds(spot)]
+    return found
 
 
 def labels_of(

@@ -31,12 +31,13 @@ from gateway.v1.enrolment_service_pb2 import EnrolRequest
 from gateway.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
 from storage.database.engine import Database
 from storage.fleet.fleet_totals import read_standing
-from storage.tables import payers
+from storage.tables import inbox, payers
 from tests.alipay_client.wire import Pair
 from tests.storage.owner import take
 from tests.support import installed
 from tests.support.certificates import Authority, Issued
 from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S, until
+from tests.support.told_payments import paid, told_payment
 
 Tables = dict[str, Any]
 ANN_S = "spiffe://vendgate.test/admin/ann"
@@ -261,7 +262,7 @@ async def test_the_gateway_can_be_started_again(tmp_path: Path, tables: Tables) 
 
 
 async def test_a_gateway_forgets_who_has_not_paid_for_long(tmp_path: Path, tables: Tables) -> None:
-    """At its start, and nobody else."""
+    """At its start, and nobody else. Alipay does not answer: that somebody paid says the time."""
     newest_ms = time.time_ns() // 1_000_000
     rows = [
         {
@@ -276,6 +277,8 @@ async def test_a_gateway_forgets_who_has_not_paid_for_long(tmp_path: Path, table
     async with _running(tmp_path, {"payer_unused_days": 39, **tables}):
         database = await Database.open(_storage(tmp_path))
         await database.write(lambda connection: connection.execute(insert(payers), rows))
+        told = told_payment(1, paid(newest_ms))
+        await database.write(lambda connection: connection.execute(insert(inbox), told))
     async with _running(tmp_path, {"payer_unused_days": 39, **tables}):
         async with asyncio.timeout(HANGS_AFTER_S):
             while [newest_ms] != await database.read(

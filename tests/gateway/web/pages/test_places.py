@@ -178,6 +178,9 @@ def test_cells_are_drawn_around_sites() -> None:
     assert ("a7", "not known") == (drawn.index, drawn.label)
     easts = [east for _, east in drawn.corners]
     assert 18 == max(easts) - min(easts)
+    (beyond,) = cells_around(told, [(0, -179_999_998)])
+    assert [(north, east - 360_000_000) for north, east in drawn.corners] == list(beyond.corners)
+    assert 2 == len(cells_around(told, [(0, -179_999_998), (0, 179_999_998)]))
     assert [] == cells_around(Missing("away"), [(0, 0)])
 
 

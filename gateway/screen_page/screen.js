@@ -36,6 +36,8 @@ const ALTERNATE_MS = 6_000;
 const SILENT_MS = 15_000; // The client beats every five seconds.
 const LOST_MS = 60_000; // Who stood there when the client went has gone.
 const PENDING_MAX = 256;
+const FINGER_MS = 1_000; // Who leaves a finger on the screen for longer presses nothing.
+const CLICK_MS = 100; // From the finger's going to the browser's word that something was pressed.
 const PAGE = [...crypto.getRandomValues(new Uint32Array(3))].map((one) => one.toString(36)).join("");
 
 let state = null;
@@ -175,9 +177,19 @@ function view() {
   return state.view;
 }
 
+// A press is of what was there when the finger came down: a browser forgets it if that goes before the finger does.
+// So nothing is drawn meanwhile, but a code that cannot be honoured any more goes at once.
+function waitsForFinger(now) {
+  const code = ["PAY", "CHOOSE", "IDLE"].includes(now) ? state.code?.path : undefined;
+  return performance.now() < fingerUntil && (codeDrawn === undefined || codeDrawn === code);
+}
+
 let drawn = "";
+let codeDrawn;
+let fingerUntil = 0;
 function draw() {
   const now = view();
+  if (waitsForFinger(now)) return;
   const idle = now === "IDLE" || now === "OFFLINE";
   body.dataset.view = now;
   const shows = idle && playing();
@@ -186,6 +198,7 @@ function draw() {
   if (key !== drawn) {
     drawn = key;
     stage.replaceChildren(...VIEWS[now]());
+    codeDrawn = stage.querySelector(".code path")?.getAttribute("d");
     const identity = document.getElementById("identity");
     identity.textContent = state?.machine ?? "";
     identity.hidden = !identity.textContent;
@@ -340,6 +353,11 @@ function listen() {
   source.onerror = () => { connected = false; draw(); };
 }
 
+body.addEventListener("pointerdown", () => { fingerUntil = performance.now() + FINGER_MS; }, true);
+for (const gone of ["pointerup", "pointercancel"]) {
+  body.addEventListener(gone, () => { fingerUntil = Math.min(fingerUntil, performance.now() + CLICK_MS); }, true);
+}
+body.addEventListener("click", () => { fingerUntil = 0; }, true);
 body.addEventListener("click", (event) => {
   if (event.target.closest("button")) return;
   choosingUntil = performance.now() + CHOOSING_MS;

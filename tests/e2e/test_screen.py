@@ -207,6 +207,35 @@ async def test_names_are_texts(tmp_path: Path, chromium: Browser) -> None:
         assert "Vending machine" == await stand.page.title()
 
 
+async def test_a_touch_counts_although_the_page_changes_under_it(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    """The languages change places while a finger is on the screen: it was touched all the same. A
+    finger that stays does not keep what is shown.
+    """
+    async with standing(tmp_path, chromium) as stand:
+        mouse, clock = stand.page.mouse, stand.page.clock
+        await clock.install()
+        await stand.page.reload()
+        await stand.view("IDLE")
+        await clock.pause_at(await stand.page.evaluate("Date.now()") + 1_000)
+        # Every six seconds by the page's clock: somewhere within these steps.
+        for _ in range(30):
+            await stand.page.hover("main h1 >> nth=0")
+            await mouse.down()
+            await clock.run_for(400)
+            await mouse.up()
+            await clock.run_for(200)
+            await stand.view("CHOOSE")
+            await clock.run_for(20_000)
+            await stand.view("IDLE")
+        heading = await stand.text()
+        await mouse.down()
+        await clock.run_for(8_000)
+        assert heading != await stand.text()
+        await mouse.up()
+
+
 async def test_without_the_net_no_code_and_no_error_page(tmp_path: Path, chromium: Browser) -> None:
     """The page says that nobody can pay by phone, and comes back by itself."""
     async with standing(tmp_path, chromium) as stand:

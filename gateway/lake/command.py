@@ -148,6 +148,15 @@ def measure(
     sales: Annotated[
         int, typer.Option(min=1_000, max=100_000_000, help="How many sales are made up.")
     ] = 1_000_000,
+    days: Annotated[
+        int, typer.Option(min=1, max=10_000, help="In how many days they were sold.")
+    ] = 40,
+    only_files: Annotated[
+        bool,
+        typer.Option(
+            help="Make up files alone, not a database: for more sales than a disk has room for."
+        ),
+    ] = False,
     folder: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Where, on the disk to be measured; it is emptied."),
@@ -156,10 +165,12 @@ def measure(
     config_file: ConfigFile = None,
 ) -> None:
     """Measure the lake with made-up sales, in a database and a folder of their own: rows a second,
-    seconds, and memory.
+    seconds, and memory. With --only-files nothing is exported: cubes are made and asked.
     """
     with sentences():
         from gateway.lake import measuring
+        from storage.lake.made_up import MadeUp
 
         loaded = settings_module.load(config_file) if on_ray else None
-        raise typer.Exit(measuring.measure(sales, folder, ray_of=loaded))
+        shape = MadeUp(sales=sales, days=days)
+        raise typer.Exit(measuring.measure(shape, folder, ray_of=loaded, only_files=only_files))

@@ -7,6 +7,7 @@ name and lets readers read it. So a task that is done twice is done once.
 """
 
 import asyncio
+import resource
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -31,10 +32,11 @@ class CubeTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CubeMade(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of it."""
+    """What became of it; ``peak_mib`` is the most memory that the process that made it has had."""
 
     task: CubeTask
     made: Made
+    peak_mib: int
 
 
 Tell = Callable[[int, int], None]
@@ -52,7 +54,8 @@ def _cube(engine: Duck, task: CubeTask) -> CubeMade:
     query = statements.day_cube(task.sources)
     engine.run(statements.copied(query, task.aside, {"d": str(task.d)}))
     rows = engine.count(f"SELECT count(*) FROM {statements.files((task.aside,))}")
-    return CubeMade(task=task, made=made(Path(task.aside), rows))
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1_024
+    return CubeMade(task=task, made=made(Path(task.aside), rows), peak_mib=peak_mib)
 
 
 async def here(tasks: Sequence[CubeTask]) -> AsyncIterator[CubeMade]:

@@ -152,7 +152,7 @@ async def _write(keeper: Keeper, engine: Duck, planned: _Range) -> int:
     finally:
         rows.unlink(missing_ok=True)
     made_files = [
-        (one.path, await asyncio.to_thread(_day_file, keeper, engine, one)) for one in planned.files
+        (one.path, await asyncio.to_thread(day_file, keeper, engine, one)) for one in planned.files
     ]
     if sum(one.rows for _, one in made_files) != told[0]:
         raise LakeError("Facts came to these days while they were written: do it again.")
@@ -211,7 +211,10 @@ def _load(engine: Duck, path: Path, told: tuple[int, int]) -> None:
         )
 
 
-def _day_file(keeper: Keeper, engine: Duck, one: LakeFile) -> Made:
+def day_file(keeper: Keeper, engine: Duck, one: LakeFile) -> Made:
+    """Write the facts of one day, which are in the table ``facts``, to their file, and give it its
+    name. Raises LakeError, OSError.
+    """
     aside = keeper.folder.aside(one.path)
     query = statements.day_of_facts(one.d)
     foot = {

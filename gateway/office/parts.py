@@ -19,7 +19,7 @@ from gateway.office.recall_worker import RecallWorker
 from gateway.office.screen_calls import ScreenCalls
 from gateway.process.sections import Posters
 from gateway.process.sections import Screens as ScreensSection
-from gateway.process.sweep import DueClock, OwnClock, Sweep
+from gateway.process.sweep import DueClock, Sweep
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
@@ -146,6 +146,7 @@ class OfficeParts:
         cls,
         database: Database,
         fleet: Parts,
+        due: DueClock,
         token: Callable[[], str] = new_token,
         posters: Posters | None = None,
         denied: Denylist | None = None,
@@ -157,16 +158,15 @@ class OfficeParts:
         enrolment: str = "",
         offenders: Offenders | None = None,
         gate: Gate | None = None,
-        due: DueClock | None = None,
     ) -> Self:
-        """Return the parts over one database. ``token`` names what must be told apart from all
-        others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
-        ``close_denied`` closes what is open of those who are, ``shown_here`` tells which machines
-        are here with a certificate of a number; ``asset_folder`` has what machines show, of which
-        is kept for ``plays_days`` what they showed, and ``screens_changed`` is told when they may
-        have to show something else; ``enrolment`` is where machines are enrolled; ``offenders`` are
-        those at their bounds; ``gate`` is what figures of payers go out through; ``due`` tells by
-        what time something is old enough to go, the clock of calls if left out.
+        """Return the parts over one database. ``due`` tells by what time something is old enough to
+        go; ``token`` names what must be told apart from all others; ``posters`` says how posters
+        look; ``denied`` is what this gateway knows of denials, ``close_denied`` closes what is open
+        of those who are, ``shown_here`` tells which machines are here with a certificate of a
+        number; ``asset_folder`` has what machines show, of which is kept for ``plays_days`` what
+        they showed, and ``screens_changed`` is told when they may have to show something else;
+        ``enrolment`` is where machines are enrolled; ``offenders`` are those at their bounds;
+        ``gate`` is what figures of payers go out through.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -225,7 +225,7 @@ class OfficeParts:
                 forget=partial(import_lines.forget, database),
                 at_once=import_lines.AT_ONCE,
                 days=import_lines.KEPT_DAYS,
-                clock=due or OwnClock(fleet.acts.clock),
+                clock=due,
             ),
             posters=PosterCalls(
                 section=posters or Posters(),

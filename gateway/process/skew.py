@@ -88,8 +88,8 @@ class Skew:
         return None if len(quickest) < 2 else min(quickest.values())
 
     def agreed(self, paid_ms: Callable[[], Awaitable[int | None]]) -> "AgreedClock":
-        """Return the clock by which is deleted what nobody brings back. ``paid_ms`` tells when
-        somebody paid last, by Alipay's clock.
+        """Return the clock by which is dated and deleted what nobody brings back. ``paid_ms``
+        tells when somebody paid last, by Alipay's clock.
         """
         return AgreedClock(self, self._clock, paid_ms)
 
@@ -148,6 +148,16 @@ class AgreedClock:
             return self._clock.now_ms() - max(0, ahead_ms)
         paid_ms = await self._paid_ms()
         return None if paid_ms is None else min(self._clock.now_ms(), paid_ms)
+
+    async def likely_ms(self) -> int:
+        """Return Alipay's time as well as it is known, for what is dated, and for what is refused
+        because it lies too far ahead. What is dated by a clock that is wrong is too old for all
+        other gateways at once, or for years for none. Raises StoreError.
+        """
+        ahead_ms = self._skew.ahead_ms()
+        if ahead_ms is not None:
+            return self._clock.now_ms() - ahead_ms
+        return max(self._clock.now_ms(), await self._paid_ms() or 0)
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from actors.ports import Clock, StoreError
+from actors.ports import StoreError
 
 log = structlog.get_logger()
 
@@ -42,17 +42,6 @@ class DueClock(Protocol):
         StoreError.
         """
         ...
-
-
-class OwnClock:
-    """A clock that is right."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    async def now_ms(self) -> int | None:
-        """Return what it says."""
-        return self._clock.now_ms()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from storage.tables import machines
 from tests.gateway.trust.enrolled import DAYS, Enroller, enrolling
 from tests.support.certificates import Authority, Issued
 from tests.support.csr import csr, subject
+from tests.support.edge import FixedClock
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
@@ -213,6 +214,16 @@ async def test_a_certificate_from_before_the_enrolment_is_not_renewed(enroller: 
     await denying.look()
     assert {("VM-1", old.serial)} == denying.denied.of_machines
     assert BACKDATED_MS == EARLIER.total_seconds() * 1_000
+
+
+async def test_what_a_gateway_issues_whose_clock_is_far_behind_is_good(enroller: Enroller) -> None:
+    """Dated by its clock it would have ended before it came, and its machine could not renew."""
+    site = enroller.site
+    enroller.calls.enrolling.clock = FixedClock(site.clock.now_ms() - 500 * DAY_MS)
+    renewed = await next_of(enroller, await first(enroller))
+    (made,) = x509.load_pem_x509_certificates(renewed.certificate)[:1]
+    ends_in_ms = made.not_valid_after_utc.timestamp() * 1_000 - site.clock.now_ms()
+    assert DAYS - 1 <= ends_in_ms / DAY_MS <= DAYS + 1
 
 
 async def test_a_certificate_that_a_person_issued_can_be_renewed(enroller: Enroller) -> None:

@@ -103,7 +103,7 @@ async def test_what_a_person_denied_by_its_number_is_denied_as_the_machines_too(
 
 
 async def _forget_ended(db: Database, machine_id: str) -> None:
-    await db.write(lambda connection: forget_ended(connection, machine_id, now_ms=ENDS_MS))
+    await db.write(lambda connection: forget_ended(connection, machine_id, due_ms=ENDS_MS))
 
 
 async def _is_turned_away(db: Database, machine_id: str) -> bool:

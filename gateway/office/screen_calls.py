@@ -5,12 +5,11 @@ CallRefused. A file is in the folder before anything names it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import structlog
-
-from actors.ports import Clock
+from actors.ports import Clock, StoreError
 from gateway.fleet.act import Act
 from gateway.fleet.errors import REQUEST_IN_PROGRESS, CallRefused, not_possible
 from gateway.office.errors import deed_of, in_words
@@ -19,12 +18,11 @@ from gateway.office.v1 import screen_pb2
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.screens.folder import AssetFolder
 from gateway.screens.pictures import NotShowable, found_in
+from gateway.screens.unnamed import UnnamedFiles
 from storage.office.assets import Assets, AssetView
 from storage.office.meant import Meaning, Meant, MeantMachines
 from storage.office.playlists import PlaylistContent, PlaylistItem, Playlists, PlaylistView
 from storage.office.screen_plans import PlanContent, PlanView, ScreenPlans
-
-log = structlog.get_logger()
 
 ITEMS_MAX = 64
 DURATION_MS = (1_000, 600_000)
@@ -70,7 +68,8 @@ class ScreenCalls:
             # A definite no: no row will ever name it. What is only not known stays, and so does
             # what somebody adds just now who went on with this request.
             if is_new and error.refusal != REQUEST_IN_PROGRESS:
-                await asyncio.to_thread(self.drop, found.sha256)
+                with contextlib.suppress(StoreError):  # A sweep finds it.
+                    await UnnamedFiles(self.folder, self.assets).drop([found.sha256])
             raise
         if not act.validate_only:
             # A sweep may have deleted the file that was there until the row was made again.
@@ -89,13 +88,6 @@ class ScreenCalls:
                 "write there and that there is room, then try again",
                 asset=sha256,
             ) from None
-
-    def drop(self, sha256: str) -> None:
-        """Delete a file that no row names; one that cannot be deleted stays."""
-        try:
-            self.folder.drop(sha256)
-        except OSError as error:
-            log.warning("a file that is no asset stays in the folder", error=str(error))
 
     async def recall_asset(self, request: wire.RecallAssetRequest, act: Act) -> AssetView:
         """RecallAsset."""

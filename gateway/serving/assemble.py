@@ -281,7 +281,6 @@ def assemble(
         gate=gate,
     )
     doubles.found = office.denying.wake
-    drop = office.showing.drop if screens.desk else None
     return Gateway(
         registry=registry,
         queries=queries,
@@ -296,7 +295,7 @@ def assemble(
             made, database, clock, due, monotonic, office, denied, offenders
         ),
         screen_desk=screens.desk,
-        screen_sweeps=sweeps(database, due, made.screens, drop),
+        screen_sweeps=sweeps(database, due, made.screens, screens.unnamed),
         files_app=screens.files,
         ingress=ingress,
         payer_sweep=Sweep(

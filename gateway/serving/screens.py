@@ -16,6 +16,7 @@ from gateway.rpc.denylist import Denylist
 from gateway.screens.desk import ScreenDesk
 from gateway.screens.files import AssetFiles
 from gateway.screens.folder import AssetFolder
+from gateway.screens.unnamed import UnnamedFiles
 from storage.database.engine import Database
 from storage.fleet.answers import KeepingClock
 from storage.office.assets import Assets
@@ -24,11 +25,13 @@ from storage.office.screens import Screens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenParts:
-    """What a gateway has of screens. ``desk`` and ``files`` are None where machines are given no
-    files: they are told nothing.
+    """What a gateway has of screens. ``unnamed`` are the files of the folder that may be deleted,
+    ``desk`` tells machines what to show, and ``files`` gives it to them; all three are None where
+    machines are given no files.
     """
 
     folder: AssetFolder
+    unnamed: UnnamedFiles | None
     desk: ScreenDesk | None
     files: Starlette | None
 
@@ -45,7 +48,7 @@ def screens_of(
     """Return what keeps the screens. ``url``: where machines fetch files; empty: nowhere."""
     folder = AssetFolder(made.screens.folder)
     if not url:
-        return ScreenParts(folder=folder, desk=None, files=None)
+        return ScreenParts(folder=folder, unnamed=None, desk=None, files=None)
     key = made.screens_key or secrets.token_bytes(32)
     screens, assets = Screens(database), Assets(database)
     desk = ScreenDesk(
@@ -65,4 +68,6 @@ def screens_of(
         now_s=lambda: clock.now_ms() // 1_000,
         denied=denied,
     )
-    return ScreenParts(folder=folder, desk=desk, files=files.app())
+    return ScreenParts(
+        folder=folder, unnamed=UnnamedFiles(folder, assets), desk=desk, files=files.app()
+    )

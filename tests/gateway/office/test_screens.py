@@ -12,6 +12,7 @@ from gateway.fleet.idempotence import LEASE_MS
 from gateway.office.screen_calls import ScreenCalls
 from gateway.office.v1 import screen_pb2, screen_service_pb2_grpc
 from gateway.office.v1 import screen_service_pb2 as wire
+from gateway.screens.unnamed import UnnamedFiles
 from storage.fleet.answers import Answers, RequestInProgress
 from storage.office import assets
 from storage.office.screen_sweeps import forget_assets
@@ -138,7 +139,8 @@ async def test_a_file_that_was_swept_is_there_once_it_is_brought_again(site: Sit
     add = showing.assets.add
 
     async def swept(*of: Any) -> assets.AssetView:
-        await forget_assets(site.database, showing.drop, before_ms=later_ms)
+        files = UnnamedFiles(showing.folder, assets.Assets(site.database))
+        await forget_assets(site.database, files.drop, before_ms=later_ms)
         assert showing.folder.find(sha256) is None
         return await add(*of)
 

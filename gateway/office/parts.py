@@ -19,7 +19,7 @@ from gateway.office.recall_worker import RecallWorker
 from gateway.office.screen_calls import ScreenCalls
 from gateway.process.sections import Posters
 from gateway.process.sections import Screens as ScreensSection
-from gateway.process.sweep import DueClock, Sweep
+from gateway.process.sweep import Sweep
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
@@ -31,6 +31,7 @@ from storage.experiments.foreseeing import Foreseeing
 from storage.experiments.guarding import GuardBooks
 from storage.experiments.measuring import Measuring
 from storage.experiments.prices import TriedPrices
+from storage.fleet.answers import KeepingClock
 from storage.insight.funnels import FunnelBooks
 from storage.insight.hot import HotBooks
 from storage.insight.payer import PayerBooks
@@ -146,7 +147,7 @@ class OfficeParts:
         cls,
         database: Database,
         fleet: Parts,
-        due: DueClock,
+        due: KeepingClock,
         token: Callable[[], str] = new_token,
         posters: Posters | None = None,
         denied: Denylist | None = None,
@@ -246,6 +247,7 @@ class OfficeParts:
                 plans=ScreenPlans(database),
                 folder=asset_folder or AssetFolder(ScreensSection().folder),
                 clock=fleet.acts.clock,
+                keeping=due,
                 changed=screens_changed,
                 plays_days=plays_days or ScreensSection().plays_days,
                 counting=MeantMachines(database),

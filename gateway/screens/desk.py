@@ -85,8 +85,9 @@ def _last_day(now_ms: int) -> int:
 
 
 class ScreenDesk:
-    """One gateway's. It is a ``gateway.screens.saying.ScreenPort``. Which days cannot be yet goes
-    by ``keeping``: by a clock that is behind every honest play would be one of them.
+    """One gateway's. It is a ``gateway.screens.saying.ScreenPort``. By ``keeping`` goes what is to
+    be shown, when something was of use last, and which days cannot be yet: of a gateway whose clock
+    is wrong others would delete what is just in use, and it would leave out every honest play.
     """
 
     def __init__(
@@ -183,10 +184,11 @@ class ScreenDesk:
         self._tell()
 
     async def _write_down(self) -> None:
-        last_day = await self._days_until()
+        last_day, off_ms = await self._days_until(), await self._off_ms()
         news, self._news = self._news, {}
         self._writing = news
-        told = [one.told for one in news.values() if one.told is not None]
+        heard = [one.told for one in news.values() if one.told is not None]
+        told = [replace(one, heard_at_ms=one.heard_at_ms + off_ms) for one in heard]
         plays = [play for one in news.values() for play in one.plays.values()]
         counted = [play for play in plays if last_day is None or play.day <= last_day]
         try:
@@ -205,6 +207,12 @@ class ScreenDesk:
         for one_of in sorted(left_out):
             self._left_out(MachineId(one_of), "of a manifest that is not kept")
 
+    async def _off_ms(self) -> int:
+        """Return what makes of our time the one by which all gateways date. Raises StoreError."""
+        if not self._news:
+            return 0
+        return await self._keeping.likely_ms() - self._clock.now_ms()
+
     async def _days_until(self) -> int | None:
         """Return the last day of which plays are written down; None: all are, because nobody is
         sure what time it is. Raises StoreError.
@@ -217,7 +225,7 @@ class ScreenDesk:
 
     async def _compile(self) -> None:
         self._recalled = tuple(await self._assets.recalled())
-        material = await self._screens.material(self._clock.now_ms())
+        material = await self._screens.material(await self._keeping.likely_ms())
         # Beside the loop: a large fleet takes longer than a customer may wait.
         made = await asyncio.to_thread(compiled, material)
         wanted = dict(made.of)

@@ -379,6 +379,24 @@ async def test_a_gateway_whose_clock_is_far_behind_counts_what_is_shown(
     assert 1 == len(await screens.plays("VM-1", after=(0, 0, "", -1), limit=9))
 
 
+@pytest.mark.parametrize("off_ms", [500 * DAY_MS, -500 * DAY_MS])
+async def test_a_gateway_whose_clock_is_wrong_lets_machines_show_what_is_planned(
+    db: Database, off_ms: int
+) -> None:
+    """By its own clock the plan had ended, and what machines show was of no use for a year."""
+    await some_machines(db, "VM-1")
+    await shown_by_all(db)
+    (wrong, screens), (right, _) = a_desk(db, Clock(NOON_MS + off_ms), Keeping(NOON_MS)), a_desk(db)
+    fronts = Front(), Front()
+    for desk, front in zip((wrong, right, wrong), (*fronts, fronts[0]), strict=True):
+        desk.opened(front, "")
+        await desk.once()
+    shown = {one.manifest_sha256 for front in fronts for one in front.told}
+    assert 1 == len(shown)
+    view = await screens.get("VM-1")
+    assert (shown, NOON_MS, NOON_MS) == ({view.wanted}, view.wanted_at_ms, view.heard_at_ms)
+
+
 async def test_a_flood_of_counts_has_an_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one machine, in what waits and in an hour; the others go on. It is said once an hour."""
     await some_machines(db, "VM-1")

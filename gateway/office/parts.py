@@ -181,7 +181,7 @@ class OfficeParts:
             measuring=Measuring(database),
             screens=screens,
             acts=fleet.acts,
-            clock=fleet.acts.clock,
+            keeping=due,
             screens_changed=screens_changed,
         )
         return cls(
@@ -281,6 +281,7 @@ class OfficeParts:
                 locks=locks,
                 acts=fleet.acts,
                 clock=fleet.acts.clock,
+                keeping=due,
                 holder=holder,
             ),
         )

@@ -309,6 +309,7 @@ def assemble(
         follower=Follower(
             db=database,
             clock=clock,
+            keeping=due,
             holder=gateway_id,
             keeps=Keeps(hours_days=made.insight.machine_hours_days, tag_days=made.insight.tag_days),
         ),

@@ -291,9 +291,8 @@ async def test_a_renewal_forgets_denials_of_certificates_that_have_ended(db: Dat
     for name, by, day in (("b2", "b1", 20), ("b3", "b2", 40)):
         now_ms = NOW_MS + day * DAY_MS
         made = certificate(name, issued_at_ms=now_ms, not_after_ms=now_ms + 30 * DAY_MS)
-        certificates = Certificates(db, Keeping(now_ms))
-        await certificates.renew(made, certificate(by), now_ms=now_ms)
-    assert ["b3", "b2"] == [one.serial for one in await certificates.of("VM-1")]
+        await Certificates(db, Keeping(now_ms)).renew(made, certificate(by), now_ms=now_ms)
+    assert ["b3", "b2"] == [one.serial for one in await Certificates(db).of("VM-1")]
     assert [] == await Denials(db).names()
 
 

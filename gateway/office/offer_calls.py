@@ -15,7 +15,9 @@ from storage.office.meant import Meaning, MeantMachines
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldOffer:
-    """An offer, and how many machines it means now; None: it is over."""
+    """An offer, and how many machines it means now; None: it is over, or not all that it says of
+    machines is understood here.
+    """
 
     view: OfferView
     machines: int | None
@@ -33,7 +35,11 @@ class OfferCalls:
     async def told(self, views: Sequence[OfferView]) -> list[ToldOffer]:
         """Return the offers, each with how many machines it means now."""
         now_ms = self.clock.now_ms()
-        live = [one for one in views if one.state(now_ms) is not OfferState.ENDED]
+        live = [
+            one
+            for one in views
+            if one.state(now_ms) is not OfferState.ENDED and not one.not_understood
+        ]
         meanings = [
             Meaning(selector=one.content.selector, currency=one.content.currency) for one in live
         ]

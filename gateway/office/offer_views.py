@@ -13,10 +13,15 @@ _STATE = enums.descriptor_of(wire.OfferState)
 
 
 def offer(view: OfferView, now_ms: int, machines: int | None) -> wire.Offer:
-    """Return an offer as it is at a moment; ``machines``: how many it means, None: it is over."""
+    """Return an offer as it is at a moment; ``machines``: how many it means, None: it is over, or a
+    newer program made it.
+    """
+    content = _content(view.content)
+    if view.not_understood:
+        content.ClearField("selector")
     return wire.Offer(
         code=view.offer,
-        content=_content(view.content),
+        content=content,
         state=enums.number_of(_STATE, view.state(now_ms)),  # type: ignore[arg-type]  # of this very enum
         spent=_money(view.content, view.spent_minor),
         uses=view.uses,
@@ -25,6 +30,7 @@ def offer(view: OfferView, now_ms: int, machines: int | None) -> wire.Offer:
         updated_at=timestamp(view.updated_at_ms),
         ended_at=None if view.ended_at_ms is None else timestamp(view.ended_at_ms),
         machines_meant=machines,
+        not_understood=plain(view.not_understood),
     )
 
 

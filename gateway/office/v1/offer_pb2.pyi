@@ -180,6 +180,7 @@ class Offer(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
     MACHINES_MEANT_FIELD_NUMBER: _builtins.int
+    NOT_UNDERSTOOD_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     state: Global___OfferState.ValueType
     uses: _builtins.int
@@ -189,6 +190,10 @@ class Offer(_message.Message):
     machines_meant: _builtins.int
     """How many machines its selector means now that have its currency. None is not refused: they may come later. Absent
     once it is over.
+    """
+    not_understood: _builtins.str
+    """A newer program made this offer, and this one does not know all that it asks of machines: here stands what, and
+    content.selector and machines_meant are absent. Empty: all of it is told.
     """
     @_builtins.property
     def content(self) -> Global___OfferContent: ...
@@ -217,10 +222,11 @@ class Offer(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         machines_meant: _builtins.int | None = ...,
+        not_understood: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "machines_meant", b"machines_meant", "spent", b"spent", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "code", b"code", "content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "etag", b"etag", "machines_meant", b"machines_meant", "spent", b"spent", "state", b"state", "updated_at", b"updated_at", "uses", b"uses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "code", b"code", "content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "etag", b"etag", "machines_meant", b"machines_meant", "not_understood", b"not_understood", "spent", b"spent", "state", b"state", "updated_at", b"updated_at", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__machines_meant: _TypeAlias = _typing.Literal["machines_meant"]  # noqa: Y015
     _WhichOneofArgType__machines_meant: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant"]  # noqa: Y015

@@ -4,9 +4,11 @@ from typing import Any
 
 import grpc
 import pytest
+from sqlalchemy import update
 
 from gateway.office.v1 import offer_service_pb2 as wire
 from gateway.v1 import money_pb2
+from storage import tables
 from tests.gateway.office.giving import content, hkd, offers_of
 from tests.support.site import Site
 
@@ -39,6 +41,22 @@ async def test_whom_an_offer_means_is_told(site: Site) -> None:
     assert 0 == (await offers.CreateOffer(other)).offer.machines_meant
     ended = await offers.EndOffer(wire.EndOfferRequest(code="tea", reason="enough"))
     assert not ended.offer.HasField("machines_meant")
+
+
+async def test_an_offer_of_a_newer_gateway_is_listed_beside_the_others(site: Site) -> None:
+    """With what this one does not know of it, and no machines that it would have to guess."""
+    offers = offers_of(site)
+    for code in ("newer", "tea"):
+        await offers.CreateOffer(wire.CreateOfferRequest(code=code, content=content(site)))
+    asks = '{"all": true, "machine_ids": [], "moods": ["glad"]}'
+    newer = update(tables.offers).where(tables.offers.c.offer == "newer").values(selector=asks)
+    await site.database.write(lambda connection: connection.execute(newer))
+    one, other = (await offers.ListOffers(wire.ListOffersRequest())).offers
+    assert "a newer program wrote a selector with moods" == one.not_understood
+    assert not one.HasField("machines_meant")
+    assert not one.content.HasField("selector")
+    assert ("", True) == (other.not_understood, other.content.HasField("selector"))
+    assert one == (await offers.GetOffer(wire.GetOfferRequest(code="newer"))).offer
 
 
 async def test_what_is_only_checked_is_not_made(site: Site) -> None:

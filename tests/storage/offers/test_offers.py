@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, make_url, text
+from sqlalchemy import insert, make_url, select, text, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import dialects
@@ -156,6 +156,33 @@ async def test_what_nobody_can_use_is_refused(db: Database, said: dict[str, Any]
     with pytest.raises((NotThere, NotPossible), match=why):
         await give(db, **said)
     await give(db, tag="MANY")
+
+
+async def test_an_offer_of_a_newer_program_is_listed_as_far_as_it_is_understood(
+    db: Database,
+) -> None:
+    """Beside the others, with what is not understood of it; it can be given less, and ended. What
+    the newer program asks of machines stays as it wrote it.
+    """
+    books = Offers(db, Gate())
+    await give(db, "newer")
+    await give(db)
+    asks = '{"all": true, "machine_ids": [], "moods": ["glad"]}'
+    newer = update(offers).where(offers.c.offer == "newer").values(selector=asks)
+    await db.write(lambda connection: connection.execute(newer))
+    one, other = await books.page(limit=9)
+    assert ("newer", "a newer program wrote a selector with moods") == (
+        one.offer,
+        one.not_understood,
+    )
+    assert (Selector(), "", CONTENT) == (one.content.selector, other.not_understood, other.content)
+    view, _, _ = await books.told("newer")
+    assert one == view
+    changed = await books.change("newer", OfferChange(budget_minor=7), by(now_ms=NOW_MS))
+    assert (7, one.not_understood) == (changed.content.budget_minor, changed.not_understood)
+    await books.end("newer", by(now_ms=NOW_MS), why="nobody knows whom it means")
+    kept_as = select(offers.c.selector).where(offers.c.offer == "newer")
+    assert asks == await db.read(lambda connection: connection.scalar(kept_as))
 
 
 async def test_there_are_so_many_at_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,9 @@ class ToldOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferCalls:
-    """One method for each call. ``new_key`` makes what draws who is held out."""
+    """One method for each call. ``new_key`` makes what draws who is held out, and what names a
+    proposal.
+    """
 
     offers: Offers
     clock: Clock
@@ -64,6 +66,7 @@ class OfferCalls:
                 deed,
                 holdout_key=self.new_key(),
                 begins_now=not request.content.HasField("begins_at"),
+                proposal=self.new_key(),
             )
         return await self._told(view)
 
@@ -92,7 +95,9 @@ class OfferCalls:
             uses_per_payer=uses,
         )
         with in_words():
-            view = await self.offers.change(request.code, wanted, deed, etag=request.etag)
+            view = await self.offers.change(
+                request.code, wanted, deed, etag=request.etag, proposal=self.new_key()
+            )
         return await self._told(view)
 
     async def end(self, request: wire.EndOfferRequest, act: Act) -> ToldOffer:
@@ -107,3 +112,27 @@ class OfferCalls:
                 why=request.reason,
             )
         return await self._told(view)
+
+    async def confirm(self, request: wire.ConfirmOfferRequest, act: Act) -> ToldOffer:
+        """ConfirmOffer."""
+        OfferFields().offer(request.code).proposal(request.proposal).done()
+        with in_words():
+            view = await self.offers.confirm(
+                request.code,
+                request.proposal,
+                deed_of(act, "ConfirmOffer", self.clock),
+                holdout_key=self.new_key(),
+            )
+        return await self._told(view)
+
+    async def decline(self, request: wire.DeclineOfferRequest, act: Act) -> None:
+        """DeclineOffer."""
+        fields = OfferFields().offer(request.code).proposal(request.proposal)
+        fields.reason(request.reason, needed=True).done()
+        with in_words():
+            await self.offers.decline(
+                request.code,
+                request.proposal,
+                deed_of(act, "DeclineOffer", self.clock),
+                why=request.reason,
+            )

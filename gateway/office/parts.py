@@ -17,6 +17,7 @@ from gateway.office.offer_calls import OfferCalls
 from gateway.office.poster_calls import PosterCalls
 from gateway.office.recall_worker import RecallWorker
 from gateway.office.screen_calls import ScreenCalls
+from gateway.process.sections import Offers as OffersSection
 from gateway.process.sections import Posters
 from gateway.process.sections import Screens as ScreensSection
 from gateway.process.sweep import DueClock, OwnClock, Sweep
@@ -148,6 +149,7 @@ class OfficeParts:
         fleet: Parts,
         token: Callable[[], str] = new_token,
         posters: Posters | None = None,
+        offers: OffersSection | None = None,
         denied: Denylist | None = None,
         close_denied: Callable[[], None] = lambda: None,
         shown_here: Callable[[str], Collection[str]] = lambda _: (),
@@ -160,7 +162,8 @@ class OfficeParts:
         due: DueClock | None = None,
     ) -> Self:
         """Return the parts over one database. ``token`` names what must be told apart from all
-        others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
+        others; ``posters`` says how posters look, ``offers`` what of offers takes two people;
+        ``denied`` is what this gateway knows of denials,
         ``close_denied`` closes what is open of those who are, ``shown_here`` tells which machines
         are here with a certificate of a number; ``asset_folder`` has what machines show, of which
         is kept for ``plays_days`` what they showed, and ``screens_changed`` is told when they may
@@ -266,7 +269,13 @@ class OfficeParts:
             ),
             guards=GuardBooks(database, gate),
             offering=OfferCalls(
-                offers=Offers(database, gate),
+                offers=Offers(
+                    database,
+                    gate,
+                    second_person_above_minor=(
+                        offers or OffersSection()
+                    ).budget_second_person_above_minor,
+                ),
                 clock=fleet.acts.clock,
                 new_key=new_key,
                 counting=MeantMachines(database),

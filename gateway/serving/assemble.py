@@ -273,6 +273,7 @@ def assemble(
         database,
         fleet,
         posters=made.posters,
+        offers=made.offers,
         denied=denied,
         close_denied=close_denied,
         shown_here=machines.showing,
@@ -438,11 +439,7 @@ def _readiness(
             "saves": saves_check(database),
             "hosts": hosts_attached,
         },
-        warnings=lambda: (
-            *skew.sentences(),
-            *links.sentences(),
-            *process_works().sentences(),
-        ),
+        warnings=lambda: (*skew.sentences(), *links.sentences(), *process_works().sentences()),
         check_timeout_s=check_timeout_s,
     )
 

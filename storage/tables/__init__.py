@@ -58,7 +58,7 @@ from storage.tables.machines import (
     planogram_columns,
 )
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
-from storage.tables.offers import offer_spending, offer_uses, offers
+from storage.tables.offers import offer_proposals, offer_spending, offer_uses, offers
 from storage.tables.office import price_lists, prices, product_names, products
 from storage.tables.payers import payers
 from storage.tables.places import (
@@ -159,6 +159,7 @@ __all__ = [
     "metadata",
     "notify_tokens",
     "offer_days",
+    "offer_proposals",
     "offer_spending",
     "offer_uses",
     "offers",

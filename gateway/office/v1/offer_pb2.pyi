@@ -233,3 +233,59 @@ class Offer(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__machines_meant) -> _WhichOneofReturnType__machines_meant | None: ...
 
 Global___Offer: _TypeAlias = Offer  # noqa: Y015
+
+@_typing.final
+class OfferProposal(_message.Message):
+    """What one person wants of an offer, and another must want too (offers.budget_second_person_above_minor)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    PROPOSED_BY_FIELD_NUMBER: _builtins.int
+    PROPOSED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    NOT_UNDERSTOOD_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The offer's."""
+    proposal: _builtins.str
+    """Names what waits: whoever confirms it confirms this and nothing else."""
+    proposed_by: _builtins.str
+    not_understood: _builtins.str
+    @_builtins.property
+    def content(self) -> Global___OfferContent:
+        """As the offer would be. Without begins_at it begins when it is confirmed. Absent, with not_understood: a newer
+        program wrote it.
+        """
+
+    @_builtins.property
+    def before(self) -> Global___OfferContent:
+        """As the offer is now; absent: it would be made."""
+
+    @_builtins.property
+    def proposed_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """From then on nobody can confirm it."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        proposal: _builtins.str = ...,
+        content: Global___OfferContent | None = ...,
+        before: Global___OfferContent | None = ...,
+        proposed_by: _builtins.str = ...,
+        proposed_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        not_understood: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "content", b"content", "expires_at", b"expires_at", "proposed_at", b"proposed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "code", b"code", "content", b"content", "expires_at", b"expires_at", "not_understood", b"not_understood", "proposal", b"proposal", "proposed_at", b"proposed_at", "proposed_by", b"proposed_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferProposal: _TypeAlias = OfferProposal  # noqa: Y015

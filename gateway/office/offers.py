@@ -50,10 +50,13 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
     async def ListOffers(
         self, request: wire.ListOffersRequest, context: Context
     ) -> wire.ListOffersResponse:
-        asked = OfferFields().done_page(request, "offers")
-        rows = await self._calls.offers.page(after=asked.position, limit=asked.rows)
-        page = pages.page(rows, asked, lambda row: row.offer)
+        over = request.over if request.HasField("over") else None
+        asked = OfferFields().done_page(request, "offers", over)
         now_ms = self._now_ms()
+        rows = await self._calls.offers.page(
+            after=asked.position, limit=asked.rows, over=over, now_ms=now_ms
+        )
+        page = pages.page(rows, asked, lambda row: row.offer)
         return wire.ListOffersResponse(
             offers=[
                 views.offer(one.view, now_ms, one.machines)

@@ -27,6 +27,7 @@ from gateway.web.pages.customers import customers
 from gateway.web.pages.machine import machine
 from gateway.web.pages.machines import machines
 from gateway.web.pages.money import money
+from gateway.web.pages.offers import offers
 from gateway.web.pages.places import places
 from gateway.web.pages.products import products
 from gateway.web.pages.screen_plans import screen_plans
@@ -49,6 +50,7 @@ PAGES: Mapping[str, Callable[[Looking], Awaitable[ConsolePage]]] = {
     "/places": places,
     "/customers": customers,
     "/campaigns": campaigns,
+    "/offers": offers,
     "/screens": screens,
     "/screens/plans": screen_plans,
     "/money": money,
@@ -305,7 +307,9 @@ async def _done(
         return _said(console, present, 400, str(refused), back=again(form))
     except Refused as refused:
         status = _STATUS.get(refused.code, _REFUSED_STATUS)
-        return _said(console, present, status, str(refused), back=again(form))
+        # What is written down for a second person is not filled in to be sent once more.
+        back = acts.WAITS if refused.reason == acts.SECOND_PERSON else again(form)
+        return _said(console, present, status, str(refused), back=back)
     response = RedirectResponse(acts.landing(act, form, _back(form)), status_code=303)
     response.set_cookie(
         console.people.done_cookie,

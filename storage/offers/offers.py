@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, not_, select, update
 
 from storage.database import dialects
 from storage.database.engine import Database
@@ -223,9 +223,16 @@ class Offers:
 
         return await self._db.read(work)
 
-    async def page(self, *, after: str = "", limit: int) -> Sequence[OfferView]:
-        """Return the first ``limit`` offers behind the code ``after``."""
+    async def page(
+        self, *, after: str = "", limit: int, over: bool | None = None, now_ms: int = 0
+    ) -> Sequence[OfferView]:
+        """Return the first ``limit`` offers behind the code ``after``; those alone that are
+        ``over`` at ``now_ms``, or are not, if that is said.
+        """
         rows = _read().where(offers.c.offer > after).order_by(offers.c.offer).limit(limit)
+        if over is not None:
+            live = and_(offers.c.ends_at_ms > now_ms, offers.c.ended_at_ms.is_(None))
+            rows = rows.where(not_(live) if over else live)
         return await self._db.read(
             lambda connection: [view_of(row) for row in connection.execute(rows)]
         )

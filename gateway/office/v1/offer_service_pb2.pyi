@@ -131,20 +131,26 @@ class ListOffersRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OVER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most 500; 0 means 50."""
     page_token: _builtins.str
+    over: _builtins.bool
+    """Only those that are over, or only those that are not. Absent: all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        over: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_over", b"_over", "over", b"over"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_over", b"_over", "over", b"over", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__over: _TypeAlias = _typing.Literal["over"]  # noqa: Y015
+    _WhichOneofArgType__over: _TypeAlias = _typing.Literal["_over", b"_over"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__over) -> _WhichOneofReturnType__over | None: ...
 
 Global___ListOffersRequest: _TypeAlias = ListOffersRequest  # noqa: Y015
 

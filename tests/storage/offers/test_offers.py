@@ -194,7 +194,15 @@ async def test_there_are_so_many_at_once(db: Database, monkeypatch: pytest.Monke
         await give(db, "c")
     await Offers(db, Gate()).end("a", by(now_ms=NOW_MS), why="x")
     await give(db, "c")
-    assert ["b", "c"] == [one.offer for one in await Offers(db, Gate()).page(after="a", limit=9)]
+    there = Offers(db, Gate())
+    assert ["b", "c"] == [one.offer for one in await there.page(after="a", limit=9)]
+    for now_ms, over, codes in (
+        (NOW_MS, True, ["a"]),
+        (NOW_MS, False, ["b", "c"]),
+        (NOW_MS + HOUR_MS, False, []),
+    ):
+        found = await there.page(limit=9, over=over, now_ms=now_ms)
+        assert codes == [one.offer for one in found]
 
 
 @pytest.mark.parametrize("url", [pytest.param("postgresql", marks=ON_POSTGRES)], indirect=True)

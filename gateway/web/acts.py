@@ -7,6 +7,7 @@ whoever sends it twice does it once.
 
 import re
 from collections.abc import Callable, Mapping
+from urllib.parse import quote
 
 from google.protobuf.message import Message
 
@@ -25,9 +26,11 @@ from gateway.office.v1 import (
 )
 from gateway.web import offer_acts, screen_acts
 from gateway.web.door import FormRefused
-from gateway.web.fields import Fields, given, request_id
+from gateway.web.fields import Fields, filled_in, given, request_id
 from gateway.web.tables import place_of
 
+REFILL = ("quantity", "from", "lot", "reason")
+"""What a person writes who refills a column."""
 _QUANTITY_MAX = 10_000
 _WHOLE = re.compile(r"[0-9]{1,6}")
 
@@ -86,6 +89,13 @@ def _refill(of: Fields) -> Message:
         request_id=request_id(of),
         **{"from": given(of, "from")},  # type: ignore[arg-type]  # a word of Python's
     )
+
+
+def _refill_filled_in(of: Fields) -> str:
+    """Return the address of a column's form with these fields; empty if it names none."""
+    machine, column = (quote(of.get(name, ""), safe="") for name in ("machine_id", "column"))
+    page = f"/machines/{machine}#refill-{column}"
+    return filled_in(of, ("column", *REFILL), page) if machine and column else ""
 
 
 def _recall_asset(of: Fields) -> Message:
@@ -149,11 +159,16 @@ ACTS: Mapping[str, Callable[[Fields], Message]] = {
 }
 PLAN_OF_NOBODY = "create-plan-of-nobody"
 AGAIN: Mapping[str, Callable[[Fields], str]] = {
+    "refill": _refill_filled_in,
     "create-plan": screen_acts.plan_filled_in,
     "create-offer": offer_acts.offer_filled_in,
     "change-offer": offer_acts.change_filled_in,
 }
 """Where those forms stand with what somebody had filled in that are too long to fill in twice."""
+ADDS = frozenset({"refill"})
+"""Each of these that is sent adds something: where nobody knows whether it was done, it is not
+filled in to be sent as another one.
+"""
 WAITS = f"{offer_acts.OFFERS}#{place_of('waiting')}"
 """Where it stands what waits for a second person."""
 FOCUS: Mapping[str, Callable[[Fields], str]] = {
@@ -192,6 +207,17 @@ DONE = {
     ADD_ASSET: "The picture is taken in.",
 }
 """What is said when it was done."""
+
+
+def again(act: str, form: Fields, back: str, *, reason: str = "", perhaps: bool = False) -> str:
+    """Return where somebody goes on whose form was refused: to the form with what they had filled
+    in, or back. ``perhaps``: nobody knows whether it was done; ``reason``: what the refusal is for
+    programs. What waits for a second person is not filled in to be sent once more.
+    """
+    if reason == SECOND_PERSON:
+        return WAITS
+    is_filled_in = act in AGAIN and not (perhaps and act in ADDS)
+    return (AGAIN[act](form) if is_filled_in else "") or back
 
 
 def landing(act: str, form: Fields, back: str) -> str:

@@ -26,6 +26,8 @@ from gateway.web.acts import (
     DONE,
     OFFER_OF_NOBODY,
     PLAN_OF_NOBODY,
+    WAITS,
+    again,
     asset_request,
     outcome_of,
     request_of,
@@ -209,3 +211,15 @@ def test_what_is_said_of_a_plan_depends_on_whom_it_means() -> None:
     declined = offer_service_pb2.DeclineOfferResponse()
     assert DECLINED == outcome_of("answer-offer", declined)
     assert "end-plan" == outcome_of("end-plan", screen_service_pb2.EndScreenPlanResponse())
+
+
+def test_who_is_refused_goes_on_with_what_they_wrote() -> None:
+    """But not where it would be done a second time: what nobody knows of, and what is written down
+    for a second person.
+    """
+    filled_in = "/machines/VM-1?column=A1&quantity=5&from=VAN%3A7&lot=L1&reason=because#refill-A1"
+    assert filled_in == again("refill", ALL, "/back")
+    assert "/back" == again("refill", ALL, "/back", perhaps=True)
+    assert "/back" == again("refill", {**ALL, "column": ""}, "/back")
+    assert "/back" == again("end-offer", ALL, "/back")
+    assert WAITS == again("create-offer", ALL, "/back", reason="SECOND_PERSON_NEEDED")

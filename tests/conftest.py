@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 import structlog
 
-from tests.support import compiled, costs, keys_once
+from tests.support import compiled, costs, keys_once, quick_disk
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -20,9 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Forget the proxies of whoever runs the tests: all that is called here is on this computer,
     and nothing of it could be reached by way of them. And hear SIGHUP, which ``nohup`` has every
     child ignore: some are to be ended by it. And look for garbage seldom: to load the tests makes
-    millions of objects, none of which is any.
+    millions of objects, none of which is any, and what a test makes is freed as it ends.
     """
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(200_000, 50, 100)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
@@ -90,6 +90,13 @@ def _each_key_is_read_once() -> Iterator[None]:
 def _each_statement_is_compiled_once() -> Iterator[None]:
     """For all databases of the suite."""
     with compiled.shared():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_disk_is_waited_for() -> Iterator[None]:
+    """Who asks what is durable takes ``quick_disk.AS_BUILT``."""
+    with quick_disk.not_waited_for():
         yield
 
 

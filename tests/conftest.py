@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 import structlog
 
-from tests.support import compiled, costs, keys_once, quick_disk
+from tests.support import compiled, costs, dealing, keys_once, quick_disk
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
     config.pluginmanager.register(costs.Costs(), "costs")
+    config.option.loadscopereorder = False  # they are dealt in our own order (``dealing``)
 
 
 def pytest_asyncio_loop_factories(
@@ -39,22 +40,25 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give tests of one ``xdist_group``, and all that start processes of their own, to one worker,
-    which runs them one after the other.
+    """Give tests of one ``xdist_group``, all that start processes of their own, and those of one
+    file to one worker, which runs them one after the other (``dealing``).
 
     pytest-xdist tells its scheduler of groups by a suffix to the tests' ids, and 3.8 writes it
     where pytest 9.2 reads no more.
     """
     if not config.getoption("loadgroup", default=False):
         return
+    groups = []
     for item in items:
         group = item.get_closest_marker("xdist_group")
         name = "" if group is None else group.args[0]
         if item.get_closest_marker("e2e") is not None or item.get_closest_marker("ray") is not None:
             name = "processes"
-        if name and not item.nodeid.endswith(f"@{name}"):
-            item._id = type(item.id).parse(f"{item.nodeid}@{name}")
-            assert item.nodeid.endswith(f"@{name}"), "pytest keeps ids elsewhere now"
+        groups.append(dealing.group_of(item.nodeid, name))
+        if not item.nodeid.endswith(f"@{groups[-1]}"):
+            item._id = type(item.id).parse(f"{item.nodeid}@{groups[-1]}")
+            assert item.nodeid.endswith(f"@{groups[-1]}"), "pytest keeps ids elsewhere now"
+    items[:] = [items[place] for place in dealing.dealt(groups)]
 
 
 def pytest_collection_finish() -> None:

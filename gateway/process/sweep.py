@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from actors.ports import Clock, StoreError
+from storage.machines.rows import DAY_MS
 
 log = structlog.get_logger()
 
@@ -22,7 +23,6 @@ UNSURE_EVERY_S = 600.0
 """So often it looks whether the time is known by now."""
 PAUSE_S = 1.0
 """Between two transactions of one sweep: others write meanwhile."""
-DAY_MS = 86_400_000
 
 
 class Forget(Protocol):

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, Table, delete, exists, or_, select, tuple_
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.tables import assets, machine_screens, manifest_assets, manifests, playlists, plays
 
 UNUSED_DAYS = 90
@@ -27,7 +28,6 @@ PLAYS_AT_ONCE = 500
 MANIFESTS_AT_ONCE = 100
 ASSETS_AT_ONCE = 20
 """Files are deleted within the transaction."""
-DAY_MS = 86_400_000
 
 
 async def forget_plays(db: Database, *, before_ms: int) -> int:

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, insert, or_, sele
 
 from storage.database import dialects
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office import assets as assets_module
 from storage.office.assets import AssetView
 from storage.office.deeds import NotThere
@@ -45,7 +46,6 @@ AHEAD_MAX_MS = 600_000
 """A time that lies further ahead than this was written by a clock that is wrong: nobody waits for
 it.
 """
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

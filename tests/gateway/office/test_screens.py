@@ -13,9 +13,10 @@ from gateway.office.screen_calls import ScreenCalls
 from gateway.office.v1 import screen_pb2, screen_service_pb2_grpc
 from gateway.office.v1 import screen_service_pb2 as wire
 from storage.fleet.answers import Answers, RequestInProgress
+from storage.machines.rows import DAY_MS
 from storage.office import assets
 from storage.office.screen_sweeps import forget_assets
-from storage.office.screens import DAY_MS, Play, ScreenTold
+from storage.office.screens import Play, ScreenTold
 from tests.gateway.screens.showable import a_png, picture
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site

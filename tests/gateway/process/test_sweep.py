@@ -9,15 +9,9 @@ from sqlalchemy import insert, select
 
 from actors.ports import StoreError
 from gateway.process.skew import Skew
-from gateway.process.sweep import (
-    DAY_MS,
-    EVERY_S,
-    PAUSE_S,
-    UNSURE_EVERY_S,
-    OwnClock,
-    Sweep,
-)
+from gateway.process.sweep import EVERY_S, PAUSE_S, UNSURE_EVERY_S, OwnClock, Sweep
 from storage.machines.payers import SWEPT_MAX, Payers
+from storage.machines.rows import DAY_MS
 from storage.office import import_lines
 from storage.office.imports import ImportState
 from storage.tables import payers

@@ -3,7 +3,8 @@
 from gateway.process.sections import Screens as Section
 from gateway.screens.keeping import sweeps
 from storage.database.engine import Database
-from storage.office.screens import DAY_MS, Play, Screens, ScreenTold
+from storage.machines.rows import DAY_MS
+from storage.office.screens import Play, Screens, ScreenTold
 from tests.storage.office.places import NOON_MS, some_machines
 from tests.storage.office.showing import A, B, some_assets
 

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.trust.authority import EARLIER
 from gateway.trust.certificate_calls import ONE_PER_MINUTE, Attempts, address_of
 from gateway.trust.strangers import ALL_PER_S, REFUSED_AFTER_S
+from storage.machines.rows import DAY_MS
 from storage.office import certificates
 from storage.office.certificates import BACKDATED_MS, LIVE_MAX
 from storage.office.enrolment_tokens import WRONG_TRIES_MAX
@@ -23,7 +24,6 @@ from tests.support.csr import csr, subject
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
-DAY_MS = 86_400_000
 KEY = ec.generate_private_key(ec.SECP256R1())
 KEY_PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 HEALTH_ASKED = 5 * ALL_PER_S + 2

@@ -3,12 +3,12 @@
 from typing import Any
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office.certificates import Came, Certificate, Certificates
 from storage.office.deeds import Deed
 from storage.office.enrolment_tokens import EnrolmentTokens, TokenView
 
 NOW_MS = 1_000_000
-DAY_MS = 86_400_000
 SECRET = "ABCDEFGHJKMNPQRSTVWX"
 
 

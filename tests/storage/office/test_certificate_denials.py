@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office.certificate_denials import deny, forget_ended, is_turned_away
 from storage.office.certificates import BACKDATED_MS, Denied
 from storage.office.deeds import Deed
 from storage.office.denials import Denials
 from storage.tables import audit, denials
-from tests.storage.office.enrolled import DAY_MS, NOW_MS, came, certificate, enrolled, token
+from tests.storage.office.enrolled import NOW_MS, came, certificate, enrolled, token
 from tests.storage.owner import Owner
 
 ENDS_MS = NOW_MS + 90 * DAY_MS

@@ -7,6 +7,7 @@ from sqlalchemy import func, make_url, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office.certificates import (
     BACKDATED_MS,
     LIVE_MAX,
@@ -17,14 +18,7 @@ from storage.office.certificates import (
 )
 from storage.office.denials import Denials
 from storage.tables import audit, denials, machine_certificates
-from tests.storage.office.enrolled import (
-    DAY_MS,
-    NOW_MS,
-    came,
-    certificate,
-    doubled,
-    enrolled,
-)
+from tests.storage.office.enrolled import NOW_MS, came, certificate, doubled, enrolled
 from tests.storage.owner import Owner
 from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
 

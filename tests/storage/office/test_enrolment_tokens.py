@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office.certificates import ENROLLED_MAX, TooOften
 from storage.office.deeds import Deed, NotPossible, NotThere
 from storage.office.denials import Denials
@@ -14,7 +15,7 @@ from storage.office.enrolment_tokens import (
     TokenView,
 )
 from storage.tables import audit, enrolment_tokens, machines
-from tests.storage.office.enrolled import DAY_MS, NOW_MS, SECRET, certificate, enrolled, token
+from tests.storage.office.enrolled import NOW_MS, SECRET, certificate, enrolled, token
 from tests.storage.owner import Owner
 
 

@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement, Connection, Executable, Table, func, inser
 from sqlalchemy.util import await_only as in_greenlet
 
 from storage.database.engine import Database, StorageConfig
+from storage.machines.rows import DAY_MS
 from storage.office import screen_sweeps
 from storage.office.assets import Assets, keep, shown
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.playlists import Playlists
-from storage.office.screens import DAY_MS, Play, Screens, ScreenTold
+from storage.office.screens import Play, Screens, ScreenTold
 from storage.tables import assets, machine_screens, manifest_assets, manifests, playlists, plays
 from tests.storage.office.places import NOON_MS, by, some_machines
 from tests.storage.office.plans import goes_along

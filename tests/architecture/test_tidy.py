@@ -20,6 +20,16 @@ MIGRATION_LINES_MAX = 650
 """A migration is one list of tables, which is never changed again."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _all_files_are_forgotten() -> Iterator[None]:
+    """At the end: millions of nodes, at which the collector of cycles would look again and again
+    as long as the process lives.
+    """
+    yield
+    statements.cache_clear()
+    parsed.cache_clear()
+
+
 def test_no_file_has_grown_into_two_rooms() -> None:
     """A file above its bound wants to be two."""
     bound = {

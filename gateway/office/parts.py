@@ -30,6 +30,8 @@ from storage.experiments.experiments import Experiments
 from storage.experiments.foreseeing import Foreseeing
 from storage.experiments.guarding import GuardBooks
 from storage.experiments.measuring import Measuring
+from storage.experiments.payer_foreseeing import PayerForeseeing
+from storage.experiments.payer_starting import PayerStarts
 from storage.experiments.prices import TriedPrices
 from storage.insight.funnels import FunnelBooks
 from storage.insight.hot import HotBooks
@@ -177,7 +179,7 @@ class OfficeParts:
         experimenting = ExperimentWorker(
             arms=Arms(database),
             prices=TriedPrices(database),
-            measuring=Measuring(database),
+            measuring=Measuring(database, gate),
             screens=screens,
             acts=fleet.acts,
             clock=fleet.acts.clock,
@@ -260,6 +262,8 @@ class OfficeParts:
             trying=ExperimentCalls(
                 experiments=Experiments(database),
                 foreseeing=Foreseeing(database, gate),
+                payers=PayerForeseeing(database, gate),
+                starts=PayerStarts(database, gate),
                 clock=fleet.acts.clock,
                 begun=experimenting.wake,
                 new_seed=new_token,

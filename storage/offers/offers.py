@@ -16,6 +16,7 @@ from storage.insight.places import NOWHERE_ZONE
 from storage.insight.rollups import ScopeKind
 from storage.insight.suppression import Gate
 from storage.insight.tagging import had_by_now
+from storage.offers import trials
 from storage.offers.content import OfferContent, OfferDay, OfferState, OfferView, kept, view_of
 from storage.office import deeds
 from storage.office.deeds import (
@@ -84,12 +85,12 @@ class Offers:
             if deed.locks:
                 # Who makes another one at this moment would count as many that are not over.
                 dialects.office_alone(connection)
-            there = _found(connection, offer, lock=deed.locks)
-            if there is not None:
-                begins_at_ms = there.content.begins_at_ms if begins_now else content.begins_at_ms
-                if there.content != replace(content, begins_at_ms=begins_at_ms):
+            found = _found(connection, offer, lock=deed.locks)
+            if found is not None:
+                begins_at_ms = found.content.begins_at_ms if begins_now else content.begins_at_ms
+                if found.content != replace(content, begins_at_ms=begins_at_ms):
                     raise AlreadyThere("offer", offer, "something else is given")
-                return DeedPlan(result=there)
+                return DeedPlan(result=found)
             self._check(connection, content, deed.now_ms)
             made = OfferView(
                 offer=offer,
@@ -117,18 +118,18 @@ class Offers:
                 details=(Detail(said=f"offer {offer}: made, {_told(content)}"),),
             )
 
-        return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, offer))
+        return await deeds.do(self._db, deed, plan, lambda connection: there(connection, offer))
 
     async def change(
         self, offer: str, wanted: OfferChange, deed: Deed, *, etag: str = ""
     ) -> OfferView:
-        """Change an offer that is not over. Raises NotThere, EtagOutdated, NotPossible
-        (OFFER_ENDED).
+        """Change an offer that is not over; while an experiment tries it, its name alone. Raises
+        NotThere, EtagOutdated, NotPossible (OFFER_ENDED, EXPERIMENT_RUNS).
         """
 
         def plan(connection: Connection) -> DeedPlan[OfferView]:
-            there = _for_change(connection, offer, etag=etag, lock=deed.locks)
-            if there.state(deed.now_ms) is OfferState.ENDED:
+            before = _for_change(connection, offer, etag=etag, lock=deed.locks)
+            if before.state(deed.now_ms) is OfferState.ENDED:
                 raise NotPossible(
                     "OFFER_ENDED",
                     f"offer {offer} is over and is not changed any more: CreateOffer makes another",
@@ -138,13 +139,15 @@ class Offers:
                 name: value
                 for name in OfferChange.__dataclass_fields__
                 if (value := getattr(wanted, name)) is not None
-                and value != getattr(there.content, name)
+                and value != getattr(before.content, name)
             }
             if not new:
-                return DeedPlan(result=there)
-            after = _next(replace(there, content=replace(there.content, **new)), deed)
+                return DeedPlan(result=before)
+            if new.keys() - {"name"}:
+                trials.check_untried(connection, offer)
+            after = _next(replace(before, content=replace(before.content, **new)), deed)
             said = ", ".join(
-                f"{name} {getattr(there.content, name)} -> {value}" for name, value in new.items()
+                f"{name} {getattr(before.content, name)} -> {value}" for name, value in new.items()
             )
             return DeedPlan(
                 result=after,
@@ -152,27 +155,34 @@ class Offers:
                 details=(Detail(said=f"offer {offer}: {said}"),),
             )
 
-        return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, offer))
+        return await deeds.do(self._db, deed, plan, lambda connection: there(connection, offer))
 
     async def end(self, offer: str, deed: Deed, *, etag: str = "", why: str) -> OfferView:
-        """End an offer for ever. Raises NotThere, EtagOutdated."""
+        """End an offer for ever, and stop the experiment that tries it. Raises NotThere,
+        EtagOutdated.
+        """
 
         def plan(connection: Connection) -> DeedPlan[OfferView]:
-            there = _for_change(connection, offer, etag=etag, lock=deed.locks)
-            if there.ended_at_ms is not None:
-                return DeedPlan(result=there)
-            after = _next(replace(there, ended_at_ms=deed.now_ms), deed)
-            return DeedPlan(
-                result=after,
-                writes=((_written(after, {"ended_at_ms": deed.now_ms}), ()),),
-                details=(Detail(said=f"offer {offer}: ended; {why}"),),
-            )
+            if deed.locks:
+                dialects.office_alone(connection)  # an experiment that starts holds its row first
+            before = _for_change(connection, offer, etag=etag, lock=deed.locks)
+            if before.ended_at_ms is not None:
+                return DeedPlan(result=before)
+            after = _next(replace(before, ended_at_ms=deed.now_ms), deed)
+            writes: list[deeds.Write] = [(_written(after, {"ended_at_ms": deed.now_ms}), ())]
+            details = [Detail(said=f"offer {offer}: ended; {why}")]
+            experiment = trials.running_trial(connection, offer)
+            if experiment is not None and before.state(deed.now_ms) is not OfferState.ENDED:
+                reason = f"offer {offer} was ended: {why}"
+                writes.append((trials.stopping(experiment, deed.now_ms, reason), ()))
+                details.append(Detail(said=f"experiment {experiment}: stopped; {reason}"))
+            return DeedPlan(result=after, writes=tuple(writes), details=tuple(details))
 
-        return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, offer))
+        return await deeds.do(self._db, deed, plan, lambda connection: there(connection, offer))
 
     async def get(self, offer: str) -> OfferView:
         """Return an offer. Raises NotThere."""
-        return await self._db.read(lambda connection: _there(connection, offer))
+        return await self._db.read(lambda connection: there(connection, offer))
 
     async def told(self, offer: str) -> tuple[OfferView, Sequence[OfferDay], Lag]:
         """Return an offer with what was sold with it by day, the oldest of DAYS_MAX first, and how
@@ -180,7 +190,7 @@ class Offers:
         """
 
         def work(connection: Connection) -> tuple[OfferView, Sequence[OfferDay], Lag]:
-            view = _there(connection, offer)
+            view = there(connection, offer)
             # A day before it began in Greenwich it may have begun elsewhere.
             first = days.moved(local_hour(view.content.begins_at_ms, NOWHERE_ZONE).d, -1)
             c = scope_offers.c
@@ -264,7 +274,8 @@ def _found(connection: Connection, offer: str, *, lock: bool = False) -> OfferVi
     return None if found is None else view_of(found)
 
 
-def _there(connection: Connection, offer: str, *, lock: bool = False) -> OfferView:
+def there(connection: Connection, offer: str, *, lock: bool = False) -> OfferView:
+    """Return an offer. Raises NotThere."""
     found = _found(connection, offer, lock=lock)
     if found is None:
         raise NotThere("offer", offer)
@@ -272,10 +283,10 @@ def _there(connection: Connection, offer: str, *, lock: bool = False) -> OfferVi
 
 
 def _for_change(connection: Connection, offer: str, *, etag: str, lock: bool) -> OfferView:
-    there = _there(connection, offer, lock=lock)
-    if etag and etag != etag_of(there.revision):
-        raise EtagOutdated("offer", offer, etag_of(there.revision))
-    return there
+    found = there(connection, offer, lock=lock)
+    if etag and etag != etag_of(found.revision):
+        raise EtagOutdated("offer", offer, etag_of(found.revision))
+    return found
 
 
 def _next(view: OfferView, deed: Deed) -> OfferView:

@@ -12,7 +12,9 @@ from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, fleet_totals, journal
 from storage.tables.experiments import (
     experiment_days,
+    experiment_offers,
     experiment_own_prices,
+    experiment_payers,
     experiment_prices,
     experiment_units,
     experiments,
@@ -120,7 +122,9 @@ __all__ = [
     "doubled_machines",
     "enrolment_tokens",
     "experiment_days",
+    "experiment_offers",
     "experiment_own_prices",
+    "experiment_payers",
     "experiment_prices",
     "experiment_units",
     "experiments",

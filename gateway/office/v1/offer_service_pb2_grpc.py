@@ -93,7 +93,8 @@ class OfferServiceServicer(object):
 
     def UpdateOffer(self, request, context):
         """Changes what can be changed: the name, the end, the budget and how often each payer may use it. What it takes off, for
-        whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED).
+        whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED); of one that an
+        experiment tries, the name alone (EXPERIMENT_RUNS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +102,7 @@ class OfferServiceServicer(object):
 
     def EndOffer(self, request, context):
         """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
+        An experiment that tries it is stopped, and has no result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

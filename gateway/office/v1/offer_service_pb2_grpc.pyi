@@ -46,10 +46,13 @@ class OfferServiceStub:
     """By code, those that are over too."""
     UpdateOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.UpdateOfferRequest, _offer_service_pb2.UpdateOfferResponse]
     """Changes what can be changed: the name, the end, the budget and how often each payer may use it. What it takes off, for
-    whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED).
+    whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED); of one that an
+    experiment tries, the name alone (EXPERIMENT_RUNS).
     """
     EndOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.EndOfferRequest, _offer_service_pb2.EndOfferResponse]
-    """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows."""
+    """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
+    An experiment that tries it is stopped, and has no result.
+    """
 
 @_typing.type_check_only
 class OfferServiceAsyncStub(OfferServiceStub):
@@ -69,10 +72,13 @@ class OfferServiceAsyncStub(OfferServiceStub):
     """By code, those that are over too."""
     UpdateOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.UpdateOfferRequest, _offer_service_pb2.UpdateOfferResponse]  # type: ignore[assignment]
     """Changes what can be changed: the name, the end, the budget and how often each payer may use it. What it takes off, for
-    whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED).
+    whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED); of one that an
+    experiment tries, the name alone (EXPERIMENT_RUNS).
     """
     EndOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.EndOfferRequest, _offer_service_pb2.EndOfferResponse]  # type: ignore[assignment]
-    """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows."""
+    """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
+    An experiment that tries it is stopped, and has no result.
+    """
 
 class OfferServiceServicer(metaclass=_abc_1.ABCMeta):
     """Offers to customers who pay first and whom Alipay names. A customer pays less than the machine shows, and never more;
@@ -113,7 +119,8 @@ class OfferServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offer_service_pb2.UpdateOfferResponse, _abc.Awaitable[_offer_service_pb2.UpdateOfferResponse]]:
         """Changes what can be changed: the name, the end, the budget and how often each payer may use it. What it takes off, for
-        whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED).
+        whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED); of one that an
+        experiment tries, the name alone (EXPERIMENT_RUNS).
         """
 
     @_abc_1.abstractmethod
@@ -122,6 +129,8 @@ class OfferServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offer_service_pb2.EndOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offer_service_pb2.EndOfferResponse, _abc.Awaitable[_offer_service_pb2.EndOfferResponse]]:
-        """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows."""
+        """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
+        An experiment that tries it is stopped, and has no result.
+        """
 
 def add_OfferServiceServicer_to_server(servicer: OfferServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -31,12 +31,12 @@ def by_sales(world: PayerWorld, _seed: int) -> Lift:
     return Lift(lift=math.expm1(mean), low=low, high=high, p=p, blocks=one + other)
 
 
-def is_honest(told: Judge, worlds: int, payers: int) -> bool:
+def is_honest(told: Judge, worlds: range, payers: int) -> bool:
     """Whether intervals hold the truth in 93 to 97 of 100 worlds, and what is not there is called
     significant in 7 at most.
     """
     held = called = 0
-    for seed in range(worlds):
+    for seed in worlds:
         # Of an interval nothing is drawn again.
         quick = partial(by_payers, draws=0) if told is by_payers else told
         some = quick(payers_of(seed, payers, PERCENT, TRUTH), seed)
@@ -45,23 +45,23 @@ def is_honest(told: Judge, worlds: int, payers: int) -> bool:
         assert none is not None
         held += some.low <= TRUTH <= some.high
         called += none.significant
-    return 0.93 <= held / worlds <= 0.97 and called / worlds <= 0.07
+    return 0.93 <= held / len(worlds) <= 0.97 and called / len(worlds) <= 0.07
 
 
 def test_intervals_hold_the_truth() -> None:
     """In 200 worlds with a lift, and 200 without one."""
-    assert is_honest(by_payers, 200, 400)
+    assert is_honest(by_payers, range(200), 400)
 
 
 @pytest.mark.slow
 def test_intervals_hold_the_truth_in_many_worlds() -> None:
     """Of as many payers as a small operator has."""
-    assert is_honest(by_payers, 1_000, 1_500)
+    assert is_honest(by_payers, range(10_000, 11_000), 1_500)
 
 
 def test_sales_are_no_payers() -> None:
     """An analysis by sales is caught by the same question."""
-    assert not is_honest(by_sales, 100, 400)
+    assert not is_honest(by_sales, range(100), 400)
 
 
 def test_what_is_detectable_is_found_in_eighty_of_a_hundred() -> None:

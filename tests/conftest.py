@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 import structlog
 
-from tests.support import compiled, costs, keys_once
+from tests.support import compiled, costs, dealing, keys_once, quick_disk
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -20,13 +20,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Forget the proxies of whoever runs the tests: all that is called here is on this computer,
     and nothing of it could be reached by way of them. And hear SIGHUP, which ``nohup`` has every
     child ignore: some are to be ended by it. And look for garbage seldom: to load the tests makes
-    millions of objects, none of which is any.
+    millions of objects, none of which is any, and what a test makes is freed as it ends.
     """
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(200_000, 50, 100)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
     config.pluginmanager.register(costs.Costs(), "costs")
+    config.option.loadscopereorder = False  # they are dealt in our own order (``dealing``)
 
 
 def pytest_asyncio_loop_factories(
@@ -39,22 +40,25 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give tests of one ``xdist_group``, and all that start processes of their own, to one worker,
-    which runs them one after the other.
+    """Give tests of one ``xdist_group``, all that start processes of their own, and those of one
+    file to one worker, which runs them one after the other (``dealing``).
 
     pytest-xdist tells its scheduler of groups by a suffix to the tests' ids, and 3.8 writes it
     where pytest 9.2 reads no more.
     """
     if not config.getoption("loadgroup", default=False):
         return
+    groups = []
     for item in items:
         group = item.get_closest_marker("xdist_group")
         name = "" if group is None else group.args[0]
         if item.get_closest_marker("e2e") is not None or item.get_closest_marker("ray") is not None:
             name = "processes"
-        if name and not item.nodeid.endswith(f"@{name}"):
-            item._id = type(item.id).parse(f"{item.nodeid}@{name}")
-            assert item.nodeid.endswith(f"@{name}"), "pytest keeps ids elsewhere now"
+        groups.append(dealing.group_of(item.nodeid, name))
+        if not item.nodeid.endswith(f"@{groups[-1]}"):
+            item._id = type(item.id).parse(f"{item.nodeid}@{groups[-1]}")
+            assert item.nodeid.endswith(f"@{groups[-1]}"), "pytest keeps ids elsewhere now"
+    items[:] = [items[place] for place in dealing.dealt(groups)]
 
 
 def pytest_collection_finish() -> None:
@@ -90,6 +94,13 @@ def _each_key_is_read_once() -> Iterator[None]:
 def _each_statement_is_compiled_once() -> Iterator[None]:
     """For all databases of the suite."""
     with compiled.shared():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_disk_is_waited_for() -> Iterator[None]:
+    """Who asks what is durable takes ``quick_disk.AS_BUILT``."""
+    with quick_disk.not_waited_for():
         yield
 
 

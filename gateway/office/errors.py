@@ -56,6 +56,7 @@ def deed_of(act: Act, action: str, clock: Clock) -> Deed:
         now_ms=clock.now_ms(),
         claim=act.claim,
         only_check=act.validate_only,
+        person=act.person,
     )
 
 

@@ -13,7 +13,7 @@ from gateway.fleet.errors import not_possible
 from gateway.office.errors import deed_of, in_words
 from gateway.office.experiment_fields import ExperimentFields
 from gateway.office.v1 import experiment_service_pb2 as wire
-from storage.experiments.content import Content, Design
+from storage.experiments.content import Channel, Content, Design
 from storage.experiments.experiments import (
     Experiments,
     ExperimentView,
@@ -22,6 +22,8 @@ from storage.experiments.experiments import (
 )
 from storage.experiments.foreseeing import Foreseeing, Foresight
 from storage.experiments.history import DaySpan
+from storage.experiments.payer_foreseeing import PayerForeseeing, PayerForesight
+from storage.experiments.payer_starting import PayerStarts
 from storage.insight import days
 
 REHEARSAL = "rehearsal"
@@ -30,11 +32,14 @@ REHEARSAL = "rehearsal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """An experiment, with how many machines can be in it and how many are left out."""
+    """An experiment, with how many machines can be in it and how many are left out; or how many
+    payers, as far as that is told.
+    """
 
     view: ExperimentView
-    machines: int
-    left_out: int
+    machines: int = 0
+    left_out: int = 0
+    payers: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,8 @@ class ExperimentCalls:
 
     experiments: Experiments
     foreseeing: Foreseeing
+    payers: PayerForeseeing
+    starts: PayerStarts
     clock: Clock
     begun: Callable[[], None]
     new_seed: Callable[[], str]
@@ -54,6 +61,8 @@ class ExperimentCalls:
         fields = ExperimentFields().experiment(request.code)
         content = fields.content(request.content)
         fields.done()
+        if content.channel is Channel.OFFER:
+            return await self._create_with_payers(request.code, content, act)
         with in_words():
             foresight = await self.foreseeing.foreseen(content, self.clock.now_ms())
             _check(content, foresight)
@@ -62,11 +71,27 @@ class ExperimentCalls:
             )
         return Created(view=view, machines=len(foresight.units), left_out=len(foresight.left_out))
 
+    async def _create_with_payers(self, code: str, content: Content, act: Act) -> Created:
+        with in_words():
+            foresight = await self.payers.foreseen(content, self.clock.now_ms())
+            _check_payers(content, foresight)
+            kept = Foresight(
+                units=(),
+                left_out={},
+                pre=foresight.pre,
+                detectable_permille=foresight.detectable_permille,
+            )
+            deed = deed_of(act, "CreateExperiment", self.clock)
+            view = await self.experiments.create(code, content, kept, deed)
+        return Created(view=view, payers=foresight.payers)
+
     async def start(self, request: wire.StartExperimentRequest, act: Act) -> ExperimentView:
         """StartExperiment."""
         ExperimentFields().experiment(request.code).done()
         with in_words():
             before = await self.experiments.get(request.code)
+            if before.content.channel is Channel.OFFER and before.started_at_ms is None:
+                return await self._start_with_payers(before, act)
             if before.started_at_ms is not None:
                 foresight, first_d = _NOBODY, 0
             else:
@@ -82,6 +107,12 @@ class ExperimentCalls:
             )
         self.begun()
         return view
+
+    async def _start_with_payers(self, before: ExperimentView, act: Act) -> ExperimentView:
+        foresight = await self.payers.foreseen(before.content, self.clock.now_ms())
+        _check_payers(before.content, foresight)
+        deed = deed_of(act, "StartExperiment", self.clock)
+        return await self.starts.start(before.experiment, foresight, self.new_seed(), deed)
 
     async def stop(self, request: wire.StopExperimentRequest, act: Act) -> ExperimentView:
         """StopExperiment."""
@@ -107,7 +138,7 @@ def _check(content: Content, foresight: Foresight) -> None:
     span = DaySpan(first=over, last=days.moved(over, content.days - 1))
     check_enough(content, drawn(content, foresight, span, REHEARSAL))
     smallest = foresight.detectable_permille
-    if content.forced or (smallest is not None and smallest <= content.sought_permille):
+    if _is_seen(content, smallest):
         return
     longer = content.days + content.pre_days
     better = "a switchback " if content.design is Design.PAIRED else ""
@@ -126,3 +157,30 @@ def _check(content: Content, foresight: Foresight) -> None:
         detectable_permille="" if smallest is None else str(smallest),
         machines=str(len(foresight.units)),
     )
+
+
+def _check_payers(content: Content, foresight: PayerForesight) -> None:
+    """Refuse what does not say what is sought. Raises CallRefused."""
+    smallest = foresight.detectable_permille
+    if _is_seen(content, smallest):
+        return
+    these = "these payers" if foresight.payers is None else f"these {foresight.payers} payers"
+    raise not_possible(
+        "LIFT_NOT_DETECTABLE",
+        (
+            "nobody can say what would be seen: too few payers bought at these machines, or had "
+            f"the offer's tag, {content.days + content.pre_days} days ago"
+            if smallest is None
+            else f"{content.sought_permille / 10:.1f} % is sought, and a lift below "
+            f"{smallest / 10:.1f} % would be missed in more than one of five tries by {these}"
+        )
+        + ": make an offer to more payers, at more machines, or with a holdout_percent nearer to "
+        "50, choose more days or a larger sought_permille, or say in forced_reason why it is to be "
+        "tried all the same",
+        detectable_permille="" if smallest is None else str(smallest),
+        payers="" if foresight.payers is None else str(foresight.payers),
+    )
+
+
+def _is_seen(content: Content, smallest: int | None) -> bool:
+    return bool(content.forced) or (smallest is not None and smallest <= content.sought_permille)

@@ -95,6 +95,8 @@ def sentence(view: ExperimentView) -> str:
         case State.STOPPED:
             why = plain(view.stop_reason)
             return f"It was stopped early, and so it has no result: {why}"
+    if view.content.channel is Channel.OFFER:
+        return _offer_told(view.result, _smallest(view))
     if view.result is None or view.result.lift_permille is None:
         return (
             "It has no result: too few machines had what their arm has in time and could sell; "
@@ -108,14 +110,11 @@ def _told(content: Content, result: Result, smallest: str) -> str:
     tried = "playlist" if content.channel is Channel.PLAYLIST else "price"
     noun = "pairs of machines" if content.design is Design.PAIRED else "machines that switched"
     more = result.lift_permille
-    between = f"between {_percent(result.low_permille)} and {_percent(result.high_permille)}"
-    chance = f"p {'< 0.001' if result.p_permille < 1 else f'= {result.p_permille / 1_000:.3f}'}"
-    leaves_out_0 = result.low_permille > 0 or result.high_permille < 0
+    between, chance = _between(result), _chance(result)
     if not result.significant:
-        decides = "; p decides, although the interval leaves out 0" if leaves_out_0 else ""
         return (
             f"No effect of the {tried} was seen: it sold {_percent(more)}, and the truth is likely "
-            f"{between} ({chance}, {result.blocks} {noun}{decides}); {smallest}."
+            f"{between} ({chance}, {result.blocks} {noun}{_decides(result)}); {smallest}."
         )
     change = f"{abs(more) / 10:.1f} % {'more' if more >= 0 else 'less'}"
     cost = ""
@@ -128,6 +127,46 @@ def _told(content: Content, result: Result, smallest: str) -> str:
         f"With the tried {tried} {change} was sold; the truth is likely {between} ({chance}, "
         f"{result.blocks} {noun}){cost}."
     )
+
+
+def _offer_told(result: Result | None, smallest: str) -> str:
+    if result is None or result.lift_permille is None:
+        return (
+            "It has no result: too few payers were left in one of the arms, or they spent nothing."
+        )
+    likely = f"the truth is likely {_between(result)} ({_chance(result)}, {_payers(result)}"
+    cost = f"; the offer took {to_text(result.cost_minor, result.cost_currency)} "
+    cost += f"{result.cost_currency} off"
+    if result.used_up:
+        cost += ", and nothing was left of its budget"
+    more = result.lift_permille
+    if not result.significant:
+        return (
+            "No effect of the offer was seen: who was offered it, whether they used it or not, "
+            f"spent {_percent(more)}, and {likely}{_decides(result)}); {smallest}{cost}."
+        )
+    change = f"{abs(more) / 10:.1f} % {'more' if more >= 0 else 'less'}"
+    return (
+        f"Who was offered it, whether they used it or not, spent {change} than who was held out; "
+        f"{likely}){cost}."
+    )
+
+
+def _payers(result: Result) -> str:
+    return f"{result.treated_payers} payers offered it, {result.control_payers} held out"
+
+
+def _between(result: Result) -> str:
+    return f"between {_percent(result.low_permille)} and {_percent(result.high_permille)}"
+
+
+def _chance(result: Result) -> str:
+    return f"p {'< 0.001' if result.p_permille < 1 else f'= {result.p_permille / 1_000:.3f}'}"
+
+
+def _decides(result: Result) -> str:
+    leaves_out_0 = result.low_permille > 0 or result.high_permille < 0
+    return "; p decides, although the interval leaves out 0" if leaves_out_0 else ""
 
 
 def _smallest(view: ExperimentView) -> str:
@@ -143,8 +182,13 @@ def _percent(permille: int) -> str:
     return f"{permille / 10:+.1f} %"
 
 
+def arm_of(word: str) -> int:
+    """Return the arm of a word; '' is none."""
+    return enums.number_of(_ARM, word)
+
+
 def _arm(arm: Arm | None) -> int:
-    return enums.number_of(_ARM, arm.value if arm else "")
+    return arm_of(arm.value if arm else "")
 
 
 def _content(content: Content) -> wire.ExperimentContent:
@@ -154,7 +198,7 @@ def _content(content: Content) -> wire.ExperimentContent:
         design=enums.number_of(_DESIGN, content.design),  # type: ignore[arg-type]  # of this very enum
         measure=enums.number_of(_MEASURE, content.measure),  # type: ignore[arg-type]  # of this very enum
         currency=content.currency,
-        selector=selector(content.selector),
+        selector=None if content.offer else selector(content.selector),
         tag=plain(content.tag),
         days=content.days,
         pre_days=content.pre_days,
@@ -167,6 +211,7 @@ def _content(content: Content) -> wire.ExperimentContent:
             for one in content.prices
         ],
         forced_reason=plain(content.forced),
+        offer=content.offer,
     )
 
 
@@ -180,6 +225,10 @@ def _result(result: Result, position: int) -> wire.ExperimentResult:
         blocks=result.blocks,
         excluded=len(result.excluded),
         position=position,
+        treatment_payers=result.treated_payers,
+        control_payers=result.control_payers,
+        erased_payers=result.erased_payers,
+        offer_used_up=result.used_up,
     )
     if result.cost_currency:
         cost = money_pb2.Money(currency=result.cost_currency, minor=result.cost_minor)

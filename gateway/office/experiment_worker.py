@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from actors.ports import Clock, StoreError
+from actors.ports import StoreError
 from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused
 from gateway.fleet.machine_acts import MachineActs
@@ -22,6 +22,7 @@ from storage.experiments.arms import Arms, Now
 from storage.experiments.content import Channel
 from storage.experiments.measuring import Measuring
 from storage.experiments.prices import PriceWish, TriedPrices, restoring, trying
+from storage.fleet.answers import KeepingClock
 from storage.office.screens import Screens
 
 log = structlog.get_logger()
@@ -42,7 +43,7 @@ class ExperimentWorker:
     measuring: Measuring
     screens: Screens
     acts: MachineActs
-    clock: Clock
+    keeping: KeepingClock
     screens_changed: Callable[[], None]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,16 +68,17 @@ class ExperimentWorker:
 
     async def once(self) -> None:
         """Do what is due. Raises StoreError; nothing is lost by it."""
-        nows = await self.arms.now(self.clock.now_ms())
+        nows = await self.arms.now(await self.keeping.likely_ms())
         changed = [await self.arms.plan_screens(now) for now in nows]
         if any(changed):
             self.screens_changed()
         await self._price(await self.prices.wishes(nows))
         for now in nows:
             if now.open:
-                await self.arms.acknowledged(now, await self._have(now), self.clock.now_ms())
+                have = await self._have(now)
+                await self.arms.acknowledged(now, have, await self.keeping.likely_ms())
         for due in await self.measuring.due():
-            view = await self.measuring.measure(due, self.clock.now_ms())
+            view = await self.measuring.measure(due, await self.keeping.likely_ms())
             log.info(
                 "an experiment has ended",
                 experiment=view.experiment,
@@ -88,7 +90,7 @@ class ExperimentWorker:
         """Return the machines of an experiment that have what their arm has."""
         if now.view.content.channel is Channel.PRICE:
             return await self.arms.priced(now)
-        material = await self.screens.material(self.clock.now_ms())
+        material = await self.screens.material(await self.keeping.likely_ms())
         wanted = {one: material.wanted[one] for one in now.open if one in material.wanted}
         material = replace(material, wanted=wanted)
         made = await asyncio.to_thread(compiled, material)
@@ -118,9 +120,10 @@ class ExperimentWorker:
             within_s=WITHIN_S,
             person=f"experiment {wish.experiment}",
         )
-        change = (trying if wish.tried else restoring)(wish, self.clock.now_ms())
         said = "tries a price" if wish.tried else "gives the price back"
         try:
+            now_ms = await self.keeping.likely_ms()
+            change = (trying if wish.tried else restoring)(wish, now_ms)
             await self.acts.change(
                 wish.machine_id,
                 change,

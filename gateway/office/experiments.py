@@ -1,5 +1,5 @@
 # ruff: noqa: N802, D102, ARG002 - the names, contracts and arguments of experiment_service.proto
-"""ExperimentService: what is tried on some machines, and what that changed."""
+"""ExperimentService: what is tried on some machines or payers, and what that changed."""
 
 from gateway.fleet import pages
 from gateway.fleet.answering import Context, Parts, answered
@@ -9,6 +9,7 @@ from gateway.office.experiment_calls import Created, ExperimentCalls
 from gateway.office.experiment_fields import ExperimentFields
 from gateway.office.v1 import experiment_service_pb2 as wire
 from gateway.office.v1 import experiment_service_pb2_grpc
+from storage.experiments.content import Channel
 from storage.experiments.experiments import ExperimentView
 from storage.experiments.guarding import GuardBooks
 
@@ -30,6 +31,7 @@ class ExperimentService(experiment_service_pb2_grpc.ExperimentServiceServicer):
                 experiment=views.experiment(made.view),
                 machines=made.machines,
                 left_out=made.left_out,
+                payers=made.payers or 0,
             )
 
         return await self.parts.change(
@@ -66,11 +68,15 @@ class ExperimentService(experiment_service_pb2_grpc.ExperimentServiceServicer):
         with in_words():
             view = await self._calls.experiments.get(request.code)
         found = {}
-        if view.span is not None:
+        if view.span is not None and view.content.channel is not Channel.OFFER:
             units = await self._calls.experiments.units(request.code)
             found = dict(await self._guards.guardrails(view, units))
+        treated, control = await self._guards.payers_drawn(view)
         return wire.GetExperimentResponse(
-            experiment=views.experiment(view), guardrails=views.guardrails(found)
+            experiment=views.experiment(view),
+            guardrails=views.guardrails(found),
+            treatment_payers=treated,
+            control_payers=control,
         )
 
     @answered

@@ -77,6 +77,7 @@ class GoodsCalls(Acts):
         lines = goods_lines(request.goods)
         fields.lines(lines)
         fields.about(request.visit, request.reason)
+        fields.gone(request.to, request.reason, begun=act.resumed)
         fields.done()
         errand = Errand(
             cause=_cause(act, request),
@@ -148,6 +149,7 @@ class GoodsCalls(Acts):
         """UnloadColumn."""
         fields = _of_column(request)
         fields.place("to", request.to, *OUT_OF_COLUMN, visit=request.visit)
+        fields.gone(request.to, request.reason, begun=act.resumed)
         fields.done()
         await self._may_be_part(request, request.to, act)
         kind = kind_out_of_column(request.to)

@@ -80,6 +80,13 @@ class GoodsFields(OfficeFields):
         """Check what is told for people."""
         self.line("visit", visit, most=64).reason(reason)
 
+    def gone(self, to: str, reason: str, *, begun: bool) -> None:
+        """Check that somebody says why goods end where nothing comes back from, whatever call sends
+        them there. ``begun``: a program that did not ask for it may have done it.
+        """
+        if to in ENDS and not reason.strip() and not begun:
+            self.wrong("reason", f"must be given for {to}: say what happened to the goods")
+
     def of_column(self, machine_id: str, column: str) -> None:
         """Check which column it is."""
         self.machine_id(machine_id).text("column", column, least=1, most=16)

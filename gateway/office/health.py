@@ -12,11 +12,10 @@ from enum import StrEnum
 from actors.machine.state import Phase
 from gateway.office.event_codes import meaning
 from storage.fleet.views import MachineView
+from storage.machines.rows import DAY_MS
 from storage.office.incidents import IncidentView, Takings
 from storage.office.locks import LockView
 from storage.office.supply import HOUR_MS
-
-DAY_MS = 24 * HOUR_MS
 
 
 class TroubleKind(StrEnum):

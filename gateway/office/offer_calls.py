@@ -15,7 +15,9 @@ from storage.office.meant import Meaning, MeantMachines
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldOffer:
-    """An offer, and how many machines it means now; None: it is over."""
+    """An offer, and how many machines it means now; None: it is over, or not all that it says of
+    machines is understood here.
+    """
 
     view: OfferView
     machines: int | None
@@ -23,7 +25,9 @@ class ToldOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferCalls:
-    """One method for each call. ``new_key`` makes what draws who is held out."""
+    """One method for each call. ``new_key`` makes what draws who is held out, and what names a
+    proposal.
+    """
 
     offers: Offers
     clock: Clock
@@ -33,7 +37,11 @@ class OfferCalls:
     async def told(self, views: Sequence[OfferView]) -> list[ToldOffer]:
         """Return the offers, each with how many machines it means now."""
         now_ms = self.clock.now_ms()
-        live = [one for one in views if one.state(now_ms) is not OfferState.ENDED]
+        live = [
+            one
+            for one in views
+            if one.state(now_ms) is not OfferState.ENDED and not one.not_understood
+        ]
         meanings = [
             Meaning(selector=one.content.selector, currency=one.content.currency) for one in live
         ]
@@ -58,6 +66,7 @@ class OfferCalls:
                 deed,
                 holdout_key=self.new_key(),
                 begins_now=not request.content.HasField("begins_at"),
+                proposal=self.new_key(),
             )
         return await self._told(view)
 
@@ -86,7 +95,9 @@ class OfferCalls:
             uses_per_payer=uses,
         )
         with in_words():
-            view = await self.offers.change(request.code, wanted, deed, etag=request.etag)
+            view = await self.offers.change(
+                request.code, wanted, deed, etag=request.etag, proposal=self.new_key()
+            )
         return await self._told(view)
 
     async def end(self, request: wire.EndOfferRequest, act: Act) -> ToldOffer:
@@ -101,3 +112,27 @@ class OfferCalls:
                 why=request.reason,
             )
         return await self._told(view)
+
+    async def confirm(self, request: wire.ConfirmOfferRequest, act: Act) -> ToldOffer:
+        """ConfirmOffer."""
+        OfferFields().offer(request.code).proposal(request.proposal).done()
+        with in_words():
+            view = await self.offers.confirm(
+                request.code,
+                request.proposal,
+                deed_of(act, "ConfirmOffer", self.clock),
+                holdout_key=self.new_key(),
+            )
+        return await self._told(view)
+
+    async def decline(self, request: wire.DeclineOfferRequest, act: Act) -> None:
+        """DeclineOffer."""
+        fields = OfferFields().offer(request.code).proposal(request.proposal)
+        fields.reason(request.reason, needed=True).done()
+        with in_words():
+            await self.offers.decline(
+                request.code,
+                request.proposal,
+                deed_of(act, "DeclineOffer", self.clock),
+                why=request.reason,
+            )

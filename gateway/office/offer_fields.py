@@ -14,6 +14,7 @@ from storage.offers.content import OfferContent
 LASTS_MS_MAX = 366 * 86_400_000
 USES_MAX = 1_000
 HOLDOUT_MAX = 90
+_PROPOSAL = re.compile(r"[A-Za-z0-9-]{1,32}")
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -24,6 +25,12 @@ class OfferFields(PlaceFields):
         """Check an offer's code."""
         if not _CODE.fullmatch(value):
             self.wrong("code", "must be 1 to 40 letters, digits, '.', '_' and '-'")
+        return self
+
+    def proposal(self, value: str) -> Self:
+        """Check the name of what waits for a second person."""
+        if not _PROPOSAL.fullmatch(value):
+            self.wrong("proposal", "must be as ListOfferProposals names it")
         return self
 
     def offer_content(self, given: wire.OfferContent, now_ms: int, *, kept: bool) -> OfferContent:

@@ -8,15 +8,18 @@ from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.fleet.changes import etag_of
 from storage.offers.content import OfferContent, OfferDay, OfferView
+from storage.offers.proposals import OfferProposal
 
 _STATE = enums.descriptor_of(wire.OfferState)
 
 
 def offer(view: OfferView, now_ms: int, machines: int | None) -> wire.Offer:
-    """Return an offer as it is at a moment; ``machines``: how many it means, None: it is over."""
+    """Return an offer as it is at a moment; ``machines``: how many it means, None: it is over, or a
+    newer program made it.
+    """
     return wire.Offer(
         code=view.offer,
-        content=_content(view.content),
+        content=_of_view(view.content, view),
         state=enums.number_of(_STATE, view.state(now_ms)),  # type: ignore[arg-type]  # of this very enum
         spent=_money(view.content, view.spent_minor),
         uses=view.uses,
@@ -25,6 +28,21 @@ def offer(view: OfferView, now_ms: int, machines: int | None) -> wire.Offer:
         updated_at=timestamp(view.updated_at_ms),
         ended_at=None if view.ended_at_ms is None else timestamp(view.ended_at_ms),
         machines_meant=machines,
+        not_understood=plain(view.not_understood),
+    )
+
+
+def proposal(of: OfferProposal) -> wire.OfferProposal:
+    """Return what waits for a second person."""
+    return wire.OfferProposal(
+        code=of.offer,
+        proposal=of.proposal,
+        content=None if of.content is None else _of_view(of.content, of.there),
+        before=None if of.there is None else _of_view(of.there.content, of.there),
+        proposed_by=plain(of.actor),
+        proposed_at=timestamp(of.at_ms),
+        expires_at=timestamp(of.expires_at_ms),
+        not_understood=plain(of.not_understood),
     )
 
 
@@ -38,6 +56,14 @@ def day(of: OfferDay, currency: str) -> wire.OfferDay:
     )
 
 
+def _of_view(content: OfferContent, view: OfferView | None) -> wire.OfferContent:
+    """Return a content of an offer that is there; its machines only if they are understood."""
+    said = _content(content)
+    if view is not None and view.not_understood:
+        said.ClearField("selector")
+    return said
+
+
 def _content(of: OfferContent) -> wire.OfferContent:
     return wire.OfferContent(
         name=plain(of.name),
@@ -48,7 +74,7 @@ def _content(of: OfferContent) -> wire.OfferContent:
         discount=_money(of, of.discount_minor) if of.discount_minor else None,
         basis_points=of.basis_points,
         currency=of.currency,
-        begins_at=timestamp(of.begins_at_ms),
+        begins_at=timestamp(of.begins_at_ms) if of.begins_at_ms else None,
         ends_at=timestamp(of.ends_at_ms),
         budget=_money(of, of.budget_minor),
         uses_per_payer=of.uses_per_payer,

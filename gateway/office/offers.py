@@ -50,10 +50,13 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
     async def ListOffers(
         self, request: wire.ListOffersRequest, context: Context
     ) -> wire.ListOffersResponse:
-        asked = OfferFields().done_page(request, "offers")
-        rows = await self._calls.offers.page(after=asked.position, limit=asked.rows)
-        page = pages.page(rows, asked, lambda row: row.offer)
+        over = request.over if request.HasField("over") else None
+        asked = OfferFields().done_page(request, "offers", over)
         now_ms = self._now_ms()
+        rows = await self._calls.offers.page(
+            after=asked.position, limit=asked.rows, over=over, now_ms=now_ms
+        )
+        page = pages.page(rows, asked, lambda row: row.offer)
         return wire.ListOffersResponse(
             offers=[
                 views.offer(one.view, now_ms, one.machines)
@@ -86,6 +89,44 @@ class OfferService(offer_service_pb2_grpc.OfferServiceServicer):
 
         return await self.parts.change(
             request, context, self._calls.end, answer, wire.EndOfferResponse
+        )
+
+    @answered
+    async def ListOfferProposals(
+        self, request: wire.ListOfferProposalsRequest, context: Context
+    ) -> wire.ListOfferProposalsResponse:
+        asked = OfferFields().done_page(request, "offer_proposals")
+        rows = await self._calls.offers.waiting(
+            self._now_ms(), after=asked.position, limit=asked.rows
+        )
+        page = pages.page(rows, asked, lambda row: row.offer)
+        return wire.ListOfferProposalsResponse(
+            proposals=map(views.proposal, page.rows), next_page_token=page.next_page_token
+        )
+
+    @answered
+    async def ConfirmOffer(
+        self, request: wire.ConfirmOfferRequest, context: Context
+    ) -> wire.ConfirmOfferResponse:
+        def answer(made: ToldOffer) -> wire.ConfirmOfferResponse:
+            return wire.ConfirmOfferResponse(
+                offer=views.offer(made.view, self._now_ms(), made.machines)
+            )
+
+        return await self.parts.change(
+            request, context, self._calls.confirm, answer, wire.ConfirmOfferResponse
+        )
+
+    @answered
+    async def DeclineOffer(
+        self, request: wire.DeclineOfferRequest, context: Context
+    ) -> wire.DeclineOfferResponse:
+        return await self.parts.change(
+            request,
+            context,
+            self._calls.decline,
+            lambda _: wire.DeclineOfferResponse(),
+            wire.DeclineOfferResponse,
         )
 
     def _now_ms(self) -> int:

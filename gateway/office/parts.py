@@ -17,9 +17,10 @@ from gateway.office.offer_calls import OfferCalls
 from gateway.office.poster_calls import PosterCalls
 from gateway.office.recall_worker import RecallWorker
 from gateway.office.screen_calls import ScreenCalls
+from gateway.process.sections import Offers as OffersSection
 from gateway.process.sections import Posters
 from gateway.process.sections import Screens as ScreensSection
-from gateway.process.sweep import DueClock, OwnClock, Sweep
+from gateway.process.sweep import Sweep
 from gateway.rpc.denylist import Denylist
 from gateway.rpc.offenders import Offenders
 from gateway.screens.folder import AssetFolder
@@ -30,7 +31,10 @@ from storage.experiments.experiments import Experiments
 from storage.experiments.foreseeing import Foreseeing
 from storage.experiments.guarding import GuardBooks
 from storage.experiments.measuring import Measuring
+from storage.experiments.payer_foreseeing import PayerForeseeing
+from storage.experiments.payer_starting import PayerStarts
 from storage.experiments.prices import TriedPrices
+from storage.fleet.answers import KeepingClock
 from storage.insight.funnels import FunnelBooks
 from storage.insight.hot import HotBooks
 from storage.insight.payer import PayerBooks
@@ -146,8 +150,10 @@ class OfficeParts:
         cls,
         database: Database,
         fleet: Parts,
+        due: KeepingClock,
         token: Callable[[], str] = new_token,
         posters: Posters | None = None,
+        offers: OffersSection | None = None,
         denied: Denylist | None = None,
         close_denied: Callable[[], None] = lambda: None,
         shown_here: Callable[[str], Collection[str]] = lambda _: (),
@@ -157,16 +163,15 @@ class OfficeParts:
         enrolment: str = "",
         offenders: Offenders | None = None,
         gate: Gate | None = None,
-        due: DueClock | None = None,
     ) -> Self:
-        """Return the parts over one database. ``token`` names what must be told apart from all
-        others; ``posters`` says how posters look; ``denied`` is what this gateway knows of denials,
-        ``close_denied`` closes what is open of those who are, ``shown_here`` tells which machines
-        are here with a certificate of a number; ``asset_folder`` has what machines show, of which
-        is kept for ``plays_days`` what they showed, and ``screens_changed`` is told when they may
-        have to show something else; ``enrolment`` is where machines are enrolled; ``offenders`` are
-        those at their bounds; ``gate`` is what figures of payers go out through; ``due`` tells by
-        what time something is old enough to go, the clock of calls if left out.
+        """Return the parts over one database. ``due`` tells by what time something is old enough to
+        go; ``token`` names what must be told apart from all others; ``posters`` says how posters
+        look, ``offers`` what of offers takes two people; ``denied`` is what this gateway knows of
+        denials, ``close_denied`` closes what is open of those who are, ``shown_here`` tells which
+        machines are here with a certificate of a number; ``asset_folder`` has what machines show,
+        of which is kept for ``plays_days`` what they showed, and ``screens_changed`` is told when
+        they may have to show something else; ``enrolment`` is where machines are enrolled;
+        ``offenders`` are those at their bounds; ``gate`` is what figures of payers go out through.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -177,10 +182,10 @@ class OfficeParts:
         experimenting = ExperimentWorker(
             arms=Arms(database),
             prices=TriedPrices(database),
-            measuring=Measuring(database),
+            measuring=Measuring(database, gate),
             screens=screens,
             acts=fleet.acts,
-            clock=fleet.acts.clock,
+            keeping=due,
             screens_changed=screens_changed,
         )
         return cls(
@@ -225,7 +230,7 @@ class OfficeParts:
                 forget=partial(import_lines.forget, database),
                 at_once=import_lines.AT_ONCE,
                 days=import_lines.KEPT_DAYS,
-                clock=due or OwnClock(fleet.acts.clock),
+                clock=due,
             ),
             posters=PosterCalls(
                 section=posters or Posters(),
@@ -246,6 +251,7 @@ class OfficeParts:
                 plans=ScreenPlans(database),
                 folder=asset_folder or AssetFolder(ScreensSection().folder),
                 clock=fleet.acts.clock,
+                keeping=due,
                 changed=screens_changed,
                 plays_days=plays_days or ScreensSection().plays_days,
                 counting=MeantMachines(database),
@@ -260,13 +266,21 @@ class OfficeParts:
             trying=ExperimentCalls(
                 experiments=Experiments(database),
                 foreseeing=Foreseeing(database, gate),
+                payers=PayerForeseeing(database, gate),
+                starts=PayerStarts(database, gate),
                 clock=fleet.acts.clock,
                 begun=experimenting.wake,
                 new_seed=new_token,
             ),
             guards=GuardBooks(database, gate),
             offering=OfferCalls(
-                offers=Offers(database, gate),
+                offers=Offers(
+                    database,
+                    gate,
+                    second_person_above_minor=(
+                        offers or OffersSection()
+                    ).budget_second_person_above_minor,
+                ),
                 clock=fleet.acts.clock,
                 new_key=new_key,
                 counting=MeantMachines(database),
@@ -279,6 +293,7 @@ class OfficeParts:
                 locks=locks,
                 acts=fleet.acts,
                 clock=fleet.acts.clock,
+                keeping=due,
                 holder=holder,
             ),
         )

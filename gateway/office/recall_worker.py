@@ -17,6 +17,7 @@ from actors.ports import Clock, StoreError
 from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused
 from gateway.fleet.machine_acts import MachineActs
+from storage.fleet.answers import KeepingClock
 from storage.office.deeds import Deed
 from storage.office.locks import Locks, locking
 from storage.office.recalls import EXPIRED_AT_ONCE, ITSELF, Recalls, RecallView
@@ -41,6 +42,7 @@ class RecallWorker:
     locks: Locks
     acts: MachineActs
     clock: Clock
+    keeping: KeepingClock
     holder: str
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,7 +90,9 @@ class RecallWorker:
         # A clock that was set back must not make it wait for ever.
         if self._expire_at_ms - EXPIRE_EVERY_MS <= now_ms < self._expire_at_ms:
             return
-        made = await self.recalls.expire(Deed(actor=ITSELF, action="LockExpired", now_ms=now_ms))
+        # By no clock that is wrong: what a person releases then does not expire by itself again.
+        today_ms = await self.keeping.likely_ms()
+        made = await self.recalls.expire(Deed(actor=ITSELF, action="LockExpired", now_ms=today_ms))
         if len(made) < EXPIRED_AT_ONCE:
             self._expire_at_ms = now_ms + EXPIRE_EVERY_MS
         if made:

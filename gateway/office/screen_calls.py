@@ -5,12 +5,11 @@ CallRefused. A file is in the folder before anything names it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import structlog
-
-from actors.ports import Clock
+from actors.ports import Clock, StoreError
 from gateway.fleet.act import Act
 from gateway.fleet.errors import REQUEST_IN_PROGRESS, CallRefused, not_possible
 from gateway.office.errors import deed_of, in_words
@@ -19,12 +18,13 @@ from gateway.office.v1 import screen_pb2
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.screens.folder import AssetFolder
 from gateway.screens.pictures import NotShowable, found_in
+from gateway.screens.unnamed import UnnamedFiles
+from storage.fleet.answers import KeepingClock
 from storage.office.assets import Assets, AssetView
+from storage.office.deeds import Deed
 from storage.office.meant import Meaning, Meant, MeantMachines
 from storage.office.playlists import PlaylistContent, PlaylistItem, Playlists, PlaylistView
 from storage.office.screen_plans import PlanContent, PlanView, ScreenPlans
-
-log = structlog.get_logger()
 
 ITEMS_MAX = 64
 DURATION_MS = (1_000, 600_000)
@@ -37,9 +37,10 @@ NOT_AFTER_MS_MAX = 7_258_118_400_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenCalls:
-    """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``.
-    ``changed`` is told when machines may have to show something else; what they showed is kept for
-    ``plays_days``.
+    """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``. What it
+    makes is dated by ``keeping``, because a sweep goes by that: another gateway would delete at
+    once what one adds whose clock is far behind. ``changed`` is told when machines may have to show
+    something else; what they showed is kept for ``plays_days``.
     """
 
     assets: Assets
@@ -47,6 +48,7 @@ class ScreenCalls:
     plans: ScreenPlans
     folder: AssetFolder
     clock: Clock
+    keeping: KeepingClock
     changed: Callable[[], None]
     plays_days: int
     counting: MeantMachines
@@ -64,18 +66,23 @@ class ScreenCalls:
         is_new = not act.validate_only and await self._put(request.content, found.sha256)
         try:
             with in_words():
-                deed = deed_of(act, "AddAsset", self.clock)
+                deed = await self._deed(act, "AddAsset")
                 view = await self.assets.add(found, request.name, deed)
         except CallRefused as error:
             # A definite no: no row will ever name it. What is only not known stays, and so does
             # what somebody adds just now who went on with this request.
             if is_new and error.refusal != REQUEST_IN_PROGRESS:
-                await asyncio.to_thread(self.drop, found.sha256)
+                with contextlib.suppress(StoreError):  # A sweep finds it.
+                    await UnnamedFiles(self.folder, self.assets).drop([found.sha256])
             raise
         if not act.validate_only:
             # A sweep may have deleted the file that was there until the row was made again.
             await self._put(request.content, found.sha256)
         return view
+
+    async def _deed(self, act: Act, action: str) -> Deed:
+        deed = deed_of(act, action, self.clock)
+        return replace(deed, now_ms=await self.keeping.likely_ms())
 
     async def _put(self, content: bytes, sha256: str) -> bool:
         """Keep a file before a row names it; return whether it was not there before."""
@@ -90,13 +97,6 @@ class ScreenCalls:
                 asset=sha256,
             ) from None
 
-    def drop(self, sha256: str) -> None:
-        """Delete a file that no row names; one that cannot be deleted stays."""
-        try:
-            self.folder.drop(sha256)
-        except OSError as error:
-            log.warning("a file that is no asset stays in the folder", error=str(error))
-
     async def recall_asset(self, request: wire.RecallAssetRequest, act: Act) -> AssetView:
         """RecallAsset."""
         fields = PlaceFields().sha256(request.sha256, field="sha256")
@@ -104,7 +104,7 @@ class ScreenCalls:
             fields.wrong("sha256", "must be given")
         fields.reason(request.reason, needed=True).done()
         with in_words():
-            deed = deed_of(act, "RecallAsset", self.clock)
+            deed = await self._deed(act, "RecallAsset")
             view = await self.assets.recall(request.sha256, request.reason, deed)
         self.changed()
         return view
@@ -115,7 +115,7 @@ class ScreenCalls:
         content = _playlist(fields, request.playlist)
         fields.done()
         with in_words():
-            deed = deed_of(act, "CreatePlaylist", self.clock)
+            deed = await self._deed(act, "CreatePlaylist")
             return await self.playlists.create(request.playlist.code, content, deed)
 
     async def update_playlist(self, request: wire.UpdatePlaylistRequest, act: Act) -> PlaylistView:
@@ -125,7 +125,7 @@ class ScreenCalls:
         content = _playlist(fields, request.playlist)
         fields.done()
         with in_words():
-            deed = deed_of(act, "UpdatePlaylist", self.clock)
+            deed = await self._deed(act, "UpdatePlaylist")
             view = await self.playlists.update(request.playlist.code, content, deed, etag=etag)
         self.changed()
         return view
@@ -138,7 +138,7 @@ class ScreenCalls:
         content = self._plan(fields, request.plan, kept=act.kept)
         fields.done()
         with in_words():
-            deed = deed_of(act, "CreateScreenPlan", self.clock)
+            deed = await self._deed(act, "CreateScreenPlan")
             view = await self.plans.create(request.plan.code, content, deed)
         self.changed()
         (meant,) = await self.meant([view])
@@ -158,7 +158,7 @@ class ScreenCalls:
         """EndScreenPlan."""
         PlaceFields().code("plan", request.plan).done()
         with in_words():
-            view = await self.plans.end(request.plan, deed_of(act, "EndScreenPlan", self.clock))
+            view = await self.plans.end(request.plan, await self._deed(act, "EndScreenPlan"))
         self.changed()
         return view
 

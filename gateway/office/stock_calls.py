@@ -8,13 +8,13 @@ from gateway.office.errors import deed_of, in_words
 from gateway.office.goods_fields import QUANTITY_MAX
 from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import stock_service_pb2 as wire
+from storage.machines.rows import DAY_MS
 from storage.office.pars import Check, Pars, ParsView
 
 COLUMNS_MAX = 128
 SALES_DAYS, SALES_DAYS_MAX = 28, 90
 HOURS_MAX = 336
 PERCENT, PERCENT_MAX = 50, 100
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from gateway.fleet.answering import Context, Parts, answered
 from gateway.fleet.errors import not_found
 from gateway.fleet.views import timestamp
 from gateway.office.errors import in_words
+from gateway.office.experiment_views import arm_of
 from gateway.office.fields import OfficeFields
 from gateway.office.tag_calls import TagCalls
 from gateway.office.v1 import tag_service_pb2 as wire
@@ -150,6 +151,14 @@ class TagService(tag_service_pb2_grpc.TagServiceServicer):
                     until_day=one.until_d or 0,
                 )
                 for one in held.tags
+            ],
+            experiments=[
+                wire.PayerExperiment(
+                    experiment=one.experiment,
+                    arm=arm_of(one.arm),  # type: ignore[arg-type]  # of this very enum
+                    spent_before=money_pb2.Money(currency=one.currency, minor=one.before_minor),
+                )
+                for one in held.experiments
             ],
         )
 

@@ -30,8 +30,9 @@ from gateway.simulator.customer import Customer, Patience
 from gateway.simulator.happenings import PaymentAsked, SessionEnded, VendEnded
 from gateway.v1 import machine_pb2 as pb
 from storage.insight import days
+from storage.machines.rows import DAY_MS
 
-DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
+HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 MORNING_MS = 4 * HOUR_MS
 """By then each machine has sent a heartbeat since midnight, and no customer has come."""
 OFFICE_MS = 9 * HOUR_MS

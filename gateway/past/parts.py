@@ -48,6 +48,7 @@ from gateway.web.asking import LocalCalls, Person
 from storage.auditing import prove
 from storage.database.engine import Database
 from storage.database.in_place import open_in_place
+from storage.machines.rows import DAY_MS
 
 PERSON = Person(claimed="demo", role=Role.OWNER)
 """Who makes the calls of the office."""
@@ -55,7 +56,6 @@ SELDOM_S = 6 * 3_600.0
 """What a program looks for from time to time it looks for so often: nothing is lost here, and weeks
 go by in a minute.
 """
-DAY_MS = 86_400_000
 HEARTBEAT_MS = 3 * 3_600_000
 """With its heartbeat a machine says, at the latest, that it has what it was sent."""
 FOREVER_MS = 2_000 * DAY_MS

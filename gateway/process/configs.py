@@ -33,6 +33,7 @@ from gateway.process.sections import (
     ConsolePages,
     Insight,
     ListenerSettings,
+    Offers,
     Posters,
     Screens,
     Trace,
@@ -80,6 +81,7 @@ class Configs:
     confirm_payments_by_query: bool = False
     posters: Posters = Posters()
     insight: Insight = Insight()
+    offers: Offers = Offers()
     trace: Trace = Trace()
     screens: Screens = Screens()
     screens_key: bytes = field(default=b"", repr=False)
@@ -107,14 +109,8 @@ def configs(settings: Settings) -> Configs:
         problems,
         console_asks=settings.console.enabled and settings.console.client_ca_file is not None,
     )
-    if settings.policy.write_off_second_person_above_minor is not None and not asks_for_proof(
-        settings.admin
-    ):
-        problems.add(
-            "policy.write_off_second_person_above_minor wants two people, and nobody proves who "
-            "they are: give admin.client_ca_file, the CA of the administrators' certificates, with "
-            "admin.certificate_file and admin.private_key_file, or [admin.tokens]."
-        )
+    for sentence in _two_people(settings):
+        problems.add(sentence)
     if settings.trace.endpoint and not tracing.installed():
         problems.add(f"trace.endpoint is set, and {tracing.MISSING}.")
     _cluster(settings, problems)
@@ -149,11 +145,31 @@ def configs(settings: Settings) -> Configs:
         confirm_payments_by_query=settings.alipay.confirm_payments_by_query,
         posters=settings.posters,
         insight=settings.insight,
+        offers=settings.offers,
         trace=settings.trace,
         screens=settings.screens,
         screens_key=screens_key,
         rotating=rotating,
     )
+
+
+def _two_people(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each limit that wants two people where nobody proves to be two."""
+    limits = {
+        "policy.write_off_second_person_above_minor": (
+            settings.policy.write_off_second_person_above_minor
+        ),
+        "offers.budget_second_person_above_minor": (
+            settings.offers.budget_second_person_above_minor
+        ),
+    }
+    for name, limit in limits.items():
+        if limit is not None and not asks_for_proof(settings.admin):
+            yield (
+                f"{name} wants two people, and nobody proves who they are: give "
+                "admin.client_ca_file, the CA of the administrators' certificates, with "
+                "admin.certificate_file and admin.private_key_file, or [admin.tokens]."
+            )
 
 
 def _rotating(settings: Settings) -> Rotating[Configs]:

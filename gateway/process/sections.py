@@ -402,6 +402,18 @@ class Insight(Section):
     """For so long the history of tags is kept."""
 
 
+class Offers(Section):
+    """What of offers takes more than one person."""
+
+    budget_second_person_above_minor: int | None = Field(
+        default=None, ge=0, le=AMOUNT_MINOR_MAX * 1_000
+    )
+    """An offer whose budget is above this, in minor units of its own currency, is made by two
+    different people, one after the other, and so is a change that lets such a one give more. Not
+    set: one person suffices. It needs client certificates of administrators, or tokens.
+    """
+
+
 class Posters(Section):
     """What posters say and how they look; what cannot be used is told by
     ``gateway.posters.looks``. Colours are #rrggbb in lower case.

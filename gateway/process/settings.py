@@ -44,6 +44,7 @@ from gateway.process.sections import (
     Limits,
     Logs,
     Machines,
+    Offers,
     Posters,
     Ray,
     Screens,
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
     logs: Logs = Logs()
     posters: Posters = Posters()
     insight: Insight = Insight()
+    offers: Offers = Offers()
     trace: Trace = Trace()
     screens: Screens = Screens()
     enrolment: Enrolment = Enrolment()

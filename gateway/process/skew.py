@@ -29,6 +29,8 @@ SAID_MS = 30_000
 """A difference of more than this is said to people."""
 KEPT_MS = 6 * 3_600_000
 """What was heard longer ago than this says nothing any more: clocks drift."""
+WRONG_MS = 86_400_000
+"""A clock that is further off than this dates nothing."""
 SAMPLES_MAX = 64
 ANSWERS_MAX = 9
 """So many of the last answers are compared, so that a clock that changes is noticed soon."""
@@ -88,8 +90,8 @@ class Skew:
         return None if len(quickest) < 2 else min(quickest.values())
 
     def agreed(self, paid_ms: Callable[[], Awaitable[int | None]]) -> "AgreedClock":
-        """Return the clock by which is deleted what nobody brings back. ``paid_ms`` tells when
-        somebody paid last, by Alipay's clock.
+        """Return the clock by which is dated and deleted what nobody brings back. ``paid_ms``
+        tells when somebody paid last, by Alipay's clock.
         """
         return AgreedClock(self, self._clock, paid_ms)
 
@@ -148,6 +150,17 @@ class AgreedClock:
             return self._clock.now_ms() - max(0, ahead_ms)
         paid_ms = await self._paid_ms()
         return None if paid_ms is None else min(self._clock.now_ms(), paid_ms)
+
+    async def likely_ms(self) -> int:
+        """Return our time, unless it is more than a day off Alipay's: then Alipay's, as well as it
+        is known. It is for what is dated, and for what is refused because it lies too far ahead:
+        what is dated by a clock that is wrong is too old for all other gateways at once, or for
+        years for none. Raises StoreError.
+        """
+        now_ms, ahead_ms = self._clock.now_ms(), self._skew.ahead_ms()
+        if ahead_ms is not None:
+            return now_ms if abs(ahead_ms) < WRONG_MS else now_ms - ahead_ms
+        return max(now_ms, await self._paid_ms() or 0)
 
 
 @functools.cache

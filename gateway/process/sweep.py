@@ -13,7 +13,8 @@ from typing import Protocol
 
 import structlog
 
-from actors.ports import Clock, StoreError
+from actors.ports import StoreError
+from storage.machines.rows import DAY_MS
 
 log = structlog.get_logger()
 
@@ -22,7 +23,6 @@ UNSURE_EVERY_S = 600.0
 """So often it looks whether the time is known by now."""
 PAUSE_S = 1.0
 """Between two transactions of one sweep: others write meanwhile."""
-DAY_MS = 86_400_000
 
 
 class Forget(Protocol):
@@ -42,17 +42,6 @@ class DueClock(Protocol):
         StoreError.
         """
         ...
-
-
-class OwnClock:
-    """A clock that is right."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    async def now_ms(self) -> int | None:
-        """Return what it says."""
-        return self._clock.now_ms()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from gateway.screens.saying import (
 )
 from gateway.screens.tokens import token_for
 from gateway.v1 import machine_pb2 as wire
+from storage.fleet.answers import KeepingClock
 from storage.insight import days
 from storage.office.assets import Assets
 from storage.office.screens import Play, Screens, ScreenTold
@@ -50,8 +51,8 @@ SHOWN_MAX_MS = 2 * 3_600_000
 """Within an hour of a machine's day: that of the night in which its clock is put back."""
 TIMES_MAX = SHOWN_MAX_MS // 1_000
 DAYS_AHEAD_MAX = 366
-"""A day that lies further ahead is none that a machine of ours has had, whatever our own clock
-says; its plays would be kept for years.
+"""A day that lies further ahead is none that a machine of ours has had; its plays would be kept for
+years.
 """
 TOKEN_VALID_S = 6 * 3_600
 """A stream lives an hour, and the next one brings another token."""
@@ -72,15 +73,22 @@ def _both(before: ScreenTold | None, since: ScreenTold | None) -> ScreenTold | N
     return since if since.applied is not None else replace(since, applied=before.applied)
 
 
-def _can_be(one: PlayCounted, now_ms: int) -> bool:
+def _can_be(one: PlayCounted) -> bool:
     """Tell whether a machine may have shown this: advertisers pay by what is counted."""
+    return one.times <= TIMES_MAX and one.shown_ms <= SHOWN_MAX_MS
+
+
+def _last_day(now_ms: int) -> int:
+    """Return the last day that a machine may have had by now, as yyyymmdd."""
     ahead = timedelta(days=DAYS_AHEAD_MAX)
-    last = days.as_number((datetime.fromtimestamp(now_ms / 1_000, UTC) + ahead).date())
-    return one.day <= last and one.times <= TIMES_MAX and one.shown_ms <= SHOWN_MAX_MS
+    return days.as_number((datetime.fromtimestamp(now_ms / 1_000, UTC) + ahead).date())
 
 
 class ScreenDesk:
-    """One gateway's. It is a ``gateway.screens.saying.ScreenPort``."""
+    """One gateway's. It is a ``gateway.screens.saying.ScreenPort``. By ``keeping`` goes what is to
+    be shown, when something was of use last, and which days cannot be yet: of a gateway whose clock
+    is wrong others would delete what is just in use, and it would leave out every honest play.
+    """
 
     def __init__(
         self,
@@ -88,11 +96,13 @@ class ScreenDesk:
         screens: Screens,
         assets: Assets,
         clock: Clock,
+        keeping: KeepingClock,
         key: bytes,
         url: str,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._screens, self._assets, self._clock = screens, assets, clock
+        self._keeping = keeping
         self._key, self._url, self._monotonic = key, url, monotonic
         self._open: dict[MachineId, ScreenStream] = {}
         self._told: dict[MachineId, tuple[str, tuple[str, ...]]] = {}
@@ -174,10 +184,13 @@ class ScreenDesk:
         self._tell()
 
     async def _write_down(self) -> None:
+        last_day, off_ms = await self._days_until(), await self._off_ms()
         news, self._news = self._news, {}
         self._writing = news
-        told = [one.told for one in news.values() if one.told is not None]
-        counted = [play for one in news.values() for play in one.plays.values()]
+        heard = [one.told for one in news.values() if one.told is not None]
+        told = [replace(one, heard_at_ms=one.heard_at_ms + off_ms) for one in heard]
+        plays = [play for one in news.values() for play in one.plays.values()]
+        counted = [play for play in plays if last_day is None or play.day <= last_day]
         try:
             left_out = await self._screens.heard(told, counted)
         except BaseException:
@@ -188,12 +201,31 @@ class ScreenDesk:
             raise
         finally:
             self._writing = {}
+        for play in plays:
+            if last_day is not None and play.day > last_day:
+                self._left_out(MachineId(play.machine_id), "of what cannot be")
         for one_of in sorted(left_out):
             self._left_out(MachineId(one_of), "of a manifest that is not kept")
 
+    async def _off_ms(self) -> int:
+        """Return what makes of our time the one by which all gateways date. Raises StoreError."""
+        if not self._news:
+            return 0
+        return await self._keeping.likely_ms() - self._clock.now_ms()
+
+    async def _days_until(self) -> int | None:
+        """Return the last day of which plays are written down; None: all are, because nobody is
+        sure what time it is. Raises StoreError.
+        """
+        if not any(one.plays for one in self._news.values()):
+            return None
+        if await self._keeping.now_ms() is None:
+            return None
+        return _last_day(await self._keeping.likely_ms())
+
     async def _compile(self) -> None:
         self._recalled = tuple(await self._assets.recalled())
-        material = await self._screens.material(self._clock.now_ms())
+        material = await self._screens.material(await self._keeping.likely_ms())
         # Beside the loop: a large fleet takes longer than a customer may wait.
         made = await asyncio.to_thread(compiled, material)
         wanted = dict(made.of)
@@ -251,12 +283,11 @@ class ScreenDesk:
         )
 
     def _count(self, machine_id: MachineId, one: PlayCounted) -> None:
-        now_ms = self._clock.now_ms()
-        hour = now_ms // 3_600_000
+        hour = self._clock.now_ms() // 3_600_000
         if hour != self._plays_hour:
             self._plays, self._plays_hour = Counter(), hour
             self._flooding.clear()
-        if not _can_be(one, now_ms):
+        if not _can_be(one):
             self._left_out(machine_id, "of what cannot be")
             return
         plays = self._news.setdefault(machine_id, News()).plays

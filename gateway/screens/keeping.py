@@ -5,21 +5,20 @@ which each goes on. Only a gateway that gives files to machines deletes files: a
 another folder, or none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from gateway.process.sections import Screens
 from gateway.process.sweep import DueClock, Sweep
+from gateway.screens.unnamed import AT_ONCE, UnnamedFiles
 from storage.database.engine import Database
 from storage.office import screen_sweeps
 
 
 def sweeps(
-    database: Database, clock: DueClock, section: Screens, drop: Callable[[str], None] | None
+    database: Database, clock: DueClock, section: Screens, files: UnnamedFiles | None
 ) -> Mapping[str, Sweep]:
-    """Return the sweeps. ``drop`` deletes the bytes of a file, and raises nothing; None: files are
-    not ours to delete.
-    """
+    """Return the sweeps. ``files`` deletes bytes of files; None: they are not ours to delete."""
     found = {
         "play-sweep": Sweep(
             what="plays of long ago",
@@ -36,11 +35,18 @@ def sweeps(
             clock=clock,
         ),
     }
-    if drop is not None:
+    if files is not None:
         found["asset-sweep"] = Sweep(
             what="pictures that nothing names",
-            forget=partial(screen_sweeps.forget_assets, database, drop),
+            forget=partial(screen_sweeps.forget_assets, database, files.drop),
             at_once=screen_sweeps.ASSETS_AT_ONCE,
+            days=section.plays_days,
+            clock=clock,
+        )
+        found["file-sweep"] = Sweep(
+            what="files that are no picture of ours",
+            forget=files.forget,
+            at_once=AT_ONCE,
             days=section.plays_days,
             clock=clock,
         )

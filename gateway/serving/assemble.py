@@ -9,7 +9,6 @@ load without gRPC.
 
 import asyncio
 import random as random_module
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from gateway.process.certificates import days_left
 from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
 from gateway.process.memory import memory
-from gateway.process.skew import Skew, process_skew
+from gateway.process.skew import AgreedClock, Skew, process_skew
 from gateway.process.sweep import Sweep
 from gateway.process.works import process_works
 from gateway.rpc.counters import Counters
@@ -41,8 +40,6 @@ from gateway.rpc.offenders import Offenders, Principal
 from gateway.rpc.options import CONNECTIONS_MAX
 from gateway.rpc.tls import Tls
 from gateway.screens.desk import ScreenDesk
-from gateway.screens.files import AssetFiles
-from gateway.screens.folder import AssetFolder
 from gateway.screens.keeping import sweeps
 from gateway.screens.saying import NO_SCREENS
 from gateway.serving.draining import Drain, drain_route
@@ -62,6 +59,7 @@ from gateway.serving.listeners import (
     build_machine_server,
 )
 from gateway.serving.metrics import Snapshot
+from gateway.serving.screens import screens_of
 from gateway.serving.unix_socket import Socket
 from gateway.trust.certificate_calls import CertificateCalls
 from gateway.trust.door import AdminDoor, looks_of, roles_of
@@ -90,10 +88,8 @@ from storage.machines.inbox import Inbox
 from storage.machines.payers import SWEPT_MAX, Payers
 from storage.machines.store import SqlMachineStore
 from storage.offers import rights
-from storage.office.assets import Assets
 from storage.office.certificates import Certificates
 from storage.office.enrolment_tokens import EnrolmentTokens
-from storage.office.screens import Screens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +199,8 @@ def assemble(
     denied, gate = Denylist(), Gate(made.insight.gate_payers)
     due = skew.agreed(partial(newest_paid_ms, database))
     store = SqlMachineStore(database, notify_base_url=made.public_url)
-    screens = _screens(made, database, clock, monotonic, screens_url, denied)
-    doubles, offenders = _doubles(database, clock), Offenders(clock=clock)
+    screens = screens_of(made, database, clock, due, monotonic, screens_url, denied)
+    doubles, offenders = _doubles(database, clock, due), Offenders(clock=clock)
     machines = MachineService(
         links,
         gateway_id=gateway_id,
@@ -240,7 +236,7 @@ def assemble(
     acts = FleetActs(
         registry=registry,
         queries=queries,
-        answers=Answers(database),
+        answers=Answers(database, keeping=due),
         closings=Closings(database),
         erasures=Erasures(database),
         sold=SoldVends(database),
@@ -272,7 +268,9 @@ def assemble(
     office = OfficeParts.on(
         database,
         fleet,
+        due,
         posters=made.posters,
+        offers=made.offers,
         denied=denied,
         close_denied=close_denied,
         shown_here=machines.showing,
@@ -282,10 +280,8 @@ def assemble(
         enrolment="" if made.enrolment is None else made.enrolment.public_address,
         offenders=offenders,
         gate=gate,
-        due=due,
     )
     doubles.found = office.denying.wake
-    drop = office.showing.drop if screens.desk else None
     return Gateway(
         registry=registry,
         queries=queries,
@@ -296,9 +292,11 @@ def assemble(
         office=office,
         door=door,
         doubles=doubles,
-        certificates=_certificates(made, database, clock, monotonic, office, denied, offenders),
+        certificates=_certificates(
+            made, database, clock, due, monotonic, office, denied, offenders
+        ),
         screen_desk=screens.desk,
-        screen_sweeps=sweeps(database, due, made.screens, drop),
+        screen_sweeps=sweeps(database, due, made.screens, screens.unnamed),
         files_app=screens.files,
         ingress=ingress,
         payer_sweep=Sweep(
@@ -312,6 +310,7 @@ def assemble(
         follower=Follower(
             db=database,
             clock=clock,
+            keeping=due,
             holder=gateway_id,
             keeps=Keeps(hours_days=made.insight.machine_hours_days, tag_days=made.insight.tag_days),
         ),
@@ -332,9 +331,9 @@ def assemble(
     )
 
 
-def _doubles(database: Database, clock: Clock) -> Doubles:
+def _doubles(database: Database, clock: Clock, due: AgreedClock) -> Doubles:
     return Doubles(
-        ask=lambda came, now_ms: Certificates(database).came(came, now_ms=now_ms),
+        ask=lambda came, now_ms: Certificates(database, due).came(came, now_ms=now_ms),
         clock=clock,
         found=lambda: None,
     )
@@ -344,6 +343,7 @@ def _certificates(
     made: Configs,
     database: Database,
     clock: Clock,
+    due: AgreedClock,
     monotonic: Callable[[], float],
     office: OfficeParts,
     denied: Denylist,
@@ -354,11 +354,12 @@ def _certificates(
         return None
     return CertificateCalls(
         enrolling=Enrolling(
-            tokens=EnrolmentTokens(database),
-            certificates=Certificates(database),
+            tokens=EnrolmentTokens(database, due),
+            certificates=Certificates(database, due),
             issuer=issuer_of(config, made.spiffe_domain),
             days=config.days,
             clock=clock,
+            keeping=due,
             denied=office.denying.wake,
         ),
         denied=denied,
@@ -388,41 +389,6 @@ def _console(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Screens:
-    folder: AssetFolder
-    desk: ScreenDesk | None
-    files: Starlette | None
-
-
-def _screens(
-    made: Configs,
-    database: Database,
-    clock: Clock,
-    monotonic: Callable[[], float],
-    url: str,
-    denied: Denylist,
-) -> _Screens:
-    """Return what keeps the screens."""
-    folder = AssetFolder(made.screens.folder)
-    if not url:
-        return _Screens(folder=folder, desk=None, files=None)
-    key = made.screens_key or secrets.token_bytes(32)
-    screens, assets = Screens(database), Assets(database)
-    desk = ScreenDesk(
-        screens=screens, assets=assets, clock=clock, key=key, url=url, monotonic=monotonic
-    )
-    files = AssetFiles(
-        folder=folder,
-        assets=assets,
-        screens=screens,
-        key=key,
-        now_s=lambda: clock.now_ms() // 1_000,
-        denied=denied,
-    )
-    return _Screens(folder=folder, desk=desk, files=files.app())
-
-
 def _readiness(
     database: Database, queries: Queries, links: HostLinks, skew: Skew, check_timeout_s: float
 ) -> Readiness:
@@ -438,11 +404,7 @@ def _readiness(
             "saves": saves_check(database),
             "hosts": hosts_attached,
         },
-        warnings=lambda: (
-            *skew.sentences(),
-            *links.sentences(),
-            *process_works().sentences(),
-        ),
+        warnings=lambda: (*skew.sentences(), *links.sentences(), *process_works().sentences()),
         check_timeout_s=check_timeout_s,
     )
 

@@ -28,6 +28,7 @@ from gateway.trust.command_key import issuer_by
 from gateway.trust.doubles import came_of
 from gateway.trust.enrolment_tokens import EnrolmentToken
 from gateway.trust.requests import Requested, requested
+from storage.fleet.answers import KeepingClock
 from storage.office.certificates import (
     Certificate,
     Certificates,
@@ -64,8 +65,9 @@ class Issued:
 
 @dataclass(slots=True, kw_only=True)
 class Enrolling:
-    """Gives machines their certificates. ``denied`` is told that some were denied. Another
-    ``issuer`` may take the place of the first while it does.
+    """Gives machines their certificates, dated by ``keeping``: one that a gateway dated whose clock
+    is wrong would have ended, or not begun, wherever its machine goes, and let it renew nowhere.
+    ``denied`` is told that some were denied. Another ``issuer`` may take the place of the first.
     """
 
     tokens: EnrolmentTokens
@@ -73,6 +75,7 @@ class Enrolling:
     issuer: Issuer
     days: int
     clock: Clock
+    keeping: KeepingClock
     denied: Callable[[], None]
     _signers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(SIGN_AT_ONCE, thread_name_prefix="signs"),
@@ -92,7 +95,7 @@ class Enrolling:
         if isinstance(machine_id, TokenRefused):
             raise CallRefused(_REFUSED[machine_id])
         asked = self._requested(request, machine_id)
-        made = await self._issue(asked, machine_id, now_ms)
+        made = await self._issue(asked, machine_id, await self.keeping.likely_ms())
         try:
             chain = await self.tokens.use(read.token_id, made, now_ms=now_ms)
         except NotInFleet:
@@ -126,7 +129,7 @@ class Enrolling:
             issued_at_ms=now_ms,
             not_after_ms=peer.not_after_ms or now_ms,
         )
-        made = await self._issue(asked, machine_id, now_ms)
+        made = await self._issue(asked, machine_id, await self.keeping.likely_ms())
         try:
             kept = await self.certificates.renew(made, present, now_ms=now_ms)
         except Denied:

@@ -7,6 +7,7 @@ whoever sends it twice does it once.
 
 import re
 from collections.abc import Callable, Mapping
+from urllib.parse import quote
 
 from google.protobuf.message import Message
 
@@ -16,12 +17,20 @@ from gateway.fleet.v1 import (
     trade_service_pb2,
     work_item_service_pb2,
 )
-from gateway.office.v1 import goods_service_pb2, screen_service_pb2
-from gateway.web import screen_acts
+from gateway.office.v1 import (
+    goods_service_pb2,
+    offer_pb2,
+    offer_service_pb2,
+    screen_pb2,
+    screen_service_pb2,
+)
+from gateway.web import offer_acts, screen_acts
 from gateway.web.door import FormRefused
-from gateway.web.fields import Fields, given, request_id
+from gateway.web.fields import Fields, filled_in, given, request_id
 from gateway.web.tables import place_of
 
+REFILL = ("quantity", "from", "lot", "reason")
+"""What a person writes who refills a column."""
 _QUANTITY_MAX = 10_000
 _WHOLE = re.compile(r"[0-9]{1,6}")
 
@@ -82,6 +91,13 @@ def _refill(of: Fields) -> Message:
     )
 
 
+def _refill_filled_in(of: Fields) -> str:
+    """Return the address of a column's form with these fields; empty if it names none."""
+    machine, column = (quote(of.get(name, ""), safe="") for name in ("machine_id", "column"))
+    page = f"/machines/{machine}#refill-{column}"
+    return filled_in(of, ("column", *REFILL), page) if machine and column else ""
+
+
 def _recall_asset(of: Fields) -> Message:
     return screen_service_pb2.RecallAssetRequest(
         sha256=given(of, "sha256"), reason=of.get("reason", ""), request_id=request_id(of)
@@ -97,6 +113,10 @@ def asset_request(of: Fields, content: bytes) -> Message:
     )
 
 
+SECOND_PERSON = "SECOND_PERSON_NEEDED"
+ANSWER_OFFER = "answer-offer"
+OFFER_OF_NOBODY = "create-offer-of-nobody"
+DECLINED = "answer-offer-declined"
 ADD_ASSET = "add-asset"
 """The act that brings a file."""
 CALLS: Mapping[str, type[Message]] = {
@@ -111,9 +131,15 @@ CALLS: Mapping[str, type[Message]] = {
     "change-playlist": screen_service_pb2.UpdatePlaylistRequest,
     "create-plan": screen_service_pb2.CreateScreenPlanRequest,
     "end-plan": screen_service_pb2.EndScreenPlanRequest,
+    "create-offer": offer_service_pb2.CreateOfferRequest,
+    "change-offer": offer_service_pb2.UpdateOfferRequest,
+    "end-offer": offer_service_pb2.EndOfferRequest,
+    ANSWER_OFFER: offer_service_pb2.ConfirmOfferRequest,
     ADD_ASSET: screen_service_pb2.AddAssetRequest,
 }
-"""Which call each act makes: who may not make it is shown no form of it."""
+"""Which call each act makes: who may not make it is shown no form of it. Whoever may confirm an
+offer may decline it.
+"""
 ACTS: Mapping[str, Callable[[Fields], Message]] = {
     "close-work-item": _close_work_item,
     "retry-refund": _retry_refund,
@@ -126,14 +152,31 @@ ACTS: Mapping[str, Callable[[Fields], Message]] = {
     "change-playlist": screen_acts.change_playlist,
     "create-plan": screen_acts.create_plan,
     "end-plan": screen_acts.end_plan,
+    "create-offer": offer_acts.create_offer,
+    "change-offer": offer_acts.change_offer,
+    "end-offer": offer_acts.end_offer,
+    ANSWER_OFFER: offer_acts.answer_offer,
 }
 PLAN_OF_NOBODY = "create-plan-of-nobody"
-AGAIN: Mapping[str, Callable[[Fields], str]] = {"create-plan": screen_acts.plan_filled_in}
+AGAIN: Mapping[str, Callable[[Fields], str]] = {
+    "refill": _refill_filled_in,
+    "create-plan": screen_acts.plan_filled_in,
+    "create-offer": offer_acts.offer_filled_in,
+    "change-offer": offer_acts.change_filled_in,
+}
 """Where those forms stand with what somebody had filled in that are too long to fill in twice."""
+ADDS = frozenset({"refill"})
+"""Each of these that is sent adds something: where nobody knows whether it was done, it is not
+filled in to be sent as another one.
+"""
+WAITS = f"{offer_acts.OFFERS}#{place_of('waiting')}"
+"""Where it stands what waits for a second person."""
 FOCUS: Mapping[str, Callable[[Fields], str]] = {
     "change-playlist": screen_acts.focus_after,
     "create-playlist": lambda _: place_of("playlists"),
     "create-plan": lambda _: place_of("plans"),
+    "create-offer": lambda _: place_of("offers"),
+    "change-offer": lambda _: place_of("facts"),
     "disable-machine": lambda _: "act-enable-machine",
     "enable-machine": lambda _: "act-disable-machine",
 }
@@ -155,9 +198,26 @@ DONE = {
     "model or a label may not be written as theirs, or nobody stands there; end it, and make "
     "another.",
     "end-plan": "The plan has ended.",
+    "create-offer": "The offer is made, and runs.",
+    OFFER_OF_NOBODY: "The offer is made, and means no machine of its currency today.",
+    "change-offer": "The offer is changed.",
+    "end-offer": "The offer has ended.",
+    ANSWER_OFFER: "You were the second person: what was proposed is done.",
+    DECLINED: "It is declined, and waits no longer. The offer is as it was.",
     ADD_ASSET: "The picture is taken in.",
 }
 """What is said when it was done."""
+
+
+def again(act: str, form: Fields, back: str, *, reason: str = "", perhaps: bool = False) -> str:
+    """Return where somebody goes on whose form was refused: to the form with what they had filled
+    in, or back. ``perhaps``: nobody knows whether it was done; ``reason``: what the refusal is for
+    programs. What waits for a second person is not filled in to be sent once more.
+    """
+    if reason == SECOND_PERSON:
+        return WAITS
+    is_filled_in = act in AGAIN and not (perhaps and act in ADDS)
+    return (AGAIN[act](form) if is_filled_in else "") or back
 
 
 def landing(act: str, form: Fields, back: str) -> str:
@@ -171,12 +231,18 @@ def landing(act: str, form: Fields, back: str) -> str:
 
 def outcome_of(act: str, response: Message) -> str:
     """Return what is said of an act, as a word of ``DONE``."""
-    nobody = (
-        isinstance(response, screen_service_pb2.CreateScreenPlanResponse)
-        and response.plan.HasField("machines_meant")
-        and not response.plan.machines_meant
-    )
-    return PLAN_OF_NOBODY if nobody else act
+    match response:
+        case screen_service_pb2.CreateScreenPlanResponse(plan=plan) if _means_nobody(plan):
+            return PLAN_OF_NOBODY
+        case offer_service_pb2.CreateOfferResponse(offer=offer) if _means_nobody(offer):
+            return OFFER_OF_NOBODY
+        case offer_service_pb2.DeclineOfferResponse():
+            return DECLINED
+    return act
+
+
+def _means_nobody(of: screen_pb2.ScreenPlan | offer_pb2.Offer) -> bool:
+    return of.HasField("machines_meant") and not of.machines_meant
 
 
 def request_of(act: str, form: Fields) -> Message:

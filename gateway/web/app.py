@@ -27,6 +27,7 @@ from gateway.web.pages.customers import customers
 from gateway.web.pages.machine import machine
 from gateway.web.pages.machines import machines
 from gateway.web.pages.money import money
+from gateway.web.pages.offers import offers
 from gateway.web.pages.places import places
 from gateway.web.pages.products import products
 from gateway.web.pages.screen_plans import screen_plans
@@ -49,6 +50,7 @@ PAGES: Mapping[str, Callable[[Looking], Awaitable[ConsolePage]]] = {
     "/places": places,
     "/customers": customers,
     "/campaigns": campaigns,
+    "/offers": offers,
     "/screens": screens,
     "/screens/plans": screen_plans,
     "/money": money,
@@ -62,6 +64,8 @@ _STATUS = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.INTERNAL: 500,
 }
+_PERHAPS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL})
+"""After these nobody knows whether it was done."""
 _REFUSED_STATUS = 409
 """Of any other refusal: the state of things is against it."""
 POSTERS: Mapping[str, poster_service_pb2.PosterSize.ValueType] = {
@@ -298,15 +302,16 @@ async def _done(
     """Do what a form says, under the person's name, and lead back to where it came from."""
     if not is_ours(present, form):
         raise FormRefused("This form is of another login: load its page again and repeat it.")
-    again = acts.AGAIN.get(act, _back)
+    back = _back(form)
     try:
         answer = await console.asking.ask(present.person, make())
     except FormRefused as refused:
-        return _said(console, present, 400, str(refused), back=again(form))
+        return _said(console, present, 400, str(refused), back=acts.again(act, form, back))
     except Refused as refused:
-        status = _STATUS.get(refused.code, _REFUSED_STATUS)
-        return _said(console, present, status, str(refused), back=again(form))
-    response = RedirectResponse(acts.landing(act, form, _back(form)), status_code=303)
+        status, perhaps = _STATUS.get(refused.code, _REFUSED_STATUS), refused.code in _PERHAPS
+        again = acts.again(act, form, back, reason=refused.reason, perhaps=perhaps)
+        return _said(console, present, status, str(refused), back=again)
+    response = RedirectResponse(acts.landing(act, form, back), status_code=303)
     response.set_cookie(
         console.people.done_cookie,
         console.people.done(present, acts.outcome_of(act, answer)),

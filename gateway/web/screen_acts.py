@@ -8,7 +8,6 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from google.protobuf.message import Message
@@ -16,12 +15,10 @@ from google.protobuf.message import Message
 from gateway.office.v1 import screen_pb2, selector_pb2
 from gateway.office.v1 import screen_service_pb2 as wire
 from gateway.web.door import FormRefused
-from gateway.web.fields import Fields, given, request_id
+from gateway.web.fields import Fields, filled_in, given, request_id
 from gateway.web.tables import place_of
-from gateway.web.view import TEXT_LENGTH_MAX
 
 PLANS = "/screens/plans"
-ADDRESS_LENGTH_MAX = 2_000
 ITEMS = "items"
 MOVE = "move"
 CHANGE = "change-playlist"
@@ -139,24 +136,19 @@ def create_plan(of: Fields) -> Message:
     made = screen_pb2.ScreenPlan(
         code=given(of, "code"),
         playlist=given(of, "playlist"),
-        selector=_selector(of),
+        selector=selector_of(of),
         days=[day for day in range(1, 8) if of.get(f"day-{day}")],
         from_minute=from_minute,
         to_minute=to_minute,
         priority=_priority(of),
     )
-    made.not_after.FromDatetime(_until(of))
+    made.not_after.FromDatetime(until(of, "the plan holds"))
     return wire.CreateScreenPlanRequest(plan=made, request_id=request_id(of))
 
 
 def plan_filled_in(of: Fields) -> str:
-    """Return the address of a plan's form with these fields, or of an empty one if they are too
-    long for an address: a part of them would mean something else.
-    """
-    words = {name: word for name in PLAN if (word := of.get(name, "").strip())}
-    is_long = max(map(len, words.values()), default=0) > TEXT_LENGTH_MAX
-    said = "" if is_long else urlencode(words)
-    return f"{PLANS}?{said}#new" if 0 < len(said) <= ADDRESS_LENGTH_MAX else f"{PLANS}#new"
+    """Return the address of a plan's form with these fields, or of an empty one."""
+    return filled_in(of, PLAN, f"{PLANS}#new")
 
 
 def end_plan(of: Fields) -> Message:
@@ -164,7 +156,8 @@ def end_plan(of: Fields) -> Message:
     return wire.EndScreenPlanRequest(plan=given(of, "plan"), request_id=request_id(of))
 
 
-def _selector(of: Fields) -> selector_pb2.Selector:
+def selector_of(of: Fields) -> selector_pb2.Selector:
+    """Return which machines a form means. Raises FormRefused."""
     words = {name: of.get(name, "").strip() for name in ("district", "site", "site_type", "model")}
     return selector_pb2.Selector(
         machine_ids=of.get("machines", "").replace(",", " ").split(),
@@ -204,11 +197,13 @@ def _priority(of: Fields) -> int:
     return int(said)
 
 
-def _until(of: Fields) -> dt.datetime:
-    """Return when a plan ends by itself: the form's time is that of the console's clock."""
+def until(of: Fields, what: str) -> dt.datetime:
+    """Return until when ``what`` is so, such as "the plan holds": the form's time is that of the
+    console's clock. Raises FormRefused.
+    """
     said = of.get("until", "").strip()
     zone = ZoneInfo(given(of, ZONE))
     if _MOMENT.fullmatch(said):
         with suppress(ValueError, OverflowError):  # There is no such day, or it is no year of ours.
             return dt.datetime.fromisoformat(said).replace(tzinfo=zone).astimezone(dt.UTC)
-    raise FormRefused("Say until when the plan holds, as day and time: such as 2027-01-31T22:00.")
+    raise FormRefused(f"Say until when {what}, as day and time: such as 2027-01-31T22:00.")

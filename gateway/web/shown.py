@@ -28,6 +28,7 @@ NAVIGATION = (
     ("/places", "Places"),
     ("/customers", "Customers"),
     ("/campaigns", "Campaigns"),
+    ("/offers", "Offers"),
     ("/screens", "Screens"),
     ("/money", "Money"),
 )

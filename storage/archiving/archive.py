@@ -28,6 +28,7 @@ from storage.books.audit_rows import write_audit_row
 from storage.database.engine import Database
 from storage.fleet.fleet_totals import carry_over
 from storage.item_ids import DIFFERENCE_ITEM, not_closed
+from storage.machines.rows import DAY_MS
 from storage.tables import (
     archives,
     installation,
@@ -39,7 +40,6 @@ from storage.tables import (
 )
 
 HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 OVER_FOR_MS = DAY_MS
 """A month is over a day after its end: what belongs to it has arrived by then."""
 ACTS_END_S = 30.0

@@ -11,19 +11,21 @@ from storage.office.selectors import Selector
 
 
 class Channel(StrEnum):
-    """What is tried: another playlist on screens, or other prices."""
+    """What is tried: another playlist on screens, other prices, or an offer to payers."""
 
     PLAYLIST = "PLAYLIST"
     PRICE = "PRICE"
+    OFFER = "OFFER"
 
 
 class Design(StrEnum):
     """PAIRED: of two machines one is treated for the whole time. SWITCHBACK: each machine is
-    treated on half of its days.
+    treated on half of its days. PAYERS: those whom an offer does not hold out are treated.
     """
 
     PAIRED = "PAIRED"
     SWITCHBACK = "SWITCHBACK"
+    PAYERS = "PAYERS"
 
 
 class Measure(StrEnum):
@@ -86,10 +88,11 @@ class TriedPrice:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """What somebody wants to know. Machines of ``selector``; with a ``tag`` those of them at which
-    its members buy. ``days`` count, beside ``pre_days`` before the start. ``sought_permille``: the
-    smallest lift that is worth knowing. ``acknowledged_within_h``: a machine that has not what its
-    arm has so many hours after its day began does not count. ``forced``: why it is tried although
-    less than that cannot be seen.
+    its members buy. With an ``offer`` both are empty: it says itself whose it is. ``days`` count,
+    beside ``pre_days`` before the start. ``sought_permille``: the smallest lift that is worth
+    knowing. ``acknowledged_within_h``: a machine that has not what its arm has so many hours after
+    its day began does not count; 0 with an offer. ``forced``: why it is tried although less than
+    that cannot be seen.
     """
 
     hypothesis: str
@@ -107,6 +110,7 @@ class Content:
     control_playlist: str = ""
     prices: tuple[TriedPrice, ...] = ()
     forced: str = ""
+    offer: str = ""
 
     def tried(self) -> Mapping[str, int]:
         """Return the tried prices by product."""
@@ -114,8 +118,9 @@ class Content:
 
 
 def kept(content: Content) -> str:
-    """Return it as one text, the same for the same content."""
-    return json.dumps(asdict(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """Return it as one text, the same for the same content, and as it ever was without an offer."""
+    said = asdict(content)
+    return _text(said if content.offer else {k: v for k, v in said.items() if k != "offer"})
 
 
 def read(text: str) -> Content:
@@ -134,11 +139,18 @@ def read(text: str) -> Content:
     )
 
 
+_OF_PAYERS = frozenset({"treated_payers", "control_payers", "erased_payers", "used_up"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What came of it. Shares are in thousandths: ``lift_permille`` 82 is 8.2 % more; None: too
     little was left to say anything. ``cost_minor``: what customers paid less, because of tried
-    prices. ``excluded``: how many machines do not count, by the reason.
+    prices, or what the offer took off. ``excluded``: which machines do not count, and why.
+
+    Of an experiment with payers, who are told through the gate (None: too few are told of): how
+    many of ``treated_payers`` and ``control_payers`` count, how many were ``erased_payers`` since
+    the start; and whether nothing was left of the offer's budget.
     """
 
     lift_permille: int | None
@@ -150,12 +162,23 @@ class Result:
     cost_minor: int
     cost_currency: str
     excluded: Mapping[str, str]
+    treated_payers: int | None = None
+    control_payers: int | None = None
+    erased_payers: int | None = None
+    used_up: bool = False
 
     def kept(self) -> str:
-        """Return it as one text."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        """Return it as one text; what only payers have, and is not there, a program of before need
+        not know.
+        """
+        said = {name: of for name, of in asdict(self).items() if name not in _OF_PAYERS or of}
+        return _text(said)
 
 
 def result_of(text: str) -> Result | None:
     """Return the result of a text; None if it is empty."""
     return Result(**json.loads(text)) if text else None
+
+
+def _text(said: Mapping[str, object]) -> str:
+    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -130,7 +130,7 @@ class Experiments:
             )
             return DeedPlan(
                 result=made,
-                writes=((insert(experiments), [_row(made)]),),
+                writes=((insert(experiments), [row_of(made)]),),
                 details=(Detail(said=f"experiment {experiment}: {kept(content)}"),),
             )
 
@@ -152,13 +152,8 @@ class Experiments:
             before = there(connection, experiment, lock=deed.locks)
             if before.state is State.RUNNING:
                 return DeedPlan(result=before)
-            _check_open(before)
-            running = select(func.count()).where(_E.state == State.RUNNING.value)
-            if (connection.scalar(running) or 0) >= RUNNING_MAX:
-                raise NotPossible(
-                    "TOO_MANY_EXPERIMENTS",
-                    f"{RUNNING_MAX} experiments run, which is the most: wait until one has ended",
-                )
+            check_open(before)
+            check_room(connection)
             span = DaySpan(first=first_d, last=days.moved(first_d, before.content.days - 1))
             units = drawn(before.content, foresight, span, seed)
             check_enough(before.content, units)
@@ -183,7 +178,7 @@ class Experiments:
             return DeedPlan(
                 result=after,
                 writes=(
-                    (mine.values(_row(after)), ()),
+                    (mine.values(row_of(after)), ()),
                     (insert(experiment_units), [_unit_row(experiment, one) for one in units]),
                     *(((insert(plans_table), plans),) if plans else ()),
                 ),
@@ -201,7 +196,7 @@ class Experiments:
             before = there(connection, experiment, lock=deed.locks)
             if before.state is State.STOPPED:
                 return DeedPlan(result=before)
-            _check_open(before)
+            check_open(before)
             after = replace(
                 before, state=State.STOPPED, ended_at_ms=deed.now_ms, stop_reason=reason
             )
@@ -209,7 +204,7 @@ class Experiments:
             return DeedPlan(
                 result=after,
                 writes=(
-                    (mine.values(_row(after)), ()),
+                    (mine.values(row_of(after)), ()),
                     *((one, ()) for one in plans_end(after, deed.now_ms)),
                 ),
                 details=(Detail(said=f"experiment {experiment}: stopped; {reason}"),),
@@ -404,7 +399,18 @@ def _plan_row(view: ExperimentView, arm: Arm, deed: Deed) -> dict[str, Any]:
     )
 
 
-def _check_open(view: ExperimentView) -> None:
+def check_room(connection: Connection) -> None:
+    """Raise NotPossible (TOO_MANY_EXPERIMENTS) if as many run as may."""
+    running = select(func.count()).where(_E.state == State.RUNNING.value)
+    if (connection.scalar(running) or 0) >= RUNNING_MAX:
+        raise NotPossible(
+            "TOO_MANY_EXPERIMENTS",
+            f"{RUNNING_MAX} experiments run, which is the most: wait until one has ended",
+        )
+
+
+def check_open(view: ExperimentView) -> None:
+    """Raise NotPossible (EXPERIMENT_ENDED) of one that was stopped or has ended."""
     if view.state in {State.STOPPED, State.ENDED}:
         raise NotPossible(
             "EXPERIMENT_ENDED",
@@ -433,7 +439,8 @@ def _found(connection: Connection, experiment: str, *, lock: bool = False) -> Ex
     return None if row is None else view_of(row)
 
 
-def _row(view: ExperimentView) -> dict[str, Any]:
+def row_of(view: ExperimentView) -> dict[str, Any]:
+    """Return the row of an experiment."""
     pre, span = view.pre or DaySpan(first=0, last=0), view.span or DaySpan(first=0, last=0)
     return {
         "experiment": view.experiment,

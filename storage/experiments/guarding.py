@@ -11,9 +11,10 @@ from sqlalchemy import Connection, select
 
 from storage.auditing.reading import total
 from storage.database.engine import Database
-from storage.experiments.content import Arm
+from storage.experiments.content import Arm, Channel
 from storage.experiments.experiments import ExperimentView, UnitView
 from storage.experiments.history import parts
+from storage.experiments.payer_measuring import payers_drawn
 from storage.insight.funnel import Stage
 from storage.insight.suppression import Gate
 from storage.tables import funnel_days, machine_hours, sales_days
@@ -75,6 +76,14 @@ class GuardBooks:
         for some in parts(sorted(ours)):
             await self._db.read(partial(_add, view=view, units=ours, some=some, sums=sums))
         return {arm: _told(one, self._gate) for arm, one in sums.arms.items()}
+
+    async def payers_drawn(self, view: ExperimentView) -> tuple[int | None, int | None]:
+        """Return how many payers were drawn into both arms, treatment first, as it is told; None of
+        one that is about machines, or not started. Raises StoreError.
+        """
+        if view.content.channel is not Channel.OFFER:
+            return None, None
+        return await payers_drawn(self._db, view.experiment, self._gate)
 
 
 def _add(

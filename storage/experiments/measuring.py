@@ -29,15 +29,19 @@ from storage.experiments.experiments import (
 from storage.experiments.foreseeing import read_by_day, read_half, read_sums
 from storage.experiments.history import parts
 from storage.experiments.own_prices import read_own_prices
+from storage.experiments.payer_measuring import result_of_payers
 from storage.insight import days, lease
 from storage.insight.follower import NAME
 from storage.insight.local_time import HOUR_MS
 from storage.insight.places import Stood, read_stays, where
+from storage.insight.suppression import Gate
 from storage.insight.tagging import day_that_is_over
 from storage.lift.differences import PrePost, SoldIn, by_place, paired, switched
 from storage.lift.estimate import Lift, judged, permille
 from storage.office.stays import begins_ms
 from storage.tables import experiment_days, experiments, sales_days
+
+_GATE = Gate()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +56,13 @@ class Ripe:
 
 
 class Measuring:
-    """Asks a database and writes. Every method raises StoreError when it does not answer."""
+    """Asks a database and writes; ``gate`` is what figures of payers go out through. Every method
+    raises StoreError when it does not answer.
+    """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, gate: Gate = _GATE) -> None:
         self._db = db
+        self._gate = gate
 
     async def due(self) -> list[Ripe]:
         """Return the experiments that can be measured now."""
@@ -66,13 +73,10 @@ class Measuring:
         it.
         """
         view = due.view
-        if view.content.design is Design.PAIRED:
-            found, excluded = await self._of_pairs(due)
+        if view.content.design is Design.PAYERS:
+            result = await result_of_payers(self._db, view, self._gate)
         else:
-            found, excluded = await self._of_switches(due)
-        told = await asyncio.to_thread(judged, found, view.seed)
-        cost = await self._cost(due)
-        result = _result(view, told, len(found), excluded, cost)
+            result = await self._of_machines(due)
 
         def save(connection: Connection) -> ExperimentView:
             before = there(connection, view.experiment, lock=True)
@@ -96,6 +100,15 @@ class Measuring:
             return after
 
         return await self._db.write(save)
+
+    async def _of_machines(self, due: Ripe) -> Result:
+        view = due.view
+        if view.content.design is Design.PAIRED:
+            found, excluded = await self._of_pairs(due)
+        else:
+            found, excluded = await self._of_switches(due)
+        told = await asyncio.to_thread(judged, found, view.seed)
+        return _result(view, told, len(found), excluded, await self._cost(due))
 
     async def _of_pairs(self, due: Ripe) -> tuple[list[float], dict[str, Excluded]]:
         view = due.view

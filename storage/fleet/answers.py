@@ -10,6 +10,7 @@ registry marks its claim in its own transaction (``mark_done``), so that it is n
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, tuple_, update
@@ -24,6 +25,8 @@ from storage.tables import answers, journal, machine_states
 _COLUMNS = msgspec.json.Decoder(tuple[Column, ...])
 KEPT_MS = 7 * 86_400_000
 """An answer is kept this long."""
+WRONG_MS = 86_400_000
+"""A clock that is further off than this counts for nothing."""
 KEPT_OF_CALLER = 5_000
 """Of one caller at most this many; the oldest go first, however young."""
 SWEPT_MAX = 500
@@ -66,11 +69,35 @@ class Claim:
     gone: tuple[Column, ...] = ()
 
 
-class Answers:
-    """The answers of an installation. Raises StoreError when the database does not answer."""
+class KeepingClock(Protocol):
+    """The time by which something is kept, in milliseconds since 1970 UTC. Raises StoreError."""
 
-    def __init__(self, db: Database, *, kept_of_caller: int = KEPT_OF_CALLER) -> None:
+    async def now_ms(self) -> int | None:
+        """Return a time that is surely over; None: nobody is sure what time it is."""
+        ...
+
+    async def likely_ms(self) -> int:
+        """Return the time as well as it is known."""
+        ...
+
+
+class Answers:
+    """The answers of an installation. Raises StoreError when the database does not answer.
+
+    They are dated and deleted by ``keeping``, not by the clock of whoever asks: what a gateway
+    wrote whose clock is wrong would be too old for all others at once, or everybody's for it, and
+    a call that comes again would be carried out again. Without one none is ever too old.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        keeping: KeepingClock | None = None,
+        kept_of_caller: int = KEPT_OF_CALLER,
+    ) -> None:
         self._db = db
+        self._keeping = keeping
         self._kept_of_caller = kept_of_caller
 
     async def begin(
@@ -80,6 +107,7 @@ class Answers:
         RequestReused or RequestInProgress.
         """
         token = secrets.token_hex(16)
+        due_ms, now_ms = await self._times(now_ms)
 
         def work(connection: Connection) -> Claim | bytes:
             version = connection.scalar(
@@ -87,7 +115,7 @@ class Answers:
             )
             claim = Claim(asked=asked, token=token, machine_version=version or 0)
             if _inserted(connection, claim, now_ms, lease_ms):
-                self._sweep(connection, asked.caller, now_ms)
+                self._sweep(connection, asked.caller, due_ms)
                 return claim
             return _taken_over(connection, claim, now_ms, lease_ms)
 
@@ -135,12 +163,22 @@ class Answers:
 
         await self._db.write(work)
 
-    def _sweep(self, connection: Connection, caller: str, now_ms: int) -> None:
+    async def _times(self, now_ms: int) -> tuple[int | None, int]:
+        """Return the time by which answers are too old, if anybody is sure of it, and the one by
+        which a claim is kept and runs out: ours, which other rows have too, unless it is wrong.
+        """
+        if self._keeping is None:
+            return None, now_ms
+        due_ms, likely_ms = await self._keeping.now_ms(), await self._keeping.likely_ms()
+        return due_ms, now_ms if abs(likely_ms - now_ms) < WRONG_MS else likely_ms
+
+    def _sweep(self, connection: Connection, caller: str, due_ms: int | None) -> None:
         """Take away what is too old, or too much. Rows that another sweep has locked are left to
         it, so that no two wait for each other.
         """
         c = answers.c
-        too_old = select(c.caller, c.request_id).where(c.at_ms < now_ms - KEPT_MS)
+        before_ms = 0 if due_ms is None else due_ms - KEPT_MS
+        too_old = select(c.caller, c.request_id).where(c.at_ms < before_ms)
         too_many = (
             select(c.caller, c.request_id)
             .where(c.caller == caller)

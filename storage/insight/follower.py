@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from actors.ports import Clock, StoreError
 from storage.database.engine import Database
+from storage.fleet.answers import KeepingClock
 from storage.fleet.horizon import Horizon
 from storage.insight import clearing, exposing, lease, rollups, tagging
 from storage.insight.evaluating import Evaluation
@@ -99,11 +100,14 @@ async def archived_machines(db: Database) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class Follower:
-    """``holder`` names this process among all that ever follow."""
+    """``holder`` names this process among all that ever follow. ``keeping`` tells how far days may
+    have come that machines told of; left out, ``clock`` does.
+    """
 
     db: Database
     clock: Clock
     holder: str
+    keeping: KeepingClock | None = None
     keeps: Keeps = Keeps()
     lines_at_once: int = LINES_AT_ONCE
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -248,7 +252,9 @@ class Follower:
 
         # One host's clock that is a year ahead must not count all machines a year on, end all days
         # of it, and have what is kept for days forgotten.
-        told_ms = min(batch.newest_ms, self.clock.now_ms())
+        keeping = self.keeping
+        now_ms = self.clock.now_ms() if keeping is None else await keeping.likely_ms()
+        told_ms = min(batch.newest_ms, now_ms)
         self.held = await self._write(
             held, save, position=batch.upto, at_ms=max(held.at_ms, told_ms)
         )

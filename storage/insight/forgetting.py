@@ -1,5 +1,6 @@
 """What is told of sales and grows for ever is kept for so long and no longer: the time of single
-machines (24 rows a day each), and the history of tags. The sums of districts, types of sites and
+machines (24 rows a day each), the history of tags, and which payers were in an experiment that has
+ended. The sums of districts, types of sites and
 the fleet stay, and so do facts, which are proved against the ledger.
 
 Flows in: the day that the follower has reached, so that no one computer's clock deletes anything.
@@ -18,7 +19,15 @@ from storage.insight.evaluating import Write
 from storage.insight.lease import Standing
 from storage.insight.local_time import local_hour
 from storage.insight.places import NOWHERE_ZONE
-from storage.tables import machine_exposures, machine_hours, payer_tags, tag_runs
+from storage.machines.rows import DAY_MS
+from storage.tables import (
+    experiment_payers,
+    experiments,
+    machine_exposures,
+    machine_hours,
+    payer_tags,
+    tag_runs,
+)
 from storage.tables.tags import UNFINISHED
 
 AT_ONCE = 500
@@ -32,7 +41,7 @@ _NEWEST = select(func.max(_U.id)).group_by(_U.tag)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeps:
     """For how many days up to the follower's own the time of single machines is kept, and which
-    payer had which tag when, with the runs that said so.
+    payer had which tag when, with the runs that said so, or was in which arm of an experiment.
     """
 
     hours_days: int = HOURS_DAYS
@@ -73,7 +82,9 @@ class Forgetting:
         def read(connection: Connection) -> _Old:
             if after is not None:
                 return _old_hours(connection, after, hours_from_d)
-            return _old_tags(connection, tags_from_d)
+            old = _old_tags(connection, tags_from_d)
+            ended_before_ms = held.at_ms - self.keeps.tag_days * DAY_MS
+            return old if old.keys else _old_arms(connection, ended_before_ms)
 
         old = await self.db.read(read)
         if not old.keys and after is None:
@@ -114,6 +125,17 @@ def _old_tags(connection: Connection, from_d: int) -> _Old:
     runs = select(_U.id).where(_U.id <= last, _U.d < from_d, ~UNFINISHED, _U.id.not_in(_NEWEST))
     ids = connection.scalars(runs.limit(AT_ONCE)).all()
     return _Old(table=tag_runs, keys=[{"id": one} for one in ids], after=None)
+
+
+def _old_arms(connection: Connection, ended_before_ms: int) -> _Old:
+    """Return payers of an experiment that ended before then."""
+    e, p = experiments.c, experiment_payers.c
+    drawn = select(p.payer_id).where(p.experiment == e.experiment).exists()
+    ended = select(e.experiment).where(e.ended_at_ms < ended_before_ms, drawn).limit(1)
+    of = p.experiment == ended.scalar_subquery()
+    keys = connection.execute(select(*experiment_payers.primary_key).where(of).limit(AT_ONCE))
+    rows = [dict(one) for one in keys.mappings()]
+    return _Old(table=experiment_payers, keys=rows, after=None)
 
 
 def _delete(connection: Connection, old: _Old) -> None:

@@ -12,9 +12,18 @@ from storage.database.engine import Database
 from storage.fleet.erasures import paid_by
 from storage.insight.facts import FactKind
 from storage.insight.tagging import given, told_until
-from storage.tables import payer_tags, payers, sale_facts, trades
+from storage.tables import (
+    experiment_offers,
+    experiment_payers,
+    offers,
+    payer_tags,
+    payers,
+    sale_facts,
+    trades,
+)
 
 TAGS_TOLD_MAX = 200
+EXPERIMENTS_TOLD_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +49,16 @@ class HadTag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnInto:
+    """An experiment in which they are: their arm, and what they had spent in the time before."""
+
+    experiment: str
+    arm: str
+    currency: str
+    before_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PayerView:
     """``known``: their Alipay account still leads to their number; if not, nothing else is told,
     because nothing else is theirs any more.
@@ -53,6 +72,7 @@ class PayerView:
     payments: int = 0
     bought: Sequence[Bought] = ()
     tags: Sequence[HadTag] = ()
+    experiments: Sequence[DrawnInto] = ()
 
 
 class PayerBooks:
@@ -83,6 +103,7 @@ class PayerBooks:
                 payments=connection.scalar(select(func.count()).where(of)) or 0,
                 bought=_bought(connection, payer_id),
                 tags=_tags(connection, payer_id),
+                experiments=_experiments(connection, payer_id),
             )
 
         return await self._db.read(work)
@@ -116,3 +137,19 @@ def _tags(connection: Connection, payer_id: str) -> list[HadTag]:
         .limit(TAGS_TOLD_MAX)
     )
     return [HadTag(**row) for row in connection.execute(wanted).mappings()]
+
+
+def _experiments(connection: Connection, payer_id: str) -> list[DrawnInto]:
+    p, o = experiment_payers.c, experiment_offers.c
+    wanted = (
+        select(p.experiment, p.arm, offers.c.currency, p.before_minor)
+        .select_from(
+            experiment_payers.join(experiment_offers, o.experiment == p.experiment).join(
+                offers, offers.c.offer == o.offer
+            )
+        )
+        .where(p.payer_id == payer_id)
+        .order_by(p.experiment)
+        .limit(EXPERIMENTS_TOLD_MAX)
+    )
+    return [DrawnInto(**row) for row in connection.execute(wanted).mappings()]

@@ -33,7 +33,6 @@ from sqlalchemy import (
 from storage.auditing.reading import total
 from storage.insight import days
 from storage.insight.facts import FactKind
-from storage.insight.local_time import HOUR_MS
 from storage.insight.tag_rules import (
     BANDS,
     CATEGORY_SHARE,
@@ -46,13 +45,13 @@ from storage.insight.tag_rules import (
     asks_for_money,
     nodes,
 )
+from storage.machines.rows import DAY_MS
 from storage.tables import products, sale_facts, sessions, vends
 from storage.tables.records import in_status
 
 HISTORY_DAYS = 400
 VISITS_MIN = 5
 """Who has made fewer visits is in no fifth."""
-DAY_MS = 24 * HOUR_MS
 _F = sale_facts.c
 _IS_SALE = _F.kind == FactKind.SALE.value
 Condition = ColumnElement[bool]

@@ -13,6 +13,7 @@ from storage.auditing.reading import total
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.insight import days
+from storage.insight.experimenting import check_tag_untried
 from storage.insight.suppression import Cells, Gate
 from storage.insight.tagging import had_by_now
 from storage.office import deeds
@@ -128,7 +129,8 @@ class Tags:
         self, tag: str, version: int, content: RuleContent, deed: Deed, *, by: str, reason: str
     ) -> TagVersion:
         """Let the tag have another rule, under the next version; ``version`` is the one that was
-        seen. Raises NotThere, EtagOutdated, NotPossible (TAG_RETIRED, TOO_MANY_VERSIONS).
+        seen. Raises NotThere, EtagOutdated, NotPossible (TAG_RETIRED, TOO_MANY_VERSIONS,
+        EXPERIMENT_RUNS).
         """
 
         def plan(connection: Connection) -> DeedPlan[TagVersion]:
@@ -139,6 +141,7 @@ class Tags:
                 raise EtagOutdated("tag", tag, str(there.version))
             if there.content == content:
                 return DeedPlan(result=there)
+            check_tag_untried(connection, tag)
             if there.version >= VERSIONS_MAX:
                 raise NotPossible(
                     "TOO_MANY_VERSIONS", f"a tag has {VERSIONS_MAX} versions at most: make another"
@@ -148,13 +151,14 @@ class Tags:
         return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, tag))
 
     async def retire(self, tag: str, deed: Deed, *, reason: str) -> TagVersion:
-        """Let nobody have it any more, for ever. Raises NotThere."""
+        """Let nobody have it any more, for ever. Raises NotThere, NotPossible (EXPERIMENT_RUNS)."""
 
         def plan(connection: Connection) -> DeedPlan[TagVersion]:
             _alone(connection, deed)
             there = _there(connection, tag)
             if there.ended_at_ms is not None:
                 return DeedPlan(result=there)
+            check_tag_untried(connection, tag)
             ended = (
                 update(tag_rules)
                 .where(_R.tag == tag, _R.version == there.version)

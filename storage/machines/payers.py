@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from actors.ports import StoreError
 from storage.database import dialects
 from storage.database.engine import Database
-from storage.tables import offer_uses, payer_tags, payers, sale_facts
+from storage.tables import experiment_payers, offer_uses, payer_tags, payers, sale_facts
 
 DAY_MS = 86_400_000
 """``last_seen_ms`` is written no more often, so that a payment costs no further row."""
@@ -107,8 +107,9 @@ def forget(connection: Connection, payer_id: str) -> bool:
 
 
 def _forget_what_is_told(connection: Connection, payer_ids: Sequence[str]) -> None:
-    """Let facts of sales and uses of offers be nobody's, and take tags away. The mappings must be
-    gone by now: who makes facts and tags looks whether they are there (``storage.insight``).
+    """Let facts of sales and uses of offers be nobody's, and take tags and places in experiments
+    away. The mappings must be gone by now: who makes facts and tags, and who starts an experiment,
+    looks whether they are there (``storage.insight``).
     """
     connection.execute(
         update(sale_facts)
@@ -116,7 +117,8 @@ def _forget_what_is_told(connection: Connection, payer_ids: Sequence[str]) -> No
         .where(sale_facts.c.payer_id.in_(payer_ids), sale_facts.c.payer_id != "")
         .values(payer_id="")
     )
-    connection.execute(delete(payer_tags).where(payer_tags.c.payer_id.in_(payer_ids)))
+    for table in (payer_tags, experiment_payers):
+        connection.execute(delete(table).where(table.c.payer_id.in_(payer_ids)))
     used = offer_uses.c.payer_id.in_(payer_ids)
     # In the order in which a COMMIT locks those that it gives back.
     order = [

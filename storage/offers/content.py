@@ -45,7 +45,10 @@ class OfferContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferView:
-    """An offer as it is kept, and what is used of it. ``ended_at_ms``: when a person ended it."""
+    """An offer as it is kept, and what is used of it. ``ended_at_ms``: when a person ended it.
+    ``not_understood``: what a newer program says of its machines, in words; its selector is then
+    one that holds none.
+    """
 
     offer: str
     content: OfferContent
@@ -55,6 +58,7 @@ class OfferView:
     ended_at_ms: int | None
     spent_minor: int
     uses: int
+    not_understood: str = ""
 
     def state(self, now_ms: int) -> OfferState:
         """Return whether it takes something off at a moment."""
@@ -95,14 +99,18 @@ def selector_of(text: str) -> Selector:
 
 
 def view_of(row: Row[Any]) -> OfferView:
-    """Return an offer of its row, with what is spent of it."""
+    """Return an offer of its row, with what is spent of it. One that a newer program made is told
+    as far as it is understood: it can be looked at, given another budget and ended.
+    """
     values = row._asdict()
-    selector = selector_of(values["selector"])
-    fields = {name: values[name] for name in OfferContent.__dataclass_fields__}
-    return OfferView(
-        content=OfferContent(**{**fields, "selector": selector}),
-        **{name: values[name] for name in OfferView.__dataclass_fields__ if name != "content"},
-    )
+    try:
+        selector, not_understood = selector_of(values["selector"]), ""
+    except ValueError as error:
+        selector, not_understood = Selector(), str(error)
+    values |= {"selector": selector, "not_understood": not_understood}
+    content = OfferContent(**{name: values[name] for name in OfferContent.__dataclass_fields__})
+    fields = [name for name in OfferView.__dataclass_fields__ if name != "content"]
+    return OfferView(content=content, **{name: values[name] for name in fields})
 
 
 def is_held_out(key: str, offer: str, payer_id: str, percent: int) -> bool:

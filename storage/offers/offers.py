@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, not_, select, update
 
 from storage.database import dialects
 from storage.database.engine import Database
@@ -16,7 +16,9 @@ from storage.insight.places import NOWHERE_ZONE
 from storage.insight.rollups import ScopeKind
 from storage.insight.suppression import Gate
 from storage.insight.tagging import had_by_now
+from storage.offers import proposals, trials
 from storage.offers.content import OfferContent, OfferDay, OfferState, OfferView, kept, view_of
+from storage.offers.proposals import OfferProposal, OfferWish
 from storage.office import deeds
 from storage.office.deeds import (
     AlreadyThere,
@@ -56,14 +58,21 @@ class OfferChange:
     uses_per_payer: int | None = None
 
 
+CHANGED = tuple(OfferChange.__dataclass_fields__)
+
+
 class Offers:
     """The offers of an installation. Every method raises StoreError when the database does not
     answer; those with a deed raise RequestInProgress.
     """
 
-    def __init__(self, db: Database, gate: Gate) -> None:
+    def __init__(
+        self, db: Database, gate: Gate, *, second_person_above_minor: int | None = None
+    ) -> None:
+        """A budget above ``second_person_above_minor`` takes two people; None: one suffices."""
         self._db = db
         self._gate = gate
+        self._limit_minor = second_person_above_minor
 
     async def create(
         self,
@@ -73,62 +82,42 @@ class Offers:
         *,
         holdout_key: str,
         begins_now: bool = False,
+        proposal: str = "",
     ) -> OfferView:
         """Make an offer. Again with the same content: what is there; one that ``begins_now`` began
-        then. Raises AlreadyThere, NotThere
-        of what it names, NotPossible (TOO_MANY_OFFERS, UNKNOWN_PRODUCTS, NOT_EVALUATED,
-        AUDIENCE_TOO_SMALL).
+        then. Raises AlreadyThere, NotThere of what it names, NotPossible (TOO_MANY_OFFERS,
+        UNKNOWN_PRODUCTS, NOT_EVALUATED, AUDIENCE_TOO_SMALL), and, where it takes two people, what
+        ``proposals.wanted_before`` does; ``proposal`` names the wish then.
         """
 
         def plan(connection: Connection) -> DeedPlan[OfferView]:
-            if deed.locks:
-                # Who makes another one at this moment would count as many that are not over.
-                dialects.office_alone(connection)
-            there = _found(connection, offer, lock=deed.locks)
-            if there is not None:
-                begins_at_ms = there.content.begins_at_ms if begins_now else content.begins_at_ms
-                if there.content != replace(content, begins_at_ms=begins_at_ms):
+            _alone(connection, deed)
+            found = _found(connection, offer, lock=deed.locks)
+            if found is not None:
+                begins_at_ms = found.content.begins_at_ms if begins_now else content.begins_at_ms
+                if found.content != replace(content, begins_at_ms=begins_at_ms):
                     raise AlreadyThere("offer", offer, "something else is given")
-                return DeedPlan(result=there)
+                return DeedPlan(result=found)
             self._check(connection, content, deed.now_ms)
-            made = OfferView(
-                offer=offer,
-                content=content,
-                revision=1,
-                created_at_ms=deed.now_ms,
-                updated_at_ms=deed.now_ms,
-                ended_at_ms=None,
-                spent_minor=0,
-                uses=0,
-            )
-            row = {
-                **kept(content),
-                "offer": offer,
-                "revision": 1,
-                "holdout_key": holdout_key,
-                "created_at_ms": deed.now_ms,
-                "updated_at_ms": deed.now_ms,
-                "ended_at_ms": None,
-            }
-            spending = {"offer": offer, "spent_minor": 0, "uses": 0}
-            return DeedPlan(
-                result=made,
-                writes=((insert(offers), [row]), (insert(offer_spending), [spending])),
-                details=(Detail(said=f"offer {offer}: made, {_told(content)}"),),
-            )
+            wish = OfferWish(offer=offer, there=None, content=content, begins_now=begins_now)
+            second = self._second(connection, wish, deed, proposal)
+            void = "" if second else proposals.made_void(connection, offer, deed.now_ms)
+            return _to_make(offer, content, deed, holdout_key, second=second, beside=void)
 
-        return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, offer))
+        return await deeds.do(self._db, deed, plan, lambda connection: there(connection, offer))
 
     async def change(
-        self, offer: str, wanted: OfferChange, deed: Deed, *, etag: str = ""
+        self, offer: str, wanted: OfferChange, deed: Deed, *, etag: str = "", proposal: str = ""
     ) -> OfferView:
-        """Change an offer that is not over. Raises NotThere, EtagOutdated, NotPossible
-        (OFFER_ENDED).
+        """Change an offer that is not over; while an experiment tries it, its name alone. Raises
+        NotThere, EtagOutdated, NotPossible (OFFER_ENDED, EXPERIMENT_RUNS), and, where it takes two
+        people, what ``create`` does.
         """
 
         def plan(connection: Connection) -> DeedPlan[OfferView]:
-            there = _for_change(connection, offer, etag=etag, lock=deed.locks)
-            if there.state(deed.now_ms) is OfferState.ENDED:
+            _alone(connection, deed)
+            before = _for_change(connection, offer, etag=etag, lock=deed.locks)
+            if before.state(deed.now_ms) is OfferState.ENDED:
                 raise NotPossible(
                     "OFFER_ENDED",
                     f"offer {offer} is over and is not changed any more: CreateOffer makes another",
@@ -136,43 +125,82 @@ class Offers:
                 )
             new = {
                 name: value
-                for name in OfferChange.__dataclass_fields__
+                for name in CHANGED
                 if (value := getattr(wanted, name)) is not None
-                and value != getattr(there.content, name)
+                and value != getattr(before.content, name)
             }
             if not new:
-                return DeedPlan(result=there)
-            after = _next(replace(there, content=replace(there.content, **new)), deed)
-            said = ", ".join(
-                f"{name} {getattr(there.content, name)} -> {value}" for name, value in new.items()
-            )
-            return DeedPlan(
-                result=after,
-                writes=((_written(after, new), ()),),
-                details=(Detail(said=f"offer {offer}: {said}"),),
-            )
+                return DeedPlan(result=before)
+            if new.keys() - {"name"}:
+                trials.check_untried(connection, offer)
+            content = replace(before.content, **new)
+            wish = OfferWish(offer=offer, there=before, content=content)
+            second = self._second(connection, wish, deed, proposal)
+            void = "" if second else proposals.made_void(connection, offer, deed.now_ms)
+            return _to_change(before, content, deed, second=second, beside=void)
 
-        return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, offer))
+        return await deeds.do(self._db, deed, plan, lambda connection: there(connection, offer))
 
-    async def end(self, offer: str, deed: Deed, *, etag: str = "", why: str) -> OfferView:
-        """End an offer for ever. Raises NotThere, EtagOutdated."""
+    async def confirm(
+        self, offer: str, proposal: str, deed: Deed, *, holdout_key: str
+    ) -> OfferView:
+        """Do what another person proposed. Raises NotThere, NotPossible (EXPERIMENT_RUNS), what
+        ``OfferProposal.confirmed`` and ``create`` do.
+        """
 
         def plan(connection: Connection) -> DeedPlan[OfferView]:
-            there = _for_change(connection, offer, etag=etag, lock=deed.locks)
-            if there.ended_at_ms is not None:
-                return DeedPlan(result=there)
-            after = _next(replace(there, ended_at_ms=deed.now_ms), deed)
+            _alone(connection, deed)
+            found = _found(connection, offer, lock=deed.locks)
+            one = proposals.named(connection, offer, proposal)
+            content = one.confirmed(deed)
+            if found is not None:
+                trials.check_untried(connection, offer)
+                return _to_change(found, content, deed, second=one.actor)
+            content = replace(content, begins_at_ms=content.begins_at_ms or deed.now_ms)
+            self._check(connection, content, deed.now_ms)
+            return _to_make(offer, content, deed, holdout_key, second=one.actor)
+
+        return await deeds.do(self._db, deed, plan, lambda connection: there(connection, offer))
+
+    async def decline(self, offer: str, proposal: str, deed: Deed, *, why: str) -> None:
+        """Let what somebody proposed wait no longer. Raises NotThere."""
+
+        def plan(connection: Connection) -> DeedPlan[None]:
+            _alone(connection, deed)
+            one = proposals.named(connection, offer, proposal)
+            said = f"offer {offer}: proposal {proposal} of {one.actor} declined; {why}"
             return DeedPlan(
-                result=after,
-                writes=((_written(after, {"ended_at_ms": deed.now_ms}), ()),),
-                details=(Detail(said=f"offer {offer}: ended; {why}"),),
+                result=None, writes=(proposals.used_up(offer),), details=(Detail(said=said),)
             )
 
-        return await deeds.do(self._db, deed, plan, lambda connection: _there(connection, offer))
+        return await deeds.do(self._db, deed, plan, lambda _: None)
+
+    async def end(self, offer: str, deed: Deed, *, etag: str = "", why: str) -> OfferView:
+        """End an offer for ever, and stop the experiment that tries it. Raises NotThere,
+        EtagOutdated.
+        """
+
+        def plan(connection: Connection) -> DeedPlan[OfferView]:
+            _alone(connection, deed)
+            before = _for_change(connection, offer, etag=etag, lock=deed.locks)
+            if before.ended_at_ms is not None:
+                return DeedPlan(result=before)
+            after = _next(replace(before, ended_at_ms=deed.now_ms), deed)
+            void = proposals.made_void(connection, offer, deed.now_ms)
+            writes: list[deeds.Write] = [(_written(after, {"ended_at_ms": deed.now_ms}), ())]
+            details = [Detail(said=f"offer {offer}: ended; {why}{void}")]
+            experiment = trials.running_trial(connection, offer)
+            if experiment is not None and before.state(deed.now_ms) is not OfferState.ENDED:
+                reason = f"offer {offer} was ended: {why}"
+                writes.append((trials.stopping(experiment, deed.now_ms, reason), ()))
+                details.append(Detail(said=f"experiment {experiment}: stopped; {reason}"))
+            return DeedPlan(result=after, writes=tuple(writes), details=tuple(details))
+
+        return await deeds.do(self._db, deed, plan, lambda connection: there(connection, offer))
 
     async def get(self, offer: str) -> OfferView:
         """Return an offer. Raises NotThere."""
-        return await self._db.read(lambda connection: _there(connection, offer))
+        return await self._db.read(lambda connection: there(connection, offer))
 
     async def told(self, offer: str) -> tuple[OfferView, Sequence[OfferDay], Lag]:
         """Return an offer with what was sold with it by day, the oldest of DAYS_MAX first, and how
@@ -180,7 +208,7 @@ class Offers:
         """
 
         def work(connection: Connection) -> tuple[OfferView, Sequence[OfferDay], Lag]:
-            view = _there(connection, offer)
+            view = there(connection, offer)
             # A day before it began in Greenwich it may have begun elsewhere.
             first = days.moved(local_hour(view.content.begins_at_ms, NOWHERE_ZONE).d, -1)
             c = scope_offers.c
@@ -204,12 +232,34 @@ class Offers:
 
         return await self._db.read(work)
 
-    async def page(self, *, after: str = "", limit: int) -> Sequence[OfferView]:
-        """Return the first ``limit`` offers behind the code ``after``."""
+    async def page(
+        self, *, after: str = "", limit: int, over: bool | None = None, now_ms: int = 0
+    ) -> Sequence[OfferView]:
+        """Return the first ``limit`` offers behind the code ``after``; those alone that are
+        ``over`` at ``now_ms``, or are not, if that is said.
+        """
         rows = _read().where(offers.c.offer > after).order_by(offers.c.offer).limit(limit)
+        if over is not None:
+            live = and_(offers.c.ends_at_ms > now_ms, offers.c.ended_at_ms.is_(None))
+            rows = rows.where(not_(live) if over else live)
         return await self._db.read(
             lambda connection: [view_of(row) for row in connection.execute(rows)]
         )
+
+    async def waiting(self, now_ms: int, *, after: str = "", limit: int) -> Sequence[OfferProposal]:
+        """Return the first ``limit`` proposals that another person can confirm, behind the offer
+        ``after``.
+        """
+        return await self._db.read(
+            lambda connection: proposals.waiting(connection, now_ms, after=after, limit=limit)
+        )
+
+    def _second(self, connection: Connection, wish: OfferWish, deed: Deed, proposal: str) -> str:
+        """Return who wanted the same before; '' where one person suffices."""
+        limit = self._limit_minor
+        if limit is None or not wish.takes_two(limit):
+            return ""
+        return proposals.wanted_before(connection, wish, deed, limit_minor=limit, proposal=proposal)
 
     def _check(self, connection: Connection, content: OfferContent, now_ms: int) -> None:
         live = select(func.count()).where(
@@ -250,6 +300,84 @@ class Offers:
             )
 
 
+def _alone(connection: Connection, deed: Deed) -> None:
+    """Let nobody else change offers and what waits until the deed is done: who makes another one at
+    this moment would count as many that are not over, and two who confirm would both be the second.
+    """
+    if deed.locks:
+        dialects.office_alone(connection)
+
+
+def _to_make(
+    offer: str,
+    content: OfferContent,
+    deed: Deed,
+    holdout_key: str,
+    *,
+    second: str,
+    beside: str = "",
+) -> DeedPlan[OfferView]:
+    """Return how it is made; ``second``: who proposed it, '' if one person suffices; ``beside``:
+    what the audit row says, too.
+    """
+    made = OfferView(
+        offer=offer,
+        content=content,
+        revision=1,
+        created_at_ms=deed.now_ms,
+        updated_at_ms=deed.now_ms,
+        ended_at_ms=None,
+        spent_minor=0,
+        uses=0,
+    )
+    row = {
+        **kept(content),
+        "offer": offer,
+        "revision": 1,
+        "holdout_key": holdout_key,
+        "created_at_ms": deed.now_ms,
+        "updated_at_ms": deed.now_ms,
+        "ended_at_ms": None,
+    }
+    spending = {"offer": offer, "spent_minor": 0, "uses": 0}
+    said = f"offer {offer}: {proposals.differs(None, content)}{beside}"
+    return DeedPlan(
+        result=made,
+        writes=(
+            (insert(offers), [row]),
+            (insert(offer_spending), [spending]),
+            *((proposals.used_up(offer),) if second else ()),
+        ),
+        details=(Detail(said=_by_two(said, second)),),
+    )
+
+
+def _to_change(
+    before: OfferView, content: OfferContent, deed: Deed, *, second: str, beside: str = ""
+) -> DeedPlan[OfferView]:
+    """Return how what can be changed of it becomes as in ``content``; ``second`` as above."""
+    new = {
+        name: value
+        for name in CHANGED
+        if (value := getattr(content, name)) != getattr(before.content, name)
+    }
+    content = replace(before.content, **new)
+    after = _next(replace(before, content=content), deed)
+    said = f"offer {before.offer}: {proposals.differs(before.content, content)}{beside}"
+    return DeedPlan(
+        result=after,
+        writes=(
+            (_written(after, new), ()),
+            *((proposals.used_up(before.offer),) if second else ()),
+        ),
+        details=(Detail(said=_by_two(said, second)),),
+    )
+
+
+def _by_two(said: str, second: str) -> str:
+    return f"{said}; proposed by {second}" if second else said
+
+
 def _read() -> Select[Any]:
     spent = offer_spending.c
     return select(offers, spent.spent_minor, spent.uses).join(
@@ -264,7 +392,8 @@ def _found(connection: Connection, offer: str, *, lock: bool = False) -> OfferVi
     return None if found is None else view_of(found)
 
 
-def _there(connection: Connection, offer: str, *, lock: bool = False) -> OfferView:
+def there(connection: Connection, offer: str, *, lock: bool = False) -> OfferView:
+    """Return an offer. Raises NotThere."""
     found = _found(connection, offer, lock=lock)
     if found is None:
         raise NotThere("offer", offer)
@@ -272,10 +401,10 @@ def _there(connection: Connection, offer: str, *, lock: bool = False) -> OfferVi
 
 
 def _for_change(connection: Connection, offer: str, *, etag: str, lock: bool) -> OfferView:
-    there = _there(connection, offer, lock=lock)
-    if etag and etag != etag_of(there.revision):
-        raise EtagOutdated("offer", offer, etag_of(there.revision))
-    return there
+    found = there(connection, offer, lock=lock)
+    if etag and etag != etag_of(found.revision):
+        raise EtagOutdated("offer", offer, etag_of(found.revision))
+    return found
 
 
 def _next(view: OfferView, deed: Deed) -> OfferView:
@@ -288,13 +417,3 @@ def _written(view: OfferView, new: dict[str, Any]) -> Any:
         .where(offers.c.offer == view.offer)
         .values(revision=view.revision, updated_at_ms=view.updated_at_ms, **new)
     )
-
-
-def _told(content: OfferContent) -> str:
-    off = (
-        f"{content.discount_minor} {content.currency} off"
-        if content.discount_minor
-        else f"{content.basis_points} basis points off"
-    )
-    for_whom = content.tag or "every known payer"
-    return f"{off} for {for_whom}, budget {content.budget_minor} {content.currency}"

@@ -19,6 +19,7 @@ from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere, 
 from storage.tables import assets
 
 ASSETS_MAX = 10_000
+AT_ONCE = 500
 RECALLED_TOLD_MAX = 16
 """A Welcome names so many, the newest; manifests leave all of them out."""
 
@@ -123,6 +124,17 @@ class Assets:
         return await self._db.read(
             lambda connection: [_view(row) for row in connection.execute(page)]
         )
+
+    async def named(self, hashes: Sequence[str]) -> frozenset[str]:
+        """Return those of these hashes that a row has, recalled or not."""
+        c = assets.c
+
+        def read(connection: Connection) -> frozenset[str]:
+            parts = (hashes[start : start + AT_ONCE] for start in range(0, len(hashes), AT_ONCE))
+            found = (connection.scalars(select(c.sha256).where(c.sha256.in_(p))) for p in parts)
+            return frozenset(one for some in found for one in some)
+
+        return await self._db.read(read)
 
     async def recalled(self) -> list[str]:
         """Return the hashes that were recalled last, the newest first."""

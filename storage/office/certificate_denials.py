@@ -84,12 +84,14 @@ def deny(
             connection.execute(add, [{**row, "name": name_of(serial, machine_id)}])
 
 
-def forget_ended(connection: Connection, machine_id: str, *, now_ms: int) -> None:
-    """Forget denials of the machine's certificates that have ended: TLS refuses those."""
+def forget_ended(connection: Connection, machine_id: str, *, due_ms: int) -> None:
+    """Forget denials of the machine's certificates that have ended: TLS refuses those. ``due_ms``:
+    a time that is surely over, by whichever gateway's clock, because others would let them in.
+    """
     ended = select(_OF_MACHINES.serial).where(
-        _OF_MACHINES.machine_id == machine_id, _OF_MACHINES.not_after_ms <= now_ms
+        _OF_MACHINES.machine_id == machine_id, _OF_MACHINES.not_after_ms <= due_ms
     )
-    own = and_(_C.machine_id == machine_id, _C.not_after_ms <= now_ms)
+    own = and_(_C.machine_id == machine_id, _C.not_after_ms <= due_ms)
     of_a_program_before = and_(_C.machine_id == "", _C.name.in_(ended))
     gone = delete(denials).where(
         _C.kind == CERTIFICATE, _C.denied_by == OURS, or_(own, of_a_program_before)

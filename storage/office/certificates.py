@@ -25,6 +25,7 @@ from sqlalchemy import (
 from storage.books.audit_rows import AuditRow, write_audit_rows
 from storage.database import dialects
 from storage.database.engine import Database
+from storage.fleet.answers import KeepingClock
 from storage.office.certificate_denials import (
     OURS,
     deny,
@@ -110,12 +111,13 @@ class Came:
 
 
 class Certificates:
-    """The machines' certificates of an installation. Raises StoreError when the database does not
-    answer.
+    """The machines' certificates of an installation. Which of them have ended goes by ``keeping``,
+    not by one gateway's clock: what that forgot, or did not deny, would be good at all others.
+    Without one nobody is sure, and none has. Raises StoreError when the database does not answer.
     """
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(self, db: Database, keeping: KeepingClock | None = None) -> None:
+        self._db, self._keeping = db, keeping
 
     async def answered(
         self, machine_id: str, request_sha256: str, *, shown: str
@@ -134,8 +136,9 @@ class Certificates:
         request before. A present one that nobody kept, because a person issued it, is kept too.
         Raises Denied, TooMany or NotInFleet.
         """
+        due_ms = await due_by(self._keeping)
         return await self._db.write(
-            lambda connection: _renew(connection, certificate, present, now_ms)
+            lambda connection: _renew(connection, certificate, present, now_ms, due_ms)
         )
 
     async def came(self, several: Collection[Came], *, now_ms: int) -> list[str]:
@@ -151,11 +154,12 @@ class Certificates:
         )
         if not new and not older:
             return []
+        due_ms = await due_by(self._keeping)
 
         # Two gateways that ask about the same machines lock them in the same order.
         def work(connection: Connection) -> list[str]:
             denied = _deny_older(connection, sorted(older, key=_order), now_ms)
-            return denied + _came(connection, sorted(new, key=_order), now_ms)
+            return denied + _came(connection, sorted(new, key=_order), now_ms, due_ms)
 
         return await self._db.write(work)
 
@@ -169,6 +173,11 @@ class Certificates:
         return await self._db.read(
             lambda connection: [_view(row) for row in connection.execute(asked)]
         )
+
+
+async def due_by(keeping: KeepingClock | None) -> int | None:
+    """Return a time that is surely over; None: nobody is sure. Raises StoreError."""
+    return None if keeping is None else await keeping.now_ms()
 
 
 def _order(one: Came) -> tuple[str, int]:
@@ -274,9 +283,9 @@ def _answered(
     return None if row is None else Certificate(**row._mapping)  # noqa: SLF001 - SQLAlchemy's own name for a row as a mapping
 
 
-def add(connection: Connection, certificate: Certificate) -> Certificate:
+def add(connection: Connection, certificate: Certificate, *, due_ms: int | None) -> Certificate:
     """Keep the machine's next certificate and return it with its generation; forget those that
-    have ended. Raises TooMany, TooOften or NotInFleet.
+    have surely ended. Raises TooMany, TooOften or NotInFleet.
     """
     known = select(machines.c.machine_id).where(
         machines.c.machine_id == certificate.machine_id, machines.c.retired_at_ms.is_(None)
@@ -285,14 +294,11 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
         raise NotInFleet
     of_machine = _C.machine_id == certificate.machine_id
     newest: int = connection.scalar(select(func.max(_C.generation)).where(of_machine)) or 0
-    over = and_(
-        of_machine,
-        _C.not_after_ms <= certificate.issued_at_ms,
-        _C.generation < newest,
-    )
-    # Their denials first: without the certificate nobody knows when one has ended.
-    forget_ended(connection, certificate.machine_id, now_ms=certificate.issued_at_ms)
-    connection.execute(delete(machine_certificates).where(over))
+    if due_ms is not None:
+        # Their denials first: without the certificate nobody knows when one has ended.
+        forget_ended(connection, certificate.machine_id, due_ms=due_ms)
+        over = and_(of_machine, _C.not_after_ms <= due_ms, _C.generation < newest)
+        connection.execute(delete(machine_certificates).where(over))
     there = select(func.count()).select_from(machine_certificates).where(of_machine)
     if (connection.scalar(there.where(~is_denied())) or 0) >= LIVE_MAX:
         raise TooMany
@@ -309,16 +315,20 @@ def add(connection: Connection, certificate: Certificate) -> Certificate:
     return made
 
 
-def end_older(connection: Connection, machine_id: str, *, now_ms: int) -> int:
+def end_older(connection: Connection, machine_id: str, *, now_ms: int, due_ms: int | None) -> int:
     """Deny what the machine has, because it is about to be given a new beginning; return how many
     that are. A renewal that is under way is waited for, and denied as well.
     """
     _lock(connection, machine_id)
-    return _deny_all(connection, machine_id, "the machine was enrolled anew", now_ms)
+    return _deny_all(connection, machine_id, "the machine was enrolled anew", now_ms, due_ms)
 
 
 def _renew(
-    connection: Connection, certificate: Certificate, present: Certificate, now_ms: int
+    connection: Connection,
+    certificate: Certificate,
+    present: Certificate,
+    now_ms: int,
+    due_ms: int | None,
 ) -> Certificate:
     _lock(connection, certificate.machine_id)
     # A gateway hears of a denial seconds after it was saved; a renewal would outlive it.
@@ -331,11 +341,11 @@ def _renew(
         return before
     whose = connection.scalar(select(_C.machine_id).where(_C.serial == present.serial))
     if whose is None:
-        add(connection, replace(present, used_at_ms=now_ms))
+        add(connection, replace(present, used_at_ms=now_ms), due_ms=due_ms)
     elif whose == present.machine_id:
         _use(connection, present.serial, now_ms)
     # Else another CA gave another machine the same number: that row stays what it is.
-    return add(connection, certificate)
+    return add(connection, certificate, due_ms=due_ms)
 
 
 def _lock(connection: Connection, machine_id: str) -> None:
@@ -386,7 +396,9 @@ def _judged(
             yield one, row
 
 
-def _came(connection: Connection, several: Sequence[Came], now_ms: int) -> list[str]:
+def _came(
+    connection: Connection, several: Sequence[Came], now_ms: int, due_ms: int | None
+) -> list[str]:
     doubled: list[str] = []
     rows: list[AuditRow] = []
     for one in several:
@@ -403,7 +415,7 @@ def _came(connection: Connection, several: Sequence[Came], now_ms: int) -> list[
             f"{_from(one)} after generation {row.used}, of "
             f"{row.newest}: two have keys of this machine, and both are denied"
         )
-        _deny_all(connection, one.machine_id, "two have keys of this machine", now_ms)
+        _deny_all(connection, one.machine_id, "two have keys of this machine", now_ms, due_ms)
         told = dialects.insert_or_ignore(
             connection.dialect.name, doubled_machines, ("machine_id", "found_at_ms")
         )
@@ -429,10 +441,12 @@ def _use(connection: Connection, serial: str, now_ms: int) -> None:
     connection.execute(first.values(used_at_ms=now_ms))
 
 
-def _deny_all(connection: Connection, machine_id: str, why: str, now_ms: int) -> int:
-    """Deny every certificate of the machine that is still good; return how many those are."""
+def _deny_all(
+    connection: Connection, machine_id: str, why: str, now_ms: int, due_ms: int | None
+) -> int:
+    """Deny every certificate of the machine that may still be good; return how many those are."""
     asked = select(_C.serial, _C.not_after_ms).where(
-        _C.machine_id == machine_id, _C.not_after_ms > now_ms, ~is_denied()
+        _C.machine_id == machine_id, _C.not_after_ms > (due_ms or 0), ~is_denied()
     )
     good = [(row.serial, row.not_after_ms) for row in connection.execute(asked)]
     deny(connection, machine_id, good, why, now_ms=now_ms)

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Executable, select
 
-from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
+from storage.books.audit_rows import Actor, AuditRow, Outcome, write_audit_rows
 from storage.database.engine import Database
 from storage.fleet.answers import Claim, RequestInProgress, is_anothers, mark_done
 from storage.tables import machines
@@ -63,7 +63,8 @@ class NotPossible(OfficeRefused):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
     """Who does what, and when. ``action`` is the call's name; ``claim``: its request has an id;
-    ``only_check``: nothing is written.
+    ``only_check``: nothing is written. ``person`` tells two people apart; empty: the actor's name
+    does.
     """
 
     actor: str | Actor
@@ -71,6 +72,7 @@ class Deed:
     now_ms: int
     claim: Claim | None = None
     only_check: bool = False
+    person: str = ""
 
     @property
     def locks(self) -> bool:
@@ -84,6 +86,25 @@ class Detail:
 
     said: str
     machine_id: str = ""
+    outcome: Outcome = Outcome.DONE
+
+
+class NotYet(NotPossible):
+    """Nothing is done before another person wants it too: ``writes`` and ``details`` say so, and
+    are saved although the deed is refused. A plan whose deed is only checked never raises it.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        sentence: str,
+        *,
+        writes: tuple[Write, ...] = (),
+        details: tuple[Detail, ...] = (),
+        **about: str,
+    ) -> None:
+        super().__init__(reason, sentence, **about)
+        self.writes, self.details = writes, details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,24 +166,41 @@ async def do(
     if deed.only_check:
         return await db.read(lambda connection: plan(connection).result)
 
-    def work(connection: Connection) -> Result:
+    def work(connection: Connection) -> Result | NotYet:
         if deed.claim is not None and deed.claim.done:
             return again(connection)
         try:
             planned = plan(connection)
+        except NotYet as refused:
+            _write(connection, deed, refused.writes, refused.details)
+            return refused
         except OfficeRefused:
             # What is in its way may be what whoever has the claim by now has done.
             if deed.claim is not None and is_anothers(connection, deed.claim):
                 raise RequestInProgress from None
             raise
-        for statement, rows in planned.writes:
-            connection.execute(statement, rows or None)
-        if deed.claim is not None:
-            mark_done(connection, deed.claim)
-        write_audit_rows(connection, [_row(deed, detail) for detail in planned.details])
+        _write(connection, deed, planned.writes, planned.details, claim=deed.claim)
         return planned.result
 
-    return await db.write(work)
+    made = await db.write(work)
+    if isinstance(made, NotYet):  # now that it is saved
+        raise made
+    return made
+
+
+def _write(
+    connection: Connection,
+    deed: Deed,
+    writes: Sequence[Write],
+    details: Sequence[Detail],
+    *,
+    claim: Claim | None = None,
+) -> None:
+    for statement, rows in writes:
+        connection.execute(statement, rows or None)
+    if claim is not None:
+        mark_done(connection, claim)
+    write_audit_rows(connection, [_row(deed, detail) for detail in details])
 
 
 def _row(deed: Deed, detail: Detail) -> AuditRow:
@@ -172,4 +210,5 @@ def _row(deed: Deed, detail: Detail) -> AuditRow:
         action=deed.action,
         machine_id=detail.machine_id,
         detail=detail.said,
+        outcome=detail.outcome,
     )

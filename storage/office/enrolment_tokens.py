@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from storage.books.audit_rows import Actor, write_audit_row
 from storage.database.engine import Database
-from storage.office.certificates import Certificate, add, end_older
+from storage.fleet.answers import KeepingClock
+from storage.office.certificates import Certificate, add, due_by, end_older
 from storage.office.deeds import Deed, DeedPlan, Detail, NotThere, check_in_fleet, do
 from storage.tables import enrolment_tokens, machine_certificates, machines
 
@@ -47,10 +48,13 @@ def hash_of(secret: str) -> str:
 
 
 class EnrolmentTokens:
-    """The tokens of an installation. Raises StoreError when the database does not answer."""
+    """The tokens of an installation. Which certificates have ended goes by ``keeping``, as that of
+    ``storage.office.certificates.Certificates``. Raises StoreError when the database does not
+    answer.
+    """
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(self, db: Database, keeping: KeepingClock | None = None) -> None:
+        self._db, self._keeping = db, keeping
 
     async def issue(
         self, view: TokenView, secret: str, reason: str, deed: Deed, *, by: str
@@ -111,8 +115,9 @@ class EnrolmentTokens:
         got before; another one USED. Of two at once one is first. Raises NotInFleet,
         TooOften.
         """
+        due_ms = await due_by(self._keeping)
         return await self._db.write(
-            lambda connection: _use(connection, token_id, certificate, now_ms)
+            lambda connection: _use(connection, token_id, certificate, now_ms, due_ms)
         )
 
 
@@ -140,7 +145,11 @@ def _open(connection: Connection, token_id: str, secret: str, now_ms: int) -> st
 
 
 def _use(
-    connection: Connection, token_id: str, certificate: Certificate, now_ms: int
+    connection: Connection,
+    token_id: str,
+    certificate: Certificate,
+    now_ms: int,
+    due_ms: int | None,
 ) -> str | TokenRefused:
     row = _row(connection, token_id)
     if row is None:
@@ -155,8 +164,8 @@ def _use(
         chain: str | None = connection.scalar(answer)
         return TokenRefused.USED if chain is None else chain
     said = f"token {token_id} by {row.issued_by}, certificate {certificate.serial}"
-    ended = end_older(connection, certificate.machine_id, now_ms=now_ms)
-    add(connection, replace(certificate, enrolled_at_ms=now_ms))
+    ended = end_older(connection, certificate.machine_id, now_ms=now_ms, due_ms=due_ms)
+    add(connection, replace(certificate, enrolled_at_ms=now_ms), due_ms=due_ms)
     connection.execute(
         update(enrolment_tokens).where(_C.token_id == token_id).values(serial=certificate.serial)
     )

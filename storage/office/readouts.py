@@ -21,6 +21,7 @@ from storage.books.audit_rows import actor_of
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.item_ids import DIFFERENCE_ITEM, not_closed
+from storage.machines.rows import DAY_MS
 from storage.office import deeds
 from storage.office.audit_data import Within, figures, machine_row
 from storage.office.audit_figures import MachineCounters, as_field
@@ -61,7 +62,6 @@ from storage.tables import (
 )
 from storage.tables.records import in_status
 
-DAY_MS = 86_400_000
 READOUTS_A_DAY_MAX = 48
 """Of one machine, within 24 hours: they are kept for ever."""
 _CHINA_MS = 8 * 3_600_000

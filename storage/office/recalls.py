@@ -31,6 +31,7 @@ from sqlalchemy import (
 from storage.books.audit_rows import Actor, actor_of
 from storage.database import dialects
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office import deeds
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.office.supply import HOUR_MS
@@ -43,7 +44,6 @@ ITSELF = "vendgate"
 AT_ONCE_MS = 0
 """When somebody is to look at what is new, whatever the clock said that it was made by."""
 LOOK_EVERY_MS = 60_000
-DAY_MS = 86_400_000
 _FIRST_DAY_ON_EARTH = timedelta(hours=14)
 """So far ahead of UTC is the time zone in which a day begins first."""
 _DAYS_OF_A_DATE = 3

@@ -10,13 +10,14 @@ comes to refer to it writes that down in the same row (``used_at_ms``), or locks
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, Select, Table, delete, exists, or_, select, tuple_
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.tables import assets, machine_screens, manifest_assets, manifests, playlists, plays
 
 UNUSED_DAYS = 90
@@ -26,8 +27,6 @@ net may have counted plays of it that it has not told.
 PLAYS_AT_ONCE = 500
 MANIFESTS_AT_ONCE = 100
 ASSETS_AT_ONCE = 20
-"""Files are deleted within the transaction."""
-DAY_MS = 86_400_000
 
 
 async def forget_plays(db: Database, *, before_ms: int) -> int:
@@ -91,28 +90,28 @@ def unused_manifests(before_ms: int) -> Select[Any]:
     )
 
 
-async def forget_assets(db: Database, drop: Callable[[str], None], *, before_ms: int) -> int:
+async def forget_assets(
+    db: Database, drop: Callable[[Sequence[str]], Awaitable[object]], *, before_ms: int
+) -> int:
     """Delete files that were of no use since before this moment: they may be shown, but no playlist
-    and no manifest names them. ``drop`` deletes the bytes of one, and raises nothing. At most
-    ASSETS_AT_ONCE; return how many. Raises StoreError.
+    and no manifest names them. ``drop`` deletes their bytes, once their rows are gone for good;
+    what it leaves, or is not told of, is bytes that no row names. At most ASSETS_AT_ONCE; return
+    how many. Raises StoreError.
     """
     due = await db.read(lambda connection: _unnamed(connection, before_ms))
     some = due[:ASSETS_AT_ONCE]
     if not some:
         return 0
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> list[str]:
         c = assets.c
         mine = select(c.sha256).where(c.sha256.in_(some))
         locked = list(connection.scalars(mine.with_for_update(skip_locked=True)))
         gone = [one for one in _unnamed(connection, before_ms) if one in locked]
         connection.execute(delete(assets).where(c.sha256.in_(gone)))
-        # Before the COMMIT: who brings such a file again waits for it, and then sees that its
-        # bytes are not there.
-        for sha256 in gone:
-            drop(sha256)
+        return gone
 
-    await db.write(work)
+    await drop(await db.write(work))
     return len(some)
 
 

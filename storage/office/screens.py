@@ -16,10 +16,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    exists,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from storage.database import dialects
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office import assets as assets_module
 from storage.office.assets import AssetView
 from storage.office.deeds import NotThere
@@ -45,7 +57,6 @@ AHEAD_MAX_MS = 600_000
 """A time that lies further ahead than this was written by a clock that is wrong: nobody waits for
 it.
 """
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,20 +257,24 @@ class Screens:
         self, machine_id: str, *, after: tuple[int, int, str, int], limit: int
     ) -> list[Play]:
         """Return what a machine has shown, in the order of day, hour, manifest and item."""
-        c = plays.c
+        page = plays_behind(machine_id, after).limit(limit)
+        return await self._db.read(
+            lambda connection: [
+                Play(**row._mapping)  # noqa: SLF001 - how a row is read by names
+                for row in connection.execute(page)
+            ]
+        )
 
-        def read(connection: Connection) -> list[Play]:
-            rows = select(plays).where(c.machine_id == machine_id, c.day >= after[0])
-            ordered = rows.order_by(c.day, c.hour, c.manifest, c.item)
-            found = []
-            for row in connection.execute(ordered):
-                if (row.day, row.hour, row.manifest, row.item) > after:
-                    found.append(Play(**row._mapping))  # noqa: SLF001 - how a row is read by names
-                    if len(found) == limit:
-                        break
-            return found
 
-        return await self._db.read(read)
+def plays_behind(machine_id: str, after: tuple[int, int, str, int]) -> Select[Any]:
+    """Return the query for what a machine has shown, from behind a day, hour, manifest and item:
+    a machine that means harm may have told of millions.
+    """
+    c = plays.c
+    where = (c.day, c.hour, c.manifest, c.item)
+    # The day by itself is what PostgreSQL and SQLite begin at in the index.
+    rows = select(plays).where(c.machine_id == machine_id, c.day >= after[0])
+    return rows.where(tuple_(*where) > tuple_(*after)).order_by(*where)
 
 
 def _parts(of: Sequence[T]) -> Iterator[Sequence[T]]:

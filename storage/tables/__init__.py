@@ -12,7 +12,9 @@ from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, fleet_totals, journal
 from storage.tables.experiments import (
     experiment_days,
+    experiment_offers,
     experiment_own_prices,
+    experiment_payers,
     experiment_prices,
     experiment_units,
     experiments,
@@ -58,7 +60,7 @@ from storage.tables.machines import (
     planogram_columns,
 )
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
-from storage.tables.offers import offer_spending, offer_uses, offers
+from storage.tables.offers import offer_proposals, offer_spending, offer_uses, offers
 from storage.tables.office import price_lists, prices, product_names, products
 from storage.tables.payers import payers
 from storage.tables.places import (
@@ -120,7 +122,9 @@ __all__ = [
     "doubled_machines",
     "enrolment_tokens",
     "experiment_days",
+    "experiment_offers",
     "experiment_own_prices",
+    "experiment_payers",
     "experiment_prices",
     "experiment_units",
     "experiments",
@@ -159,6 +163,7 @@ __all__ = [
     "metadata",
     "notify_tokens",
     "offer_days",
+    "offer_proposals",
     "offer_spending",
     "offer_uses",
     "offers",

@@ -1,5 +1,5 @@
-"""Experiments: what is tried on some machines and not on others, who is in which arm, and what came
-of it. Nothing here is a book, and no machine's transaction writes any of it.
+"""Experiments: what is tried on some machines or payers and not on others, who is in which arm, and
+what came of it. Nothing here is a book, and no machine's transaction writes any of it.
 """
 
 from sqlalchemy import (
@@ -101,4 +101,32 @@ experiment_own_prices = Table(
     Column("column", String(16), primary_key=True),
     Column("product", String(64), nullable=False),
     Column("price_minor", BigInteger, nullable=False),
+)
+
+# The offer that an experiment with payers tries, since its start. ``terms`` (JSON) is what it gave
+# then, which does not change while it is tried; ``treated`` and ``control`` are how many payers
+# were drawn, which is told in steps alone.
+experiment_offers = Table(
+    "experiment_offers",
+    metadata,
+    Column("experiment", String(40), ForeignKey("experiments.experiment"), primary_key=True),
+    Column("offer", String(40), ForeignKey("offers.offer"), nullable=False),
+    Column("terms", Text, nullable=False),
+    Column("treated", Integer, nullable=False),
+    Column("control", Integer, nullable=False),
+    Index(None, "offer"),
+)
+
+# The payers of such an experiment by their random numbers, as they were there at the start, and
+# what each had spent in the time before. Who is erased goes from here; all go some time after the
+# end (storage.insight.forgetting).
+experiment_payers = Table(
+    "experiment_payers",
+    metadata,
+    Column("experiment", String(40), ForeignKey("experiments.experiment"), primary_key=True),
+    Column("payer_id", String(32), primary_key=True),
+    Column("arm", String(16), nullable=False),
+    Column("before_minor", BigInteger, nullable=False),
+    CheckConstraint("arm IN ('TREATMENT', 'CONTROL')", name="arm_known"),
+    Index(None, "payer_id"),
 )

@@ -76,3 +76,20 @@ offer_uses = Table(
     CheckConstraint("discount_minor > 0", name="takes_something_off"),
     Index(None, "payer_id", "offer"),
 )
+
+# What one person wants of an offer and another must want too: one wish for each offer. ``revision``
+# of the offer as they saw it; 0: it is to be made. ``wanted`` (JSON) is the offer as it would be,
+# without ``begins_at_ms`` if it begins when it is confirmed.
+offer_proposals = Table(
+    "offer_proposals",
+    metadata,
+    Column("offer", String(40), primary_key=True),
+    Column("proposal", String(32), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("person", String(160), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("wanted", Text, nullable=False),
+    CheckConstraint("expires_at_ms > at_ms", name="waits_for_a_while"),
+)

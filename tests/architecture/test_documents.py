@@ -83,16 +83,6 @@ def test_what_is_too_wide(text: str, lines: list[int]) -> None:
     assert lines == too_wide(text)
 
 
-def test_every_decision_is_listed_once_and_in_order() -> None:
-    """The list of the decisions names each record by its number, and no other."""
-    folder = ROOT / "docs" / "decisions"
-    rows = re.findall(
-        r"^\| \[(\d{4})\]\((.+?)\)", (folder / "README.md").read_text(), flags=re.MULTILINE
-    )
-    records = sorted(path.name for path in folder.glob("0*.md"))
-    assert [(name[:4], name) for name in records] == rows
-
-
 def _site() -> ModuleType:
     """What builds the site, without Sphinx."""
     made = spec_from_file_location("conf", ROOT / "docs" / "site" / "conf.py")

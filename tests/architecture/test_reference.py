@@ -1,7 +1,7 @@
 """The pages that are made are what their sources say."""
 
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -13,17 +13,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("script", [one.name for one in sorted((ROOT / "docs").glob("*.py"))])
-def test_the_reference_is_up_to_date(script: str) -> None:
+def test_the_reference_is_up_to_date(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever changes a proto or a refusal makes its page again, and need not think of it: this
     fails.
     """
-    done = subprocess.run(
-        [sys.executable, ROOT / "docs" / script, "--check"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert (0, "") == (done.returncode, done.stderr)
+    path = ROOT / "docs" / script
+    monkeypatch.setattr(sys, "argv", [str(path), "--check"])
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    except SystemExit as end:
+        assert end.code in {None, 0}, end.code  # noqa: PT017 - a script may end without one
 
 
 def test_a_reason_is_as_long_as_the_page_says() -> None:

@@ -20,11 +20,11 @@ from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.lists import Wanted
 from storage.fleet.queries import Queries
+from storage.machines.rows import DAY_MS
 from tests.storage.owner import START_MS, Owner
 
 MACHINES = 20
 TOGETHER = 50
-DAY_MS = 86_400_000
 MEASURED = 200
 
 

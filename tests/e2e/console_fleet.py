@@ -27,7 +27,7 @@ from storage.insight.rollups import Sums, save
 from storage.office.screens import Play, ScreenTold
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import machine_hours, scope_funnels, scope_hours
-from tests.gateway.office import placing, tagging, trying
+from tests.gateway.office import giving, placing, tagging, trying
 from tests.gateway.screens.showable import picture
 from tests.storage.experiments.fleets import sell, told_until
 from tests.storage.insight.tagged import TODAY
@@ -65,6 +65,7 @@ async def furnish(site: Site) -> None:
     await refunded(site, columns=COLUMNS)
     await _screens(site)
     await _playlists(site)
+    await giving.offers_of_all_kinds(site)
     await Reconciliation(site.database).record(RUN, [difference("t7")], now_ms=site.clock.now_ms())
     off = fleet_service_pb2.DisableMachineRequest(machine_id="VM-02", reason="its door is open")
     await site.fleet.DisableMachine(off)

@@ -26,6 +26,7 @@ from tests.e2e.console_calls import (
     unless_zero,
     word,
 )
+from tests.e2e.console_offers import offers
 from tests.e2e.console_office import campaigns, customers, places, products
 from tests.e2e.console_screens import plans, screens
 
@@ -467,6 +468,7 @@ COMPARED: Mapping[str, tuple[str, Callable[[Ask, dt.datetime], Awaitable[Expecte
     "/places": ("", places),
     "/customers": ("tag=SOME", customers),
     "/campaigns": ("experiment=summer", campaigns),
+    "/offers": ("offer=tea", offers),
     "/screens": ("machine=VM-1", screens),
     "/screens/plans": ("open=summer&ended=1", plans),
     "/money": ("", ledger),

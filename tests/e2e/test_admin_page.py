@@ -20,10 +20,12 @@ from gateway.office.services import FILES
 from gateway.v1.machine_pb2 import SessionComplete, VendRequest
 from storage.database import migrate
 from storage.fleet.lists import Wanted
+from storage.insight import days
 from tests.alipay_client.wire import Pair
 from tests.e2e.desk import Desk
 from tests.e2e.typed import BLOCK, ROOT, flat
-from tests.gateway.office.trying import have_a_past
+from tests.gateway.office.trying import have_a_past, today
+from tests.storage.experiments.customers import with_customers
 from tests.support.fleet_calls import code_rests, registered
 from tests.support.site import PARTITIONS, Site, a_site, found
 from tests.support.site_machine import a_machine, heard
@@ -131,7 +133,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         import_of, imported, *goods = more
         refill, mistake, went, counted, visit, stock, lots, recall, locked, *rest = goods
         faults, tested, *day = rest
-        paid, books, meters, differences, sales, sellable, tagged, tried = day
+        paid, books, meters, differences, sales, sellable, tagged, tried, offered = day
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -271,5 +273,10 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert "collecting from" in told
         assert '"experimentarmswitches"' in told
         assert "it was stopped early, and so it has no result: the ice has run out" in told
+        await with_customers(site.database, 400, over=days.moved(today(site), -1))
+        told = await desk.type(offered)
+        assert "collecting from" in told
+        assert "treatmentpayers" in told
+        assert "no result: offer come-back was ended: there is no tea" in told
         await door.stop(grace_s=0)
         await listener.stop(grace_s=0)

@@ -22,6 +22,7 @@ from tests.alipay_client.wire import Pair
 from tests.e2e.console_calls import Cell, Expected, Lasted, Rows, asking
 from tests.e2e.console_fleet import HeldClock, furnish
 from tests.e2e.console_told import COMPARED
+from tests.gateway.office.giving import BY_TWO
 from tests.gateway.web.signed_in import cells, signed_in
 from tests.support.site import PARTITIONS, Site, a_site
 
@@ -48,7 +49,8 @@ async def _seen(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Insta
         alipay=rsa.generate_private_key(65_537, 2_048),
     )
     clock = HeldClock()
-    async with a_site(folder, folder / "upgraded.db", pair, clock=clock) as site:
+    upgraded = folder / "upgraded.db"
+    async with a_site(folder, upgraded, pair, clock=clock, decided=BY_TWO) as site:
         await furnish(site)
         clock.held_at_ms = clock.now_ms()
         now = dt.datetime.fromtimestamp(clock.held_at_ms / 1_000, dt.UTC)

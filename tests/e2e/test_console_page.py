@@ -16,6 +16,8 @@ from gateway import web
 from gateway.fleet.v1 import fleet_service_pb2
 from gateway.office.v1 import (
     machine_profile_service_pb2,
+    offer_service_pb2,
+    offer_service_pb2_grpc,
     screen_pb2,
     screen_service_pb2,
     screen_service_pb2_grpc,
@@ -29,7 +31,7 @@ from storage.database import migrate
 from storage.fleet.logins import Logins
 from storage.insight import days
 from tests.alipay_client.wire import Pair
-from tests.gateway.office import placing
+from tests.gateway.office import giving, placing
 from tests.gateway.screens.showable import picture
 from tests.gateway.web.signed_in import console_of
 from tests.support.browser import barriers, kept, needs_browser, shot
@@ -60,7 +62,11 @@ canvas => {
   return bars;
 }"""
 """How many points of a canvas have the colour of what was sold."""
-MORE = ["/machines?table=machines", "/screens/plans?open=summer&ended=1"]
+MORE = [
+    "/machines?table=machines",
+    "/screens/plans?open=summer&ended=1",
+    "/offers?offer=tea",
+]
 NAMELESS = """
 [...document.querySelectorAll("main input:not([type=hidden]), main select, button, a")]
   .filter(one => !(one.getAttribute("aria-label") || one.labels?.length || one.textContent.trim()))
@@ -134,6 +140,7 @@ async def _a_fleet(site: Site) -> None:
     )
     await site.profiles.PlaceMachine(placed)
     await _playlists(site)
+    await giving.offers_of_all_kinds(site)
     today = half_past(site, 11)
     await have_sold(
         site,
@@ -153,7 +160,7 @@ async def _looking(folder: Path, chromium: Browser) -> AsyncIterator[Looking]:
         merchant=rsa.generate_private_key(65_537, 2_048),
         alipay=rsa.generate_private_key(65_537, 2_048),
     )
-    async with a_site(folder, folder / "upgraded.db", pair) as site:
+    async with a_site(folder, folder / "upgraded.db", pair, decided=giving.BY_TWO) as site:
         await _a_fleet(site)
         listener = http_server.bind(Address(host="127.0.0.1", port=0), setting="console.listen")
         host = f"127.0.0.1:{http_server.port_of(listener)}"
@@ -392,6 +399,30 @@ async def test_a_plan_is_made_without_a_script(seen: Looking) -> None:
         made.selector.all,
     )
     assert "2198-06-01T08:00:00Z" == made.not_after.ToJsonString()
+
+
+async def test_an_offer_is_made_without_a_script(seen: Looking) -> None:
+    """Amounts as people write them; the keyboard goes on at the table in which it stands then."""
+    page = seen.page
+    await page.set_viewport_size({"width": 1_024, "height": 600})
+    await page.goto(f"{seen.url}/offers")
+    form = page.locator("form#new")
+    for label, value in (
+        ("Code of the offer", "bread"),
+        ("Name, for people", HOSTILE),
+        ("Currency", "HKD"),
+        ("Or per cent off", "12.5"),
+        ("Budget for all of it", "0.40"),
+        ("Until", days.as_date(days.moved(half_past(seen.site, 11), 30)).isoformat() + "T08:00"),
+    ):
+        await form.get_by_label(label).fill(value)
+    await form.get_by_label("all machines").check()
+    await form.get_by_role("button", name="Make the offer").focus()
+    await _enter(page)
+    assert ["Offers", True, True] == await _focused(page)
+    call = offer_service_pb2_grpc.OfferServiceStub(seen.site.channel)
+    made = (await call.GetOffer(offer_service_pb2.GetOfferRequest(code="bread"))).offer.content
+    assert (HOSTILE, 1_250, 40) == (made.name, made.basis_points, made.budget.minor)
 
 
 async def test_a_form_is_sent_without_a_script(seen: Looking) -> None:

@@ -117,6 +117,7 @@ async def test_a_signal_to_everybody_at_once_ends_it(tmp_path: Path) -> None:
         assert 130 == it.process.wait()
 
 
+@pytest.mark.slow
 async def test_a_child_that_dies_ends_it_with_a_sentence(tmp_path: Path) -> None:
     """Whoever kills one of the processes reads which one it was; the others end."""
     async with running(tmp_path, demo(tmp_path), until=selling(tmp_path)) as it:

@@ -23,6 +23,7 @@ from gateway.simulator.screen_server import PAGE, screen_served
 from gateway.simulator.shows import PageTold
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
+from storage.machines.rows import DAY_MS
 from tests.gateway.simulator.backend import QR
 from tests.gateway.simulator.scripted import LoopbackMachine
 from tests.gateway.simulator.showing import END_MS
@@ -34,7 +35,6 @@ pytestmark = needs_browser
 HANGS_AFTER_MS = HANGS_AFTER_S * 1_000
 CODE_WITHIN_MS = 5_000
 """A bound for a busy computer; what it is on a quiet one stands in docs/firmware.md."""
-DAY_MS = 86_400_000
 HOSTILE = '<img src=x onerror="document.title=1">\u202eabc</script>'
 
 

@@ -88,11 +88,11 @@ def fresh_postgres(request: pytest.FixtureRequest, postgres_url: str) -> Callabl
 
 
 @pytest.fixture(scope="session")
-def reused_postgres(postgres_url: str) -> Reused:
+def reused_postgres(postgres_url: str) -> Iterator[Reused]:
     """An upgraded database on a server of our own, for one test after the other."""
-    reused = Reused(postgres_url.rpartition("/")[0])
-    reused.make(lambda url: migrate.upgrade(url, partition_count=8))
-    return reused
+    with contextlib.closing(Reused(postgres_url.rpartition("/")[0])) as reused:
+        reused.make(lambda url: migrate.upgrade(url, partition_count=8))
+        yield reused
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=ON_POSTGRES)])

@@ -63,6 +63,7 @@ def unload(quantity: int, to: str, **more: Any) -> Any:
         "product": "cola",
         "quantity": quantity,
         "to": to,
+        "reason": "" if ":" in to else "it broke",
         **more,
     }
     return wire.UnloadColumnRequest(**values)

@@ -3,7 +3,7 @@
 It reads a SQLite file in the test's own thread: each statement of the product's readers goes to
 another one and back several times, which takes longer than all checks. Compiled statements are kept
 for all files: SQLAlchemy keeps them by dialect, and each engine of the product has a dialect of its
-own.
+own. What a check said of the same rows before it is not asked again (``remembered``).
 """
 
 import sqlite3
@@ -18,6 +18,7 @@ from storage import codec
 from storage.auditing import WHOLE, Audit, Scope, prove, prove_within
 from storage.database import dialects, schema
 from storage.database.engine import Database
+from tests.support.remembered import Memory
 
 _file: ContextVar[Path] = ContextVar("the file whose books are read")
 
@@ -26,6 +27,7 @@ def _open() -> sqlite3.Connection:
     return sqlite3.connect(f"file:{_file.get()}?mode=ro", uri=True, isolation_level=None)
 
 
+_MEMORY = Memory()
 _ENGINE = create_engine(
     "sqlite://",
     creator=_open,
@@ -47,7 +49,7 @@ def prove_file(
     """Return what all checks find in one moment of the file. Whoever serves it may go on."""
     token = _file.set(path)
     try:
-        with _ENGINE.connect() as connection:
+        with _ENGINE.connect() as connection, _MEMORY.used():
             # Otherwise each statement sees a moment of its own, and whoever serves the file saves.
             connection.exec_driver_sql("BEGIN")
             return prove_within(

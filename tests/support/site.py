@@ -348,14 +348,16 @@ async def a_site(
     host_limits: HostLimits | None = None,
     command_timeout_s: float = HANGS_AFTER_S,
     code_wait_s: float = HANGS_AFTER_S,
+    decided: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Site]:
     """Open all of it and close it again; in between, see that what the test leaves behind is
-    sound.
+    sound. ``decided``: what else its operator did (``configs``).
     """
     clock = clock or SiteClock()
     path = folder / "site.db"
     shutil.copy(upgraded_file, path)
-    made = configs(path, pair, notify_limits=limits or NotifyLimits(), policy=policy or POLICY)
+    more = {"notify_limits": limits or NotifyLimits(), "policy": policy or POLICY}
+    made = configs(path, pair, **more, **(decided or {}))
     async with AsyncExitStack() as stack:
         database = await Database.open(made.storage)
         close_database = _once(database.close)

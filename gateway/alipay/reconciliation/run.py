@@ -20,6 +20,7 @@ from gateway.alipay.reconciliation.compare import SOURCE, Found, Terms, compare
 from gateway.alipay.reconciliation.words import Words
 from storage.database.engine import Database
 from storage.machines.inbox import Inbox, Received
+from storage.machines.rows import DAY_MS
 from storage.reconciliation.our_books import read_our_books
 from storage.reconciliation.runs import (
     Difference,
@@ -29,7 +30,6 @@ from storage.reconciliation.runs import (
     RunView,
 )
 
-DAY_MS = 86_400_000
 _CHINA_MS = 8 * 3_600_000
 _EPOCH = date(1970, 1, 1).toordinal()
 

@@ -26,7 +26,7 @@ from gateway.fleet.v1 import role_pb2 as gateway_dot_fleet_dot_v1_dot_role__pb2
 from gateway.office.v1 import experiment_pb2 as gateway_dot_office_dot_v1_dot_experiment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/office/v1/experiment_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\"gateway/office/v1/experiment.proto\"\x89\x01\n\x17\x43reateExperimentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x35\n\x07\x63ontent\x18\x02 \x01(\x0b\x32$.gateway.office.v1.ExperimentContent\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"q\n\x18\x43reateExperimentResponse\x12\x31\n\nexperiment\x18\x01 \x01(\x0b\x32\x1d.gateway.office.v1.Experiment\x12\x10\n\x08machines\x18\x02 \x01(\x05\x12\x10\n\x08left_out\x18\x03 \x01(\x05\"Q\n\x16StartExperimentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"L\n\x17StartExperimentResponse\x12\x31\n\nexperiment\x18\x01 \x01(\x0b\x32\x1d.gateway.office.v1.Experiment\"`\n\x15StopExperimentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"K\n\x16StopExperimentResponse\x12\x31\n\nexperiment\x18\x01 \x01(\x0b\x32\x1d.gateway.office.v1.Experiment\"$\n\x14GetExperimentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"\x87\x01\n\x15GetExperimentResponse\x12\x31\n\nexperiment\x18\x01 \x01(\x0b\x32\x1d.gateway.office.v1.Experiment\x12;\n\nguardrails\x18\x02 \x03(\x0b\x32\'.gateway.office.v1.ExperimentGuardrails\"?\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x17ListExperimentsResponse\x12\x32\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x1d.gateway.office.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Q\n\x1aListExperimentUnitsRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"h\n\x1bListExperimentUnitsResponse\x12\x30\n\x05units\x18\x01 \x03(\x0b\x32!.gateway.office.v1.ExperimentUnit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xcb\x05\n\x11\x45xperimentService\x12t\n\x10\x43reateExperiment\x12*.gateway.office.v1.CreateExperimentRequest\x1a+.gateway.office.v1.CreateExperimentResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12q\n\x0fStartExperiment\x12).gateway.office.v1.StartExperimentRequest\x1a*.gateway.office.v1.StartExperimentResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0eStopExperiment\x12(.gateway.office.v1.StopExperimentRequest\x1a).gateway.office.v1.StopExperimentResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12k\n\rGetExperiment\x12\'.gateway.office.v1.GetExperimentRequest\x1a(.gateway.office.v1.GetExperimentResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12q\n\x0fListExperiments\x12).gateway.office.v1.ListExperimentsRequest\x1a*.gateway.office.v1.ListExperimentsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12}\n\x13ListExperimentUnits\x12-.gateway.office.v1.ListExperimentUnitsRequest\x1a..gateway.office.v1.ListExperimentUnitsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42x\n\x1avendgate.gateway.office.v1B\x16\x45xperimentServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/office/v1/experiment_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\"gateway/office/v1/experiment.proto\"\x89\x01\n\x17\x43reateExperimentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x35\n\x07\x63ontent\x18\x02 \x01(\x0b\x32$.gateway.office.v1.ExperimentContent\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x81\x01\n\x18\x43reateExperimentResponse\x12\x31\n\nexperiment\x18\x01 \x01(\x0b\x32\x1d.gateway.office.v1.Experiment\x12\x10\n\x08machines\x18\x02 \x01(\x05\x12\x10\n\x08left_out\x18\x03 \x01(\x05\x12\x0e\n\x06payers\x18\x04 \x01(\x05\"Q\n\x16StartExperimentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"L\n\x17StartExperimentResponse\x12\x31\n\nexperiment\x18\x01 \x01(\x0b\x32\x1d.gateway.office.v1.Experiment\"`\n\x15StopExperimentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"K\n\x16StopExperimentResponse\x12\x31\n\nexperiment\x18\x01 \x01(\x0b\x32\x1d.gateway.office.v1.Experiment\"$\n\x14GetExperimentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"\xeb\x01\n\x15GetExperimentResponse\x12\x31\n\nexperiment\x18\x01 \x01(\x0b\x32\x1d.gateway.office.v1.Experiment\x12;\n\nguardrails\x18\x02 \x03(\x0b\x32\'.gateway.office.v1.ExperimentGuardrails\x12\x1d\n\x10treatment_payers\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x0e\x63ontrol_payers\x18\x04 \x01(\x05H\x01\x88\x01\x01\x42\x13\n\x11_treatment_payersB\x11\n\x0f_control_payers\"?\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x17ListExperimentsResponse\x12\x32\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x1d.gateway.office.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Q\n\x1aListExperimentUnitsRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"h\n\x1bListExperimentUnitsResponse\x12\x30\n\x05units\x18\x01 \x03(\x0b\x32!.gateway.office.v1.ExperimentUnit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xcb\x05\n\x11\x45xperimentService\x12t\n\x10\x43reateExperiment\x12*.gateway.office.v1.CreateExperimentRequest\x1a+.gateway.office.v1.CreateExperimentResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12q\n\x0fStartExperiment\x12).gateway.office.v1.StartExperimentRequest\x1a*.gateway.office.v1.StartExperimentResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0eStopExperiment\x12(.gateway.office.v1.StopExperimentRequest\x1a).gateway.office.v1.StopExperimentResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12k\n\rGetExperiment\x12\'.gateway.office.v1.GetExperimentRequest\x1a(.gateway.office.v1.GetExperimentResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12q\n\x0fListExperiments\x12).gateway.office.v1.ListExperimentsRequest\x1a*.gateway.office.v1.ListExperimentsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12}\n\x13ListExperimentUnits\x12-.gateway.office.v1.ListExperimentUnitsRequest\x1a..gateway.office.v1.ListExperimentUnitsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42x\n\x1avendgate.gateway.office.v1B\x16\x45xperimentServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,28 +48,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPERIMENTSERVICE'].methods_by_name['ListExperimentUnits']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_CREATEEXPERIMENTREQUEST']._serialized_start=131
   _globals['_CREATEEXPERIMENTREQUEST']._serialized_end=268
-  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_start=270
-  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_end=383
-  _globals['_STARTEXPERIMENTREQUEST']._serialized_start=385
-  _globals['_STARTEXPERIMENTREQUEST']._serialized_end=466
-  _globals['_STARTEXPERIMENTRESPONSE']._serialized_start=468
-  _globals['_STARTEXPERIMENTRESPONSE']._serialized_end=544
-  _globals['_STOPEXPERIMENTREQUEST']._serialized_start=546
-  _globals['_STOPEXPERIMENTREQUEST']._serialized_end=642
-  _globals['_STOPEXPERIMENTRESPONSE']._serialized_start=644
-  _globals['_STOPEXPERIMENTRESPONSE']._serialized_end=719
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=721
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=757
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=760
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=895
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=897
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=960
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=962
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1064
-  _globals['_LISTEXPERIMENTUNITSREQUEST']._serialized_start=1066
-  _globals['_LISTEXPERIMENTUNITSREQUEST']._serialized_end=1147
-  _globals['_LISTEXPERIMENTUNITSRESPONSE']._serialized_start=1149
-  _globals['_LISTEXPERIMENTUNITSRESPONSE']._serialized_end=1253
-  _globals['_EXPERIMENTSERVICE']._serialized_start=1256
-  _globals['_EXPERIMENTSERVICE']._serialized_end=1971
+  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_start=271
+  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_end=400
+  _globals['_STARTEXPERIMENTREQUEST']._serialized_start=402
+  _globals['_STARTEXPERIMENTREQUEST']._serialized_end=483
+  _globals['_STARTEXPERIMENTRESPONSE']._serialized_start=485
+  _globals['_STARTEXPERIMENTRESPONSE']._serialized_end=561
+  _globals['_STOPEXPERIMENTREQUEST']._serialized_start=563
+  _globals['_STOPEXPERIMENTREQUEST']._serialized_end=659
+  _globals['_STOPEXPERIMENTRESPONSE']._serialized_start=661
+  _globals['_STOPEXPERIMENTRESPONSE']._serialized_end=736
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=738
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=774
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=777
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1012
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1014
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=1077
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=1079
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1181
+  _globals['_LISTEXPERIMENTUNITSREQUEST']._serialized_start=1183
+  _globals['_LISTEXPERIMENTUNITSREQUEST']._serialized_end=1264
+  _globals['_LISTEXPERIMENTUNITSRESPONSE']._serialized_start=1266
+  _globals['_LISTEXPERIMENTUNITSRESPONSE']._serialized_end=1370
+  _globals['_EXPERIMENTSERVICE']._serialized_start=1373
+  _globals['_EXPERIMENTSERVICE']._serialized_end=2088
 # @@protoc_insertion_point(module_scope)

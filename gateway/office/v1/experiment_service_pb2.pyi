@@ -57,9 +57,12 @@ class CreateExperimentResponse(_message.Message):
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     MACHINES_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
+    PAYERS_FIELD_NUMBER: _builtins.int
     machines: _builtins.int
     """So many machines can be in it, and so many are left out."""
     left_out: _builtins.int
+    payers: _builtins.int
+    """Of an offer: so many payers, in whole steps of the least number that is told (insight.gate_payers)."""
     @_builtins.property
     def experiment(self) -> _experiment_pb2.Experiment: ...
     def __init__(
@@ -68,10 +71,11 @@ class CreateExperimentResponse(_message.Message):
         experiment: _experiment_pb2.Experiment | None = ...,
         machines: _builtins.int = ...,
         left_out: _builtins.int = ...,
+        payers: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "left_out", b"left_out", "machines", b"machines"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "left_out", b"left_out", "machines", b"machines", "payers", b"payers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -196,23 +200,37 @@ class GetExperimentResponse(_message.Message):
 
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     GUARDRAILS_FIELD_NUMBER: _builtins.int
+    TREATMENT_PAYERS_FIELD_NUMBER: _builtins.int
+    CONTROL_PAYERS_FIELD_NUMBER: _builtins.int
+    treatment_payers: _builtins.int
+    """So many payers were drawn at the start to be offered it, and to be held out; told as in ExperimentResult."""
+    control_payers: _builtins.int
     @_builtins.property
     def experiment(self) -> _experiment_pb2.Experiment: ...
     @_builtins.property
     def guardrails(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.ExperimentGuardrails]:
-        """Of both arms, once it was started."""
+        """Of both arms, once it was started; none of an offer."""
 
     def __init__(
         self,
         *,
         experiment: _experiment_pb2.Experiment | None = ...,
         guardrails: _abc.Iterable[_experiment_pb2.ExperimentGuardrails] | None = ...,
+        treatment_payers: _builtins.int | None = ...,
+        control_payers: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_control_payers", b"_control_payers", "_treatment_payers", b"_treatment_payers", "control_payers", b"control_payers", "experiment", b"experiment", "treatment_payers", b"treatment_payers"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "guardrails", b"guardrails"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_control_payers", b"_control_payers", "_treatment_payers", b"_treatment_payers", "control_payers", b"control_payers", "experiment", b"experiment", "guardrails", b"guardrails", "treatment_payers", b"treatment_payers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__control_payers: _TypeAlias = _typing.Literal["control_payers"]  # noqa: Y015
+    _WhichOneofArgType__control_payers: _TypeAlias = _typing.Literal["_control_payers", b"_control_payers"]  # noqa: Y015
+    _WhichOneofReturnType__treatment_payers: _TypeAlias = _typing.Literal["treatment_payers"]  # noqa: Y015
+    _WhichOneofArgType__treatment_payers: _TypeAlias = _typing.Literal["_treatment_payers", b"_treatment_payers"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__control_payers) -> _WhichOneofReturnType__control_payers | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__treatment_payers) -> _WhichOneofReturnType__treatment_payers | None: ...
 
 Global___GetExperimentResponse: _TypeAlias = GetExperimentResponse  # noqa: Y015
 

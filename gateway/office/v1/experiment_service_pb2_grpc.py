@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ExperimentServiceStub(object):
-    """Target marketing with a measured effect: something is tried on some machines, drawn by chance, and at an end day that
+    """Target marketing with a measured effect: something is tried on some machines, or payers, drawn by chance, and at an end day that
     was fixed beforehand it is told what that changed, and how sure it is. docs/experiments.md says how. See FleetService
     for what all services share.
     """
@@ -70,7 +70,7 @@ class ExperimentServiceStub(object):
 
 
 class ExperimentServiceServicer(object):
-    """Target marketing with a measured effect: something is tried on some machines, drawn by chance, and at an end day that
+    """Target marketing with a measured effect: something is tried on some machines, or payers, drawn by chance, and at an end day that
     was fixed beforehand it is told what that changed, and how sure it is. docs/experiments.md says how. See FleetService
     for what all services share.
     """
@@ -79,7 +79,8 @@ class ExperimentServiceServicer(object):
         """Keeps what somebody wants to know, and answers with the smallest lift that would be seen; nothing is tried yet. What
         is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
         the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
-        (TOO_MANY_EXPERIMENTS).
+        (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
+        and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +90,9 @@ class ExperimentServiceServicer(object):
         """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
         (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone: of two that start at once with one machine, one does
         (the other: MACHINES_TAKEN, start it again without them). At least 6 pairs, or machines that switch
-        (TOO_FEW_MACHINES).
+        (TOO_FEW_MACHINES). Payers are drawn by the hold-out of their offer; days count from the one on which it begins,
+        within 14 days (OFFER_BEGINS_LATER). Until the end nothing of the offer but its name is changed; EndOffer stops the
+        experiment too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,7 +100,7 @@ class ExperimentServiceServicer(object):
 
     def StopExperiment(self, request, context):
         """Ends it early, and so without a result: who looks and stops when it looks good finds what is not there. Screens and
-        prices go back.
+        prices go back; an offer goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,7 +121,8 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListExperimentUnits(self, request, context):
-        """Its machines by id, those too that were left out at the start or do not count.
+        """Its machines by id, those too that were left out at the start or do not count. None of an offer: payers are not
+        told one by one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,7 +170,7 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExperimentService(object):
-    """Target marketing with a measured effect: something is tried on some machines, drawn by chance, and at an end day that
+    """Target marketing with a measured effect: something is tried on some machines, or payers, drawn by chance, and at an end day that
     was fixed beforehand it is told what that changed, and how sure it is. docs/experiments.md says how. See FleetService
     for what all services share.
     """

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ExperimentServiceStub:
-    """Target marketing with a measured effect: something is tried on some machines, drawn by chance, and at an end day that
+    """Target marketing with a measured effect: something is tried on some machines, or payers, drawn by chance, and at an end day that
     was fixed beforehand it is told what that changed, and how sure it is. docs/experiments.md says how. See FleetService
     for what all services share.
     """
@@ -40,28 +40,33 @@ class ExperimentServiceStub:
     """Keeps what somebody wants to know, and answers with the smallest lift that would be seen; nothing is tried yet. What
     is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
     the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
-    (TOO_MANY_EXPERIMENTS).
+    (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
+    and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS).
     """
     StartExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
     (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone: of two that start at once with one machine, one does
     (the other: MACHINES_TAKEN, start it again without them). At least 6 pairs, or machines that switch
-    (TOO_FEW_MACHINES).
+    (TOO_FEW_MACHINES). Payers are drawn by the hold-out of their offer; days count from the one on which it begins,
+    within 14 days (OFFER_BEGINS_LATER). Until the end nothing of the offer but its name is changed; EndOffer stops the
+    experiment too.
     """
     StopExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.StopExperimentRequest, _experiment_service_pb2.StopExperimentResponse]
     """Ends it early, and so without a result: who looks and stops when it looks good finds what is not there. Screens and
-    prices go back.
+    prices go back; an offer goes on.
     """
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.GetExperimentRequest, _experiment_service_pb2.GetExperimentResponse]
     """How far it is. No arm's sales are told before its end; guardrails are told at any time."""
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListExperimentsRequest, _experiment_service_pb2.ListExperimentsResponse]
     """By code."""
     ListExperimentUnits: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListExperimentUnitsRequest, _experiment_service_pb2.ListExperimentUnitsResponse]
-    """Its machines by id, those too that were left out at the start or do not count."""
+    """Its machines by id, those too that were left out at the start or do not count. None of an offer: payers are not
+    told one by one.
+    """
 
 @_typing.type_check_only
 class ExperimentServiceAsyncStub(ExperimentServiceStub):
-    """Target marketing with a measured effect: something is tried on some machines, drawn by chance, and at an end day that
+    """Target marketing with a measured effect: something is tried on some machines, or payers, drawn by chance, and at an end day that
     was fixed beforehand it is told what that changed, and how sure it is. docs/experiments.md says how. See FleetService
     for what all services share.
     """
@@ -71,27 +76,32 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """Keeps what somebody wants to know, and answers with the smallest lift that would be seen; nothing is tried yet. What
     is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
     the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
-    (TOO_MANY_EXPERIMENTS).
+    (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
+    and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS).
     """
     StartExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]  # type: ignore[assignment]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
     (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone: of two that start at once with one machine, one does
     (the other: MACHINES_TAKEN, start it again without them). At least 6 pairs, or machines that switch
-    (TOO_FEW_MACHINES).
+    (TOO_FEW_MACHINES). Payers are drawn by the hold-out of their offer; days count from the one on which it begins,
+    within 14 days (OFFER_BEGINS_LATER). Until the end nothing of the offer but its name is changed; EndOffer stops the
+    experiment too.
     """
     StopExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.StopExperimentRequest, _experiment_service_pb2.StopExperimentResponse]  # type: ignore[assignment]
     """Ends it early, and so without a result: who looks and stops when it looks good finds what is not there. Screens and
-    prices go back.
+    prices go back; an offer goes on.
     """
     GetExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.GetExperimentRequest, _experiment_service_pb2.GetExperimentResponse]  # type: ignore[assignment]
     """How far it is. No arm's sales are told before its end; guardrails are told at any time."""
     ListExperiments: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListExperimentsRequest, _experiment_service_pb2.ListExperimentsResponse]  # type: ignore[assignment]
     """By code."""
     ListExperimentUnits: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListExperimentUnitsRequest, _experiment_service_pb2.ListExperimentUnitsResponse]  # type: ignore[assignment]
-    """Its machines by id, those too that were left out at the start or do not count."""
+    """Its machines by id, those too that were left out at the start or do not count. None of an offer: payers are not
+    told one by one.
+    """
 
 class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Target marketing with a measured effect: something is tried on some machines, drawn by chance, and at an end day that
+    """Target marketing with a measured effect: something is tried on some machines, or payers, drawn by chance, and at an end day that
     was fixed beforehand it is told what that changed, and how sure it is. docs/experiments.md says how. See FleetService
     for what all services share.
     """
@@ -105,7 +115,8 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Keeps what somebody wants to know, and answers with the smallest lift that would be seen; nothing is tried yet. What
         is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
         the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
-        (TOO_MANY_EXPERIMENTS).
+        (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
+        and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS).
         """
 
     @_abc_1.abstractmethod
@@ -117,7 +128,9 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
         (TOO_MANY_EXPERIMENTS), and a machine is in one of them alone: of two that start at once with one machine, one does
         (the other: MACHINES_TAKEN, start it again without them). At least 6 pairs, or machines that switch
-        (TOO_FEW_MACHINES).
+        (TOO_FEW_MACHINES). Payers are drawn by the hold-out of their offer; days count from the one on which it begins,
+        within 14 days (OFFER_BEGINS_LATER). Until the end nothing of the offer but its name is changed; EndOffer stops the
+        experiment too.
         """
 
     @_abc_1.abstractmethod
@@ -127,7 +140,7 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.StopExperimentResponse, _abc.Awaitable[_experiment_service_pb2.StopExperimentResponse]]:
         """Ends it early, and so without a result: who looks and stops when it looks good finds what is not there. Screens and
-        prices go back.
+        prices go back; an offer goes on.
         """
 
     @_abc_1.abstractmethod
@@ -152,6 +165,8 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.ListExperimentUnitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.ListExperimentUnitsResponse, _abc.Awaitable[_experiment_service_pb2.ListExperimentUnitsResponse]]:
-        """Its machines by id, those too that were left out at the start or do not count."""
+        """Its machines by id, those too that were left out at the start or do not count. None of an offer: payers are not
+        told one by one.
+        """
 
 def add_ExperimentServiceServicer_to_server(servicer: ExperimentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

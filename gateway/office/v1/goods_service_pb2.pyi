@@ -161,6 +161,7 @@ class TransferGoodsRequest(_message.Message):
     for people.
     """
     reason: _builtins.str
+    """Must be given for WASTE, EXPIRED, LOST and TEST: what happened to them. At most 500 characters."""
     request_id: _builtins.str
     validate_only: _builtins.bool
     @_builtins.property
@@ -359,6 +360,7 @@ class UnloadColumnRequest(_message.Message):
     """Under which lot they are there, if somebody read it from them."""
     visit: _builtins.str
     reason: _builtins.str
+    """Must be given for WASTE, EXPIRED and TEST: what happened to them. At most 500 characters."""
     request_id: _builtins.str
     validate_only: _builtins.bool
     def __init__(

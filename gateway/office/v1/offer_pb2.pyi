@@ -180,6 +180,7 @@ class Offer(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
     MACHINES_MEANT_FIELD_NUMBER: _builtins.int
+    NOT_UNDERSTOOD_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     state: Global___OfferState.ValueType
     uses: _builtins.int
@@ -189,6 +190,10 @@ class Offer(_message.Message):
     machines_meant: _builtins.int
     """How many machines its selector means now that have its currency. None is not refused: they may come later. Absent
     once it is over.
+    """
+    not_understood: _builtins.str
+    """A newer program made this offer, and this one does not know all that it asks of machines: here stands what, and
+    content.selector and machines_meant are absent. Empty: all of it is told.
     """
     @_builtins.property
     def content(self) -> Global___OfferContent: ...
@@ -217,13 +222,70 @@ class Offer(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         machines_meant: _builtins.int | None = ...,
+        not_understood: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "machines_meant", b"machines_meant", "spent", b"spent", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "code", b"code", "content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "etag", b"etag", "machines_meant", b"machines_meant", "spent", b"spent", "state", b"state", "updated_at", b"updated_at", "uses", b"uses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant", "code", b"code", "content", b"content", "created_at", b"created_at", "ended_at", b"ended_at", "etag", b"etag", "machines_meant", b"machines_meant", "not_understood", b"not_understood", "spent", b"spent", "state", b"state", "updated_at", b"updated_at", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__machines_meant: _TypeAlias = _typing.Literal["machines_meant"]  # noqa: Y015
     _WhichOneofArgType__machines_meant: _TypeAlias = _typing.Literal["_machines_meant", b"_machines_meant"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__machines_meant) -> _WhichOneofReturnType__machines_meant | None: ...
 
 Global___Offer: _TypeAlias = Offer  # noqa: Y015
+
+@_typing.final
+class OfferProposal(_message.Message):
+    """What one person wants of an offer, and another must want too (offers.budget_second_person_above_minor)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    PROPOSED_BY_FIELD_NUMBER: _builtins.int
+    PROPOSED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    NOT_UNDERSTOOD_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The offer's."""
+    proposal: _builtins.str
+    """Names what waits: whoever confirms it confirms this and nothing else."""
+    proposed_by: _builtins.str
+    not_understood: _builtins.str
+    @_builtins.property
+    def content(self) -> Global___OfferContent:
+        """As the offer would be. Without begins_at it begins when it is confirmed. Absent, with not_understood: a newer
+        program wrote it.
+        """
+
+    @_builtins.property
+    def before(self) -> Global___OfferContent:
+        """As the offer is now; absent: it would be made."""
+
+    @_builtins.property
+    def proposed_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """From then on nobody can confirm it."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        proposal: _builtins.str = ...,
+        content: Global___OfferContent | None = ...,
+        before: Global___OfferContent | None = ...,
+        proposed_by: _builtins.str = ...,
+        proposed_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        not_understood: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "content", b"content", "expires_at", b"expires_at", "proposed_at", b"proposed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "code", b"code", "content", b"content", "expires_at", b"expires_at", "not_understood", b"not_understood", "proposal", b"proposal", "proposed_at", b"proposed_at", "proposed_by", b"proposed_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferProposal: _TypeAlias = OfferProposal  # noqa: Y015

@@ -29,7 +29,7 @@ from gateway.v1 import money_pb2 as gateway_dot_v1_dot_money__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/offer_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1dgateway/office/v1/offer.proto\x1a%gateway/office/v1/sales_service.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x12\x43reateOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x30\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x1f.gateway.office.v1.OfferContent\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\">\n\x13\x43reateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"\x1f\n\x0fGetOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"\xa2\x01\n\x10GetOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\x12)\n\x04\x64\x61ys\x18\x02 \x03(\x0b\x32\x1b.gateway.office.v1.OfferDay\x12:\n\x0c\x63ompleteness\x18\x03 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\":\n\x11ListOffersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListOffersResponse\x12(\n\x06offers\x18\x01 \x03(\x0b\x32\x18.gateway.office.v1.Offer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd1\x01\n\x12UpdateOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x16\n\x0euses_per_payer\x18\x05 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\">\n\x13UpdateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"h\n\x0f\x45ndOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\";\n\x10\x45ndOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer2\xfc\x03\n\x0cOfferService\x12\x65\n\x0b\x43reateOffer\x12%.gateway.office.v1.CreateOfferRequest\x1a&.gateway.office.v1.CreateOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08GetOffer\x12\".gateway.office.v1.GetOfferRequest\x1a#.gateway.office.v1.GetOfferResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x62\n\nListOffers\x12$.gateway.office.v1.ListOffersRequest\x1a%.gateway.office.v1.ListOffersResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bUpdateOffer\x12%.gateway.office.v1.UpdateOfferRequest\x1a&.gateway.office.v1.UpdateOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08\x45ndOffer\x12\".gateway.office.v1.EndOfferRequest\x1a#.gateway.office.v1.EndOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x42s\n\x1avendgate.gateway.office.v1B\x11OfferServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/offer_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1dgateway/office/v1/offer.proto\x1a%gateway/office/v1/sales_service.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x12\x43reateOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x30\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x1f.gateway.office.v1.OfferContent\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\">\n\x13\x43reateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"\x1f\n\x0fGetOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"\xa2\x01\n\x10GetOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\x12)\n\x04\x64\x61ys\x18\x02 \x03(\x0b\x32\x1b.gateway.office.v1.OfferDay\x12:\n\x0c\x63ompleteness\x18\x03 \x01(\x0b\x32$.gateway.office.v1.SalesCompleteness\"V\n\x11ListOffersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\x04over\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x07\n\x05_over\"W\n\x12ListOffersResponse\x12(\n\x06offers\x18\x01 \x03(\x0b\x32\x18.gateway.office.v1.Offer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd1\x01\n\x12UpdateOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x16\n\x0euses_per_payer\x18\x05 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\">\n\x13UpdateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"h\n\x0f\x45ndOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\";\n\x10\x45ndOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"B\n\x19ListOfferProposalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"j\n\x1aListOfferProposalsResponse\x12\x33\n\tproposals\x18\x01 \x03(\x0b\x32 .gateway.office.v1.OfferProposal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x13\x43onfirmOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08proposal\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"?\n\x14\x43onfirmOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.gateway.office.v1.Offer\"p\n\x13\x44\x65\x63lineOfferRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08proposal\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\x16\n\x14\x44\x65\x63lineOfferResponse2\xcc\x06\n\x0cOfferService\x12\x65\n\x0b\x43reateOffer\x12%.gateway.office.v1.CreateOfferRequest\x1a&.gateway.office.v1.CreateOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08GetOffer\x12\".gateway.office.v1.GetOfferRequest\x1a#.gateway.office.v1.GetOfferResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x62\n\nListOffers\x12$.gateway.office.v1.ListOffersRequest\x1a%.gateway.office.v1.ListOffersResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bUpdateOffer\x12%.gateway.office.v1.UpdateOfferRequest\x1a&.gateway.office.v1.UpdateOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08\x45ndOffer\x12\".gateway.office.v1.EndOfferRequest\x1a#.gateway.office.v1.EndOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12z\n\x12ListOfferProposals\x12,.gateway.office.v1.ListOfferProposalsRequest\x1a-.gateway.office.v1.ListOfferProposalsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12h\n\x0c\x43onfirmOffer\x12&.gateway.office.v1.ConfirmOfferRequest\x1a\'.gateway.office.v1.ConfirmOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12h\n\x0c\x44\x65\x63lineOffer\x12&.gateway.office.v1.DeclineOfferRequest\x1a\'.gateway.office.v1.DeclineOfferResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x42s\n\x1avendgate.gateway.office.v1B\x11OfferServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OFFERSERVICE'].methods_by_name['UpdateOffer']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_OFFERSERVICE'].methods_by_name['EndOffer']._loaded_options = None
   _globals['_OFFERSERVICE'].methods_by_name['EndOffer']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_OFFERSERVICE'].methods_by_name['ListOfferProposals']._loaded_options = None
+  _globals['_OFFERSERVICE'].methods_by_name['ListOfferProposals']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_OFFERSERVICE'].methods_by_name['ConfirmOffer']._loaded_options = None
+  _globals['_OFFERSERVICE'].methods_by_name['ConfirmOffer']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_OFFERSERVICE'].methods_by_name['DeclineOffer']._loaded_options = None
+  _globals['_OFFERSERVICE'].methods_by_name['DeclineOffer']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_CREATEOFFERREQUEST']._serialized_start=216
   _globals['_CREATEOFFERREQUEST']._serialized_end=343
   _globals['_CREATEOFFERRESPONSE']._serialized_start=345
@@ -56,17 +62,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETOFFERRESPONSE']._serialized_start=443
   _globals['_GETOFFERRESPONSE']._serialized_end=605
   _globals['_LISTOFFERSREQUEST']._serialized_start=607
-  _globals['_LISTOFFERSREQUEST']._serialized_end=665
-  _globals['_LISTOFFERSRESPONSE']._serialized_start=667
-  _globals['_LISTOFFERSRESPONSE']._serialized_end=754
-  _globals['_UPDATEOFFERREQUEST']._serialized_start=757
-  _globals['_UPDATEOFFERREQUEST']._serialized_end=966
-  _globals['_UPDATEOFFERRESPONSE']._serialized_start=968
-  _globals['_UPDATEOFFERRESPONSE']._serialized_end=1030
-  _globals['_ENDOFFERREQUEST']._serialized_start=1032
-  _globals['_ENDOFFERREQUEST']._serialized_end=1136
-  _globals['_ENDOFFERRESPONSE']._serialized_start=1138
-  _globals['_ENDOFFERRESPONSE']._serialized_end=1197
-  _globals['_OFFERSERVICE']._serialized_start=1200
-  _globals['_OFFERSERVICE']._serialized_end=1708
+  _globals['_LISTOFFERSREQUEST']._serialized_end=693
+  _globals['_LISTOFFERSRESPONSE']._serialized_start=695
+  _globals['_LISTOFFERSRESPONSE']._serialized_end=782
+  _globals['_UPDATEOFFERREQUEST']._serialized_start=785
+  _globals['_UPDATEOFFERREQUEST']._serialized_end=994
+  _globals['_UPDATEOFFERRESPONSE']._serialized_start=996
+  _globals['_UPDATEOFFERRESPONSE']._serialized_end=1058
+  _globals['_ENDOFFERREQUEST']._serialized_start=1060
+  _globals['_ENDOFFERREQUEST']._serialized_end=1164
+  _globals['_ENDOFFERRESPONSE']._serialized_start=1166
+  _globals['_ENDOFFERRESPONSE']._serialized_end=1225
+  _globals['_LISTOFFERPROPOSALSREQUEST']._serialized_start=1227
+  _globals['_LISTOFFERPROPOSALSREQUEST']._serialized_end=1293
+  _globals['_LISTOFFERPROPOSALSRESPONSE']._serialized_start=1295
+  _globals['_LISTOFFERPROPOSALSRESPONSE']._serialized_end=1401
+  _globals['_CONFIRMOFFERREQUEST']._serialized_start=1403
+  _globals['_CONFIRMOFFERREQUEST']._serialized_end=1499
+  _globals['_CONFIRMOFFERRESPONSE']._serialized_start=1501
+  _globals['_CONFIRMOFFERRESPONSE']._serialized_end=1564
+  _globals['_DECLINEOFFERREQUEST']._serialized_start=1566
+  _globals['_DECLINEOFFERREQUEST']._serialized_end=1678
+  _globals['_DECLINEOFFERRESPONSE']._serialized_start=1680
+  _globals['_DECLINEOFFERRESPONSE']._serialized_end=1702
+  _globals['_OFFERSERVICE']._serialized_start=1705
+  _globals['_OFFERSERVICE']._serialized_end=2549
 # @@protoc_insertion_point(module_scope)

@@ -61,6 +61,21 @@ class OfferServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.EndOfferRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.EndOfferResponse.FromString,
                 _registered_method=True)
+        self.ListOfferProposals = channel.unary_unary(
+                '/gateway.office.v1.OfferService/ListOfferProposals',
+                request_serializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.ListOfferProposalsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.ListOfferProposalsResponse.FromString,
+                _registered_method=True)
+        self.ConfirmOffer = channel.unary_unary(
+                '/gateway.office.v1.OfferService/ConfirmOffer',
+                request_serializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.ConfirmOfferRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.ConfirmOfferResponse.FromString,
+                _registered_method=True)
+        self.DeclineOffer = channel.unary_unary(
+                '/gateway.office.v1.OfferService/DeclineOffer',
+                request_serializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.DeclineOfferRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.DeclineOfferResponse.FromString,
+                _registered_method=True)
 
 
 class OfferServiceServicer(object):
@@ -71,7 +86,9 @@ class OfferServiceServicer(object):
     def CreateOffer(self, request, context):
         """Makes an offer. The same again changes nothing; with other content: ALREADY_EXISTS. At most 20 that are not over
         (TOO_MANY_OFFERS). A tag must have been evaluated (NOT_EVALUATED), and at least as many payers must have it as are
-        told (insight.gate_payers; AUDIENCE_TOO_SMALL).
+        told (insight.gate_payers; AUDIENCE_TOO_SMALL). A budget above offers.budget_second_person_above_minor takes two
+        people: the first call is a proposal and fails with SECOND_PERSON_NEEDED; ConfirmOffer, or the same call, by another
+        person makes it. Who proves nothing of who they are is neither (IDENTITIES_NOT_PROVEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +110,9 @@ class OfferServiceServicer(object):
 
     def UpdateOffer(self, request, context):
         """Changes what can be changed: the name, the end, the budget and how often each payer may use it. What it takes off, for
-        whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED).
+        whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED); of one that an
+        experiment tries, the name alone (EXPERIMENT_RUNS). A higher budget, more uses or a later end takes two people, as
+        CreateOffer says, if the budget is above the limit then; less takes one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +120,30 @@ class OfferServiceServicer(object):
 
     def EndOffer(self, request, context):
         """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
+        An experiment that tries it is stopped, and has no result.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOfferProposals(self, request, context):
+        """What one person wants and another must confirm, by the offers' codes. At most 20 wait (TOO_MANY_OFFER_PROPOSALS), each
+        for 7 days, or until the offer would end; a change of the offer makes what waits for it void.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmOffer(self, request, context):
+        """Does what another person proposed, if the offer is still as they saw it (PROPOSAL_VOID) and it is not too late
+        (PROPOSAL_EXPIRED). Whoever proposed it hears SECOND_PERSON_NEEDED again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclineOffer(self, request, context):
+        """Lets what waits wait no longer. Whoever proposed it may, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,6 +176,21 @@ def add_OfferServiceServicer_to_server(servicer, server):
                     servicer.EndOffer,
                     request_deserializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.EndOfferRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.EndOfferResponse.SerializeToString,
+            ),
+            'ListOfferProposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOfferProposals,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.ListOfferProposalsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.ListOfferProposalsResponse.SerializeToString,
+            ),
+            'ConfirmOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmOffer,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.ConfirmOfferRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.ConfirmOfferResponse.SerializeToString,
+            ),
+            'DeclineOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclineOffer,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.DeclineOfferRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_offer__service__pb2.DeclineOfferResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -272,6 +330,87 @@ class OfferService(object):
             '/gateway.office.v1.OfferService/EndOffer',
             gateway_dot_office_dot_v1_dot_offer__service__pb2.EndOfferRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_offer__service__pb2.EndOfferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOfferProposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.OfferService/ListOfferProposals',
+            gateway_dot_office_dot_v1_dot_offer__service__pb2.ListOfferProposalsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_offer__service__pb2.ListOfferProposalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.OfferService/ConfirmOffer',
+            gateway_dot_office_dot_v1_dot_offer__service__pb2.ConfirmOfferRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_offer__service__pb2.ConfirmOfferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclineOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.OfferService/DeclineOffer',
+            gateway_dot_office_dot_v1_dot_offer__service__pb2.DeclineOfferRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_offer__service__pb2.DeclineOfferResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,7 +38,9 @@ class OfferServiceStub:
     CreateOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.CreateOfferRequest, _offer_service_pb2.CreateOfferResponse]
     """Makes an offer. The same again changes nothing; with other content: ALREADY_EXISTS. At most 20 that are not over
     (TOO_MANY_OFFERS). A tag must have been evaluated (NOT_EVALUATED), and at least as many payers must have it as are
-    told (insight.gate_payers; AUDIENCE_TOO_SMALL).
+    told (insight.gate_payers; AUDIENCE_TOO_SMALL). A budget above offers.budget_second_person_above_minor takes two
+    people: the first call is a proposal and fails with SECOND_PERSON_NEEDED; ConfirmOffer, or the same call, by another
+    person makes it. Who proves nothing of who they are is neither (IDENTITIES_NOT_PROVEN).
     """
     GetOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.GetOfferRequest, _offer_service_pb2.GetOfferResponse]
     """With what it cost and how often it was used, day by day."""
@@ -46,10 +48,24 @@ class OfferServiceStub:
     """By code, those that are over too."""
     UpdateOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.UpdateOfferRequest, _offer_service_pb2.UpdateOfferResponse]
     """Changes what can be changed: the name, the end, the budget and how often each payer may use it. What it takes off, for
-    whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED).
+    whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED); of one that an
+    experiment tries, the name alone (EXPERIMENT_RUNS). A higher budget, more uses or a later end takes two people, as
+    CreateOffer says, if the budget is above the limit then; less takes one.
     """
     EndOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.EndOfferRequest, _offer_service_pb2.EndOfferResponse]
-    """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows."""
+    """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
+    An experiment that tries it is stopped, and has no result.
+    """
+    ListOfferProposals: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.ListOfferProposalsRequest, _offer_service_pb2.ListOfferProposalsResponse]
+    """What one person wants and another must confirm, by the offers' codes. At most 20 wait (TOO_MANY_OFFER_PROPOSALS), each
+    for 7 days, or until the offer would end; a change of the offer makes what waits for it void.
+    """
+    ConfirmOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.ConfirmOfferRequest, _offer_service_pb2.ConfirmOfferResponse]
+    """Does what another person proposed, if the offer is still as they saw it (PROPOSAL_VOID) and it is not too late
+    (PROPOSAL_EXPIRED). Whoever proposed it hears SECOND_PERSON_NEEDED again.
+    """
+    DeclineOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.DeclineOfferRequest, _offer_service_pb2.DeclineOfferResponse]
+    """Lets what waits wait no longer. Whoever proposed it may, too."""
 
 @_typing.type_check_only
 class OfferServiceAsyncStub(OfferServiceStub):
@@ -61,7 +77,9 @@ class OfferServiceAsyncStub(OfferServiceStub):
     CreateOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.CreateOfferRequest, _offer_service_pb2.CreateOfferResponse]  # type: ignore[assignment]
     """Makes an offer. The same again changes nothing; with other content: ALREADY_EXISTS. At most 20 that are not over
     (TOO_MANY_OFFERS). A tag must have been evaluated (NOT_EVALUATED), and at least as many payers must have it as are
-    told (insight.gate_payers; AUDIENCE_TOO_SMALL).
+    told (insight.gate_payers; AUDIENCE_TOO_SMALL). A budget above offers.budget_second_person_above_minor takes two
+    people: the first call is a proposal and fails with SECOND_PERSON_NEEDED; ConfirmOffer, or the same call, by another
+    person makes it. Who proves nothing of who they are is neither (IDENTITIES_NOT_PROVEN).
     """
     GetOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.GetOfferRequest, _offer_service_pb2.GetOfferResponse]  # type: ignore[assignment]
     """With what it cost and how often it was used, day by day."""
@@ -69,10 +87,24 @@ class OfferServiceAsyncStub(OfferServiceStub):
     """By code, those that are over too."""
     UpdateOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.UpdateOfferRequest, _offer_service_pb2.UpdateOfferResponse]  # type: ignore[assignment]
     """Changes what can be changed: the name, the end, the budget and how often each payer may use it. What it takes off, for
-    whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED).
+    whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED); of one that an
+    experiment tries, the name alone (EXPERIMENT_RUNS). A higher budget, more uses or a later end takes two people, as
+    CreateOffer says, if the budget is above the limit then; less takes one.
     """
     EndOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.EndOfferRequest, _offer_service_pb2.EndOfferResponse]  # type: ignore[assignment]
-    """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows."""
+    """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
+    An experiment that tries it is stopped, and has no result.
+    """
+    ListOfferProposals: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.ListOfferProposalsRequest, _offer_service_pb2.ListOfferProposalsResponse]  # type: ignore[assignment]
+    """What one person wants and another must confirm, by the offers' codes. At most 20 wait (TOO_MANY_OFFER_PROPOSALS), each
+    for 7 days, or until the offer would end; a change of the offer makes what waits for it void.
+    """
+    ConfirmOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.ConfirmOfferRequest, _offer_service_pb2.ConfirmOfferResponse]  # type: ignore[assignment]
+    """Does what another person proposed, if the offer is still as they saw it (PROPOSAL_VOID) and it is not too late
+    (PROPOSAL_EXPIRED). Whoever proposed it hears SECOND_PERSON_NEEDED again.
+    """
+    DeclineOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.DeclineOfferRequest, _offer_service_pb2.DeclineOfferResponse]  # type: ignore[assignment]
+    """Lets what waits wait no longer. Whoever proposed it may, too."""
 
 class OfferServiceServicer(metaclass=_abc_1.ABCMeta):
     """Offers to customers who pay first and whom Alipay names. A customer pays less than the machine shows, and never more;
@@ -87,7 +119,9 @@ class OfferServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_offer_service_pb2.CreateOfferResponse, _abc.Awaitable[_offer_service_pb2.CreateOfferResponse]]:
         """Makes an offer. The same again changes nothing; with other content: ALREADY_EXISTS. At most 20 that are not over
         (TOO_MANY_OFFERS). A tag must have been evaluated (NOT_EVALUATED), and at least as many payers must have it as are
-        told (insight.gate_payers; AUDIENCE_TOO_SMALL).
+        told (insight.gate_payers; AUDIENCE_TOO_SMALL). A budget above offers.budget_second_person_above_minor takes two
+        people: the first call is a proposal and fails with SECOND_PERSON_NEEDED; ConfirmOffer, or the same call, by another
+        person makes it. Who proves nothing of who they are is neither (IDENTITIES_NOT_PROVEN).
         """
 
     @_abc_1.abstractmethod
@@ -113,7 +147,9 @@ class OfferServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offer_service_pb2.UpdateOfferResponse, _abc.Awaitable[_offer_service_pb2.UpdateOfferResponse]]:
         """Changes what can be changed: the name, the end, the budget and how often each payer may use it. What it takes off, for
-        whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED).
+        whom and for what stays: make another offer. One that is over is not changed (OFFER_ENDED); of one that an
+        experiment tries, the name alone (EXPERIMENT_RUNS). A higher budget, more uses or a later end takes two people, as
+        CreateOffer says, if the budget is above the limit then; less takes one.
         """
 
     @_abc_1.abstractmethod
@@ -122,6 +158,36 @@ class OfferServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offer_service_pb2.EndOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offer_service_pb2.EndOfferResponse, _abc.Awaitable[_offer_service_pb2.EndOfferResponse]]:
-        """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows."""
+        """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
+        An experiment that tries it is stopped, and has no result.
+        """
+
+    @_abc_1.abstractmethod
+    def ListOfferProposals(
+        self,
+        request: _offer_service_pb2.ListOfferProposalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offer_service_pb2.ListOfferProposalsResponse, _abc.Awaitable[_offer_service_pb2.ListOfferProposalsResponse]]:
+        """What one person wants and another must confirm, by the offers' codes. At most 20 wait (TOO_MANY_OFFER_PROPOSALS), each
+        for 7 days, or until the offer would end; a change of the offer makes what waits for it void.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmOffer(
+        self,
+        request: _offer_service_pb2.ConfirmOfferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offer_service_pb2.ConfirmOfferResponse, _abc.Awaitable[_offer_service_pb2.ConfirmOfferResponse]]:
+        """Does what another person proposed, if the offer is still as they saw it (PROPOSAL_VOID) and it is not too late
+        (PROPOSAL_EXPIRED). Whoever proposed it hears SECOND_PERSON_NEEDED again.
+        """
+
+    @_abc_1.abstractmethod
+    def DeclineOffer(
+        self,
+        request: _offer_service_pb2.DeclineOfferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offer_service_pb2.DeclineOfferResponse, _abc.Awaitable[_offer_service_pb2.DeclineOfferResponse]]:
+        """Lets what waits wait no longer. Whoever proposed it may, too."""
 
 def add_OfferServiceServicer_to_server(servicer: OfferServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

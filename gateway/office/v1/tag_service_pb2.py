@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.fleet.v1 import role_pb2 as gateway_dot_fleet_dot_v1_dot_role__pb2
+from gateway.office.v1 import experiment_pb2 as gateway_dot_office_dot_v1_dot_experiment__pb2
 from gateway.v1 import money_pb2 as gateway_dot_v1_dot_money__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#gateway/office/v1/tag_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"@\n\x07TagRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x15\n\rpurchases_min\x18\x02 \x01(\x05\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\"\x97\x01\n\nTagVersion\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12(\n\x04rule\x18\x02 \x01(\x0b\x32\x1a.gateway.office.v1.TagRule\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd5\x01\n\x06TagRun\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\x05\x12\x10\n\x08position\x18\x03 \x01(\x03\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07members\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06joined\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\x15\n\x08\x64\x65parted\x18\x07 \x01(\x03H\x02\x88\x01\x01\x12\r\n\x05\x65rror\x18\x08 \x01(\tB\n\n\x08_membersB\t\n\x07_joinedB\x0b\n\t_departed\"\x99\x01\n\x03Tag\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12-\n\x06newest\x18\x02 \x01(\x0b\x32\x1d.gateway.office.v1.TagVersion\x12&\n\x03run\x18\x03 \x01(\x0b\x32\x19.gateway.office.v1.TagRun\x12.\n\nretired_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x10\x43reateTagRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12(\n\x04rule\x18\x02 \x01(\x0b\x32\x1a.gateway.office.v1.TagRule\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"8\n\x11\x43reateTagResponse\x12#\n\x03tag\x18\x01 \x01(\x0b\x32\x16.gateway.office.v1.Tag\"\x95\x01\n\x10UpdateTagRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12(\n\x04rule\x18\x03 \x01(\x0b\x32\x1a.gateway.office.v1.TagRule\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"8\n\x11UpdateTagResponse\x12#\n\x03tag\x18\x01 \x01(\x0b\x32\x16.gateway.office.v1.Tag\"Z\n\x10RetireTagRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x11RetireTagResponse\x12#\n\x03tag\x18\x01 \x01(\x0b\x32\x16.gateway.office.v1.Tag\"8\n\x0fListTagsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x10ListTagsResponse\x12$\n\x04tags\x18\x01 \x03(\x0b\x32\x16.gateway.office.v1.Tag\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1c\n\rGetTagRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\"~\n\x0eGetTagResponse\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12/\n\x08versions\x18\x02 \x03(\x0b\x32\x1d.gateway.office.v1.TagVersion\x12.\n\nretired_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x12ListTagRunsRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x13ListTagRunsResponse\x12\'\n\x04runs\x18\x01 \x03(\x0b\x32\x19.gateway.office.v1.TagRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x14GetTagMembersRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\"+\n\x07TagCell\x12\x10\n\x08\x64istrict\x18\x01 \x01(\t\x12\x0e\n\x06payers\x18\x02 \x01(\x03\"\xa8\x01\n\x15GetTagMembersResponse\x12)\n\x05\x63\x65lls\x18\x01 \x03(\x0b\x32\x1a.gateway.office.v1.TagCell\x12\x13\n\x06others\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\x05whole\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12&\n\x03run\x18\x04 \x01(\x0b\x32\x19.gateway.office.v1.TagRunB\t\n\x07_othersB\x08\n\x06_whole\"#\n\x0fGetPayerRequest\x12\x10\n\x08trade_id\x18\x01 \x01(\t\"u\n\x0bPayerBought\x12\r\n\x05units\x18\x01 \x01(\x03\x12 \n\x05sales\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x11\n\tfirst_day\x18\x03 \x01(\x05\x12\x10\n\x08last_day\x18\x04 \x01(\x05\x12\x10\n\x08machines\x18\x05 \x01(\x05\"N\n\x08PayerTag\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x11\n\tsince_day\x18\x03 \x01(\x05\x12\x11\n\tuntil_day\x18\x04 \x01(\x05\"\xf3\x01\n\x10GetPayerResponse\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x31\n\rfirst_seen_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_seen_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08payments\x18\x04 \x01(\x03\x12.\n\x06\x62ought\x18\x05 \x03(\x0b\x32\x1e.gateway.office.v1.PayerBought\x12)\n\x04tags\x18\x06 \x03(\x0b\x32\x1b.gateway.office.v1.PayerTag2\x97\x06\n\nTagService\x12_\n\tCreateTag\x12#.gateway.office.v1.CreateTagRequest\x1a$.gateway.office.v1.CreateTagResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12_\n\tUpdateTag\x12#.gateway.office.v1.UpdateTagRequest\x1a$.gateway.office.v1.UpdateTagResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12_\n\tRetireTag\x12#.gateway.office.v1.RetireTagRequest\x1a$.gateway.office.v1.RetireTagResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08ListTags\x12\".gateway.office.v1.ListTagsRequest\x1a#.gateway.office.v1.ListTagsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12V\n\x06GetTag\x12 .gateway.office.v1.GetTagRequest\x1a!.gateway.office.v1.GetTagResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bListTagRuns\x12%.gateway.office.v1.ListTagRunsRequest\x1a&.gateway.office.v1.ListTagRunsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12k\n\rGetTagMembers\x12\'.gateway.office.v1.GetTagMembersRequest\x1a(.gateway.office.v1.GetTagMembersResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\\\n\x08GetPayer\x12\".gateway.office.v1.GetPayerRequest\x1a#.gateway.office.v1.GetPayerResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x04\x42q\n\x1avendgate.gateway.office.v1B\x0fTagServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#gateway/office/v1/tag_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\"gateway/office/v1/experiment.proto\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"@\n\x07TagRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x15\n\rpurchases_min\x18\x02 \x01(\x05\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\"\x97\x01\n\nTagVersion\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12(\n\x04rule\x18\x02 \x01(\x0b\x32\x1a.gateway.office.v1.TagRule\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd5\x01\n\x06TagRun\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\x05\x12\x10\n\x08position\x18\x03 \x01(\x03\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07members\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06joined\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\x15\n\x08\x64\x65parted\x18\x07 \x01(\x03H\x02\x88\x01\x01\x12\r\n\x05\x65rror\x18\x08 \x01(\tB\n\n\x08_membersB\t\n\x07_joinedB\x0b\n\t_departed\"\x99\x01\n\x03Tag\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12-\n\x06newest\x18\x02 \x01(\x0b\x32\x1d.gateway.office.v1.TagVersion\x12&\n\x03run\x18\x03 \x01(\x0b\x32\x19.gateway.office.v1.TagRun\x12.\n\nretired_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x10\x43reateTagRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12(\n\x04rule\x18\x02 \x01(\x0b\x32\x1a.gateway.office.v1.TagRule\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"8\n\x11\x43reateTagResponse\x12#\n\x03tag\x18\x01 \x01(\x0b\x32\x16.gateway.office.v1.Tag\"\x95\x01\n\x10UpdateTagRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12(\n\x04rule\x18\x03 \x01(\x0b\x32\x1a.gateway.office.v1.TagRule\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"8\n\x11UpdateTagResponse\x12#\n\x03tag\x18\x01 \x01(\x0b\x32\x16.gateway.office.v1.Tag\"Z\n\x10RetireTagRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x11RetireTagResponse\x12#\n\x03tag\x18\x01 \x01(\x0b\x32\x16.gateway.office.v1.Tag\"8\n\x0fListTagsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x10ListTagsResponse\x12$\n\x04tags\x18\x01 \x03(\x0b\x32\x16.gateway.office.v1.Tag\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1c\n\rGetTagRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\"~\n\x0eGetTagResponse\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12/\n\x08versions\x18\x02 \x03(\x0b\x32\x1d.gateway.office.v1.TagVersion\x12.\n\nretired_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x12ListTagRunsRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x13ListTagRunsResponse\x12\'\n\x04runs\x18\x01 \x03(\x0b\x32\x19.gateway.office.v1.TagRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x14GetTagMembersRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\"+\n\x07TagCell\x12\x10\n\x08\x64istrict\x18\x01 \x01(\t\x12\x0e\n\x06payers\x18\x02 \x01(\x03\"\xa8\x01\n\x15GetTagMembersResponse\x12)\n\x05\x63\x65lls\x18\x01 \x03(\x0b\x32\x1a.gateway.office.v1.TagCell\x12\x13\n\x06others\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\x05whole\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12&\n\x03run\x18\x04 \x01(\x0b\x32\x19.gateway.office.v1.TagRunB\t\n\x07_othersB\x08\n\x06_whole\"#\n\x0fGetPayerRequest\x12\x10\n\x08trade_id\x18\x01 \x01(\t\"u\n\x0bPayerBought\x12\r\n\x05units\x18\x01 \x01(\x03\x12 \n\x05sales\x18\x02 \x01(\x0b\x32\x11.gateway.v1.Money\x12\x11\n\tfirst_day\x18\x03 \x01(\x05\x12\x10\n\x08last_day\x18\x04 \x01(\x05\x12\x10\n\x08machines\x18\x05 \x01(\x05\"N\n\x08PayerTag\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x11\n\tsince_day\x18\x03 \x01(\x05\x12\x11\n\tuntil_day\x18\x04 \x01(\x05\"}\n\x0fPayerExperiment\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12-\n\x03\x61rm\x18\x02 \x01(\x0e\x32 .gateway.office.v1.ExperimentArm\x12\'\n\x0cspent_before\x18\x03 \x01(\x0b\x32\x11.gateway.v1.Money\"\xac\x02\n\x10GetPayerResponse\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x31\n\rfirst_seen_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_seen_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08payments\x18\x04 \x01(\x03\x12.\n\x06\x62ought\x18\x05 \x03(\x0b\x32\x1e.gateway.office.v1.PayerBought\x12)\n\x04tags\x18\x06 \x03(\x0b\x32\x1b.gateway.office.v1.PayerTag\x12\x37\n\x0b\x65xperiments\x18\x07 \x03(\x0b\x32\".gateway.office.v1.PayerExperiment2\x97\x06\n\nTagService\x12_\n\tCreateTag\x12#.gateway.office.v1.CreateTagRequest\x1a$.gateway.office.v1.CreateTagResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12_\n\tUpdateTag\x12#.gateway.office.v1.UpdateTagRequest\x1a$.gateway.office.v1.UpdateTagResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12_\n\tRetireTag\x12#.gateway.office.v1.RetireTagRequest\x1a$.gateway.office.v1.RetireTagResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\\\n\x08ListTags\x12\".gateway.office.v1.ListTagsRequest\x1a#.gateway.office.v1.ListTagsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12V\n\x06GetTag\x12 .gateway.office.v1.GetTagRequest\x1a!.gateway.office.v1.GetTagResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x65\n\x0bListTagRuns\x12%.gateway.office.v1.ListTagRunsRequest\x1a&.gateway.office.v1.ListTagRunsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12k\n\rGetTagMembers\x12\'.gateway.office.v1.GetTagMembersRequest\x1a(.gateway.office.v1.GetTagMembersResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\\\n\x08GetPayer\x12\".gateway.office.v1.GetPayerRequest\x1a#.gateway.office.v1.GetPayerResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x04\x42q\n\x1avendgate.gateway.office.v1B\x0fTagServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,52 +52,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TAGSERVICE'].methods_by_name['GetTagMembers']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_TAGSERVICE'].methods_by_name['GetPayer']._loaded_options = None
   _globals['_TAGSERVICE'].methods_by_name['GetPayer']._serialized_options = b'\220\002\001\310\363\030\004'
-  _globals['_TAGRULE']._serialized_start=144
-  _globals['_TAGRULE']._serialized_end=208
-  _globals['_TAGVERSION']._serialized_start=211
-  _globals['_TAGVERSION']._serialized_end=362
-  _globals['_TAGRUN']._serialized_start=365
-  _globals['_TAGRUN']._serialized_end=578
-  _globals['_TAG']._serialized_start=581
-  _globals['_TAG']._serialized_end=734
-  _globals['_CREATETAGREQUEST']._serialized_start=737
-  _globals['_CREATETAGREQUEST']._serialized_end=869
-  _globals['_CREATETAGRESPONSE']._serialized_start=871
-  _globals['_CREATETAGRESPONSE']._serialized_end=927
-  _globals['_UPDATETAGREQUEST']._serialized_start=930
-  _globals['_UPDATETAGREQUEST']._serialized_end=1079
-  _globals['_UPDATETAGRESPONSE']._serialized_start=1081
-  _globals['_UPDATETAGRESPONSE']._serialized_end=1137
-  _globals['_RETIRETAGREQUEST']._serialized_start=1139
-  _globals['_RETIRETAGREQUEST']._serialized_end=1229
-  _globals['_RETIRETAGRESPONSE']._serialized_start=1231
-  _globals['_RETIRETAGRESPONSE']._serialized_end=1287
-  _globals['_LISTTAGSREQUEST']._serialized_start=1289
-  _globals['_LISTTAGSREQUEST']._serialized_end=1345
-  _globals['_LISTTAGSRESPONSE']._serialized_start=1347
-  _globals['_LISTTAGSRESPONSE']._serialized_end=1428
-  _globals['_GETTAGREQUEST']._serialized_start=1430
-  _globals['_GETTAGREQUEST']._serialized_end=1458
-  _globals['_GETTAGRESPONSE']._serialized_start=1460
-  _globals['_GETTAGRESPONSE']._serialized_end=1586
-  _globals['_LISTTAGRUNSREQUEST']._serialized_start=1588
-  _globals['_LISTTAGRUNSREQUEST']._serialized_end=1660
-  _globals['_LISTTAGRUNSRESPONSE']._serialized_start=1662
-  _globals['_LISTTAGRUNSRESPONSE']._serialized_end=1749
-  _globals['_GETTAGMEMBERSREQUEST']._serialized_start=1751
-  _globals['_GETTAGMEMBERSREQUEST']._serialized_end=1786
-  _globals['_TAGCELL']._serialized_start=1788
-  _globals['_TAGCELL']._serialized_end=1831
-  _globals['_GETTAGMEMBERSRESPONSE']._serialized_start=1834
-  _globals['_GETTAGMEMBERSRESPONSE']._serialized_end=2002
-  _globals['_GETPAYERREQUEST']._serialized_start=2004
-  _globals['_GETPAYERREQUEST']._serialized_end=2039
-  _globals['_PAYERBOUGHT']._serialized_start=2041
-  _globals['_PAYERBOUGHT']._serialized_end=2158
-  _globals['_PAYERTAG']._serialized_start=2160
-  _globals['_PAYERTAG']._serialized_end=2238
-  _globals['_GETPAYERRESPONSE']._serialized_start=2241
-  _globals['_GETPAYERRESPONSE']._serialized_end=2484
-  _globals['_TAGSERVICE']._serialized_start=2487
-  _globals['_TAGSERVICE']._serialized_end=3278
+  _globals['_TAGRULE']._serialized_start=180
+  _globals['_TAGRULE']._serialized_end=244
+  _globals['_TAGVERSION']._serialized_start=247
+  _globals['_TAGVERSION']._serialized_end=398
+  _globals['_TAGRUN']._serialized_start=401
+  _globals['_TAGRUN']._serialized_end=614
+  _globals['_TAG']._serialized_start=617
+  _globals['_TAG']._serialized_end=770
+  _globals['_CREATETAGREQUEST']._serialized_start=773
+  _globals['_CREATETAGREQUEST']._serialized_end=905
+  _globals['_CREATETAGRESPONSE']._serialized_start=907
+  _globals['_CREATETAGRESPONSE']._serialized_end=963
+  _globals['_UPDATETAGREQUEST']._serialized_start=966
+  _globals['_UPDATETAGREQUEST']._serialized_end=1115
+  _globals['_UPDATETAGRESPONSE']._serialized_start=1117
+  _globals['_UPDATETAGRESPONSE']._serialized_end=1173
+  _globals['_RETIRETAGREQUEST']._serialized_start=1175
+  _globals['_RETIRETAGREQUEST']._serialized_end=1265
+  _globals['_RETIRETAGRESPONSE']._serialized_start=1267
+  _globals['_RETIRETAGRESPONSE']._serialized_end=1323
+  _globals['_LISTTAGSREQUEST']._serialized_start=1325
+  _globals['_LISTTAGSREQUEST']._serialized_end=1381
+  _globals['_LISTTAGSRESPONSE']._serialized_start=1383
+  _globals['_LISTTAGSRESPONSE']._serialized_end=1464
+  _globals['_GETTAGREQUEST']._serialized_start=1466
+  _globals['_GETTAGREQUEST']._serialized_end=1494
+  _globals['_GETTAGRESPONSE']._serialized_start=1496
+  _globals['_GETTAGRESPONSE']._serialized_end=1622
+  _globals['_LISTTAGRUNSREQUEST']._serialized_start=1624
+  _globals['_LISTTAGRUNSREQUEST']._serialized_end=1696
+  _globals['_LISTTAGRUNSRESPONSE']._serialized_start=1698
+  _globals['_LISTTAGRUNSRESPONSE']._serialized_end=1785
+  _globals['_GETTAGMEMBERSREQUEST']._serialized_start=1787
+  _globals['_GETTAGMEMBERSREQUEST']._serialized_end=1822
+  _globals['_TAGCELL']._serialized_start=1824
+  _globals['_TAGCELL']._serialized_end=1867
+  _globals['_GETTAGMEMBERSRESPONSE']._serialized_start=1870
+  _globals['_GETTAGMEMBERSRESPONSE']._serialized_end=2038
+  _globals['_GETPAYERREQUEST']._serialized_start=2040
+  _globals['_GETPAYERREQUEST']._serialized_end=2075
+  _globals['_PAYERBOUGHT']._serialized_start=2077
+  _globals['_PAYERBOUGHT']._serialized_end=2194
+  _globals['_PAYERTAG']._serialized_start=2196
+  _globals['_PAYERTAG']._serialized_end=2274
+  _globals['_PAYEREXPERIMENT']._serialized_start=2276
+  _globals['_PAYEREXPERIMENT']._serialized_end=2401
+  _globals['_GETPAYERRESPONSE']._serialized_start=2404
+  _globals['_GETPAYERRESPONSE']._serialized_end=2704
+  _globals['_TAGSERVICE']._serialized_start=2707
+  _globals['_TAGSERVICE']._serialized_end=3498
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from gateway.office.v1 import experiment_pb2 as _experiment_pb2
 from gateway.v1 import money_pb2 as _money_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -640,6 +641,36 @@ class PayerTag(_message.Message):
 Global___PayerTag: _TypeAlias = PayerTag  # noqa: Y015
 
 @_typing.final
+class PayerExperiment(_message.Message):
+    """An experiment in which a payer is, as it was drawn at its start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    ARM_FIELD_NUMBER: _builtins.int
+    SPENT_BEFORE_FIELD_NUMBER: _builtins.int
+    experiment: _builtins.str
+    arm: _experiment_pb2.ExperimentArm.ValueType
+    @_builtins.property
+    def spent_before(self) -> _money_pb2.Money:
+        """What they had spent in the days before."""
+
+    def __init__(
+        self,
+        *,
+        experiment: _builtins.str = ...,
+        arm: _experiment_pb2.ExperimentArm.ValueType = ...,
+        spent_before: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spent_before", b"spent_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "experiment", b"experiment", "spent_before", b"spent_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PayerExperiment: _TypeAlias = PayerExperiment  # noqa: Y015
+
+@_typing.final
 class GetPayerResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -649,6 +680,7 @@ class GetPayerResponse(_message.Message):
     PAYMENTS_FIELD_NUMBER: _builtins.int
     BOUGHT_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    EXPERIMENTS_FIELD_NUMBER: _builtins.int
     known: _builtins.bool
     """The account that paid leads to what is told here. If false, it was erased or forgotten, or Alipay named nobody, and
     nothing is held that is theirs.
@@ -667,6 +699,10 @@ class GetPayerResponse(_message.Message):
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayerTag]:
         """The newest first; 200 at most."""
 
+    @_builtins.property
+    def experiments(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayerExperiment]:
+        """By code; 200 at most."""
+
     def __init__(
         self,
         *,
@@ -676,10 +712,11 @@ class GetPayerResponse(_message.Message):
         payments: _builtins.int = ...,
         bought: _abc.Iterable[Global___PayerBought] | None = ...,
         tags: _abc.Iterable[Global___PayerTag] | None = ...,
+        experiments: _abc.Iterable[Global___PayerExperiment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen_at", b"first_seen_at", "last_seen_at", b"last_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bought", b"bought", "first_seen_at", b"first_seen_at", "known", b"known", "last_seen_at", b"last_seen_at", "payments", b"payments", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bought", b"bought", "experiments", b"experiments", "first_seen_at", b"first_seen_at", "known", b"known", "last_seen_at", b"last_seen_at", "payments", b"payments", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -95,14 +95,16 @@ class TagServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTag(self, request, context):
-        """Gives a tag another rule, under the next version. Who had the tag by the one before has it until then.
+        """Gives a tag another rule, under the next version. Who had the tag by the one before has it until then. Not
+        while an experiment tries an offer to those who have it (EXPERIMENT_RUNS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetireTag(self, request, context):
-        """Lets nobody have it any more, for ever; its name is not used again (TAG_RETIRED).
+        """Lets nobody have it any more, for ever; its name is not used again (TAG_RETIRED). Not while an experiment tries an
+        offer to those who have it (EXPERIMENT_RUNS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

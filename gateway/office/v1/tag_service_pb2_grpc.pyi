@@ -40,9 +40,13 @@ class TagServiceStub:
     CreateTag: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.CreateTagRequest, _tag_service_pb2.CreateTagResponse]
     """Takes a tag in. The same again changes nothing; with another rule: ALREADY_EXISTS. At most 100 tags (TOO_MANY_TAGS)."""
     UpdateTag: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.UpdateTagRequest, _tag_service_pb2.UpdateTagResponse]
-    """Gives a tag another rule, under the next version. Who had the tag by the one before has it until then."""
+    """Gives a tag another rule, under the next version. Who had the tag by the one before has it until then. Not
+    while an experiment tries an offer to those who have it (EXPERIMENT_RUNS).
+    """
     RetireTag: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.RetireTagRequest, _tag_service_pb2.RetireTagResponse]
-    """Lets nobody have it any more, for ever; its name is not used again (TAG_RETIRED)."""
+    """Lets nobody have it any more, for ever; its name is not used again (TAG_RETIRED). Not while an experiment tries an
+    offer to those who have it (EXPERIMENT_RUNS).
+    """
     ListTags: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.ListTagsRequest, _tag_service_pb2.ListTagsResponse]
     """By name, each with its newest rule and run."""
     GetTag: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagRequest, _tag_service_pb2.GetTagResponse]
@@ -68,9 +72,13 @@ class TagServiceAsyncStub(TagServiceStub):
     CreateTag: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.CreateTagRequest, _tag_service_pb2.CreateTagResponse]  # type: ignore[assignment]
     """Takes a tag in. The same again changes nothing; with another rule: ALREADY_EXISTS. At most 100 tags (TOO_MANY_TAGS)."""
     UpdateTag: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.UpdateTagRequest, _tag_service_pb2.UpdateTagResponse]  # type: ignore[assignment]
-    """Gives a tag another rule, under the next version. Who had the tag by the one before has it until then."""
+    """Gives a tag another rule, under the next version. Who had the tag by the one before has it until then. Not
+    while an experiment tries an offer to those who have it (EXPERIMENT_RUNS).
+    """
     RetireTag: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.RetireTagRequest, _tag_service_pb2.RetireTagResponse]  # type: ignore[assignment]
-    """Lets nobody have it any more, for ever; its name is not used again (TAG_RETIRED)."""
+    """Lets nobody have it any more, for ever; its name is not used again (TAG_RETIRED). Not while an experiment tries an
+    offer to those who have it (EXPERIMENT_RUNS).
+    """
     ListTags: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.ListTagsRequest, _tag_service_pb2.ListTagsResponse]  # type: ignore[assignment]
     """By name, each with its newest rule and run."""
     GetTag: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagRequest, _tag_service_pb2.GetTagResponse]  # type: ignore[assignment]
@@ -105,7 +113,9 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tag_service_pb2.UpdateTagRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tag_service_pb2.UpdateTagResponse, _abc.Awaitable[_tag_service_pb2.UpdateTagResponse]]:
-        """Gives a tag another rule, under the next version. Who had the tag by the one before has it until then."""
+        """Gives a tag another rule, under the next version. Who had the tag by the one before has it until then. Not
+        while an experiment tries an offer to those who have it (EXPERIMENT_RUNS).
+        """
 
     @_abc_1.abstractmethod
     def RetireTag(
@@ -113,7 +123,9 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tag_service_pb2.RetireTagRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tag_service_pb2.RetireTagResponse, _abc.Awaitable[_tag_service_pb2.RetireTagResponse]]:
-        """Lets nobody have it any more, for ever; its name is not used again (TAG_RETIRED)."""
+        """Lets nobody have it any more, for ever; its name is not used again (TAG_RETIRED). Not while an experiment tries an
+        offer to those who have it (EXPERIMENT_RUNS).
+        """
 
     @_abc_1.abstractmethod
     def ListTags(

@@ -1,5 +1,6 @@
-"""Campaigns: what is tried on some machines, what came of it with its interval, and, of one that is
-chosen, guardrails and machines. Nothing here tells which arm sells more before the end.
+"""Campaigns: what is tried on some machines or payers, what came of it with its interval, and, of
+one that is chosen, guardrails and machines, or how many payers. Nothing here tells which arm sells
+more before the end.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +29,7 @@ async def campaigns(looking: Looking) -> ConsolePage:
     )
     tables = [_experiments(told.experiments), _lifts(told.experiments)]
     more = {"experiments": {"page": told.next_page_token}} if told.next_page_token else {}
-    sentence = ""
+    sentence, of_payers = "", False
     if chosen:
         one, units = await looking.all(
             experiment_service_pb2.GetExperimentRequest(code=chosen),
@@ -37,14 +38,24 @@ async def campaigns(looking: Looking) -> ConsolePage:
             ),
         )
         sentence = one.experiment.sentence
-        tables += [_fixed(one.experiment), _guardrails(one.guardrails), _units(units.units)]
+        tables.append(_fixed(one.experiment))
+        of_payers = bool(one.experiment.content.offer)
+        if of_payers:
+            tables.append(_payers(one))
+        else:
+            tables += [_guardrails(one.guardrails), _units(units.units)]
         if units.next_page_token:
             more["units"] = {"experiment": chosen, "units": units.next_page_token}
     return ConsolePage(
         title="Campaigns",
         template="campaigns.html",
         tables=tables,
-        values={"chosen": chosen, "sentence": sentence, "drawn": _drawn(told.experiments)},
+        values={
+            "chosen": chosen,
+            "sentence": sentence,
+            "payers": of_payers,
+            "drawn": _drawn(told.experiments),
+        },
         more=more,
     )
 
@@ -90,7 +101,7 @@ def _lifts(of: Iterable[wire.Experiment]) -> Table:
                 _percent(result.low_permille),
                 _percent(result.high_permille),
                 f"{result.p_permille / 1_000:.3f}",
-                result.blocks,
+                result.blocks or None,
                 f"{one.detectable_permille / 10:.1f} %"
                 if one.HasField("detectable_permille")
                 else "",
@@ -101,8 +112,9 @@ def _lifts(of: Iterable[wire.Experiment]) -> Table:
         ],
         empty="None has a result yet.",
         note="In 95 of 100 the truth is between at least and at most. A block is a pair, or a "
-        "machine that switched. Seen from: a smaller lift is missed in more than one of five "
-        "tries. Cost: what customers paid less because of tried prices.",
+        "machine that switched; of an offer there are payers instead. Seen from: a smaller lift is "
+        "missed in more than one of five tries. Cost: what customers paid less because of tried "
+        "prices, or what the offer took off.",
     )
 
 
@@ -142,6 +154,7 @@ def _fixed(of: wire.Experiment) -> Table:
         ("machines at which buy", of.content.tag),
         ("playlist", of.content.playlist),
         ("prices", ", ".join(_price(one, of.content.currency) for one in of.content.prices)),
+        ("offer", of.content.offer),
         ("tried all the same, because", of.content.forced_reason),
         ("plan", of.plan_sha256),
         ("created by", of.created_by),
@@ -194,3 +207,31 @@ def _units(of: Iterable[wire.ExperimentUnit]) -> Table:
         ],
         empty="Nobody was drawn yet.",
     )
+
+
+def _payers(of: experiment_service_pb2.GetExperimentResponse) -> Table:
+    """Return how many payers are in which arm, as the call tells it."""
+    result = of.experiment.result
+    arms = (
+        (wire.EXPERIMENT_ARM_TREATMENT, "treatment_payers"),
+        (wire.EXPERIMENT_ARM_CONTROL, "control_payers"),
+    )
+    return Table(
+        name="payers",
+        title="Payers",
+        heads=("Arm", "Drawn", "Count in the result"),
+        rows=[
+            (said(wire.ExperimentArm, arm), _told(of, name), _told(result, name))
+            for arm, name in arms
+            if of.experiment.first_day
+        ],
+        empty="It has not been started.",
+        note="In whole steps of the least number of payers that is told; nothing stands where "
+        "there are fewer. Who was erased since does not count. Who was held out pays the price.",
+    )
+
+
+def _told(
+    of: experiment_service_pb2.GetExperimentResponse | wire.ExperimentResult, name: str
+) -> int | None:
+    return getattr(of, name) if of.HasField(name) else None  # type: ignore[arg-type]  # both have it

@@ -5,6 +5,7 @@ last, and what a person may do about it.
 import asyncio
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from gateway.fleet.v1 import (
     event_service_pb2,
@@ -22,6 +23,7 @@ from gateway.office.v1 import (
 )
 from gateway.v1 import machine_pb2 as wire
 from gateway.web import sales, sellable, series, waiting
+from gateway.web.acts import REFILL
 from gateway.web.charts import shelf
 from gateway.web.pages.machines import state_of
 from gateway.web.tables import ACT, Amount, Form, Table, moment, money
@@ -63,7 +65,7 @@ async def machine(looking: Looking) -> ConsolePage:
     it = found.machine
     tables = (
         _troubles(health.troubles),
-        _columns(it),
+        _columns(it, looking),
         waiting.work_items(items.work_items, cut=bool(items.next_page_token)),
         waiting.refunds(refunds.refunds, now_ms=looking.now_ms, cut=bool(refunds.next_page_token)),
         sold,
@@ -129,7 +131,7 @@ def _troubles(of: Iterable[incident_pb2.Trouble]) -> Table:
     )
 
 
-def _columns(it: machine_pb2.Machine) -> Table:
+def _columns(it: machine_pb2.Machine, looking: Looking) -> Table:
     return Table(
         name="columns",
         title="Columns",
@@ -141,7 +143,7 @@ def _columns(it: machine_pb2.Machine) -> Table:
                 Amount(one.price_minor, it.currency),
                 one.stock,
                 one.capacity,
-                _refill(it, one),
+                _refill(it, one, looking),
             )
             for one in it.columns
         ],
@@ -151,16 +153,19 @@ def _columns(it: machine_pb2.Machine) -> Table:
     )
 
 
-def _refill(it: machine_pb2.Machine, column: machine_pb2.Column) -> Form | None:
+def _refill(it: machine_pb2.Machine, column: machine_pb2.Column, looking: Looking) -> Form | None:
+    """Return the form of a column, filled in if the query says with what; once it is done it is
+    empty again.
+    """
     if it.HasField("retired_at"):
         return None
-    return Form(
-        act="refill",
-        label="Refill",
-        fields={"machine_id": it.machine_id, "column": column.column, "product": column.product},
-        asks=("quantity", "from", "lot", "reason"),
-        at=f"refill-{column.column}",
-    )
+    at = f"refill-{column.column}"
+    fields = {"machine_id": it.machine_id, "column": column.column, "product": column.product}
+    filled_in = {}
+    if looking.word("column") == column.column:
+        filled_in = {name: word for name in REFILL if (word := looking.word(name))}
+        fields["back"] = f"/machines/{quote(it.machine_id, safe='')}#{quote(at)}"
+    return Form(act="refill", label="Refill", fields=fields, asks=REFILL, given=filled_in, at=at)
 
 
 def _events(of: Iterable[Any]) -> Table:

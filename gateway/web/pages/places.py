@@ -30,6 +30,8 @@ chosen.
 CELL_SIZES = ((6, "36"), (7, "5.2"), (8, "0.74"), (9, "0.11"))
 """What can be chosen: resolutions, and how many square kilometres a cell has on average."""
 USUAL_CELLS = 7
+CELLS_LENGTH_MAX = 4
+"""So many digits are none of them; what is shorter the call itself refuses."""
 SITES_NAMED = 3
 """So many sites of a cell are named beside it."""
 _Hot = sales_service_pb2.GetHotDistrictsResponse | Missing
@@ -146,6 +148,10 @@ async def _hot(looking: Looking) -> HotTold:
     """Ask in the currency that the query names, or in the one in which most was sold; by what it
     names, or else by districts, and by cells where districts are too few to tell of.
     """
+    chosen = looking.word("cells")
+    if chosen and not (chosen.isdecimal() and len(chosen) < CELLS_LENGTH_MAX):
+        why = f"{chosen} is no size of cells: choose one below, or districts."
+        return HotTold(answer=Missing(why))
     last = days.moved(days.as_number(looking.local().date()), -1)
     first = days.moved(last, 1 - SPAN_DAYS)
     currency = looking.word("currency")
@@ -163,12 +169,11 @@ async def _hot(looking: Looking) -> HotTold:
         currency = max(units, key=lambda one: (units[one], one), default="")
     if not currency:
         return HotTold(answer=Missing("Nothing was sold in this time, as far as is known."))
-    chosen = looking.word("cells")
     wanted = sales_service_pb2.GetHotDistrictsRequest(
         first_day=first,
         last_day=last,
         currency=currency,
-        cell_resolution=int(chosen) if chosen.isdecimal() and len(chosen) < 4 else 0,
+        cell_resolution=int(chosen or 0),
     )
     told: _Hot = await looking.attempt(wanted)
     if chosen or isinstance(told, Missing) or told.districts:

@@ -9,7 +9,7 @@ from gateway.office.v1 import place_pb2, screen_pb2, screen_service_pb2, selecto
 from gateway.web.pages.playlist import opened
 from gateway.web.pages.screens import not_shown, not_shown_asked
 from gateway.web.screen_acts import PLAN, PLANS, plan_filled_in
-from gateway.web.tables import ACT, Form, Instant, Link, Table, grouped, moment
+from gateway.web.tables import ACT, Form, Instant, Link, Table, grouped, moment, place_of
 from gateway.web.view import TEXT_LENGTH_MAX, ConsolePage, Looking
 
 PAGE = 100
@@ -71,6 +71,11 @@ def _whole(word: str) -> str:
     return word if len(word) <= TEXT_LENGTH_MAX else ""
 
 
+def _opens(code: str) -> Link:
+    """Return what opens a playlist, at what it shows: its first buttons are not far then."""
+    return Link(code, f"{PLANS}?open={code}#{place_of('items')}")
+
+
 def _playlists(of: Iterable[screen_pb2.Playlist]) -> Table:
     return Table(
         name="playlists",
@@ -78,7 +83,7 @@ def _playlists(of: Iterable[screen_pb2.Playlist]) -> Table:
         heads=("Playlist", "Name", "Pictures", "Seconds in all", "Changed"),
         rows=[
             (
-                Link(one.code, f"/screens/plans?open={one.code}"),
+                _opens(one.code),
                 one.name,
                 len(one.items),
                 sum(item.duration_ms for item in one.items) // 1_000,
@@ -103,7 +108,7 @@ def _plans(of: Iterable[screen_pb2.ScreenPlan], looking: Looking) -> Table:
         rows=[
             (
                 one.code,
-                Link(one.playlist, f"/screens/plans?open={one.playlist}"),
+                _opens(one.playlist),
                 machines_meant(one.selector),
                 meant_now(one),
                 days_said(one.days),

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
+from gateway.certify import server
 from gateway.certify.desk import Desk, Ending, ExamTerms
 from gateway.certify.hands import NoHands
 from gateway.certify.judges_of_all import fields
@@ -21,6 +22,12 @@ from tests.support.certificates import Authority
 from tests.support.patience import HANGS_AFTER_S
 
 HELLO = service_pb.ConnectRequest(hello=pb.Hello(machine_id="VM-0001", boot_id="b1"))
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams that are open when the examiner has seen enough end at once."""
+    monkeypatch.setattr(server, "END_WITHIN_S", 0.05)
 
 
 def new_desk() -> Desk:

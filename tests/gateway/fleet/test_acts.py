@@ -265,26 +265,32 @@ async def test_a_machine_is_reloaded_again(site: Site) -> None:
     assert before == await site.store.load(MachineId("VM-1"))
 
 
-async def test_a_refund_is_tried_again_under_its_own_id(site: Site) -> None:
+async def test_a_refund_is_tried_again_under_its_own_id(
+    tmp_path: Path, upgraded_file: Path, pair: Pair
+) -> None:
     """Alipay knows it by that id; once it is back, that is the answer and no refusal."""
-    refund_id = await refunded(site)
-    for _ in range(2):
-        await _acts(site).retry_refund(refund_id, "", await _act(site))
-    asked = [call for call in site.asked if call["service"] == REFUND]
-    assert {refund_id} == {call["partner_refund_id"] for call in asked}
+    policy = replace(POLICY, refund_retry_ms=(20,))
+    async with a_site(tmp_path, upgraded_file, pair, policy=policy) as site:
+        refund_id = await refunded(site)
+        for _ in range(2):
+            await _acts(site).retry_refund(refund_id, "", await _act(site))
+        asked = [call for call in site.asked if call["service"] == REFUND]
+        assert {refund_id} == {call["partner_refund_id"] for call in asked}
 
-    async def refused() -> bool | None:
-        view = await site.queries.refund(refund_id)
-        return (view is not None and view.status == RefundStatus.REFUSED) or None
+        async def refused() -> bool | None:
+            view = await site.queries.refund(refund_id)
+            return (view is not None and view.status == RefundStatus.REFUSED) or None
 
-    await found(refused)
-    await _acts(site).write_off_refund(refund_id, "cash", Act(actor="bob", within_s=HANGS_AFTER_S))
-    view = await _acts(site).retry_refund(refund_id, "", await _act(site))
-    assert RefundStatus.WRITTEN_OFF == view.status
-    code, reason, _ = await _refusal(
-        _acts(site).retry_refund(refund_id, "", Act(actor="bob", within_s=HANGS_AFTER_S))
-    )
-    assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_WRITTEN_OFF") == (code, reason)
+        await found(refused)
+        await _acts(site).write_off_refund(
+            refund_id, "cash", Act(actor="bob", within_s=HANGS_AFTER_S)
+        )
+        view = await _acts(site).retry_refund(refund_id, "", await _act(site))
+        assert RefundStatus.WRITTEN_OFF == view.status
+        code, reason, _ = await _refusal(
+            _acts(site).retry_refund(refund_id, "", Act(actor="bob", within_s=HANGS_AFTER_S))
+        )
+        assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_WRITTEN_OFF") == (code, reason)
 
 
 async def test_a_refund_is_written_off_once(site: Site) -> None:

@@ -1,6 +1,7 @@
 """A change with a request id is done once; what stood in its way is told anew each time."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,11 +14,13 @@ from gateway.fleet.errors import CallRefused, host_away, not_possible
 from gateway.fleet.idempotence import LEASE_MS, Requests, content_sha256
 from gateway.fleet.v1 import fleet_service_pb2 as wire
 from gateway.fleet.v1 import machine_pb2
-from storage.fleet.answers import Answers, Claim
+from storage.fleet.answers import Answers, Asked, Claim
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
 ASKED = wire.SetStockRequest(machine_id="VM-1", column="A1", stock=7, request_id="r-1")
+NEWER_FIELD = b"\xf8\x3f\x05"
+"""Field 1023 is 5, which this release has no name for."""
 
 
 class Work:
@@ -274,3 +277,24 @@ async def test_what_is_no_machines_id_is_in_no_claim(
     request = wire.SetStockRequest(machine_id=machine_id, column="A1", request_id="r-1")
     assert "1" == await _once(requests, Work(), request)
     assert [""] == asked
+
+
+async def test_what_a_newer_release_answered_is_given_whole(site: Site, requests: Requests) -> None:
+    """A gateway of the release before knows the request for the same one, and leaves nothing out of
+    the answer that it has no name for: while gateways are replaced one by one, either may be asked.
+    """
+    answered = wire.SetStockResponse(machine=machine_pb2.Machine(machine_id="7"))
+    kept = answered.SerializeToString() + NEWER_FIELD
+    asked = wire.SetStockRequest.FromString(ASKED.SerializeToString() + NEWER_FIELD)
+    digest = hashlib.sha256(
+        wire.SetStockRequest(machine_id="VM-1", column="A1", stock=7).SerializeToString()
+        + NEWER_FIELD
+    )
+    begun = Asked(caller="ann", request_id="r-1", rpc="SetStock", content_sha256=digest.hexdigest())
+    claim = await Answers(site.database).begin(begun, now_ms=0, lease_ms=LEASE_MS)
+    assert isinstance(claim, Claim)
+    await Answers(site.database).finish(claim, kept)
+    work = Work()
+    act = Act(actor="somebody", person="ann", within_s=HANGS_AFTER_S)
+    answer = await requests.once(asked, wire.SetStockResponse, act, work.do)
+    assert (kept, []) == (answer.SerializeToString(), work.claims)

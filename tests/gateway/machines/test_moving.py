@@ -247,3 +247,4 @@ async def test_who_was_not_taken_over_from_in_the_end_is_asked_too(edge: Edge) -
     edge.background(edge.service.drain())
     newer.call.cancel()
     assert (await older.hear()).HasField("move_request")
+    edge.link.open.set()  # what is left of the streams ends at once

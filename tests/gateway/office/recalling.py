@@ -4,12 +4,14 @@ from typing import Any
 
 from gateway.office.recall_worker import RecallWorker
 from gateway.office.v1 import recall_service_pb2 as wire
+from storage.fleet.answers import KeepingClock
 from tests.gateway.office.importing import no_time
 from tests.support.goods_calls import load, twenty_in_a_van
+from tests.support.keeping import KeptBy
 from tests.support.site import Site
 
 
-def worker(site: Site, holder: str = "gw-1") -> RecallWorker:
+def worker(site: Site, holder: str = "gw-1", keeping: KeepingClock | None = None) -> RecallWorker:
     """Return a gateway's own, which waits for nothing."""
     parts = site.gateway.office
     return RecallWorker(
@@ -17,6 +19,7 @@ def worker(site: Site, holder: str = "gw-1") -> RecallWorker:
         locks=parts.locks,
         acts=parts.fleet.acts,
         clock=parts.fleet.acts.clock,
+        keeping=keeping or KeptBy(parts.fleet.acts.clock),
         holder=holder,
         sleep=no_time,
     )

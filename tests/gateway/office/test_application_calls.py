@@ -10,6 +10,7 @@ from gateway.office.v1 import goods_service_pb2, planogram_pb2, product_service_
 from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.office.v1.selector_pb2 import Selector
 from storage.fleet.answers import Answers
+from storage.machines.rows import DAY_MS
 from tests.gateway.office.applying import (
     EVERYONE,
     Set,
@@ -25,8 +26,6 @@ from tests.gateway.office.applying import (
 )
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
-
-DAY_MS = 86_400_000
 
 
 async def test_a_template_reaches_its_machines_once(site: Site) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from gateway.office.v1 import experiment_pb2 as told
 from gateway.office.v1 import experiment_service_pb2 as wire
+from gateway.office.v1 import selector_pb2
+from tests.gateway.office.offering import creating, give_later, have_customers
 from tests.gateway.office.trying import create, experiments_of, have_a_past, of_prices, units_of
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
@@ -87,3 +89,49 @@ async def test_each_change_is_made_once(site: Site) -> None:
     assert stopped.experiment == (await calls.GetExperiment(GET)).experiment
     listed = await calls.ListExperiments(wire.ListExperimentsRequest())
     assert [stopped.experiment] == list(listed.experiments)
+
+
+async def test_an_offer_is_looked_at_before_it_is_tried(site: Site) -> None:
+    """What would be seen is told in steps, and what would not be is refused; with a reason it is
+    tried all the same. A rehearsal keeps nothing, and each change is made once.
+    """
+    calls = experiments_of(site)
+    await have_customers(site)
+    assert "OFFER_NOT_FOUND" == (await refusal(calls.CreateExperiment(creating())))[1]
+    await give_later(site)
+    await give_later(site, "few", percent=10)
+    rehearsal = creating()
+    rehearsal.validate_only = True
+    seen = await calls.CreateExperiment(rehearsal)
+    assert (0, 0, 0) == (seen.machines, seen.left_out, seen.payers % 10)
+    assert 250 <= seen.payers <= 260
+    smallest = seen.experiment.detectable_permille
+    assert 100 < smallest < 500
+    assert (
+        "EXPERIMENT_NOT_FOUND"
+        == (await refusal(calls.GetExperiment(wire.GetExperimentRequest(code="trial"))))[1]
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await calls.CreateExperiment(creating(sought_permille=50))
+    assert f"a lift below {smallest / 10:.1f} %" in str(refused.value.details())
+    assert f"these {seen.payers} payers" in str(refused.value.details())
+    for request, wanted in (
+        (creating(sought_permille=50), "LIFT_NOT_DETECTABLE"),
+        (creating(offer="few", forced_reason="x"), "TOO_FEW_PAYERS"),
+        (creating(days=56), "LIFT_NOT_DETECTABLE"),
+        (creating(selector=selector_pb2.Selector(all=True)), "INVALID_REQUEST"),
+    ):
+        assert wanted == (await refusal(calls.CreateExperiment(request)))[1]
+    forced = creating(sought_permille=50, forced_reason="to learn")
+    made = await calls.CreateExperiment(forced)
+    assert made == await calls.CreateExperiment(forced)
+    assert seen.experiment.detectable_permille == made.experiment.detectable_permille
+    start = wire.StartExperimentRequest(code="trial", request_id="s1")
+    started = await calls.StartExperiment(start)
+    assert started == await calls.StartExperiment(start)
+    assert started == await calls.StartExperiment(wire.StartExperimentRequest(code="trial"))
+    stop = wire.StopExperimentRequest(code="trial", reason="it rains")
+    stopped = (await calls.StopExperiment(stop)).experiment
+    assert told.EXPERIMENT_STATE_STOPPED == stopped.state
+    again = calls.StartExperiment(wire.StartExperimentRequest(code="trial"))
+    assert "EXPERIMENT_ENDED" == (await refusal(again))[1]

@@ -5,7 +5,9 @@ import pytest
 from gateway.fleet.errors import CallRefused
 from gateway.office.experiment_fields import ExperimentFields
 from gateway.office.v1 import experiment_pb2 as wire
+from gateway.office.v1 import selector_pb2
 from storage.experiments.content import Channel, Design, Measure, TriedPrice
+from tests.gateway.office.offering import of_offer
 from tests.gateway.office.trying import of_prices, wanted
 
 SWITCHBACK = wire.EXPERIMENT_DESIGN_SWITCHBACK
@@ -50,6 +52,20 @@ def wrong(content: wire.ExperimentContent) -> list[str]:
         (of_prices(prices=[TEA, TEA]), "prices"),
         (of_prices(0), "prices[0].price_minor"),
         (of_prices(prices=[wire.TriedPrice(price_minor=5)]), "prices[0].product"),
+        (wanted(offer="tea"), "offer"),
+        (wanted(design=wire.EXPERIMENT_DESIGN_PAYERS), "design"),
+        (of_offer(design=SWITCHBACK), "design"),
+        (of_offer(offer=""), "offer"),
+        (of_offer(offer="a b"), "offer"),
+        (of_offer(measure=wire.EXPERIMENT_MEASURE_UNITS), "measure"),
+        (of_offer(selector=selector_pb2.Selector(all=True)), "selector"),
+        (of_offer(tag="NEW"), "tag"),
+        (of_offer(currency="HKD"), "currency"),
+        (of_offer(acknowledged_within_h=3), "acknowledged_within_h"),
+        (of_offer(playlist="all"), "playlist"),
+        (of_offer(prices=[TEA]), "prices"),
+        (of_offer(days=8), "days"),
+        (of_offer(pre_days=13), "pre_days"),
     ],
 )
 def test_each_field_has_its_bounds(content: wire.ExperimentContent, field: str) -> None:
@@ -64,6 +80,20 @@ def test_what_is_right_is_read() -> None:
     assert (28, 28, 3) == (of.days, of.pre_days, of.acknowledged_within_h)
     assert (TriedPrice(product="tea", price_minor=5),) == of.prices
     assert 24 == ExperimentFields().content(wanted()).acknowledged_within_h
+    offer = ExperimentFields().content(of_offer())
+    assert (Channel.OFFER, Design.PAYERS, Measure.SALES) == (
+        offer.channel,
+        offer.design,
+        offer.measure,
+    )
+    assert ("tea", "", "", 0, 28) == (
+        offer.offer,
+        offer.tag,
+        offer.currency,
+        offer.acknowledged_within_h,
+        offer.days,
+    )
+    assert offer.selector.is_empty
 
 
 @pytest.mark.parametrize("code", ["", "a b", "x" * 41, "ä"])

@@ -9,6 +9,7 @@ from gateway.office.experiment_views import experiment, sentence, unit
 from storage.experiments.content import Arm, Design, LeftOut, Result, State
 from storage.experiments.experiments import ExperimentView, UnitView
 from storage.experiments.history import DaySpan
+from tests.storage.experiments.customers import offered
 from tests.storage.experiments.fleets import content, priced
 
 CREATED = ExperimentView(
@@ -44,6 +45,19 @@ def ended(**more: Any) -> ExperimentView:
         }
     )
     return replace(RUNNING, state=State.ENDED, result=result)
+
+
+def of_offer(**more: Any) -> ExperimentView:
+    """One of an offer, with a result."""
+    said = {
+        "blocks": 0,
+        "cost_minor": 4_200,
+        "cost_currency": "HKD",
+        "treated_payers": 3_600,
+        "control_payers": 400,
+        **more,
+    }
+    return replace(ended(**said), content=offered())
 
 
 @pytest.mark.parametrize(
@@ -105,6 +119,31 @@ def ended(**more: Any) -> ExperimentView:
             ),
         ),
         (
+            of_offer(),
+            (
+                "Who was offered it, whether they used it or not, spent 8.2 % more than who was "
+                "held out; the truth is likely between +1.1 % and +15.8 % (p = 0.021, 3600 payers "
+                "offered it, 400 held out); the offer took 42.00 HKD off."
+            ),
+        ),
+        (
+            of_offer(significant=False, low_permille=-5, p_permille=64, used_up=True),
+            (
+                "No effect of the offer was seen: who was offered it, whether they used it or "
+                "not, spent +8.2 %, and the truth is likely between -0.5 % and +15.8 % (p = "
+                "0.064, 3600 payers offered it, 400 held out); a lift below 6.6 % is missed in "
+                "more than one of five tries; the offer took 42.00 HKD off, and nothing was left "
+                "of its budget."
+            ),
+        ),
+        (
+            of_offer(lift_permille=None),
+            (
+                "It has no result: too few payers were left in one of the arms, or they spent "
+                "nothing."
+            ),
+        ),
+        (
             ended(lift_permille=None),
             (
                 "It has no result: too few machines had what their arm has in time and could "
@@ -134,3 +173,21 @@ def test_nothing_is_told_that_is_not_there() -> None:
         (one := unit(there, {"VM-1": "COULD_NOT_SELL"}, {"VM-1": 3})).excluded,
         one.acknowledged_days,
     )
+
+
+def test_payers_are_told_as_they_are_kept() -> None:
+    """In steps, and not at all where they are too few; and an offer says no machines."""
+    told = experiment(of_offer(erased_payers=20, used_up=True))
+    result = told.result
+    assert (3_600, 400, 20, True) == (
+        result.treatment_payers,
+        result.control_payers,
+        result.erased_payers,
+        result.offer_used_up,
+    )
+    assert "tea" == told.content.offer
+    assert not told.content.HasField("selector")
+    few = experiment(of_offer(control_payers=None)).result
+    assert not few.HasField("control_payers")
+    assert not few.HasField("erased_payers")
+    assert experiment(ended()).content.HasField("selector")

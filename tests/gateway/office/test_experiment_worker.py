@@ -20,6 +20,7 @@ from tests.gateway.office.trying import (
     units_of,
     work,
 )
+from tests.support.keeping import Keeping
 from tests.support.site import Site
 
 START = wire.StartExperimentRequest(code="summer")
@@ -75,6 +76,25 @@ async def test_screens_follow_the_arm_day_by_day(site: Site) -> None:
         await screens_obey(site)
         await work(site)
     assert {2} == {unit.acknowledged_days for unit in (await units_of(site)).values()}
+
+
+async def test_a_clock_that_is_far_ahead_ends_no_day(site: Site) -> None:
+    """A gateway has it: machines keep what their arm has today, and no day to come counts as begun,
+    which nobody would take back.
+    """
+    calls = experiments_of(site)
+    await have_a_past(site, 6)
+    await calls.CreateExperiment(create(design=SWITCHBACK, days=14, forced_reason="x"))
+    started = (await calls.StartExperiment(START)).experiment
+    go_to(site, started.first_day)
+    await work(site)
+    before = await ScreenPlans(site.database).page(ended=False, limit=5)
+    await screens_obey(site)
+    worker, keeping = site.gateway.office.experimenting, Keeping(site.clock.now_ms())
+    go_to(site, days.moved(started.first_day, 5))
+    await dataclasses.replace(worker, keeping=keeping).once()
+    assert before == await ScreenPlans(site.database).page(ended=False, limit=5)
+    assert {1} == {unit.acknowledged_days for unit in (await units_of(site)).values()}
 
 
 async def test_a_database_that_is_away_is_waited_for(site: Site) -> None:

@@ -1,8 +1,14 @@
 """ExperimentService: a campaign from the wish to the sentence that says what it changed."""
 
+from sqlalchemy import select
+
 from gateway.office.v1 import experiment_pb2 as told
 from gateway.office.v1 import experiment_service_pb2 as wire
+from gateway.office.v1 import offer_service_pb2
 from storage.insight import days
+from storage.tables import experiment_payers
+from tests.gateway.office.giving import offers_of
+from tests.gateway.office.offering import creating, give_later, have_customers
 from tests.gateway.office.trying import (
     create,
     experiments_of,
@@ -13,7 +19,9 @@ from tests.gateway.office.trying import (
     units_of,
     work,
 )
+from tests.storage.experiments.customers import buy
 from tests.storage.experiments.fleets import sell, told_until
+from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
 
@@ -84,3 +92,52 @@ async def test_a_campaign_runs_to_its_end(site: Site) -> None:
     assert ["PARTNER_EXCLUDED"] == list(excluded.values())
     await work(site)
     assert ended == (await calls.GetExperiment(asked)).experiment
+
+
+async def test_an_offer_runs_to_its_sentence(site: Site) -> None:
+    """Who is held out pays the price; nobody is named, few are not counted, and what is tried does
+    not change. On the end day it is told what it changed.
+    """
+    calls = experiments_of(site)
+    names = await have_customers(site)
+    first = await give_later(site)
+    await calls.CreateExperiment(creating())
+    started = (await calls.StartExperiment(wire.StartExperimentRequest(code="trial"))).experiment
+    assert (first, days.moved(first, 27)) == (started.first_day, started.last_day)
+    asked = wire.GetExperimentRequest(code="trial")
+    running = await calls.GetExperiment(asked)
+    assert "Collecting from" in running.experiment.sentence
+    assert not running.guardrails
+    assert {} == await units_of(site, "trial")
+    both = (running.treatment_payers, running.control_payers)
+    assert not any(one % 10 for one in both)
+    assert 240 <= sum(both) <= 260
+    change = offer_service_pb2.UpdateOfferRequest(code="tea", uses_per_payer=9)
+    assert "EXPERIMENT_RUNS" == (await refusal(offers_of(site).UpdateOffer(change)))[1]
+
+    c = experiment_payers.c
+    rows = select(c.payer_id).where(c.arm == "TREATMENT")
+    treated = set(await site.database.read(lambda connection: connection.scalars(rows).all()))
+    more = {name: 1.9 if name in treated else 1.0 for name in names}
+    await buy(
+        site.database,
+        names,
+        first,
+        started.last_day,
+        factor=lambda name, _d: more[name],
+        version=1_000_000,
+    )
+    await told_until(site.database, started.last_day)
+    await work(site)
+    answer = await calls.GetExperiment(asked)
+    ended = answer.experiment
+    print(ended.sentence)
+    assert told.EXPERIMENT_STATE_ENDED == ended.state
+    assert both == (ended.result.treatment_payers, ended.result.control_payers)
+    assert ended.result.significant
+    assert 450 < ended.result.lift_permille < 1_400
+    assert "spent" in ended.sentence
+    assert "the offer took 0.00 HKD off" in ended.sentence
+    assert not any(name in str(answer) for name in names)
+    budget = offer_service_pb2.UpdateOfferRequest(code="tea", uses_per_payer=9)
+    assert 9 == (await offers_of(site).UpdateOffer(budget)).offer.content.uses_per_payer

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.fleet.errors import CallRefused
-from gateway.office.goods_fields import LINES_MAX, GoodsFields
+from gateway.office.goods_fields import ENDS, LINES_MAX, OUT_OF_COLUMN, GoodsFields
 from gateway.office.v1 import goods_service_pb2 as wire
 from storage.office.goods import GoodsLine
 from tests.support.fleet_calls import refusal
@@ -27,11 +27,13 @@ async def test_all_that_is_wrong_is_said(site: Site, subtests: pytest.Subtests) 
     for request_, fields in [
         (load(request_id=""), ["request_id"]),
         (load(0, **{"from": "somewhere"}), ["quantity", "from"]),
-        (unload(1, "LOST"), ["to"]),
+        (unload(1, "LOST", reason="who knows"), ["to"]),
+        *((unload(1, end, reason=" "), ["reason"]) for end in OUT_OF_COLUMN),
+        *((transfer(1, VAN, end), ["reason"]) for end in ENDS),
         (count(None), ["counted"]),
         (count(1, machine_version=-1), ["machine_version"]),
         (transfer(1, VAN, VAN), ["to"]),
-        (transfer(1, "FOUND", "LOST"), ["to"]),
+        (transfer(1, "FOUND", "LOST", reason="who knows"), ["to"]),
         (transfer(1, goods=[]), ["goods"]),
         (
             wire.ReceiveGoodsRequest(
@@ -64,6 +66,14 @@ def refused(fields: GoodsFields) -> list[str]:
     except CallRefused as error:
         return [problem.field for problem in error.refusal.problems]
     return []
+
+
+def test_what_was_begun_without_a_reason_ends() -> None:
+    """The program that began it asked for none, and may have moved the goods."""
+    for begun, wrong in ((True, []), (False, ["reason"])):
+        fields = GoodsFields()
+        fields.gone("WASTE", "", begun=begun)
+        assert wrong == refused(fields)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column
-from gateway.office.health import DAY_MS, TroubleKind, health, sales_count_from
+from gateway.office.health import TroubleKind, health, sales_count_from
 from storage.fleet.views import ColumnLockView, HaltView, MachineView
+from storage.machines.rows import DAY_MS
 from storage.office.incidents import Takings
 from storage.office.locks import LockView
 from storage.office.recalls import RecallCause

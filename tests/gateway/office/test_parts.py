@@ -1,11 +1,10 @@
 """The back office as it is put together for the real program."""
 
+from storage.machines.rows import DAY_MS
 from storage.office import import_lines
 from storage.office.imports import ImportState
 from tests.storage.office.long_ago import ended, lines_left
 from tests.support.site import Site
-
-DAY_MS = 86_400_000
 
 
 async def test_lines_of_imports_are_kept_for_their_days(site: Site) -> None:

@@ -2,8 +2,7 @@
 
 from gateway.office.price_calls import PRICES_MAX
 from gateway.office.price_csv import AHEAD_MS_MAX
-
-DAY_MS = 86_400_000
+from storage.machines.rows import DAY_MS
 
 
 def test_the_bounds_are_those_that_are_documented() -> None:

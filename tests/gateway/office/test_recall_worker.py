@@ -20,6 +20,7 @@ from storage.tables import audit
 from tests.gateway.office.recalling import a_loaded_machine, locked, recall, worker
 from tests.support.fleet_calls import registered
 from tests.support.goods_calls import COLUMNS, load, unload
+from tests.support.keeping import Keeping
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
@@ -183,6 +184,15 @@ async def test_a_gateway_lets_go_when_it_ends(site: Site) -> None:
     site.clock.ahead_ms = 60_000
     assert await worker(site, "gw-2").once()
     assert 1 == await lockings(site)
+
+
+async def test_a_clock_that_is_far_ahead_expires_nothing(site: Site) -> None:
+    """A gateway has it. A person would release the lot, which then expires by itself no more."""
+    await a_loaded_machine(site)
+    here = worker(site, keeping=Keeping(site.clock.now_ms()))
+    site.clock.ahead_ms = begins_ms("2099-02-20", "UTC") - site.clock.now_ms()
+    assert not await here.once()
+    assert [] == await locked(site)
 
 
 async def test_what_comes_back_into_a_column_is_locked_at_once(site: Site) -> None:

@@ -2,22 +2,28 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.json_format import ParseDict
 
+from gateway.fleet.act import Act
 from gateway.fleet.idempotence import LEASE_MS
 from gateway.office.screen_calls import ScreenCalls
 from gateway.office.v1 import screen_pb2, screen_service_pb2_grpc
 from gateway.office.v1 import screen_service_pb2 as wire
+from gateway.screens.unnamed import UnnamedFiles
 from storage.fleet.answers import Answers, RequestInProgress
+from storage.machines.rows import DAY_MS
 from storage.office import assets
 from storage.office.screen_sweeps import forget_assets
-from storage.office.screens import DAY_MS, Play, ScreenTold
+from storage.office.screens import Play, ScreenTold
 from tests.gateway.screens.showable import a_png, picture
+from tests.support.edge import FixedClock
 from tests.support.fleet_calls import refusal
+from tests.support.keeping import KeptBy
 from tests.support.site import Site
 
 NO_WORDS = wire.ListAssetsRequest()
@@ -138,7 +144,8 @@ async def test_a_file_that_was_swept_is_there_once_it_is_brought_again(site: Sit
     add = showing.assets.add
 
     async def swept(*of: Any) -> assets.AssetView:
-        await forget_assets(site.database, showing.drop, before_ms=later_ms)
+        files = UnnamedFiles(showing.folder, assets.Assets(site.database))
+        await forget_assets(site.database, files.drop, before_ms=later_ms)
         assert showing.folder.find(sha256) is None
         return await add(*of)
 
@@ -147,6 +154,18 @@ async def test_a_file_that_was_swept_is_there_once_it_is_brought_again(site: Sit
         await call.AddAsset(asked)
     assert showing.folder.find(sha256) is not None
     assert [sha256] == [one.sha256 for one in (await call.ListAssets(NO_WORDS)).assets]
+
+
+async def test_a_picture_that_a_gateway_adds_whose_clock_is_far_behind_stays(site: Site) -> None:
+    """Dated by its clock the sweep of any other would take it before a playlist names it."""
+    now_ms = site.clock.now_ms()
+    behind = FixedClock(now_ms - 500 * DAY_MS)
+    calls = replace(site.gateway.office.showing, clock=behind, keeping=KeptBy(site.clock))
+    asked = wire.AddAssetRequest(content=picture("PNG"))
+    view = await calls.add_asset(asked, Act(actor="ann", within_s=9))
+    assert now_ms <= view.added_at_ms
+    files = UnnamedFiles(calls.folder, calls.assets)
+    assert 0 == await forget_assets(site.database, files.drop, before_ms=now_ms - DAY_MS)
 
 
 async def test_what_is_not_there_is_said(site: Site) -> None:

@@ -73,7 +73,9 @@ BESIDE = {
 NEED_MORE = {
     "CloseIncident",
     "CloseWorkItem",
+    "ConfirmOffer",
     "CreateExperiment",
+    "DeclineOffer",
     "ErasePayer",
     "RefundVend",
     "QueryRefund",
@@ -83,8 +85,8 @@ NEED_MORE = {
     "StopExperiment",
     "WriteOffRefund",
 }
-"""These need money that is open, a fault, or a past: they are done twice elsewhere in
-tests/gateway.
+"""These need money that is open, a fault, a past or a second person: they are done twice elsewhere
+in tests/gateway.
 """
 ETAGS_INSIDE = {
     name: [

@@ -4,12 +4,12 @@ from functools import partial
 
 from sqlalchemy import Connection, Table, select
 
-from gateway.office.v1 import sales_service_pb2
+from gateway.office.v1 import experiment_pb2, sales_service_pb2
 from gateway.office.v1 import tag_service_pb2 as wire
 from storage.insight import days
 from storage.insight.funnel import Stage
 from storage.insight.rollups import Sums, save
-from storage.tables import payer_tags, payers, sale_facts, scope_funnels
+from storage.tables import experiment_payers, payer_tags, payers, sale_facts, scope_funnels
 from tests.gateway.office.tagging import (
     ANY,
     TRADE,
@@ -21,6 +21,7 @@ from tests.gateway.office.tagging import (
     tags_of,
 )
 from tests.gateway.web.signed_in import signed_in
+from tests.storage.experiments.customers import held_out
 from tests.storage.insight.tagged import TODAY, Purchase, have_bought, several
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
@@ -167,7 +168,13 @@ async def test_a_payer_who_asks_is_told_what_is_held(site: Site) -> None:
     await have_bought(site.database, several(Purchase(payer=payer_id), 1, 3))
     await calls.CreateTag(create())
     await evaluate(site)
+    await held_out(site.database, payer_id)
     held = await calls.GetPayer(ours)
+    assert ("a", experiment_pb2.EXPERIMENT_ARM_CONTROL, 700) == (
+        held.experiments[0].experiment,
+        held.experiments[0].arm,
+        held.experiments[0].spent_before.minor,
+    )
     assert (True, 1, 2) == (held.known, held.payments, held.bought[0].units)
     assert (1_000, days.moved(TODAY, -2), TODAY, 1) == (
         held.bought[0].sales.minor,
@@ -180,5 +187,5 @@ async def test_a_payer_who_asks_is_told_what_is_held(site: Site) -> None:
     ]
     assert await erase(site)
     assert wire.GetPayerResponse() == await calls.GetPayer(ours)
-    for table in (payer_tags, sale_facts, payers):
+    for table in (payer_tags, sale_facts, payers, experiment_payers):
         assert payer_id not in await site.database.read(partial(all_of, table=table))

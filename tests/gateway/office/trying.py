@@ -9,9 +9,10 @@ from gateway.office.v1 import experiment_pb2, experiment_service_pb2_grpc, selec
 from gateway.office.v1 import experiment_service_pb2 as wire
 from gateway.screens.compile import compiled
 from storage.insight import days
+from storage.machines.rows import DAY_MS
 from storage.office.playlists import Playlists
 from storage.office.screens import ScreenTold
-from tests.storage.experiments.fleets import DAY_MS, begins, names, sell, told_until
+from tests.storage.experiments.fleets import begins, names, sell, told_until
 from tests.storage.office.places import by
 from tests.storage.office.showing import A, items, some_assets
 from tests.support.site import Site

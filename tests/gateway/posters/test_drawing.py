@@ -2,6 +2,7 @@
 is the same bytes.
 """
 
+import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -44,17 +45,28 @@ def test_the_code_is_read_with_a_fifth_of_it_covered(
     """By something white, black or grey, that covers none of the three squares by which a code is
     found.
     """
-    made = _picture(pressed(line(), size=size))
-    left, top, side = _where(made)
-    edge = 0.1 * side
-    made = made.crop((left - edge, top - edge, left + side + edge, top + side + edge))
-    left = top = edge
+    made, edge, side = _code(size)
     for colour in ("white", "black", "#888888"):
         covered = made.copy()
         part = side * 0.2**0.5
-        x, y = (start + side * at - part / 2 for start, at in zip((left, top), place, strict=True))
+        x, y = (edge + side * at - part / 2 for at in place)
         ImageDraw.Draw(covered).rectangle((x, y, x + part, y + part), fill=colour)
         assert [PAYLOAD] == read(covered), colour
+
+
+@functools.cache
+def _code(size: Size) -> tuple[Image.Image, float, float]:
+    """Return the code of a poster, drawn once, with some of what is around it: how much, and the
+    width of the code, in dots.
+    """
+    made = _picture(pressed(line(), size=size))
+    left, top, side = _where(made)
+    edge = 0.1 * side
+    return (
+        made.crop((left - edge, top - edge, left + side + edge, top + side + edge)),
+        edge,
+        side,
+    )
 
 
 def test_the_reader_is_no_clairvoyant() -> None:

@@ -77,18 +77,18 @@ def test_everything_has_its_place(size: Size, languages: tuple[str, ...]) -> Non
         said = poster(mode=mode, **(names if long else {}))
         elements = layout.arrange(said, style(languages=languages, phone=phone), sheet, width_of)
         width, height = sheet.trimmed
-        for element in elements:
-            left, top, right, bottom = area(element)
+        areas = [(element, area(element)) for element in elements]
+        for _, (left, top, right, bottom) in areas:
             assert min(left, top) >= -0.01
             assert right <= width + 0.01
             assert bottom <= height + 0.01
-        drawn = [one for one in elements if not isinstance(one, Box)]
+        drawn = [one for one in areas if not isinstance(one[0], Box)]
         for one, other in itertools.combinations(drawn, 2):
-            assert not overlap(area(one), area(other)), (one, other)
-        boxes = [one for one in elements if isinstance(one, Box)]
+            assert not overlap(one[1], other[1]), (one, other)
+        boxes = [at for element, at in areas if isinstance(element, Box)]
         titles = {WORDS[language].title for language in languages}
-        for element in drawn:
-            on = any(overlap(area(element), area(box)) for box in boxes)
+        for element, at in drawn:
+            on = any(overlap(at, box) for box in boxes)
             assert on == (isinstance(element, TextLine) and element.text in titles), element
 
 

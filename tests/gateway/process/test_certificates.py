@@ -16,10 +16,10 @@ from gateway.process import certificates
 from gateway.process.files import Problems
 from gateway.process.sections import Machines
 from gateway.rpc.tls import Tls
+from storage.machines.rows import DAY_MS
 from tests.support.certificates import Authority, Issued
 from tests.support.edge import Edge, running_edge
 
-DAY_MS = 86_400_000
 NOW_MS = int(dt.datetime.now(dt.UTC).timestamp() * 1_000)
 """Certificates of an Authority are valid from a day before now to a day after it."""
 

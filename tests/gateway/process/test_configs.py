@@ -117,6 +117,12 @@ def test_environments_are_names_of_gateways(
             "policy.write_off_second_person_above_minor wants two people, and nobody proves who",
         ),
         (
+            "offers",
+            "budget_second_person_above_minor",
+            400,
+            "offers.budget_second_person_above_minor wants two people, and nobody proves who",
+        ),
+        (
             "machines",
             "listen",
             "0.0.0.0:7443",

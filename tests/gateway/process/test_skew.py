@@ -11,6 +11,7 @@ from gateway.process.skew import KEPT_MS, SAID_MS, Skew, process_skew
 
 START_MS = 1_700_000_000_000
 FAST_MS = 6 * 60_000
+DAY_MS = 86_400_000
 
 
 class Wrong:
@@ -68,6 +69,22 @@ async def test_what_is_due_is_due_by_both_clocks() -> None:
         now_ms = await agreed.now_ms()
         assert now_ms is not None
         assert 0 <= now_ms - clock.true_ms - min(0, ahead_ms) <= 1_000
+
+
+@pytest.mark.parametrize("ahead_ms", [500 * DAY_MS, -500 * DAY_MS])
+async def test_what_is_kept_is_dated_by_alipays_clock(ahead_ms: int) -> None:
+    """However ours is wrong; before Alipay's is known, no earlier than the last payment."""
+    clock = Wrong(ahead_ms)
+    skew, paid = Skew(clock), [None, START_MS - 5]
+
+    async def paid_ms() -> int | None:
+        return paid.pop(0) if paid else START_MS - 5
+
+    agreed = skew.agreed(paid_ms)
+    assert clock.now_ms() == await agreed.likely_ms()
+    assert max(START_MS - 5, clock.now_ms()) == await agreed.likely_ms()
+    skew.answered(clock.true_ms, 0)
+    assert abs(await agreed.likely_ms() - clock.true_ms) <= 1_000
 
 
 def test_clocks_that_may_be_the_same_are_the_same() -> None:

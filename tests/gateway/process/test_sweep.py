@@ -9,15 +9,9 @@ from sqlalchemy import insert, select
 
 from actors.ports import StoreError
 from gateway.process.skew import Skew
-from gateway.process.sweep import (
-    DAY_MS,
-    EVERY_S,
-    PAUSE_S,
-    UNSURE_EVERY_S,
-    OwnClock,
-    Sweep,
-)
+from gateway.process.sweep import EVERY_S, PAUSE_S, UNSURE_EVERY_S, Sweep
 from storage.machines.payers import SWEPT_MAX, Payers
+from storage.machines.rows import DAY_MS
 from storage.office import import_lines
 from storage.office.imports import ImportState
 from storage.tables import payers
@@ -28,13 +22,13 @@ NOW_MS = 1_800_000_000_000
 
 
 class Fixed:
-    """A clock that stands."""
+    """Everybody is sure that it is now."""
 
-    def now_ms(self) -> int:
+    async def now_ms(self) -> int | None:
         return NOW_MS
 
 
-FIXED = OwnClock(Fixed())
+FIXED = Fixed()
 
 
 class Naps:
@@ -72,9 +66,7 @@ class Things:
 
 def sweep_of(things: Things, naps: Naps) -> Sweep:
     """Two at once, after thirty days."""
-    return Sweep(
-        what="things", forget=things.forget, at_once=2, days=30, clock=OwnClock(Fixed()), sleep=naps
-    )
+    return Sweep(what="things", forget=things.forget, at_once=2, days=30, clock=FIXED, sleep=naps)
 
 
 async def test_what_was_used_within_the_days_stays() -> None:
@@ -150,7 +142,7 @@ async def test_payers_who_stay_away_are_forgotten(site: Site) -> None:
         forget=forget,
         at_once=SWEPT_MAX,
         days=30,
-        clock=OwnClock(Fixed()),
+        clock=FIXED,
         sleep=Naps(),
     )
     assert SWEPT_MAX + 1 == await sweep.once()
@@ -164,8 +156,6 @@ async def test_lines_of_imports_go(site: Site) -> None:
     await ended(site.database, "old", ImportState.DONE, then_ms - 1, lines=3)
     await ended(site.database, "new", ImportState.DONE, then_ms, lines=3)
     forget = partial(import_lines.forget, site.database)
-    sweep = Sweep(
-        what="lines", forget=forget, at_once=import_lines.AT_ONCE, days=30, clock=OwnClock(Fixed())
-    )
+    sweep = Sweep(what="lines", forget=forget, at_once=import_lines.AT_ONCE, days=30, clock=FIXED)
     assert 3 == await sweep.once()
     assert {"new": 3} == await lines_left(site.database)

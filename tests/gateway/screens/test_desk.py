@@ -17,15 +17,19 @@ from gateway.screens.saying import ManifestApplied, ManifestRejected, PlayCounte
 from gateway.screens.tokens import machine_of
 from gateway.v1 import machine_pb2 as wire
 from storage.database.engine import Database
+from storage.fleet.answers import KeepingClock
+from storage.machines.rows import DAY_MS
 from storage.office.assets import Assets
 from storage.office.screen_plans import ScreenPlans
 from storage.office.screens import AHEAD_MAX_MS, Material, Screens
 from tests.storage.office.places import NOON_MS, by, some_machines
 from tests.storage.office.showing import LATER_MS, A, B, plan, shown_by_all
+from tests.support.keeping import Keeping, KeptBy
 from tests.support.patience import until
 
 KEY = b"k" * 32
 VM1 = MachineId("VM-1")
+BEHIND_MS = NOON_MS - 500 * DAY_MS
 NEW_YEAR_MS = 1_798_761_600_000
 """2027 begins."""
 
@@ -54,12 +58,15 @@ class Front:
         return self.room
 
 
-def a_desk(db: Database, clock: Clock | None = None) -> tuple[ScreenDesk, Screens]:
-    screens = Screens(db)
+def a_desk(
+    db: Database, clock: Clock | None = None, keeping: KeepingClock | None = None
+) -> tuple[ScreenDesk, Screens]:
+    screens, clock = Screens(db), clock or Clock()
     made = ScreenDesk(
         screens=screens,
         assets=Assets(db),
-        clock=clock or Clock(),
+        clock=clock,
+        keeping=keeping or KeptBy(clock),
         key=KEY,
         url="http://gw/assets/",
         monotonic=lambda: 0.0,
@@ -356,6 +363,39 @@ async def test_a_count_that_cannot_be_is_left_out(db: Database) -> None:
     plays = await screens.plays("VM-1", after=(0, 0, "", -1), limit=9)
     assert [(20241004, 1, 8), (20251004, 1, 8)] == [(p.day, p.times, p.shown_ms) for p in plays]
     assert ["of what cannot be"] == [one["why"] for one in logs if "why" in one]
+
+
+@pytest.mark.parametrize("keeping", [Keeping(NOON_MS), Keeping(BEHIND_MS, sure=False)])
+async def test_a_gateway_whose_clock_is_far_behind_counts_what_is_shown(
+    db: Database, keeping: Keeping
+) -> None:
+    """Machines do not tell it again. As long as nobody is sure what time it is every day can be."""
+    await some_machines(db, "VM-1")
+    front = Front()
+    desk, screens = a_desk(db, Clock(BEHIND_MS), keeping)
+    desk.opened(front, "")
+    await desk.once()
+    desk.said(VM1, Plays(counts=(counted(manifest=front.told[0].manifest_sha256),)))
+    await desk.once()
+    assert 1 == len(await screens.plays("VM-1", after=(0, 0, "", -1), limit=9))
+
+
+@pytest.mark.parametrize("off_ms", [500 * DAY_MS, -500 * DAY_MS])
+async def test_a_gateway_whose_clock_is_wrong_lets_machines_show_what_is_planned(
+    db: Database, off_ms: int
+) -> None:
+    """By its own clock the plan had ended, and what machines show was of no use for a year."""
+    await some_machines(db, "VM-1")
+    await shown_by_all(db)
+    (wrong, screens), (right, _) = a_desk(db, Clock(NOON_MS + off_ms), Keeping(NOON_MS)), a_desk(db)
+    fronts = Front(), Front()
+    for desk, front in zip((wrong, right, wrong), (*fronts, fronts[0]), strict=True):
+        desk.opened(front, "")
+        await desk.once()
+    shown = {one.manifest_sha256 for front in fronts for one in front.told}
+    assert 1 == len(shown)
+    view = await screens.get("VM-1")
+    assert (shown, NOON_MS, NOON_MS) == ({view.wanted}, view.wanted_at_ms, view.heard_at_ms)
 
 
 async def test_a_flood_of_counts_has_an_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

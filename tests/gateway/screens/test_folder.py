@@ -25,13 +25,34 @@ def test_a_file_is_found_under_its_hash(tmp_path: Path) -> None:
     assert [SHA256] == [one.name for one in (tmp_path / "assets").iterdir()]
 
 
-def test_a_file_is_dropped(tmp_path: Path) -> None:
-    """And another one that is not there is no error."""
+def test_a_file_goes_by_way_of_a_name_that_nobody_else_has(tmp_path: Path) -> None:
+    """Whoever put it aside last decides what becomes of it, and another time is no error."""
     folder = AssetFolder(tmp_path)
     folder.put(CONTENT)
-    for _ in range(2):
-        folder.drop(SHA256)
-        assert folder.find(SHA256) is None
+    first = folder.put_aside(SHA256)
+    assert folder.find(SHA256) is None
+    second = folder.put_aside(SHA256)
+    assert ([SHA256], 1, 1) == (folder.left_aside(), len(first), len(second))
+    folder.settle(SHA256, first, comes_back=False)
+    folder.settle(SHA256, second, comes_back=True)
+    assert ([], folder.find(SHA256)) == (folder.left_aside(), tmp_path / SHA256)
+    folder.settle(SHA256, folder.put_aside(SHA256), comes_back=False)
+    assert ([], []) == (folder.put_aside(SHA256), list(tmp_path.iterdir()))
+
+
+def test_a_file_that_is_brought_again_is_young(tmp_path: Path) -> None:
+    """And what was left unfinished goes with its age."""
+    folder = AssetFolder(tmp_path)
+    folder.put(CONTENT)
+    for name in (SHA256, ".new-1", ".new-2", "other"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (5, 5))
+    (tmp_path / ".new-2").touch()
+    assert [[], [SHA256]] == [folder.written_before(before_ms) for before_ms in (5_000, 5_001)]
+    assert folder.put(CONTENT) is False
+    folder.drop_unfinished(5_001)
+    assert [] == folder.written_before(5_001)
+    assert sorted([SHA256, ".new-2", "other"]) == sorted(one.name for one in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["../secret", "", "A" * 64, SHA256 + "0", SHA256[:-1] + "/"])

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc, machine_
 from gateway.process import settings
 from gateway.process.addresses import ListenRefused
 from gateway.process.sweep import Sweep
+from gateway.serving import wiring
+from gateway.serving.assemble import assemble
 from gateway.serving.wiring import Addresses, GatewayLost, run_gateway
 from gateway.trust import authority_files
 from gateway.v1.enrolment_service_pb2 import EnrolRequest
@@ -239,8 +242,11 @@ async def test_the_console_is_served_over_tls(tmp_path: Path, tables: Tables) ->
             assert 401 == (await nobody.get("/login")).status_code
 
 
-async def test_the_gateway_can_be_started_again(tmp_path: Path, tables: Tables) -> None:
+async def test_the_gateway_can_be_started_again(
+    tmp_path: Path, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was registered is there, and nobody is kept waiting for a port or a lock."""
+    monkeypatch.setattr(wiring, "assemble", partial(assemble, code_wait_s=0.0))  # it never comes
     async with (
         _running(tmp_path, tables) as (addresses, _, _),
         grpc.aio.insecure_channel(addresses.admin) as channel,

@@ -12,11 +12,11 @@ from gateway.simulator.screen_keeper import ScreenKeeper
 from gateway.simulator.shows import NotCounted, PageTold
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
+from storage.machines.rows import DAY_MS
 from tests.gateway.simulator.showing import END_MS, A, Shelf, sha256_of
 
 SERVER_MS = 1_795_996_800_000
 """2026-11-30, in the first second of the day in Greenwich."""
-DAY_MS = 86_400_000
 
 
 class Stand:

@@ -27,6 +27,7 @@ from storage.office.certificates import Certificates
 from storage.office.deeds import Deed
 from storage.office.enrolment_tokens import EnrolmentTokens, TokenView
 from tests.support.certificates import Authority, Issued
+from tests.support.keeping import KeptBy
 from tests.support.site import Site
 
 _NOW = dt.datetime.now(dt.UTC)
@@ -98,14 +99,15 @@ async def enrolling(site: Site) -> AsyncIterator[Enroller]:
     async def pause(span_s: float) -> None:
         pauses.append(span_s)
 
-    office = site.gateway.office
+    office, keeping = site.gateway.office, KeptBy(site.clock)
     calls = CertificateCalls(
         enrolling=Enrolling(
-            tokens=EnrolmentTokens(site.database),
-            certificates=Certificates(site.database),
+            tokens=EnrolmentTokens(site.database, keeping),
+            certificates=Certificates(site.database, keeping),
             issuer=ISSUER,
             days=DAYS,
             clock=site.clock,
+            keeping=keeping,
             denied=office.denying.wake,
         ),
         denied=office.denying.denied,

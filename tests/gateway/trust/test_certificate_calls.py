@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.trust.authority import EARLIER
 from gateway.trust.certificate_calls import ONE_PER_MINUTE, Attempts, address_of
 from gateway.trust.strangers import ALL_PER_S, REFUSED_AFTER_S
+from storage.machines.rows import DAY_MS
 from storage.office import certificates
 from storage.office.certificates import BACKDATED_MS, LIVE_MAX
 from storage.office.enrolment_tokens import WRONG_TRIES_MAX
@@ -20,10 +21,10 @@ from storage.tables import machines
 from tests.gateway.trust.enrolled import DAYS, Enroller, enrolling
 from tests.support.certificates import Authority, Issued
 from tests.support.csr import csr, subject
+from tests.support.edge import FixedClock
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
-DAY_MS = 86_400_000
 KEY = ec.generate_private_key(ec.SECP256R1())
 KEY_PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 HEALTH_ASKED = 5 * ALL_PER_S + 2
@@ -213,6 +214,16 @@ async def test_a_certificate_from_before_the_enrolment_is_not_renewed(enroller: 
     await denying.look()
     assert {("VM-1", old.serial)} == denying.denied.of_machines
     assert BACKDATED_MS == EARLIER.total_seconds() * 1_000
+
+
+async def test_what_a_gateway_issues_whose_clock_is_far_behind_is_good(enroller: Enroller) -> None:
+    """Dated by its clock it would have ended before it came, and its machine could not renew."""
+    site = enroller.site
+    enroller.calls.enrolling.clock = FixedClock(site.clock.now_ms() - 500 * DAY_MS)
+    renewed = await next_of(enroller, await first(enroller))
+    (made,) = x509.load_pem_x509_certificates(renewed.certificate)[:1]
+    ends_in_ms = made.not_valid_after_utc.timestamp() * 1_000 - site.clock.now_ms()
+    assert DAYS - 1 <= ends_in_ms / DAY_MS <= DAYS + 1
 
 
 async def test_a_certificate_that_a_person_issued_can_be_renewed(enroller: Enroller) -> None:

@@ -31,6 +31,7 @@ from gateway.simulator.machine_client import ClientConfig, MachineClient
 from gateway.trust import enrolling as enrolling_calls
 from gateway.trust.authority import CannotIssue, KeyIssuer, Leaf
 from gateway.trust.enrolling import issuer_of
+from storage.machines.rows import DAY_MS
 from storage.office.certificates import Certificates
 from tests.alipay_client.wire import Pair
 from tests.gateway.trust.enrolled import DOMAIN, ISSUER, SERVERS, Enroller, enrolling
@@ -38,7 +39,6 @@ from tests.support.csr import csr
 from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.site import Site, a_site, found
 
-DAY_MS = 86_400_000
 QUICK = Policy(idle_refund_ms=1_000, unavailable_grace_ms=1_000, refund_retry_ms=(20, 20, 10_000))
 
 

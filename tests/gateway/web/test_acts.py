@@ -9,13 +9,25 @@ from gateway.fleet.v1 import (
     trade_service_pb2,
     work_item_service_pb2,
 )
-from gateway.office.v1 import goods_service_pb2, screen_pb2, screen_service_pb2, selector_pb2
+from gateway.office.v1 import (
+    goods_service_pb2,
+    offer_pb2,
+    offer_service_pb2,
+    screen_pb2,
+    screen_service_pb2,
+    selector_pb2,
+)
+from gateway.v1 import money_pb2
 from gateway.web.acts import (
     ACTS,
     ADD_ASSET,
     CALLS,
+    DECLINED,
     DONE,
+    OFFER_OF_NOBODY,
     PLAN_OF_NOBODY,
+    WAITS,
+    again,
     asset_request,
     outcome_of,
     request_of,
@@ -45,6 +57,12 @@ ALL = {
     "all": "1",
     "until": "2027-01-31T22:00",
     "zone": "Asia/Hong_Kong",
+    "offer": "tea",
+    "proposal": "p-1",
+    "answer": "CONFIRM",
+    "currency": "HKD",
+    "discount": "0.50",
+    "budget": "60",
 }
 LOAD = {
     "machine_id": "VM-1",
@@ -100,6 +118,32 @@ EXPECTED = {
         request_id="q-1",
     ),
     "end-plan": screen_service_pb2.EndScreenPlanRequest(plan="noon", request_id="q-1"),
+    "create-offer": offer_service_pb2.CreateOfferRequest(
+        code="summer",
+        content=offer_pb2.OfferContent(
+            name="Summer",
+            selector=selector_pb2.Selector(all=True),
+            product="cola",
+            discount=money_pb2.Money(currency="HKD", minor=50),
+            currency="HKD",
+            budget=money_pb2.Money(currency="HKD", minor=6_000),
+            ends_at=Timestamp(seconds=1_801_404_000),
+        ),
+        request_id="q-1",
+    ),
+    "change-offer": offer_service_pb2.UpdateOfferRequest(
+        code="tea",
+        etag="7",
+        budget=money_pb2.Money(currency="HKD", minor=6_000),
+        ends_at=Timestamp(seconds=1_801_404_000),
+        request_id="q-1",
+    ),
+    "end-offer": offer_service_pb2.EndOfferRequest(
+        code="tea", etag="7", reason="because", request_id="q-1"
+    ),
+    "answer-offer": offer_service_pb2.ConfirmOfferRequest(
+        code="tea", proposal="p-1", request_id="q-1"
+    ),
     "refill": goods_service_pb2.LoadColumnRequest(**LOAD),  # type: ignore[arg-type]  # a word of Python's
 }
 
@@ -150,7 +194,8 @@ def test_a_picture_is_one_request() -> None:
         asset_request(ALL, b"")
     with pytest.raises(FormRefused, match="no request_id"):
         asset_request({}, b"x")
-    assert CALLS.keys() == DONE.keys() - {PLAN_OF_NOBODY} == {*ACTS, ADD_ASSET}
+    words = DONE.keys() - {PLAN_OF_NOBODY, OFFER_OF_NOBODY, DECLINED}
+    assert CALLS.keys() == words == {*ACTS, ADD_ASSET}
 
 
 def test_what_is_said_of_a_plan_depends_on_whom_it_means() -> None:
@@ -159,4 +204,22 @@ def test_what_is_said_of_a_plan_depends_on_whom_it_means() -> None:
         plan = screen_pb2.ScreenPlan(machines_meant=machines)
         response = screen_service_pb2.CreateScreenPlanResponse(plan=plan)
         assert word == outcome_of("create-plan", response)
+    for machines, word in ((0, OFFER_OF_NOBODY), (1, "create-offer"), (None, "create-offer")):
+        offer = offer_pb2.Offer(machines_meant=machines)
+        made = offer_service_pb2.CreateOfferResponse(offer=offer)
+        assert word == outcome_of("create-offer", made)
+    declined = offer_service_pb2.DeclineOfferResponse()
+    assert DECLINED == outcome_of("answer-offer", declined)
     assert "end-plan" == outcome_of("end-plan", screen_service_pb2.EndScreenPlanResponse())
+
+
+def test_who_is_refused_goes_on_with_what_they_wrote() -> None:
+    """But not where it would be done a second time: what nobody knows of, and what is written down
+    for a second person.
+    """
+    filled_in = "/machines/VM-1?column=A1&quantity=5&from=VAN%3A7&lot=L1&reason=because#refill-A1"
+    assert filled_in == again("refill", ALL, "/back")
+    assert "/back" == again("refill", ALL, "/back", perhaps=True)
+    assert "/back" == again("refill", {**ALL, "column": ""}, "/back")
+    assert "/back" == again("end-offer", ALL, "/back")
+    assert WAITS == again("create-offer", ALL, "/back", reason="SECOND_PERSON_NEEDED")

@@ -10,12 +10,12 @@ from storage.archiving.proving import with_archive
 from storage.auditing import WHOLE, Audit, Scope
 from storage.database.engine import Database
 from storage.fleet.registry import Registry
+from storage.machines.rows import DAY_MS
 from storage.tables import archives, inbox, journal, transfers
 from tests.storage.auditing.books import pays
 from tests.storage.owner import START_MS, Owner, new_machine
 from tests.support.proven import proved
 
-DAY_MS = 86_400_000
 FEBRUARY_MS = START_MS + 31 * DAY_MS
 NOW_MS = START_MS + 63 * DAY_MS
 """The 5th of March 2026: January and February are over."""

@@ -34,6 +34,7 @@ from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
 from storage.machines.inbox import Inbox
+from storage.machines.rows import DAY_MS
 from storage.office.audit_data import AuditData
 from storage.reconciliation.runs import NewRun, Reconciliation
 from storage.tables import (
@@ -45,7 +46,6 @@ from storage.tables import (
     transfers,
 )
 from tests.storage.archiving.books import (
-    DAY_MS,
     FEBRUARY_MS,
     FIFTH,
     NOW_MS,

@@ -10,8 +10,8 @@ from storage.archiving.plan import Prefix, causes_that_go_on, prefixes
 from storage.auditing.starts import Start
 from storage.database.engine import Database
 from storage.fleet.sold import SoldVends
+from storage.machines.rows import DAY_MS
 from storage.tables import journal
-from tests.storage.archiving.books import DAY_MS
 from tests.storage.owner import START_MS, Owner
 
 LATER_MS = START_MS + DAY_MS

@@ -12,11 +12,12 @@ from sqlalchemy import Connection, make_url
 
 from actors.machine.ids import MachineId
 from actors.ports import StoreError
-from storage.database import migrate
+from storage.database import migrate, sqlite
 from storage.database.engine import Database, StorageConfig
 from storage.database.sqlite import SqliteWriter, make_private, serving_mark
 from storage.tables import installation
 from tests.storage.owner import Owner, paid
+from tests.support import quick_disk
 
 
 @pytest.fixture
@@ -27,8 +28,10 @@ def url(tmp_path: Path, upgraded_file: Path) -> str:
     return f"sqlite:///{path}"
 
 
-async def test_sqlite_is_durable(db: Database) -> None:
+async def test_sqlite_is_durable(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """WAL with full synchronisation and foreign keys, set explicitly."""
+    monkeypatch.setattr(sqlite, "_PRAGMAS", quick_disk.AS_BUILT)
+    db = await Database.open(StorageConfig(url=url))
 
     def pragmas(connection: Connection) -> list[object]:
         return [
@@ -37,6 +40,7 @@ async def test_sqlite_is_durable(db: Database) -> None:
         ]
 
     assert ["wal", 2, 1] == await db.write(pragmas)
+    await db.close()
 
 
 async def test_what_is_opened_for_reading_only_writes_nothing(

@@ -21,6 +21,7 @@ from storage.insight import days
 from storage.insight.follower import NAME
 from storage.insight.rollups import Sums, save
 from storage.insight.suppression import Gate
+from storage.machines.rows import DAY_MS
 from storage.office.playlists import Playlists
 from storage.office.selectors import Selector
 from storage.tables import (
@@ -34,7 +35,6 @@ from storage.tables import (
 from tests.storage.office.places import by, some_districts, some_machines, some_sites
 from tests.storage.office.showing import items
 
-DAY_MS = 86_400_000
 PRICE_MINOR = 500
 EVERYONE = Selector(all=True)
 

@@ -79,7 +79,7 @@ async def test_a_machine_that_switches_is_on_half_of_its_days(db: Database) -> N
 
 
 @pytest.mark.slow_on_postgres
-@pytest.mark.parametrize("design", list(Design))
+@pytest.mark.parametrize("design", [Design.PAIRED, Design.SWITCHBACK])
 async def test_machines_of_one_site_are_in_one_arm(db: Database, design: Design) -> None:
     """On the same days, as one block: customers go from the one to the other."""
     machines = await with_a_past(db, OVER, 17)

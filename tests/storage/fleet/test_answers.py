@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.answers import (
     KEPT_MS,
+    WRONG_MS,
     Answers,
     Asked,
     Claim,
@@ -19,6 +20,7 @@ from storage.fleet.answers import (
 )
 from storage.tables import answers
 from tests.storage.owner import START_MS, Owner
+from tests.support.keeping import Keeping
 from tests.support.patience import HANGS_AFTER_S
 
 ASKED = Asked(caller="ann", request_id="r-1", rpc="SetStock", content_sha256="a" * 64)
@@ -154,12 +156,45 @@ async def test_a_claim_that_ran_out_changes_nothing_any_more(db: Database) -> No
 
 
 async def test_answers_go_after_a_week(db: Database) -> None:
-    """A later request takes them away; a younger one stays."""
+    """A later request takes them away, once somebody is sure that it is; a younger one stays."""
+    keeping = Keeping(START_MS)
+    kept = Answers(db, keeping=keeping)
     await Answers(db).finish(await _begun(db), b"old")
-    await _begun(db, replace(ASKED, request_id="r-2"), now_ms=START_MS + KEPT_MS)
-    assert 2 == await _count(db)
-    await _begun(db, replace(ASKED, request_id="r-3"), now_ms=START_MS + KEPT_MS + 1)
-    assert 2 == await _count(db)
+    counts = []
+    for number, (passed_ms, sure) in enumerate(
+        ((KEPT_MS, True), (KEPT_MS + 1, False), (KEPT_MS + 1, True))
+    ):
+        keeping.at_ms, keeping.sure = START_MS + passed_ms, sure
+        asked = replace(ASKED, request_id=f"later-{number}")
+        await kept.begin(asked, now_ms=keeping.at_ms, lease_ms=LEASE_MS)
+        counts.append(await _count(db))
+    assert [2, 3, 3] == counts
+
+
+@pytest.mark.parametrize("wrong_ms", [500 * WRONG_MS, -500 * WRONG_MS])
+@pytest.mark.slow_on_postgres
+async def test_a_gateway_whose_clock_is_wrong_forgets_nobodys_answer(
+    db: Database, wrong_ms: int
+) -> None:
+    """Nor do others forget what it did, or go on with what it is at: it would be done twice."""
+    keeping = Keeping(START_MS)
+    kept = Answers(db, keeping=keeping)
+    clocks = {"right": 0, "wrong": wrong_ms}
+    for name, off_ms in clocks.items():
+        asked = replace(ASKED, request_id=name)
+        claim = await kept.begin(asked, now_ms=START_MS + off_ms, lease_ms=LEASE_MS)
+        assert isinstance(claim, Claim)
+        for other_ms in clocks.values():
+            with pytest.raises(RequestInProgress):
+                await kept.begin(asked, now_ms=START_MS + other_ms, lease_ms=LEASE_MS)
+        await kept.finish(claim, name.encode())
+    for off_ms in clocks.values():
+        for name in clocks:
+            asked = replace(ASKED, request_id=name)
+            now_ms = START_MS + off_ms
+            assert name.encode() == await kept.begin(asked, now_ms=now_ms, lease_ms=LEASE_MS)
+            another = replace(ASKED, request_id=f"{name} {off_ms}")
+            await kept.begin(another, now_ms=now_ms, lease_ms=LEASE_MS)
 
 
 async def test_a_caller_has_so_many_answers_at_most(db: Database) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, String, Table, insert, select
 
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
@@ -15,7 +15,8 @@ from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
 from storage.fleet.erasures import Erasures, ErasureView, UnknownTrade
 from storage.machines.inbox import Inbox
 from storage.machines.payers import Buyer
-from storage.tables import audit, metadata, payers
+from storage.tables import audit, experiments, metadata, payers
+from tests.storage.experiments.fleets import experiment_row
 from tests.storage.notifications import received
 from tests.storage.owner import START_MS, Owner
 
@@ -82,6 +83,52 @@ async def test_the_mapping_goes_and_the_books_stay(db: Database) -> None:
     assert () == (await prove(db, now_ms=LATER_MS)).sentences
     row = (LATER_MS, "ann", "VM-1", "payer of trade t1: they asked", "DONE")
     assert [row] == await acts(db)
+
+
+BOOKS = frozenset({"payers", "sessions", "trades"})
+"""What a random number stays in, and the table that led from it to somebody."""
+
+
+def a_row(table: Table, payer_id: str) -> dict[str, Any]:
+    """A row about a payer, of which nothing else matters."""
+    words = {"payer_id": payer_id, "arm": "CONTROL", "kind": "SALE", "experiment": "a"}
+    return {
+        column.name: words.get(column.name, "x" if isinstance(column.type, String) else 1)
+        for column in table.columns
+        if not column.nullable
+    }
+
+
+async def test_nothing_that_is_made_of_the_books_knows_them(db: Database) -> None:
+    """Each table that names payers forgets them: whoever makes another one is told so here."""
+    await pays(db, None, "t1", ALICE)
+    about = [
+        table
+        for name, table in metadata.tables.items()
+        if "payer_id" in table.columns and name not in BOOKS
+    ]
+
+    def written(connection: Connection) -> None:
+        connection.execute(insert(experiments), experiment_row("a"))
+        for table in about:
+            connection.execute(insert(table), a_row(table, ALICE.new_payer_id))
+
+    await db.write(written)
+    assert {"experiment_payers", "offer_uses", "payer_tags", "sale_facts"} <= {
+        table.name for table in about
+    }
+    assert (await erase(db, "t1")).erased
+
+    def left(connection: Connection) -> list[str]:
+        return [
+            table.name
+            for table in about
+            if connection.scalar(
+                select(table.c.payer_id).where(table.c.payer_id == ALICE.new_payer_id).limit(1)
+            )
+        ]
+
+    assert [] == await db.read(left)
 
 
 @pytest.mark.slow_on_postgres

@@ -11,11 +11,10 @@ from storage.fleet import fleet_balances
 from storage.fleet.balances import Totals, read_balances, read_totals
 from storage.fleet.fleet_balances import FleetBalances
 from storage.fleet.totals_keeper import TotalsKeeper
+from storage.machines.rows import DAY_MS
 from storage.tables import fleet_totals, journal
 from tests.storage.owner import Owner, paid
 from tests.storage.slow_commits import SlowCommit, on_postgres
-
-DAY_MS = 86_400_000
 
 
 async def _all(db: Database) -> object:

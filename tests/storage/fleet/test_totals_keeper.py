@@ -25,11 +25,10 @@ from storage.fleet.fleet_balances import FleetBalances
 from storage.fleet.fleet_totals import TotalsStanding, read_standing
 from storage.fleet.registry import Registry
 from storage.fleet.totals_keeper import AWAY_EVERY_S, EVERY_S, LOOKS, TotalsKeeper
+from storage.machines.rows import DAY_MS
 from storage.tables import balances, fleet_totals, journal
 from tests.storage.owner import START_MS, Owner, new_machine, paid
 from tests.storage.slow_commits import SlowCommit, on_postgres
-
-DAY_MS = 86_400_000
 
 
 @dataclass

@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from functools import partial
 
+import pytest
 from sqlalchemy import insert, update
 
 from storage.database.engine import Database
 from storage.insight.experimenting import running_experiments
 from storage.insight.sales import By, SalesBooks, SalesWanted
 from storage.insight.sellable import SellableBooks
-from storage.tables import experiment_units, experiments
+from storage.office.deeds import NotPossible
+from storage.tables import experiment_offers, experiment_units, experiments, offers
+from tests.storage.experiments.customers import offer
 from tests.storage.experiments.fleets import experiment_row, unit_row
+from tests.storage.insight.tagged import ANY, content, tag
+from tests.storage.office.places import by as deed
 from tests.storage.office.places import some_machines
 
 FIRST, LAST = 20260101, 20260128
@@ -65,3 +70,29 @@ async def test_sales_and_time_of_machines_say_so(db: Database) -> None:
     assert ("a",) == (await SellableBooks(db).sellable(spent)).experiments
     fleet = SalesWanted(first=FIRST, last=LAST, by=By.DAY)
     assert () == (await SalesBooks(db).sales(fleet)).experiments
+
+
+@pytest.mark.slow_on_postgres
+async def test_the_tag_of_an_offer_that_is_tried_keeps_its_rule(db: Database) -> None:
+    """And its name; others do not, nor does it once the experiment is over."""
+    tags = await tag(db, "T", rule=ANY)
+    await tag(db, "OTHER", rule=ANY)
+    runs = [experiment_row("a")]
+    of = {"experiment": "a", "offer": "tea", "terms": "{}", "treated": 1, "control": 1}
+    await offer(db)
+    await db.write(lambda connection: connection.execute(update(offers).values(tag="T")))
+    await db.write(lambda connection: connection.execute(insert(experiments), runs))
+    await db.write(lambda connection: connection.execute(insert(experiment_offers), of))
+    other = content({"feature": "purchases_28", "at_least": 2})
+    said = {"by": "ann", "reason": "better so"}
+    for refused in (
+        tags.change("T", 1, other, deed(), **said),
+        tags.retire("T", deed(), reason="no more"),
+    ):
+        with pytest.raises(NotPossible) as running:
+            await refused
+        assert "EXPERIMENT_RUNS" == running.value.reason
+    assert 2 == (await tags.change("OTHER", 1, other, deed(), **said)).version
+    over = update(experiments).values(state="ENDED")
+    await db.write(lambda connection: connection.execute(over))
+    assert 2 == (await tags.change("T", 1, other, deed(), **said)).version

@@ -14,6 +14,7 @@ from storage.insight.follower import LOOK_EVERY_S, Follower, lag_of
 from storage.insight.lease import FOLLOWING, FollowerLost
 from storage.tables import balances, funnel_days, machine_hours, sale_facts, sales_days
 from tests.storage.insight.shop import HOUR_MS, StillClock, follower, positions, rows, sold
+from tests.support.keeping import Keeping
 
 
 async def of_all(db: Database) -> dict[str, list[tuple[object, ...]]]:
@@ -239,3 +240,16 @@ async def test_a_clock_that_is_a_year_ahead_ends_no_days(db: Database) -> None:
     assert now_ms == (await lag_of(db)).complete_until_ms
     hours = [row for row in await rows(db, machine_hours) if row[0] == "VM-2"]
     assert 0 < len(hours) <= 3
+
+
+@pytest.mark.slow_on_postgres
+async def test_our_own_clock_that_is_a_year_ahead_ends_no_days(db: Database) -> None:
+    """Nor does it if the host has the same one, on one computer: what is kept for days would go."""
+    owner = await sold(db, "VM-1")
+    now_ms = owner.now_ms + 2 * HOUR_MS
+    owner.now_ms += 365 * 24 * HOUR_MS
+    await owner.buy("VM-1", 9)
+    ours = follower(db)
+    ours.keeping = Keeping(now_ms)
+    await ours.catch_up()
+    assert now_ms == (await lag_of(db)).complete_until_ms

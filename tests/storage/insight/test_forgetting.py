@@ -16,8 +16,15 @@ from storage.insight.rollups import Sums, save
 from storage.insight.sales import By, SalesWanted
 from storage.insight.sellable import SellableBooks
 from storage.office.deeds import NotPossible
-from storage.tables import machine_hours, payer_tags, tag_runs
-from tests.storage.insight.shop import follower, sold
+from storage.tables import (
+    experiment_payers,
+    experiments,
+    machine_hours,
+    payer_tags,
+    tag_runs,
+)
+from tests.storage.experiments.fleets import experiment_row
+from tests.storage.insight.shop import LATER_MS, follower, sold
 from tests.storage.insight.tagged import tag
 
 OLD, KEPT = 20231022, 20231025
@@ -82,6 +89,29 @@ async def test_what_is_old_goes_in_small_parts(
     assert [3, 4] == await db.read(lambda connection: connection.scalars(ids).all())
     assert 20231024 == (await lag_of(db)).hours_from_d
     assert not await ours.once()
+
+
+async def test_who_was_in_an_experiment_is_forgotten_after_its_end(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some at a time; who is in one that runs, or ended lately, stays."""
+    monkeypatch.setattr(forgetting, "AT_ONCE", 2)
+    ended_at_ms = {"old": 1, "new": LATER_MS, "runs": None}
+    trials = [{**experiment_row(name), "ended_at_ms": at} for name, at in ended_at_ms.items()]
+    drawn = [
+        {"experiment": name, "payer_id": payer, "arm": "CONTROL", "before_minor": 5}
+        for name in ended_at_ms
+        for payer in "abc"
+    ]
+    await db.write(lambda connection: connection.execute(insert(experiments), trials))
+    await db.write(lambda connection: connection.execute(insert(experiment_payers), drawn))
+    await sold(db, "VM-1", times=1)
+    ours = follower(db)
+    await ours.catch_up()
+    while await ours.once():
+        pass
+    left = select(experiment_payers.c.experiment).distinct().order_by("experiment")
+    assert ["new", "runs"] == await db.read(lambda connection: connection.scalars(left).all())
 
 
 async def test_who_asks_for_what_is_forgotten_is_told(db: Database) -> None:

@@ -5,8 +5,9 @@ from sqlalchemy import insert
 
 from storage.database.engine import Database
 from storage.fleet.erasures import UnknownTrade
-from storage.insight.payer import Bought, HadTag, PayerBooks
+from storage.insight.payer import Bought, DrawnInto, HadTag, PayerBooks
 from storage.tables import payer_tags
+from tests.storage.experiments.customers import held_out
 from tests.storage.insight.shop import sold
 from tests.storage.insight.tagged import TODAY, Purchase, have_bought, known
 
@@ -41,6 +42,7 @@ async def test_all_that_is_held_is_told(db: Database) -> None:
         {**TAG, "run_id": 9, "since_d": 20260301, "until_d": None},
     ]
     await db.write(lambda connection: connection.execute(insert(payer_tags), had))
+    await held_out(db, ALICE, "bob")
     held = await books.held("VM-1-t2")
     assert (True, 1, 2, 2) == (
         held.known,
@@ -56,5 +58,8 @@ async def test_all_that_is_held_is_told(db: Database) -> None:
         HadTag(tag="NEW", version=2, since_d=20260301, until_d=None),
         HadTag(tag="NEW", version=2, since_d=20260101, until_d=20260201),
     ] == held.tags
+    assert [
+        DrawnInto(experiment="a", arm="CONTROL", currency="HKD", before_minor=700)
+    ] == held.experiments
     with pytest.raises(UnknownTrade):
         await books.held("t-none")

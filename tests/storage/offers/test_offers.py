@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, make_url, text
+from sqlalchemy import insert, make_url, select, text, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import dialects
@@ -158,6 +158,33 @@ async def test_what_nobody_can_use_is_refused(db: Database, said: dict[str, Any]
     await give(db, tag="MANY")
 
 
+async def test_an_offer_of_a_newer_program_is_listed_as_far_as_it_is_understood(
+    db: Database,
+) -> None:
+    """Beside the others, with what is not understood of it; it can be given less, and ended. What
+    the newer program asks of machines stays as it wrote it.
+    """
+    books = Offers(db, Gate())
+    await give(db, "newer")
+    await give(db)
+    asks = '{"all": true, "machine_ids": [], "moods": ["glad"]}'
+    newer = update(offers).where(offers.c.offer == "newer").values(selector=asks)
+    await db.write(lambda connection: connection.execute(newer))
+    one, other = await books.page(limit=9)
+    assert ("newer", "a newer program wrote a selector with moods") == (
+        one.offer,
+        one.not_understood,
+    )
+    assert (Selector(), "", CONTENT) == (one.content.selector, other.not_understood, other.content)
+    view, _, _ = await books.told("newer")
+    assert one == view
+    changed = await books.change("newer", OfferChange(budget_minor=7), by(now_ms=NOW_MS))
+    assert (7, one.not_understood) == (changed.content.budget_minor, changed.not_understood)
+    await books.end("newer", by(now_ms=NOW_MS), why="nobody knows whom it means")
+    kept_as = select(offers.c.selector).where(offers.c.offer == "newer")
+    assert asks == await db.read(lambda connection: connection.scalar(kept_as))
+
+
 async def test_there_are_so_many_at_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that are over do not count."""
     monkeypatch.setattr(books, "LIVE_MAX", 2)
@@ -167,7 +194,15 @@ async def test_there_are_so_many_at_once(db: Database, monkeypatch: pytest.Monke
         await give(db, "c")
     await Offers(db, Gate()).end("a", by(now_ms=NOW_MS), why="x")
     await give(db, "c")
-    assert ["b", "c"] == [one.offer for one in await Offers(db, Gate()).page(after="a", limit=9)]
+    there = Offers(db, Gate())
+    assert ["b", "c"] == [one.offer for one in await there.page(after="a", limit=9)]
+    for now_ms, over, codes in (
+        (NOW_MS, True, ["a"]),
+        (NOW_MS, False, ["b", "c"]),
+        (NOW_MS + HOUR_MS, False, []),
+    ):
+        found = await there.page(limit=9, over=over, now_ms=now_ms)
+        assert codes == [one.offer for one in found]
 
 
 @pytest.mark.parametrize("url", [pytest.param("postgresql", marks=ON_POSTGRES)], indirect=True)

@@ -3,12 +3,13 @@
 from typing import Any
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office.certificates import Came, Certificate, Certificates
 from storage.office.deeds import Deed
 from storage.office.enrolment_tokens import EnrolmentTokens, TokenView
+from tests.support.keeping import Keeping
 
 NOW_MS = 1_000_000
-DAY_MS = 86_400_000
 SECRET = "ABCDEFGHJKMNPQRSTVWX"
 
 
@@ -29,7 +30,7 @@ async def token(
     db: Database, token_id: str = "T1", *, machine_id: str = "VM-1", now_ms: int = NOW_MS
 ) -> EnrolmentTokens:
     """Issue a token that is good for a day."""
-    tokens = EnrolmentTokens(db)
+    tokens = EnrolmentTokens(db, Keeping(now_ms))
     view = TokenView(machine_id=machine_id, token_id=token_id, expires_at_ms=now_ms + DAY_MS)
     deed = Deed(actor="ann", action="CreateEnrolmentToken", now_ms=now_ms)
     await tokens.issue(view, SECRET, "new", deed, by="ann")
@@ -41,7 +42,7 @@ async def enrolled(db: Database, name: str = "a1", *, now_ms: int = NOW_MS) -> C
     tokens = await token(db, f"T{name}", now_ms=now_ms)
     made = certificate(name, issued_at_ms=now_ms, not_after_ms=now_ms + 30 * DAY_MS)
     assert made.chain == await tokens.use(f"T{name}", made, now_ms=now_ms)
-    return Certificates(db)
+    return Certificates(db, Keeping(now_ms))
 
 
 async def doubled(db: Database) -> None:

@@ -5,13 +5,13 @@ from sqlalchemy import select
 from actors.machine.ids import MachineId
 from storage.database.engine import Database
 from storage.fleet.registry import Registry
+from storage.machines.rows import DAY_MS
 from storage.office.deeds import Deed
 from storage.office.districts import DistrictContent, Districts
 from storage.office.sites import SiteContent, Sites, SiteType
 from storage.tables import audit
 from tests.storage.owner import new_machine
 
-DAY_MS = 86_400_000
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
 """Noon in Greenwich on 4 October 2024."""
 

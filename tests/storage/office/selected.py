@@ -6,17 +6,11 @@ from actors.machine.ids import MachineId
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
+from storage.machines.rows import DAY_MS
 from storage.office.sites import SiteType
 from storage.office.stays import Stays
 from storage.tables import machine_labels, machine_profiles
-from tests.storage.office.places import (
-    DAY_MS,
-    NOON_MS,
-    by,
-    some_districts,
-    some_machines,
-    some_sites,
-)
+from tests.storage.office.places import NOON_MS, by, some_districts, some_machines, some_sites
 
 NAMES = ("VM-1", "VM-2", "VM-3", "VM-4", "VM-5", "VM-6")
 

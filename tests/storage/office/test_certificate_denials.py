@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office.certificate_denials import deny, forget_ended, is_turned_away
 from storage.office.certificates import BACKDATED_MS, Denied
 from storage.office.deeds import Deed
 from storage.office.denials import Denials
 from storage.tables import audit, denials
-from tests.storage.office.enrolled import DAY_MS, NOW_MS, came, certificate, enrolled, token
+from tests.storage.office.enrolled import NOW_MS, came, certificate, enrolled, token
 from tests.storage.owner import Owner
 
 ENDS_MS = NOW_MS + 90 * DAY_MS
@@ -103,7 +104,7 @@ async def test_what_a_person_denied_by_its_number_is_denied_as_the_machines_too(
 
 
 async def _forget_ended(db: Database, machine_id: str) -> None:
-    await db.write(lambda connection: forget_ended(connection, machine_id, now_ms=ENDS_MS))
+    await db.write(lambda connection: forget_ended(connection, machine_id, due_ms=ENDS_MS))
 
 
 async def _is_turned_away(db: Database, machine_id: str) -> bool:

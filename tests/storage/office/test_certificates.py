@@ -7,6 +7,7 @@ from sqlalchemy import func, make_url, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office.certificates import (
     BACKDATED_MS,
     LIVE_MAX,
@@ -16,17 +17,14 @@ from storage.office.certificates import (
     _renew,
 )
 from storage.office.denials import Denials
+from storage.office.enrolment_tokens import EnrolmentTokens
 from storage.tables import audit, denials, machine_certificates
-from tests.storage.office.enrolled import (
-    DAY_MS,
-    NOW_MS,
-    came,
-    certificate,
-    doubled,
-    enrolled,
-)
+from tests.storage.office.enrolled import NOW_MS, came, certificate, doubled, enrolled, token
 from tests.storage.owner import Owner
+from tests.support.keeping import Keeping
 from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
+
+FAR_MS = NOW_MS + 500 * DAY_MS
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +198,7 @@ async def test_a_copy_that_renews_while_it_is_found_gets_away_with_nothing(
     engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     async with engine.connect() as first:
-        await first.run_sync(_renew, certificate("a3"), certificate("a2"), NOW_MS)
+        await first.run_sync(_renew, certificate("a3"), certificate("a2"), NOW_MS, NOW_MS)
         second = asyncio.create_task(certificates.came([came("a1")], now_ms=NOW_MS))
         async with asyncio.timeout(HANGS_AFTER_S):
             while not await db.read(lambda connection: connection.scalar(waiting)):
@@ -225,7 +223,7 @@ async def test_a_copy_that_renews_while_its_machine_enrols_is_denied(
     engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     async with engine.connect() as first:
-        await first.run_sync(_renew, certificate("a2"), certificate("a1"), NOW_MS)
+        await first.run_sync(_renew, certificate("a2"), certificate("a1"), NOW_MS, NOW_MS)
         second = asyncio.create_task(enrolled(db, "b1"))
         async with asyncio.timeout(HANGS_AFTER_S):
             while not await db.read(lambda connection: connection.scalar(waiting)):
@@ -270,7 +268,8 @@ async def test_a_machine_has_a_few_certificates_at_most(db: Database) -> None:
         await _renewed(certificates, "more", by="a1")
     later = NOW_MS + 31 * DAY_MS
     late = certificate("late", issued_at_ms=later, not_after_ms=later + DAY_MS)
-    made = await certificates.renew(late, certificate("a1"), now_ms=later)
+    in_time = Certificates(db, Keeping(later))
+    made = await in_time.renew(late, certificate("a1"), now_ms=later)
     assert LIVE_MAX + 2 >= made.generation > LIVE_MAX
     rows = select(func.count()).select_from(machine_certificates)
     assert 3 >= (await db.read(lambda connection: connection.scalar(rows)) or 0)
@@ -280,14 +279,34 @@ async def test_a_machine_has_a_few_certificates_at_most(db: Database) -> None:
 async def test_a_renewal_forgets_denials_of_certificates_that_have_ended(db: Database) -> None:
     """Nobody would find them behind it: it forgets those certificates."""
     await enrolled(db)
-    certificates = await enrolled(db, "b1", now_ms=NOW_MS + 1)
+    await enrolled(db, "b1", now_ms=NOW_MS + 1)
     assert [("a1", "VM-1")] == await _denied(db)
     for name, by, day in (("b2", "b1", 20), ("b3", "b2", 40)):
         now_ms = NOW_MS + day * DAY_MS
         made = certificate(name, issued_at_ms=now_ms, not_after_ms=now_ms + 30 * DAY_MS)
-        await certificates.renew(made, certificate(by), now_ms=now_ms)
-    assert ["b3", "b2"] == [one.serial for one in await certificates.of("VM-1")]
+        await Certificates(db, Keeping(now_ms)).renew(made, certificate(by), now_ms=now_ms)
+    assert ["b3", "b2"] == [one.serial for one in await Certificates(db).of("VM-1")]
     assert [] == await Denials(db).names()
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize("keeping", [Keeping(NOW_MS + 2), Keeping(FAR_MS, sure=False)])
+async def test_a_gateway_whose_clock_is_far_ahead_lets_no_copy_in(
+    db: Database, keeping: Keeping
+) -> None:
+    """It denies what the machine had, though that has ended by its own clock, and forgets no denial
+    of it: everywhere else the certificate is good.
+    """
+    certificates = await enrolled(db)
+    await token(db, "T2", now_ms=FAR_MS)
+    tokens = EnrolmentTokens(db, keeping)
+    made = certificate("b1", issued_at_ms=FAR_MS, not_after_ms=FAR_MS + 30 * DAY_MS)
+    await tokens.use("T2", made, now_ms=FAR_MS)
+    assert [("a1", "VM-1")] == await _denied(db)
+    after = certificate("b2", issued_at_ms=FAR_MS + 1, not_after_ms=FAR_MS + 30 * DAY_MS)
+    await Certificates(db, keeping).renew(after, made, now_ms=FAR_MS + 1)
+    assert [("a1", "VM-1")] == await _denied(db)
+    assert ["b2", "b1", "a1"] == [one.serial for one in await certificates.of("VM-1")]
 
 
 @pytest.mark.slow_on_postgres
@@ -322,7 +341,8 @@ async def test_what_was_made_by_hand_before_an_enrolment_is_turned_away(db: Data
     told = await db.read(lambda connection: connection.scalars(said.order_by(audit.c.id)).all())
     assert "certificate hand was used from ipv4:10.0.0.9: it was made by hand before" in told[0]
     late = certificate("a3", issued_at_ms=ends_ms, not_after_ms=ends_ms + DAY_MS)
-    await certificates.renew(late, certificate("a2"), now_ms=ends_ms)
+    in_time = Certificates(db, Keeping(ends_ms))
+    await in_time.renew(late, certificate("a2"), now_ms=ends_ms)
     assert ["a3", "a2"] == [one.serial for one in await certificates.of("VM-1")]
     assert [] == await Denials(db).names()
 

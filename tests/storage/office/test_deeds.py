@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select
 
+from storage.books.audit_rows import Outcome
 from storage.database.engine import Database
 from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
-from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere, do
+from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere, NotYet, do
 from storage.tables import audit, work_item_closings
 
 ASKED = Asked(caller="ann", request_id="r-1", rpc="CreateProduct", content_sha256="a" * 64)
@@ -120,3 +121,23 @@ async def test_what_another_has_done_by_now_is_no_refusal(db: Database) -> None:
 
     with pytest.raises(RequestInProgress):
         await do(db, a_deed(claim=mine), finds_it_done, _again)
+
+
+async def test_what_another_person_must_want_too_is_written_down_and_refused(db: Database) -> None:
+    """What it writes and says is saved; the claim is not done, so that the same request may come
+    again.
+    """
+    claim = await claimed(db)
+    details = (Detail(said="proposed", outcome=Outcome.PROPOSED),)
+
+    def plan(_: Connection) -> DeedPlan[str]:
+        writes = ((insert(work_item_closings), [ROW]),)
+        raise NotYet("SECOND_PERSON_NEEDED", "wait", writes=writes, details=details, offer="tea")
+
+    with pytest.raises(NotPossible, match="wait") as caught:
+        await do(db, a_deed(claim=claim), plan, _again)
+    assert ("SECOND_PERSON_NEEDED", {"offer": "tea"}) == (caught.value.reason, caught.value.about)
+    assert (["i-1"], [("Act", "", "proposed")]) == await written(db)
+    outcomes = select(audit.c.outcome)
+    assert ["PROPOSED"] == await db.read(lambda connection: list(connection.scalars(outcomes)))
+    assert "made" == await do(db, a_deed(claim=claim), lambda _: DeedPlan(result="made"), _again)

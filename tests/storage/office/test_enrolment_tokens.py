@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office.certificates import ENROLLED_MAX, TooOften
 from storage.office.deeds import Deed, NotPossible, NotThere
 from storage.office.denials import Denials
@@ -14,8 +15,9 @@ from storage.office.enrolment_tokens import (
     TokenView,
 )
 from storage.tables import audit, enrolment_tokens, machines
-from tests.storage.office.enrolled import DAY_MS, NOW_MS, SECRET, certificate, enrolled, token
+from tests.storage.office.enrolled import NOW_MS, SECRET, certificate, enrolled, token
 from tests.storage.owner import Owner
+from tests.support.keeping import Keeping
 
 
 @pytest.fixture(autouse=True)
@@ -127,8 +129,9 @@ async def test_a_machine_is_enrolled_a_hundred_times_within_a_life(db: Database)
         await enrolled(db, f"a{number}", now_ms=NOW_MS + number)
     late = NOW_MS + 30 * DAY_MS
     tokens = await token(db, "T", now_ms=late)
+    sooner = EnrolmentTokens(db, Keeping(late - 1))
     for _ in range(2):
         with pytest.raises(TooOften):
-            await tokens.use("T", certificate("b", issued_at_ms=late - 1), now_ms=late - 1)
+            await sooner.use("T", certificate("b", issued_at_ms=late - 1), now_ms=late - 1)
         assert ENROLLED_MAX - 1 == len(await Denials(db).names())
     assert "chain b" == await tokens.use("T", certificate("b", issued_at_ms=late), now_ms=late)

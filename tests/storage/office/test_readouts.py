@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 
 from storage.database.engine import Database
 from storage.fleet.answers import Answers, Asked
+from storage.machines.rows import DAY_MS
 from storage.office.audit_figures import Meter
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.profiles import Profiles
@@ -20,8 +21,6 @@ from tests.storage.fleet.waiting import items
 from tests.storage.office.read_out import READ_AT_MS, brought, by, counted
 from tests.storage.owner import START_MS, Owner
 from tests.storage.reconciliation.differences import NEWER, RUN, difference
-
-DAY_MS = 86_400_000
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from sqlalchemy import insert
 
 from storage.database.engine import Database
 from storage.fleet.answers import Answers, Asked, Claim
+from storage.machines.rows import DAY_MS
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.locks import Locks
 from storage.office.recalls import (
-    DAY_MS,
     EXPIRED_AT_ONCE,
     LOOK_EVERY_MS,
     NewRecall,

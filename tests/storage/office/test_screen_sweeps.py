@@ -2,18 +2,21 @@
 manifests that no machine shows, and files that nothing names.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import ColumnElement, Connection, Executable, Table, func, insert, select, update
 from sqlalchemy.util import await_only as in_greenlet
 
+from actors.ports import StoreError
 from storage.database.engine import Database, StorageConfig
+from storage.machines.rows import DAY_MS
 from storage.office import screen_sweeps
 from storage.office.assets import Assets, keep, shown
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.playlists import Playlists
-from storage.office.screens import DAY_MS, Play, Screens, ScreenTold
+from storage.office.screens import Play, Screens, ScreenTold
 from storage.tables import assets, machine_screens, manifest_assets, manifests, playlists, plays
 from tests.storage.office.places import NOON_MS, by, some_machines
 from tests.storage.office.plans import goes_along
@@ -22,6 +25,16 @@ from tests.storage.slow_commits import on_postgres
 
 OLD, SHOWN, WANTED, PLAYED = (name * 64 for name in "1234")
 BEFORE_MS = NOON_MS + 100 * DAY_MS
+
+
+class Dropped:
+    """Whose bytes go, in order."""
+
+    def __init__(self) -> None:
+        self.hashes: list[str] = []
+
+    async def drop(self, hashes: Sequence[str]) -> None:
+        self.hashes.extend(hashes)
 
 
 async def left(db: Database, table: Table, key: ColumnElement[Any]) -> list[Any]:
@@ -124,16 +137,39 @@ async def test_only_a_file_that_nothing_names_goes(
     c, d, e = (one.content.sha256 for one in more)
     await Playlists(db).create("some", items(B), by(action="made"))
     await Assets(db).recall(c, "wrong", by())
-    dropped: list[str] = []
+    dropped = Dropped()
     counts = [
-        await screen_sweeps.forget_assets(db, dropped.append, before_ms=before_ms)
+        await screen_sweeps.forget_assets(db, dropped.drop, before_ms=before_ms)
         for before_ms in (NOON_MS, BEFORE_MS, BEFORE_MS, BEFORE_MS)
     ]
     assert [0, 1, 1, 0] == counts
-    assert sorted([d, e]) == dropped
+    assert sorted([d, e]) == dropped.hashes
     assert sorted([A, B, c]) == await left(db, assets, assets.c.sha256)
     with pytest.raises(NotPossible, match="recalled"):
         await Assets(db).add(content("c"), "again", by())
+
+
+async def test_bytes_stay_while_their_row_may_stay(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The COMMIT was refused: the file is shown as before. Machines would fetch it in vain."""
+    await some_assets(db, "a")
+    dropped, write = Dropped(), db.write
+
+    async def refused(work: Callable[[Connection], Any]) -> Any:
+        def then_fails(connection: Connection) -> None:
+            work(connection)
+            raise StoreError("the disk is full")
+
+        return await write(then_fails)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "write", refused)
+        with pytest.raises(StoreError):
+            await screen_sweeps.forget_assets(db, dropped.drop, before_ms=BEFORE_MS)
+    assert ([A], []) == (await left(db, assets, assets.c.sha256), dropped.hashes)
+    assert 1 == await screen_sweeps.forget_assets(db, dropped.drop, before_ms=BEFORE_MS)
+    assert [A] == dropped.hashes
 
 
 async def test_a_file_stays_for_a_while_after_its_last_use(db: Database) -> None:
@@ -144,10 +180,10 @@ async def test_a_file_stays_for_a_while_after_its_last_use(db: Database) -> None
     later = by(action="made", now_ms=BEFORE_MS + 5)
     await lists.update("some", items(B), later)
     assert content("c").sha256 == (await Assets(db).add(content("c"), "", later)).content.sha256
-    dropped: list[str] = []
-    assert 0 == await screen_sweeps.forget_assets(db, dropped.append, before_ms=BEFORE_MS + 5)
-    assert 2 == await screen_sweeps.forget_assets(db, dropped.append, before_ms=BEFORE_MS + 6)
-    assert sorted([A, content("c").sha256]) == dropped
+    dropped = Dropped()
+    assert 0 == await screen_sweeps.forget_assets(db, dropped.drop, before_ms=BEFORE_MS + 5)
+    assert 2 == await screen_sweeps.forget_assets(db, dropped.drop, before_ms=BEFORE_MS + 6)
+    assert sorted([A, content("c").sha256]) == dropped.hashes
     with pytest.raises(NotThere):
         await lists.update("some", items(A, B), later)
 
@@ -167,13 +203,13 @@ async def test_what_somebody_is_about_to_name_is_left_alone(on_server: str, what
 
 async def _both(naming: Database, sweeping: Database, what: str) -> None:
     await shows(naming)
-    dropped: list[str] = []
+    dropped = Dropped()
 
     async def swept() -> int:
         if what == "a manifest":
             return await screen_sweeps.forget_manifests(sweeping, before_ms=BEFORE_MS)
-        await screen_sweeps.forget_assets(sweeping, dropped.append, before_ms=BEFORE_MS)
-        return len(dropped)
+        await screen_sweeps.forget_assets(sweeping, dropped.drop, before_ms=BEFORE_MS)
+        return len(dropped.hashes)
 
     def named(connection: Connection) -> int:
         if what == "a manifest":

@@ -1,6 +1,7 @@
 """Who shows what, who has not converged, who shows what was recalled, and what was counted."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Connection, update
@@ -11,9 +12,10 @@ from storage.fleet.queries import Queries
 from storage.office import screens as screens_module
 from storage.office.assets import Assets
 from storage.office.deeds import NotThere
-from storage.office.screens import Play, Screens, ScreenTold
+from storage.office.screens import Play, Screens, ScreenTold, plays_behind
 from storage.tables import machines
 from tests.storage.office.places import NOON_MS, by, some_machines
+from tests.storage.office.plans import goes_along
 from tests.storage.office.showing import A, B, shown_by_all
 from tests.storage.slow_commits import on_postgres, waiting
 
@@ -128,6 +130,31 @@ async def test_totals_replace_and_only_grow(db: Database) -> None:
     assert [play(7)] == first
     assert [play(5, hour=4)] == await screens.plays("VM-1", after=(20261129, 3, M1, 0), limit=9)
     assert [] == await screens.plays("VM-3", after=(0, 0, "", -1), limit=9)
+
+
+async def test_a_page_of_plays_begins_where_the_last_one_ended(db: Database) -> None:
+    """In an index, whatever a machine told before and behind it."""
+    screens = await with_screens(db)
+    await screens.want({}, {one: (one, []) for one in (M1, M2)}, NOON_MS)
+    told = [
+        Play(machine_id="VM-1", day=d, hour=h, manifest=m, item=n, times=1, shown_ms=8)
+        for d in (20261129, 20261130)
+        for h in (3, 4)
+        for m in (M1, M2)
+        for n in (0, 1)
+    ]
+    await screens.heard([], told)
+    found: list[Play] = []
+    while page := await screens.plays("VM-1", after=_place(found), limit=3):
+        found += page
+    assert told == found
+    await goes_along(db, plays_behind("VM-1", _place(told[:5])), "plays_key")
+
+
+def _place(found: Sequence[Play]) -> tuple[int, int, str, int]:
+    if not found:
+        return 0, 0, "", -1
+    return found[-1].day, found[-1].hour, found[-1].manifest, found[-1].item
 
 
 async def test_screens_that_lag_are_counted(db: Database) -> None:

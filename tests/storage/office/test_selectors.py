@@ -10,6 +10,7 @@ from actors.machine.policy import PolicyOverrides
 from storage import codec
 from storage.database import dialects
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office.selectors import Selector, Selectors, looked_at, machines_of
 from storage.tables import (
     district_paths,
@@ -20,10 +21,7 @@ from storage.tables import (
     machines,
     sites,
 )
-from tests.storage.office.places import (
-    DAY_MS,
-    NOON_MS,
-)
+from tests.storage.office.places import NOON_MS
 from tests.storage.office.selected import fleet
 
 CASES: tuple[tuple[Selector, int, set[str]], ...] = (

@@ -6,11 +6,11 @@ from actors.machine.ids import MachineId
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
+from storage.machines.rows import DAY_MS
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.sites import Sites
 from storage.office.stays import Stays, begins_ms, day_of
 from tests.storage.office.places import (
-    DAY_MS,
     NOON_MS,
     a_site,
     by,

@@ -6,18 +6,18 @@ import pytest
 from sqlalchemy import Connection, delete, event, insert, update
 
 from storage.database.engine import Database
+from storage.machines.rows import DAY_MS
 from storage.office import locks, stock_lists
 from storage.office.deeds import Deed, NotPossible
 from storage.office.pars import Pars
 from storage.office.recalls import NewRecall
 from storage.office.selectors import Selector, Selectors
 from storage.office.stock_lists import StockLine, StockLists
-from storage.office.supply import HOUR_MS, supply
+from storage.office.supply import supply
 from storage.tables import column_locks, goods_moves, machines
 from tests.storage.office import locking as of
 from tests.storage.owner import START_MS, Owner
 
-DAY_MS = 24 * HOUR_MS
 BY = Deed(actor="ann", action="SetPars", now_ms=7)
 
 

@@ -11,12 +11,12 @@ from actors.machine.state import RefundStatus
 from storage.database.engine import Database
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
+from storage.machines.rows import DAY_MS
 from storage.reconciliation.our_books import NamedMachine, OurBooks, OurTrade, Told, read_our_books
 from storage.tables import installation, journal
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
 
 HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 
 def received(trade_id: str, *, cause: str = "", paid_at_ms: int = START_MS) -> Received:

@@ -1,7 +1,15 @@
-"""An experiment, its machines, their days and their prices are each there once."""
+"""An experiment, its machines or payers, and what belongs to them are each there once."""
 
 from storage.database.engine import Database
-from storage.tables import experiment_days, experiment_prices, experiment_units, experiments
+from storage.tables import (
+    experiment_days,
+    experiment_offers,
+    experiment_payers,
+    experiment_prices,
+    experiment_units,
+    experiments,
+)
+from tests.storage.experiments.customers import offer
 from tests.storage.experiments.fleets import experiment_row, unit_row
 from tests.storage.office.places import some_machines
 from tests.storage.tables.refused import refused, taken
@@ -31,3 +39,18 @@ async def test_a_machine_is_in_an_experiment_once(db: Database) -> None:
     }
     await taken(db, experiment_prices, price)
     await refused(db, experiment_prices, price)
+
+
+async def test_a_payer_is_in_an_experiment_once(db: Database) -> None:
+    """In one of two arms, of one offer that is there."""
+    payer = {"experiment": "a", "payer_id": "p", "arm": "CONTROL", "before_minor": 5}
+    tried = {"experiment": "a", "offer": "tea", "terms": "{}", "treated": 1, "control": 1}
+    await refused(db, experiment_payers, payer)
+    await taken(db, experiments, experiment_row("a"))
+    await refused(db, experiment_offers, tried)
+    await offer(db)
+    await taken(db, experiment_offers, tried)
+    await refused(db, experiment_offers, tried)
+    await taken(db, experiment_payers, payer)
+    await refused(db, experiment_payers, payer)
+    await refused(db, experiment_payers, {**payer, "payer_id": "q", "arm": "SWITCHES"})

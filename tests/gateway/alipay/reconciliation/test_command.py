@@ -20,13 +20,13 @@ from alipay_client import AlipayClient, messages
 from alipay_client.simulator import application, gmt8
 from alipay_client.simulator.model import Trade
 from gateway import cli
-from gateway.alipay.reconciliation.run import DAY_MS
 from gateway.demo import books
 from gateway.fleet.v1 import fleet_service_pb2, work_item_pb2, work_item_service_pb2
 from gateway.process.clock import SystemClock
 from storage.auditing import prove
 from storage.fleet.lists import Wanted
 from storage.fleet.views import RefundView
+from storage.machines.rows import DAY_MS
 from storage.tables import (
     inbox,
     journal,

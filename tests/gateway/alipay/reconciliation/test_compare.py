@@ -12,7 +12,8 @@ from actors.machine.state import RefundStatus
 from alipay_client.files import FileRow, RowType, TransactionFile
 from gateway.alipay.notify import UNCONFIRMED
 from gateway.alipay.reconciliation.compare import Comparison, Found, Terms, compare
-from gateway.alipay.reconciliation.run import DAY_MS, starts_ms
+from gateway.alipay.reconciliation.run import starts_ms
+from storage.machines.rows import DAY_MS
 from storage.reconciliation.our_books import NamedMachine, OurBooks, OurRefund, OurTrade, Told
 from storage.reconciliation.runs import Total
 from tests.support.daily import DAY, MERCHANT_NAME, PARTNER, row

@@ -6,6 +6,7 @@ from gateway.office.v1 import experiment_pb2
 from gateway.office.v1 import experiment_service_pb2 as wire
 from gateway.web.pages.campaigns import _fixed
 from storage.insight import days
+from tests.gateway.office.offering import creating, give_later, have_customers
 from tests.gateway.office.trying import (
     create,
     experiments_of,
@@ -78,3 +79,26 @@ def test_tried_prices_are_amounts() -> None:
     content = experiment_pb2.ExperimentContent(currency="HKD", prices=prices)
     table = _fixed(experiment_pb2.Experiment(content=content))
     assert ("prices", "cola 8.50 HKD, tea 12.00 HKD") in table.rows
+
+
+async def test_a_campaign_with_an_offer_is_shown_with_its_payers(site: Site) -> None:
+    """How many, in steps; no machines and nobody by name, in a file as little as on the page."""
+    names = await have_customers(site)
+    await give_later(site)
+    await experiments_of(site).CreateExperiment(creating())
+    async with signed_in(site) as browser:
+        created = await browser.get("/campaigns", params={"experiment": "trial"})
+    assert "It has not been started." in created.text
+    start = wire.StartExperimentRequest(code="trial")
+    await experiments_of(site).StartExperiment(start)
+    get = wire.GetExperimentRequest(code="trial")
+    told = await experiments_of(site).GetExperiment(get)
+    async with signed_in(site) as browser:
+        page = await browser.get("/campaigns", params={"experiment": "trial"})
+        csv = await browser.get("/campaigns", params={"experiment": "trial", "csv": "payers"})
+    drawn = [["treatment", str(told.treatment_payers)], ["control", str(told.control_payers)]]
+    assert drawn == [row[:2] for row in cells(page) if row[0] in {"treatment", "control"}]
+    assert ["offer", "tea"] in cells(page)
+    assert "Guardrails" not in page.text
+    assert f"control,{told.control_payers}" in csv.text
+    assert not any(name in page.text + csv.text for name in names)

@@ -1,5 +1,8 @@
 """The page of one machine, and what a person does there."""
 
+import re
+from html import unescape
+
 import pytest
 
 from actors.machine.ids import MachineId
@@ -28,9 +31,15 @@ async def test_a_machine_is_refilled(site: Site) -> None:
         page = await browser.get(done.headers["location"])
         too_many = form_of(page, "/acts/refill") | {"from": VAN, "lot": "L1", "quantity": "60"}
         refused = await browser.post("/acts/refill", data=too_many)
+        (back,) = re.findall('href="([^"]*)">Back', refused.text)
+        filled_in = form_of(await browser.get(unescape(back)), "/acts/refill")
+        done = await browser.post("/acts/refill", data=filled_in | {"quantity": "1"})
     assert "The goods are in the column." in page.text
     assert ["A1", "cola", "5.00 HKD", "8", "10"] in [row[:5] for row in cells(page)]
     assert (409, True) == (refused.status_code, "That was not done" in refused.text)
+    assert back.endswith("#refill-A1")
+    assert ("60", VAN, "L1") == tuple(filled_in[name] for name in ("quantity", "from", "lot"))
+    assert (303, "/machines/VM-1#refill-A1") == (done.status_code, done.headers["location"])
 
 
 async def test_a_machine_without_anything_is_shown(site: Site) -> None:

@@ -197,10 +197,13 @@ async def test_cells_are_told_where_districts_are_too_few(
 
     monkeypatch.setattr(HotBooks, "hot", lambda self, wanted: hot(wanted))
     async with signed_in(site) as browser:
-        for query in ("&cells=0", "&cells=8", "&cells=x"):
+        for query in ("&cells=0", "&cells=8"):
             assert 200 == (await browser.get(f"/places?currency=HKD{query}")).status_code
         page = await browser.get("/places?currency=HKD")
-    assert [0, 8, 0, 0, 7] == asked
+        for wrong in "abc", "7.5", "7000":
+            said = await browser.get(f"/places?currency=HKD&cells={wrong}")
+            assert f"{wrong} is no size of cells: choose one below, or districts." in said.text
+    assert [0, 8, 0, 7] == asked
     assert "/places?currency=HKD&amp;cells=9" in page.text
     assert "There are too few districts, or" in page.text
     assert "There are too few cells of 5.2 square kilometres, or" in page.text

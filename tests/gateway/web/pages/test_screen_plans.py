@@ -40,6 +40,7 @@ async def test_a_playlist_and_a_plan_are_made_and_ended(site: Site) -> None:
         page = await browser.get(PATH)
         assert "The playlist is made" in page.text
         assert ["summer", "Summer", "0", "0"] in [row[:4] for row in cells(page)]
+        assert 'href="/screens/plans?open=summer#table-items"' in page.text
         form = form_of(page, PLAN) | NO_DAYS | {"zone": "UTC"}
         done = await browser.post(PLAN, data=form | FILLED | {"day-1": "1", "day-5": "1"})
         assert 303 == done.status_code, done.text

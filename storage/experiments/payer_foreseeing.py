@@ -1,0 +1,122 @@
+"""What an experiment with an offer could see, before it begins: the payers who would be in it, each
+with their arm, and the smallest lift that so many find in four of five tries, by how much payers
+differed in the past, when nothing of it was tried.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from storage.database.engine import Database
+from storage.experiments.content import Arm, Content
+from storage.experiments.history import DaySpan
+from storage.experiments.offered import TriedOffer, to_be_tried
+from storage.experiments.payers import PayersAsked, PayerSum, read_payers
+from storage.insight import days, lease
+from storage.insight.follower import NAME
+from storage.insight.suppression import Gate
+from storage.insight.tagging import day_that_is_over
+from storage.lift.estimate import permille
+from storage.lift.payers import ARM_MIN, PayerSpent, detectable
+from storage.office.deeds import NotPossible
+
+STEP_PERMILLE = 5
+"""What can be seen is told in such steps, rounded up: no two answers differ by one payer's."""
+
+
+class PayerUnit(NamedTuple):
+    """A payer who would be in it, in which arm, and what they spent before, in minor units."""
+
+    payer_id: str
+    arm: Arm
+    before_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayerForesight:
+    """``payers`` is how many are told of; None: too few. ``detectable_permille`` is None if their
+    past is too short, or they are too few.
+    """
+
+    tried: TriedOffer
+    units: tuple[PayerUnit, ...]
+    pre: DaySpan
+    payers: int | None
+    detectable_permille: int | None
+
+    def number(self, arm: Arm) -> int:
+        """Return how many are in an arm; never to be told as it is."""
+        return sum(unit.arm is arm for unit in self.units)
+
+
+class PayerForeseeing:
+    """Asks a database; ``gate`` is what figures of payers go out through. Every method raises
+    StoreError when it does not answer.
+    """
+
+    def __init__(self, db: Database, gate: Gate) -> None:
+        self._db = db
+        self._gate = gate
+
+    async def foreseen(self, content: Content, now_ms: int) -> PayerForesight:
+        """Return what it would be. Raises NotThere, NotPossible (as ``to_be_tried``, NOT_TOLD_YET,
+        TOO_FEW_PAYERS).
+        """
+
+        def read(connection: Connection) -> tuple[TriedOffer, int]:
+            standing = lease.read_standing(connection, NAME)
+            if standing.making_again or not standing.at_ms:
+                raise NotPossible(
+                    "NOT_TOLD_YET",
+                    "nothing is told of sales yet, or all of it is being told again: try again "
+                    "when GetSales says that it is complete",
+                )
+            tried = to_be_tried(connection, content.offer, now_ms)
+            return tried, day_that_is_over(connection, standing.at_ms)
+
+        tried, over = await self._db.read(read)
+        pre = DaySpan(first=days.moved(over, 1 - content.pre_days), last=over)
+        during = DaySpan(first=days.moved(over, 1 - content.days), last=over)
+        now = PayersAsked(offer=tried.content, pre=pre, during=None, now_ms=now_ms)
+        then = PayersAsked(
+            offer=tried.content, pre=during.before(content.pre_days), during=during, now_ms=now_ms
+        )
+        there = await read_payers(self._db, now)
+        past = await read_payers(self._db, then)
+        return await asyncio.to_thread(self._told, tried, pre, there, past)
+
+    def _told(
+        self, tried: TriedOffer, pre: DaySpan, there: list[PayerSum], past: list[PayerSum]
+    ) -> PayerForesight:
+        units = tuple(PayerUnit(one.payer_id, tried.arm(one.payer_id), one.before) for one in there)
+        control = sum(unit.arm is Arm.CONTROL for unit in units)
+        treated = len(units) - control
+        check_enough(min(treated, control), self._gate)
+        spent = [PayerSpent(one.before, one.during) for one in past]
+        smallest = detectable(spent, treated, control)
+        return PayerForesight(
+            tried=tried,
+            units=units,
+            pre=pre,
+            payers=self._gate.count(len(units)),
+            detectable_permille=None if smallest is None else _in_steps(permille(smallest)),
+        )
+
+
+def check_enough(smaller_arm: int, gate: Gate) -> None:
+    """Raise NotPossible (TOO_FEW_PAYERS) if of so many nothing can be said, or may be."""
+    least = max(ARM_MIN, gate.least)
+    if smaller_arm < least:
+        raise NotPossible(
+            "TOO_FEW_PAYERS",
+            f"fewer than {least} payers who bought at the offer's machines in the days before "
+            "would be offered it, or would be held out, and fewer say nothing: make an offer to "
+            "more payers, at more machines, or with another holdout_percent, or choose more "
+            "pre_days",
+        )
+
+
+def _in_steps(of: int) -> int:
+    return max(STEP_PERMILLE, -(-of // STEP_PERMILLE) * STEP_PERMILLE)

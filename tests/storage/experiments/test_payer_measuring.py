@@ -1,0 +1,131 @@
+"""What an offer changed is told once, of all to whom it was given, through the gate."""
+
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from storage.database.engine import Database
+from storage.experiments.content import Result, State
+from storage.experiments.experiments import Experiments, ExperimentView
+from storage.experiments.measuring import Measuring
+from storage.experiments.payer_measuring import payers_drawn
+from storage.insight import days
+from storage.insight.suppression import Gate
+from storage.machines.payers import forget
+from storage.tables import experiment_payers, offer_spending, scope_offers
+from tests.storage.experiments.customers import FIRST, LAST, buy, people, started
+from tests.storage.experiments.fleets import told_until
+
+
+async def arms(db: Database) -> dict[str, str]:
+    """Who is in which."""
+    c = experiment_payers.c
+    rows = select(c.payer_id, c.arm)
+    return {
+        row.payer_id: row.arm
+        for row in await db.read(lambda connection: connection.execute(rows).all())
+    }
+
+
+async def lived(db: Database, lift: float, gone: Sequence[str] = ()) -> ExperimentView:
+    """An experiment whose last day is over; those who were offered something bought so much more,
+    and some were erased.
+    """
+    view = await started(db)
+    drawn = await arms(db)
+    more = {payer: 1 + lift for payer, arm in drawn.items() if arm == "TREATMENT"}
+    names = [name for name in people(260) if name not in gone]
+    await buy(db, names, FIRST, LAST, factor=lambda one, _d: more.get(one, 1.0), version=1_000_000)
+    await db.write(lambda connection: [forget(connection, name) for name in gone])
+    sums = [
+        {"d": d, "offer": name, "currency": currency, "sales_minor": 1, "discount_minor": minor}
+        for d, name, currency, minor in (
+            (FIRST, "tea", "HKD", 100),
+            (LAST, "tea", "HKD", 20),
+            (days.moved(LAST, 1), "tea", "HKD", 7),
+            (FIRST, "other", "HKD", 7),
+            (FIRST, "tea", "CNY", 7),
+        )
+    ]
+    whole = {"scope": "FLEET", "name": "", "units": 1}
+    rows = [{**whole, **one} for one in sums]
+    await db.write(lambda connection: connection.execute(insert(scope_offers), rows))
+    await told_until(db, LAST)
+    return view
+
+
+async def measured(db: Database, gate: Gate | None = None) -> Result:
+    """What came of it."""
+    measuring = Measuring(db, gate or Gate())
+    (due,) = await measuring.due()
+    view = await measuring.measure(due, 99)
+    assert (State.ENDED, 99) == (view.state, view.ended_at_ms)
+    assert view == await Experiments(db).get("a")
+    assert view == await measuring.measure(due, 100)
+    assert not await measuring.due()
+    assert view.result is not None
+    return view.result
+
+
+async def test_a_lift_is_told_with_what_it_cost(db: Database) -> None:
+    """Not before the last day is told; of whoever is left, in whole steps; and the result stays
+    when somebody is erased later.
+    """
+    gone = people(260)[:12]
+    await lived(db, 0.9, gone)
+    drawn = await arms(db)
+    assert not drawn.keys() & set(gone)
+    await told_until(db, days.moved(LAST, -1))
+    assert not await Measuring(db).due()
+    await told_until(db, LAST)
+    result = await measured(db)
+    assert result.lift_permille is not None
+    assert 450 < result.lift_permille < 1_400
+    assert result.low_permille < 900 < result.high_permille
+    assert result.significant
+    assert (120, "HKD", False, 0) == (
+        result.cost_minor,
+        result.cost_currency,
+        result.used_up,
+        result.blocks,
+    )
+    count = [list(drawn.values()).count(arm) // 10 * 10 for arm in ("TREATMENT", "CONTROL")]
+    assert [*count, 10] == [result.treated_payers, result.control_payers, result.erased_payers]
+    assert {} == result.excluded
+    await db.write(lambda connection: forget(connection, people(260)[20]))
+    assert result == (await Experiments(db).get("a")).result
+
+
+@pytest.mark.slow_on_postgres
+async def test_chance_is_no_effect(db: Database) -> None:
+    """And a budget of which nothing is left is said; few who were erased are not told."""
+    await lived(db, 0.0, people(260)[:3])
+    spent = update(offer_spending).values(spent_minor=100_000)
+    await db.write(lambda connection: connection.execute(spent))
+    result = await measured(db)
+    assert (False, True, None) == (result.significant, result.used_up, result.erased_payers)
+    assert result.low_permille < 0 < result.high_permille
+
+
+@pytest.mark.slow_on_postgres
+async def test_of_too_few_nothing_is_told(db: Database) -> None:
+    """If so many were erased that an arm is below what is told anywhere, there is no result."""
+    await lived(db, 0.5)
+    result = await measured(db, Gate(200))
+    assert (None, False, None) == (
+        result.lift_permille,
+        result.significant,
+        result.treated_payers,
+    )
+
+
+@pytest.mark.slow_on_postgres
+async def test_how_many_were_drawn_is_told_in_steps(db: Database) -> None:
+    """Of one that was started."""
+    assert (None, None) == await payers_drawn(db, "a", Gate())
+    await started(db)
+    counts = list((await arms(db)).values())
+    told = [counts.count(arm) // 10 * 10 for arm in ("TREATMENT", "CONTROL")]
+    assert tuple(told) == await payers_drawn(db, "a", Gate())
+    assert (None, None) == await payers_drawn(db, "a", Gate(200))

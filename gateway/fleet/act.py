@@ -46,8 +46,9 @@ class Commands(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """Who does it and how many seconds the caller waits at most. ``person`` tells two people apart;
-    empty: ``actor`` does. ``proven``: the name in their certificate or token; ``claimed``: the one
-    that they give; ``roles``: what they are trusted with.
+    empty: ``actor`` does. ``proven``: the name in their certificate or token; ``told_by``: which of
+    both tells the person; ``claimed``: the name that they give; ``roles``: what they are trusted
+    with.
 
     ``validate_only``: it is only checked. ``claim``: its request has an id, and this is the right
     to do it.
@@ -58,6 +59,7 @@ class Act:
     person: str = ""
     claimed: str = ""
     proven: str = ""
+    told_by: str = ""
     validate_only: bool = False
     claim: Claim | None = None
     roles: Roles = NOBODY

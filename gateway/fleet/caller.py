@@ -89,6 +89,7 @@ def act_of(context: grpc.aio.ServicerContext[Any, Any], *, longest_s: float) -> 
         person=person_of(context),
         claimed=claimed_of(context),
         proven=caller.name[:LENGTH_MAX],
+        told_by=caller.told_by,
         roles=caller.roles,
     )
 

@@ -57,6 +57,7 @@ def deed_of(act: Act, action: str, clock: Clock) -> Deed:
         claim=act.claim,
         only_check=act.validate_only,
         person=act.person,
+        told_by=act.told_by,
     )
 
 

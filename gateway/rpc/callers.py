@@ -29,6 +29,12 @@ class Caller:
     serial: str = ""
     signed_in: str = ""
 
+    @property
+    def told_by(self) -> str:
+        """What tells who the ``person`` is: of a token beside a certificate the certificate."""
+        beside = bool(self.serial) or self.person != self.name
+        return "certificate" if self.proof and beside else self.proof
+
 
 _PRESENT: ContextVar[Caller | None] = ContextVar("who makes the call that is answered here")
 

@@ -82,6 +82,11 @@ def answer_offer(of: Fields) -> Message:
     """Return what a second person says of what waits: ConfirmOffer or DeclineOffer."""
     code, proposal = given(of, "offer"), given(of, "proposal")
     match of.get("answer", ""):
+        case "CONFIRM" if of.get("reason", "").strip():
+            raise FormRefused(
+                "Nothing was done: a reason is for who declines it, and you said that you confirm "
+                "it. Say that you decline it, or leave the reason empty."
+            )
         case "CONFIRM":
             return wire.ConfirmOfferRequest(code=code, proposal=proposal, request_id=request_id(of))
         case "DECLINE":
@@ -135,6 +140,6 @@ def _uses(of: Fields) -> int:
     text = of.get("uses", "").strip()
     if not text:
         return 0
-    if not _WHOLE.fullmatch(text):
+    if not _WHOLE.fullmatch(text) or not (uses := int(text)):  # Of a call 0 says nothing.
         raise FormRefused("Say how often each payer may use it as a whole number: 1 to 1000.")
-    return int(text)
+    return uses

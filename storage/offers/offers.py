@@ -18,7 +18,7 @@ from storage.insight.suppression import Gate
 from storage.insight.tagging import had_by_now
 from storage.offers import proposals, trials
 from storage.offers.content import OfferContent, OfferDay, OfferState, OfferView, kept, view_of
-from storage.offers.proposals import OfferProposal, OfferWish
+from storage.offers.proposals import CHANGED, OfferProposal, OfferWish
 from storage.office import deeds
 from storage.office.deeds import (
     AlreadyThere,
@@ -56,9 +56,6 @@ class OfferChange:
     ends_at_ms: int | None = None
     budget_minor: int | None = None
     uses_per_payer: int | None = None
-
-
-CHANGED = tuple(OfferChange.__dataclass_fields__)
 
 
 class Offers:
@@ -188,7 +185,7 @@ class Offers:
             after = _next(replace(before, ended_at_ms=deed.now_ms), deed)
             void = proposals.made_void(connection, offer, deed.now_ms)
             writes: list[deeds.Write] = [(_written(after, {"ended_at_ms": deed.now_ms}), ())]
-            details = [Detail(said=f"offer {offer}: ended; {why}{void}")]
+            details = [Detail(said=f"offer {offer}: ended{void}; {why}")]
             experiment = trials.running_trial(connection, offer)
             if experiment is not None and before.state(deed.now_ms) is not OfferState.ENDED:
                 reason = f"offer {offer} was ended: {why}"

@@ -10,7 +10,7 @@ is not done.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select
@@ -18,12 +18,16 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select
 from storage.books.audit_rows import Outcome, actor_of
 from storage.offers.content import OfferContent, OfferState, OfferView, kept, selector_of, view_of
 from storage.office.deeds import Deed, Detail, NotPossible, NotThere, NotYet, Write
+from storage.office.prices import moment_text
+from storage.office.screen_plans import said_selector
 from storage.tables import offer_proposals, offer_spending, offers
 
 WAITS_MS = 7 * 86_400_000
 PROPOSALS_MAX = 20
 """So many wait at once."""
 LIMIT = "offers.budget_second_person_above_minor"
+CHANGED = ("name", "ends_at_ms", "budget_minor", "uses_per_payer")
+"""What of an offer can be another."""
 _MORE = ("budget_minor", "uses_per_payer", "ends_at_ms")
 """What lets more of a budget be given, if it grows."""
 _C = offer_proposals.c
@@ -47,8 +51,13 @@ class OfferWish:
 
     @property
     def text(self) -> str:
-        """The one text of the wish, by which two are the same."""
+        """The one text of the wish, by which two are the same. Of an offer that is there it has
+        what can be changed alone: a gateway that does not know all of its selector would say
+        another one.
+        """
         said = kept(self.content)
+        if self.there is not None:
+            return json.dumps({name: said[name] for name in CHANGED}, ensure_ascii=False)
         if self.begins_now:
             del said["begins_at_ms"]
         return json.dumps(said, ensure_ascii=False, sort_keys=True)
@@ -110,6 +119,7 @@ class OfferProposal:
         if (refused := self.why_not(deed.now_ms)) is not None:
             raise refused
         check_proven(deed, f"to confirm what {self.actor} proposed for offer {self.offer}")
+        check_comparable(self, deed)
         if self.person == person_of(deed):
             said = f"offer {self.offer}: not confirmed, proposal {self.proposal} is their own"
             sentence = (
@@ -140,8 +150,24 @@ class OfferProposal:
 
 
 def person_of(deed: Deed) -> str:
-    """Return who does it, so that two people are two."""
-    return deed.person or actor_of(deed.actor).name.casefold()
+    """Return who does it, so that two people are two, behind what tells that."""
+    return f"{deed.told_by}:{deed.person or actor_of(deed.actor).name.casefold()}"
+
+
+def check_comparable(one: OfferProposal, deed: Deed) -> None:
+    """Raise NotPossible (PROOFS_DIFFER) if the one is told by a certificate and the other by a
+    token: nobody knows which name in one is which in the other, so one person would be two.
+    """
+    first = one.person.partition(":")[0]
+    if first != deed.told_by:
+        raise NotPossible(
+            "PROOFS_DIFFER",
+            f"{one.actor} proposed this for offer {one.offer} with a {first}, and you show a "
+            f"{deed.told_by}: nobody can tell whether that is another person; ConfirmOffer it with "
+            f"a {first}, or DeclineOffer it and propose it anew",
+            offer=one.offer,
+            proposal=one.proposal,
+        )
 
 
 def check_proven(deed: Deed, what: str) -> None:
@@ -162,7 +188,7 @@ def wanted_before(
 ) -> str:
     """Return who wanted the same before, if that is another person and it still waits; '' if the
     deed is only checked. Raises NotYet, with the wish written down under the name ``proposal``, or
-    NotPossible (IDENTITIES_NOT_PROVEN, TOO_MANY_OFFER_PROPOSALS).
+    NotPossible (IDENTITIES_NOT_PROVEN, PROOFS_DIFFER, TOO_MANY_OFFER_PROPOSALS).
     """
     gives = f"offer {wish.offer} give {wish.content.budget_minor} minor units and more"
     check_proven(deed, f"to let {gives} than {LIMIT}")
@@ -174,6 +200,7 @@ def wanted_before(
     texts = select(_C.wanted).where(_C.offer == wish.offer)
     is_same = before is not None and connection.scalar(texts) == wish.text
     if before is not None and is_same:
+        check_comparable(before, deed)
         if before.person != person_of(deed):
             return before.actor
         raise _not_yet(wish, deed, before.proposal, before.expires_at_ms, limit_minor)
@@ -184,7 +211,8 @@ def wanted_before(
             "or DeclineOffer some",
         )
     gone = [one for one in there if one not in waiting]
-    expires_at_ms = min(deed.now_ms + WAITS_MS, wish.content.ends_at_ms)
+    ends = [wish.content] if wish.there is None else [wish.content, wish.there.content]
+    expires_at_ms = min(deed.now_ms + WAITS_MS, *(one.ends_at_ms for one in ends))
     row = {
         "offer": wish.offer,
         "proposal": proposal,
@@ -227,7 +255,8 @@ def _not_yet(
     beside: Sequence[str] = (),
     instead: str = "",
 ) -> NotYet:
-    difference = differs(None if wish.there is None else wish.there.content, wish.content)
+    wanted = replace(wish.content, begins_at_ms=0) if wish.begins_now else wish.content
+    difference = differs(None if wish.there is None else wish.there.content, wanted)
     said = (
         f"offer {wish.offer}: {difference}; proposal {proposal}{instead}; nothing is changed "
         "before another person wants it too"
@@ -250,7 +279,9 @@ def _not_yet(
 
 
 def differs(before: OfferContent | None, after: OfferContent) -> str:
-    """Return in words what an offer would be, or what of it would be another."""
+    """Return in words what an offer would be, or what of it would be another. What a person wrote
+    stands in quotes: it is not to read as words of ours, such as who proposed it.
+    """
     if before is None:
         off = (
             f"{after.discount_minor} {after.currency} off"
@@ -258,9 +289,20 @@ def differs(before: OfferContent | None, after: OfferContent) -> str:
             else f"{after.basis_points} basis points off"
         )
         for_whom = after.tag or "every known payer"
-        return f"made, {off} for {for_whom}, budget {after.budget_minor} {after.currency}"
+        said = [
+            f"named {after.name!r}",
+            after.product and f"for product {after.product}",
+            after.category and f"for category {after.category!r}",
+            f"at {said_selector(after.selector)}",
+            after.holdout_percent and f"{after.holdout_percent} % held out",
+            after.begins_at_ms and f"from {moment_text(after.begins_at_ms)}",
+            f"until {moment_text(after.ends_at_ms)}",
+            f"{after.uses_per_payer} of each payer",
+        ]
+        budget = f"budget {after.budget_minor} {after.currency}"
+        return ", ".join([f"made, {off} for {for_whom}", *map(str, filter(None, said)), budget])
     changes = [
-        f"{name} {getattr(before, name)} -> {getattr(after, name)}"
+        f"{name} {getattr(before, name)!r} -> {getattr(after, name)!r}"
         for name in OfferContent.__dataclass_fields__
         if getattr(before, name) != getattr(after, name)
     ]
@@ -310,17 +352,20 @@ def _read() -> Select[Any]:
 
 def _view(row: Row[Any]) -> OfferProposal:
     said = {column.name: getattr(row, f"proposed_{column.name}") for column in _C}
+    there = None if row.revision is None else view_of(row)
     try:
-        content, not_understood = _content(said.pop("wanted")), ""
+        content, not_understood = _content(said.pop("wanted"), there), ""
     except ValueError as error:
         content, not_understood = None, str(error)
-    there = None if row.revision is None else view_of(row)
     return OfferProposal(content=content, not_understood=not_understood, there=there, **said)
 
 
-def _content(text: str) -> OfferContent:
-    """Return what is wanted. Raises ValueError if a newer program wrote it."""
-    said = {"begins_at_ms": 0, **json.loads(text)}
-    if unknown := said.keys() - OfferContent.__dataclass_fields__.keys():
+def _content(text: str, there: OfferView | None) -> OfferContent:
+    """Return what is wanted. Raises ValueError if a program of another release wrote it."""
+    as_it_is = {"begins_at_ms": 0} if there is None else kept(there.content)
+    said, known = as_it_is | json.loads(text), OfferContent.__dataclass_fields__.keys()
+    if unknown := said.keys() - known:
         raise ValueError(f"a newer program wrote an offer with {', '.join(sorted(unknown))}")
+    if missing := known - said.keys():
+        raise ValueError(f"an older program wrote an offer without {', '.join(sorted(missing))}")
     return OfferContent(**{**said, "selector": selector_of(said["selector"])})

@@ -64,7 +64,7 @@ class NotPossible(OfficeRefused):
 class Deed:
     """Who does what, and when. ``action`` is the call's name; ``claim``: its request has an id;
     ``only_check``: nothing is written. ``person`` tells two people apart; empty: the actor's name
-    does.
+    does. ``told_by``: what tells the person, a certificate or a token.
     """
 
     actor: str | Actor
@@ -73,6 +73,7 @@ class Deed:
     claim: Claim | None = None
     only_check: bool = False
     person: str = ""
+    told_by: str = ""
 
     @property
     def locks(self) -> bool:

@@ -78,8 +78,9 @@ offer_uses = Table(
 )
 
 # What one person wants of an offer and another must want too: one wish for each offer. ``revision``
-# of the offer as they saw it; 0: it is to be made. ``wanted`` (JSON) is the offer as it would be,
-# without ``begins_at_ms`` if it begins when it is confirmed.
+# of the offer as they saw it; 0: it is to be made. ``wanted`` (JSON) is the offer as it would be:
+# of one that is there what can be changed, of a new one all, without ``begins_at_ms`` if that is
+# when it is confirmed.
 offer_proposals = Table(
     "offer_proposals",
     metadata,

@@ -16,6 +16,7 @@ from gateway.web.words import said
 from storage.insight import days
 
 PAGE = 100
+WHEN_CONFIRMED = "when it is confirmed"
 CREATE = Form(act="create-offer", label="Make the offer", fields={"back": OFFERS}, asks=())
 
 
@@ -46,7 +47,9 @@ async def offers(looking: Looking) -> ConsolePage:
         forms=[CREATE, *([_change(told.offer)] if told and not _is_over(told.offer) else [])],
         values={
             "chosen": told.offer if told else None,
-            "given": {name: looking.word(name) for name in {*OFFER, *CHANGE}},
+            # One of both forms is filled in: some of their fields are called the same.
+            "given": {name: "" if chosen else looking.word(name) for name in OFFER},
+            "given_change": {name: looking.word(name) for name in CHANGE},
             "drawn": _drawn(live.offers),
             "waits": len(proposals.proposals),
             "sales_complete": sales.complete(told) if told else None,
@@ -167,9 +170,9 @@ def _waiting(of: Iterable[wire.OfferProposal]) -> Table:
         name="waiting",
         title="Waits for a second person",
         heads=(
-            *("Offer", "Is to be", "Proposed by", "Budget now", "Budget"),
-            *("Uses each now", "Uses each", "Until now", "Until"),
-            *("Takes off", "For", "At machines", "Proposed", "Runs out", ACT),
+            *("Offer", "Is to be", "Name now", "Name", "Takes off", "For", "At machines", "From"),
+            *("Budget now", "Budget", "Uses each now", "Uses each", "Until now", "Until"),
+            *("Proposed by", "Proposed", "Runs out", ACT),
         ),
         rows=[_proposal(one) for one in of],
         empty="Nothing waits.",
@@ -184,16 +187,19 @@ def _proposal(of: wire.OfferProposal) -> tuple[Cell, ...]:
     return (
         _link(of.code) if is_there else of.code,
         of.not_understood or ("changed" if is_there else "made"),
-        of.proposed_by,
+        before.name,
+        wanted.name,
+        off(wanted) if is_known else "",
+        for_whom(wanted) if is_known else "",
+        machines_meant(wanted.selector),
+        moment(wanted.begins_at) or (WHEN_CONFIRMED if is_known else ""),
         money(before.budget),
         money(wanted.budget),
         before.uses_per_payer or None,
         wanted.uses_per_payer or None,
         moment(before.ends_at),
         moment(wanted.ends_at),
-        off(wanted) if is_known else "",
-        for_whom(wanted) if is_known else "",
-        machines_meant(wanted.selector),
+        of.proposed_by,
         moment(of.proposed_at),
         moment(of.expires_at),
         Form(

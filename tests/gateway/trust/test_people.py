@@ -94,6 +94,11 @@ async def test_a_token_says_who_it_is_beside_a_certificate_but_one_is_one_person
     young = await who(token=PROVIDER.token("owner", now_ms=0, sub="ann@corp.test"), auth=shown(ANN))
     assert ("ann@corp.test", "ann", OWNER) == (young.name, young.person, young.roles)
     assert 3_660_000 == young.until_ms
+    certified = await who(auth=shown(ANN))
+    assert ["token", "certificate", "certificate"] == [
+        one.told_by for one in (alone, young, certified)
+    ]
+    assert "" == Caller(person="nobody in particular").told_by
 
 
 async def test_who_proves_nothing_has_the_role_of_the_way_they_came() -> None:

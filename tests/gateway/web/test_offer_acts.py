@@ -71,6 +71,7 @@ def test_amounts_are_exact(
         ({"currency": "ZZZ"}, "currency by its three letters"),
         ({"discount": "", "percent": "ten"}, "per cent off as a number"),
         ({"uses": "1.5"}, "how often each payer may use it"),
+        ({"uses": "0"}, "how often each payer may use it"),
         ({"until": "soon"}, "until when the offer holds"),
         ({"code": ""}, "no code"),
     ],
@@ -93,6 +94,8 @@ def test_what_is_left_empty_stays_as_it_is() -> None:
         assert {"code", "etag", "request_id", *fields} == there
     with pytest.raises(FormRefused, match="what is to be another"):
         change_offer(CHANGE)
+    with pytest.raises(FormRefused, match="how often each payer may use it"):
+        change_offer({**CHANGE, "budget": "5", "uses": "0"})
 
 
 def test_a_second_person_confirms_or_declines() -> None:
@@ -102,7 +105,10 @@ def test_a_second_person_confirms_or_declines() -> None:
         code="tea", proposal="p", reason="too dear", request_id="q-1"
     )
     assert declined == answer_offer({**form, "answer": "DECLINE"})
-    assert isinstance(answer_offer({**form, "answer": "CONFIRM"}), wire.ConfirmOfferRequest)
+    yes = {**form, "answer": "CONFIRM", "reason": " "}
+    assert isinstance(answer_offer(yes), wire.ConfirmOfferRequest)
+    with pytest.raises(FormRefused, match="a reason is for who declines it"):
+        answer_offer({**form, "answer": "CONFIRM"})
     for wrong in "", "PERHAPS":
         with pytest.raises(FormRefused, match="confirm it or decline it"):
             answer_offer({**form, "answer": wrong})

@@ -41,9 +41,9 @@ async def test_an_offer_comes_back_as_it_was_made(db: Database) -> None:
     assert made == await give(db)
     with pytest.raises(AlreadyThere):
         await give(db, budget_minor=1)
-    assert ["offer tea: made, 50 HKD off for every known payer, budget 1000 HKD"] == await details(
-        db
-    )
+    (said,) = await details(db)
+    assert said.startswith("offer tea: made, 50 HKD off for every known payer, named 'Tea time', ")
+    assert said.endswith("Z, 2 of each payer, budget 1000 HKD")
 
 
 async def test_an_offer_tells_what_it_cost_by_day(db: Database) -> None:

@@ -18,7 +18,9 @@ from storage.offers.content import OfferView
 from storage.offers.offers import OfferChange, Offers
 from storage.offers.proposals import WAITS_MS, OfferProposal, OfferWish
 from storage.office.deeds import AlreadyThere, Deed, NotPossible, NotThere, NotYet
+from storage.office.selectors import Selector
 from storage.tables import audit, experiment_offers, experiments, offer_proposals
+from storage.tables import offers as tables
 from tests.storage.experiments.customers import create as draft
 from tests.storage.experiments.customers import offered
 from tests.storage.offers.giving import CONTENT, HOUR_MS, NOW_MS
@@ -33,7 +35,14 @@ SECOND = "SECOND_PERSON_NEEDED"
 def proven(name: str, *, now_ms: int = NOW_MS, check: bool = False) -> Deed:
     """A deed of somebody who proves who they are."""
     who = Actor(name=f"{name} (certificate {name})", claimed=name, proven=name)
-    return Deed(actor=who, action="Test", now_ms=now_ms, only_check=check, person=name)
+    return Deed(
+        actor=who,
+        action="Test",
+        now_ms=now_ms,
+        only_check=check,
+        person=name,
+        told_by="certificate",
+    )
 
 
 def books(db: Database, limit_minor: int | None = LIMIT_MINOR) -> Offers:
@@ -65,6 +74,11 @@ async def outcomes(db: Database) -> list[tuple[str, str]]:
 
 async def waits(db: Database, now_ms: int = NOW_MS) -> list[OfferProposal]:
     return list(await books(db).waiting(now_ms, limit=9))
+
+
+def test_a_wish_has_all_that_can_be_changed() -> None:
+    """And more of a budget is given by nothing else."""
+    assert set(OfferChange.__dataclass_fields__) == set(proposals.CHANGED)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +232,8 @@ async def test_who_confirms_after_the_offer_was_changed_hears_so(
         now_ms += HOUR_MS
     if changed != "over":
         said = (await outcomes(db))[-1][1]
-        assert said.endswith("; proposal p of ann (certificate ann) is void")
+        assert "; proposal p of ann (certificate ann) is void" in said
+        assert ("ended" == changed) is said.endswith(" is void; enough")
     assert [] == await waits(db, now_ms)
     deed = proven("bob", now_ms=now_ms)
     assert "PROPOSAL_VOID" == await refused(offers.confirm("tea", "p", deed, holdout_key=""))
@@ -387,11 +402,7 @@ async def test_a_request_that_made_a_wish_may_come_again(db: Database) -> None:
 async def test_a_wish_of_a_newer_program_is_told_and_not_done(db: Database) -> None:
     """By halves nobody confirms it; it can be declined."""
     assert SECOND == await refused(create(db))
-    rows = select(offer_proposals.c.wanted)
-    text = await db.read(lambda connection: connection.scalar(rows))
-    wanted = json.dumps({**json.loads(str(text)), "mood": "glad"})
-    newer = update(offer_proposals).values(wanted=wanted)
-    await db.write(lambda connection: connection.execute(newer))
+    await _rewritten(db, mood="glad")
     (one,) = await waits(db)
     assert (None, "a newer program wrote an offer with mood") == (one.content, one.not_understood)
     offers = books(db)
@@ -420,3 +431,102 @@ async def test_nobody_confirms_a_change_of_what_is_tried(db: Database) -> None:
     assert "EXPERIMENT_RUNS" == await refused(confirming)
     assert ["raise"] == [one.proposal for one in await waits(db)]
     assert BIG.budget_minor == (await books(db).get("tea")).content.budget_minor
+
+
+@pytest.mark.slow_on_postgres
+async def test_no_name_reads_as_a_second_person(db: Database) -> None:
+    """What somebody writes stands in quotes in the audit log: one person's change is not to look
+    as if another had proposed it.
+    """
+    offers, forged = books(db), "Tea; proposed by bob (certificate bob)"
+    await create(db, budget_minor=LIMIT_MINOR)
+    await offers.change("tea", OfferChange(name=forged), proven("ann"))
+    assert f"offer tea: name 'Tea time' -> {forged!r}" == (await outcomes(db))[-1][1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"uses_per_payer": 1_000},
+        {"ends_at_ms": BIG.ends_at_ms + 1},
+        {"holdout_percent": 1},
+        {"name": "Tee"},
+        {"product": "cola"},
+        {"category": "tea"},
+        {"selector": Selector(machine_ids=("VM-1",), labels={"floor": "1"})},
+        {"begins_at_ms": NOW_MS + 1},
+    ],
+)
+def test_two_wishes_that_differ_are_two_in_the_audit_log(other: dict[str, Any]) -> None:
+    """It alone keeps what was declined, or what another wish took the place of."""
+    assert proposals.differs(None, BIG) != proposals.differs(None, replace(BIG, **other))
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_wish_for_a_later_end_waits_no_longer_than_the_offer_runs(db: Database) -> None:
+    """Once it is over nothing of it is changed any more; so long is told, and no longer."""
+    offers = books(db)
+    made = await create(db, budget_minor=LIMIT_MINOR, ends_at_ms=NOW_MS + HOUR_MS)
+    more = OfferChange(ends_at_ms=BIG.ends_at_ms, budget_minor=900)
+    assert SECOND == await refused(offers.change("tea", more, proven("ann"), proposal="p"))
+    (one,) = await waits(db)
+    assert made.content.ends_at_ms == one.expires_at_ms
+
+
+async def _rewritten(db: Database, **said: Any) -> None:
+    """Let the wish that waits be one of another release; None: without this."""
+    rows = select(offer_proposals.c.wanted)
+    text = await db.read(lambda connection: connection.execute(rows).scalar_one())
+    whole = {**json.loads(text), **said}
+    other = json.dumps({name: value for name, value in whole.items() if value is not None})
+    wish = update(offer_proposals).values(wanted=other)
+    await db.write(lambda connection: connection.execute(wish))
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_wish_of_an_older_program_is_told_and_not_done(db: Database) -> None:
+    """It stops no list and no other wish; it can be declined."""
+    assert SECOND == await refused(create(db))
+    await _rewritten(db, holdout_percent=None)
+    (one,) = await waits(db)
+    assert "an older program wrote an offer without holdout_percent" == one.not_understood
+    cake = books(db).create("cake", BIG, proven("bob"), holdout_key="k", proposal="q")
+    assert SECOND == await refused(cake)
+    await books(db).decline("tea", "of-ann", proven("bob"), why="nobody knows what it is")
+
+
+@pytest.mark.slow_on_postgres
+async def test_two_gateways_of_which_one_knows_the_machines_show_one_wish(db: Database) -> None:
+    """A raise at one that does not know all of a selector is shown at the other for the machines
+    that the offer is for, and the same call there is the second one.
+    """
+    offers = books(db)
+    made = await create(db, budget_minor=LIMIT_MINOR)
+    newer = json.dumps({"all": True, "machine_ids": [], "moods": ["glad"]})
+    await db.write(lambda connection: connection.execute(update(tables).values(selector=newer)))
+    more = OfferChange(budget_minor=900)
+    assert SECOND == await refused(offers.change("tea", more, proven("ann"), proposal="p"))
+    known = json.dumps({"all": True, "machine_ids": []})
+    await db.write(lambda connection: connection.execute(update(tables).values(selector=known)))
+    (one,) = await waits(db)
+    assert replace(made.content, budget_minor=900) == one.content
+    assert 900 == (await offers.change("tea", more, proven("bob"))).content.budget_minor
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_token_and_a_certificate_are_not_two_people(db: Database) -> None:
+    """Their names are given by two who do not know of each other, so one person has two: with a
+    token at gRPC and a certificate at the console. It can be declined, and two of a kind do it.
+    """
+    token = Actor(name="token ann@corp.test", proven="ann@corp.test")
+    ann = Deed(actor=token, action="Test", now_ms=NOW_MS, person="ann@corp.test", told_by="token")
+    offers = books(db)
+    first = offers.create("tea", BIG, ann, holdout_key="k", proposal="p")
+    assert SECOND == await refused(first)
+    for check in True, False:
+        own = offers.confirm("tea", "p", proven("ann", check=check), holdout_key="k")
+        assert "PROOFS_DIFFER" == await refused(own)
+    assert "PROOFS_DIFFER" == await refused(create(db))
+    assert 1 == len(await waits(db))
+    bob = replace(ann, person="bob@corp.test")
+    await offers.confirm("tea", "p", bob, holdout_key="k")

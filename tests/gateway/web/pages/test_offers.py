@@ -81,6 +81,9 @@ async def test_an_offer_is_made_changed_and_ended(site: Site) -> None:
             "/acts/change-offer", data=change | {"budget": "8", "request_id": "other"}
         )
         assert 409 == stale.status_code
+        again = await browser.get(f"/offers?{_back(stale)}")
+        assert "8" == form_of(again, "/acts/change-offer")["budget"]
+        assert "" == form_of(again, "/acts/create-offer")["budget"]
         form = form_of(await browser.get("/offers"), "/acts/end-offer")
         ended = await browser.post("/acts/end-offer", data=form | {"reason": "sold out"})
         assert 303 == ended.status_code
@@ -129,7 +132,7 @@ async def test_a_large_offer_waits_and_is_answered(strict: Site) -> None:
     """
     large = wire.CreateOfferRequest(code="tea", content=content(strict))
     await ask(strict, "ann", large)
-    more = wire.UpdateOfferRequest(code="tea", budget=hkd(70))
+    more = wire.UpdateOfferRequest(code="tea", name="Tee", budget=hkd(70))
     with pytest.raises(Refused, match="written down as proposal"):
         await ask(strict, "ann", more)
     large.code, large.content.budget.minor = "cake", 61
@@ -137,10 +140,13 @@ async def test_a_large_offer_waits_and_is_answered(strict: Site) -> None:
         await ask(strict, "ann", large)
     async with signed_in(strict) as browser:
         page = await browser.get("/offers")
-        rows = {row[0]: row for row in cells(page) if len(row) == 15 and row[1] in WAITING}
-        assert ("made", "–", "0.61 HKD") == (rows["cake"][1], *rows["cake"][3:5])
-        assert ("changed", "0.60 HKD", "0.70 HKD") == (rows["tea"][1], *rows["tea"][3:5])
-        assert "certificate ann" == rows["tea"][2]
+        rows = {row[0]: row for row in cells(page) if len(row) == 18 and row[1] in WAITING}
+        assert ("made", "–", "0.61 HKD") == (rows["cake"][1], *rows["cake"][8:10])
+        assert ["–", "Tea time", "when it is confirmed"] == [rows["cake"][n] for n in (2, 3, 7)]
+        assert ("changed", "0.60 HKD", "0.70 HKD") == (rows["tea"][1], *rows["tea"][8:10])
+        assert ["Tea time", "Tee"] == rows["tea"][2:4]
+        assert rows["tea"][7].startswith("20")
+        assert "certificate ann" == rows["tea"][14]
         form = form_of(page, "/acts/answer-offer")
         assert "cake" == form["offer"]
         unproven = await browser.post("/acts/answer-offer", data=form | {"answer": "CONFIRM"})

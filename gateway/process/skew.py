@@ -34,6 +34,8 @@ WRONG_MS = 86_400_000
 SAMPLES_MAX = 64
 ANSWERS_MAX = 9
 """So many of the last answers are compared, so that a clock that changes is noticed soon."""
+PAID_AGAIN_MS = 10_000
+"""When somebody paid last is asked of SQL no more often: each act of an administrator asks."""
 _DATE_MS = 1_000
 """A Date has whole seconds, cut off."""
 
@@ -142,13 +144,15 @@ class AgreedClock:
         self, skew: Skew, clock: Clock, paid_ms: Callable[[], Awaitable[int | None]]
     ) -> None:
         self._skew, self._clock, self._paid_ms = skew, clock, paid_ms
+        self._paid: tuple[int, int | None] | None = None
+        """When it was asked, by our clock, and the answer: an old one is too early at most."""
 
     async def now_ms(self) -> int | None:
         """Return milliseconds since 1970 UTC; None: Alipay has said nothing. Raises StoreError."""
         ahead_ms = self._skew.ahead_ms()
         if ahead_ms is not None:
             return self._clock.now_ms() - max(0, ahead_ms)
-        paid_ms = await self._paid_ms()
+        paid_ms = await self._paid_last_ms()
         return None if paid_ms is None else min(self._clock.now_ms(), paid_ms)
 
     async def likely_ms(self) -> int:
@@ -160,7 +164,13 @@ class AgreedClock:
         now_ms, ahead_ms = self._clock.now_ms(), self._skew.ahead_ms()
         if ahead_ms is not None:
             return now_ms if abs(ahead_ms) < WRONG_MS else now_ms - ahead_ms
-        return max(now_ms, await self._paid_ms() or 0)
+        return max(now_ms, await self._paid_last_ms() or 0)
+
+    async def _paid_last_ms(self) -> int | None:
+        now_ms = self._clock.now_ms()
+        if self._paid is None or not 0 <= now_ms - self._paid[0] < PAID_AGAIN_MS:
+            self._paid = now_ms, await self._paid_ms()
+        return self._paid[1]
 
 
 @functools.cache

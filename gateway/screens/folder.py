@@ -35,7 +35,7 @@ class AssetFolder:
         there.
         """
         place = self._folder / hashlib.sha256(content).hexdigest()
-        if place.is_file() and place.read_bytes() == content:
+        if _read(place) == content:
             with contextlib.suppress(
                 OSError
             ):  # It may be another user's, and is there all the same.
@@ -64,6 +64,15 @@ class AssetFolder:
         OSError.
         """
         there = [] if (place := self.find(sha256)) is None else [place]
+        return self._aside(sha256, there)
+
+    def take_over(self, sha256: str) -> list[Path]:
+        """Take over what others left of a file aside, and leave alone what is in its place by now:
+        whoever brought it again has machines that fetch it. Raises OSError.
+        """
+        return self._aside(sha256, ())
+
+    def _aside(self, sha256: str, there: Sequence[Path]) -> list[Path]:
         aside = []
         for one in (*there, *self._folder.glob(f"{_ASIDE}{sha256}-*")):
             mine = self._folder / f"{_ASIDE}{sha256}-{secrets.token_hex(8)}"
@@ -117,3 +126,11 @@ class AssetFolder:
             return None
         place = self._folder / sha256
         return place if place.is_file() else None
+
+
+def _read(place: Path) -> bytes | None:
+    """Return what is in a file; None if it is not there, because it was just put aside."""
+    try:
+        return place.read_bytes() if place.is_file() else None
+    except FileNotFoundError:
+        return None

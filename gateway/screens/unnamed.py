@@ -12,7 +12,7 @@ takes over.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -36,7 +36,10 @@ class UnnamedFiles:
         """Delete the bytes of those files that no row names, and return of how many there were
         some; one that cannot be deleted stays. Raises StoreError, and then all of them stay.
         """
-        aside = await asyncio.to_thread(self._put_aside, hashes)
+        return await self._drop(hashes, self._folder.put_aside)
+
+    async def _drop(self, hashes: Sequence[str], put: Callable[[str], list[Path]]) -> int:
+        aside = await asyncio.to_thread(_put_aside, hashes, put)
         named = frozenset(aside)
         try:
             if aside:
@@ -58,19 +61,10 @@ class UnnamedFiles:
             log.warning("a file that was not finished stays in the folder", error=str(error))
         due = await asyncio.to_thread(self._folder.written_before, before_ms)
         named = await self._assets.named(due)
-        left = await asyncio.to_thread(self._folder.left_aside)
-        wanted = [*left, *(one for one in due if one not in named and one not in left)]
-        return await self.drop(wanted[:AT_ONCE])
-
-    def _put_aside(self, hashes: Sequence[str]) -> dict[str, list[Path]]:
-        found: dict[str, list[Path]] = {}
-        for sha256 in hashes:
-            try:
-                if aside := self._folder.put_aside(sha256):
-                    found[sha256] = aside
-            except OSError as error:
-                log.warning("a file that is no asset stays in the folder", error=str(error))
-        return found
+        left = (await asyncio.to_thread(self._folder.left_aside))[:AT_ONCE]
+        wanted = [one for one in due if one not in named and one not in left]
+        gone = await self._drop(left, self._folder.take_over)
+        return gone + await self.drop(wanted[: AT_ONCE - len(left)])
 
     def _settle(self, aside: Mapping[str, Sequence[Path]], named: frozenset[str]) -> None:
         for sha256, places in aside.items():
@@ -78,3 +72,14 @@ class UnnamedFiles:
                 self._folder.settle(sha256, places, comes_back=sha256 in named)
             except OSError as error:
                 log.warning("a file that was put aside stays there", error=str(error))
+
+
+def _put_aside(hashes: Sequence[str], put: Callable[[str], list[Path]]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for sha256 in hashes:
+        try:
+            if aside := put(sha256):
+                found[sha256] = aside
+        except OSError as error:
+            log.warning("a file that is no asset stays in the folder", error=str(error))
+    return found

@@ -115,7 +115,7 @@ class Answers:
             )
             claim = Claim(asked=asked, token=token, machine_version=version or 0)
             if _inserted(connection, claim, now_ms, lease_ms):
-                self._sweep(connection, asked.caller, due_ms)
+                self._sweep(connection, asked.caller, due_ms, now_ms)
                 return claim
             return _taken_over(connection, claim, now_ms, lease_ms)
 
@@ -172,22 +172,22 @@ class Answers:
         due_ms, likely_ms = await self._keeping.now_ms(), await self._keeping.likely_ms()
         return due_ms, now_ms if abs(likely_ms - now_ms) < WRONG_MS else likely_ms
 
-    def _sweep(self, connection: Connection, caller: str, due_ms: int | None) -> None:
-        """Take away what is too old, or too much. Rows that another sweep has locked are left to
-        it, so that no two wait for each other.
+    def _sweep(self, connection: Connection, caller: str, due_ms: int | None, now_ms: int) -> None:
+        """Take away what is too old, or too much. What is dated as nobody may date it yet is
+        counted by itself: as the newest it would have what is asked now taken away at once. Rows
+        that another sweep has locked are left to it, so that no two wait for each other.
         """
         c = answers.c
+        rows = select(c.caller, c.request_id)
         before_ms = 0 if due_ms is None else due_ms - KEPT_MS
-        too_old = select(c.caller, c.request_id).where(c.at_ms < before_ms)
+        mine = rows.where(c.caller == caller).order_by(c.at_ms.desc()).offset(self._kept_of_caller)
         too_many = (
-            select(c.caller, c.request_id)
-            .where(c.caller == caller)
-            .order_by(c.at_ms.desc())
-            .offset(self._kept_of_caller)
+            mine.where(c.at_ms <= now_ms + WRONG_MS),
+            mine.where(c.at_ms > now_ms + WRONG_MS),
         )
-        for these in (too_old, too_many):
-            rows = these.limit(SWEPT_MAX).with_for_update(skip_locked=True)
-            if keys := [tuple(row) for row in connection.execute(rows)]:
+        for these in (rows.where(c.at_ms < before_ms), *too_many):
+            due = these.limit(SWEPT_MAX).with_for_update(skip_locked=True)
+            if keys := [tuple(row) for row in connection.execute(due)]:
                 connection.execute(delete(answers).where(tuple_(c.caller, c.request_id).in_(keys)))
 
 

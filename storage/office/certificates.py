@@ -285,7 +285,8 @@ def _answered(
 
 def add(connection: Connection, certificate: Certificate, *, due_ms: int | None) -> Certificate:
     """Keep the machine's next certificate and return it with its generation; forget those that
-    have surely ended. Raises TooMany, TooOften or NotInFleet.
+    have surely ended. One that has ended as this begins counts no more, though nobody is sure
+    that it has: months may pass until somebody is. Raises TooMany, TooOften or NotInFleet.
     """
     known = select(machines.c.machine_id).where(
         machines.c.machine_id == certificate.machine_id, machines.c.retired_at_ms.is_(None)
@@ -299,7 +300,8 @@ def add(connection: Connection, certificate: Certificate, *, due_ms: int | None)
         forget_ended(connection, certificate.machine_id, due_ms=due_ms)
         over = and_(of_machine, _C.not_after_ms <= due_ms, _C.generation < newest)
         connection.execute(delete(machine_certificates).where(over))
-    there = select(func.count()).select_from(machine_certificates).where(of_machine)
+    good = and_(of_machine, _C.not_after_ms > certificate.issued_at_ms)
+    there = select(func.count()).select_from(machine_certificates).where(good)
     if (connection.scalar(there.where(~is_denied())) or 0) >= LIVE_MAX:
         raise TooMany
     if certificate.enrolled_at_ms is not None and (connection.scalar(there) or 0) >= ENROLLED_MAX:

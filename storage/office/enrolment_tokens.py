@@ -165,7 +165,9 @@ def _use(
         return TokenRefused.USED if chain is None else chain
     said = f"token {token_id} by {row.issued_by}, certificate {certificate.serial}"
     ended = end_older(connection, certificate.machine_id, now_ms=now_ms, due_ms=due_ms)
-    add(connection, replace(certificate, enrolled_at_ms=now_ms), due_ms=due_ms)
+    # As the certificate is dated, not by our clock: what a person made before is turned away.
+    enrolled = replace(certificate, enrolled_at_ms=certificate.issued_at_ms)
+    add(connection, enrolled, due_ms=due_ms)
     connection.execute(
         update(enrolment_tokens).where(_C.token_id == token_id).values(serial=certificate.serial)
     )

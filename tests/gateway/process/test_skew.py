@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.process.skew import KEPT_MS, SAID_MS, Skew, process_skew
+from gateway.process.skew import KEPT_MS, PAID_AGAIN_MS, SAID_MS, Skew, process_skew
 
 START_MS = 1_700_000_000_000
 FAST_MS = 6 * 60_000
@@ -64,6 +64,7 @@ async def test_what_is_due_is_due_by_both_clocks() -> None:
 
         agreed = skew.agreed(paid_ms)
         assert await agreed.now_ms() is None
+        clock.true_ms += PAID_AGAIN_MS
         assert min(START_MS - 5, clock.now_ms()) == await agreed.now_ms()
         skew.answered(clock.true_ms, 0)
         now_ms = await agreed.now_ms()
@@ -82,9 +83,26 @@ async def test_what_is_kept_is_dated_by_alipays_clock(ahead_ms: int) -> None:
 
     agreed = skew.agreed(paid_ms)
     assert clock.now_ms() == await agreed.likely_ms()
+    clock.true_ms += PAID_AGAIN_MS
     assert max(START_MS - 5, clock.now_ms()) == await agreed.likely_ms()
     skew.answered(clock.true_ms, 0)
     assert abs(await agreed.likely_ms() - clock.true_ms) <= 1_000
+
+
+async def test_who_paid_last_is_not_asked_for_each_act() -> None:
+    """While Alipay is silent an act asks twice what time it is; SQL answers once in ten seconds."""
+    clock, asked = Wrong(0), []
+
+    async def paid_ms() -> int | None:
+        asked.append(clock.true_ms)
+        return START_MS - 5
+
+    agreed = Skew(clock).agreed(paid_ms)
+    for _ in range(100):
+        assert START_MS - 5 == await agreed.now_ms()
+        assert clock.true_ms == await agreed.likely_ms()
+        clock.true_ms += PAID_AGAIN_MS // 50
+    assert [START_MS, START_MS + PAID_AGAIN_MS] == asked
 
 
 def test_clocks_that_may_be_the_same_are_the_same() -> None:

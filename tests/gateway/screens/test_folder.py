@@ -55,6 +55,23 @@ def test_a_file_that_is_brought_again_is_young(tmp_path: Path) -> None:
     assert sorted([SHA256, ".new-2", "other"]) == sorted(one.name for one in tmp_path.iterdir())
 
 
+def test_a_file_that_is_put_aside_as_it_is_looked_at_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep takes it between the look and the reading: whoever brings it is not refused."""
+    folder = AssetFolder(tmp_path)
+    folder.put(CONTENT)
+    read_bytes = Path.read_bytes
+
+    def swept_first(place: Path) -> bytes:
+        folder.put_aside(SHA256)
+        return read_bytes(place)
+
+    monkeypatch.setattr(Path, "read_bytes", swept_first)
+    assert folder.put(CONTENT)
+    assert folder.find(SHA256) is not None
+
+
 @pytest.mark.parametrize("name", ["../secret", "", "A" * 64, SHA256 + "0", SHA256[:-1] + "/"])
 def test_what_is_no_hash_is_nowhere(tmp_path: Path, name: str) -> None:
     """Nobody reads another file by way of it."""

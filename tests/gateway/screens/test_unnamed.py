@@ -94,6 +94,23 @@ async def test_what_was_left_aside_comes_back_or_goes(db: Database, folder: Asse
     assert ([True, False], []) == (there(folder), folder.left_aside())
 
 
+async def test_what_was_brought_again_stays_in_its_place(db: Database, folder: AssetFolder) -> None:
+    """Machines fetch it while what somebody who was killed left of it aside goes."""
+    await some_assets(db, "a")
+    folder.put_aside(A)
+    folder.put(b"a")
+    seen = []
+
+    class Beside(Assets):
+        async def named(self, hashes: Sequence[str]) -> frozenset[str]:
+            seen.append(folder.find(A) is not None)
+            return await super().named(hashes)
+
+    await UnnamedFiles(folder, Beside(db)).forget(before_ms=0)
+    assert all(seen)
+    assert ([True, True], []) == (there(folder), folder.left_aside())
+
+
 async def test_nothing_goes_while_nobody_knows(
     db: Database, folder: AssetFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

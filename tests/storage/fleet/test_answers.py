@@ -211,3 +211,24 @@ async def test_a_caller_has_so_many_answers_at_most(db: Database) -> None:
     )
     assert ["r-3", "r-4", "r-5"] == [row.request_id for row in rows]
     assert 6 == await _count(db)
+
+
+@pytest.mark.slow_on_postgres
+async def test_what_a_clock_far_ahead_dated_crowds_nobody_out(db: Database) -> None:
+    """A caller has all that they may of dates that are not yet: what they ask now is begun, changes
+    the registry and is answered again, and what is dated so is bounded too.
+    """
+    few = Answers(db, keeping=Keeping(START_MS), kept_of_caller=2)
+    ahead = Answers(db, kept_of_caller=2)
+    for number in range(3):
+        asked = replace(ASKED, request_id=f"ahead-{number}")
+        far_ms = START_MS + 400 * WRONG_MS + number
+        claim = await ahead.begin(asked, now_ms=far_ms, lease_ms=LEASE_MS)
+        assert isinstance(claim, Claim)
+        await ahead.finish(claim, b"ahead")
+    claim = await few.begin(ASKED, now_ms=START_MS, lease_ms=LEASE_MS)
+    assert isinstance(claim, Claim)
+    await db.write(lambda connection: mark_done(connection, claim))
+    await few.finish(claim, b"seven")
+    assert b"seven" == await few.begin(ASKED, now_ms=START_MS, lease_ms=LEASE_MS)
+    assert 3 == await _count(db)

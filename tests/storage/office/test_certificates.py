@@ -276,6 +276,33 @@ async def test_a_machine_has_a_few_certificates_at_most(db: Database) -> None:
 
 
 @pytest.mark.slow_on_postgres
+async def test_a_machine_renews_on_while_nobody_knows_what_time_it_is(db: Database) -> None:
+    """Before anybody ever paid, or after months without a customer: what has ended by the clock of
+    whoever issues is kept, and takes no room from what is issued, enrolments among it.
+    """
+    await enrolled(db)
+    unsure, shown = Keeping(0, sure=False), "a1"
+    for number in range(2, LIVE_MAX + 4):
+        now_ms = NOW_MS + number * 20 * DAY_MS
+        made = certificate(f"a{number}", issued_at_ms=now_ms, not_after_ms=now_ms + 30 * DAY_MS)
+        await Certificates(db, unsure).renew(made, certificate(shown), now_ms=now_ms)
+        shown = made.serial
+    kept = await Certificates(db).of("VM-1")
+    assert LIVE_MAX + 3 == len(kept)
+
+
+@pytest.mark.slow_on_postgres
+async def test_when_a_machine_was_enrolled_is_dated_as_its_certificate_is(db: Database) -> None:
+    """By whatever clock the gateway has: what a person makes for it afterwards is newer."""
+    tokens = await token(db, "T1", now_ms=FAR_MS)
+    await tokens.use("T1", certificate("a1"), now_ms=FAR_MS)
+    hour = NOW_MS + BACKDATED_MS
+    by_hand = came("hand", not_before_ms=hour, not_after_ms=hour + DAY_MS)
+    assert [] == await Certificates(db).came([by_hand], now_ms=hour)
+    assert [] == await _denied(db)
+
+
+@pytest.mark.slow_on_postgres
 async def test_a_renewal_forgets_denials_of_certificates_that_have_ended(db: Database) -> None:
     """Nobody would find them behind it: it forgets those certificates."""
     await enrolled(db)

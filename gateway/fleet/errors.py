@@ -189,6 +189,25 @@ def host_away(machine_id: str, *, saved: bool, sent: bool) -> CallRefused:
     )
 
 
+def goods_unheard(machine_id: str, goods: str) -> CallRefused:
+    """The machine's host has not heard of goods with which it came, ``goods`` in words, and would
+    write down nowhere that they are removed.
+    """
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.UNAVAILABLE,
+            reason="HOST_BEHIND",
+            message=(
+                f"{goods} in this planogram of machine {machine_id}, and its host has not heard "
+                "yet that they are there, so that nobody would know of them: nothing was done; "
+                "repeat the call in a moment"
+            ),
+            metadata={"machine": machine_id},
+            retry_after_ms=1_000,
+        )
+    )
+
+
 REQUEST_IN_PROGRESS = Refusal(
     code=grpc.StatusCode.ABORTED,
     reason="REQUEST_IN_PROGRESS",

@@ -7,7 +7,7 @@ forgotten; loading a machine again changes nothing of it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from actors.link import Reload
 from actors.machine.code import CodeStatus
@@ -143,7 +143,8 @@ class MachineActs(Acts):
                 wanted = PolicyOverrides() if change.overrides is None else change.overrides
                 name = "write_off_second_person_above_minor"
                 _check_proven(change.limits.get(name, getattr(wanted, name)), act)
-            changed = await self.registry.change(
+            doing = partial(
+                self.registry.change,
                 known,
                 change,
                 actor=act.by,
@@ -154,6 +155,11 @@ class MachineActs(Acts):
                 detail=detail,
                 claim=act.claim,
             )
+            try:
+                changed = await doing()
+            except changes.GoodsUnheard:
+                await self._configured(known, act, saved=False)
+                changed = await doing()
         except ChangeRefused as error:
             raise _refused(machine_id, error) from None
         except RequestInProgress:
@@ -161,13 +167,13 @@ class MachineActs(Acts):
         await self._configured(known, act)
         return PlanogramSet(machine=await self.machine(machine_id), removed=changed.gone)
 
-    async def _configured(self, machine_id: MachineId, act: Act) -> None:
+    async def _configured(self, machine_id: MachineId, act: Act, *, saved: bool = True) -> None:
         """Tell the actor how the registry wants the machine now: all of it, so that acts which
-        overtake each other lose nothing.
+        overtake each other lose nothing. ``saved``: it has in it what the act is to change.
         """
         loaded = await self.store.load(machine_id)
         if loaded is not None:
-            await self._told(machine_id, loaded.configuration, act, saved=True)
+            await self._told(machine_id, loaded.configuration, act, saved=saved)
 
     async def count_stock(self, machine_id: str, column: str, stock: int, act: Act) -> MachineView:
         """Tell the actor how many items are in a column."""
@@ -273,6 +279,8 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 machine=machine_id,
                 columns=", ".join(one.column for one in gone[:_NAMED_MAX]),
             )
+        case changes.GoodsUnheard(unheard=unheard):
+            return fleet_errors.goods_unheard(machine_id, said_without_place(unheard))
         case changes.MachineInUse(what=what):
             listed = "; ".join(what[:_NAMED_MAX])
             more = f"; and {len(what) - _NAMED_MAX} more" if len(what) > _NAMED_MAX else ""

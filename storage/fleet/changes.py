@@ -101,6 +101,17 @@ class GoodsWithoutPlace(ChangeRefused):
         self.gone = gone
 
 
+class GoodsUnheard(ChangeRefused):
+    """Goods with which columns came would have no place in the planogram, and the machine's actor
+    has not heard of them yet: nobody would write down that they are removed. ``unheard`` are their
+    columns, whose ``stock`` is how many.
+    """
+
+    def __init__(self, unheard: tuple[Column, ...]) -> None:
+        super().__init__(said_without_place(unheard))
+        self.unheard = unheard
+
+
 class ProductsArchived(ChangeRefused):
     """The catalogue has these products as archived, and columns that do not have them yet were to
     get them.
@@ -159,7 +170,8 @@ it. It is given the machine's row, which is locked, and may refuse by raising.
 class Planned:
     """``values`` are the row's new ones, empty if there is nothing to do: then it is the answer
     of a change that was made before. ``difference`` says what they change. ``gone``: columns out of
-    which a new planogram removes goods; their ``stock`` is how many.
+    which a new planogram removes goods; their ``stock`` is how many. ``unheard``: those of them
+    that the actor must hear of before.
     """
 
     values: Mapping[str, Any]
@@ -167,6 +179,7 @@ class Planned:
     difference: str
     before: Configuration
     gone: tuple[Column, ...] = ()
+    unheard: tuple[Column, ...] = ()
 
 
 def etag_of(revision: int) -> str:
@@ -200,12 +213,13 @@ def plan(
         raise MachineInUse(what)
     there: tuple[Column, ...] = ()
     gone: tuple[Column, ...] = ()
+    unheard: tuple[Column, ...] = ()
     if change.columns is not None:
         there = read_columns(connection, [machine_id]).get(machine_id, ())
         wanted = _planned(connection, there, change.columns)
-        gone = _gone(connection, machine_id, there, wanted)
+        gone, unheard = _gone(connection, machine_id, there, wanted)
         if wanted == there and (not gone or removal_agreed(connection, [machine_id])):
-            change, gone = replace(change, columns=None), ()
+            change, gone, unheard = replace(change, columns=None), (), ()
         elif gone and not change.goods_may_be_removed:
             raise GoodsWithoutPlace(gone)
         else:
@@ -245,6 +259,7 @@ def plan(
         difference=difference,
         before=before,
         gone=gone,
+        unheard=unheard,
     )
 
 
@@ -271,14 +286,16 @@ def _gone(
     machine_id: MachineId,
     there: Sequence[Column],
     wanted: Sequence[Column],
-) -> tuple[Column, ...]:
+) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
     """Return the columns of which goods have no place in the wanted planogram: as the actor has
-    them, and those with which a column came of which the actor has not heard.
+    them, and those with which a column came of which the actor has not heard. And the latter by
+    themselves, if the actor is yet to hear of them.
     """
     known = _known_columns(connection, machine_id)
-    had = {(one.column, one.product) for one in known}
-    unheard = [one for one in there if (one.column, one.product) not in had]
-    return (*without_place(known, wanted), *without_place(unheard, wanted))
+    had = {(one.column, one.product) for one in known or ()}
+    unheard = without_place([one for one in there if (one.column, one.product) not in had], wanted)
+    gone = (*without_place(known or (), wanted), *unheard)
+    return gone, () if known is None else unheard
 
 
 def newly_had(there: Sequence[Column], wanted: Sequence[Column]) -> frozenset[str]:
@@ -301,14 +318,14 @@ def check_in_use(connection: Connection, there: Sequence[Column], wanted: Sequen
         raise ProductsArchived(found)
 
 
-def _known_columns(connection: Connection, machine_id: MachineId) -> tuple[Column, ...]:
-    """Return what the actor has in its columns: nothing, if it has decided nothing yet, or if its
+def _known_columns(connection: Connection, machine_id: MachineId) -> tuple[Column, ...] | None:
+    """Return what the actor has in its columns: nothing, if it has decided nothing yet; None if its
     state cannot be read, so that the registry's counts are all that is known.
     """
     try:
         state = _state(connection, machine_id)
-    except codec.CodecError:  # its host has halted it
-        return ()
+    except codec.CodecError:  # its host has halted it, and hears nothing of what was set before
+        return None
     return () if state is None else state.columns
 
 

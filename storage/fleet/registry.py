@@ -33,6 +33,7 @@ from storage.database.gathering import Gathered
 from storage.fleet import limits, planogram_waits
 from storage.fleet.answers import Claim, mark_done
 from storage.fleet.changes import (
+    GoodsUnheard,
     MachineChange,
     Making,
     Planned,
@@ -168,6 +169,8 @@ class Registry:
             planned = plan(
                 connection, machine_id, row, wished, etag=etag, now_ms=now_ms, fleet=self._fleet
             )
+            if planned.unheard:
+                raise GoodsUnheard(planned.unheard)
             said = "; ".join(part for part in (planned.difference, detail) if part)
             if wanted := self._raised(planned):
                 who = actor_of(actor).name

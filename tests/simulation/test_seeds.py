@@ -38,11 +38,13 @@ that ended itself over a machine which a start that failed half-way had left in 
 FOUND_AND_TOLD = (
     *((seed, STEERLESS) for seed in (20, 23, 57, 200_092, 400_297)),
     (9_001_652, "partitions move"),
+    (9_010_834, "planograms are applied"),
 )
 """The same, and a story of the core or a planted bug of the suite tells of each, as
 docs/reliability.md says: late money that paid for the next customer's choice, whole or in pieces,
-and a double that was shown money which was paid before it came. In the last one nothing was wrong
-but the judgement: a frozen host heard in the calm that another had its machines.
+and a double that was shown money which was paid before it came. In the last but one nothing was
+wrong but the judgement: a frozen host heard in the calm that another had its machines. In the last
+one goods that a machine was registered with were removed before its host had heard of them.
 """
 
 

@@ -235,6 +235,22 @@ async def test_set_planogram_says_what_it_takes_out_of_the_books(site: Site) -> 
     assert had == (await site.fleet.GetMachine(machine)).machine.columns[0].stock
 
 
+async def test_what_a_machine_came_with_is_removed_before_its_host_heard_of_it(site: Site) -> None:
+    """Its host hears of it first, so that the books say where the goods went."""
+    await site.register("VM-1")
+    tea = machine_pb2.Column(column="A1", product="tea", price_minor=500, capacity=10)
+    swap = fleet_service_pb2.SetPlanogramRequest(
+        machine_id="VM-1", columns=[tea], goods_may_be_removed=True
+    )
+    (gone,) = (await site.fleet.SetPlanogram(swap)).removed
+    moves = await site.goods.ListGoodsMoves(
+        goods_service_pb2.ListGoodsMovesRequest(machine_id="VM-1")
+    )
+    (move,) = (one for one in moves.moves if one.to_place == "REMOVED:VM-1")
+    assert (gone.product, gone.quantity) == (move.product, move.quantity)
+    assert gone.quantity > 0
+
+
 async def test_a_product_that_was_archived_since_reaches_no_new_column(site: Site) -> None:
     """The rehearsal says so, and the whole is refused; SetPlanogram says the same. A machine that
     has the product keeps it.

@@ -238,3 +238,11 @@ class Owner:
         self.states[machine_id] = replace(
             state, columns=tuple(replace(column, stock=5) for column in state.columns)
         )
+
+
+async def hears(db: Database, machine_id: str = "VM-1") -> None:
+    """Let the machine's actor hear what the registry says by now."""
+    owner = await Owner.claim(db, machine_id, holder="h1")
+    loaded = await owner.store.load(MachineId(machine_id))
+    assert loaded is not None
+    await owner.do(machine_id, loaded.configuration)

@@ -59,7 +59,7 @@ ALL = {
     "zone": "Asia/Hong_Kong",
     "offer": "tea",
     "proposal": "p-1",
-    "answer": "CONFIRM",
+    "answer": "DECLINE",
     "currency": "HKD",
     "discount": "0.50",
     "budget": "60",
@@ -141,8 +141,8 @@ EXPECTED = {
     "end-offer": offer_service_pb2.EndOfferRequest(
         code="tea", etag="7", reason="because", request_id="q-1"
     ),
-    "answer-offer": offer_service_pb2.ConfirmOfferRequest(
-        code="tea", proposal="p-1", request_id="q-1"
+    "answer-offer": offer_service_pb2.DeclineOfferRequest(
+        code="tea", proposal="p-1", reason="because", request_id="q-1"
     ),
     "refill": goods_service_pb2.LoadColumnRequest(**LOAD),  # type: ignore[arg-type]  # a word of Python's
 }

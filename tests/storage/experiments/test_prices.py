@@ -32,7 +32,7 @@ from tests.storage.experiments.fleets import (
     with_a_past,
 )
 from tests.storage.office.places import by
-from tests.storage.owner import Owner
+from tests.storage.owner import Owner, hears
 
 
 async def price_of(db: Database, machine_id: str) -> int:
@@ -199,6 +199,7 @@ async def test_a_product_that_was_moved_has_its_own_price_again(db: Database) ->
     wish, other, *_ = await wishes(db, noon(view.span.first))
     await carry_out(db, [wish, other])
     for machine_id, price_minor in ((wish.machine_id, 400), (other.machine_id, 410)):
+        await hears(db, machine_id)
         cola, tea = (await db.read(partial(read_columns, machine_ids=[machine_id])))[machine_id]
         moved = (
             values.replace(tea, column="A1"),
@@ -237,6 +238,7 @@ async def test_a_machine_that_sells_it_no_more_keeps_nobody_busy(db: Database) -
     wish, other, *_ = await wishes(db, noon(view.span.first))
     await carry_out(db, [wish, replace(wish, tried=False)])
     for one in (wish.machine_id, other.machine_id):
+        await hears(db, one)
         columns = (await db.read(partial(read_columns, machine_ids=[one])))[one]
         change = MachineChange(
             columns=tuple(values.replace(each, product="tea", stock=0) for each in columns),

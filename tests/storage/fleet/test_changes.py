@@ -36,7 +36,7 @@ from storage.office.product_content import ProductChange, ProductContent
 from storage.office.products import Products
 from storage.tables import audit, machine_states, machines
 from tests.storage.notifications import received
-from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
+from tests.storage.owner import START_MS, Owner, hears, new_machine, paid, refund_of
 from tests.support.patience import HANGS_AFTER_S
 
 VM_1 = MachineId("VM-1")
@@ -53,14 +53,6 @@ async def _change(db: Database, change: MachineChange, **options: Any) -> Config
 
 async def _registered(db: Database) -> None:
     await Registry(db).register(new_machine("VM-1"), actor="test", now_ms=START_MS)
-
-
-async def _hears(db: Database) -> None:
-    """Its actor hears what the registry says by now."""
-    owner = await Owner.claim(db, "VM-1", holder="h1")
-    loaded = await owner.store.load(VM_1)
-    assert loaded is not None
-    await owner.do("VM-1", loaded.configuration)
 
 
 async def _row(db: Database) -> Any:
@@ -188,7 +180,7 @@ async def test_one_of_two_with_the_same_etag_wins(db: Database, url: str) -> Non
 async def test_a_planogram_makes_an_etag(db: Database) -> None:
     """What administrators set is one whole; the audit log says what it changes."""
     await _registered(db)
-    await _hears(db)
+    await hears(db)
     column = Column(column="A1", product="tea", price_minor=1, capacity=1, stock=1)
     await _change(db, MachineChange(columns=(column,), goods_may_be_removed=True), etag=etag_of(1))
     said = (
@@ -203,7 +195,7 @@ async def test_a_planogram_makes_an_etag(db: Database) -> None:
 async def test_what_is_there_already_is_not_set_again(db: Database) -> None:
     """Nothing is written, and the answer is that of the change that was made."""
     await _registered(db)
-    await _hears(db)
+    await hears(db)
     columns = (Column(column="A1", product="tea", price_minor=1, capacity=9, stock=5),)
     limits = {"idle_refund_ms": 60_000}
     told = await _change(
@@ -217,7 +209,7 @@ async def test_what_is_there_already_is_not_set_again(db: Database) -> None:
             address="x",
         ),
     )
-    await _hears(db)
+    await hears(db)
     before, trail = await _row(db), await _details(db)
     counted = tuple(values.replace(one, stock=2) for one in columns)
     for same in (
@@ -248,7 +240,7 @@ async def test_what_came_with_a_column_is_not_lost_before_its_actor_hears_of_it(
     first, who writes down that it is removed.
     """
     await _registered(db)
-    await _hears(db)
+    await hears(db)
     tea = Column(column="A1", product="tea", price_minor=1, capacity=9, stock=5)
     more = (tea, values.replace(tea, column="A2"), values.replace(tea, column="A3"))
     await _change(db, MachineChange(columns=more, goods_may_be_removed=True))
@@ -267,7 +259,7 @@ async def test_what_came_with_a_column_is_not_lost_before_its_actor_hears_of_it(
     kept = await _change(db, MachineChange(columns=dearer, goods_may_be_removed=True))
     assert kept.columns is not None
     assert [5, 5, 5] == [one.stock for one in kept.columns]
-    await _hears(db)
+    await hears(db)
     told = await _change(db, removing)
     assert told.columns is not None
     assert [5, 3, 0] == [one.stock for one in told.columns]
@@ -282,10 +274,10 @@ async def test_goods_in_a_machine_leave_its_books_only_if_somebody_says_so(db: D
     forgotten; what still fits is nobody's matter.
     """
     await _registered(db)
-    await _hears(db)
+    await hears(db)
     tea = Column(column="A1", product="tea", price_minor=1, capacity=9, stock=5)
     await _change(db, MachineChange(columns=(tea,), goods_may_be_removed=True))
-    await _hears(db)
+    await hears(db)
     for columns, said in (
         ((values.replace(tea, capacity=3),), "2 tea of A1 have no place any more"),
         ((values.replace(tea, product="tae"),), "5 tea of A1 have no place any more"),
@@ -294,7 +286,7 @@ async def test_goods_in_a_machine_leave_its_books_only_if_somebody_says_so(db: D
         with pytest.raises(GoodsWithoutPlace, match=said):
             await _change(db, MachineChange(columns=columns))
     await _change(db, MachineChange(columns=(values.replace(tea, capacity=5),)))
-    await _hears(db)
+    await hears(db)
     smaller = MachineChange(columns=(values.replace(tea, capacity=3),), goods_may_be_removed=True)
     told = await _change(db, smaller)
     assert told.columns is not None
@@ -306,10 +298,10 @@ async def test_no_column_newly_gets_a_product_that_is_archived(db: Database) -> 
     price, and a product that no catalogue knows is any text.
     """
     await _registered(db)
-    await _hears(db)
+    await hears(db)
     tea = Column(column="A1", product="tea", price_minor=1, capacity=9, stock=0)
     await _change(db, MachineChange(columns=(tea,), goods_may_be_removed=True))
-    await _hears(db)
+    await hears(db)
     deed = Deed(actor="ann", action="CreateProduct", now_ms=START_MS)
     await Products(db).create("tea", ProductContent(), deed)
     await Products(db).change("tea", ProductChange(archived=True), deed)
@@ -330,10 +322,10 @@ async def test_no_column_newly_gets_a_product_that_is_archived(db: Database) -> 
 async def test_a_par_that_does_not_fit_any_more_is_what_fits(db: Database) -> None:
     """As SetPars would refuse it; the audit log says so, and its etag is another."""
     await _registered(db)
-    await _hears(db)
+    await hears(db)
     tea = Column(column="A1", product="tea", price_minor=1, capacity=9, stock=0)
     await _change(db, MachineChange(columns=(tea,), goods_may_be_removed=True))
-    await _hears(db)
+    await hears(db)
     pars = Pars(db)
     deed = Deed(actor="ann", action="SetPars", now_ms=START_MS, claim=None, only_check=False)
     before = await pars.set(VM_1, {"A1": 8}, deed)

@@ -14,7 +14,7 @@ from storage.fleet.changes import MachineChange, UnknownMachine
 from storage.fleet.joining import AlreadyRegistered
 from storage.fleet.registry import TOKENS_KEPT, Registry
 from storage.tables import audit
-from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine
+from tests.storage.owner import COLUMNS, START_MS, hears, new_machine
 
 VM_1 = MachineId("VM-1")
 
@@ -98,10 +98,7 @@ async def test_a_planogram_makes_a_version(db: Database) -> None:
     """Columns that are not named are gone."""
     registry = Registry(db)
     await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
-    owner = await Owner.claim(db, "VM-1", holder="h1")
-    loaded = await owner.store.load(VM_1)
-    assert loaded is not None
-    await owner.do("VM-1", loaded.configuration)
+    await hears(db)
     columns = (Column(column="B1", product="water", price_minor=200, capacity=4, stock=4),)
     changed = await registry.change(
         VM_1,

@@ -217,7 +217,8 @@ def plan(
     if change.columns is not None:
         there = read_columns(connection, [machine_id]).get(machine_id, ())
         wanted = _planned(connection, there, change.columns)
-        gone, unheard = _gone(connection, machine_id, there, wanted)
+        gone = _gone(connection, machine_id, there, wanted)
+        unheard = _unheard(connection, machine_id, there, wanted) if gone else ()
         if wanted == there and (not gone or removal_agreed(connection, [machine_id])):
             change, gone, unheard = replace(change, columns=None), (), ()
         elif gone and not change.goods_may_be_removed:
@@ -286,16 +287,28 @@ def _gone(
     machine_id: MachineId,
     there: Sequence[Column],
     wanted: Sequence[Column],
-) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+) -> tuple[Column, ...]:
     """Return the columns of which goods have no place in the wanted planogram: as the actor has
-    them, and those with which a column came of which the actor has not heard. And the latter by
-    themselves, if the actor is yet to hear of them.
+    them, and those with which a column came of which the actor has not heard.
     """
+    known = _known_columns(connection, machine_id) or ()
+    return (*without_place(known, wanted), *without_place(_new_to(known, there), wanted))
+
+
+def _unheard(
+    connection: Connection,
+    machine_id: MachineId,
+    there: Sequence[Column],
+    wanted: Sequence[Column],
+) -> tuple[Column, ...]:
+    """Return those of them that the actor is yet to hear of."""
     known = _known_columns(connection, machine_id)
-    had = {(one.column, one.product) for one in known or ()}
-    unheard = without_place([one for one in there if (one.column, one.product) not in had], wanted)
-    gone = (*without_place(known or (), wanted), *unheard)
-    return gone, () if known is None else unheard
+    return () if known is None else without_place(_new_to(known, there), wanted)
+
+
+def _new_to(known: Sequence[Column], there: Sequence[Column]) -> list[Column]:
+    had = {(one.column, one.product) for one in known}
+    return [one for one in there if (one.column, one.product) not in had]
 
 
 def newly_had(there: Sequence[Column], wanted: Sequence[Column]) -> frozenset[str]:

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import func, select
 
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.office.v1 import (
@@ -26,7 +27,7 @@ from storage.insight.funnel import Stage
 from storage.insight.rollups import Sums, save
 from storage.office.screens import Play, ScreenTold
 from storage.reconciliation.runs import Reconciliation
-from storage.tables import machine_hours, scope_funnels, scope_hours
+from storage.tables import journal, machine_hours, scope_funnels, scope_hours
 from tests.gateway.office import giving, placing, tagging, trying
 from tests.gateway.screens.showable import picture
 from tests.storage.experiments.fleets import sell, told_until
@@ -74,10 +75,22 @@ async def furnish(site: Site) -> None:
 
 
 async def _have_codes(site: Site) -> bool | None:
-    names = [f"VM-{number:02}" for number in range(1, MACHINES + 1) if number != 2]
+    """Tell whether Alipay has said all that it will: a code is there before it is set right, which
+    ends with its status.
+    """
+    names = [f"VM-{number:02}" for number in range(1, MACHINES + 1)]
     there = await site.queries.some_machines([*names, "VM-1"], columns=False)
-    assert MACHINES == len(there)
-    return all(one.code_status == "ACTIVE" for one in there) or None
+    assert MACHINES + 1 == len(there)
+    c = journal.c
+    said = select(func.count(c.machine_id.distinct())).where(c.kind == "CodeStatusChanged")
+    ended = await site.database.read(lambda connection: connection.scalar(said))
+    return (
+        len(there) == ended
+        and all(
+            one.code_status == ("STOPPED" if one.machine_id == "VM-02" else "ACTIVE")
+            for one in there
+        )
+    ) or None
 
 
 async def _something_was_tried(site: Site) -> None:

@@ -149,7 +149,7 @@ def measure(
         int, typer.Option(min=1_000, max=100_000_000, help="How many sales are made up.")
     ] = 1_000_000,
     days: Annotated[
-        int, typer.Option(min=1, max=10_000, help="In how many days they were sold.")
+        int, typer.Option(min=1, max=336, help="In how many days they were sold.")
     ] = 40,
     only_files: Annotated[
         bool,

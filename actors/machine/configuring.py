@@ -25,6 +25,8 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
                 columns=event.columns,
                 goods_may_be_removed=event.goods_may_be_removed,
             )
+            if known is not None:
+                stock.leave_out(draft, known.columns, wanted.columns)
             draft.update(next_planogram=wanted)
     if draft.state.next_planogram is not None:
         after = replace(after, planogram_version=before.planogram_version)

@@ -15,7 +15,8 @@ A machine's own moves have one of its columns on one side; what is on the other 
 
 Two kinds more are the office's alone: received (SUPPLIER to a warehouse) and transferred. An item
 of a vend that left a column which holds something else by now comes from FOUND: what the books had
-of it has left the column before.
+of it has left the column before. So does what came with a planogram that another one replaced
+before it was in force, and is removed: no column ever had it.
 """
 
 import hashlib

@@ -342,6 +342,33 @@ def without_place(there: Sequence[Column], planned: Sequence[Column]) -> tuple[C
     )
 
 
+def new_to(there: Sequence[Column], planned: Sequence[Column]) -> tuple[Column, ...]:
+    """Return the planned columns that are not there with the same product."""
+    had = {(one.column, one.product) for one in there}
+    return tuple(one for one in planned if (one.column, one.product) not in had)
+
+
+def leave_out(draft: Draft, waiting: Sequence[Column], planned: Sequence[Column]) -> None:
+    """Another planogram takes the place of one that waits. What a person put into new columns of
+    the latter, and has no place in the planned one, was in no column of the books: it is found, and
+    removed.
+    """
+    there = draft.state.columns
+    for gone in without_place(new_to(there, waiting), planned):
+        draft.note(f"{gone.stock} {gone.product} of column {gone.column} have no place any more")
+        draft.carry(
+            GoodsMove(
+                kind=GoodsKind.UNLOADED,
+                cause=_cause(draft),
+                column=gone.column,
+                product=gone.product,
+                quantity=gone.stock,
+                from_place=goods.FOUND,
+                to_place=goods.removed_place(draft.state.machine_id),
+            )
+        )
+
+
 def plan(draft: Draft, planned: Sequence[Column]) -> None:
     """The planogram is another one. A column that keeps its product keeps its stock, as far as it
     fits; what is left of the others is removed from the machine, and what is in a new one is found.
@@ -352,13 +379,13 @@ def plan(draft: Draft, planned: Sequence[Column]) -> None:
         draft.note(f"{gone.stock} {gone.product} of column {gone.column} have no place any more")
         _carry(draft, GoodsKind.UNLOADED, gone, -gone.stock, removed)
     columns = keep_counts(there, planned)
-    had = {(one.column, one.product) for one in there}
-    stays = {one.column for one in columns if (one.column, one.product) in had}
-    for column in columns:
-        if column.column not in stays:
-            _counted(draft, column.column)
-            if column.stock:
-                _carry(draft, GoodsKind.OPENED, column, column.stock, goods.FOUND)
+    opened = new_to(there, columns)
+    for column in opened:
+        _counted(draft, column.column)
+        if column.stock:
+            _carry(draft, GoodsKind.OPENED, column, column.stock, goods.FOUND)
+    new = {column.column for column in opened}
+    stays = {column.column for column in columns} - new
     failing = tuple(one for one in draft.state.failing if one.column in stays)
     draft.update(columns=columns, failing=failing)
 

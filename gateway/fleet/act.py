@@ -112,10 +112,17 @@ class Acts:
         )
 
     async def _told(
-        self, machine_id: MachineId, event: AdminEvent | Reload, act: Act, *, saved: bool
+        self,
+        machine_id: MachineId,
+        event: AdminEvent | Reload,
+        act: Act,
+        *,
+        saved: bool,
+        beforehand: bool = False,
     ) -> tuple[str, ...]:
         """Hand the event to the actor, wait until its decision is saved, and return the decision's
-        notes. Raises CallRefused.
+        notes. ``saved``: the registry has what the act is to change. ``beforehand``: the event is
+        not the act yet, of which nothing is done if it fails. Raises CallRefused.
         """
         timeout_s = max(0.1, min(self.command_timeout_s, act.within_s - 0.5))
         try:
@@ -127,7 +134,8 @@ class Acts:
                 event_kind=type(event).__name__,
                 error=str(error),
             )
-            raise fleet_errors.host_away(machine_id, saved=saved, sent=error.sent) from None
+            sent = error.sent and not beforehand
+            raise fleet_errors.host_away(machine_id, saved=saved, sent=sent) from None
         match done.refusal:
             case "":
                 return done.notes

@@ -158,7 +158,7 @@ class MachineActs(Acts):
             try:
                 changed = await doing()
             except changes.GoodsUnheard:
-                await self._configured(known, act, saved=False)
+                await self._configured(known, act, beforehand=True)
                 changed = await doing()
         except ChangeRefused as error:
             raise _refused(machine_id, error) from None
@@ -167,13 +167,16 @@ class MachineActs(Acts):
         await self._configured(known, act)
         return PlanogramSet(machine=await self.machine(machine_id), removed=changed.gone)
 
-    async def _configured(self, machine_id: MachineId, act: Act, *, saved: bool = True) -> None:
+    async def _configured(
+        self, machine_id: MachineId, act: Act, *, beforehand: bool = False
+    ) -> None:
         """Tell the actor how the registry wants the machine now: all of it, so that acts which
-        overtake each other lose nothing. ``saved``: it has in it what the act is to change.
+        overtake each other lose nothing. ``beforehand``: without what the act is to change.
         """
         loaded = await self.store.load(machine_id)
         if loaded is not None:
-            await self._told(machine_id, loaded.configuration, act, saved=saved)
+            wanted = loaded.configuration
+            await self._told(machine_id, wanted, act, saved=not beforehand, beforehand=beforehand)
 
     async def count_stock(self, machine_id: str, column: str, stock: int, act: Act) -> MachineView:
         """Tell the actor how many items are in a column."""

@@ -24,7 +24,7 @@ from actors.machine.state import (
     MachineState,
     Mode,
 )
-from actors.machine.stock import keep_counts, without_place
+from actors.machine.stock import keep_counts, new_to, without_place
 from storage import codec
 from storage.fleet.planogram_words import differences, said_without_place, shown
 from storage.machines.loading import configuration_of, read_columns, removal_agreed
@@ -291,8 +291,8 @@ def _gone(
     """Return the columns of which goods have no place in the wanted planogram: as the actor has
     them, and those with which a column came of which the actor has not heard.
     """
-    known = _known_columns(connection, machine_id) or ()
-    return (*without_place(known, wanted), *without_place(_new_to(known, there), wanted))
+    known = _known_columns(connection, machine_id)
+    return (*without_place(known, wanted), *without_place(new_to(known, there), wanted))
 
 
 def _unheard(
@@ -301,22 +301,24 @@ def _unheard(
     there: Sequence[Column],
     wanted: Sequence[Column],
 ) -> tuple[Column, ...]:
-    """Return those of them that the actor is yet to hear of."""
-    known = _known_columns(connection, machine_id)
-    return () if known is None else without_place(_new_to(known, there), wanted)
-
-
-def _new_to(known: Sequence[Column], there: Sequence[Column]) -> list[Column]:
-    had = {(one.column, one.product) for one in known}
-    return [one for one in there if (one.column, one.product) not in had]
+    """Return those of them that the actor is yet to hear of. It has heard of those in a planogram
+    that waits for the end of a session, or for goods that are in its way.
+    """
+    try:
+        state = _state(connection, machine_id)
+    except codec.CodecError:  # its host has halted it, and hears nothing of what was set before
+        return ()
+    if state is None:
+        return without_place(there, wanted)
+    waiting = () if state.next_planogram is None else state.next_planogram.columns
+    return without_place(new_to((*state.columns, *waiting), there), wanted)
 
 
 def newly_had(there: Sequence[Column], wanted: Sequence[Column]) -> frozenset[str]:
     """Return the products that columns get which do not have them: what a machine has it may
     keep.
     """
-    had = {(one.column, one.product) for one in there}
-    return frozenset(one.product for one in wanted if (one.column, one.product) not in had)
+    return frozenset(one.product for one in new_to(there, wanted))
 
 
 def check_in_use(connection: Connection, there: Sequence[Column], wanted: Sequence[Column]) -> None:
@@ -331,14 +333,14 @@ def check_in_use(connection: Connection, there: Sequence[Column], wanted: Sequen
         raise ProductsArchived(found)
 
 
-def _known_columns(connection: Connection, machine_id: MachineId) -> tuple[Column, ...] | None:
-    """Return what the actor has in its columns: nothing, if it has decided nothing yet; None if its
+def _known_columns(connection: Connection, machine_id: MachineId) -> tuple[Column, ...]:
+    """Return what the actor has in its columns: nothing, if it has decided nothing yet, or if its
     state cannot be read, so that the registry's counts are all that is known.
     """
     try:
         state = _state(connection, machine_id)
-    except codec.CodecError:  # its host has halted it, and hears nothing of what was set before
-        return None
+    except codec.CodecError:  # its host has halted it
+        return ()
     return () if state is None else state.columns
 
 

@@ -311,3 +311,42 @@ def test_a_planogram_that_is_replaced_takes_no_goods_out() -> None:
     assert (3, 4) == (story.state.configuration.planogram_version, story.state.columns[0].stock)
     assert [] == list(story.last.goods)
     assert 1 == len(story.effects(UpdatePlanogram))
+
+
+def test_what_came_with_a_planogram_that_is_replaced_is_found_and_removed() -> None:
+    """Somebody put tea in, and the books say where it is although no column ever had it; what the
+    newer one has a place for comes into its columns once, with the newer one.
+    """
+    tea = Column(column="B1", product="tea", price_minor=300, capacity=9, stock=6)
+    sold_out = replace(tea, column="B2", stock=0)
+    story = Story(replace(a_machine(), columns=(COLA,)))
+    story.connect()
+    story.pay(500)
+    story.replan(replace(tea, column="A1", stock=2), tea, sold_out)
+    assert not story.last.goods
+    kept = (COLA, replace(tea, capacity=4, stock=4))
+    told = Configuration(revision=3, planogram_version=3)
+    story.do(events.ConfigurationChanged(configuration=told, columns=kept))
+    removed = "REMOVED:VM-1"
+    assert [("A1", 2, "FOUND", removed), ("B1", 2, "FOUND", removed)] == [
+        (move.column, move.quantity, move.from_place, move.to_place) for move in story.last.goods
+    ]
+    assert 2 == len({move.cause for move in story.last.goods})
+    story.complete()
+    assert [("OPENED", "B1", 4)] == [
+        (move.kind, move.column, move.quantity) for move in story.last.goods
+    ]
+    assert kept == story.state.columns
+
+
+def test_a_planogram_that_goods_keep_back_is_replaced_likewise() -> None:
+    """It waits for goods that are in its way, not for a session."""
+    story = kept_back()
+    tea = Column(column="B1", product="tea", price_minor=300, capacity=9, stock=6)
+    for version, columns in ((4, (SMALLER, tea)), (5, (COLA,))):
+        told = Configuration(revision=version, planogram_version=version)
+        story.do(events.ConfigurationChanged(configuration=told, columns=columns))
+    assert [("UNLOADED", "tea", 6, "FOUND")] == [
+        (move.kind, move.product, move.quantity, move.from_place) for move in story.last.goods
+    ]
+    assert (5, (COLA,)) == (story.state.configuration.planogram_version, story.state.columns)

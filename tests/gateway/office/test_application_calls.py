@@ -1,10 +1,13 @@
 """A template is applied to all machines of a selector or to none of them, once, at its time."""
 
+from typing import Any
+
 import grpc
 import pytest
 
 from gateway.fleet.idempotence import LEASE_MS
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
+from gateway.links.commands import HostUnavailable
 from gateway.office.import_worker import HELD_MS
 from gateway.office.v1 import goods_service_pb2, planogram_pb2, product_service_pb2
 from gateway.office.v1 import planogram_service_pb2 as wire
@@ -24,8 +27,9 @@ from tests.gateway.office.applying import (
     template,
     worker,
 )
-from tests.support.fleet_calls import refusal
-from tests.support.site import Site
+from tests.support.fleet_calls import refusal, registered
+from tests.support.site import Site, found
+from tests.support.site_machine import a_machine, heard
 
 
 async def test_a_template_reaches_its_machines_once(site: Site) -> None:
@@ -249,6 +253,57 @@ async def test_what_a_machine_came_with_is_removed_before_its_host_heard_of_it(s
     (move,) = (one for one in moves.moves if one.to_place == "REMOVED:VM-1")
     assert (gone.product, gone.quantity) == (move.product, move.quantity)
     assert gone.quantity > 0
+
+
+async def test_a_planogram_that_waits_for_a_customer_is_taken_back(site: Site) -> None:
+    """At once: who does it need not wait for the session's end, and what came with it is in the
+    books as removed.
+    """
+    machine = await registered(site)
+    async with a_machine(site) as stream:
+        site.alipay.pay(machine.qr_payload, "5.00", "alice")
+        await site.alipay.settle()
+        await heard(stream, "begin_session")
+        await _takes_back(site, machine)
+
+
+async def _takes_back(site: Site, machine: machine_pb2.Machine) -> None:
+    tea = machine_pb2.Column(column="B1", product="tea", price_minor=500, capacity=9, stock=6)
+    more = fleet_service_pb2.SetPlanogramRequest(
+        machine_id="VM-1", columns=[*machine.columns, tea], goods_may_be_removed=True
+    )
+    assert not (await site.fleet.SetPlanogram(more)).removed
+    back = fleet_service_pb2.SetPlanogramRequest(
+        machine_id="VM-1", columns=machine.columns, goods_may_be_removed=True
+    )
+    gone = machine_pb2.RemovedGoods(column="B1", product="tea", quantity=6)
+    assert [gone] == list((await site.fleet.SetPlanogram(back)).removed)
+    moves = await site.goods.ListGoodsMoves(
+        goods_service_pb2.ListGoodsMovesRequest(machine_id="VM-1")
+    )
+    (move,) = (one for one in moves.moves if one.to_place == "REMOVED:VM-1")
+    assert ("FOUND", "tea", 6) == (move.from_place, move.product, move.quantity)
+
+
+@pytest.mark.parametrize("sent", [False, True])
+async def test_goods_that_the_host_cannot_hear_of_stay_where_they_are(
+    site: Site, monkeypatch: pytest.MonkeyPatch, sent: bool
+) -> None:
+    """The host is asked before anything is changed: whether it has heard or not, nothing was."""
+    await site.register("VM-1")
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise HostUnavailable("away", sent=sent)
+
+    monkeypatch.setattr(site.links, "command", away)
+    tea = machine_pb2.Column(column="A1", product="tea", price_minor=500, capacity=10)
+    swap = fleet_service_pb2.SetPlanogramRequest(
+        machine_id="VM-1", columns=[tea], goods_may_be_removed=True
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await site.fleet.SetPlanogram(swap)
+    assert "nothing was done: repeat the call later" in str(refused.value.details())
+    assert 1 == (await found(lambda: site.queries.machine("VM-1"))).planogram_version
 
 
 async def test_a_product_that_was_archived_since_reaches_no_new_column(site: Site) -> None:

@@ -8,7 +8,14 @@ import pytest
 from sqlalchemy import func, select, update
 
 from actors.machine import values
-from actors.machine.events import CodeCreated, CodeFailed, ConfigurationChanged, RefundSucceeded
+from actors.machine.events import (
+    CodeCreated,
+    CodeFailed,
+    ConfigurationChanged,
+    RefundSucceeded,
+    SessionCompleted,
+    StockCounted,
+)
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
@@ -266,6 +273,41 @@ async def test_what_came_with_a_column_is_not_lost_before_its_actor_hears_of_it(
     loaded = await (await Owner.claim(db, "VM-1", holder="h1")).store.load(VM_1)
     assert loaded is not None
     assert told.columns == loaded.configuration.columns
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize("kept_back", [False, True])
+async def test_goods_of_a_planogram_that_waits_are_heard_of(db: Database, kept_back: bool) -> None:
+    """It waits for the end of a session, or for goods that somebody put in meanwhile. Who takes it
+    back need not wait for either: its actor writes down what is removed with it.
+    """
+    owner = await Owner.of(db, "VM-1")
+    put = await Inbox(db).put(received("t1"))
+    await owner.do("VM-1", paid("t1"), inbox_id=put.inbox_id)
+    tea = Column(column="B1", product="tea", price_minor=1, capacity=9, stock=6)
+    there = owner.states["VM-1"].columns
+    smaller = (values.replace(there[0], capacity=5), *there[1:], tea)
+    waits = await _change(db, MachineChange(columns=smaller))
+    back = MachineChange(columns=there, goods_may_be_removed=True)
+    with pytest.raises(GoodsUnheard, match="6 tea of B1 have no place any more"):
+        await _change(db, back)
+    await owner.do("VM-1", waits)
+    if kept_back:
+        await owner.do("VM-1", StockCounted(column="A1", stock=7))
+        session = owner.states["VM-1"].session
+        assert session is not None
+        completed = SessionCompleted(session_id=session.session_id)
+        await owner.do("VM-1", owner.frame("VM-1", completed))
+    waiting = owner.states["VM-1"].next_planogram
+    assert waiting is not None
+    assert kept_back == waiting.kept_back
+    told = await _change(db, back)
+    done = await owner.do("VM-1", told)
+    assert [("tea", 6, "FOUND", "REMOVED:VM-1")] == [
+        (move.product, move.quantity, move.from_place, move.to_place)
+        for move in done.decision.goods
+    ]
+    assert () == (await prove(db, now_ms=START_MS, own_ids=set())).sentences
 
 
 @pytest.mark.slow_on_postgres

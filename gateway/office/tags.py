@@ -17,6 +17,7 @@ from gateway.v1 import money_pb2
 from storage.fleet.erasures import UnknownTrade
 from storage.fleet.positions import InvalidPosition
 from storage.insight.payer import PayerBooks
+from storage.insight.tag_sales import TagSales, first_day
 from storage.insight.tags import TagRunView, Tags, TagVersion, TagView
 
 
@@ -120,6 +121,19 @@ class TagService(tag_service_pb2_grpc.TagServiceServicer):
         )
 
     @answered
+    async def GetTagSales(
+        self, request: wire.GetTagSalesRequest, context: Context
+    ) -> wire.GetTagSalesResponse:
+        with in_words():
+            bought = await self._tags.bought(request.tag)
+        return wire.GetTagSalesResponse(
+            sales=map(_sales, bought.by_currency),
+            first_day=first_day(bought.run.d),
+            last_day=bought.run.d,
+            run=_run(bought.run),
+        )
+
+    @answered
     async def GetPayer(
         self, request: wire.GetPayerRequest, context: Context
     ) -> wire.GetPayerResponse:
@@ -161,6 +175,12 @@ class TagService(tag_service_pb2_grpc.TagServiceServicer):
                 for one in held.experiments
             ],
         )
+
+
+def _sales(of: TagSales) -> wire.TagSales:
+    told = of.sales_minor
+    money = None if told is None else money_pb2.Money(currency=of.currency, minor=told)
+    return wire.TagSales(currency=of.currency, payers=of.payers, units=of.units, sales=money)
 
 
 def _tag(of: TagView) -> wire.Tag:

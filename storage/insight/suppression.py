@@ -2,8 +2,9 @@
 
 A cell of fewer than ``least`` payers is not told, and is not to be found out either: figures are
 told in whole steps of ``least``, rounded down, so that no difference of two of them is a handful of
-people; cells that are not told are told together, with others until they are enough, and never one
-alone, which follows from the whole.
+people; sums of what they bought in steps that hide what any one of them bought, and what ``least``
+of them buy on average; cells that are not told are told together, with others until they are
+enough, and never one alone, which follows from the whole.
 """
 
 from collections.abc import Mapping
@@ -38,6 +39,16 @@ class Gate:
         """Return what is told of a number of payers; None: too few, or none at all."""
         return payers // self.least * self.least if payers >= self.least else None
 
+    def amount(self, total: int, *, payers: int, largest: int) -> int | None:
+        """Return what is told of what so many payers bought together, ``largest`` by one of them:
+        whole steps of 1, 2 or 5 with zeros, each at least what ``least`` of them buy on average and
+        the largest; None: too few payers, or less than a step.
+        """
+        if payers < self.least or total <= 0:
+            return None
+        step = _round_up(max(-(-total * self.least // payers), largest))
+        return total // step * step or None
+
     def cells(self, payers: Mapping[str, int]) -> Cells:
         """Return what is told of cells that share no payer, by their keys."""
         told = {key: number for key, number in payers.items() if number >= self.least}
@@ -50,3 +61,11 @@ class Gate:
             others=self.count(sum(hidden)) if hidden else None,
             whole=self.count(sum(payers.values())),
         )
+
+
+def _round_up(number: int) -> int:
+    """Return the least of 1, 2, 5, 10, 20, 50, ... that is not below a number above zero."""
+    ten = 1
+    while ten * 10 < number:
+        ten *= 10
+    return next(ten * digit for digit in (1, 2, 5, 10) if ten * digit >= number)

@@ -15,6 +15,7 @@ from storage.database.engine import Database
 from storage.insight import days
 from storage.insight.experimenting import check_tag_untried
 from storage.insight.suppression import Cells, Gate
+from storage.insight.tag_sales import TagSales, sales_of
 from storage.insight.tagging import had_by_now
 from storage.office import deeds
 from storage.office.deeds import (
@@ -93,6 +94,14 @@ class Members:
 
     run: TagRunView
     by_district: Cells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembersBought:
+    """What those with a tag bought in the 28 days up to the run's, through the gate."""
+
+    run: TagRunView
+    by_currency: Sequence[TagSales]
 
 
 class Tags:
@@ -222,17 +231,32 @@ class Tags:
         """
 
         def work(connection: Connection) -> Members:
-            _there(connection, tag)
-            run = self._newest_run(connection, tag)
-            if run is None:
-                raise NotPossible(
-                    "NOT_EVALUATED", f"tag {tag} is evaluated for the first time within a minute"
-                )
+            run = self._evaluated(connection, tag)
             rows = connection.execute(_by_district(tag, run.d))
             cells = self._gate.cells({row.district or "": row.payers for row in rows})
             return Members(run=run, by_district=cells)
 
         return await self._db.read(work)
+
+    async def bought(self, tag: str) -> MembersBought:
+        """Return what those who have a tag bought, as of its newest run. Raises NotThere,
+        NotPossible (NOT_EVALUATED).
+        """
+
+        def work(connection: Connection) -> MembersBought:
+            run = self._evaluated(connection, tag)
+            return MembersBought(run=run, by_currency=sales_of(connection, tag, run.d, self._gate))
+
+        return await self._db.read(work)
+
+    def _evaluated(self, connection: Connection, tag: str) -> TagRunView:
+        _there(connection, tag)
+        run = self._newest_run(connection, tag)
+        if run is None:
+            raise NotPossible(
+                "NOT_EVALUATED", f"tag {tag} is evaluated for the first time within a minute"
+            )
+        return run
 
     def _newest_run(self, connection: Connection, tag: str) -> TagRunView | None:
         wanted = select(tag_runs).where(_U.tag == tag, _ENDED).order_by(_U.id.desc()).limit(1)

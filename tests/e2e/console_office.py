@@ -137,6 +137,7 @@ async def customers(ask: Ask, now: dt.datetime) -> Expected:
     tags = await ask("TagService/ListTags", page_size=100)
     runs = (await ask("TagService/ListTagRuns", tag="SOME", page_size=60))["runs"]
     members = await ask("TagService/GetTagMembers", tag="SOME")
+    bought = await ask("TagService/GetTagSales", tag="SOME")
     funnel = await ask("SalesService/GetFunnel", **span(now))
     cells: Rows = [(one["district"], int(one["payers"])) for one in members["cells"]]
     others: Rows = [("others together", int(members["others"]))] if "others" in members else []
@@ -171,6 +172,14 @@ async def customers(ask: Ask, now: dt.datetime) -> Expected:
                 for one in runs
             ],
             "members": cells + others,
+            "bought": [
+                (
+                    one["currency"],
+                    *(_known(one, of) for of in ("payers", "units")),
+                    money(one, "sales") if "sales" in one else None,
+                )
+                for one in bought["sales"]
+            ],
             "funnel": steps,
         },
         pictures=[

@@ -561,6 +561,104 @@ class GetTagMembersResponse(_message.Message):
 Global___GetTagMembersResponse: _TypeAlias = GetTagMembersResponse  # noqa: Y015
 
 @_typing.final
+class GetTagSalesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tag", b"tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTagSalesRequest: _TypeAlias = GetTagSalesRequest  # noqa: Y015
+
+@_typing.final
+class TagSales(_message.Message):
+    """What those with a tag bought in one currency. Told in whole steps that hide what any one of them bought, rounded down:
+    1, 2 or 5 with zeros. Absent: too few payers, or less than a step.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    PAYERS_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    SALES_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    payers: _builtins.int
+    """How many of them bought something."""
+    units: _builtins.int
+    """Items that fell."""
+    @_builtins.property
+    def sales(self) -> _money_pb2.Money:
+        """What they cost, less what was given back."""
+
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str = ...,
+        payers: _builtins.int | None = ...,
+        units: _builtins.int | None = ...,
+        sales: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_payers", b"_payers", "_units", b"_units", "payers", b"payers", "sales", b"sales", "units", b"units"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payers", b"_payers", "_units", b"_units", "currency", b"currency", "payers", b"payers", "sales", b"sales", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__payers: _TypeAlias = _typing.Literal["payers"]  # noqa: Y015
+    _WhichOneofArgType__payers: _TypeAlias = _typing.Literal["_payers", b"_payers"]  # noqa: Y015
+    _WhichOneofReturnType__units: _TypeAlias = _typing.Literal["units"]  # noqa: Y015
+    _WhichOneofArgType__units: _TypeAlias = _typing.Literal["_units", b"_units"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payers) -> _WhichOneofReturnType__payers | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__units) -> _WhichOneofReturnType__units | None: ...
+
+Global___TagSales: _TypeAlias = TagSales  # noqa: Y015
+
+@_typing.final
+class GetTagSalesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SALES_FIELD_NUMBER: _builtins.int
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.int
+    """The days whose sales they are, 28 of them, as 20260131, both counted; the last one is the run's."""
+    last_day: _builtins.int
+    @_builtins.property
+    def sales(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagSales]:
+        """By currency; none: none of them bought anything."""
+
+    @_builtins.property
+    def run(self) -> Global___TagRun:
+        """As of which run they have the tag."""
+
+    def __init__(
+        self,
+        *,
+        sales: _abc.Iterable[Global___TagSales] | None = ...,
+        first_day: _builtins.int = ...,
+        last_day: _builtins.int = ...,
+        run: Global___TagRun | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day", "run", b"run", "sales", b"sales"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTagSalesResponse: _TypeAlias = GetTagSalesResponse  # noqa: Y015
+
+@_typing.final
 class GetPayerRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -73,6 +73,11 @@ class TagServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagMembersRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagMembersResponse.FromString,
                 _registered_method=True)
+        self.GetTagSales = channel.unary_unary(
+                '/gateway.office.v1.TagService/GetTagSales',
+                request_serializer=gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagSalesRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagSalesResponse.FromString,
+                _registered_method=True)
         self.GetPayer = channel.unary_unary(
                 '/gateway.office.v1.TagService/GetPayer',
                 request_serializer=gateway_dot_office_dot_v1_dot_tag__service__pb2.GetPayerRequest.SerializeToString,
@@ -138,6 +143,13 @@ class TagServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTagSales(self, request, context):
+        """What those with a tag bought. Nobody learns from it what one of them did.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPayer(self, request, context):
         """What is held about the payer of a trade, for the payer who asks: people show who they are by a trade number in their
         own Alipay app. FleetService's TradeService.ErasePayer ends it.
@@ -183,6 +195,11 @@ def add_TagServiceServicer_to_server(servicer, server):
                     servicer.GetTagMembers,
                     request_deserializer=gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagMembersRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagMembersResponse.SerializeToString,
+            ),
+            'GetTagSales': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTagSales,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagSalesRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagSalesResponse.SerializeToString,
             ),
             'GetPayer': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPayer,
@@ -383,6 +400,33 @@ class TagService(object):
             '/gateway.office.v1.TagService/GetTagMembers',
             gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagMembersRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTagSales(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.TagService/GetTagSales',
+            gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagSalesRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_tag__service__pb2.GetTagSalesResponse.FromString,
             options,
             channel_credentials,
             insecure,

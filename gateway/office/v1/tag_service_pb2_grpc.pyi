@@ -55,6 +55,8 @@ class TagServiceStub:
     """What became of a rule day by day, the newest first."""
     GetTagMembers: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagMembersRequest, _tag_service_pb2.GetTagMembersResponse]
     """How many have a tag, by the district in which each bought most."""
+    GetTagSales: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagSalesRequest, _tag_service_pb2.GetTagSalesResponse]
+    """What those with a tag bought. Nobody learns from it what one of them did."""
     GetPayer: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.GetPayerRequest, _tag_service_pb2.GetPayerResponse]
     """What is held about the payer of a trade, for the payer who asks: people show who they are by a trade number in their
     own Alipay app. FleetService's TradeService.ErasePayer ends it.
@@ -87,6 +89,8 @@ class TagServiceAsyncStub(TagServiceStub):
     """What became of a rule day by day, the newest first."""
     GetTagMembers: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagMembersRequest, _tag_service_pb2.GetTagMembersResponse]  # type: ignore[assignment]
     """How many have a tag, by the district in which each bought most."""
+    GetTagSales: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagSalesRequest, _tag_service_pb2.GetTagSalesResponse]  # type: ignore[assignment]
+    """What those with a tag bought. Nobody learns from it what one of them did."""
     GetPayer: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.GetPayerRequest, _tag_service_pb2.GetPayerResponse]  # type: ignore[assignment]
     """What is held about the payer of a trade, for the payer who asks: people show who they are by a trade number in their
     own Alipay app. FleetService's TradeService.ErasePayer ends it.
@@ -158,6 +162,14 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tag_service_pb2.GetTagMembersResponse, _abc.Awaitable[_tag_service_pb2.GetTagMembersResponse]]:
         """How many have a tag, by the district in which each bought most."""
+
+    @_abc_1.abstractmethod
+    def GetTagSales(
+        self,
+        request: _tag_service_pb2.GetTagSalesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tag_service_pb2.GetTagSalesResponse, _abc.Awaitable[_tag_service_pb2.GetTagSalesResponse]]:
+        """What those with a tag bought. Nobody learns from it what one of them did."""
 
     @_abc_1.abstractmethod
     def GetPayer(

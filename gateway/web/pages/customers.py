@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from gateway.office.v1 import sales_service_pb2, tag_service_pb2
 from gateway.web.charts import Bar, bars
 from gateway.web.sales import SPAN_DAYS, complete
-from gateway.web.tables import Link, Table, moment
+from gateway.web.tables import Link, Table, moment, money
 from gateway.web.view import ConsolePage, Looking, Missing
 from storage.insight import days
 
@@ -40,7 +40,8 @@ async def customers(looking: Looking) -> ConsolePage:
         told = await looking.ask(tag_service_pb2.ListTagRunsRequest(tag=chosen, page_size=RUNS))
         members = await looking.attempt(tag_service_pb2.GetTagMembersRequest(tag=chosen))
         runs = list(told.runs)
-        tables += [_runs(chosen, runs), _members(chosen, members)]
+        bought = await looking.attempt(tag_service_pb2.GetTagSalesRequest(tag=chosen))
+        tables += [_runs(chosen, runs), _members(chosen, members), _bought(chosen, bought)]
     return ConsolePage(
         title="Customers",
         template="customers.html",
@@ -117,6 +118,28 @@ def _members(tag: str, of: tag_service_pb2.GetTagMembersResponse | Missing) -> T
         rows=rows,
         empty=of.why if isinstance(of, Missing) else "Too few have it for a figure.",
         note=HIDDEN,
+    )
+
+
+def _bought(tag: str, of: tag_service_pb2.GetTagSalesResponse | Missing) -> Table:
+    rows = () if isinstance(of, Missing) else of.sales
+    span = "" if isinstance(of, Missing) else f", {of.first_day} to {of.last_day}"
+    return Table(
+        name="bought",
+        title=f"What those with {tag} bought{span}",
+        heads=("Currency", "Bought something", "Items", "Sales"),
+        rows=[
+            (
+                one.currency,
+                _number(one.HasField("payers"), one.payers),
+                _number(one.HasField("units"), one.units),
+                money(one.sales),
+            )
+            for one in rows
+        ],
+        empty=of.why if isinstance(of, Missing) else "None of them bought anything.",
+        note="Rounded down to steps of 1, 2 or 5 with zeros that hide what any one of them bought; "
+        "less is left out.",
     )
 
 

@@ -80,6 +80,12 @@ async def test_tags_are_made_changed_and_retired(site: Site) -> None:
         (calls.GetTag(wire.GetTagRequest(tag="NONE")), "NOT_FOUND", "TAG_NOT_FOUND"),
         (calls.ListTagRuns(wire.ListTagRunsRequest(tag="NONE")), "NOT_FOUND", "TAG_NOT_FOUND"),
         (calls.GetTagMembers(wire.GetTagMembersRequest(tag="NONE")), "NOT_FOUND", "TAG_NOT_FOUND"),
+        (calls.GetTagSales(wire.GetTagSalesRequest(tag="NONE")), "NOT_FOUND", "TAG_NOT_FOUND"),
+        (
+            calls.GetTagSales(wire.GetTagSalesRequest(tag="REGULAR")),
+            "FAILED_PRECONDITION",
+            "NOT_EVALUATED",
+        ),
         (
             calls.GetTagMembers(wire.GetTagMembersRequest(tag="REGULAR")),
             "FAILED_PRECONDITION",
@@ -109,13 +115,15 @@ async def test_nine_payers_are_told_nowhere(site: Site) -> None:
     assert not members.cells
     assert not members.HasField("others")
     assert not members.HasField("whole")
+    (bought,) = (await calls.GetTagSales(wire.GetTagSalesRequest(tag="SOME"))).sales
+    assert not any(bought.HasField(name) for name in ("payers", "units", "sales"))
     funnel = await site.sales.GetFunnel(
         sales_service_pb2.GetFunnelRequest(first_day=TODAY, last_day=TODAY)
     )
     told = {step.stage: step.number for step in funnel.steps if step.HasField("number")}
     assert {"PAID": 10} == told
     async with signed_in(site) as browser:
-        for table in ("tags", "runs", "members"):
+        for table in ("tags", "runs", "members", "bought"):
             csv = await browser.get("/customers", params={"tag": "SOME", "csv": table})
             cells = {
                 cell.strip('"\r\n') for line in csv.text.splitlines() for cell in line.split(",")
@@ -137,6 +145,20 @@ async def test_nothing_is_learnt_by_subtraction(site: Site) -> None:
     members = await calls.GetTagMembers(ours)
     assert [("city", 40)] == [(one.district, one.payers) for one in members.cells]
     assert (30, 80) == (members.others, members.whole)
+    sold = await calls.GetTagSales(wire.GetTagSalesRequest(tag="SOME"))
+    (line,) = sold.sales
+    # Of 81 payers and items, of 405.00: ten of them buy 10 items of 50.00.
+    assert ("HKD", 80, 80, 40_000) == (
+        line.currency,
+        line.payers,
+        line.units,
+        line.sales.minor,
+    )
+    assert (days.moved(TODAY, -27), TODAY, 80) == (
+        sold.first_day,
+        sold.last_day,
+        sold.run.members,
+    )
     await buy(site, {"pier": 3}, first=500)
     await evaluate(site, days.moved(TODAY, 1))
     runs = (await calls.ListTagRuns(wire.ListTagRunsRequest(tag="SOME"))).runs

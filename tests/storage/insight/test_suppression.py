@@ -44,3 +44,35 @@ def test_who_knows_all_that_is_told_knows_no_cell_of_few() -> None:
             assert not cells.told or sum(hidden) >= 10
         assert all(number % 10 == 0 for number in cells.told.values())
         assert cells.others is None or cells.others <= sum(hidden)
+
+
+def test_sums_are_told_in_steps_that_hide_anybody() -> None:
+    """At least what ten buy on average, and what one of them bought at most; steps are round, so
+    that they say little themselves.
+    """
+    gate = Gate()
+    assert gate.amount(5_000, payers=9, largest=600) is None
+    assert gate.amount(0, payers=90, largest=0) is None
+    assert gate.amount(-5, payers=90, largest=1) is None
+    assert gate.amount(5_500, payers=10, largest=600) is None
+    assert 5_000 == gate.amount(5_500, payers=11, largest=500)
+    assert 5_000 == gate.amount(5_999, payers=100, largest=90)
+    assert 5_980 == gate.amount(5_999, payers=4_000, largest=20)
+    assert 4_000 == gate.amount(5_999, payers=4_000, largest=1_001)
+    assert 500 == Gate(5).amount(999, payers=10, largest=100)
+    assert [1, 2, 3, 1_000_000] == [
+        gate.amount(number, payers=10_000_000, largest=1) for number in (1, 2, 3, 1_000_000)
+    ]
+
+
+def test_two_groups_that_differ_by_one_payer_tell_nothing_of_them() -> None:
+    """What is told of them is the same, or differs by at least what ten of them buy, whether the
+    one bought next to nothing or more than anybody.
+    """
+    for others in (10, 11, 19, 40, 99):
+        for bought in (1, 7, 300, 5_000):
+            total, both = 250 * others, 250 * others + bought
+            with_them = Gate().amount(both, payers=others + 1, largest=max(250, bought))
+            without = Gate().amount(total, payers=others, largest=250)
+            apart = abs((with_them or 0) - (without or 0))
+            assert apart == 0 or apart >= 2_500

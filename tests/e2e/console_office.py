@@ -176,7 +176,7 @@ async def customers(ask: Ask, now: dt.datetime) -> Expected:
                 (
                     one["currency"],
                     *(_known(one, of) for of in ("payers", "units")),
-                    money(one, "sales") if "sales" in one else None,
+                    money(one, "sales"),
                 )
                 for one in bought["sales"]
             ],

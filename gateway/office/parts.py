@@ -42,6 +42,7 @@ from storage.insight.sales import SalesBooks
 from storage.insight.sellable import SellableBooks
 from storage.insight.suppression import Gate
 from storage.insight.tags import Tags
+from storage.insight.vouchers import VoucherBooks
 from storage.offers.offers import Offers
 from storage.office import import_lines
 from storage.office.assets import Assets
@@ -140,6 +141,7 @@ class OfficeParts:
     hot: HotBooks
     tags: Tags
     payers: PayerBooks
+    vouchers: VoucherBooks
     trying: ExperimentCalls
     guards: GuardBooks
     offering: OfferCalls
@@ -263,6 +265,7 @@ class OfficeParts:
             hot=HotBooks(database),
             tags=Tags(database, gate),
             payers=PayerBooks(database),
+            vouchers=VoucherBooks(database),
             trying=ExperimentCalls(
                 experiments=Experiments(database),
                 foreseeing=Foreseeing(database, gate),

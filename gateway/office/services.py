@@ -74,8 +74,11 @@ from gateway.office.v1 import (
     tag_service_pb2_grpc,
     visit_service_pb2,
     visit_service_pb2_grpc,
+    voucher_service_pb2,
+    voucher_service_pb2_grpc,
 )
 from gateway.office.visits import VisitService
+from gateway.office.vouchers import VoucherService
 
 FILES = (
     *fleet_services.FILES,
@@ -103,6 +106,7 @@ FILES = (
             tag_service_pb2,
             experiment_service_pb2,
             offer_service_pb2,
+            voucher_service_pb2,
         )
     ),
 )
@@ -233,4 +237,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     offer_service_pb2_grpc.add_OfferServiceServicer_to_server(
         OfferService(parts.fleet, parts.offering), server
+    )
+    voucher_service_pb2_grpc.add_VoucherServiceServicer_to_server(
+        VoucherService(parts.fleet, parts.vouchers), server
     )

@@ -101,6 +101,7 @@ from storage.tables.trust import (
     enrolment_tokens,
     machine_certificates,
 )
+from storage.tables.vouchers import voucher_redemptions
 
 __all__ = [
     "IS_CONFLICT",
@@ -204,6 +205,7 @@ __all__ = [
     "transfers",
     "vends",
     "visits",
+    "voucher_redemptions",
     "work_item_closings",
     "wrong_clocks",
 ]

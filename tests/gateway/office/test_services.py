@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from gateway.fleet import services as fleet_services
 from gateway.office import services
 from tests.gateway.office.evadts.files import counted
+from tests.gateway.office.vouchers import vouchers
 from tests.gateway.screens.showable import picture
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
@@ -130,6 +131,7 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("RestoreProduct", {"product": "tea"}, {"product": "cola"}),
     ("ImportProducts", {"csv": _csv("product\ncocoa\n")}, {"csv": _csv("product\ncake\n")}),
     ("AdoptProducts", {}, {}),
+    ("ImportRedemptions", {"csv": _csv(vouchers("v1"))}, {"csv": _csv(vouchers("v2"))}),
     ("CreatePriceList", {"priceList": "city", "name": "City"}, {"name": "Town"}),
     (
         "SetPrices",

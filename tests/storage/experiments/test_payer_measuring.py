@@ -3,17 +3,24 @@
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from storage.database.engine import Database
 from storage.experiments.content import Result, State
 from storage.experiments.experiments import Experiments, ExperimentView
 from storage.experiments.measuring import Measuring
 from storage.experiments.payer_measuring import payers_drawn
-from storage.insight import days
+from storage.insight import days, lease
+from storage.insight.follower import NAME
 from storage.insight.suppression import Gate
 from storage.machines.payers import forget
-from storage.tables import experiment_payers, offer_spending, scope_offers
+from storage.tables import (
+    experiment_payers,
+    followers,
+    offer_spending,
+    sale_facts,
+    scope_offers,
+)
 from tests.storage.experiments.customers import FIRST, LAST, buy, people, started
 from tests.storage.experiments.fleets import told_until
 
@@ -95,6 +102,30 @@ async def test_a_lift_is_told_with_what_it_cost(db: Database) -> None:
     assert {} == result.excluded
     await db.write(lambda connection: forget(connection, people(260)[20]))
     assert result == (await Experiments(db).get("a")).result
+
+
+@pytest.mark.slow_on_postgres
+async def test_what_is_told_again_meanwhile_is_no_answer(db: Database) -> None:
+    """Somebody has all that is told of sales made again while it is read: half of it is nobody's
+    result. It is due again once all is there.
+    """
+    await lived(db, 0.9)
+    measuring = Measuring(db, Gate())
+    (due,) = await measuring.due()
+    c = sale_facts.c
+
+    def begin_again(connection: Connection) -> None:
+        lease.take_over(connection, NAME, "rebuild", now_ms=1)
+        connection.execute(delete(sale_facts).where(c.payer_id < people(260)[130]))
+
+    await db.write(begin_again)
+    view = await measuring.measure(due, 99)
+    assert (State.RUNNING, None) == (view.state, view.result)
+    done = update(followers).where(followers.c.name == NAME).values(stage=lease.FOLLOWING)
+    await db.write(lambda connection: connection.execute(done))
+    assert State.RUNNING is (await measuring.measure(due, 99)).state
+    (later,) = await measuring.due()
+    assert State.ENDED is (await measuring.measure(later, 99)).state
 
 
 @pytest.mark.slow_on_postgres

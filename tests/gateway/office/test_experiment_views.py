@@ -140,7 +140,7 @@ def of_offer(**more: Any) -> ExperimentView:
             of_offer(lift_permille=None),
             (
                 "It has no result: too few payers were left in one of the arms, or they spent "
-                "nothing."
+                "next to nothing."
             ),
         ),
         (

@@ -139,7 +139,7 @@ def _offer_told(result: Result | None, smallest: str) -> str:
     cost = f"; the offer took {to_text(result.cost_minor, result.cost_currency)} "
     cost += f"{result.cost_currency} off"
     if result.used_up:
-        cost += ", and nothing was left of its budget"
+        cost += ", and no use was left of its budget"
     more = result.lift_permille
     if not result.significant:
         return (

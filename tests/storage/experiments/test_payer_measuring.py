@@ -130,9 +130,9 @@ async def test_what_is_told_again_meanwhile_is_no_answer(db: Database) -> None:
 
 @pytest.mark.slow_on_postgres
 async def test_chance_is_no_effect(db: Database) -> None:
-    """And a budget of which nothing is left is said; few who were erased are not told."""
+    """And a budget of which no use is left is said; few who were erased are not told."""
     await lived(db, 0.0, people(260)[:3])
-    spent = update(offer_spending).values(spent_minor=100_000)
+    spent = update(offer_spending).values(spent_minor=99_999, uses=2_000)
     await db.write(lambda connection: connection.execute(spent))
     result = await measured(db)
     assert (False, True, None) == (result.significant, result.used_up, result.erased_payers)

@@ -132,13 +132,14 @@ def _told(content: Content, result: Result, smallest: str) -> str:
 def _offer_told(result: Result | None, smallest: str) -> str:
     if result is None or result.lift_permille is None:
         return (
-            "It has no result: too few payers were left in one of the arms, or they spent nothing."
+            "It has no result: too few payers were left in one of the arms, or they spent next to "
+            "nothing."
         )
     likely = f"the truth is likely {_between(result)} ({_chance(result)}, {_payers(result)}"
     cost = f"; the offer took {to_text(result.cost_minor, result.cost_currency)} "
     cost += f"{result.cost_currency} off"
     if result.used_up:
-        cost += ", and nothing was left of its budget"
+        cost += ", and no use was left of its budget"
     more = result.lift_permille
     if not result.significant:
         return (

@@ -20,7 +20,7 @@ from gateway.fleet.machine_acts import MachineActs
 from gateway.screens.compile import compiled
 from storage.experiments.arms import Arms, Now
 from storage.experiments.content import Channel
-from storage.experiments.measuring import Measuring
+from storage.experiments.measuring import Measuring, Ripe
 from storage.experiments.prices import PriceWish, TriedPrices, restoring, trying
 from storage.fleet.answers import KeepingClock
 from storage.office.screens import Screens
@@ -78,12 +78,23 @@ class ExperimentWorker:
                 have = await self._have(now)
                 await self.arms.acknowledged(now, have, await self.keeping.likely_ms())
         for due in await self.measuring.due():
+            await self._measure(due)
+
+    async def _measure(self, due: Ripe) -> None:
+        """Tell what came of one; whatever is wrong with it, the others are told."""
+        try:
             view = await self.measuring.measure(due, await self.keeping.likely_ms())
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("an experiment was not measured", experiment=due.view.experiment)
+            return
+        if view.result is not None:
             log.info(
                 "an experiment has ended",
                 experiment=view.experiment,
-                lift_permille=view.result.lift_permille if view.result else None,
-                significant=view.result.significant if view.result else None,
+                lift_permille=view.result.lift_permille,
+                significant=view.result.significant,
             )
 
     async def _have(self, now: Now) -> set[str]:

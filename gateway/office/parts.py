@@ -165,6 +165,7 @@ class OfficeParts:
         enrolment: str = "",
         offenders: Offenders | None = None,
         gate: Gate | None = None,
+        payer_unused_days: int | None = None,
     ) -> Self:
         """Return the parts over one database. ``due`` tells by what time something is old enough to
         go; ``token`` names what must be told apart from all others; ``posters`` says how posters
@@ -173,7 +174,8 @@ class OfficeParts:
         machines are here with a certificate of a number; ``asset_folder`` has what machines show,
         of which is kept for ``plays_days`` what they showed, and ``screens_changed`` is told when
         they may have to show something else; ``enrolment`` is where machines are enrolled;
-        ``offenders`` are those at their bounds; ``gate`` is what figures of payers go out through.
+        ``offenders`` are those at their bounds; ``gate`` is what figures of payers go out through,
+        who are forgotten when they have not paid for ``payer_unused_days``.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         recalls, locks, holder = Recalls(database), Locks(database), token()
@@ -269,7 +271,7 @@ class OfficeParts:
             trying=ExperimentCalls(
                 experiments=Experiments(database),
                 foreseeing=Foreseeing(database, gate),
-                payers=PayerForeseeing(database, gate),
+                payers=PayerForeseeing(database, gate, unused_days=payer_unused_days),
                 starts=PayerStarts(database, gate),
                 clock=fleet.acts.clock,
                 begun=experimenting.wake,

@@ -280,6 +280,7 @@ def assemble(
         enrolment="" if made.enrolment is None else made.enrolment.public_address,
         offenders=offenders,
         gate=gate,
+        payer_unused_days=made.payer_unused_days,
     )
     doubles.found = office.denying.wake
     return Gateway(

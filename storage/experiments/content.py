@@ -150,7 +150,7 @@ class Result:
 
     Of an experiment with payers, who are told through the gate (None: too few are told of): how
     many of ``treated_payers`` and ``control_payers`` count, how many were ``erased_payers`` since
-    the start; and whether nothing was left of the offer's budget.
+    the start; and whether no use was left of the offer's budget.
     """
 
     lift_permille: int | None

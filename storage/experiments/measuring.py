@@ -46,13 +46,16 @@ _GATE = Gate()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ripe:
-    """An experiment whose end day is over and told, up to ``position`` of the books."""
+    """An experiment whose end day is over and told, up to ``position`` of the books, by who follows
+    them under ``epoch``.
+    """
 
     view: ExperimentView
     units: Sequence[UnitView]
     in_time: Mapping[str, frozenset[int]]
     """On which days each machine had what its arm has in time."""
     position: int
+    epoch: int
 
 
 class Measuring:
@@ -69,8 +72,9 @@ class Measuring:
         return await self._db.read(_due)
 
     async def measure(self, due: Ripe, now_ms: int) -> ExperimentView:
-        """Return the experiment with its result, which is kept once: whoever comes later finds
-        it.
+        """Return the experiment with its result, which is kept once: whoever comes later finds it.
+        If all that is told of sales began to be made again meanwhile, it is as it was, and due
+        again when that is done.
         """
         view = due.view
         if view.content.design is Design.PAYERS:
@@ -80,7 +84,7 @@ class Measuring:
 
         def save(connection: Connection) -> ExperimentView:
             before = there(connection, view.experiment, lock=True)
-            if before.state is not State.RUNNING:
+            if before.state is not State.RUNNING or _made_again(connection, due):
                 return before
             after = replace(
                 before, state=State.ENDED, ended_at_ms=now_ms, position=due.position, result=result
@@ -191,10 +195,19 @@ def _due(connection: Connection) -> list[Ripe]:
             units=units_of(connection, view.experiment),
             in_time=_in_time(connection, view),
             position=standing.position,
+            epoch=standing.epoch,
         )
         for view in there_are
         if view.span is not None and view.span.last <= over
     ]
+
+
+def _made_again(connection: Connection, due: Ripe) -> bool:
+    """Tell whether what was read of sales may have been half of it: whoever has all made again
+    takes another epoch for that. One that only follows on has another too, and costs a look more.
+    """
+    standing = lease.read_standing(connection, NAME)
+    return standing.making_again or standing.epoch != due.epoch
 
 
 def _in_time(connection: Connection, view: ExperimentView) -> dict[str, frozenset[int]]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from storage.database.engine import Database
 from storage.experiments.content import Arm, Content
 from storage.experiments.history import DaySpan
-from storage.experiments.offered import TriedOffer, to_be_tried
+from storage.experiments.offered import BEGINS_WITHIN_DAYS, TriedOffer, to_be_tried
 from storage.experiments.payers import PayersAsked, PayerSum, read_payers
 from storage.insight import days, lease
 from storage.insight.follower import NAME
@@ -24,6 +24,10 @@ from storage.office.deeds import NotPossible
 
 STEP_PERMILLE = 5
 """What can be seen is told in such steps, rounded up: no two answers differ by one payer's."""
+
+
+SEEN_WITHIN_DAYS = 2
+"""A payer's last day is known no more exactly than that, by the clocks of all sites."""
 
 
 class PayerUnit(NamedTuple):
@@ -52,18 +56,21 @@ class PayerForesight:
 
 
 class PayerForeseeing:
-    """Asks a database; ``gate`` is what figures of payers go out through. Every method raises
-    StoreError when it does not answer.
+    """Asks a database; ``gate`` is what figures of payers go out through. Who has not paid for
+    ``unused_days`` is forgotten; None: nobody is. Every method raises StoreError when it does not
+    answer.
     """
 
-    def __init__(self, db: Database, gate: Gate) -> None:
+    def __init__(self, db: Database, gate: Gate, *, unused_days: int | None = None) -> None:
         self._db = db
         self._gate = gate
+        self._unused_days = unused_days
 
     async def foreseen(self, content: Content, now_ms: int) -> PayerForesight:
         """Return what it would be. Raises NotThere, NotPossible (as ``to_be_tried``, NOT_TOLD_YET,
-        TOO_FEW_PAYERS).
+        TOO_FEW_PAYERS, PAYERS_FORGOTTEN).
         """
+        self._check_kept(content)
 
         def read(connection: Connection) -> tuple[TriedOffer, int]:
             standing = lease.read_standing(connection, NAME)
@@ -86,6 +93,20 @@ class PayerForeseeing:
         there = await read_payers(self._db, now)
         past = await read_payers(self._db, then)
         return await asyncio.to_thread(self._told, tried, pre, there, past)
+
+    def _check_kept(self, content: Content) -> None:
+        """Refuse what would be told of those alone who go on buying: whom an offer brings back and
+        who stays away is what it is to tell.
+        """
+        longest = content.pre_days + BEGINS_WITHIN_DAYS + content.days + SEEN_WITHIN_DAYS
+        if self._unused_days is not None and self._unused_days < longest:
+            raise NotPossible(
+                "PAYERS_FORGOTTEN",
+                f"who has not paid for {self._unused_days} days is forgotten (payer_unused_days), "
+                "and would not count although they are in it: choose fewer days or pre_days, "
+                f"which come to {longest} with those until the offer begins, or keep payers for "
+                "longer",
+            )
 
     def _told(
         self, tried: TriedOffer, pre: DaySpan, there: list[PayerSum], past: list[PayerSum]

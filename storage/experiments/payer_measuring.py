@@ -58,7 +58,7 @@ async def result_of_payers(db: Database, view: ExperimentView, gate: Gate) -> Re
         treated_payers=gate.count(treated),
         control_payers=gate.count(control),
         erased_payers=gate.count(tried.drawn - len(units)),
-        used_up=tried.view.spent_minor >= content.budget_minor,
+        used_up=tried.view.leaves_no_use,
     )
 
 

@@ -22,6 +22,10 @@ ARM_MIN = 100
 """
 LEFT_MIN = 50
 """So many must be left in each at the end: that somebody is erased costs nobody the answer."""
+ERROR_MAX = 0.5
+"""Of what an arm spent on the average, squared and as a share of it. Of k payers who spend alike,
+among others who spend nothing, it is 1/k: of fewer than two no ratio can be made.
+"""
 _FREEDOM_MAX = 1_000
 """Beyond, Student's t is the normal one to three digits."""
 _CLOSE = 1e-12
@@ -39,7 +43,7 @@ class PayerSpent(NamedTuple):
 class _Arm(NamedTuple):
     mean: float
     error: float
-    """Of the mean, squared, as a share of it."""
+    """Of the mean, squared, as a share of its square; infinite if nothing was spent."""
     number: int
 
 
@@ -51,13 +55,14 @@ def judged(
     draws: int = DRAWS,
 ) -> Lift | None:
     """Return what both arms say; ``percent`` of payers are held out by chance. None if one has
-    fewer than LEFT_MIN, or they spent nothing.
+    fewer than LEFT_MIN, or spent so little that it may as well be nothing (ERROR_MAX).
     """
     if min(len(treated), len(control)) < LEFT_MIN:
         return None
     unforetold = adjusted([*treated, *control])
     arms = [_arm(unforetold[: len(treated)]), _arm(unforetold[len(treated) :])]
-    if min(arm.mean for arm in arms) <= 0:
+    spent = [_arm([float(one.during) for one in arm]) for arm in (treated, control)]
+    if max(arm.error for arm in (*arms, *spent)) >= ERROR_MAX:
         return None
     one, other = arms
     error = one.error + other.error
@@ -113,7 +118,8 @@ def redrawn(
 
 def detectable(past: Sequence[PayerSpent], treated: int, control: int) -> float | None:
     """Return the smallest lift, as a share, that so many payers in both arms find in 80 of 100
-    tries. ``past`` is of a time without the offer. None if that is too little.
+    tries. ``past`` is of a time without the offer. None if that is too little, or what was spent
+    in it may as well be nothing.
     """
     if min(len(past), treated, control) < ARM_MIN:
         return None
@@ -123,6 +129,8 @@ def detectable(past: Sequence[PayerSpent], treated: int, control: int) -> float 
         return None
     spread = statistics.stdev(unforetold) / mean
     error = spread * math.sqrt(1 / treated + 1 / control)
+    if error**2 >= 2 * ERROR_MAX:
+        return None
     freedom = min(treated, control, _FREEDOM_MAX) - 1
     return math.expm1((quantile((1 + CONFIDENCE) / 2, freedom) + quantile(POWER, freedom)) * error)
 

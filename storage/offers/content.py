@@ -69,6 +69,16 @@ class OfferView:
         used_up = self.spent_minor >= self.content.budget_minor
         return OfferState.USED_UP if used_up else OfferState.RUNNING
 
+    @property
+    def leaves_no_use(self) -> bool:
+        """Whether less is left of its budget than one use takes off; of a share of the price, than
+        one did on the average (``storage.fleet.gauges`` asks the same).
+        """
+        left = self.content.budget_minor - self.spent_minor
+        if self.content.discount_minor:
+            return left < self.content.discount_minor
+        return left < 1 or left * self.uses < self.spent_minor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDay:

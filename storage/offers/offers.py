@@ -173,8 +173,8 @@ class Offers:
         return await deeds.do(self._db, deed, plan, lambda _: None)
 
     async def end(self, offer: str, deed: Deed, *, etag: str = "", why: str) -> OfferView:
-        """End an offer for ever, and stop the experiment that tries it. Raises NotThere,
-        EtagOutdated.
+        """End an offer for ever, and stop the experiment that tries it, unless its last day is
+        over. Raises NotThere, EtagOutdated.
         """
 
         def plan(connection: Connection) -> DeedPlan[OfferView]:
@@ -186,7 +186,7 @@ class Offers:
             void = proposals.made_void(connection, offer, deed.now_ms)
             writes: list[deeds.Write] = [(_written(after, {"ended_at_ms": deed.now_ms}), ())]
             details = [Detail(said=f"offer {offer}: ended{void}; {why}")]
-            experiment = trials.running_trial(connection, offer)
+            experiment = trials.cut_short(connection, offer, deed.now_ms)
             if experiment is not None and before.state(deed.now_ms) is not OfferState.ENDED:
                 reason = f"offer {offer} was ended: {why}"
                 writes.append((trials.stopping(experiment, deed.now_ms, reason), ()))

@@ -4,6 +4,7 @@ be ended, and ends the experiment with it.
 
 from sqlalchemy import Connection, Executable, select, update
 
+from storage.insight.tagging import day_that_is_over
 from storage.office.deeds import NotPossible
 from storage.tables import experiment_offers, experiments
 
@@ -19,6 +20,17 @@ def running_trial(connection: Connection, offer: str) -> str | None:
     )
     found: str | None = connection.scalar(wanted)
     return found
+
+
+def cut_short(connection: Connection, offer: str, now_ms: int) -> str | None:
+    """Return the experiment that tries an offer and would tell of something else if the offer ended
+    now; None if there is none, or its last day is over by the clocks of all sites.
+    """
+    experiment = running_trial(connection, offer)
+    last = select(experiments.c.last_d).where(experiments.c.experiment == experiment)
+    last_d = connection.scalar(last)
+    goes_on = last_d is not None and last_d > day_that_is_over(connection, now_ms)
+    return experiment if goes_on else None
 
 
 def check_untried(connection: Connection, offer: str) -> None:

@@ -309,7 +309,7 @@ class ExperimentResult(_message.Message):
     erased_payers: _builtins.int
     """So many were erased since the start and do not count; told in the same way."""
     offer_used_up: _builtins.bool
-    """Nothing was left of the offer's budget: what was tried is an offer that ends early."""
+    """Less was left of the offer's budget than a use takes off: what was tried is an offer that ends early."""
     @_builtins.property
     def cost(self) -> _money_pb2.Money:
         """What customers paid less because of tried prices; below zero if they paid more. What the offer took off on these

@@ -41,7 +41,8 @@ class ExperimentServiceStub:
     is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
     the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
     (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
-    and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS).
+    and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS),
+    nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN).
     """
     StartExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
@@ -77,7 +78,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
     the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
     (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
-    and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS).
+    and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS),
+    nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN).
     """
     StartExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]  # type: ignore[assignment]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
@@ -116,7 +118,8 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         is sought and cannot be seen is refused (LIFT_NOT_DETECTABLE), unless content.forced_reason says why it is tried all
         the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
         (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
-        and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS).
+        and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS),
+        nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN).
         """
 
     @_abc_1.abstractmethod

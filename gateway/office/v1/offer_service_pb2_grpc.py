@@ -120,7 +120,7 @@ class OfferServiceServicer(object):
 
     def EndOffer(self, request, context):
         """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
-        An experiment that tries it is stopped, and has no result.
+        An experiment that tries it is stopped, and has no result, unless its last day is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,7 +54,7 @@ class OfferServiceStub:
     """
     EndOffer: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.EndOfferRequest, _offer_service_pb2.EndOfferResponse]
     """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
-    An experiment that tries it is stopped, and has no result.
+    An experiment that tries it is stopped, and has no result, unless its last day is over.
     """
     ListOfferProposals: _grpc.UnaryUnaryMultiCallable[_offer_service_pb2.ListOfferProposalsRequest, _offer_service_pb2.ListOfferProposalsResponse]
     """What one person wants and another must confirm, by the offers' codes. At most 20 wait (TOO_MANY_OFFER_PROPOSALS), each
@@ -93,7 +93,7 @@ class OfferServiceAsyncStub(OfferServiceStub):
     """
     EndOffer: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.EndOfferRequest, _offer_service_pb2.EndOfferResponse]  # type: ignore[assignment]
     """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
-    An experiment that tries it is stopped, and has no result.
+    An experiment that tries it is stopped, and has no result, unless its last day is over.
     """
     ListOfferProposals: _aio.UnaryUnaryMultiCallable[_offer_service_pb2.ListOfferProposalsRequest, _offer_service_pb2.ListOfferProposalsResponse]  # type: ignore[assignment]
     """What one person wants and another must confirm, by the offers' codes. At most 20 wait (TOO_MANY_OFFER_PROPOSALS), each
@@ -159,7 +159,7 @@ class OfferServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offer_service_pb2.EndOfferResponse, _abc.Awaitable[_offer_service_pb2.EndOfferResponse]]:
         """Ends an offer for ever. From then on no vend is approved with it: who chose just then pays what the machine shows.
-        An experiment that tries it is stopped, and has no result.
+        An experiment that tries it is stopped, and has no result, unless its last day is over.
         """
 
     @_abc_1.abstractmethod

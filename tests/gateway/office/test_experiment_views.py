@@ -132,7 +132,7 @@ def of_offer(**more: Any) -> ExperimentView:
                 "No effect of the offer was seen: who was offered it, whether they used it or "
                 "not, spent +8.2 %, and the truth is likely between -0.5 % and +15.8 % (p = "
                 "0.064, 3600 payers offered it, 400 held out); a lift below 6.6 % is missed in "
-                "more than one of five tries; the offer took 42.00 HKD off, and nothing was left "
+                "more than one of five tries; the offer took 42.00 HKD off, and no use was left "
                 "of its budget."
             ),
         ),
@@ -140,7 +140,7 @@ def of_offer(**more: Any) -> ExperimentView:
             of_offer(lift_permille=None),
             (
                 "It has no result: too few payers were left in one of the arms, or they spent "
-                "nothing."
+                "next to nothing."
             ),
         ),
         (

@@ -1,6 +1,7 @@
 """A gateway gives machines what their arm has today, and takes it back."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
@@ -95,6 +96,32 @@ async def test_a_clock_that_is_far_ahead_ends_no_day(site: Site) -> None:
     await dataclasses.replace(worker, keeping=keeping).once()
     assert before == await ScreenPlans(site.database).page(ended=False, limit=5)
     assert {1} == {unit.acknowledged_days for unit in (await units_of(site)).values()}
+
+
+async def test_one_that_cannot_be_measured_keeps_no_other_from_its_result(site: Site) -> None:
+    """It is tried again in each round; a database that is away ends the round."""
+    measured: list[str] = []
+
+    class Some:
+        """Three that are due, the first of which fails."""
+
+        async def due(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(view=SimpleNamespace(experiment=one)) for one in "abc"]
+
+        async def measure(self, due: SimpleNamespace, _now_ms: int) -> SimpleNamespace:
+            measured.append(due.view.experiment)
+            if due.view.experiment == "a":
+                raise OverflowError
+            if due.view.experiment == "c":
+                raise StoreError("away")
+            return SimpleNamespace(
+                experiment="b", result=SimpleNamespace(lift_permille=1, significant=False)
+            )
+
+    worker = dataclasses.replace(site.gateway.office.experimenting, measuring=Some())  # type: ignore[arg-type]
+    with pytest.raises(StoreError):
+        await worker.once()
+    assert ["a", "b", "c"] == measured
 
 
 async def test_a_database_that_is_away_is_waited_for(site: Site) -> None:

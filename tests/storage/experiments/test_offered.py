@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from storage.database.engine import Database
 from storage.experiments.content import Arm
@@ -12,7 +12,7 @@ from storage.insight.suppression import Gate
 from storage.offers.content import is_held_out
 from storage.offers.offers import Offers
 from storage.office.deeds import NotPossible, NotThere
-from storage.tables import experiment_offers, experiments
+from storage.tables import experiment_offers, experiments, offer_spending
 from tests.storage.experiments.customers import FIRST, KEY, NOW_MS, PERCENT, offer, tried
 from tests.storage.experiments.fleets import begins, experiment_row
 from tests.storage.office.places import by, some_districts, some_sites
@@ -114,3 +114,13 @@ async def test_who_ended_it_ended_it(db: Database) -> None:
     with pytest.raises(NotPossible) as refused:
         await asked(db)
     assert "OFFER_ENDED" == refused.value.reason
+
+
+async def test_an_offer_that_was_used_has_begun(db: Database) -> None:
+    """Whatever the time is by the clock of the gateway that is asked."""
+    await offer(db)
+    used = update(offer_spending).values(spent_minor=50, uses=1)
+    await db.write(lambda connection: connection.execute(used))
+    with pytest.raises(NotPossible) as refused:
+        await asked(db)
+    assert "OFFER_HAS_BEGUN" == refused.value.reason

@@ -4,7 +4,9 @@ import pytest
 
 from storage.database.engine import Database
 from storage.experiments.content import Arm
+from storage.experiments.offered import BEGINS_WITHIN_DAYS
 from storage.experiments.payer_foreseeing import (
+    SEEN_WITHIN_DAYS,
     STEP_PERMILLE,
     PayerForeseeing,
     PayerForesight,
@@ -47,6 +49,19 @@ async def test_what_can_be_seen_is_told_in_steps(db: Database) -> None:
     assert not smallest % STEP_PERMILLE
     assert found.pre.last == OVER
     assert 28 == found.pre.days
+
+
+@pytest.mark.slow_on_postgres
+async def test_payers_are_kept_for_as_long_as_it_takes(db: Database) -> None:
+    """Of whom all who stay away are forgotten, nothing is told but what the others do."""
+    await with_customers(db)
+    await offer(db)
+    enough = 28 + BEGINS_WITHIN_DAYS + 28 + SEEN_WITHIN_DAYS
+    kept = PayerForeseeing(db, Gate(), unused_days=enough)
+    assert await foreseen(db) == await kept.foreseen(offered(), NOW_MS)
+    with pytest.raises(NotPossible) as refused:
+        await PayerForeseeing(db, Gate(), unused_days=enough - 1).foreseen(offered(), NOW_MS)
+    assert "PAYERS_FORGOTTEN" == refused.value.reason
 
 
 @pytest.mark.slow_on_postgres

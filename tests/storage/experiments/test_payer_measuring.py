@@ -3,17 +3,24 @@
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from storage.database.engine import Database
 from storage.experiments.content import Result, State
 from storage.experiments.experiments import Experiments, ExperimentView
 from storage.experiments.measuring import Measuring
 from storage.experiments.payer_measuring import payers_drawn
-from storage.insight import days
+from storage.insight import days, lease
+from storage.insight.follower import NAME
 from storage.insight.suppression import Gate
 from storage.machines.payers import forget
-from storage.tables import experiment_payers, offer_spending, scope_offers
+from storage.tables import (
+    experiment_payers,
+    followers,
+    offer_spending,
+    sale_facts,
+    scope_offers,
+)
 from tests.storage.experiments.customers import FIRST, LAST, buy, people, started
 from tests.storage.experiments.fleets import told_until
 
@@ -98,10 +105,34 @@ async def test_a_lift_is_told_with_what_it_cost(db: Database) -> None:
 
 
 @pytest.mark.slow_on_postgres
+async def test_what_is_told_again_meanwhile_is_no_answer(db: Database) -> None:
+    """Somebody has all that is told of sales made again while it is read: half of it is nobody's
+    result. It is due again once all is there.
+    """
+    await lived(db, 0.9)
+    measuring = Measuring(db, Gate())
+    (due,) = await measuring.due()
+    c = sale_facts.c
+
+    def begin_again(connection: Connection) -> None:
+        lease.take_over(connection, NAME, "rebuild", now_ms=1)
+        connection.execute(delete(sale_facts).where(c.payer_id < people(260)[130]))
+
+    await db.write(begin_again)
+    view = await measuring.measure(due, 99)
+    assert (State.RUNNING, None) == (view.state, view.result)
+    done = update(followers).where(followers.c.name == NAME).values(stage=lease.FOLLOWING)
+    await db.write(lambda connection: connection.execute(done))
+    assert State.RUNNING is (await measuring.measure(due, 99)).state
+    (later,) = await measuring.due()
+    assert State.ENDED is (await measuring.measure(later, 99)).state
+
+
+@pytest.mark.slow_on_postgres
 async def test_chance_is_no_effect(db: Database) -> None:
-    """And a budget of which nothing is left is said; few who were erased are not told."""
+    """And a budget of which no use is left is said; few who were erased are not told."""
     await lived(db, 0.0, people(260)[:3])
-    spent = update(offer_spending).values(spent_minor=100_000)
+    spent = update(offer_spending).values(spent_minor=99_999, uses=2_000)
     await db.write(lambda connection: connection.execute(spent))
     result = await measured(db)
     assert (False, True, None) == (result.significant, result.used_up, result.erased_payers)

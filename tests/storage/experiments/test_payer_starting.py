@@ -18,6 +18,7 @@ from storage.machines.payers import forget
 from storage.offers.content import is_held_out
 from storage.offers.offers import OfferChange, Offers
 from storage.office.deeds import NotPossible
+from storage.office.sites import Sites
 from storage.tables import experiment_offers, experiment_payers
 from tests.storage.experiments.customers import (
     FIRST,
@@ -35,7 +36,7 @@ from tests.storage.experiments.customers import (
 )
 from tests.storage.experiments.fleets import OVER, begins
 from tests.storage.insight.shop import rows
-from tests.storage.office.places import by
+from tests.storage.office.places import a_site, by, some_districts
 
 
 async def units_of(db: Database) -> tuple[PayerUnit, ...]:
@@ -110,6 +111,23 @@ async def test_who_ends_what_is_over_stops_nothing(db: Database) -> None:
     later = by(action="EndOffer", now_ms=begins(20260801))
     await Offers(db, Gate()).end("tea", later, why="to be sure")
     assert State.RUNNING is (await Experiments(db).get("a")).state
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize(("hour", "state"), [(6, State.STOPPED), (9, State.RUNNING)])
+async def test_who_ends_an_offer_behind_the_last_day_stops_nothing(
+    db: Database, hour: int, state: State
+) -> None:
+    """All that the answer is made of has been: it waits only to be told. But not before that day is
+    over in the west, too.
+    """
+    await started(db)
+    await some_districts(db, ("us", ""))
+    pier = a_site("us", "America/Los_Angeles")
+    await Sites(db).create("pier", pier, by(action="made"))
+    later = begins(days.moved(LAST, 1)) + hour * 3_600_000
+    await Offers(db, Gate()).end("tea", by(action="EndOffer", now_ms=later), why="enough")
+    assert state is (await Experiments(db).get("a")).state
 
 
 @pytest.mark.slow_on_postgres

@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Callable
 from functools import partial
+from random import Random
 
 import pytest
 
@@ -106,6 +107,27 @@ def test_few_payers_say_nothing() -> None:
     alike = judged(enough, enough, 50, "a", 9)
     assert alike is not None
     assert (0.0, 0.0, 0.0, 1.0) == (alike.lift, alike.low, alike.high, alike.p)
+
+
+def test_who_spends_next_to_nothing_says_nothing() -> None:
+    """An arm of which nobody bought anything is no number to divide by, though what was foretold
+    is taken off; nor is what one payer spent. No interval is without an end, and none breaks down.
+    """
+    for seed in range(300):
+        rng = Random(seed)
+        idle = [PayerSpent(100 * rng.randrange(1, 50), 0) for _ in range(300)]
+        treated, control = idle[:200], idle[200:]
+        for one in rng.sample(range(200), 3):
+            treated[one] = treated[one]._replace(during=500)
+        for arms in ((treated, control), (control, treated)):
+            assert judged(*arms, 33, "a", 1) is None
+        control[0] = control[0]._replace(during=500)
+        assert judged(treated, control, 33, "a", 1) is None
+    half = [PayerSpent(100, 500 * (number % 2)) for number in range(400)]
+    assert judged(half[:200], half[200:], 50, "a", 1) is not None
+    came_and_went = [*[PayerSpent(100, 0)] * 300, PayerSpent(100, 500), PayerSpent(100, -499)]
+    assert detectable(came_and_went, ARM_MIN, ARM_MIN) is None
+    assert detectable(half, 200, 200) is not None
 
 
 def test_everybody_is_drawn_again_with_the_share_of_the_offer() -> None:

@@ -38,6 +38,26 @@ def test_an_offer_is_what_time_and_budget_make_it(
     assert state is replace(VIEW, **changes).state(now_ms)
 
 
+@pytest.mark.parametrize(
+    ("off", "spent_minor", "uses", "none"),
+    [
+        ({"discount_minor": 50, "basis_points": 0}, 950, 19, False),
+        ({"discount_minor": 50, "basis_points": 0}, 951, 20, True),
+        ({"discount_minor": 0, "basis_points": 1_000}, 0, 0, False),
+        ({"discount_minor": 0, "basis_points": 1_000}, 950, 19, False),
+        ({"discount_minor": 0, "basis_points": 1_000}, 960, 20, True),
+        ({"discount_minor": 0, "basis_points": 1_000}, 1_000, 0, True),
+    ],
+)
+def test_what_is_less_than_a_use_is_no_use(
+    off: dict[str, Any], spent_minor: int, uses: int, *, none: bool
+) -> None:
+    """A budget is hardly ever used up to the last minor unit."""
+    content = replace(CONTENT, budget_minor=1_000, **off)
+    view = replace(VIEW, content=content, spent_minor=spent_minor, uses=uses)
+    assert none is view.leaves_no_use
+
+
 def test_which_machines_comes_back() -> None:
     """Of the one text that is kept."""
     assert CONTENT.selector == selector_of(kept(CONTENT)["selector"])

@@ -331,7 +331,7 @@ async def _play(
 ) -> Report:
     keys = folder / "alipay"
     ports = stage.ports_for(folder)
-    pages = {"console": {"enabled": True, "listen": f"127.0.0.1:{ports.console}"}}
+    pages = {"console": stage.console_table(ports, past=bool(demo.weeks))}
     identities = Identities.made(folder, now=dt.datetime.now(dt.UTC)) if demo.tls else None
     others = pages if identities is None else {**pages, **identities.tables(ports)}
     settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray, others=others)

@@ -33,6 +33,8 @@ from gateway.v1 import machine_pb2
 
 CURRENCY = "HKD"
 PARTNER = "2088000000000001"
+PAST_ZONE = "Asia/Hong_Kong"
+"""Where the machines of a demo with a past stand (``gateway.past.plan``)."""
 POLICY = {
     "idle_refund_ms": 8_000,
     "payment_wait_ms": 4_000,
@@ -188,6 +190,7 @@ def write_settings(
             "secondary_merchant_name": "Demo Vending Ltd",
             "secondary_merchant_industry": "5499",
         },
+        "lake": {"folder": str(folder / "lake")},
         "ray": {"mode": "local" if ray else "none"},
         "policy": dict(POLICY),
         "limits": dict(LIMITS),
@@ -200,6 +203,14 @@ def write_settings(
         lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def console_table(ports: Ports, *, past: bool) -> dict[str, object]:
+    """Return the settings of the console. Machines with a past stand at sites, and what they sold
+    has the days and hours of these: a page whose today is another day tells of another day.
+    """
+    table: dict[str, object] = {"enabled": True, "listen": f"127.0.0.1:{ports.console}"}
+    return {**table, "time_zone": PAST_ZONE} if past else table
 
 
 def _screens(folder: Path, ports: Ports) -> dict[str, Mapping[str, object]]:

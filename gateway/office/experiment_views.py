@@ -111,17 +111,18 @@ def _told(content: Content, result: Result, smallest: str) -> str:
     noun = "pairs of machines" if content.design is Design.PAIRED else "machines that switched"
     more = result.lift_permille
     between, chance = _between(result), _chance(result)
-    if not result.significant:
-        return (
-            f"No effect of the {tried} was seen: it sold {_percent(more)}, and the truth is likely "
-            f"{between} ({chance}, {result.blocks} {noun}{_decides(result)}); {smallest}."
-        )
     change = f"{abs(more) / 10:.1f} % {'more' if more >= 0 else 'less'}"
     cost = ""
     if result.cost_currency:
         cost = (
             f"; customers paid {to_text(abs(result.cost_minor), result.cost_currency)} "
             f"{result.cost_currency} {'less' if result.cost_minor >= 0 else 'more'} for it"
+        )
+    if not result.significant:
+        return (
+            f"No effect of the {tried} was seen: {change} was sold with it, and the truth is "
+            f"likely {between} ({chance}, {result.blocks} {noun}{_decides(result)}); "
+            f"{smallest}{cost}."
         )
     return (
         f"With the tried {tried} {change} was sold; the truth is likely {between} ({chance}, "
@@ -141,12 +142,13 @@ def _offer_told(result: Result | None, smallest: str) -> str:
     if result.used_up:
         cost += ", and no use was left of its budget"
     more = result.lift_permille
+    change = f"{abs(more) / 10:.1f} % {'more' if more >= 0 else 'less'}"
     if not result.significant:
         return (
             "No effect of the offer was seen: who was offered it, whether they used it or not, "
-            f"spent {_percent(more)}, and {likely}{_decides(result)}); {smallest}{cost}."
+            f"spent {change} than who was held out, and {likely}{_decides(result)}); "
+            f"{smallest}{cost}."
         )
-    change = f"{abs(more) / 10:.1f} % {'more' if more >= 0 else 'less'}"
     return (
         f"Who was offered it, whether they used it or not, spent {change} than who was held out; "
         f"{likely}){cost}."

@@ -30,6 +30,9 @@ payer_salt_file = "{salt}"
 [database]
 url = "sqlite:///vendgate.db"
 
+[lake]
+folder = "lake"
+
 [machines]
 listen = "127.0.0.1:7443"{machines}
 

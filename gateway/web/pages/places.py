@@ -274,7 +274,7 @@ def hot_districts(told: HotTold, sites: Mapping[str, Sequence[str]] | None = Non
         title=f"What {what} sell a sellable machine-day, {SPAN_DAYS} days before today",
         heads=(
             *(("Cell", "Sites") if told.cells else ("District",)),
-            *("Is", "Above the fleet, %", "Machines", "As sold", "Believed"),
+            *("Is", "Above the fleet: how sure, %", "Machines", "As sold", "Believed"),
             *("At least", "At most", "A new machine", "New, at least", "New, at most"),
         ),
         rows=[
@@ -300,7 +300,8 @@ def hot_districts(told: HotTold, sites: Mapping[str, Sequence[str]] | None = Non
         ],
         empty=" ".join(filter(None, (_nothing(of, told.cells), told.why_no_cells))),
         note="Hot and cold are said where that is 90 in 100 sure, of a "
-        f"{'cell' if told.cells else 'district'}'s own machines. "
+        f"{'cell' if told.cells else 'district'}'s own machines; above says how sure it is that it "
+        "sells more than the fleet's level, not by how much. "
         f"Believed: drawn towards all {'cells' if told.cells else 'districts'}, the more the fewer "
         "machines; in 95 of 100 it is between the two beside it. Places without machines say "
         "nothing." + _in_no_cell(of),

@@ -93,3 +93,11 @@ def test_the_program_is_named_as_the_shell_finds_it(
     monkeypatch.chdir(ours.parent)
     monkeypatch.chdir(Path(__file__).parent)
     assert str(ours) == run.vendgate_in_shell()
+
+
+def test_the_proof_at_the_end_has_longer_than_one_look(tmp_path: Path) -> None:
+    """It is one read of every line there is: a demo of an hour has more of them than half a minute
+    is enough for.
+    """
+    assert run.PROOF_TIMEOUT_S > run.ANSWER_TIMEOUT_S
+    assert run.PROOF_TIMEOUT_S * 1_000 == run.books_in(tmp_path).read_timeout_ms

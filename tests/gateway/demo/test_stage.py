@@ -9,6 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from gateway.demo import stage
 from gateway.demo.children import ChildFailed
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
+from gateway.past import plan
 from gateway.process.configs import configs
 from gateway.process.development import make_keys
 from gateway.process.settings import load
@@ -25,6 +26,19 @@ def test_the_demos_settings_are_accepted(tmp_path: Path, ray: bool) -> None:
 
     assert 8_000 == made.policy.idle_refund_ms
     assert stage.PARTNER == made.alipay.partner
+    assert tmp_path / "lake" == load(path).lake.folder
+
+
+@pytest.mark.parametrize(("past", "zone"), [(True, plan.ZONE), (False, "UTC")])
+def test_today_of_the_console_is_that_of_machines_with_a_past(
+    tmp_path: Path, past: bool, zone: str
+) -> None:
+    """Else the page's day is another than that of what it tells, for eight hours of each day."""
+    make_keys(tmp_path / "alipay")
+    ports = stage.free_ports()
+    others = {"console": stage.console_table(ports, past=past)}
+    path = stage.write_settings(tmp_path, ports, keys=tmp_path / "alipay", ray=False, others=others)
+    assert zone == str(load(path).console.time_zone)
 
 
 @pytest.mark.parametrize("name", ["😀", "a b", 'a"b', "a\\b", "a\x7fb", "ключ"])

@@ -104,18 +104,37 @@ def of_offer(**more: Any) -> ExperimentView:
         (
             ended(significant=False, low_permille=-5, p_permille=64),
             (
-                "No effect of the playlist was seen: it sold +8.2 %, and the truth is likely "
-                "between -0.5 % and +15.8 % (p = 0.064, 20 pairs of machines); a lift below 6.6"
-                " % is missed in more than one of five tries."
+                "No effect of the playlist was seen: 8.2 % more was sold with it, and the truth is "
+                "likely between -0.5 % and +15.8 % (p = 0.064, 20 pairs of machines); a lift below "
+                "6.6 % is missed in more than one of five tries."
+            ),
+        ),
+        (
+            replace(
+                ended(
+                    significant=False,
+                    lift_permille=-30,
+                    low_permille=-90,
+                    p_permille=400,
+                    cost_minor=4_200,
+                    cost_currency="HKD",
+                ),
+                content=priced(design=Design.SWITCHBACK),
+            ),
+            (
+                "No effect of the price was seen: 3.0 % less was sold with it, and the truth is "
+                "likely between -9.0 % and +15.8 % (p = 0.400, 20 machines that switched); a lift "
+                "below 6.6 % is missed in more than one of five tries; customers paid 42.00 HKD "
+                "less for it."
             ),
         ),
         (
             ended(significant=False, p_permille=63, blocks=6),
             (
-                "No effect of the playlist was seen: it sold +8.2 %, and the truth is likely "
-                "between +1.1 % and +15.8 % (p = 0.063, 6 pairs of machines; p decides, although "
-                "the interval leaves out 0); a lift below 6.6 % is missed in more than one of "
-                "five tries."
+                "No effect of the playlist was seen: 8.2 % more was sold with it, and the truth is "
+                "likely between +1.1 % and +15.8 % (p = 0.063, 6 pairs of machines; p decides, "
+                "although the interval leaves out 0); a lift below 6.6 % is missed in more than "
+                "one of five tries."
             ),
         ),
         (
@@ -130,10 +149,10 @@ def of_offer(**more: Any) -> ExperimentView:
             of_offer(significant=False, low_permille=-5, p_permille=64, used_up=True),
             (
                 "No effect of the offer was seen: who was offered it, whether they used it or "
-                "not, spent +8.2 %, and the truth is likely between -0.5 % and +15.8 % (p = "
-                "0.064, 3600 payers offered it, 400 held out); a lift below 6.6 % is missed in "
-                "more than one of five tries; the offer took 42.00 HKD off, and no use was left "
-                "of its budget."
+                "not, spent 8.2 % more than who was held out, and the truth is likely between "
+                "-0.5 % and +15.8 % (p = 0.064, 3600 payers offered it, 400 held out); a lift "
+                "below 6.6 % is missed in more than one of five tries; the offer took 42.00 HKD "
+                "off, and no use was left of its budget."
             ),
         ),
         (

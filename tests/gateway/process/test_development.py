@@ -12,6 +12,7 @@ def test_what_is_written_is_accepted(tmp_path: Path) -> None:
     assert new
     assert f"http://127.0.0.1:{development.SIMULATOR_PORT}/gateway.do" == made.alipay.gateway_url
     assert tmp_path / "run" / "ray" == settings.load(path).ray.run_dir
+    assert tmp_path / "run" / "lake" == settings.load(path).lake.folder
     for name in ("merchant_private_key.pem", "alipay_private_key.pem", "payer_salt"):
         assert 0o600 == (path.parent / name).stat().st_mode & 0o777
 

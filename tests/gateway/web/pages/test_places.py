@@ -113,6 +113,8 @@ def test_districts_stand_with_their_intervals() -> None:
     answer = sales_service_pb2.GetHotDistrictsResponse(districts=told)
     table = hot_districts(HotTold(answer=answer))
     assert ["nowhere", "pier"] == [row[0].text for row in table.rows if isinstance(row[0], Link)]
+    assert "Above the fleet: how sure, %" == table.heads[2]
+    assert "not by how much" in table.note
     assert ("not known", 60, 2, Amount(7, "HKD"), Amount(100, "HKD")) == table.rows[1][1:6]
     assert "away" == hot_districts(HotTold(answer=Missing("away"))).empty
 

@@ -1,19 +1,29 @@
 """What an offer changed is told once, of all to whom it was given, through the gate."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from storage.database.engine import Database
 from storage.experiments.content import Result, State
 from storage.experiments.experiments import Experiments, ExperimentView
 from storage.experiments.measuring import Measuring
-from storage.experiments.payer_measuring import payers_drawn
+from storage.experiments.offered import terms_of
+from storage.experiments.payer_measuring import payers_drawn, why_another
 from storage.insight import days
 from storage.insight.suppression import Gate
 from storage.machines.payers import forget
-from storage.tables import experiment_payers, offer_spending, scope_offers
+from storage.offers.offers import Offers
+from storage.tables import (
+    experiment_offers,
+    experiment_payers,
+    offer_spending,
+    offers,
+    scope_offers,
+    tag_rules,
+)
 from tests.storage.experiments.customers import FIRST, LAST, buy, people, started
 from tests.storage.experiments.fleets import told_until
 
@@ -106,6 +116,47 @@ async def test_chance_is_no_effect(db: Database) -> None:
     result = await measured(db)
     assert (False, True, None) == (result.significant, result.used_up, result.erased_payers)
     assert result.low_permille < 0 < result.high_permille
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize("values", [{"ended_at_ms": 7}, {"budget_minor": 7}])
+async def test_what_an_older_gateway_changed_has_no_result(
+    db: Database, values: dict[str, int]
+) -> None:
+    """It knows of no experiment with an offer, lets the offer be changed and ended, and stops
+    nothing: an answer would be of something else than what was fixed.
+    """
+    await lived(db, 0.9)
+    await db.write(lambda connection: connection.execute(update(offers).values(**values)))
+    (due,) = await Measuring(db).due()
+    view = await Measuring(db).measure(due, 99)
+    assert (State.STOPPED, 99, None) == (view.state, view.ended_at_ms, view.result)
+    assert "offer tea" in view.stop_reason
+    assert "release before" in view.stop_reason
+    assert view == await Experiments(db).get("a")
+    assert not await Measuring(db).due()
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_tag_that_an_older_gateway_changed_has_no_result(db: Database) -> None:
+    """The offer is given to others since."""
+    view = await lived(db, 0.9)
+    assert view.started_at_ms is not None
+    tag = {"tag": "T", "rule": "{}", "purchases_min": 1, "currency": ""}
+    rule = {**tag, "author": "", "reason": "", "ended_at_ms": None}
+    seen = {**rule, "version": 1, "created_at_ms": view.started_at_ms}
+    later = {**rule, "version": 2, "created_at_ms": view.started_at_ms + 1}
+    of = replace((await Offers(db, Gate()).get("tea")).content, tag="T")
+
+    def fixed(connection: Connection) -> str:
+        connection.execute(insert(tag_rules), seen)
+        connection.execute(update(offers).values(tag="T"))
+        connection.execute(update(experiment_offers).values(terms=terms_of(of)))
+        return why_another(connection, view)
+
+    assert "" == await db.write(fixed)
+    await db.write(lambda connection: connection.execute(insert(tag_rules), later))
+    assert "its tag" in await db.read(lambda connection: why_another(connection, view))
 
 
 @pytest.mark.slow_on_postgres

@@ -1,10 +1,13 @@
-"""An answer of the lake as a table: CSV, or Parquet."""
+"""An answer of the lake as a table: CSV, or Parquet. Of CSV a spreadsheet takes no key for a
+formula; Parquet has each key as it is.
+"""
 
 import csv
 import io
 import os
 from pathlib import Path
 
+from gateway.office.csv_files import guarded
 from storage.lake import statements
 from storage.lake.asking import LakeAnswer
 from storage.lake.duck import LakeError, duck
@@ -32,6 +35,14 @@ def as_rows(answer: LakeAnswer) -> list[tuple[Cell, ...]]:
     ]
 
 
+def for_a_spreadsheet(answer: LakeAnswer) -> list[tuple[Cell, ...]]:
+    """Return the same lines as cells of CSV: what people called a category is no formula."""
+    return [
+        tuple(guarded(cell) if isinstance(cell, str) else cell for cell in row)
+        for row in as_rows(answer)
+    ]
+
+
 def write_answer(answer: LakeAnswer, out: Path) -> None:
     """Write a new file of the kind that its name says. Raises LakeError for a name that says none,
     and if it is there already; OSError.
@@ -42,7 +53,8 @@ def write_answer(answer: LakeAnswer, out: Path) -> None:
     if out.exists():
         raise LakeError(f"{out} is there already, and is not overwritten.")
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(as_rows(answer))
+    rows = for_a_spreadsheet(answer) if kind == ".csv" else as_rows(answer)
+    csv.writer(text, lineterminator="\n").writerows(rows)
     aside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         aside.write_text(text.getvalue(), encoding="utf-8")

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gateway.books.audit import READ_TIMEOUT_MS
-from gateway.lake.answers import as_rows, write_answer
+from gateway.lake.answers import for_a_spreadsheet, write_answer
 from gateway.lake.on_ray import on_ray_of
 from gateway.process import configs
 from gateway.process.clock import SystemClock
@@ -28,6 +28,7 @@ from storage.lake.keeper import Keeper, kept, remove_replaced
 from storage.lake.lists import Stream
 from storage.lake.proving import LakeProof, prove_lake
 from storage.office.deeds import NotPossible
+from storage.office.sites import SiteType
 
 DONE, REFUSED = 0, 1
 Work = Callable[[Database, LakeFolder], Awaitable[int]]
@@ -54,7 +55,7 @@ class AskedOfLake:
             beside=Beside(_one_of(self.beside, [one.value for one in Beside])),
             machine_ids=self.machine_ids,
             district=self.district,
-            site_type=self.site_type.upper(),
+            site_type=_one_of(self.site_type, list(SiteType)) if self.site_type else "",
         )
 
 
@@ -157,7 +158,7 @@ def ask(settings: Settings, asked: AskedOfLake, *, out: Path | None) -> int:
         except NotPossible as error:
             raise LakeError(f"{error}.") from error
         if out is None:
-            csv.writer(sys.stdout, lineterminator="\n").writerows(as_rows(answer))
+            csv.writer(sys.stdout, lineterminator="\n").writerows(for_a_spreadsheet(answer))
         else:
             write_answer(answer, out)
         _note(

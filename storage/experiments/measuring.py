@@ -29,7 +29,7 @@ from storage.experiments.experiments import (
 from storage.experiments.foreseeing import read_by_day, read_half, read_sums
 from storage.experiments.history import parts
 from storage.experiments.own_prices import read_own_prices
-from storage.experiments.payer_measuring import result_of_payers
+from storage.experiments.payer_measuring import result_of_payers, why_another
 from storage.insight import days, lease
 from storage.insight.follower import NAME
 from storage.insight.local_time import HOUR_MS
@@ -38,6 +38,7 @@ from storage.insight.suppression import Gate
 from storage.insight.tagging import day_that_is_over
 from storage.lift.differences import PrePost, SoldIn, by_place, paired, switched
 from storage.lift.estimate import Lift, judged, permille
+from storage.offers import trials
 from storage.office.stays import begins_ms
 from storage.tables import experiment_days, experiments, sales_days
 
@@ -74,10 +75,13 @@ class Measuring:
     async def measure(self, due: Ripe, now_ms: int) -> ExperimentView:
         """Return the experiment with its result, which is kept once: whoever comes later finds it.
         If all that is told of sales began to be made again meanwhile, it is as it was, and due
-        again when that is done.
+        again when that is done. One whose offer is not what was fixed any more is stopped, and has
+        none.
         """
         view = due.view
         if view.content.design is Design.PAYERS:
+            if why := await self._db.read(partial(why_another, view=view)):
+                return await self._stopped(view, why, now_ms)
             result = await result_of_payers(self._db, view, self._gate)
         else:
             result = await self._of_machines(due)
@@ -102,6 +106,13 @@ class Measuring:
             for statement in plans_end(after, now_ms):
                 connection.execute(statement)
             return after
+
+        return await self._db.write(save)
+
+    async def _stopped(self, view: ExperimentView, why: str, now_ms: int) -> ExperimentView:
+        def save(connection: Connection) -> ExperimentView:
+            connection.execute(trials.stopping(view.experiment, now_ms, why))
+            return there(connection, view.experiment)
 
         return await self._db.write(save)
 

@@ -40,9 +40,16 @@ class TriedOffer:
         )
 
     def terms(self) -> str:
-        """Return what is fixed while it is tried, as one text: all but its name for people."""
-        said = {name: of for name, of in kept(self.content).items() if name != "name"}
-        return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        """Return what is fixed while it is tried."""
+        return terms_of(self.content)
+
+
+def terms_of(content: OfferContent) -> str:
+    """Return what of an offer is fixed while it is tried, as one text: all but its name for
+    people.
+    """
+    said = {name: of for name, of in kept(content).items() if name != "name"}
+    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def to_be_tried(

@@ -10,27 +10,52 @@ import asyncio
 import math
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.experiments.content import Arm, Result
 from storage.experiments.experiments import ExperimentView
 from storage.experiments.history import DaySpan
+from storage.experiments.offered import terms_of
 from storage.experiments.payers import UnitSum, read_units
 from storage.insight.rollups import ScopeKind
 from storage.insight.suppression import Gate
+from storage.insight.tagging import day_that_is_over
 from storage.lift.estimate import Lift, permille
 from storage.lift.payers import PayerSpent, judged
 from storage.offers import offers as office
 from storage.offers.content import OfferView
-from storage.tables import experiment_offers, scope_offers
+from storage.tables import experiment_offers, scope_offers, tag_rules
 
 
 class _Tried(NamedTuple):
     view: OfferView
     drawn: int
     cost_minor: int
+
+
+def why_another(connection: Connection, view: ExperimentView) -> str:
+    """Return why what was tried is not what was fixed at the start, '' if it is. This program lets
+    nobody change it, and stops the experiment with the offer; a gateway of the release before,
+    which knows of no experiment with an offer, does neither.
+    """
+    row = _drawn(connection, view.experiment)
+    assert row is not None
+    assert view.span is not None
+    offer, rule = office.there(connection, row.offer), tag_rules.c
+    # Who ends an offer that is over by itself, or behind the last day, changes nothing of it.
+    ended_ms = min(offer.ended_at_ms or offer.content.ends_at_ms, offer.content.ends_at_ms)
+    early = ended_ms < offer.content.ends_at_ms
+    if early and view.span.last > day_that_is_over(connection, ended_ms):
+        return f"offer {row.offer} was ended by a gateway of the release before"
+    changed = select(rule.version).where(
+        rule.tag == offer.content.tag,
+        or_(rule.created_at_ms > view.started_at_ms, rule.ended_at_ms.is_not(None)),
+    )
+    if terms_of(offer.content) != row.terms or connection.scalar(changed.limit(1)) is not None:
+        return f"offer {row.offer}, or its tag, was changed by a gateway of the release before"
+    return ""
 
 
 async def result_of_payers(db: Database, view: ExperimentView, gate: Gate) -> Result:

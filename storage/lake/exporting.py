@@ -151,9 +151,17 @@ async def _write(keeper: Keeper, engine: Duck, planned: _Range) -> int:
         await asyncio.to_thread(_load, engine, rows, told)
     finally:
         rows.unlink(missing_ok=True)
-    made_files = [
-        (one.path, await asyncio.to_thread(day_file, keeper, engine, one)) for one in planned.files
-    ]
+    try:
+        made_files = [
+            (one.path, await asyncio.to_thread(day_file, keeper, engine, one))
+            for one in planned.files
+        ]
+    except (LakeError, OSError):
+        # The disk is full, most likely: each try would leave as much as fits, and the database may
+        # be on it. Nobody was asked to confirm these yet, and no other plan has their names.
+        for one in planned.files:
+            await asyncio.to_thread(keeper.folder.drop, one.path)
+        raise
     if sum(one.rows for _, one in made_files) != told[0]:
         raise LakeError("Facts came to these days while they were written: do it again.")
 

@@ -89,6 +89,11 @@ class LakeFolder:
         if there.parent.is_dir() and not any(there.parent.iterdir()):
             there.parent.rmdir()
 
+    def drop(self, name: str) -> None:
+        """Remove what was to have this name, wherever it is by now."""
+        self.aside(name).unlink(missing_ok=True)
+        self.remove(name)
+
     def left(self, known: frozenset[str], *, before_epoch: int) -> Iterator[str]:
         """Yield names of files that earlier epochs left: those aside, and those that are not
         ``known``. What is not called like ours is nobody's business here.

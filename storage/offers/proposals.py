@@ -291,7 +291,7 @@ def differs(before: OfferContent | None, after: OfferContent) -> str:
         for_whom = after.tag or "every known payer"
         said = [
             f"named {after.name!r}",
-            after.product and f"for product {after.product}",
+            after.product and f"for product {after.product!r}",
             after.category and f"for category {after.category!r}",
             f"at {said_selector(after.selector)}",
             after.holdout_percent and f"{after.holdout_percent} % held out",

@@ -1,6 +1,7 @@
 """An answer becomes a file of the kind that its name says, and never in the place of another."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def test_an_answer_is_written(tmp_path: Path) -> None:
     with duck() as engine:
         assert ROWS == engine.run(f"FROM read_parquet('{tmp_path / 'a.parquet'}')")
     assert ["a.csv", "a.parquet"] == sorted(one.name for one in tmp_path.iterdir())
+
+
+def test_a_key_is_no_formula(tmp_path: Path) -> None:
+    """People call categories as they like, and a spreadsheet carries out what begins so."""
+    line = replace(ANSWER.lines[0], key="=1+1")
+    answer = replace(ANSWER, lines=(line,))
+    write_answer(answer, tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(newline="") as file:
+        assert ["'=1+1", "HKD", "2", "700", "1", "-5"] == list(csv.reader(file))[1]
+    write_answer(answer, tmp_path / "a.parquet")
+    with duck() as engine:
+        assert [("=1+1",)] == engine.run(f"SELECT key FROM '{tmp_path / 'a.parquet'}'")
 
 
 def test_another_file_is_left_as_it_is(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Words of a command line become a question, and a proof becomes sentences."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.lake.running import AskedOfLake, _told, bounds_of
@@ -34,6 +36,13 @@ def test_words_become_a_question() -> None:
             district="",
             site_type="",
         ).wanted()
+
+
+def test_a_type_of_site_is_one_of_those_that_there_are() -> None:
+    """What is written wrongly would look like a type at which nothing was sold."""
+    with pytest.raises(LakeError, match="'ofice' is none of office, factory"):
+        replace(ASKED, site_type="ofice").wanted()
+    assert "" == replace(ASKED, site_type="").wanted().site_type
 
 
 def test_a_proof_is_told_in_sentences() -> None:

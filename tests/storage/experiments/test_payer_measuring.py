@@ -1,6 +1,7 @@
 """What an offer changed is told once, of all to whom it was given, through the gate."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select, update
@@ -9,20 +10,25 @@ from storage.database.engine import Database
 from storage.experiments.content import Result, State
 from storage.experiments.experiments import Experiments, ExperimentView
 from storage.experiments.measuring import Measuring
-from storage.experiments.payer_measuring import payers_drawn
+from storage.experiments.offered import terms_of
+from storage.experiments.payer_measuring import payers_drawn, why_another
 from storage.insight import days, lease
 from storage.insight.follower import NAME
 from storage.insight.suppression import Gate
 from storage.machines.payers import forget
+from storage.offers.offers import Offers
 from storage.tables import (
+    experiment_offers,
     experiment_payers,
     followers,
     offer_spending,
+    offers,
     sale_facts,
     scope_offers,
+    tag_rules,
 )
 from tests.storage.experiments.customers import FIRST, LAST, buy, people, started
-from tests.storage.experiments.fleets import told_until
+from tests.storage.experiments.fleets import noon, told_until
 
 
 async def arms(db: Database) -> dict[str, str]:
@@ -137,6 +143,66 @@ async def test_chance_is_no_effect(db: Database) -> None:
     result = await measured(db)
     assert (False, True, None) == (result.significant, result.used_up, result.erased_payers)
     assert result.low_permille < 0 < result.high_permille
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize("values", [{"ended_at_ms": 7}, {"budget_minor": 7}])
+async def test_what_an_older_gateway_changed_has_no_result(
+    db: Database, values: dict[str, int]
+) -> None:
+    """It knows of no experiment with an offer, lets the offer be changed and ended, and stops
+    nothing: an answer would be of something else than what was fixed.
+    """
+    await lived(db, 0.9)
+    await db.write(lambda connection: connection.execute(update(offers).values(**values)))
+    (due,) = await Measuring(db).due()
+    view = await Measuring(db).measure(due, 99)
+    assert (State.STOPPED, 99, None) == (view.state, view.ended_at_ms, view.result)
+    assert "offer tea" in view.stop_reason
+    assert "release before" in view.stop_reason
+    assert view == await Experiments(db).get("a")
+    assert not await Measuring(db).due()
+
+
+@pytest.mark.slow_on_postgres
+@pytest.mark.parametrize(("ends_d", "ended_d"), [(FIRST, 20260704), (20260801, 20260731)])
+async def test_who_ended_an_offer_that_was_over_took_no_answer_away(
+    db: Database, ends_d: int, ended_d: int
+) -> None:
+    """Over by itself, while its experiment went on; or behind the experiment's last day."""
+    await lived(db, 0.9)
+    content = (await Offers(db, Gate()).get("tea")).content
+    shorter = replace(content, ends_at_ms=noon(ends_d))
+    over = {"ends_at_ms": noon(ends_d), "ended_at_ms": noon(ended_d)}
+
+    def end(connection: Connection) -> None:
+        connection.execute(update(offers).values(**over))
+        connection.execute(update(experiment_offers).values(terms=terms_of(shorter)))
+
+    await db.write(end)
+    assert (await measured(db)).significant
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_tag_that_an_older_gateway_changed_has_no_result(db: Database) -> None:
+    """The offer is given to others since."""
+    view = await lived(db, 0.9)
+    assert view.started_at_ms is not None
+    tag = {"tag": "T", "rule": "{}", "purchases_min": 1, "currency": ""}
+    rule = {**tag, "author": "", "reason": "", "ended_at_ms": None}
+    seen = {**rule, "version": 1, "created_at_ms": view.started_at_ms}
+    later = {**rule, "version": 2, "created_at_ms": view.started_at_ms + 1}
+    of = replace((await Offers(db, Gate()).get("tea")).content, tag="T")
+
+    def fixed(connection: Connection) -> str:
+        connection.execute(insert(tag_rules), seen)
+        connection.execute(update(offers).values(tag="T"))
+        connection.execute(update(experiment_offers).values(terms=terms_of(of)))
+        return why_another(connection, view)
+
+    assert "" == await db.write(fixed)
+    await db.write(lambda connection: connection.execute(insert(tag_rules), later))
+    assert "its tag" in await db.read(lambda connection: why_another(connection, view))
 
 
 @pytest.mark.slow_on_postgres

@@ -4,6 +4,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable
+from errno import ENOSPC
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from storage.database.dialects import SQLITE
 from storage.database.engine import Database
 from storage.insight import rollups
 from storage.lake import exporting
+from storage.lake import folder as folders
 from storage.lake.columns import FACTS
 from storage.lake.duck import Duck, LakeError
-from storage.lake.folder import LakeFolder
+from storage.lake.folder import MARK, LakeFolder
 from storage.lake.keeper import Keeper
 from storage.tables import followers
 from tests.storage.lake.pond import (
@@ -130,6 +132,28 @@ async def test_nobody_confirms_what_another_keeps(db: Database, tmp_path: Path) 
         with pytest.raises(LakeError, match="Another process writes the lake"):
             await exporting.export(frozen, bounds=SMALL, tell=lambda _, __: None)
     assert len(SOME) == len(await lake_rows(db, tmp_path))
+
+
+async def test_a_full_disk_is_left_as_it_was(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who exports every few minutes would else fill it with each try, whatever makes room; when
+    there is room the next one ends it.
+    """
+    lake = tmp_path / "lake"
+    await told(db, SOME)
+
+    def full(path: Path) -> None:
+        if path.name.startswith(f"sales_{THURSDAY + 1}"):  # the first day's file has its name
+            raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(folders, "synced", full)
+        with pytest.raises(OSError, match="No space left"):
+            await exported(db, lake)
+    assert [lake / MARK] == [one for one in lake.rglob("*") if one.is_file()]
+    assert len(SOME) == await exported(db, lake)
+    assert as_told(_known(SOME)) == await lake_rows(db, lake)
 
 
 def _die(url: str, root: str, step: int) -> None:

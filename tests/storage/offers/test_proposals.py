@@ -442,6 +442,12 @@ async def test_no_name_reads_as_a_second_person(db: Database) -> None:
     await create(db, budget_minor=LIMIT_MINOR)
     await offers.change("tea", OfferChange(name=forged), proven("ann"))
     assert f"offer tea: name 'Tea time' -> {forged!r}" == (await outcomes(db))[-1][1]
+    for wanted in (
+        replace(BIG, name=forged),
+        replace(BIG, product=forged),
+        replace(BIG, category=forged),
+    ):
+        assert repr(forged) in proposals.differs(None, wanted)
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ def plan(
         there = read_columns(connection, [machine_id]).get(machine_id, ())
         wanted = _planned(connection, there, change.columns)
         gone = _gone(connection, machine_id, there, wanted)
-        unheard = _unheard(connection, machine_id, there, wanted) if gone else ()
+        unheard = _unheard(connection, machine_id, there, wanted)
         if wanted == there and (not gone or removal_agreed(connection, [machine_id])):
             change, gone, unheard = replace(change, columns=None), (), ()
         elif gone and not change.goods_may_be_removed:
@@ -302,7 +302,8 @@ def _unheard(
     wanted: Sequence[Column],
 ) -> tuple[Column, ...]:
     """Return those of them that the actor is yet to hear of. It has heard of those in a planogram
-    that waits for the end of a session, or for goods that are in its way.
+    that waits for the end of a session, or for goods that are in its way; but not of what is
+    removed with that one's replacement, if these columns are to come again.
     """
     try:
         state = _state(connection, machine_id)
@@ -311,7 +312,14 @@ def _unheard(
     if state is None:
         return without_place(there, wanted)
     waiting = () if state.next_planogram is None else state.next_planogram.columns
-    return without_place(new_to((*state.columns, *waiting), there), wanted)
+    came = new_to(state.columns, waiting)
+    remain = {(one.column, one.product): one.stock for one in without_place(came, wanted)}
+    again = tuple(
+        one
+        for one in without_place(came, there)
+        if one.stock > remain.get((one.column, one.product), 0)
+    )
+    return (*without_place(new_to((*state.columns, *waiting), there), wanted), *again)
 
 
 def newly_had(there: Sequence[Column], wanted: Sequence[Column]) -> frozenset[str]:

@@ -311,6 +311,37 @@ async def test_goods_of_a_planogram_that_waits_are_heard_of(db: Database, kept_b
 
 
 @pytest.mark.slow_on_postgres
+async def test_goods_that_were_taken_back_come_again_when_their_actor_knows(db: Database) -> None:
+    """What came with a planogram that waits was removed by the next one, of which its actor has not
+    heard. With the column comes another count: the earlier one is in the books as removed, not
+    nowhere.
+    """
+    owner = await Owner.of(db, "VM-1")
+    put = await Inbox(db).put(received("t1"))
+    await owner.do("VM-1", paid("t1"), inbox_id=put.inbox_id)
+    tea = Column(column="B1", product="tea", price_minor=1, capacity=9, stock=6)
+    there = owner.states["VM-1"].columns
+    await owner.do("VM-1", await _change(db, MachineChange(columns=(*there, tea))))
+    back = await _change(db, MachineChange(columns=there, goods_may_be_removed=True))
+    fewer = MachineChange(columns=(*there, values.replace(tea, stock=2)))
+    with pytest.raises(GoodsUnheard, match="6 tea of B1 have no place any more"):
+        await _change(db, fewer)
+    removed = await owner.do("VM-1", back)
+    again = await owner.do("VM-1", await _change(db, fewer))
+    session = owner.states["VM-1"].session
+    assert session is not None
+    completed = SessionCompleted(session_id=session.session_id)
+    opened = await owner.do("VM-1", owner.frame("VM-1", completed))
+    assert [(6, "FOUND", "REMOVED:VM-1"), (2, "FOUND", "COLUMN:VM-1/B1")] == [
+        (move.quantity, move.from_place, move.to_place)
+        for done in (removed, again, opened)
+        for move in done.decision.goods
+        if move.product == "tea"
+    ]
+    assert () == (await prove(db, now_ms=START_MS, own_ids=set())).sentences
+
+
+@pytest.mark.slow_on_postgres
 async def test_goods_in_a_machine_leave_its_books_only_if_somebody_says_so(db: Database) -> None:
     """A typo in a product or a capacity takes nothing out in silence, nor does a column that is
     forgotten; what still fits is nobody's matter.

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func,
 from sqlalchemy import update as change
 
 from storage.auditing.reading import total
+from storage.database import dialects
 from storage.database.engine import Database
 from storage.insight import sales
 from storage.insight.local_time import local_hour
@@ -113,6 +114,8 @@ class VoucherBooks:
         """
 
         def plan(connection: Connection) -> DeedPlan[RedemptionsTaken]:
+            if deed.locks:
+                dialects.office_alone(connection)
             there = _there(connection, lines)
             _check_same(there, lines)
             placed = _placed(connection, lines)

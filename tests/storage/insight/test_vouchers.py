@@ -1,11 +1,12 @@
 """Vouchers are kept once, find their payments, and are added up beside what was sold."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, insert, select
 
-from storage.database.engine import Database
+from storage.database.engine import Database, StorageConfig
 from storage.insight import vouchers as vouchers_module
 from storage.insight.local_time import local_hour
 from storage.insight.rollups import Sums, save
@@ -71,6 +72,21 @@ async def test_a_file_is_kept_once(db: Database) -> None:
     assert [("t1", "VM-1", DAY), ("t1", "VM-1", DAY), ("", "", 0)] == [
         (row.trade_id, row.machine_id, row.d) for row in rows
     ]
+
+
+async def test_a_file_that_two_gateways_take_at_once_is_kept_once(on_server: str) -> None:
+    """The second one finds the lines there, in whatever order it has them."""
+    lines = [replace(ONE, key=f"{number:064}") for number in range(2_000)]
+    gateways = [await Database.open(StorageConfig(url=on_server)) for _ in range(2)]
+    try:
+        told = await asyncio.gather(
+            VoucherBooks(gateways[0]).take(lines, by()),
+            VoucherBooks(gateways[1]).take(lines[::-1], by()),
+        )
+    finally:
+        for gateway in gateways:
+            await gateway.close()
+    assert [0, 2_000] == sorted(one.added for one in told) == sorted(one.known for one in told)
 
 
 async def test_a_line_that_says_something_else_now_is_refused(db: Database) -> None:

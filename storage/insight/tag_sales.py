@@ -22,11 +22,11 @@ SPAN_DAYS = 28
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagSales:
     """What those with a tag bought in one currency; ``payers`` of them bought something in it.
-    None: too few to be told.
+    None: less than a step.
     """
 
     currency: str
-    payers: int | None
+    payers: int
     units: int | None
     sales_minor: int | None
 
@@ -37,15 +37,18 @@ def first_day(d: int) -> int:
 
 
 def sales_of(connection: Connection, tag: str, d: int, gate: Gate) -> Sequence[TagSales]:
-    """Return what those who have the tag bought, one for each currency."""
+    """Return what those who have the tag bought, one for each currency in which enough of them did:
+    that somebody bought in another is a figure of too few, too.
+    """
     return [
         TagSales(
             currency=row.currency,
-            payers=gate.count(row.payers),
+            payers=payers,
             units=gate.amount(row.units, payers=row.payers, largest=row.units_most),
             sales_minor=gate.amount(row.minor, payers=row.payers, largest=row.minor_most),
         )
         for row in connection.execute(_by_currency(tag, d))
+        if (payers := gate.count(row.payers)) is not None
     ]
 
 

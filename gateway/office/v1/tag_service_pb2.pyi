@@ -582,7 +582,7 @@ Global___GetTagSalesRequest: _TypeAlias = GetTagSalesRequest  # noqa: Y015
 @_typing.final
 class TagSales(_message.Message):
     """What those with a tag bought in one currency. Told in whole steps that hide what any one of them bought, rounded down:
-    1, 2 or 5 with zeros. Absent: too few payers, or less than a step.
+    1, 2 or 5 with zeros. Absent: less than a step.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -636,7 +636,7 @@ class GetTagSalesResponse(_message.Message):
     last_day: _builtins.int
     @_builtins.property
     def sales(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagSales]:
-        """By currency; none: none of them bought anything."""
+        """By currency; none: too few of them bought anything in it, or nobody."""
 
     @_builtins.property
     def run(self) -> Global___TagRun:

@@ -137,7 +137,7 @@ def _bought(tag: str, of: tag_service_pb2.GetTagSalesResponse | Missing) -> Tabl
             )
             for one in rows
         ],
-        empty=of.why if isinstance(of, Missing) else "None of them bought anything.",
+        empty=of.why if isinstance(of, Missing) else "Too few bought anything for a figure.",
         note="Rounded down to steps of 1, 2 or 5 with zeros that hide what any one of them bought; "
         "less is left out.",
     )

@@ -43,13 +43,16 @@ TOGETHER = (
     ("partitions move while machines leave",),
     ("a backup is put back",),
     ("offers are given",),
-    ("offers run out at once",),
 )
 """Each way to steer that no world of ``FOUND`` goes, in a world with others that turn something
 else.
 """
-WORLDS = [(seed, STEERLESS) for seed in range(SEEDS)] + [
-    (STEERED, AND.join(ways)) for ways in TOGETHER
+DEAR = (1, "offers run out at once")
+"""One that takes ten times what others do, under a seed that makes it short."""
+WORLDS = [
+    *((seed, STEERLESS) for seed in range(SEEDS)),
+    *((STEERED, AND.join(ways)) for ways in TOGETHER),
+    DEAR,
 ]
 FOUND = (
     (100, STEERLESS),

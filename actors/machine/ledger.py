@@ -146,10 +146,12 @@ def reserve(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfer,
     """The price of a vend is held, trade by trade."""
     kind = TransferKind.RESERVE
     return tuple(
-        _transfer(
-            kind, _of(vend_id, part), part.trade_id, part.trade_id, vend_id, part.amount_minor
-        )
-        for part in reserved
+        [
+            _transfer(
+                kind, _of(vend_id, part), part.trade_id, part.trade_id, vend_id, part.amount_minor
+            )
+            for part in reserved
+        ]
     )
 
 
@@ -168,8 +170,10 @@ def settle(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfer, 
     """The vend happened."""
     kind = TransferKind.SETTLE
     return tuple(
-        _transfer(kind, _of(vend_id, part), part.trade_id, vend_id, "", part.amount_minor)
-        for part in reserved
+        [
+            _transfer(kind, _of(vend_id, part), part.trade_id, vend_id, "", part.amount_minor)
+            for part in reserved
+        ]
     )
 
 

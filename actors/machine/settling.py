@@ -19,6 +19,10 @@ from actors.machine.state import (
 )
 from actors.machine.values import replace
 
+_SUCCEEDED = VendStatus.SUCCEEDED
+_NOT_BY_CUSTOMER = frozenset({FailureCause.UNSETTLED, FailureCause.REVIEWED})
+"""A deadline or a person's decision is not an operation of the customer's."""
+
 
 def result_again(draft: Draft, settled: Vend, *, delivered: bool, evidence: str) -> None:
     """Take a second result of a settled vend. Goods that came after the money went back are written
@@ -81,7 +85,7 @@ def succeeded(draft: Draft, vend: Vend, evidence: str) -> None:
     stock.works(draft, vend.column)
     incidents.sold(draft, vend.column)
     stock.take_one(draft, vend.column, GoodsKind.SOLD, vend)
-    done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
+    done = replace(vend, status=_SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
     if let_go(draft, done):
         go_on(draft, RefundCause.VEND_ENDED)
 
@@ -126,13 +130,8 @@ def let_go(draft: Draft, done: Vend) -> bool:
     draft.settled(done)
     session = draft.state.session
     if session is not None and session.vend is not None and session.vend.vend_id == done.vend_id:
-        # A deadline or a person's decision is not an operation of the customer's.
-        at_ms = (
-            session.last_operation_at_ms
-            if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED}
-            else draft.now_ms
-        )
-        money_at_ms = at_ms if done.status is VendStatus.SUCCEEDED else session.money_at_ms
+        at_ms = session.last_operation_at_ms if done.reason in _NOT_BY_CUSTOMER else draft.now_ms
+        money_at_ms = at_ms if done.status is _SUCCEEDED else session.money_at_ms
         draft.put_session(
             replace(session, vend=None, last_operation_at_ms=at_ms, money_at_ms=money_at_ms)
         )

@@ -9,7 +9,6 @@ That needs no COMMIT, because nothing came of these letters; none is dropped sil
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -42,13 +41,19 @@ from actors.machine.paying import funds
 log = structlog.get_logger()
 
 
-@dataclass(slots=True, kw_only=True)
 class _Frames:
     """What goes to one stream at the end of a batch."""
 
-    attachment: Attachment | None
-    ack: int | None = None
-    commands: list[MachineCommand] = field(default_factory=list)
+    __slots__ = ("ack", "attachment", "commands")
+
+    def __init__(self, attachment: Attachment | None) -> None:
+        self.attachment = attachment
+        self.ack: int | None = None
+        self.commands: list[MachineCommand] = []
+
+
+_FROM_STREAM = (FrameReceived, Connected)
+"""A union in place of this tuple would be made anew at each question."""
 
 
 class Release:
@@ -90,11 +95,7 @@ class Release:
         runner, letter, state = turn.runner, turn.letter, turn.decision.state
         stream_id = state.link.stream_id
         event = letter.event
-        if (
-            isinstance(event, FrameReceived | Connected)
-            and event.stream_id == stream_id
-            and state.link.online
-        ):
+        if isinstance(event, _FROM_STREAM) and event.stream_id == stream_id and state.link.online:
             self._frames(turn, stream_id, frames).ack = state.link.last_seq
         for effect in turn.decision.effects:
             match effect:
@@ -121,7 +122,7 @@ class Release:
         key = (turn.runner.machine_id, stream_id)
         found = frames.get(key)
         if found is None:
-            found = frames[key] = _Frames(attachment=self._way(turn, stream_id))
+            found = frames[key] = _Frames(self._way(turn, stream_id))
         return found
 
     @staticmethod
@@ -132,7 +133,7 @@ class Release:
         event = turn.letter.event
         return (
             turn.letter.attachment
-            if isinstance(event, FrameReceived | Connected) and event.stream_id == stream_id
+            if isinstance(event, _FROM_STREAM) and event.stream_id == stream_id
             else None
         )
 
@@ -149,7 +150,8 @@ class Release:
                 fact=type(letter.event).__name__,
                 notes=notes,
             )
-        letter.settle()
+        if letter.receipt is not None:
+            letter.receipt.settle()
 
 
 class Refusals:

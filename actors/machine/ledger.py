@@ -110,13 +110,16 @@ def _fits(transfer: Transfer, account: Account, reference: str) -> bool:
 
 
 def _is_about(transfer: Transfer) -> bool:
-    if transfer.kind is TransferKind.TOP_UP:
+    kind = transfer.kind
+    if kind is _TOP_UP:
         return transfer.cause == transfer.trade_id
-    if transfer.kind is TransferKind.GOODWILL:
+    if kind is _GOODWILL:
         return transfer.cause.endswith(f"/{transfer.trade_id}")
-    return (transfer.trade_id == "") is (transfer.kind is TransferKind.WRITE_OFF)
+    return (transfer.trade_id == "") is (kind is _WRITE_OFF)
 
 
+_TOP_UP, _GOODWILL = TransferKind.TOP_UP, TransferKind.GOODWILL
+_WRITE_OFF = TransferKind.WRITE_OFF
 _FUNDS, _RESERVED, _DUE = Account.CUSTOMER_FUNDS, Account.RESERVED, Account.REFUND_DUE
 
 

@@ -132,8 +132,8 @@ def _differing(
         return (), ()
     if len(before) != len(after):
         return before, after
-    pairs = [pair for pair in zip(before, after, strict=True) if pair[0] is not pair[1]]
-    return [old for old, _ in pairs], [new for _, new in pairs]
+    places = [place for place, one in enumerate(after) if one is not before[place]]
+    return [before[place] for place in places], [after[place] for place in places]
 
 
 def _check_prices_stayed(
@@ -288,6 +288,7 @@ def _contradiction(refund: Refund) -> str:
 
 _RESERVED_FOR, _DUE = Account.RESERVED, Account.REFUND_DUE
 _SETTLE, _WRITE_OFF = TransferKind.SETTLE, TransferKind.WRITE_OFF
+_SOLD, _SOLD_LATE = GoodsKind.SOLD, GoodsKind.VEND_WRITTEN_OFF
 _PARTS = attrgetter(
     "paid_minor",
     "funds_minor",
@@ -297,13 +298,13 @@ _PARTS = attrgetter(
     "written_off_minor",
 )
 """What was paid, and where it is."""
-_PAID, _FUNDS, _RESERVED, _SOLD, _REFUNDED, _WRITTEN_OFF = range(6)
+_PAID, _FUNDS, _RESERVED, _SALES, _REFUNDED, _WRITTEN_OFF = range(6)
 _MOVES: Mapping[TransferKind, tuple[int, int]] = {
     TransferKind.TOP_UP: (_PAID, _FUNDS),
     TransferKind.RESERVE: (_FUNDS, _RESERVED),
     TransferKind.RETURN: (_RESERVED, _FUNDS),
-    TransferKind.SETTLE: (_RESERVED, _SOLD),
-    TransferKind.GOODWILL: (_SOLD, _FUNDS),
+    TransferKind.SETTLE: (_RESERVED, _SALES),
+    TransferKind.GOODWILL: (_SALES, _FUNDS),
     TransferKind.REFUND_ASKED: (_FUNDS, _REFUNDED),
     TransferKind.REFUND_GIVEN_UP: (_REFUNDED, _WRITTEN_OFF),
 }
@@ -359,7 +360,7 @@ def _check_trade(was: Trade | None, now: Trade | None, moved: list[int] | None) 
         change = [-paid_minor, *parts]
     moved = moved or [0, 0, 0, 0, 0, 0]
     if was is None and moved[_PAID] == 0:
-        change, moved = change[_FUNDS:_SOLD], moved[_FUNDS:_SOLD]
+        change, moved = change[_FUNDS:_SALES], moved[_FUNDS:_SALES]
     if change != moved:
         raise InvariantBroken(
             f"the ledger moves {moved} of trade {now.trade_id}, the state {change}"
@@ -412,10 +413,12 @@ def _check_vends_moved(before: MachineState, decision: Decision) -> None:
         raise InvariantBroken(f"the ledger writes off {written_off} of goods, the vends {late}")
     if not said and not late and not decision.goods:
         return
-    for kind, vend_ids in ((GoodsKind.SOLD, said), (GoodsKind.VEND_WRITTEN_OFF, late.keys())):
-        left = [move.cause for move in decision.goods if move.kind is kind]
-        if len(left) != len(vend_ids) or not vend_ids >= set(left):
-            raise InvariantBroken(f"one item each is {kind} by the vends {left}, not {vend_ids}")
+    sold_items = [move.cause for move in decision.goods if move.kind is _SOLD]
+    late_items = [move.cause for move in decision.goods if move.kind is _SOLD_LATE]
+    if len(sold_items) != len(said) or set(sold_items) != said:
+        raise InvariantBroken(f"one item each is sold by the vends {sold_items}, not {said}")
+    if len(late_items) != len(late) or set(late_items) != late.keys():
+        raise InvariantBroken(f"one item each is written off by vends {late_items}, not {late}")
 
 
 def _check_goods_moved(

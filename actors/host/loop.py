@@ -232,7 +232,7 @@ class TurnLoop:
         """Put a letter into the machine's mailbox. A halted machine's is refused; a request for
         goods that cannot be saved now is denied at once.
         """
-        runner.used_at_s = asyncio.get_running_loop().time()
+        runner.used_at_s = now_s = asyncio.get_running_loop().time()
         if not self._owns(runner):
             self.refusals.let_go([letter])
             self.gateways.announce()
@@ -249,7 +249,7 @@ class TurnLoop:
             if not kept:
                 return
             letter = kept[0]
-        self._mailboxes.post(runner, letter)
+        self._mailboxes.post(runner, letter, now_s)
         self._resting.clear()
         self._wake.set()
 

@@ -17,17 +17,7 @@ from actors.host.calls import Calls
 from actors.host.gateways import Gateways
 from actors.host.runner import Letter, Runner, Turn
 from actors.link import MOVED, CloseReason, CommandDone, StreamClosed, ToMachine
-from actors.machine.effects import (
-    ChangeCodeStatus,
-    CloseStream,
-    CreateCode,
-    DeleteCode,
-    DenyVend,
-    MachineCommand,
-    ModifyCode,
-    QueryRefund,
-    SendRefund,
-)
+from actors.machine.effects import CloseStream, DenyVend, MachineCommand, ProviderCall
 from actors.machine.events import (
     Connected,
     Disconnected,
@@ -95,24 +85,20 @@ class Release:
         runner, letter, state = turn.runner, turn.letter, turn.decision.state
         stream_id = state.link.stream_id
         event = letter.event
+        found: _Frames | None = None
         if isinstance(event, _FROM_STREAM) and event.stream_id == stream_id and state.link.online:
-            self._frames(turn, stream_id, frames).ack = state.link.last_seq
+            found = self._frames(turn, stream_id, frames)
+            found.ack = state.link.last_seq
         for effect in turn.decision.effects:
-            match effect:
-                case CloseStream():
-                    closings.append((runner, self._way(turn, effect.stream_id), effect))
-                case (
-                    SendRefund()
-                    | QueryRefund()
-                    | CreateCode()
-                    | ChangeCodeStatus()
-                    | ModifyCode()
-                    | DeleteCode()
-                ):
-                    assert runner.place is not None, "a machine that takes turns is loaded"
-                    self._calls.start(runner.machine_id, effect, runner.place, state.currency)
-                case _:
-                    self._frames(turn, stream_id, frames).commands.append(effect)
+            if isinstance(effect, CloseStream):
+                closings.append((runner, self._way(turn, effect.stream_id), effect))
+            elif isinstance(effect, ProviderCall):
+                assert runner.place is not None, "a machine that takes turns is loaded"
+                self._calls.start(runner.machine_id, effect, runner.place, state.currency)
+            else:
+                if found is None:
+                    found = self._frames(turn, stream_id, frames)
+                found.commands.append(effect)
         if isinstance(event, Disconnected):
             self._gateways.leave(runner, event.stream_id)
 

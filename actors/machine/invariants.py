@@ -55,13 +55,7 @@ class InvariantBroken(Exception):
 
 def check(state: MachineState) -> None:
     """Raise InvariantBroken if the state contradicts itself."""
-    _check_vends(state)
-    _check_trades(state)
-    _check_refunds(state)
-    _check_columns(state.columns)
-    _check_commands(state)
-    if state.next_planogram is not None:
-        _check_planogram(state, state.next_planogram)
+    _check_changed(None, state, state.columns)
 
 
 def _check_planogram(state: MachineState, waiting: Planogram) -> None:
@@ -111,10 +105,10 @@ def check_decision(before: MachineState, decision: Decision) -> None:
         raise InvariantBroken(broken)
 
 
-def _check_changed(before: MachineState, state: MachineState, columns: Sequence[Column]) -> None:
-    """Check the state as ``check`` does, but for what is as it was before. ``columns``: all that
-    are not.
-    """
+def _check_changed(
+    before: MachineState | None, state: MachineState, columns: Sequence[Column]
+) -> None:
+    """Check the state, but for what is as it was before; ``columns``: all that are not."""
     _check_vends(state)
     _check_trades(state, before)
     _check_refunds(state)
@@ -216,7 +210,7 @@ def _check_commands(state: MachineState) -> None:
         raise InvariantBroken("one test vend is out at a time")
 
 
-def _check_trades(state: MachineState, before: MachineState | None = None) -> None:
+def _check_trades(state: MachineState, before: MachineState | None) -> None:
     """``before``: which trades are closed is asked of those only that were not open in it."""
     reserved: dict[TradeId, int] = {}
     for vend in open_vends(state):
@@ -227,10 +221,7 @@ def _check_trades(state: MachineState, before: MachineState | None = None) -> No
         raise InvariantBroken("reservations stand on open trades")
     if len(trade_ids) != len(state.trades):
         raise InvariantBroken("a trade is kept once")
-    kept = before is not None and state.closed_trades is before.closed_trades
-    if not (kept and before is not None and _are_among(trade_ids, before.trades)) and (
-        not trade_ids.isdisjoint(state.closed_trades)
-    ):
+    if _may_be_closed(trade_ids, state, before) and not trade_ids.isdisjoint(state.closed_trades):
         raise InvariantBroken("a trade is open or closed, not both")
     session_id = None if state.session is None else state.session.session_id
     for trade in state.trades:
@@ -248,8 +239,13 @@ def _check_trades(state: MachineState, before: MachineState | None = None) -> No
             )
 
 
-def _are_among(trade_ids: set[TradeId], trades: Sequence[Trade]) -> bool:
-    return trade_ids <= {trade.trade_id for trade in trades}
+def _may_be_closed(
+    open_now: set[TradeId], state: MachineState, before: MachineState | None
+) -> bool:
+    """Tell whether one was opened, or one closed, since ``before``."""
+    if before is None or state.closed_trades is not before.closed_trades:
+        return True
+    return not open_now <= {trade.trade_id for trade in before.trades}
 
 
 def _check_refunds(state: MachineState) -> None:

@@ -119,7 +119,11 @@ def _is_about(transfer: Transfer) -> bool:
 
 
 _TOP_UP, _GOODWILL = TransferKind.TOP_UP, TransferKind.GOODWILL
-_WRITE_OFF = TransferKind.WRITE_OFF
+_WRITE_OFF, _RESERVE, _SETTLE = (
+    TransferKind.WRITE_OFF,
+    TransferKind.RESERVE,
+    TransferKind.SETTLE,
+)
 _FUNDS, _RESERVED, _DUE = Account.CUSTOMER_FUNDS, Account.RESERVED, Account.REFUND_DUE
 
 
@@ -147,7 +151,7 @@ def top_up(trade_id: TradeId, amount_minor: int) -> Transfer:
 
 def reserve(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfer, ...]:
     """The price of a vend is held, trade by trade."""
-    kind = TransferKind.RESERVE
+    kind = _RESERVE
     return tuple(
         [
             _transfer(
@@ -171,7 +175,7 @@ def give_back(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfe
 
 def settle(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfer, ...]:
     """The vend happened."""
-    kind = TransferKind.SETTLE
+    kind = _SETTLE
     return tuple(
         [
             _transfer(kind, _of(vend_id, part), part.trade_id, vend_id, "", part.amount_minor)

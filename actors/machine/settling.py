@@ -19,7 +19,8 @@ from actors.machine.state import (
 )
 from actors.machine.values import replace
 
-_SUCCEEDED = VendStatus.SUCCEEDED
+_SUCCEEDED, _SOLD = VendStatus.SUCCEEDED, GoodsKind.SOLD
+_VEND_ENDED, _SELECTION_FIRST = RefundCause.VEND_ENDED, Mode.SELECTION_FIRST
 _NOT_BY_CUSTOMER = frozenset({FailureCause.UNSETTLED, FailureCause.REVIEWED})
 """A deadline or a person's decision is not an operation of the customer's."""
 
@@ -84,10 +85,10 @@ def succeeded(draft: Draft, vend: Vend, evidence: str) -> None:
     draft.move(*ledger.settle(vend.vend_id, vend.reserved))
     stock.works(draft, vend.column)
     incidents.sold(draft, vend.column)
-    stock.take_one(draft, vend.column, GoodsKind.SOLD, vend)
+    stock.take_one(draft, vend.column, _SOLD, vend)
     done = replace(vend, status=_SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
     if let_go(draft, done):
-        go_on(draft, RefundCause.VEND_ENDED)
+        go_on(draft, _VEND_ENDED)
 
 
 def failed(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
@@ -144,7 +145,7 @@ def go_on(draft: Draft, cause: RefundCause) -> None:
     """Go on after a vend: a purchase-first session ends; a pay-first one ends if nothing is
     left.
     """
-    if draft.session.mode is Mode.SELECTION_FIRST:
+    if draft.session.mode is _SELECTION_FIRST:
         paying.end_session(draft, EndReason.VEND_ENDED, cause)
     elif paying.funds(draft.state) == 0:
         paying.end_session(draft, EndReason.SPENT)

@@ -412,9 +412,9 @@ def _check_vends_moved(before: MachineState, decision: Decision) -> None:
     sold_items = [move.cause for move in decision.goods if move.kind is _SOLD]
     late_items = [move.cause for move in decision.goods if move.kind is _SOLD_LATE]
     if len(sold_items) != len(said) or set(sold_items) != said:
-        raise InvariantBroken(f"one item each is sold by the vends {sold_items}, not {said}")
+        raise InvariantBroken(f"one item each is {_SOLD} by the vends {sold_items}, not {said}")
     if len(late_items) != len(late) or set(late_items) != late.keys():
-        raise InvariantBroken(f"one item each is written off by vends {late_items}, not {late}")
+        raise InvariantBroken(f"one item each is {_SOLD_LATE} by {late_items}, not {late}")
 
 
 def _check_goods_moved(

@@ -8,6 +8,7 @@ raises.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from google.protobuf.message import DecodeError
 from google.protobuf.wrappers_pb2 import UInt64Value
@@ -399,12 +400,17 @@ def _number_of_newer(value: int, names: Mapping[int, str]) -> str:
 
 
 def _evidence(evidence: wire.Evidence, *, stage: str = "", cause: str = "") -> str:
+    return _evidence_text(evidence.motor, evidence.drop, stage, cause)
+
+
+@lru_cache(maxsize=256)  # Nearly all machines say one of a few things.
+def _evidence_text(motor: int, drop: int, stage: str, cause: str) -> str:
     """Each sensor that said something, for example "motor=RAN drop=SEEN"; empty if none did. What a
     newer firmware says stands there with its number: "motor=9 cause=12".
     """
     said = (
-        ("motor", fields.name_or_number(evidence.motor, _MOTOR)),
-        ("drop", fields.name_or_number(evidence.drop, _DROP)),
+        ("motor", fields.name_or_number(motor, _MOTOR)),
+        ("drop", fields.name_or_number(drop, _DROP)),
         ("stage", stage),
         ("cause", cause),
     )

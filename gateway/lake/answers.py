@@ -5,12 +5,17 @@ import io
 import os
 from pathlib import Path
 
+from storage.insight.costs import Costed
 from storage.lake import statements
 from storage.lake.asking import LakeAnswer
 from storage.lake.duck import LakeError, duck
 
-HEAD = ("key", "currency", "units", "sales_minor", "units_before", "sales_minor_before")
-_TYPES = ("VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT", "BIGINT")
+_COSTED = ("costed_units", "costed_sales_minor", "cost_minor", "margin_minor")
+HEAD = (
+    *("key", "currency", "units", "sales_minor", "units_before", "sales_minor_before"),
+    *(*_COSTED, *(f"{name}_before" for name in _COSTED)),
+)
+_TYPES = ("VARCHAR", "VARCHAR", *("BIGINT" for _ in HEAD[2:]))
 Cell = str | int
 
 
@@ -26,10 +31,17 @@ def as_rows(answer: LakeAnswer) -> list[tuple[Cell, ...]]:
                 one.now.sales_minor,
                 one.before.units,
                 one.before.sales_minor,
+                *_costed(one.now.costed),
+                *_costed(one.before.costed),
             )
             for one in answer.lines
         ),
     ]
+
+
+def _costed(of: Costed | None) -> tuple[int, ...]:
+    known = of or Costed()
+    return known.units, known.sales_minor, known.cost_minor, known.margin_minor
 
 
 def write_answer(answer: LakeAnswer, out: Path) -> None:

@@ -8,7 +8,7 @@ sold from older lots, and earlier, is told at the latest cost too.
 
 from dataclasses import dataclass
 
-from sqlalchemy import CTE, BigInteger, Connection, Select, and_, cast, func, literal, select
+from sqlalchemy import CTE, ColumnElement, Connection, FromClause, and_, func, select
 
 from storage.tables import goods_lots, products
 
@@ -23,6 +23,11 @@ class Costed:
     sales_minor: int = 0
     cost_minor: int = 0
 
+    @property
+    def margin_minor(self) -> int:
+        """What is left; below zero if they cost more than they brought."""
+        return self.sales_minor - self.cost_minor
+
     def plus(self, other: "Costed") -> "Costed":
         """Return both together."""
         return Costed(
@@ -32,50 +37,54 @@ class Costed:
         )
 
 
-def latest_costs() -> CTE:
-    """Return the costs: product, currency and ``unit_cost_minor``, each pair once."""
-    said = _said()
+def lots_costs() -> CTE:
+    """Return what the newest lots cost: product, currency and ``unit_cost_minor``, each pair once.
+    What is not in it costs what the catalogue says.
+    """
+    c = goods_lots.c
     newest = (
-        select(said.c.product, said.c.currency, func.max(said.c.at_ms).label("at_ms"))
-        .group_by(said.c.product, said.c.currency)
-        .cte("newest_costs")
+        select(c.product, c.currency, func.max(c.received_at_ms).label("at_ms"))
+        .where(c.unit_cost_minor.is_not(None))
+        .group_by(c.product, c.currency)
+        .subquery("newest_lots")
     )
     is_newest = and_(
-        newest.c.product == said.c.product,
-        newest.c.currency == said.c.currency,
-        newest.c.at_ms == said.c.at_ms,
+        newest.c.product == c.product,
+        newest.c.currency == c.currency,
+        newest.c.at_ms == c.received_at_ms,
     )
     return (
-        select(
-            said.c.product,
-            said.c.currency,
-            func.max(said.c.unit_cost_minor).label("unit_cost_minor"),
-        )
-        .select_from(said.join(newest, is_newest))
-        .group_by(said.c.product, said.c.currency)
-        .cte("latest_costs")
+        select(c.product, c.currency, func.max(c.unit_cost_minor).label("unit_cost_minor"))
+        .select_from(newest.join(goods_lots, is_newest))
+        .where(c.unit_cost_minor.is_not(None))
+        .group_by(c.product, c.currency)
+        .cte("lots_costs")
     )
 
 
-def _said() -> CTE:
-    """Return every cost that was said, and when: the catalogue's before that of any lot."""
-    lots, catalogue = goods_lots.c, products.c
-    of_lots: Select[tuple[str, str, int, int]] = select(
-        lots.product, lots.currency, lots.unit_cost_minor, lots.received_at_ms.label("at_ms")
-    ).where(lots.unit_cost_minor.is_not(None))
-    of_catalogue: Select[tuple[str, str, int, int]] = select(
-        catalogue.product,
-        catalogue.unit_cost_currency,
-        catalogue.unit_cost_minor,
-        cast(literal(-1), BigInteger),
-    ).where(catalogue.unit_cost_minor.is_not(None))
-    return of_lots.union_all(of_catalogue).cte("costs_said")
-
-
-def read_costs(connection: Connection) -> tuple[tuple[str, str, int], ...]:
-    """Return the product, the currency and the cost of one, of all that is known."""
-    costs = latest_costs()
-    return tuple(
-        (row.product, row.currency, row.unit_cost_minor)
-        for row in connection.execute(select(costs))
+def with_costs(
+    source: FromClause, product: ColumnElement[str], currency: ColumnElement[str]
+) -> tuple[FromClause, ColumnElement[int]]:
+    """Return rows with their costs joined to them, and what one costs; null where nobody knows."""
+    lots, catalogue = lots_costs(), products.alias("catalogue")
+    joined = source.outerjoin(
+        lots, and_(lots.c.product == product, lots.c.currency == currency)
+    ).outerjoin(
+        catalogue,
+        and_(catalogue.c.product == product, catalogue.c.unit_cost_currency == currency),
     )
+    return joined, func.coalesce(lots.c.unit_cost_minor, catalogue.c.unit_cost_minor)
+
+
+def read_costs(connection: Connection) -> dict[tuple[str, str], int]:
+    """Return what one costs of all of which that is known, by product and currency."""
+    c = products.c
+    catalogue = select(c.product, c.unit_cost_currency, c.unit_cost_minor).where(
+        c.unit_cost_minor.is_not(None)
+    )
+    # What lots cost comes last, and counts.
+    return {
+        (product, currency): minor
+        for query in (catalogue, select(lots_costs()))
+        for product, currency, minor in connection.execute(query)
+    }

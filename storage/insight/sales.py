@@ -17,10 +17,10 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     Table,
-    and_,
     case,
     cast,
     func,
@@ -31,7 +31,7 @@ from sqlalchemy import (
 from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.insight import days
-from storage.insight.costs import Costed, latest_costs
+from storage.insight.costs import Costed, with_costs
 from storage.insight.experimenting import running_experiments
 from storage.insight.follower import Lag, read_lag
 from storage.insight.rollups import ScopeKind
@@ -354,19 +354,17 @@ def key_of(by: By, key: Any, back: int) -> str:
 def _query(wanted: SalesWanted, first: int, last: int) -> Select[Any]:
     table = _table(wanted)
     c = table.c
-    source: Any = table
+    source: FromClause = table
     key = key_column(wanted.by, table)
     if wanted.by is By.CATEGORY:
-        source = table.outerjoin(products, products.c.product == c.product)
+        source = source.outerjoin(products, products.c.product == c.product)
     amounts: list[ColumnElement[int]] = [
         total(c.units).label("units"),
         total(c.sales_minor).label("sales_minor"),
     ]
     if _has_costs(wanted):
-        costs = latest_costs()
-        of_its = and_(costs.c.product == c.product, costs.c.currency == c.currency)
-        source = source.outerjoin(costs, of_its)
-        amounts += _costed_columns(table, costs.c.unit_cost_minor)
+        source, cost = with_costs(source, c.product, c.currency)
+        amounts += _costed_columns(table, cost)
     keys = [key.label("key"), *([c.machine_id] if wanted.by is By.MACHINE_DAY else ())]
     return (
         select(*keys, c.currency, *amounts)

@@ -117,9 +117,7 @@ def _source(connection: Connection, folder: LakeFolder, wanted: SalesWanted, fir
         sales_days=len(stale),
         categories=_categories(connection) if wanted.by is By.CATEGORY else (),
         districts=_districts(connection, wanted.district) if wanted.district else (),
-        costs=tuple(
-            (product, currency, str(minor)) for product, currency, minor in read_costs(connection)
-        ),
+        costs=tuple((*of, str(minor)) for of, minor in read_costs(connection).items()),
     )
 
 

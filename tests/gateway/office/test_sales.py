@@ -48,6 +48,57 @@ async def test_sales_are_answered_beside_an_earlier_time(sold: Site) -> None:
     assert 0 == answer.completeness.position
 
 
+async def test_margins_are_told_where_costs_are_known(sold: Site) -> None:
+    """From the catalogue, then from the lot that came; by product anyway, else if it is asked; and
+    of how much that is.
+    """
+    cost = money_pb2.Money(minor=210, currency="HKD")
+    product = product_pb2.Product(code="cola", unit_cost=cost)
+    await sold.products.CreateProduct(product_service_pb2.CreateProductRequest(product=product))
+    sums = Sums()
+    sums.add(scope_days, ("FLEET", "", DAY, "nuts", "HKD"), (4, 2_000, 0, 0, 0))
+    await sold.database.write(lambda connection: save(connection, sums))
+    request = wire.GetSalesRequest(first_day=DAY, last_day=DAY, by=wire.SALES_BY_PRODUCT)
+    cola, nuts = (await sold.sales.GetSales(request)).lines
+    assert (2, 800, 420, 380) == _margin(cola.now)
+    assert (0, 0, 0, 0) == _margin(cola.before) == _margin(nuts.now)
+    await _receive(sold, "L1", 250)
+    request.by = wire.SALES_BY_DAY
+    (line,) = (await sold.sales.GetSales(request)).lines
+    assert not line.now.HasField("margin")
+    request.with_margin = True
+    (line,) = (await sold.sales.GetSales(request)).lines
+    assert (6, 2_800) == (line.now.units, line.now.sales.minor)
+    assert (2, 800, 500, 300) == _margin(line.now)
+    assert "HKD" == line.now.margin.margin.currency
+    request.by = wire.SALES_BY_HOUR
+    told = await refusal(sold.sales.GetSales(request))
+    assert ("FAILED_PRECONDITION", "NO_MARGIN_OF_THAT") == (told[0].name, told[1])
+
+
+def _margin(of: wire.SalesAmount) -> tuple[int, int, int, int]:
+    its = of.margin
+    return its.units, its.sales.minor, its.cost.minor, its.margin.minor
+
+
+async def _receive(site: Site, lot: str, minor: int) -> None:
+    place = goods_pb2.GoodsPlace(kind=goods_pb2.PLACE_KIND_WAREHOUSE, code="north", name="North")
+    await site.goods.CreateGoodsPlace(
+        goods_service_pb2.CreateGoodsPlaceRequest(place=place, request_id="place")
+    )
+    line = goods_pb2.GoodsLine(
+        product="cola",
+        lot=lot,
+        quantity=10,
+        unit_cost=money_pb2.Money(minor=minor, currency="HKD"),
+    )
+    await site.goods.ReceiveGoods(
+        goods_service_pb2.ReceiveGoodsRequest(
+            place="WAREHOUSE:north", lines=[line], request_id=f"came-{lot}"
+        )
+    )
+
+
 async def test_a_day_is_answered_up_to_an_hour(sold: Site) -> None:
     """Beside the same hours of the weekdays before."""
     answer = await sold.sales.GetDaySales(wire.GetDaySalesRequest(day=DAY, hour=9))

@@ -1,7 +1,9 @@
 """One rule says what a product costs, whoever asks."""
 
+from sqlalchemy import literal, select, union_all
+
 from storage.database.engine import Database
-from storage.insight.costs import Costed, read_costs
+from storage.insight.costs import Costed, read_costs, with_costs
 from storage.office.product_content import ProductChange, ProductContent
 from storage.office.products import Products
 from tests.storage.insight.goods_costs import lots_came
@@ -9,10 +11,20 @@ from tests.storage.office.places import by
 
 
 async def known(db: Database) -> dict[tuple[str, str], int]:
-    """What is known, by product and currency."""
-    told = await db.read(read_costs)
-    costs = {(product, currency): minor for product, currency, minor in told}
-    assert len(told) == len(costs)
+    """What is known, by product and currency: the same, read by itself and beside other rows."""
+    sold = union_all(
+        *(
+            select(literal(product).label("product"), literal(currency).label("currency"))
+            for product in ("cola", "tea", "nuts")
+            for currency in ("HKD", "JPY")
+        )
+    ).subquery()
+    source, cost = with_costs(sold, sold.c.product, sold.c.currency)
+    query = select(sold.c.product, sold.c.currency, cost).select_from(source)
+    rows = await db.read(lambda connection: connection.execute(query).all())
+    costs = await db.read(read_costs)
+    beside = {(product, currency): minor for product, currency, minor in rows if minor is not None}
+    assert (6, costs) == (len(rows), beside)
     return costs
 
 
@@ -48,8 +60,9 @@ async def test_what_is_archived_still_has_its_cost(db: Database) -> None:
 
 
 def test_parts_add_up() -> None:
-    """Each of its own kind."""
+    """Each of its own kind; what cost more than it brought leaves less than nothing."""
     one = Costed(units=1, sales_minor=20, cost_minor=300)
+    assert -280 == one.margin_minor
     assert Costed(units=5, sales_minor=70, cost_minor=900) == one.plus(
         Costed(units=4, sales_minor=50, cost_minor=600)
     )

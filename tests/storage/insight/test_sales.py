@@ -183,10 +183,10 @@ async def costed(
 ) -> dict[str, tuple[int, int, int] | None]:
     """Of goods of which the cost is known: items, sales and cost, by key."""
     wanted = SalesWanted(
-        **{"first": THURSDAY, "last": THURSDAY + 13, "by": how, "with_margin": with_margin} | more
+        first=THURSDAY, last=THURSDAY + 13, by=how, with_margin=with_margin, **more
     )
     return {
-        line.key: of and (of.units, of.sales_minor, of.cost_minor)
+        line.key: None if of is None else (of.units, of.sales_minor, of.cost_minor)
         for line in (await books.sales(wanted)).lines
         for of in [line.now.costed]
     }
@@ -223,7 +223,7 @@ async def test_sales_are_the_same_with_what_goods_cost(books: SalesBooks) -> Non
     """Though other sums are read."""
     for how in (By.DAY, By.WEEKDAY, By.DISTRICT, By.SITE_TYPE):
         assert await asked(books, how) == await asked(books, how, with_margin=True)
-    some = {"machine_ids": ("VM-1", "VM-2")}
+    some: dict[str, Any] = {"machine_ids": ("VM-1", "VM-2")}
     for how in (By.DAY, By.MACHINE, By.MACHINE_DAY):
         with_margin = await asked(books, how, with_margin=True, **some)
         assert await asked(books, how, **some) == with_margin

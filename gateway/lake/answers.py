@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from storage.insight.costs import Costed
+from storage.insight.sales import SalesLine
 from storage.lake import statements
 from storage.lake.asking import LakeAnswer
 from storage.lake.duck import LakeError, duck
@@ -21,22 +22,12 @@ Cell = str | int
 
 def as_rows(answer: LakeAnswer) -> list[tuple[Cell, ...]]:
     """Return its lines under their head."""
-    return [
-        HEAD,
-        *(
-            (
-                one.key,
-                one.currency,
-                one.now.units,
-                one.now.sales_minor,
-                one.before.units,
-                one.before.sales_minor,
-                *_costed(one.now.costed),
-                *_costed(one.before.costed),
-            )
-            for one in answer.lines
-        ),
-    ]
+    return [HEAD, *map(_row, answer.lines)]
+
+
+def _row(one: SalesLine) -> tuple[Cell, ...]:
+    sold = (one.now.units, one.now.sales_minor, one.before.units, one.before.sales_minor)
+    return (one.key, one.currency, *sold, *_costed(one.now.costed), *_costed(one.before.costed))
 
 
 def _costed(of: Costed | None) -> tuple[int, ...]:

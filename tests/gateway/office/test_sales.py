@@ -10,6 +10,7 @@ from storage.insight.hot import DistrictWorth
 from storage.insight.rollups import Sums, save
 from storage.tables import scope_days, scope_exposures, scope_hours
 from tests.support.fleet_calls import refusal
+from tests.support.goods_calls import twenty_in_a_van
 from tests.support.site import Site
 
 DAY = 20260108
@@ -49,27 +50,22 @@ async def test_sales_are_answered_beside_an_earlier_time(sold: Site) -> None:
 
 
 async def test_margins_are_told_where_costs_are_known(sold: Site) -> None:
-    """From the catalogue, then from the lot that came; by product anyway, else if it is asked; and
-    of how much that is.
-    """
-    cost = money_pb2.Money(minor=210, currency="HKD")
-    product = product_pb2.Product(code="cola", unit_cost=cost)
-    await sold.products.CreateProduct(product_service_pb2.CreateProductRequest(product=product))
+    """From the lot that came; by product anyway, else if it is asked; and of how much that is."""
+    await twenty_in_a_van(sold)
     sums = Sums()
     sums.add(scope_days, ("FLEET", "", DAY, "nuts", "HKD"), (4, 2_000, 0, 0, 0))
     await sold.database.write(lambda connection: save(connection, sums))
     request = wire.GetSalesRequest(first_day=DAY, last_day=DAY, by=wire.SALES_BY_PRODUCT)
     cola, nuts = (await sold.sales.GetSales(request)).lines
-    assert (2, 800, 420, 380) == _margin(cola.now)
+    assert (2, 800, 240, 560) == _margin(cola.now)
     assert (0, 0, 0, 0) == _margin(cola.before) == _margin(nuts.now)
-    await _receive(sold, "L1", 250)
     request.by = wire.SALES_BY_DAY
     (line,) = (await sold.sales.GetSales(request)).lines
     assert not line.now.HasField("margin")
     request.with_margin = True
     (line,) = (await sold.sales.GetSales(request)).lines
     assert (6, 2_800) == (line.now.units, line.now.sales.minor)
-    assert (2, 800, 500, 300) == _margin(line.now)
+    assert (2, 800, 240, 560) == _margin(line.now)
     assert "HKD" == line.now.margin.margin.currency
     request.by = wire.SALES_BY_HOUR
     told = await refusal(sold.sales.GetSales(request))
@@ -79,24 +75,6 @@ async def test_margins_are_told_where_costs_are_known(sold: Site) -> None:
 def _margin(of: wire.SalesAmount) -> tuple[int, int, int, int]:
     its = of.margin
     return its.units, its.sales.minor, its.cost.minor, its.margin.minor
-
-
-async def _receive(site: Site, lot: str, minor: int) -> None:
-    place = goods_pb2.GoodsPlace(kind=goods_pb2.PLACE_KIND_WAREHOUSE, code="north", name="North")
-    await site.goods.CreateGoodsPlace(
-        goods_service_pb2.CreateGoodsPlaceRequest(place=place, request_id="place")
-    )
-    line = goods_pb2.GoodsLine(
-        product="cola",
-        lot=lot,
-        quantity=10,
-        unit_cost=money_pb2.Money(minor=minor, currency="HKD"),
-    )
-    await site.goods.ReceiveGoods(
-        goods_service_pb2.ReceiveGoodsRequest(
-            place="WAREHOUSE:north", lines=[line], request_id=f"came-{lot}"
-        )
-    )
 
 
 async def test_a_day_is_answered_up_to_an_hour(sold: Site) -> None:

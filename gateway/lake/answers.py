@@ -7,7 +7,7 @@ import io
 import os
 from pathlib import Path
 
-from gateway.office.csv_files import guarded
+from gateway.process.spreadsheet_cells import guarded
 from storage.insight.costs import Costed
 from storage.insight.sales import SalesLine
 from storage.lake import statements

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from actors.machine.policy import AMOUNT_MINOR_MAX
 from alipay_client import amounts
-from gateway.office.csv_files import bare, columns_of, shown, taken_apart, wrong
+from gateway.office.csv_files import columns_of, shown, taken_apart, wrong
+from gateway.process.spreadsheet_cells import bare
 from storage.insight.vouchers import Redemption, VoucherKind
 
 BYTES_MAX = 3 * 1_024 * 1_024

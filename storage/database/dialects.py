@@ -3,20 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import (
-    ARRAY,
-    Column,
     ColumnElement,
     Connection,
     Insert,
-    Integer,
     Table,
     Text,
-    any_,
-    bindparam,
     case,
-    cast,
     delete,
     func,
     literal,
@@ -65,23 +58,6 @@ def add_up(dialect_name: str, table: Table, keys: Sequence[str], adding: Sequenc
 def insert_or_ignore(dialect_name: str, table: Table, keys: Sequence[str]) -> Insert:
     """Return an insert that does nothing when the row with the same ``keys`` exists."""
     return _insert(dialect_name, table).on_conflict_do_nothing(index_elements=list(keys))
-
-
-def is_among(dialect_name: str, column: Column[Any], name: str) -> ColumnElement[bool]:
-    """Return the condition that a column of integers or texts is among the values of the parameter
-    ``name``, which ``together`` makes of them: it is one, however many they are, so that the
-    statement is compiled once and planned once.
-    """
-    if dialect_name == SQLITE:
-        values = func.json_each(bindparam(name)).table_valued("value")
-        return column.in_(select(values.c.value))
-    element = Integer() if isinstance(column.type, Integer) else Text()
-    return column == any_(cast(bindparam(name), ARRAY(element)))
-
-
-def together(dialect_name: str, values: Sequence[Any]) -> Any:
-    """Return the values as the one parameter of ``is_among``."""
-    return msgspec.json.encode(values).decode() if dialect_name == SQLITE else list(values)
 
 
 def empty(connection: Connection, table: Table) -> None:

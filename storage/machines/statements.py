@@ -17,16 +17,14 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Insert,
-    Select,
     Table,
     Update,
     bindparam,
     insert,
-    select,
     update,
 )
 
-from storage.database import dialects, driving
+from storage.database import dialects
 from storage.machines.arrays import ArrayPart, Together, Values, array_insert
 from storage.tables import (
     balances,
@@ -38,7 +36,6 @@ from storage.tables import (
     machine_alarms,
     machine_commands,
     machine_states,
-    partitions,
     refunds,
     sessions,
     trades,
@@ -112,34 +109,18 @@ class Prepared:
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Run the statement for all rows, if there are any."""
-        arranged = rows if self._arrange is None else [self._arrange(row) for row in rows]
-        driving.execute_each(connection, self._sql, arranged)
-
-
-class RowsAmong:
-    """A SELECT of the rows in which a column is among some values, compiled once."""
-
-    def __init__(self, wanted: Select[Any], column: Column[Any], dialect: Dialect) -> None:
-        condition = dialects.is_among(dialect.name, column, "asked")
-        self._sql = str(wanted.where(condition).compile(dialect=dialect))
-        self._name = dialect.name
-
-    def run(self, connection: Connection, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """Return the rows."""
-        return driving.fetch(connection, self._sql, (dialects.together(self._name, values),))
+        if rows:
+            arranged = list(rows) if self._arrange is None else [self._arrange(row) for row in rows]
+            connection.exec_driver_sql(self._sql, arranged)
 
 
 class CommitStatements:
-    """What a commit asks and what it writes. On SQLite each table has its statement; on PostgreSQL
-    all that is written is one.
+    """What a commit writes. On SQLite each table has its statement; on PostgreSQL all of them are
+    one.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         name = dialect.name
-        self.holders = RowsAmong(_HOLDERS, partitions.c.partition, dialect)
-        """Partitions, their holders and epochs, which stay until the transaction ends."""
-        self.saved = RowsAmong(_SAVED, machine_states.c.machine_id, dialect)
-        """Machines, their saved versions and newest digests."""
         days = ("machine_id", "day", "account")
         owned = {
             table: dialects.upsert(name, table, key, changing, owned_by="machine_id")
@@ -185,8 +166,6 @@ class CommitStatements:
             part.run(connection, some)
 
 
-_HOLDERS = select(*partitions.c["partition", "holder", "epoch"]).with_for_update(read=True)
-_SAVED = select(*machine_states.c["machine_id", "version", "digest"])
 _TAKEN = {"now_ms": BigInteger(), "at": BigInteger(), "inbox_id": BigInteger()}
 _TAKE = (
     update(inbox)

@@ -90,8 +90,6 @@ transfers = Table(
     UniqueConstraint("cause", "kind"),
 )
 
-_SIDES = {kind.value: sides for kind, sides in SIDES.items()}
-"""By the text of the kind, which every row is asked for."""
 _TRADE = "substr(cause, trade_from, trade_length)"
 _OF = {
     Account.CUSTOMER_FUNDS: f"COALESCE(trade_id, {_TRADE})",
@@ -110,7 +108,7 @@ def kept(row: Sequence[Any]) -> tuple[Any, ...]:
     trade_id, amount_minor, currency = row[10:]
     place = cause.rfind(trade_id)
     named = place >= 0
-    debit, credit = _SIDES[kind]
+    debit, credit = SIDES[TransferKind(kind)]
     return (
         machine_id,
         version,

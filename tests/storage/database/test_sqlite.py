@@ -144,7 +144,7 @@ async def test_nothing_is_saved_once_the_log_is_another(url: str, tmp_path: Path
     writer = SqliteWriter(make_url(f"sqlite:///{linked}"), busy_timeout_ms=1_000)
     log = Path(f"{url.removeprefix('sqlite:///')}-wal")
     await writer.write(lambda _: None)
-    writer._dispose()  # the last connection to leave takes the log with it
+    writer._engine.dispose()  # the last connection to leave takes the log with it
     await writer.write(lambda _: None)
     await asyncio.to_thread(log.unlink)
     for _ in range(2):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from msgspec import Struct
+
 from actors.leases import Claimant, Holder, Standing
 from actors.machine.code import Says
 from actors.machine.decision import Decision
@@ -115,8 +117,7 @@ class InboxPage:
     after: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One decision to be saved: ``decision.state.version`` must follow on the saved version.
     ``inbox_id`` is marked as taken with it.
 

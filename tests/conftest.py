@@ -6,13 +6,13 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import NoReturn
 
 import pytest
 import structlog
 
-from tests.support import compiled, costs, dealing, keys_once, quick_disk
+from tests.support import compiled, costs, dealing, keys_once, quick_disk, templates_once
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -61,12 +61,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [items[place] for place in dealing.dealt(groups)]
 
 
-def pytest_collection_finish() -> None:
-    """Leave alone what lives until the end: with thousands of tests in memory the collector of
-    cycles takes a fifth of the processor's time.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while tests are loaded, and leave alone what lives until the end: with
+    thousands of tests in memory the collector of cycles takes a fifth of the processor's time.
     """
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +99,13 @@ def _each_key_is_read_once() -> Iterator[None]:
 def _each_statement_is_compiled_once() -> Iterator[None]:
     """For all databases of the suite."""
     with compiled.shared():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _each_template_is_compiled_once() -> Iterator[None]:
+    """For all pages of the suite."""
+    with templates_once.compiled_once():
         yield
 
 

@@ -354,10 +354,10 @@ class Host(HostLink):
 
     def _take(self, message: ToHost, attachment: Attachment, receipt: Receipt) -> None:
         match message:
-            case FromMachine(machine_id=machine_id, event=event):
-                self._from_machine(machine_id, event, attachment, receipt)
-            case Notified(item=item):
-                self._notified(item, receipt)
+            case FromMachine():
+                self._from_machine(message.machine_id, message.event, attachment, receipt)
+            case Notified():
+                self._notified(message.item, receipt)
             case Commanded():
                 self._commanded(message, attachment, receipt)
 

@@ -8,7 +8,6 @@ because a customer stands there.
 """
 
 import asyncio
-import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -201,6 +200,12 @@ class TurnLoop:
         """Return whether the machine is one of this host's."""
         return self.ownership is not None and self.partition_of(machine_id) in self.ownership.epochs
 
+    def _owns(self, runner: Runner) -> bool:
+        """Return the same of a machine in memory, whose partition is reckoned once."""
+        if runner.partition is None:
+            runner.partition = self.partition_of(runner.machine_id)
+        return self.ownership is not None and runner.partition in self.ownership.epochs
+
     @property
     def partitions(self) -> int:
         """How many partitions this host has."""
@@ -227,8 +232,8 @@ class TurnLoop:
         """Put a letter into the machine's mailbox. A halted machine's is refused; a request for
         goods that cannot be saved now is denied at once.
         """
-        runner.used_at_s = asyncio.get_running_loop().time()
-        if not self.owns(runner.machine_id):
+        runner.used_at_s = now_s = asyncio.get_running_loop().time()
+        if not self._owns(runner):
             self.refusals.let_go([letter])
             self.gateways.announce()
             return
@@ -244,7 +249,7 @@ class TurnLoop:
             if not kept:
                 return
             letter = kept[0]
-        self._mailboxes.post(runner, letter)
+        self._mailboxes.post(runner, letter, now_s)
         self._resting.clear()
         self._wake.set()
 
@@ -327,8 +332,7 @@ class TurnLoop:
                 letters.sort(key=lambda letter: isinstance(letter.event, CodeStopOrdered))
             for place, letter in enumerate(letters):
                 try:
-                    later = itertools.chain(letters[place + 1 :], runner.mailbox)
-                    turn = runner.turn(letter, now_ms, runner.heard(later, now_ms))
+                    turn = runner.turn(letter, now_ms, runner.heard(letters, place, now_ms))
                 except Exception as error:  # noqa: BLE001 - a mistake about one machine must not stop the others
                     undecided = letters[place:]
                     del letters[place:]

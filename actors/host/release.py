@@ -9,7 +9,6 @@ That needs no COMMIT, because nothing came of these letters; none is dropped sil
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -18,17 +17,7 @@ from actors.host.calls import Calls
 from actors.host.gateways import Gateways
 from actors.host.runner import Letter, Runner, Turn
 from actors.link import MOVED, CloseReason, CommandDone, StreamClosed, ToMachine
-from actors.machine.effects import (
-    ChangeCodeStatus,
-    CloseStream,
-    CreateCode,
-    DeleteCode,
-    DenyVend,
-    MachineCommand,
-    ModifyCode,
-    QueryRefund,
-    SendRefund,
-)
+from actors.machine.effects import CloseStream, DenyVend, MachineCommand, ProviderCall
 from actors.machine.events import (
     Connected,
     Disconnected,
@@ -42,13 +31,19 @@ from actors.machine.paying import funds
 log = structlog.get_logger()
 
 
-@dataclass(slots=True, kw_only=True)
 class _Frames:
     """What goes to one stream at the end of a batch."""
 
-    attachment: Attachment | None
-    ack: int | None = None
-    commands: list[MachineCommand] = field(default_factory=list)
+    __slots__ = ("ack", "attachment", "commands")
+
+    def __init__(self, attachment: Attachment | None) -> None:
+        self.attachment = attachment
+        self.ack: int | None = None
+        self.commands: list[MachineCommand] = []
+
+
+_FROM_STREAM = (FrameReceived, Connected)
+"""A union in place of this tuple would be made anew at each question."""
 
 
 class Release:
@@ -90,28 +85,20 @@ class Release:
         runner, letter, state = turn.runner, turn.letter, turn.decision.state
         stream_id = state.link.stream_id
         event = letter.event
-        if (
-            isinstance(event, FrameReceived | Connected)
-            and event.stream_id == stream_id
-            and state.link.online
-        ):
-            self._frames(turn, stream_id, frames).ack = state.link.last_seq
+        found: _Frames | None = None
+        if isinstance(event, _FROM_STREAM) and event.stream_id == stream_id and state.link.online:
+            found = self._frames(turn, stream_id, frames)
+            found.ack = state.link.last_seq
         for effect in turn.decision.effects:
-            match effect:
-                case CloseStream():
-                    closings.append((runner, self._way(turn, effect.stream_id), effect))
-                case (
-                    SendRefund()
-                    | QueryRefund()
-                    | CreateCode()
-                    | ChangeCodeStatus()
-                    | ModifyCode()
-                    | DeleteCode()
-                ):
-                    assert runner.place is not None, "a machine that takes turns is loaded"
-                    self._calls.start(runner.machine_id, effect, runner.place, state.currency)
-                case _:
-                    self._frames(turn, stream_id, frames).commands.append(effect)
+            if isinstance(effect, CloseStream):
+                closings.append((runner, self._way(turn, effect.stream_id), effect))
+            elif isinstance(effect, ProviderCall):
+                assert runner.place is not None, "a machine that takes turns is loaded"
+                self._calls.start(runner.machine_id, effect, runner.place, state.currency)
+            else:
+                if found is None:
+                    found = self._frames(turn, stream_id, frames)
+                found.commands.append(effect)
         if isinstance(event, Disconnected):
             self._gateways.leave(runner, event.stream_id)
 
@@ -121,7 +108,7 @@ class Release:
         key = (turn.runner.machine_id, stream_id)
         found = frames.get(key)
         if found is None:
-            found = frames[key] = _Frames(attachment=self._way(turn, stream_id))
+            found = frames[key] = _Frames(self._way(turn, stream_id))
         return found
 
     @staticmethod
@@ -132,7 +119,7 @@ class Release:
         event = turn.letter.event
         return (
             turn.letter.attachment
-            if isinstance(event, FrameReceived | Connected) and event.stream_id == stream_id
+            if isinstance(event, _FROM_STREAM) and event.stream_id == stream_id
             else None
         )
 
@@ -149,7 +136,8 @@ class Release:
                 fact=type(letter.event).__name__,
                 notes=notes,
             )
-        letter.settle()
+        if letter.receipt is not None:
+            letter.receipt.settle()
 
 
 class Refusals:

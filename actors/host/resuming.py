@@ -40,6 +40,8 @@ class Resuming:
         """Return the letter that tells the machine so, if it must be told. A machine whose core
         raises is left to its next turn, which halts it.
         """
+        if runner.resumed == self._times:
+            return None
         try:
             return runner.resume(self._times, self._reason, self._clock.now_ms())
         except Exception as error:

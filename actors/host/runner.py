@@ -6,12 +6,16 @@ only the methods here move it.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from msgspec import Struct
 
 from actors.host.attachment import Attachment, Receipt
 from actors.host.life import LOADED, Life, moved
-from actors.machine import check_decision, decide, next_deadline, owed, resumes, values
+from actors.machine import check as check_state
+from actors.machine import check_decision, decide, next_deadline, owed, resumes
 from actors.machine.decision import Decision
 from actors.machine.effects import ProviderCall
 from actors.machine.events import (
@@ -28,7 +32,10 @@ from actors.machine.hearing import NOTHING, overdue, settles
 from actors.machine.ids import MachineId, StreamId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
+from actors.machine.values import replace
 from actors.ports import Change, CodeStop, LoadedMachine, Place
+
+_READY, _SAVING, _HALTED = Life.READY, Life.SAVING, Life.HALTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +47,10 @@ class Core:
     owed: Callable[[MachineState], tuple[ProviderCall, ...]] = owed
     resumes: Callable[[MachineState, int, Policy], bool] = resumes
     check: Callable[[MachineState, Decision], None] = check_decision
+    check_state: Callable[[MachineState], None] = check_state
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class Letter(Struct, frozen=True, kw_only=True):
     """One event in a mailbox. ``attachment`` is where its answer goes; ``receipt`` is settled once
     the event is saved or refused.
 
@@ -87,8 +94,7 @@ class Route:
     connected: Connected
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(Struct, frozen=True, kw_only=True):
     """What one letter led to."""
 
     runner: "Runner"
@@ -126,13 +132,23 @@ class Runner:
     life: Life = Life.UNLOADED
     halt_reason: str = ""
     """Why it is HALTED; empty otherwise."""
+    loaded: bool = False
+    """Whether it has a working state; like ``halted`` it goes with ``life``, and is asked for more
+    often.
+    """
+    halted: bool = False
+    """Whether it decides nothing."""
     state: MachineState | None = None
+    sound: bool = False
+    """Since ``state`` was loaded, all of it was checked once."""
     saved: MachineState | None = None
     place: Place | None = None
     revision: int = 0
     """Of the newest configuration that was read for it, which ``place`` is of."""
     policy: Policy = field(init=False)
     routes: dict[StreamId, Route] = field(default_factory=dict)
+    partition: int | None = None
+    """The machine's; None: nobody asked yet."""
     in_line: bool = False
     """It stands in one of the two lines of ``mailboxes``, where it may stand only once."""
     isolated: bool = False
@@ -158,16 +174,6 @@ class Runner:
     # --- life ---
 
     @property
-    def loaded(self) -> bool:
-        """Whether it has a working state."""
-        return self.life in LOADED
-
-    @property
-    def halted(self) -> bool:
-        """Whether it decides nothing."""
-        return self.life is Life.HALTED
-
-    @property
     def recovers(self) -> bool:
         """Whether the next COMMIT takes away the row that says it is halted."""
         return (
@@ -179,6 +185,8 @@ class Runner:
 
     def recovered(self) -> None:
         """Nothing is left of its halt, if it works."""
+        if self.halted_at_ms is None and not self.halt_recorded:
+            return  # how nearly every machine is after each of its turns
         self.halt_recorded = self.halt_recorded and not self.recovers
         if not (self.halted or self.halt_recorded):
             self.halted_at_ms, self.code_stop = None, CodeStop.NONE
@@ -195,6 +203,7 @@ class Runner:
     def adopt(self, loaded: LoadedMachine) -> None:
         """Start from what the database has."""
         self._move(Life.READY)
+        self.sound = False
         self.place, self.revision = loaded.place, loaded.configuration.configuration.revision
         self.saved = loaded.state
         self._follow(loaded.state)
@@ -212,12 +221,12 @@ class Runner:
     def save(self) -> None:
         """Its turns are being saved. One that a turn has halted stays halted."""
         if not self.halted:
-            self._move(Life.SAVING)
+            self._move(_SAVING)
 
     def is_saved(self) -> None:
         """The database has what was decided."""
-        if self.life is Life.SAVING:
-            self._move(Life.READY)
+        if self.life is _SAVING:
+            self._move(_READY)
 
     def undo(self, *, in_doubt: bool) -> None:
         """Drop the working state after a COMMIT that failed; ``in_doubt``: it may be saved all the
@@ -243,7 +252,8 @@ class Runner:
 
     def _move(self, after: Life) -> None:
         self.life = moved(self.machine_id, self.life, after)
-        if after not in LOADED:
+        self.loaded, self.halted = after in LOADED, after is _HALTED
+        if not self.loaded:
             self.state = None
 
     # --- turns ---
@@ -251,7 +261,7 @@ class Runner:
     @property
     def timer_waits(self) -> bool:
         """Whether the timer's letter is in the mailbox already."""
-        return any(letter.is_timer for letter in self.mailbox)
+        return bool(self.mailbox) and any(letter.is_timer for letter in self.mailbox)
 
     def deadline_ms(self) -> int | None:
         """Return when the core wants to be asked again, if ever."""
@@ -268,14 +278,16 @@ class Runner:
             return None
         return Letter(event=Resumed(reason=reason))
 
-    def heard(self, letters: Iterable[Letter], now_ms: int) -> frozenset[str]:
-        """Return the vends and commands whose end is told in ``letters``, which are decided on
-        later; none while no deadline of one has come.
+    def heard(self, letters: Sequence[Letter], place: int, now_ms: int) -> frozenset[str]:
+        """Return the vends and commands whose end is told by what is decided on behind the letter
+        of this ``place``, in ``letters`` and in the mailbox; none while no deadline of one has
+        come.
         """
         state = self.state
         if state is None or not overdue(state, now_ms):
             return NOTHING
-        return NOTHING.union(*(settles(state, letter.event) for letter in letters))
+        later = chain(islice(letters, place + 1, None), self.mailbox)
+        return NOTHING.union(*(settles(state, letter.event) for letter in later))
 
     def turn(self, letter: Letter, now_ms: int, heard: frozenset[str] = NOTHING) -> Turn | None:
         """Decide; return None for a timer whose deadline has moved. Raises what the core raises:
@@ -289,6 +301,9 @@ class Runner:
                 return None
         decision = self.core.decide(state, letter.event, now_ms, self.policy, heard)
         self.core.check(state, decision)
+        if not self.sound:
+            self.core.check_state(decision.state)
+            self.sound = True
         self._follow(decision.state)
         return Turn(runner=self, letter=letter, decision=decision, now_ms=now_ms)
 
@@ -304,7 +319,7 @@ class Runner:
         fact = VendTurnedAway(
             request_id=event.fact.request_id, reason=DenyReason.BACKEND_UNAVAILABLE
         )
-        return replace(letter, event=values.replace(event, fact=fact))
+        return replace(letter, event=replace(event, fact=fact))
 
     def _follow(self, state: MachineState) -> None:
         if self.state is None or state.configuration is not self.state.configuration:

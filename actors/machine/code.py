@@ -151,6 +151,25 @@ def barred(code: Code) -> bool:
     return saying.refused is not None and saying.refused == saying.wanted and not tells_us(code)
 
 
+def fulfilled(code: Code) -> bool:
+    """Tell whether the code is all that is wanted of it, and nothing of it is under way or comes by
+    itself: nearly every code, at nearly every turn. Then none of what follows need be asked.
+    """
+    saying = code.saying
+    wanted = saying.wanted
+    return (
+        code.status is code.wanted
+        and code.qr_payload != ""
+        and code.asked is None
+        and saying.asked is None
+        and not saying.deleting
+        and code.again_at_ms is None
+        and code.offline_stop_at_ms is None
+        and code.differs_since_ms is None
+        and (wanted is None or (wanted == saying.confirmed and wanted.store == saying.store))
+    )
+
+
 def differing(code: Code) -> tuple[CodePart, ...]:
     """Return in what the code is not known to be as it should. What one says that nobody shall pay
     does not matter.

@@ -6,7 +6,7 @@ hear of its payments; and what is so is repeated when its time has come.
 
 from dataclasses import dataclass
 
-from actors.machine.code import Code, CodeStatus, replaced, tells_us
+from actors.machine.code import Code, CodeStatus, fulfilled, replaced, tells_us
 from actors.machine.effects import ChangeCodeStatus, CodeCall, CreateCode, DeleteCode, ModifyCode
 
 
@@ -109,6 +109,8 @@ def deadline_at_ms(code: Code) -> int | None:
     """Return when the next call about the code is due, or it is to be stopped because its machine
     is away; None if neither is, or a call is under way.
     """
+    if fulfilled(code):
+        return None
     coming = None if under_way(code) else next_call(code)
     times = [code.offline_stop_at_ms, None if coming is None else coming.at_ms]
     return min((one for one in times if one is not None), default=None)

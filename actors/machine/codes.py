@@ -23,6 +23,7 @@ from actors.machine.code import (
     barred,
     blurred,
     differing,
+    fulfilled,
     replaced,
     tells_us,
 )
@@ -32,6 +33,8 @@ from actors.machine.effects import ChangeCodeStatus, CreateCode, DeleteCode, Mod
 from actors.machine.policy import Policy
 from actors.machine.state import AlarmKind
 from actors.machine.values import replace
+
+_ACTIVE = CodeStatus.ACTIVE
 
 OLD_CODE_TRIES = 3
 """After so many tries a code that is to be replaced is left as it is: stopped, and not deleted, or
@@ -105,7 +108,7 @@ def drive(draft: Draft) -> None:
     """At the end of a draft: order the next call about the code, if one is due, and write down
     since when it is not as it should be.
     """
-    if draft.state.configuration.revision == 0:
+    if draft.state.configuration.revision == 0 or _is_right(draft):
         return
     _aim(draft)
     _order_next(draft)
@@ -113,6 +116,20 @@ def drive(draft: Draft) -> None:
     since_ms = (code.differs_since_ms or draft.now_ms) if differing(code) else None
     if since_ms != code.differs_since_ms:
         draft.update(code=replace(code, differs_since_ms=since_ms))
+
+
+def _is_right(draft: Draft) -> bool:
+    """Tell whether the code can be paid, as it should, and nothing about it changes: what ``_aim``
+    and all that follows it would find out for ten times the price.
+    """
+    state = draft.state
+    return (
+        state.code.wanted is _ACTIVE
+        and fulfilled(state.code)
+        and state.configuration.enabled
+        and len(state.trades) < draft.policy.trades_max
+        and (state.link.online or draft.policy.code_offline_stop_ms is None)
+    )
 
 
 def _order_next(draft: Draft) -> None:

@@ -130,9 +130,10 @@ class Command(Struct, frozen=True, kw_only=True, array_like=True):
 
 def under_test(commands: Iterable[Command]) -> bool:
     """Tell whether a test vend is out, so that a motor may be turning for nobody."""
-    return any(
-        one.kind is CommandKind.TEST_VEND and one.status is CommandStatus.SENT for one in commands
-    )
+    for one in commands:
+        if one.kind is CommandKind.TEST_VEND and one.status is CommandStatus.SENT:
+            return True
+    return False
 
 
 # --- facts ---

@@ -15,6 +15,7 @@ from actors.machine import (
     doubles,
     events,
     frames,
+    known_vends,
     locking,
     ordering,
     paying,
@@ -347,7 +348,7 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
             )
         )
         return False
-    draft.update(link=doubles.spoke(frames.applied(link, event)))
+    draft.state = replace(draft.state, link=doubles.spoke(frames.applied(link, event)))
     return True
 
 
@@ -363,7 +364,7 @@ def _number_reused(draft: Draft, event: events.FrameReceived) -> None:
         f"now it says {describe.event(event)}",
     )
     if isinstance(fact, events.VendSucceeded | events.VendFailed):
-        vend = vending.find(draft, fact.vend_id)
+        vend = known_vends.find(draft.state, fact.vend_id)
         if vend is not None:
             said = f"{describe.event(event)}, under a used number"
             vending.put_aside(draft, vend, FailureCause.CONTRADICTED, said)

@@ -1,10 +1,10 @@
 """When the core wants to be called next, if nothing else happens."""
 
-from collections.abc import Iterator
-
 from actors.machine import code_calls, hearing, paying
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState, VendStatus
+
+_IN_DOUBT = VendStatus.IN_DOUBT
 
 
 def next_deadline(
@@ -14,26 +14,28 @@ def next_deadline(
     something; None if never. The end of a doubt about a vend, or of a command, does not
     count if it was ``heard`` of.
     """
-    return min(_deadlines(state, policy, heard), default=None)
-
-
-def _deadlines(state: MachineState, policy: Policy, heard: frozenset[str]) -> Iterator[int]:
+    times: list[int] = []  # a list: a generator of these costs three times as much, twice a turn
     session = state.session
     if session is not None:
-        if session.vend is not None and not (
-            session.vend.status is VendStatus.IN_DOUBT and session.vend.vend_id in heard
-        ):
-            yield session.vend.deadline_at_ms
-        if session.vend is None or session.vend.status is VendStatus.IN_DOUBT:
-            yield paying.deadline_at_ms(session, policy.idle_refund_ms, policy.unavailable_grace_ms)
-    for vend in state.doubts:
-        if vend.status is VendStatus.IN_DOUBT and vend.vend_id not in heard:
-            yield vend.deadline_at_ms
-    for command in state.commands:
-        if command.command_id not in heard:
-            yield command.deadline_at_ms
-    for refund in state.refunds:
-        if refund.next_attempt_at_ms is not None:
-            yield refund.next_attempt_at_ms
+        vend = session.vend
+        in_doubt = vend is not None and vend.status is _IN_DOUBT
+        if vend is not None and not (in_doubt and vend.vend_id in heard):
+            times.append(vend.deadline_at_ms)
+        if vend is None or in_doubt:
+            times.append(
+                paying.deadline_at_ms(session, policy.idle_refund_ms, policy.unavailable_grace_ms)
+            )
+    if state.doubts:
+        times += [
+            one.deadline_at_ms
+            for one in state.doubts
+            if one.status is _IN_DOUBT and one.vend_id not in heard
+        ]
+    if state.commands:
+        times += [one.deadline_at_ms for one in state.commands if one.command_id not in heard]
+    if state.refunds:
+        known = (one.next_attempt_at_ms for one in state.refunds)
+        times += [at_ms for at_ms in known if at_ms is not None]
     if (code_at_ms := code_calls.deadline_at_ms(state.code)) is not None:
-        yield code_at_ms
+        times.append(code_at_ms)
+    return min(times) if times else None

@@ -92,15 +92,15 @@ def _let_time_pass(draft: Draft, heard: frozenset[str]) -> None:
 
 def _apply(draft: Draft, event: events.Event) -> None:
     match event:
+        case events.FrameReceived():  # nearly every event
+            if connecting.accept(draft, event):
+                _apply_frame(draft, event.seq, event.fact)
         case events.Connected():
             connecting.connect(draft, event)
         case events.Disconnected():
             connecting.disconnect(draft, event)
         case events.PlanogramAcknowledged():
             connecting.planogram_acknowledged(draft, event)
-        case events.FrameReceived():
-            if connecting.accept(draft, event):
-                _apply_frame(draft, event.seq, event.fact)
         case events.TopUpPaid() | events.TradeFinished() | OfferRefused():
             _apply_of_payer(draft, event)
         case events.RefundSucceeded():
@@ -158,19 +158,19 @@ def _apply_of_payer(
 
 def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
     match fact:
+        case events.VendRequested():
+            vending.request(draft, seq, fact)
+        case events.VendSucceeded() | events.VendFailed():
+            vending.result(draft, seq, fact)
         case events.ReaderEnabled():
             connecting.reader(draft, enabled=True, reason="")
         case events.ReaderDisabled():
             connecting.reader(draft, enabled=False, reason=fact.reason)
             vending.out_of_service(draft)
-        case events.VendRequested():
-            vending.request(draft, seq, fact)
         case events.VendTurnedAway():
             vending.turned_away(draft, fact)
         case events.VendCancelled():
             vending.cancel(draft, fact)
-        case events.VendSucceeded() | events.VendFailed():
-            vending.result(draft, seq, fact)
         case events.SessionCompleted():
             _complete(draft, seq, fact)
         case events.CashSold():

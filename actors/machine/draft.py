@@ -30,9 +30,7 @@ from actors.machine.state import (
 )
 from actors.machine.values import replace
 
-
-def _is_denied(vend: Vend) -> bool:
-    return vend.status is VendStatus.DENIED
+_DENIED = VendStatus.DENIED
 
 
 class Draft:
@@ -93,7 +91,9 @@ class Draft:
     # --- state ---
 
     def update(self, **changes: Any) -> None:
-        """Change plain fields of the state."""
+        """Change plain fields of the state. What happens at each sale replaces the state itself:
+        to hand the names on costs four times the replacement.
+        """
         self.state = replace(self.state, **changes)
 
     def _record(self, record: Record, key: str) -> None:
@@ -108,7 +108,8 @@ class Draft:
     def put_session(self, session: Session) -> None:
         """Keep the session, or let it go if it has ended."""
         self._record(session, session.session_id)
-        self.update(session=None if session.ended_at_ms is not None else session)
+        kept = None if session.ended_at_ms is not None else session
+        self.state = replace(self.state, session=kept)
 
     def record_alarm(self, alarm: Alarm) -> None:
         """Let the alarm's row be written."""
@@ -133,24 +134,31 @@ class Draft:
         buttons must not make us forget a vend whose goods may still turn up.
         """
         self.record_vend(vend)
-        others = tuple(other for other in self.state.settled_vends if other.vend_id != vend.vend_id)
-        alike = [other for other in others if _is_denied(other) is _is_denied(vend)]
+        vend_id, denied = vend.vend_id, vend.status is _DENIED
+        others = [other for other in self.state.settled_vends if other.vend_id != vend_id]
+        alike = [other for other in others if (other.status is _DENIED) is denied]
         if len(alike) >= SETTLED_VENDS_KEPT:
-            others = tuple(other for other in others if other is not alike[0])
-        self.update(settled_vends=(*others, vend))
+            others.remove(alike[0])
+        self.state = replace(self.state, settled_vends=(*others, vend))
 
     def trade(self, trade_id: TradeId) -> Trade:
         """Return an open trade; asking for another is a defect."""
-        return next(trade for trade in self.state.trades if trade.trade_id == trade_id)
+        for trade in self.state.trades:
+            if trade.trade_id == trade_id:
+                return trade
+        raise AssertionError(f"trade {trade_id} is not open")
 
     def put_trade(self, trade: Trade) -> None:
         """Keep the trade, in its place or as the newest."""
-        self._record(trade, trade.trade_id)
-        known = any(other.trade_id == trade.trade_id for other in self.state.trades)
-        kept = tuple(
-            trade if other.trade_id == trade.trade_id else other for other in self.state.trades
-        )
-        self.update(trades=kept if known else (*kept, trade))
+        trade_id, known = trade.trade_id, False
+        self._record(trade, trade_id)
+        kept = list(self.state.trades)
+        for place, other in enumerate(kept):
+            if other.trade_id == trade_id:
+                kept[place], known = trade, True
+        if not known:
+            kept.append(trade)
+        self.state = replace(self.state, trades=tuple(kept))
 
     def reopen_trade(self, trade: Trade) -> None:
         """Keep a trade whose money moves again, although it may have been closed."""
@@ -178,7 +186,8 @@ class Draft:
 
     def close_trades(self) -> None:
         """Let go of trades from which nothing can move any more."""
-        due = {refund.trade_id for refund in self.state.refunds}
+        refunds = self.state.refunds
+        due = {refund.trade_id for refund in refunds} if refunds else ()
         for trade in self.state.trades:
             if trade.funds_minor or trade.reserved_minor or trade.trade_id in due:
                 continue
@@ -193,23 +202,23 @@ class Draft:
     def decision(self) -> Decision:
         """Return the finished decision."""
         changed = bool(
-            self.state != self.before
+            self._records
             or self.effects
+            or self.notes
             or self.transfers
             or self.goods
-            or self.notes
             or self.uses
-            or self._records
+            or self.state != self.before
         )
         if changed:
-            self.update(version=self.before.version + 1)
+            self.state = replace(self.state, version=self.before.version + 1)
         return Decision(
             state=self.state,
             changed=changed,
             effects=tuple(self.effects),
             transfers=tuple(self.transfers),
             goods=tuple(self.goods),
-            records=tuple(one for one in self._records.values() if not self._is_known(one)),
+            records=tuple([one for one in self._records.values() if not self._is_known(one)]),
             notes=tuple(self.notes),
             uses=tuple(self.uses),
         )
@@ -228,20 +237,19 @@ class Draft:
                 and session.ended_at_ms == record.ended_at_ms
             )
         if isinstance(record, Trade):
-            return any(
-                trade.trade_id == record.trade_id and _told(trade) == _told(record)
-                for trade in before.trades
-            )
+            for trade in before.trades:
+                if trade.trade_id == record.trade_id and _tell_the_same(trade, record):
+                    return True
         return False
 
 
-def _told(trade: Trade) -> tuple[object, ...]:
-    """Return what of a trade changes in its row."""
+def _tell_the_same(one: Trade, other: Trade) -> bool:
+    """Return whether nothing differs of what changes in a trade's row."""
     return (
-        trade.sold_minor,
-        trade.refunded_minor,
-        trade.written_off_minor,
-        trade.funds_minor + trade.reserved_minor,
-        trade.session_id,
-        trade.closed_at_ms,
+        one.sold_minor == other.sold_minor
+        and one.refunded_minor == other.refunded_minor
+        and one.written_off_minor == other.written_off_minor
+        and one.funds_minor + one.reserved_minor == other.funds_minor + other.reserved_minor
+        and one.session_id == other.session_id
+        and one.closed_at_ms == other.closed_at_ms
     )

@@ -13,6 +13,8 @@ NEVER_STARTED = frozenset({FailureCause.NOT_WAITING, FailureCause.NOT_STARTED})
 
 def sensor(evidence: str, name: str) -> str:
     """Return what one sensor said, empty if nothing."""
+    if not evidence:
+        return ""
     for word in evidence.split(" "):
         key, _, value = word.partition("=")
         if key == name:

@@ -24,13 +24,14 @@ these unacknowledged (gateway/v1/machine_service.proto), so it sends no older on
 _CHARS = 8
 _ANY = "-" * _CHARS
 """Stands for frames whose content was replaced by the shell."""
+_REPLACED = (events.VendTurnedAway, FaultsCounted)
 
 
 def digest(fact: events.MachineFact) -> str:
     """Return a short digest of what a frame says. Fields that have their default do not count, so
     that a field of a later version changes no digest.
     """
-    if isinstance(fact, events.VendTurnedAway | FaultsCounted):
+    if isinstance(fact, _REPLACED):
         return _ANY
     said = [type(fact).__name__]
     for name, default in _fields(type(fact)):

@@ -23,9 +23,13 @@ def unheard(state: MachineState) -> tuple[Vend, ...]:
 
 def overdue(state: MachineState, now_ms: int) -> bool:
     """Tell whether the deadline of such a vend, or of a command, has come."""
-    return any(vend.deadline_at_ms <= now_ms for vend in unheard(state)) or any(
-        command.deadline_at_ms <= now_ms for command in state.commands
-    )
+    for vend in open_vends(state):
+        if vend.deadline_at_ms <= now_ms and vend.status in UNHEARD:
+            return True
+    for command in state.commands:
+        if command.deadline_at_ms <= now_ms:
+            return True
+    return False
 
 
 def settles(state: MachineState, event: events.Event) -> frozenset[str]:
@@ -33,18 +37,26 @@ def settles(state: MachineState, event: events.Event) -> frozenset[str]:
     of all vends.
     """
     match event:
+        case events.FrameReceived():
+            return _settled_by(state, event.fact)
         case events.VendSettled(vend_id=vend_id):
             return frozenset({vend_id})
-        case events.FrameReceived(fact=events.VendSucceeded() | events.VendFailed() as fact):
-            return frozenset({fact.vend_id})
-        case events.FrameReceived(fact=CommandAnswered(command_id=command_id)):
-            return frozenset({command_id})
-        case events.FrameReceived(fact=events.VendCancelled(request_id=request_id)):
+        case events.Connected():
+            return frozenset(vend.vend_id for vend in unheard(state))
+        case _:
+            return NOTHING
+
+
+def _settled_by(state: MachineState, fact: events.MachineFact) -> frozenset[str]:
+    match fact:
+        case events.VendSucceeded() | events.VendFailed():
+            return frozenset((fact.vend_id,))
+        case CommandAnswered():
+            return frozenset((fact.command_id,))
+        case events.VendCancelled(request_id=request_id):
             return frozenset(
                 vend.vend_id for vend in unheard(state) if vend.request_id == request_id
             )
-        case events.Connected():
-            return frozenset(vend.vend_id for vend in unheard(state))
         case _:
             return NOTHING
 

@@ -39,7 +39,8 @@ def counted(draft: Draft, fact: FaultsCounted) -> None:
 
 def sold(draft: Draft, column: str) -> None:
     """The column delivered: what was broken about it is not any more."""
-    _end(draft, IncidentEnd.SOLD, lambda one: one.column == column)
+    if draft.state.incidents:
+        _end(draft, IncidentEnd.SOLD, lambda one: one.column == column)
 
 
 def closed(draft: Draft, event: IncidentClosed) -> None:

@@ -3,11 +3,13 @@ too.
 
 A broken invariant is a defect of ours: the host halts the machine, keeps its last saved state, and
 a person looks at it. Nothing is put into words here for a truth that holds: that cost more than the
-check.
+check. A column, and an id among the closed trades, are not looked at again by a decision that left
+them as they were: what is loaded is checked as a whole once (``actors.host.runner``), and each
+decision since then has checked what it changed.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from actors.machine.command import (
@@ -42,6 +44,7 @@ from actors.machine.with_a_person import WITH_A_PERSON
 
 RESERVING = {VendStatus.APPROVED, VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
 _OUTLIVING = {VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
+_AWAITING_PAYMENT, _SUCCEEDED = VendStatus.AWAITING_PAYMENT, VendStatus.SUCCEEDED
 WRITTEN_OFF = "WRITTEN_OFF"
 """The reason of a vend whose goods came after its price had gone back."""
 
@@ -52,17 +55,15 @@ class InvariantBroken(Exception):
 
 def check(state: MachineState) -> None:
     """Raise InvariantBroken if the state contradicts itself."""
-    _check_vends(state)
-    _check_trades(state)
-    _check_refunds(state)
-    _check_columns(state.columns)
-    _check_commands(state)
-    if state.next_planogram is not None:
-        _check_columns(state.next_planogram.columns, counted=False)
-        if state.session is None and not _goods_in_the_way(state, state.next_planogram):
-            raise InvariantBroken(
-                "a planogram waits for the end of a session, or for goods without a place in it"
-            )
+    _check_changed(None, state, state.columns)
+
+
+def _check_planogram(state: MachineState, waiting: Planogram) -> None:
+    _check_columns(waiting.columns, counted=False)
+    if state.session is None and not _goods_in_the_way(state, waiting):
+        raise InvariantBroken(
+            "a planogram waits for the end of a session, or for goods without a place in it"
+        )
 
 
 def _goods_in_the_way(state: MachineState, waiting: Planogram) -> bool:
@@ -74,11 +75,12 @@ def _goods_in_the_way(state: MachineState, waiting: Planogram) -> bool:
 
 
 def check_decision(before: MachineState, decision: Decision) -> None:
-    """Raise InvariantBroken if the decision's state, its ledger transfers and its records do not
-    tell the same story.
+    """Raise InvariantBroken if the decision's state contradicts itself, or if that state, its
+    ledger transfers and its records do not tell the same story. ``before`` was checked.
     """
     state = decision.state
-    check(state)
+    old, new = _differing(before.columns, state.columns)
+    _check_changed(before, state, new)
     if not decision.changed:
         if state != before:
             raise InvariantBroken("a decision without change keeps the state")
@@ -92,23 +94,53 @@ def check_decision(before: MachineState, decision: Decision) -> None:
         {(one.kind, one.cause) for one in decision.transfers}
     ) != len(decision.transfers):
         raise InvariantBroken("a cause is entered once")
-    _check_prices_stayed(before, state)
+    _check_prices_stayed(before, state, old, new)
     _check_trades_moved(before, decision)
     _check_locks_held(before, state)
     _check_vends_moved(before, decision)
     _check_refunds_moved(before, decision)
-    _check_goods_moved(before, decision)
+    _check_goods_moved(before, decision, old, new)
     _check_tests_moved(decision)
     if broken := contradicted_offer(before, decision):
         raise InvariantBroken(broken)
 
 
-def _check_prices_stayed(before: MachineState, state: MachineState) -> None:
+def _check_changed(
+    before: MachineState | None, state: MachineState, columns: Sequence[Column]
+) -> None:
+    """Check the state, but for what is as it was before; ``columns``: all that are not."""
+    _check_vends(state)
+    _check_trades(state, before)
+    _check_refunds(state)
+    _check_columns(columns)
+    _check_commands(state)
+    if state.next_planogram is not None:
+        _check_planogram(state, state.next_planogram)
+
+
+def _differing(
+    before: Sequence[Column], after: Sequence[Column]
+) -> tuple[Sequence[Column], Sequence[Column]]:
+    """Return the columns of both that are not the same: most are, which is seen at a glance."""
+    if before is after:
+        return (), ()
+    if len(before) != len(after):
+        return before, after
+    places = [place for place, one in enumerate(after) if one is not before[place]]
+    return [before[place] for place in places], [after[place] for place in places]
+
+
+def _check_prices_stayed(
+    before: MachineState, state: MachineState, old: Sequence[Column], new: Sequence[Column]
+) -> None:
     if (
         before.session is not None
         and state.session is not None
         and before.session.session_id == state.session.session_id
-        and _shown(before) != _shown(state)
+        and (
+            before.configuration.planogram_version != state.configuration.planogram_version
+            or _shown(old) != _shown(new)
+        )
     ):
         raise InvariantBroken(f"no price changes within session {state.session.session_id}")
 
@@ -123,10 +155,9 @@ def _check_locks_held(before: MachineState, state: MachineState) -> None:
     raise InvariantBroken(f"vend {vend.vend_id} of locked column {vend.column} is denied")
 
 
-def _shown(state: MachineState) -> tuple[object, ...]:
+def _shown(columns: Sequence[Column]) -> list[tuple[str, str, int]]:
     """Return what customers see of the columns."""
-    columns = [(one.column, one.product, one.price_minor) for one in state.columns]
-    return (state.configuration.planogram_version, columns)
+    return [(one.column, one.product, one.price_minor) for one in columns]
 
 
 def _check_columns(columns: Iterable[Column], *, counted: bool = True) -> None:
@@ -146,7 +177,7 @@ def _check_vends(state: MachineState) -> None:
             reserved += part.amount_minor
             if part.amount_minor <= 0:
                 raise InvariantBroken(f"vend {vend.vend_id} reserves nothing below one unit")
-        if vend.status is VendStatus.AWAITING_PAYMENT:
+        if vend.status is _AWAITING_PAYMENT:
             if reserved:
                 raise InvariantBroken(
                     f"vend {vend.vend_id} waits for its payment and reserves nothing"
@@ -179,7 +210,8 @@ def _check_commands(state: MachineState) -> None:
         raise InvariantBroken("one test vend is out at a time")
 
 
-def _check_trades(state: MachineState) -> None:
+def _check_trades(state: MachineState, before: MachineState | None) -> None:
+    """``before``: which trades are closed is asked of those only that were not open in it."""
     reserved: dict[TradeId, int] = {}
     for vend in open_vends(state):
         for part in vend.reserved:
@@ -189,23 +221,31 @@ def _check_trades(state: MachineState) -> None:
         raise InvariantBroken("reservations stand on open trades")
     if len(trade_ids) != len(state.trades):
         raise InvariantBroken("a trade is kept once")
-    if not trade_ids.isdisjoint(state.closed_trades):
+    if _may_be_closed(trade_ids, state, before) and not trade_ids.isdisjoint(state.closed_trades):
         raise InvariantBroken("a trade is open or closed, not both")
     session_id = None if state.session is None else state.session.session_id
     for trade in state.trades:
-        paid, *parts = _PARTS(trade)
-        if min(parts) < 0:
-            raise InvariantBroken(f"trade {trade.trade_id} owes nobody: {parts}")
-        if sum(parts) != paid:
-            raise InvariantBroken(
-                f"trade {trade.trade_id} of {paid} is the sum of its parts {parts}"
-            )
+        funds, held, sold = trade.funds_minor, trade.reserved_minor, trade.sold_minor
+        refunded, written_off = trade.refunded_minor, trade.written_off_minor
+        if funds < 0 or held < 0 or sold < 0 or refunded < 0 or written_off < 0:
+            raise InvariantBroken(f"trade {trade.trade_id} owes nobody: {_PARTS(trade)}")
+        if funds + held + sold + refunded + written_off != trade.paid_minor:
+            raise InvariantBroken(f"trade {trade.trade_id} is the sum of its parts {_PARTS(trade)}")
         if reserved.get(trade.trade_id, 0) != trade.reserved_minor:
             raise InvariantBroken(f"trade {trade.trade_id} knows its reservations")
         if trade.funds_minor and not trade.session_id == session_id is not None:
             raise InvariantBroken(
                 f"trade {trade.trade_id} has free funds only in its own open session"
             )
+
+
+def _may_be_closed(
+    open_now: set[TradeId], state: MachineState, before: MachineState | None
+) -> bool:
+    """Tell whether one was opened, or one closed, since ``before``."""
+    if before is None or state.closed_trades is not before.closed_trades:
+        return True
+    return not open_now <= {trade.trade_id for trade in before.trades}
 
 
 def _check_refunds(state: MachineState) -> None:
@@ -243,6 +283,8 @@ def _contradiction(refund: Refund) -> str:
 # --- the ledger and the change of the state ---
 
 _RESERVED_FOR, _DUE = Account.RESERVED, Account.REFUND_DUE
+_SETTLE, _WRITE_OFF = TransferKind.SETTLE, TransferKind.WRITE_OFF
+_SOLD, _SOLD_LATE = GoodsKind.SOLD, GoodsKind.VEND_WRITTEN_OFF
 _PARTS = attrgetter(
     "paid_minor",
     "funds_minor",
@@ -252,13 +294,13 @@ _PARTS = attrgetter(
     "written_off_minor",
 )
 """What was paid, and where it is."""
-_PAID, _FUNDS, _RESERVED, _SOLD, _REFUNDED, _WRITTEN_OFF = range(6)
+_PAID, _FUNDS, _RESERVED, _SALES, _REFUNDED, _WRITTEN_OFF = range(6)
 _MOVES: Mapping[TransferKind, tuple[int, int]] = {
     TransferKind.TOP_UP: (_PAID, _FUNDS),
     TransferKind.RESERVE: (_FUNDS, _RESERVED),
     TransferKind.RETURN: (_RESERVED, _FUNDS),
-    TransferKind.SETTLE: (_RESERVED, _SOLD),
-    TransferKind.GOODWILL: (_SOLD, _FUNDS),
+    TransferKind.SETTLE: (_RESERVED, _SALES),
+    TransferKind.GOODWILL: (_SALES, _FUNDS),
     TransferKind.REFUND_ASKED: (_FUNDS, _REFUNDED),
     TransferKind.REFUND_GIVEN_UP: (_REFUNDED, _WRITTEN_OFF),
 }
@@ -284,12 +326,15 @@ def _check_trades_moved(before: MachineState, decision: Decision) -> None:
             change[parts[1]] += transfer.amount_minor
     if not moved and before.trades is decision.state.trades:
         return
-    old = {trade.trade_id: trade for trade in before.trades}
-    new = {record.trade_id: record for record in decision.records if isinstance(record, Trade)}
+    old: dict[str, Trade] = {trade.trade_id: trade for trade in before.trades}
+    new: dict[str, Trade] = {}
+    for record in decision.records:
+        if isinstance(record, Trade):
+            new[record.trade_id] = record
     for trade in decision.state.trades:
         new[trade.trade_id] = trade
     for trade_id in {*old, *new, *moved}:
-        _check_trade(old.get(TradeId(trade_id)), new.get(TradeId(trade_id)), moved.get(trade_id))
+        _check_trade(old.get(trade_id), new.get(trade_id), moved.get(trade_id))
 
 
 def _check_trade(was: Trade | None, now: Trade | None, moved: list[int] | None) -> None:
@@ -297,20 +342,21 @@ def _check_trade(was: Trade | None, now: Trade | None, moved: list[int] | None) 
         return
     if now is None:
         raise InvariantBroken(f"trade {was and was.trade_id} is kept, or recorded as closed")
-    change = list(_PARTS(now))
-    change[_PAID] = -change[_PAID]
     if was is not None:
         change = [
-            change[_PAID] + was.paid_minor,
-            change[_FUNDS] - was.funds_minor,
-            change[_RESERVED] - was.reserved_minor,
-            change[_SOLD] - was.sold_minor,
-            change[_REFUNDED] - was.refunded_minor,
-            change[_WRITTEN_OFF] - was.written_off_minor,
+            was.paid_minor - now.paid_minor,
+            now.funds_minor - was.funds_minor,
+            now.reserved_minor - was.reserved_minor,
+            now.sold_minor - was.sold_minor,
+            now.refunded_minor - was.refunded_minor,
+            now.written_off_minor - was.written_off_minor,
         ]
+    else:
+        paid_minor, *parts = _PARTS(now)
+        change = [-paid_minor, *parts]
     moved = moved or [0, 0, 0, 0, 0, 0]
     if was is None and moved[_PAID] == 0:
-        change, moved = change[_FUNDS:_SOLD], moved[_FUNDS:_SOLD]
+        change, moved = change[_FUNDS:_SALES], moved[_FUNDS:_SALES]
     if change != moved:
         raise InvariantBroken(
             f"the ledger moves {moved} of trade {now.trade_id}, the state {change}"
@@ -337,10 +383,10 @@ def _check_vends_moved(before: MachineState, decision: Decision) -> None:
             vend_id, amount_minor = transfer.credit_reference, transfer.amount_minor
         elif transfer.debit_account is _RESERVED_FOR:
             vend_id, amount_minor = transfer.debit_reference, -transfer.amount_minor
-            if transfer.kind is TransferKind.SETTLE:
+            if transfer.kind is _SETTLE:
                 sold.add(vend_id)
         else:
-            if transfer.kind is TransferKind.WRITE_OFF:
+            if transfer.kind is _WRITE_OFF:
                 written_off[transfer.cause] = transfer.amount_minor
             continue
         expected[vend_id] = expected.get(vend_id, 0) + amount_minor
@@ -349,39 +395,37 @@ def _check_vends_moved(before: MachineState, decision: Decision) -> None:
     held = _reserved(decision.state)
     if held != expected:
         raise InvariantBroken(f"the ledger holds {expected} for vends, the state {held}")
-    delivered = [
-        record
-        for record in decision.records
-        if isinstance(record, Vend) and record.status is VendStatus.SUCCEEDED
-    ]
-    said = {record.vend_id for record in delivered if record.reason != WRITTEN_OFF}
+    said: set[str] = set()
+    late: dict[str, int] = {}
+    for record in decision.records:
+        if isinstance(record, Vend) and record.status is _SUCCEEDED:
+            if record.reason == WRITTEN_OFF:
+                late[record.vend_id] = record.price_minor
+            else:
+                said.add(record.vend_id)
     if sold != said:
         raise InvariantBroken(f"the ledger sells vends {sold}, their records {said}")
-    late = {
-        record.vend_id: record.price_minor for record in delivered if record.reason == WRITTEN_OFF
-    }
     if written_off != late:
         raise InvariantBroken(f"the ledger writes off {written_off} of goods, the vends {late}")
     if not said and not late and not decision.goods:
         return
-    for kind, vend_ids in ((GoodsKind.SOLD, said), (GoodsKind.VEND_WRITTEN_OFF, late.keys())):
-        left = [move.cause for move in decision.goods if move.kind is kind]
-        if len(left) != len(vend_ids) or not vend_ids >= set(left):
-            raise InvariantBroken(f"one item each is {kind} by the vends {left}, not {vend_ids}")
+    sold_items = [move.cause for move in decision.goods if move.kind is _SOLD]
+    late_items = [move.cause for move in decision.goods if move.kind is _SOLD_LATE]
+    if len(sold_items) != len(said) or set(sold_items) != said:
+        raise InvariantBroken(f"one item each is {_SOLD} by the vends {sold_items}, not {said}")
+    if len(late_items) != len(late) or set(late_items) != late.keys():
+        raise InvariantBroken(f"one item each is {_SOLD_LATE} by {late_items}, not {late}")
 
 
-def _check_goods_moved(before: MachineState, decision: Decision) -> None:
+def _check_goods_moved(
+    before: MachineState, decision: Decision, old: Sequence[Column], new: Sequence[Column]
+) -> None:
     """What goods moved into and out of each column is the change of its stock, product by
-    product.
+    product. ``old`` and ``new``: the columns that are not what they were.
     """
-    old, new = before.columns, decision.state.columns
-    if not decision.goods and old is new:
+    if not decision.goods and not old and not new:
         return
     change: dict[tuple[str, str], int] = {}
-    if len(old) == len(new):  # most columns are what they were: that is seen at a glance
-        differing = [pair for pair in zip(old, new, strict=True) if pair[0] is not pair[1]]
-        old = tuple(one for one, _ in differing)
-        new = tuple(one for _, one in differing)
     for columns, sign in ((old, -1), (new, 1)):
         for one in columns:
             key = (one.column, one.product)
@@ -404,10 +448,11 @@ def _check_tests_moved(decision: Decision) -> None:
     """An item of each test vend that dropped one left for it, and of no other command. What a
     person took out to be tested is moved beside them.
     """
-    moved = [move.cause for move in decision.goods if move.kind is GoodsKind.TESTED]
-    for command in (record for record in decision.records if isinstance(record, Command)):
-        if moved.count(command.command_id) != int(command.dropped):
-            raise InvariantBroken(f"command {command.command_id} moved its item once, if any")
+    for command in decision.records:
+        if isinstance(command, Command):
+            moved = [move.cause for move in decision.goods if move.kind is GoodsKind.TESTED]
+            if moved.count(command.command_id) != int(command.dropped):
+                raise InvariantBroken(f"command {command.command_id} moved its item once, if any")
 
 
 _LAST_OF = {

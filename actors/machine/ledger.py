@@ -110,13 +110,20 @@ def _fits(transfer: Transfer, account: Account, reference: str) -> bool:
 
 
 def _is_about(transfer: Transfer) -> bool:
-    if transfer.kind is TransferKind.TOP_UP:
+    kind = transfer.kind
+    if kind is _TOP_UP:
         return transfer.cause == transfer.trade_id
-    if transfer.kind is TransferKind.GOODWILL:
+    if kind is _GOODWILL:
         return transfer.cause.endswith(f"/{transfer.trade_id}")
-    return (transfer.trade_id == "") is (transfer.kind is TransferKind.WRITE_OFF)
+    return (transfer.trade_id == "") is (kind is _WRITE_OFF)
 
 
+_TOP_UP, _GOODWILL = TransferKind.TOP_UP, TransferKind.GOODWILL
+_WRITE_OFF, _RESERVE, _SETTLE = (
+    TransferKind.WRITE_OFF,
+    TransferKind.RESERVE,
+    TransferKind.SETTLE,
+)
 _FUNDS, _RESERVED, _DUE = Account.CUSTOMER_FUNDS, Account.RESERVED, Account.REFUND_DUE
 
 
@@ -144,12 +151,14 @@ def top_up(trade_id: TradeId, amount_minor: int) -> Transfer:
 
 def reserve(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfer, ...]:
     """The price of a vend is held, trade by trade."""
-    kind = TransferKind.RESERVE
+    kind = _RESERVE
     return tuple(
-        _transfer(
-            kind, _of(vend_id, part), part.trade_id, part.trade_id, vend_id, part.amount_minor
-        )
-        for part in reserved
+        [
+            _transfer(
+                kind, _of(vend_id, part), part.trade_id, part.trade_id, vend_id, part.amount_minor
+            )
+            for part in reserved
+        ]
     )
 
 
@@ -166,10 +175,12 @@ def give_back(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfe
 
 def settle(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfer, ...]:
     """The vend happened."""
-    kind = TransferKind.SETTLE
+    kind = _SETTLE
     return tuple(
-        _transfer(kind, _of(vend_id, part), part.trade_id, vend_id, "", part.amount_minor)
-        for part in reserved
+        [
+            _transfer(kind, _of(vend_id, part), part.trade_id, vend_id, "", part.amount_minor)
+            for part in reserved
+        ]
     )
 
 

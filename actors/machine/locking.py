@@ -14,7 +14,8 @@ from actors.machine.values import replace
 
 def locked(state: MachineState, name: str) -> bool:
     """Tell whether the column of this name must not sell."""
-    return name in (state.configuration.locked or ()) or name in (state.ordered_locks or ())
+    there, ordered = state.configuration.locked, state.ordered_locks
+    return (there is not None and name in there) or (ordered is not None and name in ordered)
 
 
 def shown(state: MachineState) -> tuple[Column, ...]:

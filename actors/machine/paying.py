@@ -23,6 +23,8 @@ from actors.machine.state import (
 )
 from actors.machine.values import replace
 
+_IN_DOUBT = VendStatus.IN_DOUBT
+
 REFUND_CAUSE = {
     EndReason.COMPLETE: RefundCause.COMPLETE,
     EndReason.IDLE: RefundCause.IDLE,
@@ -38,12 +40,19 @@ def session_trades(state: MachineState) -> tuple[Trade, ...]:
     """Return the trades that feed the open session, oldest first."""
     if state.session is None:
         return ()
-    return tuple(trade for trade in state.trades if trade.session_id == state.session.session_id)
+    session_id = state.session.session_id
+    return tuple([trade for trade in state.trades if trade.session_id == session_id])
 
 
 def funds(state: MachineState) -> int:
     """Return what the customer of the open session can spend, in minor units; 0 without one."""
-    return sum(trade.funds_minor for trade in session_trades(state))
+    if state.session is None:
+        return 0
+    session_id, funds_minor = state.session.session_id, 0
+    for trade in state.trades:
+        if trade.session_id == session_id:
+            funds_minor += trade.funds_minor
+    return funds_minor
 
 
 def idle_at_ms(session: Session, idle_refund_ms: int) -> int:
@@ -328,9 +337,7 @@ def note_availability(draft: Draft) -> bool:
     open.
     """
     session = draft.state.session
-    if session is None or (
-        session.vend is not None and session.vend.status is not VendStatus.IN_DOUBT
-    ):
+    if session is None or (session.vend is not None and session.vend.status is not _IN_DOUBT):
         return False
     able = stock.can_sell(draft.state, draft.policy)
     if able and session.unavailable_since_ms is not None:

@@ -19,6 +19,11 @@ from actors.machine.state import (
 )
 from actors.machine.values import replace
 
+_SUCCEEDED, _SOLD = VendStatus.SUCCEEDED, GoodsKind.SOLD
+_VEND_ENDED, _SELECTION_FIRST = RefundCause.VEND_ENDED, Mode.SELECTION_FIRST
+_NOT_BY_CUSTOMER = frozenset({FailureCause.UNSETTLED, FailureCause.REVIEWED})
+"""A deadline or a person's decision is not an operation of the customer's."""
+
 
 def result_again(draft: Draft, settled: Vend, *, delivered: bool, evidence: str) -> None:
     """Take a second result of a settled vend. Goods that came after the money went back are written
@@ -80,10 +85,10 @@ def succeeded(draft: Draft, vend: Vend, evidence: str) -> None:
     draft.move(*ledger.settle(vend.vend_id, vend.reserved))
     stock.works(draft, vend.column)
     incidents.sold(draft, vend.column)
-    stock.take_one(draft, vend.column, GoodsKind.SOLD, vend)
-    done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
+    stock.take_one(draft, vend.column, _SOLD, vend)
+    done = replace(vend, status=_SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
     if let_go(draft, done):
-        go_on(draft, RefundCause.VEND_ENDED)
+        go_on(draft, _VEND_ENDED)
 
 
 def failed(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
@@ -126,13 +131,8 @@ def let_go(draft: Draft, done: Vend) -> bool:
     draft.settled(done)
     session = draft.state.session
     if session is not None and session.vend is not None and session.vend.vend_id == done.vend_id:
-        # A deadline or a person's decision is not an operation of the customer's.
-        at_ms = (
-            session.last_operation_at_ms
-            if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED}
-            else draft.now_ms
-        )
-        money_at_ms = at_ms if done.status is VendStatus.SUCCEEDED else session.money_at_ms
+        at_ms = session.last_operation_at_ms if done.reason in _NOT_BY_CUSTOMER else draft.now_ms
+        money_at_ms = at_ms if done.status is _SUCCEEDED else session.money_at_ms
         draft.put_session(
             replace(session, vend=None, last_operation_at_ms=at_ms, money_at_ms=money_at_ms)
         )
@@ -145,7 +145,7 @@ def go_on(draft: Draft, cause: RefundCause) -> None:
     """Go on after a vend: a purchase-first session ends; a pay-first one ends if nothing is
     left.
     """
-    if draft.session.mode is Mode.SELECTION_FIRST:
+    if draft.session.mode is _SELECTION_FIRST:
         paying.end_session(draft, EndReason.VEND_ENDED, cause)
     elif paying.funds(draft.state) == 0:
         paying.end_session(draft, EndReason.SPENT)

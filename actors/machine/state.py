@@ -327,9 +327,7 @@ class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stay by no more than one idle time beyond it.
     """
     uncovered_minor: int = 0
-    """The price of the last choice that the funds did not cover; 0 if there is none since the last
-    payment or approval.
-    """
+    """Of the last choice since a payment or approval: its price, if the funds did not cover it."""
     uncovered_at_ms: int = 0
     ended_at_ms: int | None = None
     end_reason: EndReason | None = None
@@ -468,7 +466,10 @@ ALARMS_KEPT = 61
 
 def column_named(state: MachineState, name: str) -> Column | None:
     """Return the column, or None if the planogram has no such column."""
-    return next((column for column in state.columns if column.column == name), None)
+    for column in state.columns:
+        if column.column == name:
+            return column
+    return None
 
 
 def open_vends(state: MachineState) -> tuple[Vend, ...]:

@@ -47,7 +47,10 @@ def available(state: MachineState, column: Column) -> int:
     """
     if blocked(state, column.column) or locking.locked(state, column.column):
         return 0
-    return column.stock - sum(vend.column == column.column for vend in open_vends(state))
+    left = column.stock
+    for vend in open_vends(state):
+        left -= vend.column == column.column
+    return left
 
 
 def too_many_doubts(state: MachineState, policy: Policy) -> bool:
@@ -60,14 +63,20 @@ def can_sell(state: MachineState, policy: Policy) -> bool:
     ready = state.link.online and state.link.reader_enabled and state.configuration.enabled
     if not ready or too_many_doubts(state, policy):
         return False
-    return any(available(state, column) > 0 for column in state.columns)
+    for column in state.columns:
+        if available(state, column) > 0:
+            return True
+    return False
 
 
 def blocked(state: MachineState, name: str) -> bool:
     """Tell whether the column failed so often that it sells nothing until somebody has seen to
     it.
     """
-    return any(one.blocked for one in state.failing if one.column == name)
+    for one in state.failing:
+        if one.blocked and one.column == name:
+            return True
+    return False
 
 
 def failed(draft: Draft, name: str, cause: FailureCause) -> None:
@@ -120,7 +129,8 @@ def works(draft: Draft, name: str) -> None:
 
 def sold_for_cash(draft: Draft, name: str) -> None:
     """The column delivered, which says nothing of whether the machine does what we approve."""
-    if any(one.column == name for one in draft.state.failing):
+    failing = draft.state.failing
+    if failing and any(one.column == name for one in failing):
         draft.update(failing=tuple(one for one in draft.state.failing if one.column != name))
 
 
@@ -470,8 +480,5 @@ def _cause(draft: Draft) -> str:
 
 
 def _put(draft: Draft, column: Column) -> None:
-    draft.update(
-        columns=tuple(
-            column if other.column == column.column else other for other in draft.state.columns
-        )
-    )
+    columns = [column if other.column == column.column else other for other in draft.state.columns]
+    draft.state = replace(draft.state, columns=tuple(columns))

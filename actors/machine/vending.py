@@ -6,7 +6,7 @@ until the machine's journal tells what happened, or the policy's deadline comes.
 dispensed again for the same payment.
 """
 
-from actors.machine import events, ledger, locking, offering, paying, settling, stock
+from actors.machine import events, known_vends, ledger, locking, offering, paying, settling, stock
 from actors.machine.code import CodeStatus
 from actors.machine.command import under_test
 from actors.machine.commands import planogram, sells
@@ -14,7 +14,7 @@ from actors.machine.draft import Draft
 from actors.machine.effects import ApproveVend, DenyVend, RejectCode, RejectFrame, ShowQr
 from actors.machine.evidence import contradiction
 from actors.machine.hearing import heard_out, within_bound
-from actors.machine.ids import SessionId, VendId, mark_of, vend_id
+from actors.machine.ids import SessionId, mark_of, vend_id
 from actors.machine.state import (
     Column,
     DenyReason,
@@ -31,23 +31,28 @@ from actors.machine.state import (
 )
 from actors.machine.values import replace
 
+# What each sale asks for, as names of this module: an enum's member costs ten times as much by its
+# class on Python 3.11.
+_AWAITING_PAYMENT, _APPROVED = VendStatus.AWAITING_PAYMENT, VendStatus.APPROVED
+_IN_DOUBT, _IN_REVIEW = VendStatus.IN_DOUBT, VendStatus.IN_REVIEW
+
 # --- asking ---
 
 
 def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
     """The customer chose."""
-    open_vend = None if draft.state.session is None else draft.session.vend
+    session = draft.state.session
+    open_vend = None if session is None else session.vend
     if (
         open_vend is not None
         and open_vend.request_id == fact.request_id
-        and open_vend.status is not VendStatus.IN_DOUBT
+        and open_vend.status is not _IN_DOUBT
     ):
         draft.note(f"request {fact.request_id} came again")
         tell_open_vend(draft)
         return
     # One in doubt may have been delivered, or may soon be given back: it is not approved again.
-    known = (*draft.state.settled_vends, *open_vends(draft.state))
-    if any(vend.request_id == fact.request_id for vend in known):
+    if known_vends.was_asked(draft.state, fact.request_id):
         reject(draft, seq, f"a request_id that was never used before; {fact.request_id} was")
         return
     column = column_named(draft.state, fact.column)
@@ -55,7 +60,7 @@ def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
     if column is None or reason is not None:
         _deny_new(draft, fact, column, reason or DenyReason.UNKNOWN_COLUMN)
         return
-    if draft.state.session is not None:
+    if session is not None:
         vend = offering.applied(draft, _new_vend(draft, fact, column))
         draft.put_session(
             replace(draft.session, last_operation_at_ms=draft.now_ms, uncovered_minor=0)
@@ -78,9 +83,9 @@ def _why_not(draft: Draft, fact: events.VendRequested, column: Column | None) ->
         return DenyReason.BUSY
     if column is None:
         return DenyReason.UNKNOWN_COLUMN
-    if (fact.planogram_version, fact.price_minor) != (
-        state.configuration.planogram_version,
-        column.price_minor,
+    if (
+        fact.planogram_version != state.configuration.planogram_version
+        or fact.price_minor != column.price_minor
     ):
         return DenyReason.PRICE_STALE
     if locking.locked(state, column.column):
@@ -99,7 +104,7 @@ def _why_not(draft: Draft, fact: events.VendRequested, column: Column | None) ->
 
 def _new_vend(draft: Draft, fact: events.VendRequested, column: Column | None) -> Vend:
     number = draft.state.vends_made + 1
-    draft.update(vends_made=number)
+    draft.state = replace(draft.state, vends_made=number)
     session = draft.state.session
     return Vend(
         vend_id=vend_id(
@@ -110,7 +115,7 @@ def _new_vend(draft: Draft, fact: events.VendRequested, column: Column | None) -
         column=fact.column,
         product="" if column is None else column.product,
         price_minor=fact.price_minor if column is None else column.price_minor,
-        status=VendStatus.AWAITING_PAYMENT,
+        status=_AWAITING_PAYMENT,
         requested_at_ms=draft.now_ms,
         deadline_at_ms=draft.now_ms + draft.policy.payment_wait_ms,
     )
@@ -225,7 +230,7 @@ def _approve(draft: Draft, vend: Vend) -> None:
         draft,
         replace(
             vend,
-            status=VendStatus.APPROVED,
+            status=_APPROVED,
             reserved=tuple(reserved),
             deadline_at_ms=within_bound(
                 vend, draft.policy.vend_result_ms, draft.now_ms, draft.policy
@@ -239,7 +244,7 @@ def tell_open_vend(draft: Draft) -> None:
     """Tell the machine what the open vend waits for; safe to repeat."""
     vend = draft.session.vend
     assert vend is not None
-    if vend.status is VendStatus.AWAITING_PAYMENT:
+    if vend.status is _AWAITING_PAYMENT:
         _show_qr(draft, vend)
         return
     draft.tell(
@@ -310,21 +315,9 @@ def stop_locked(draft: Draft) -> None:
 # --- how it ended ---
 
 
-def find(draft: Draft, wanted: VendId) -> Vend | None:
-    """Return an approved or doubtful vend, of the open session or of one that is over."""
-    return next(
-        (
-            vend
-            for vend in open_vends(draft.state)
-            if vend.vend_id == wanted and vend.status is not VendStatus.AWAITING_PAYMENT
-        ),
-        None,
-    )
-
-
 def result(draft: Draft, seq: int, fact: events.VendSucceeded | events.VendFailed) -> None:
     """Settle a vend by the machine's result."""
-    vend = find(draft, fact.vend_id)
+    vend = known_vends.find(draft.state, fact.vend_id)
     if vend is not None:
         cause = None if isinstance(fact, events.VendSucceeded) else fact.cause
         conclude(draft, vend, cause, fact.evidence)
@@ -345,7 +338,7 @@ def conclude(draft: Draft, vend: Vend, cause: FailureCause | None, evidence: str
     true is a person's, and so is what is said after that.
     """
     said = "delivered" if cause is None else f"not delivered, {cause}"
-    if vend.status is VendStatus.IN_REVIEW and vend.reason == FailureCause.CONTRADICTED:
+    if vend.status is _IN_REVIEW and vend.reason == FailureCause.CONTRADICTED:
         draft.note(f"vend {vend.vend_id} waits for a person; its machine says: {said} ({evidence})")
         return
     wrong = contradiction(evidence, delivered=cause is None, cause=cause)
@@ -415,7 +408,7 @@ def put_aside(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> N
 
 def settle_by_person(draft: Draft, event: events.VendSettled) -> None:
     """Settle a vend in doubt or in review by what a person found out."""
-    vend = find(draft, event.vend_id)
+    vend = known_vends.find(draft.state, event.vend_id)
     if vend is None or vend.status is VendStatus.APPROVED:
         draft.note(f"vend {event.vend_id} is not in doubt")
         return

@@ -7,32 +7,35 @@ import io
 import os
 from pathlib import Path
 
-from gateway.office.csv_files import guarded
+from gateway.process.spreadsheet_cells import guarded
+from storage.insight.costs import Costed
+from storage.insight.sales import SalesLine
 from storage.lake import statements
 from storage.lake.asking import LakeAnswer
 from storage.lake.duck import LakeError, duck
 
-HEAD = ("key", "currency", "units", "sales_minor", "units_before", "sales_minor_before")
-_TYPES = ("VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT", "BIGINT")
+_COSTED = ("costed_units", "costed_sales_minor", "cost_minor", "margin_minor")
+HEAD = (
+    *("key", "currency", "units", "sales_minor", "units_before", "sales_minor_before"),
+    *(*_COSTED, *(f"{name}_before" for name in _COSTED)),
+)
+_TYPES = ("VARCHAR", "VARCHAR", *("BIGINT" for _ in HEAD[2:]))
 Cell = str | int
 
 
 def as_rows(answer: LakeAnswer) -> list[tuple[Cell, ...]]:
     """Return its lines under their head."""
-    return [
-        HEAD,
-        *(
-            (
-                one.key,
-                one.currency,
-                one.now.units,
-                one.now.sales_minor,
-                one.before.units,
-                one.before.sales_minor,
-            )
-            for one in answer.lines
-        ),
-    ]
+    return [HEAD, *map(_row, answer.lines)]
+
+
+def _row(one: SalesLine) -> tuple[Cell, ...]:
+    sold = (one.now.units, one.now.sales_minor, one.before.units, one.before.sales_minor)
+    return (one.key, one.currency, *sold, *_costed(one.now.costed), *_costed(one.before.costed))
+
+
+def _costed(of: Costed | None) -> tuple[int, ...]:
+    known = of or Costed()
+    return known.units, known.sales_minor, known.cost_minor, known.margin_minor
 
 
 def for_a_spreadsheet(answer: LakeAnswer) -> list[tuple[Cell, ...]]:

@@ -82,7 +82,7 @@ def export(settings: Settings, *, again: bool) -> int:
         print(f"{count} facts were written; the lake is at position {keeper.position}.")
         return DONE
 
-    return _keeping(settings, work)
+    return _keeping(settings, work, again=again)
 
 
 def compact(settings: Settings, *, keep_minutes: int) -> int:
@@ -196,19 +196,23 @@ def _note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _keeping(settings: Settings, work: Callable[[Keeper], Awaitable[int]]) -> int:
+def _keeping(
+    settings: Settings, work: Callable[[Keeper], Awaitable[int]], *, again: bool = False
+) -> int:
     async def kept_work(database: Database, folder: LakeFolder) -> int:
-        async with keeping(database, folder) as keeper:
+        async with keeping(database, folder, again=again) as keeper:
             return await work(keeper)
 
     return _with(settings, kept_work, read_only=False)
 
 
 @asynccontextmanager
-async def keeping(database: Database, folder: LakeFolder) -> AsyncIterator[Keeper]:
-    """Keep the lake, as this process."""
+async def keeping(
+    database: Database, folder: LakeFolder, *, again: bool = False
+) -> AsyncIterator[Keeper]:
+    """Keep the lake, as this process; ``again``: all of it is made again."""
     holder = f"lake-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    async with kept(database, SystemClock(), folder, holder) as keeper:
+    async with kept(database, SystemClock(), folder, holder, again=again) as keeper:
         yield keeper
 
 

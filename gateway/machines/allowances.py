@@ -22,6 +22,7 @@ ROW_BYTES = 1_000
 """About what a line of the journal takes, with its indexes; what a frame holds comes twice more."""
 PAUSE_MAX_S = 30.0
 """No machine waits longer before its next frame is read: a stream must not look dead."""
+_RESULTS = (VendSucceeded, VendFailed)
 _DAY_S = 86_400
 _HELLO_ROWS = 2
 """One when it comes, one when its stream goes."""
@@ -87,7 +88,7 @@ class Allowance:
         """
         rows = _REQUEST_ROWS if isinstance(fact, VendRequested) else 1
         cost = rows * ROW_BYTES + 2 * size
-        if isinstance(fact, VendSucceeded | VendFailed) and self._results.take(now, cost):
+        if isinstance(fact, _RESULTS) and self._results.take(now, cost):
             return 0.0
         pause_s = min(PAUSE_MAX_S, self._journal.spend(now, cost))
         self.counts["pauses"] += pause_s > 0

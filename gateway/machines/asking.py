@@ -23,6 +23,8 @@ from actors.machine.state import DenyReason
 from gateway.machines.window import Window
 
 _ANSWERS = {ApproveVend: "approved", DenyVend: "denied", ShowQr: "payment_asked"}
+_OF_A_REQUEST = (ApproveVend, DenyVend, ShowQr)
+_OF_FUNDS = (Welcome, BeginSession, UpdateFunds, DenyVend)
 
 
 class Asking:
@@ -64,9 +66,9 @@ class Asking:
         if self._asked_at is not None and (answer := _ANSWERS.get(type(command))):
             self._answered(answer, now - self._asked_at)
             self._asked_at = None
-        if isinstance(command, ApproveVend | DenyVend | ShowQr):
+        if isinstance(command, _OF_A_REQUEST):
             self._ends_at.pop(command.request_id, None)
-        if isinstance(command, Welcome | BeginSession | UpdateFunds | DenyVend):
+        if isinstance(command, _OF_FUNDS):
             self._funds_minor = command.funds_minor
         elif isinstance(command, EndSession):
             self._funds_minor = 0

@@ -14,6 +14,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from actors.machine.code import QR_PAYLOAD_BYTES_MAX
+from gateway.machines.shapes import Shape, shape_of
 
 M = TypeVar("M", bound=Message)
 
@@ -106,18 +107,28 @@ def fit(message: M) -> M:
     """Return the same message with its texts for people cut to their bounds. Raises Unsendable
     if anything else is beyond its bound.
     """
-    for descriptor, value in message.ListFields():
-        field = f"{message.DESCRIPTOR.name}.{descriptor.name}"
-        if isinstance(value, str):
-            setattr(message, descriptor.name, _text(field, value))
-        elif isinstance(value, Message):
-            fit(value)
-        elif field in COUNT_MAX:
-            if len(value) > COUNT_MAX[field]:
-                raise Unsendable(field, size=len(value), most=COUNT_MAX[field])
-            for entry in value:
-                fit(entry)
+    _fit(message, shape_of(type(message)))
     return message
+
+
+def _fit(message: Message, shape: Shape) -> None:
+    for name, path in shape.texts:
+        text = getattr(message, name)
+        if len(text) > BYTES_MAX[path] or not text.isascii():
+            setattr(message, name, _text(path, text))
+    for name, held in shape.held:
+        if message.HasField(name):
+            _fit(getattr(message, name), held)
+    for name, may_be in shape.chosen:
+        chosen = message.WhichOneof(name)
+        if chosen in may_be:
+            _fit(getattr(message, chosen), may_be[chosen])
+    for name, path, entry in shape.lists:
+        entries = getattr(message, name)
+        if len(entries) > COUNT_MAX[path]:
+            raise Unsendable(path, size=len(entries), most=COUNT_MAX[path])
+        for each in entries:
+            _fit(each, entry)
 
 
 def _text(field: str, value: str) -> str:

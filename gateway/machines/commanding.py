@@ -39,6 +39,8 @@ def _response(
     command: effects.MachineCommand, limits: EdgeLimits, server_time_ms: int, machines: int
 ) -> ConnectResponse:
     match command:
+        case effects.ApproveVend():  # What is said most often stands first.
+            return _approval(command)
         case effects.Welcome():
             return ConnectResponse(welcome=_welcome(command, limits, server_time_ms, machines))
         case effects.UpdatePlanogram():
@@ -73,14 +75,6 @@ def _response(
             )
             show.expires_in_ms = _span(command.expires_in_ms)
             return ConnectResponse(show_qr=show)
-        case effects.ApproveVend():
-            approved = wire.VendApproved(
-                vend_id=command.vend_id, request_id=command.request_id, column=command.column
-            )
-            approved.amount_minor = command.amount_minor
-            approved.valid_for_ms = _span(command.valid_for_ms)
-            approved.discount_minor = command.discount_minor or 0
-            return ConnectResponse(vend_approved=approved)
         case effects.DenyVend():
             reason = wire.VendDeniedReason.Value(f"VEND_DENIED_REASON_{command.reason}")
             return ConnectResponse(
@@ -101,6 +95,18 @@ def _response(
             )
         case _:
             assert_never(command)
+
+
+def _approval(command: effects.ApproveVend) -> ConnectResponse:
+    response = ConnectResponse()
+    approved = response.vend_approved  # Filled where it is: a message given to another is copied.
+    approved.vend_id = command.vend_id
+    approved.request_id = command.request_id
+    approved.column = command.column
+    approved.amount_minor = command.amount_minor
+    approved.valid_for_ms = _span(command.valid_for_ms)
+    approved.discount_minor = command.discount_minor or 0
+    return response
 
 
 def _command(order: effects.SendCommand) -> wire.Command:

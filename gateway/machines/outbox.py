@@ -24,8 +24,8 @@ class Outbox:
     """
 
     __slots__ = (
+        "_awaited",
         "_began",
-        "_changed",
         "_frames",
         "_monotonic",
         "_seq",
@@ -53,7 +53,9 @@ class Outbox:
         self._monotonic = monotonic
         # Told when a write begins.
         self._began = began
-        self._changed = asyncio.Event()
+        # What the writer waits for while there is nothing to write; done once there is something.
+        # An Event would be a coroutine and a queue more for each frame.
+        self._awaited: asyncio.Future[None] | None = None
 
     @property
     def last_seq(self) -> int:
@@ -70,7 +72,7 @@ class Outbox:
         if len(self._frames) >= self._size_max:
             return False
         self._frames.append((response, self.ack))
-        self._changed.set()
+        self.wake()
         return True
 
     def acknowledge(self, ack: int) -> None:
@@ -82,7 +84,7 @@ class Outbox:
             self._frames[-1] = (self._frames[-1][0], self.ack)
         else:
             self._frames.append((None, self.ack))
-            self._changed.set()
+            self.wake()
 
     def drop(self) -> None:
         """Forget what waits."""
@@ -90,25 +92,32 @@ class Outbox:
 
     def wake(self) -> None:
         """Let the writer look at its surroundings again."""
-        self._changed.set()
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None and not awaited.done():
+            awaited.set_result(None)
 
     async def write_all(self, context: Context, *, until: Callable[[], bool]) -> None:
         """Write what comes, in order, until nothing waits and ``until`` is true."""
+        loop = asyncio.get_running_loop()
         while True:
             while self._frames:
-                response, ack = self._frames.popleft()
-                await self._write(context, ConnectResponse() if response is None else response, ack)
+                frame = self._next_frame()
+                self.writing_since = self._monotonic()
+                self._began(self.writing_since)
+                await context.write(frame)
+                self.writing_since = math.inf
+                self.written += 1
             if until():
                 return
-            self._changed.clear()
-            await self._changed.wait()
+            self._awaited = loop.create_future()
+            await self._awaited
 
-    async def _write(self, context: Context, response: ConnectResponse, ack: int) -> None:
+    def _next_frame(self) -> bytes:
+        """Take out what is written next, and give it its number."""
+        response, ack = self._frames.popleft()
+        if response is None:
+            response = ConnectResponse()
         self._seq += 1
         response.seq = self._seq
         response.ack = ack
-        self.writing_since = self._monotonic()
-        self._began(self.writing_since)
-        await context.write(response.SerializeToString())
-        self.writing_since = math.inf
-        self.written += 1
+        return response.SerializeToString()

@@ -36,6 +36,8 @@ class Planograms:
         """Return what the stream says from now on, and what its host is to hear of the machine's
         acknowledgement, if that is news: the first one is, whatever its Hello said.
         """
+        if not self._told:
+            return said, None
         version = self._acknowledged
         while self._told and self._told[0][0] <= ack:
             version = self._told.popleft()[1]

@@ -42,6 +42,8 @@ from gateway.v1.machine_pb2 import ScreenUpdate
 from gateway.v1.machine_service_pb2 import ConnectResponse
 
 log = structlog.get_logger()
+_RESULTS = (events.VendSucceeded, events.VendFailed)
+_WITH_ACK = (Numbered, Beat, OfScreen)
 
 
 class Stream:
@@ -199,7 +201,7 @@ class Stream:
         return frame
 
     def _take(self, frame: translate.Frame, link: Way) -> None:
-        if isinstance(frame, Numbered | Beat | OfScreen) and self.connected is not None:
+        if isinstance(frame, _WITH_ACK) and self.connected is not None:
             self.connected, news = self._planograms.handled(frame.ack, self.connected)
             if news is not None:
                 link.submit(self, news)
@@ -225,8 +227,8 @@ class Stream:
         if isinstance(frame.fact, events.VendRequested):
             self.moving.vend_opened()
             self._asking.began(frame.fact.request_id, self._waits.heard_at)
-            self.ask_for_look()
-        elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
+            self._look(self, self._asking.ends_at)  # All else waits longer than before.
+        elif isinstance(frame.fact, _RESULTS):
             self._put_if_due(self.moving.vend_closed())
         self._submit(frame.seq, frame.fact, link, frame.remarks)
 
@@ -369,7 +371,9 @@ class Stream:
     def _note(self, command: effects.MachineCommand) -> None:
         """Follow what the edge must know: numbers in use, funds, whether the machine may move."""
         self._asking.heard(command, self._monotonic())
-        if isinstance(command, effects.Welcome):
+        if isinstance(command, effects.ApproveVend):
+            self.moving.vend_opened()
+        elif isinstance(command, effects.Welcome):
             first, self._waits.welcomed = not self._waits.welcomed, True
             self._planograms.welcomed()
             if self.connected is not None:
@@ -389,8 +393,6 @@ class Stream:
                 self._showing.welcomed(self)
         elif isinstance(command, effects.UpdatePlanogram):
             self._planograms.told(self._outbox.last_seq, command.planogram_version)
-        elif isinstance(command, effects.ApproveVend):
-            self.moving.vend_opened()
         elif isinstance(command, effects.DenyVend):
             self._put_if_due(self.moving.vend_closed())
         elif isinstance(command, effects.RejectFrame):

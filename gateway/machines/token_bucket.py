@@ -30,13 +30,17 @@ class TokenBucket:
         """
         self._fill(now)
         self._tokens = max(-self._burst, self._tokens - amount)
-        return self.owed_s(now)
+        return self._owed_s()
 
     def owed_s(self, now: float) -> float:
         """Return the seconds until nothing is owed."""
         self._fill(now)
-        return max(0.0, -self._tokens / self._rate)
+        return self._owed_s()
+
+    def _owed_s(self) -> float:
+        return 0.0 if self._tokens >= 0 else -self._tokens / self._rate
 
     def _fill(self, now: float) -> None:
-        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
+        tokens = self._tokens + (now - self._filled_at) * self._rate
+        self._tokens = min(tokens, self._burst)
         self._filled_at = now

@@ -6,11 +6,13 @@ field, or a ``BadFrame`` that tells what was expected. Whatever bytes a machine 
 raises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from google.protobuf.message import DecodeError
 from google.protobuf.wrappers_pb2 import UInt64Value
+from msgspec import Struct
 
 from actors.machine import effects, events
 from actors.machine.command import CommandAnswered, CommandOutcome, MachineReport
@@ -77,8 +79,7 @@ class Greeting:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
+class Beat(Struct, frozen=True, kw_only=True):
     """The machine is still there. ``ack``: the highest of our frames that it has handled."""
 
     ack: int = 0
@@ -92,8 +93,7 @@ class OfScreen:
     ack: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Numbered:
+class Numbered(Struct, frozen=True, kw_only=True):
     """A frame that the core must see, once for its ``seq``. ``remarks``: what of it could not be
     read, for people. ``ack`` as in ``Beat``.
     """
@@ -201,7 +201,7 @@ def _checked(request: ConnectRequest) -> Frame:
             return OfScreen(said=showing.said_of(kind, request), ack=ack)
         return _greeting(request) if kind == "hello" else Beat(ack=ack)
     seq = fields.number("seq", request.seq, least=1)
-    return Numbered(seq=seq, fact=_fact(kind, request), remarks=newer.remarks(request), ack=ack)
+    return Numbered(seq=seq, fact=_FACTS[kind](request), remarks=newer.remarks(request), ack=ack)
 
 
 def _greeting(request: ConnectRequest) -> Greeting:
@@ -272,75 +272,78 @@ def _entry(path: str, entry: wire.JournalEntry) -> events.JournalEntry:
     )
 
 
-def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
-    match kind:
-        case "reader_enable":
-            return events.ReaderEnabled()
-        case "reader_disable":
-            reason = fields.text(
-                "reader_disable.reason",
-                request.reader_disable.reason,
-                bytes_max=BYTES_MAX["ReaderDisable.reason"],
-            )
-            return events.ReaderDisabled(reason=reason)
-        case "vend_request":
-            wish = request.vend_request
-            return events.VendRequested(
-                request_id=_request_id("vend_request.request_id", wish.request_id),
-                column=_column("vend_request.column", wish.column),
-                price_minor=fields.amount("vend_request.price_minor", wish.price_minor),
-                planogram_version=fields.number(
-                    "vend_request.planogram_version", wish.planogram_version
-                ),
-            )
-        case "vend_cancel":
-            return events.VendCancelled(
-                request_id=_request_id("vend_cancel.request_id", request.vend_cancel.request_id)
-            )
-        case "vend_success":
-            return events.VendSucceeded(
-                vend_id=_vend_id("vend_success.vend_id", request.vend_success.vend_id),
-                evidence=_evidence(request.vend_success.evidence),
-            )
-        case "vend_failure":
-            return events.VendFailed(
-                vend_id=_vend_id("vend_failure.vend_id", request.vend_failure.vend_id),
-                cause=_cause(request.vend_failure.cause),
-                evidence=_evidence(
-                    request.vend_failure.evidence,
-                    cause=_number_of_newer(request.vend_failure.cause, _CAUSES),
-                ),
-            )
-        case "session_complete":
-            session_id = SessionId(
-                _identifier("session_complete.session_id", request.session_complete.session_id)
-            )
-            return events.SessionCompleted(session_id=session_id)
-        case "cash_sale":
-            return events.CashSold(
-                column=_column("cash_sale.column", request.cash_sale.column),
-                price_minor=fields.amount("cash_sale.price_minor", request.cash_sale.price_minor),
-            )
-        case "fault":
-            return FaultReported(
-                code=fields.identifier(
-                    "fault.code", request.fault.code, bytes_max=BYTES_MAX["Fault.code"]
-                ),
-                detail=fields.text(
-                    "fault.detail", request.fault.detail, bytes_max=BYTES_MAX["Fault.detail"]
-                ),
-                column=fields.text(
-                    "fault.column", request.fault.column, bytes_max=BYTES_MAX["Fault.column"]
-                ),
-                cleared=request.fault.cleared,
-            )
-        case "command_result":
-            return _answer(request.command_result)
-        case _:  # pragma: no cover - a test holds that the table is complete
-            raise FieldWrong("payload", f"expected one that this backend handles, got {kind}")
+def _reader_enabled(_: ConnectRequest) -> events.ReaderEnabled:
+    return events.ReaderEnabled()
 
 
-def _answer(result: wire.CommandResult) -> CommandAnswered:
+def _reader_disabled(request: ConnectRequest) -> events.ReaderDisabled:
+    reason = fields.text(
+        "reader_disable.reason",
+        request.reader_disable.reason,
+        bytes_max=BYTES_MAX["ReaderDisable.reason"],
+    )
+    return events.ReaderDisabled(reason=reason)
+
+
+def _vend_requested(request: ConnectRequest) -> events.VendRequested:
+    wish = request.vend_request
+    return events.VendRequested(
+        request_id=_request_id("vend_request.request_id", wish.request_id),
+        column=_column("vend_request.column", wish.column),
+        price_minor=fields.amount("vend_request.price_minor", wish.price_minor),
+        planogram_version=fields.number("vend_request.planogram_version", wish.planogram_version),
+    )
+
+
+def _vend_cancelled(request: ConnectRequest) -> events.VendCancelled:
+    return events.VendCancelled(
+        request_id=_request_id("vend_cancel.request_id", request.vend_cancel.request_id)
+    )
+
+
+def _vend_succeeded(request: ConnectRequest) -> events.VendSucceeded:
+    success = request.vend_success
+    return events.VendSucceeded(
+        vend_id=_vend_id("vend_success.vend_id", success.vend_id),
+        evidence=_evidence(success.evidence),
+    )
+
+
+def _vend_failed(request: ConnectRequest) -> events.VendFailed:
+    failure = request.vend_failure
+    return events.VendFailed(
+        vend_id=_vend_id("vend_failure.vend_id", failure.vend_id),
+        cause=_cause(failure.cause),
+        evidence=_evidence(failure.evidence, cause=_number_of_newer(failure.cause, _CAUSES)),
+    )
+
+
+def _session_completed(request: ConnectRequest) -> events.SessionCompleted:
+    session_id = SessionId(
+        _identifier("session_complete.session_id", request.session_complete.session_id)
+    )
+    return events.SessionCompleted(session_id=session_id)
+
+
+def _cash_sold(request: ConnectRequest) -> events.CashSold:
+    return events.CashSold(
+        column=_column("cash_sale.column", request.cash_sale.column),
+        price_minor=fields.amount("cash_sale.price_minor", request.cash_sale.price_minor),
+    )
+
+
+def _fault_reported(request: ConnectRequest) -> FaultReported:
+    fault = request.fault
+    return FaultReported(
+        code=fields.identifier("fault.code", fault.code, bytes_max=BYTES_MAX["Fault.code"]),
+        detail=fields.text("fault.detail", fault.detail, bytes_max=BYTES_MAX["Fault.detail"]),
+        column=fields.text("fault.column", fault.column, bytes_max=BYTES_MAX["Fault.column"]),
+        cleared=fault.cleared,
+    )
+
+
+def _answered(request: ConnectRequest) -> CommandAnswered:
+    result = request.command_result
     report = result.report if result.HasField("report") else None
     return CommandAnswered(
         command_id=_identifier("command_result.command_id", result.command_id),
@@ -397,13 +400,33 @@ def _number_of_newer(value: int, names: Mapping[int, str]) -> str:
 
 
 def _evidence(evidence: wire.Evidence, *, stage: str = "", cause: str = "") -> str:
+    return _evidence_text(evidence.motor, evidence.drop, stage, cause)
+
+
+@lru_cache(maxsize=256)  # Nearly all machines say one of a few things.
+def _evidence_text(motor: int, drop: int, stage: str, cause: str) -> str:
     """Each sensor that said something, for example "motor=RAN drop=SEEN"; empty if none did. What a
     newer firmware says stands there with its number: "motor=9 cause=12".
     """
     said = (
-        ("motor", fields.name_or_number(evidence.motor, _MOTOR)),
-        ("drop", fields.name_or_number(evidence.drop, _DROP)),
+        ("motor", fields.name_or_number(motor, _MOTOR)),
+        ("drop", fields.name_or_number(drop, _DROP)),
         ("stage", stage),
         ("cause", cause),
     )
     return " ".join(f"{name}={value}" for name, value in said if value)
+
+
+_FACTS: Mapping[str, Callable[[ConnectRequest], events.MachineFact]] = {
+    "reader_enable": _reader_enabled,
+    "reader_disable": _reader_disabled,
+    "vend_request": _vend_requested,
+    "vend_cancel": _vend_cancelled,
+    "vend_success": _vend_succeeded,
+    "vend_failure": _vend_failed,
+    "session_complete": _session_completed,
+    "cash_sale": _cash_sold,
+    "fault": _fault_reported,
+    "command_result": _answered,
+}
+"""What makes the fact of each numbered payload."""

@@ -64,10 +64,10 @@ class Window:
 
     def acknowledged(self, seq: int) -> None:
         """Forget all up to ``seq``."""
-        for each in sorted(each for each in self._frames if each <= seq):
+        for each in sorted([each for each in self._frames if each <= seq]):
             self._applied[each] = hash(self._frames.pop(each).fact)
-        for oldest in list(self._applied)[: max(0, len(self._applied) - APPLIED_MAX)]:
-            del self._applied[oldest]
+        while len(self._applied) > APPLIED_MAX:
+            del self._applied[next(iter(self._applied))]  # the oldest
 
     def applied(self, seq: int, fact: MachineFact) -> bool:
         """Return whether the host is known to have applied this very frame."""

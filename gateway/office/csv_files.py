@@ -21,7 +21,6 @@ MARK = "\ufeff"
 DIGITS_MAX = 15
 SHOWN_MAX = 40
 LINES_NAMED_MAX = 5
-_FORMULA = frozenset("=+-@＝＋－＠")
 _DECIMALS = re.compile(r"-?[0-9]+[.,][0-9]+")
 Record = tuple[int, list[str]]
 """The line in which it begins, and its cells."""
@@ -126,16 +125,6 @@ def _in_lines(numbers: Sequence[int]) -> str:
     named = ", ".join("-".join(map(str, run)) for run in runs[:LINES_NAMED_MAX])
     more = len(runs) > LINES_NAMED_MAX
     return f"lines {named}{f' and more, {len(numbers)} in all' * more}"
-
-
-def guarded(cell: str) -> str:
-    """Return a cell as it is written."""
-    return f"'{cell}" if cell[:1] in _FORMULA or cell != bare(cell) else cell
-
-
-def bare(cell: str) -> str:
-    """Return what a cell was before it was written."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in (_FORMULA | {"'"}) else cell
 
 
 def line(cells: Sequence[str]) -> str:

@@ -12,9 +12,10 @@ from actors.machine.policy import PolicyOverrides
 from gateway.fleet import enums
 from gateway.fleet.v1 import machine_pb2
 from gateway.office import csv_files
-from gateway.office.csv_files import MARK, bare, guarded, no_number, wrong
+from gateway.office.csv_files import MARK, no_number, wrong
 from gateway.office.csv_files import line as csv_line
 from gateway.office.place_fields import MODEL_LENGTH_MAX, SERIAL_LENGTH_MAX, PlaceFields
+from gateway.process.spreadsheet_cells import bare, guarded
 from gateway.v1 import machine_pb2 as machines_wire
 from storage.fleet.limits import GUARDS
 from storage.fleet.views import MachineView

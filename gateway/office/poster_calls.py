@@ -21,7 +21,8 @@ from gateway.posters.child import DrawnPosters, Job, Why
 from gateway.posters.layout import Sheet, Size
 from gateway.posters.refusals import PosterRefused
 from gateway.process.sections import Posters
-from storage.office.posters import PosterBooks, PosterLine, Printed
+from storage.office.poster_lines import PosterLine, Printed
+from storage.office.posters import PosterBooks
 
 MACHINES_MAX = 50
 BYTES_MAX = 3 * 1_048_576

@@ -27,7 +27,8 @@ from gateway.process.clock import SystemClock
 from gateway.process.endings import complain
 from gateway.process.settings import Settings
 from storage.database.engine import Database, StorageConfig
-from storage.office.posters import PosterBooks, PosterLine
+from storage.office.poster_lines import PosterLine
+from storage.office.posters import PosterBooks
 from storage.office.selectors import Selector
 
 MACHINES_MAX = 2_000

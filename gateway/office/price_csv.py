@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from actors.machine.policy import AMOUNT_MINOR_MAX
 from gateway.office import csv_files
-from gateway.office.csv_files import MARK, bare, guarded, wrong
+from gateway.office.csv_files import MARK, wrong
 from gateway.office.csv_files import line as csv_line
 from gateway.office.fields import OfficeFields
+from gateway.process.spreadsheet_cells import bare, guarded
 from storage.office.price_files import PriceLine
 from storage.office.prices import NewPrice, PriceView, moment_text
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.office import csv_files
-from gateway.office.csv_files import MARK, bare, guarded, wrong
+from gateway.office.csv_files import MARK, wrong
 from gateway.office.csv_files import line as csv_line
 from gateway.office.fields import CATEGORY_LENGTH_MAX, TAX_CLASS_LENGTH_MAX, OfficeFields
+from gateway.process.spreadsheet_cells import bare, guarded
 from gateway.v1 import money_pb2
 from storage.office.product_content import PLAIN, ProductChange
 from storage.office.product_rows import ProductView

@@ -15,6 +15,7 @@ from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.insight import sales as asked
 from storage.insight.cells import CellShape, Place, shape_of
+from storage.insight.costs import Costed
 from storage.insight.follower import Lag
 from storage.insight.funnels import FunnelBooks
 from storage.insight.hot import DistrictWorth, HotBooks, HotWanted
@@ -48,7 +49,11 @@ class SalesService(sales_service_pb2_grpc.SalesServiceServicer):
     ) -> wire.GetSalesResponse:
         fields = _places(request)
         beside = fields.word("beside", wire.SalesBeside, request.beside)
-        wanted = replace(_wanted(request, fields), beside=Beside(beside or Beside.PERIOD_BEFORE))
+        wanted = replace(
+            _wanted(request, fields),
+            beside=Beside(beside or Beside.PERIOD_BEFORE),
+            with_margin=request.with_margin,
+        )
         with in_words():
             told = await self._books.sales(wanted)
         return wire.GetSalesResponse(
@@ -235,7 +240,17 @@ def _range(middle: int, low: int, high: int, currency: str) -> wire.SalesRange:
 
 
 def _amount(of: asked.Amounts, currency: str) -> wire.SalesAmount:
-    return wire.SalesAmount(units=of.units, sales=_money(of.sales_minor, currency))
+    margin = None if of.costed is None else _margin(of.costed, currency)
+    return wire.SalesAmount(units=of.units, sales=_money(of.sales_minor, currency), margin=margin)
+
+
+def _margin(of: Costed, currency: str) -> wire.SalesMargin:
+    return wire.SalesMargin(
+        units=of.units,
+        sales=_money(of.sales_minor, currency),
+        cost=_money(of.cost_minor, currency),
+        margin=_money(of.margin_minor, currency),
+    )
 
 
 def _money(minor: int, currency: str) -> money_pb2.Money:

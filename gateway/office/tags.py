@@ -107,6 +107,7 @@ class TagService(tag_service_pb2_grpc.TagServiceServicer):
     async def GetTagMembers(
         self, request: wire.GetTagMembersRequest, context: Context
     ) -> wire.GetTagMembersResponse:
+        OfficeFields().some_id("tag", request.tag).done()
         with in_words():
             members = await self._tags.members(request.tag)
         cells = members.by_district
@@ -124,6 +125,7 @@ class TagService(tag_service_pb2_grpc.TagServiceServicer):
     async def GetTagSales(
         self, request: wire.GetTagSalesRequest, context: Context
     ) -> wire.GetTagSalesResponse:
+        OfficeFields().some_id("tag", request.tag).done()
         with in_words():
             bought = await self._tags.bought(request.tag)
         return wire.GetTagSalesResponse(

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 
 from actors.machine.policy import AMOUNT_MINOR_MAX
 from alipay_client import amounts
-from gateway.office.csv_files import bare, columns_of, shown, taken_apart, wrong
+from gateway.office.csv_files import columns_of, shown, taken_apart, wrong
+from gateway.process.spreadsheet_cells import bare
 from storage.insight.vouchers import Redemption, VoucherKind
 
 BYTES_MAX = 3 * 1_024 * 1_024
 LINES_MAX = 10_000
-NEEDED = (
-    *("voucherId", "templateId", "transactionId", "orderAmount", "voucherAmount", "currency"),
-    "paymentType",
-)
 OTHER_NUMBER = "transactionRequestId"
+"""Needed, for a line's key is of both numbers; it may be empty."""
+NEEDED = (
+    *("voucherId", "templateId", "transactionId", OTHER_NUMBER, "orderAmount", "voucherAmount"),
+    *("currency", "paymentType"),
+)
 TWICE = "is in the file more than once"
 _LENGTH_MAX = 64
 _KINDS = {"S": VoucherKind.REDEEMED, "I": VoucherKind.GIVEN_BACK}
@@ -69,7 +71,7 @@ def _line(number: int, cells: Sequence[str], columns: Sequence[str]) -> VoucherF
         problems.append(f"paymentType: must be S or I, not {shown(of['paymentType'])}")
     if problems:
         return VoucherFileLine(number=number, told=None, problems=tuple(problems))
-    payments = (of["transactionId"], of.get(OTHER_NUMBER, ""))
+    payments = (of["transactionId"], of[OTHER_NUMBER])
     key = "\0".join((of["voucherId"], *sorted(payments), of["paymentType"]))
     told = Redemption(
         key=hashlib.sha256(key.encode()).hexdigest(),
@@ -88,7 +90,7 @@ def _unnamed(of: Mapping[str, str]) -> list[str]:
     return [
         f"{name}: must have 1 to {_LENGTH_MAX} characters, printable ones of ASCII"
         for name in names
-        if name in of and not _is_number(of[name]) and (of[name] or name != OTHER_NUMBER)
+        if not _is_number(of[name]) and (of[name] or name != OTHER_NUMBER)
     ]
 
 

@@ -42,7 +42,7 @@ class VoucherService(voucher_service_pb2_grpc.VoucherServiceServicer):
         by = fields.word("by", wire.VoucherBy, request.by)
         if not by:
             fields.wrong("by", "must be given")
-        fields.done()
+        fields.some_id("template", request.template, needed=False).done()
         with in_words():
             told = await self._vouchers.sales(
                 request.first_day, request.last_day, VoucherBy(by), template=request.template

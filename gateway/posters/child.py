@@ -18,7 +18,7 @@ from gateway.posters.layout import Sheet, Size
 from gateway.posters.press import Press
 from gateway.posters.refusals import PosterRefused
 from gateway.process.sections import Posters
-from storage.office.posters import PosterLine, Printed
+from storage.office.poster_lines import PosterLine, Printed
 
 PROCESSOR_MAX_S = 60
 """No font or picture keeps a processor for longer, even if the gateway is gone."""

@@ -18,7 +18,7 @@ from gateway.posters.layout import Poster, Sheet, Style
 from gateway.posters.refusals import NOT_INSTALLED, PosterRefused
 from gateway.posters.texts import printable
 from gateway.process.sections import Posters
-from storage.office.posters import PosterLine, Printed
+from storage.office.poster_lines import PosterLine, Printed
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -442,7 +442,9 @@ class Screens(Section):
     listen: Listen | None = None
     public_url: Annotated[str, Field(max_length=200), AfterValidator(urls.reachable)] = ""
     folder: File = Path("run/assets").absolute()
-    """The files, each under its hash. Gateways of one installation share it."""
+    """The files, each under its hash. Gateways of one installation share it. Beside the
+    configuration file, as ``assets``, unless something else is said.
+    """
     key_file: File | None = None
     """With which machines' tokens are signed, 32 bytes at least; None: a new one at each start,
     which only one gateway can do with.
@@ -464,7 +466,9 @@ class Lake(Section):
     """
 
     folder: File = Path("run/lake").absolute()
-    """A folder of its own, which tasks of Ray's must see under the same name."""
+    """A folder of its own, which tasks of Ray's must see under the same name. Beside the
+    configuration file, as ``lake``, unless something else is said.
+    """
     threads: int = Field(default=2, ge=1, le=256)
     memory_mb: int = Field(default=1_024, ge=128, le=1_000_000)
 

@@ -223,6 +223,16 @@ def _content(path: Path) -> bytes:
     return read
 
 
+_OURS_BESIDE = (
+    ("ray", "run_dir", "ray"),
+    ("lake", "folder", "lake"),
+    ("screens", "folder", "assets"),
+)
+"""Folders that are beside the configuration file unless something else is said: section, setting,
+and what they are called. Otherwise each command would have its own, wherever it is called.
+"""
+
+
 def _file(path: Path) -> dict[str, Any]:
     try:
         # Notepad's mark, PowerShell's UTF-16, and a comment in whatever code page are no reason
@@ -249,8 +259,9 @@ def _file(path: Path) -> dict[str, Any]:
         raise SettingsRefused((f"The configuration file {path} is not TOML: {error}.",)) from None
     folder = path.absolute().parent
     content = _anchored(content, folder)
-    if isinstance(table := content.setdefault("ray", {}), dict):
-        table.setdefault("run_dir", str(folder / "ray"))
+    for section, name, ours in _OURS_BESIDE:
+        if isinstance(table := content.setdefault(section, {}), dict):
+            table.setdefault(name, str(folder / ours))
     return content
 
 

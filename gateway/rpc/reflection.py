@@ -5,6 +5,7 @@ ask first) and ``v1alpha`` (what grpcio has). Both speak of that listener's own 
 of the error details that may come back in a status.
 """
 
+import functools
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, cast
@@ -56,7 +57,6 @@ def handlers(
         for file in (reflection_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR)
     ]
     pool = _pool((*described, *own))
-    pool.Add(v1_file())
     names = tuple(
         service.full_name for file in described for service in file.services_by_name.values()
     )
@@ -110,8 +110,11 @@ def _member_names(pool: descriptor_pool.DescriptorPool, owner: str) -> set[str]:
     return set()
 
 
-def _pool(files: Iterable[FileDescriptor]) -> descriptor_pool.DescriptorPool:
-    """A pool of these files and all that they import, and of nothing else in this process."""
+@functools.lru_cache(maxsize=8)
+def _pool(files: tuple[FileDescriptor, ...]) -> descriptor_pool.DescriptorPool:
+    """A pool of these files, all that they import and reflection's own, and of nothing else in this
+    process. It is only read, so servers of the same services share one.
+    """
     pool = descriptor_pool.DescriptorPool()
     added: set[str] = set()
 
@@ -127,4 +130,5 @@ def _pool(files: Iterable[FileDescriptor]) -> descriptor_pool.DescriptorPool:
 
     for file in files:
         add(file)
+    pool.Add(v1_file())
     return pool

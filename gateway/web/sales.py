@@ -77,20 +77,47 @@ def by_product(answer: Told) -> Table:
     return Table(
         name="sold",
         title=f"What sold in {SPAN_DAYS} days before today",
-        heads=("Product", "Items", "Sold", "Share, %", "Items before", "Sold before"),
+        heads=(
+            *("Product", "Items", "Sold", "Share, %", "Margin", "Margin, %"),
+            *("Items before", "Sold before"),
+        ),
         rows=[
             (
                 line.key or "without a product",
                 *_now(line),
                 share(line.now.sales.minor, whole[_currency(line)]),
+                *_margin(line.now.margin),
                 *_before(line),
             )
             for line in lines
         ],
         empty=_empty(answer),
         note=f"Before: the {SPAN_DAYS} days before those. The share is of the money in its "
-        "currency.",
+        "currency. The margin is what was sold less what the goods cost, at the latest cost of the "
+        "product in that currency; a dash: nobody said what it costs.",
     )
+
+
+def margins(answer: Told) -> list[tuple[str, str]]:
+    """Return, for each currency in which something was sold, the margin of the goods of which the
+    cost is known, and of how much that is; in words.
+    """
+    of: dict[str, list[int]] = {}
+    for line in _lines(answer):
+        known = line.now.margin
+        there = of.setdefault(_currency(line), [0, 0, 0, 0])
+        for place, number in enumerate(
+            (line.now.sales.minor, known.units, known.sales.minor, known.margin.minor)
+        ):
+            there[place] += number
+    told = []
+    for currency, (sold, units, known_sales, margin) in sorted(of.items()):
+        if units or known_sales:
+            said = f"{Amount(margin, currency)}, {signed_share(margin, known_sales) or '–'} %"
+            told.append((said, f"cost known for {share(known_sales, sold) or '–'} % of the money"))
+        elif sold:
+            told.append((f"not known, {currency}", "nobody said what these goods cost"))
+    return told
 
 
 def best(answer: Told) -> dict[str, list[Bar]]:
@@ -151,6 +178,18 @@ def share(part: int, whole: int) -> str:
         return ""
     tenths = 1_000 * part // whole
     return f"{tenths // 10}.{tenths % 10}"
+
+
+def signed_share(part: int, whole: int) -> str:
+    """Return a part, which may be below zero, in percent as ``share`` does."""
+    of = share(abs(part), whole)
+    return f"-{of}" if part < 0 and of else of
+
+
+def _margin(of: wire.SalesMargin) -> tuple[Cell, Cell]:
+    if not of.units and not of.sales.minor:
+        return None, None
+    return money(of.margin), signed_share(of.margin.minor, of.sales.minor) or None
 
 
 def _lines(answer: Told) -> Iterable[wire.SalesLine]:

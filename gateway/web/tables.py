@@ -13,8 +13,9 @@ from urllib.parse import quote
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from alipay_client.currencies import exponent
-from gateway.office.csv_files import MARK, guarded, line
+from gateway.office.csv_files import MARK, line
 from gateway.office.fields import NAME_LENGTH_MAX
+from gateway.process.spreadsheet_cells import guarded
 from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 

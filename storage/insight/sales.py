@@ -4,6 +4,8 @@ of site or machine, beside an earlier time of the same length.
 Answered from sums, never from sales: a question about the whole fleet reads some rows for each day,
 however large the fleet. Each answer says up to which line of the books, and until when, it is
 complete; both times are read in one snapshot.
+
+What goods cost is told by products, so sums by hour and by offer do not know it (``costs``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +17,11 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     Table,
+    case,
     cast,
     func,
     literal,
@@ -27,6 +31,7 @@ from sqlalchemy import (
 from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.insight import days
+from storage.insight.costs import Costed, with_costs
 from storage.insight.experimenting import running_experiments
 from storage.insight.follower import Lag, read_lag
 from storage.insight.rollups import ScopeKind
@@ -79,6 +84,8 @@ class Beside(StrEnum):
 class SalesWanted:
     """Sales of the days ``first`` to ``last`` (yyyymmdd, both counted), ``by`` one thing; of the
     machines that are named, a district with all below it, a type of site, or the fleet.
+    ``with_margin``: with what is known of costs too, where that takes sums of another kind; by
+    product and category it is told anyway.
     """
 
     first: int
@@ -88,16 +95,19 @@ class SalesWanted:
     machine_ids: tuple[str, ...] = ()
     district: str = ""
     site_type: str = ""
+    with_margin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
     """``sales_minor`` is what the ledger's SALES got: less what was given back, and with the price
-    of goods that were written off.
+    of goods that were written off. ``costed``: the part of which the cost is known; None if costs
+    were not looked at.
     """
 
     units: int = 0
     sales_minor: int = 0
+    costed: Costed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +161,14 @@ class SalesBooks:
     async def sales(self, wanted: SalesWanted) -> Sales:
         """Return the sales. Raises NotPossible for what cannot be answered."""
         back = checked(wanted)
+        if wanted.with_margin and wanted.by in _WITHOUT_PRODUCTS:
+            raise NotPossible(
+                "NO_MARGIN_OF_THAT",
+                f"by {wanted.by.value} no product is known, and so no cost: ask without "
+                "with_margin, or the files (vendgate lake ask)",
+            )
         first, last = days.moved(wanted.first, -back), days.moved(wanted.last, -back)
+        nothing = _nothing(wanted)
 
         def work(connection: Connection) -> Sales:
             now = told(connection, wanted, wanted.first, wanted.last, 0)
@@ -161,8 +178,8 @@ class SalesBooks:
                     SalesLine(
                         key=key,
                         currency=currency,
-                        now=now.get((key, currency), Amounts()),
-                        before=before.get((key, currency), Amounts()),
+                        now=now.get((key, currency), nothing),
+                        before=before.get((key, currency), nothing),
                     )
                     for key, currency in sorted(now.keys() | before.keys())
                 ],
@@ -250,6 +267,15 @@ def checked(wanted: SalesWanted) -> int:
 
 _BY_PRODUCT = {By.PRODUCT, By.CATEGORY}
 _BY_MACHINE = {By.MACHINE, By.MACHINE_DAY}
+_WITHOUT_PRODUCTS = {By.HOUR, By.WEEKDAY_HOUR, By.OFFER}
+
+
+def _has_costs(wanted: SalesWanted) -> bool:
+    return wanted.with_margin or wanted.by in _BY_PRODUCT
+
+
+def _nothing(wanted: SalesWanted) -> Amounts:
+    return Amounts(costed=Costed() if _has_costs(wanted) else None)
 
 
 def told(
@@ -264,18 +290,22 @@ def told(
             connection, replace(wanted, by=By.HOUR), first, last, back
         ).items():
             there = sums.get(("", currency), Amounts())
-            sums["", currency] = _plus(there, whole)
+            sums["", currency] = plus(there, whole)
         for (offer, currency), part in list(sums.items()):
             if offer:
-                sums["", currency] = _plus(sums["", currency], part, sign=-1)
+                sums["", currency] = plus(sums["", currency], part, sign=-1)
         sums = {key: of for key, of in sums.items() if key[0] or of != Amounts()}
     return sums
 
 
-def _plus(one: Amounts, other: Amounts, sign: int = 1) -> Amounts:
+def plus(one: Amounts, other: Amounts, sign: int = 1) -> Amounts:
+    """Return both together; of both, or of none, it is known what they cost."""
     return Amounts(
         units=one.units + sign * other.units,
         sales_minor=one.sales_minor + sign * other.sales_minor,
+        costed=None
+        if one.costed is None or other.costed is None
+        else one.costed.plus(other.costed),
     )
 
 
@@ -283,12 +313,21 @@ def _added(
     connection: Connection, wanted: SalesWanted, first: int, last: int, back: int
 ) -> dict[tuple[str, str], Amounts]:
     sums: dict[tuple[str, str], Amounts] = {}
+    nothing = _nothing(wanted)
     # All at once: one at a time, thousands of rows cost as much again.
     for row in connection.execute(_query(wanted, first, last)).all():
         key = (_key(wanted.by, row, back), row.currency)
-        sold = Amounts(units=row.units, sales_minor=row.sales_minor)
-        sums[key] = _plus(sums.get(key, Amounts()), sold)
+        sold = Amounts(units=row.units, sales_minor=row.sales_minor, costed=_costed(wanted, row))
+        sums[key] = plus(sums.get(key, nothing), sold)
     return sums
+
+
+def _costed(wanted: SalesWanted, row: Row[Any]) -> Costed | None:
+    if not _has_costs(wanted):
+        return None
+    return Costed(
+        units=row.costed_units, sales_minor=row.costed_sales_minor, cost_minor=row.cost_minor
+    )
 
 
 def _key(by: By, row: Row[Any], back: int) -> str:
@@ -315,22 +354,34 @@ def key_of(by: By, key: Any, back: int) -> str:
 def _query(wanted: SalesWanted, first: int, last: int) -> Select[Any]:
     table = _table(wanted)
     c = table.c
-    source: Any = table
+    source: FromClause = table
     key = key_column(wanted.by, table)
     if wanted.by is By.CATEGORY:
-        source = table.outerjoin(products, products.c.product == c.product)
+        source = source.outerjoin(products, products.c.product == c.product)
+    amounts: list[ColumnElement[int]] = [
+        total(c.units).label("units"),
+        total(c.sales_minor).label("sales_minor"),
+    ]
+    if _has_costs(wanted):
+        source, cost = with_costs(source, c.product, c.currency)
+        amounts += _costed_columns(table, cost)
     keys = [key.label("key"), *([c.machine_id] if wanted.by is By.MACHINE_DAY else ())]
     return (
-        select(
-            *keys,
-            c.currency,
-            total(c.units).label("units"),
-            total(c.sales_minor).label("sales_minor"),
-        )
+        select(*keys, c.currency, *amounts)
         .select_from(source)
         .where(*which(table, wanted), c.d >= first, c.d <= last)
         .group_by(*keys, c.currency)
     )
+
+
+def _costed_columns(table: Table, cost: ColumnElement[int]) -> list[ColumnElement[int]]:
+    """Return what ``Costed`` is made of; of rows without a cost all three are null."""
+    c, is_known = table.c, cost.is_not(None)
+    return [
+        total(case((is_known, c.units))).label("costed_units"),
+        total(case((is_known, c.sales_minor))).label("costed_sales_minor"),
+        total(c.units * cost).label("cost_minor"),
+    ]
 
 
 def _table(wanted: SalesWanted) -> Table:
@@ -338,7 +389,7 @@ def _table(wanted: SalesWanted) -> Table:
     named = bool(wanted.machine_ids)
     if wanted.by is By.OFFER:
         return offer_days if named else scope_offers
-    if wanted.by in _BY_PRODUCT:
+    if _has_costs(wanted):
         return sales_days if named else scope_days
     return sales_hours if named else scope_hours
 

@@ -198,7 +198,8 @@ def _placed(connection: Connection, lines: Sequence[Redemption]) -> dict[str, tu
     known: dict[str, Any] = {}
     for some in _pieces(sorted({number for line in lines for number in line.payments})):
         c = trades.c
-        wanted = select(c.trade_id, c.machine_id, c.received_at_ms).where(c.trade_id.in_(some))
+        told = c["trade_id", "machine_id", "received_at_ms", "currency"]
+        wanted = select(*told).where(c.trade_id.in_(some))
         known |= {row.trade_id: row for row in connection.execute(wanted)}
     stays: dict[str, Any] = {}
     for machine_ids in _pieces(sorted({row.machine_id for row in known.values()})):
@@ -206,7 +207,7 @@ def _placed(connection: Connection, lines: Sequence[Redemption]) -> dict[str, tu
     placed: dict[str, tuple[str, str, int]] = {}
     for line in lines:
         row = next((known[one] for one in line.payments if one in known), None)
-        if row is not None:
+        if row is not None and row.currency == line.currency:
             zone = where(stays.get(row.machine_id, ()), row.received_at_ms).time_zone
             day = local_hour(row.received_at_ms, zone).d
             placed[line.key] = (row.trade_id, row.machine_id, day)

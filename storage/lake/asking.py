@@ -1,5 +1,7 @@
 """Questions of the lake: the same as ``storage.insight.sales`` answers from sums, answered from
-files. Cubes are read where they are of today's files; other days are added up on the way.
+files. Cubes are read where they are of today's files; other days are added up on the way. Files
+keep no costs: SQL says what goods cost, and as files know the product of every sale, margins are
+told by anything.
 
 An answer is complete up to the lake's position, which it tells. Nothing is told of payers.
 """
@@ -13,7 +15,8 @@ from sqlalchemy import Connection, select
 
 from storage.database.engine import Database
 from storage.insight import days, lease
-from storage.insight.sales import Amounts, By, SalesLine, SalesWanted, checked, key_of
+from storage.insight.costs import Costed, read_costs
+from storage.insight.sales import Amounts, By, SalesLine, SalesWanted, checked, key_of, plus
 from storage.lake import cubes, lists, statements
 from storage.lake.duck import Bounds, Duck, LakeError, duck
 from storage.lake.folder import LakeFolder
@@ -23,6 +26,7 @@ from storage.tables import district_paths, products
 
 _TRIES = 3
 """Files of a list may be replaced, and gone, before they were read: then the list is read anew."""
+_NOTHING = Amounts(costed=Costed())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,7 @@ class _Source:
     sales_days: int
     categories: tuple[tuple[str, str], ...]
     districts: tuple[tuple[str], ...]
+    costs: tuple[tuple[str, str, str], ...]
 
 
 async def ask(
@@ -88,8 +93,8 @@ async def ask(
             SalesLine(
                 key=key,
                 currency=currency,
-                now=now.get((key, currency), Amounts()),
-                before=before.get((key, currency), Amounts()),
+                now=now.get((key, currency), _NOTHING),
+                before=before.get((key, currency), _NOTHING),
             )
             for key, currency in sorted(now.keys() | before.keys())
         ),
@@ -112,6 +117,7 @@ def _source(connection: Connection, folder: LakeFolder, wanted: SalesWanted, fir
         sales_days=len(stale),
         categories=_categories(connection) if wanted.by is By.CATEGORY else (),
         districts=_districts(connection, wanted.district) if wanted.district else (),
+        costs=tuple((*of, str(minor)) for of, minor in read_costs(connection).items()),
     )
 
 
@@ -135,6 +141,7 @@ def _answered(
     with duck(bounds) as engine:
         engine.table("categories", ("product", "category"), source.categories)
         engine.table("districts", ("district",), source.districts)
+        engine.table("costs", ("product", "currency", "unit_cost_minor"), source.costs)
         engine.table("machines", ("machine_id",), [(one,) for one in set(wanted.machine_ids)])
         made = statements.cubes(source.cubes, source.sales)
         return (
@@ -146,10 +153,13 @@ def _answered(
 def _told(engine: Duck, wanted: SalesWanted, span: tuple[int, int, int], made: str) -> Told:
     first, last, back = span
     sums: dict[tuple[str, str], Amounts] = {}
-    for key, currency, units, minor in engine.run(statements.from_cubes(wanted, first, last, made)):
+    for key, currency, units, minor, *known in engine.run(
+        statements.from_cubes(wanted, first, last, made)
+    ):
         told = (key_of(wanted.by, key, back), currency)
-        there = sums.get(told, Amounts())
-        sums[told] = Amounts(units=there.units + units, sales_minor=there.sales_minor + minor)
+        part = dict(zip(("units", "sales_minor", "cost_minor"), known, strict=True))
+        sold = Amounts(units=units, sales_minor=minor, costed=Costed(**part))
+        sums[told] = plus(sums.get(told, _NOTHING), sold)
     return sums
 
 

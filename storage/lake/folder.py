@@ -37,13 +37,18 @@ class LakeFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def claim(self, installation: str) -> None:
+    def claim(self, installation: str, *, has_files: bool = False) -> None:
         """Mark it as this installation's. Raises LakeError if it is another's: each would remove
-        the files of the other.
+        the files of the other; or if it ``has_files`` but no mark, as a folder that is not mounted.
         """
-        (self.root / ASIDE).mkdir(parents=True, exist_ok=True)
         mark = self.root / MARK
         told = {"installation": installation, "format": FORMAT}
+        if has_files and not mark.exists():
+            raise LakeError(
+                f"{self.root} is no lake, and the database lists files of one: is its disk there, "
+                "and does lake.folder name it? 'vendgate lake export --again' makes a new one."
+            )
+        (self.root / ASIDE).mkdir(parents=True, exist_ok=True)
         if mark.exists():
             try:
                 said = json.loads(mark.read_text())["installation"]

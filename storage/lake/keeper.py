@@ -113,11 +113,15 @@ async def kept(
     holder: str,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    again: bool = False,
 ) -> AsyncIterator[Keeper]:
-    """Keep the lake until the end of the block. Raises LakeError if somebody else does, or if the
-    folder is another database's; StoreError.
+    """Keep the lake until the end of the block. ``again``: all files are made again, in whatever
+    folder this is. Raises LakeError if somebody else does, or if the folder is another database's,
+    or not there any more; StoreError.
     """
-    await asyncio.to_thread(folder.claim, await db.read(_installation))
+    ours = await db.read(_installation)
+    has_files = not again and await db.read(lists.has_files)
+    await asyncio.to_thread(folder.claim, ours, has_files=has_files)
     held = await _claimed(db, clock, holder, sleep)
     keeper = Keeper(db=db, clock=clock, folder=folder, holder=holder, held=held)
     beating = asyncio.create_task(keeper._beat())  # noqa: SLF001 - its own beat

@@ -53,6 +53,12 @@ class LakeFile:
     changed_at_ms: int = 0
 
 
+def has_files(connection: Connection) -> bool:
+    """Return whether there is any file that readers may read."""
+    wanted = select(_C.path).where(_C.state == FileState.WRITTEN.value).limit(1)
+    return connection.scalar(wanted) is not None
+
+
 def written(
     connection: Connection, stream: Stream, *, first: int = 0, last: int = 99_999_999
 ) -> list[LakeFile]:

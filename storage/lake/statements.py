@@ -100,9 +100,10 @@ def cubes(made: Sequence[str], sales: Sequence[str]) -> str:
 
 
 def from_cubes(wanted: SalesWanted, first: int, last: int, source: str) -> str:
-    """Return key, currency, units and amount of a question about these days. The tables
-    ``categories`` (product, category), ``districts`` (district) and ``machines`` (machine_id) hold
-    what it names.
+    """Return key, currency, units and amount of a question about these days, and of the goods of
+    which the cost is known units, amount and cost. The tables ``categories`` (product, category),
+    ``districts`` (district) and ``machines`` (machine_id) hold what it names, and ``costs``
+    (product, currency, unit_cost_minor) what goods cost.
     """
     key = _KEYS[wanted.by]
     where = [f"d BETWEEN {first} AND {last}"]
@@ -115,7 +116,12 @@ def from_cubes(wanted: SalesWanted, first: int, last: int, source: str) -> str:
     joined = " LEFT JOIN categories USING (product)" if wanted.by is By.CATEGORY else ""
     return (
         f"SELECT {key} AS key, currency, sum(units)::BIGINT AS units, "
-        f"sum(sales_minor)::BIGINT AS sales_minor FROM ({source}){joined} "
+        "sum(sales_minor)::BIGINT AS sales_minor, "
+        "coalesce(sum(units) FILTER (unit_cost_minor IS NOT NULL), 0)::BIGINT AS costed_units, "
+        "coalesce(sum(sales_minor) FILTER (unit_cost_minor IS NOT NULL), 0)::BIGINT "
+        "AS costed_sales_minor, "
+        "coalesce(sum(units * unit_cost_minor::BIGINT), 0)::BIGINT AS cost_minor "
+        f"FROM ({source}){joined} LEFT JOIN costs USING (product, currency) "
         f"WHERE {' AND '.join(where)} GROUP BY ALL"
     )
 

@@ -6,45 +6,19 @@ code was changed can be found.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
 from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
 from storage.database.engine import Database
 from storage.fleet.queries import Queries
+from storage.office.poster_lines import PosterLine, Printed
 from storage.office.selectors import Selector, check_known, machines_of
 from storage.office.stays import is_at
 from storage.tables import machine_sites, machines, sites
 
 ACTION = "PrintPoster"
 """What it is called in the audit log."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PosterLine:
-    """A machine as its poster needs it. ``status``, ``differs``, ``error`` and ``payload`` are its
-    code's; ``place`` is the name of the site at which it stands, empty if at none.
-    """
-
-    machine_id: str
-    payload: str
-    status: str
-    mode: str
-    differs: tuple[str, ...] = ()
-    error: str = ""
-    enabled: bool = True
-    retired: bool = False
-    place: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Printed:
-    """A poster that was made. ``code_id`` names the code that is on it."""
-
-    machine_id: str
-    code_id: str
-    place: str = ""
 
 
 class PosterBooks:

@@ -4,7 +4,7 @@ screens.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.e2e.console_calls import (
     ALL,
@@ -44,7 +44,10 @@ async def products(ask: Ask, now: dt.datetime) -> Expected:
     return Expected(
         tables={
             "sold": [
-                (one["key"], *sold(one["now"]), _share(_minor(one), whole), *sold(one["before"]))
+                (
+                    *(one["key"], *sold(one["now"]), _share(_minor(one), whole)),
+                    *(*_margin(one["now"]), *sold(one["before"])),
+                )
                 for one in lines
             ],
             "products": [
@@ -60,6 +63,7 @@ async def products(ask: Ask, now: dt.datetime) -> Expected:
                 for one in listed["products"]
             ],
         },
+        figures=_margins([one["now"] for one in lines], whole),
         pictures=[
             f"{int(one['now']['units']):,} items, {grouped(money(one['now'], 'sales'))}"
             for one in lines
@@ -70,6 +74,22 @@ async def products(ask: Ask, now: dt.datetime) -> Expected:
 
 def _minor(line: Told) -> int:
     return int(line["now"]["sales"]["minor"])
+
+
+def _margin(of: Told) -> tuple[Cell, Cell]:
+    known = of["margin"]
+    sales = int((known["sales"] or {"minor": 0})["minor"])
+    if not int(known["units"]) and not sales:
+        return "", ""
+    return money(known, "margin"), _share(int(known["margin"]["minor"]), sales)
+
+
+def _margins(told: Sequence[Told], whole: int) -> Mapping[str, str]:
+    """Return the one figure of all margins; everything is sold in HKD."""
+    known = [of["margin"] for of in told if int(of["margin"]["units"])]
+    sales, left = (sum(int(of[name]["minor"]) for of in known) for name in ("sales", "margin"))
+    said = f"{grouped(f'{left // 100}.{left % 100:02} HKD')}, {_share(left, sales)} %"
+    return {f"Margin, cost known for {_share(sales, whole)} % of the money": said}
 
 
 def _share(part: int, whole: int) -> str:

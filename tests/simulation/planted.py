@@ -106,7 +106,7 @@ PLANTED = (
         name="stop-forgotten",
         sentence="A call about a code that fails after a change of mind is never over.",
         bug=bugs_of_refunds.stop_forgotten,
-        start=98,
+        start=4,
         steer=steers.administrators_change_their_minds,
     ),
     Planted(
@@ -137,7 +137,7 @@ PLANTED = (
         name="old-token-dropped",
         sentence="What is told under a notify token that was replaced finds nobody.",
         bug=bugs_of_codes.old_token_is_dropped,
-        start=2,
+        start=7,
         steer=steers.codes_are_rewritten,
     ),
     Planted(
@@ -245,14 +245,13 @@ PLANTED = (
         name="denied-choice-renews",
         sentence="Each choice that is denied begins the idle time again, without an end.",
         bug=bugs.denied_choice_renews,
-        start=11,
         steer=steers.people_insist,
     ),
     Planted(
         name="next-pays-into-the-last",
         sentence="The next customer's money goes into the session of who left something behind.",
         bug=bugs.next_customer_pays_for_the_last,
-        start=1,
+        start=5,
         steer=steers.people_insist,
     ),
     Planted(
@@ -265,6 +264,7 @@ PLANTED = (
         name="buyer-kept",
         sentence="A notification's buyer is saved as he came.",
         bug=bugs.buyer_kept,
+        start=4,
     ),
     Planted(
         name="payer-is-hash",
@@ -275,6 +275,7 @@ PLANTED = (
         name="payer-not-erased",
         sentence="Whoever asks to be forgotten is told that they are, and is known.",
         bug=bugs.payer_is_not_erased,
+        start=4,
         steer=steers.people_ask_to_be_forgotten,
     ),
     Planted(
@@ -401,6 +402,7 @@ PLANTED = (
         name="lines-are-done-unread",
         sentence="A line of an application counts as done, and nobody has set its planogram.",
         bug=bugs_of_planograms.lines_are_done_unread,
+        start=1,
         steer=steers.planograms_are_applied,
     ),
     Planted(
@@ -414,6 +416,7 @@ PLANTED = (
         name="template-is-read-again",
         sentence="An application that waits for its time gets what was written meanwhile.",
         bug=bugs_of_planograms.template_is_read_again,
+        start=3,
         steer=steers.planograms_are_applied,
     ),
     Planted(

@@ -291,7 +291,7 @@ def offers_run_out_at_once(world: World) -> None:
     world.faults.sql_stalls, world.faults.sql_stall_s = 0.9, 2.0
 
 
-STEERS: dict[str, Steer] = {
+STEERS: dict[str, Steer] = {  # no name holds AND, which would be read as two
     STEERLESS: as_it_comes,
     "review every doubt": review_every_doubt,
     "saving fails often": saving_fails_often,
@@ -321,7 +321,7 @@ STEERS: dict[str, Steer] = {
     "clocks are set": clocks_are_set,
     "partitions move": partitions_move,
     "partitions move in peace": partitions_move_in_peace,
-    "partitions move and machines leave": partitions_move_and_machines_leave,
+    "partitions move while machines leave": partitions_move_and_machines_leave,
     "a backup is put back": a_backup_is_put_back,
     "offers are given": offers_are_given,
     "offers run out at once": offers_run_out_at_once,

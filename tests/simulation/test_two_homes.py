@@ -13,7 +13,9 @@ from storage.machines import holding, store
 from tests.simulation.two_homes import live
 
 pytestmark = pytest.mark.xdist_group("homes")  # one process lives them once
-SEEDS = range(3)
+SEEDS = range(2)
+MORE = 2
+"""One more for ``make soak``."""
 WITHIN = 12
 
 
@@ -21,7 +23,7 @@ lived = functools.cache(live)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS, pytest.param(MORE, marks=pytest.mark.slow)])
 def test_owners_never_fight(seed: int) -> None:
     """Nothing is taken from who beats, no row is under an old epoch, and somebody serves in the
     end.

@@ -21,9 +21,10 @@ from gateway.demo.cluster.strike import Striker, now_ms
 from gateway.demo.cluster.system import System
 from gateway.demo.cluster.table import Measured
 from gateway.demo.interruptions import Interruptions
-from gateway.demo.run import PAGE, whole_book
+from gateway.demo.run import PAGE, PROOF_TIMEOUT_S, whole_book
 from gateway.simulator.fleet import all_have_left
 from storage.auditing import prove
+from storage.database.engine import Database, StorageConfig
 from storage.fleet.lists import Wanted
 from storage.fleet.queries import Queries
 
@@ -120,10 +121,16 @@ async def proved(system: System) -> list[str]:
     fleet = system.plan.fleet
     turns, dropped = shelves.acts(fleet, "turn"), shelves.acts(fleet, "drop")
     found += shelves.differences(turns, dropped, await _succeeded(system.look.queries))
-    audit = await prove(
-        system.database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER}
-    )
-    return [*found, *audit.sentences]
+    return [*found, *await _audited(system.plan.database_url)]
+
+
+async def _audited(url: str) -> Sequence[str]:
+    """Prove the whole database, in one read that may take longer than a look at it."""
+    database = await Database.open(StorageConfig(url=url, read_timeout_ms=PROOF_TIMEOUT_S * 1_000))
+    try:
+        return (await prove(database, now_ms=now_ms(), own_ids={stage.PARTNER})).sentences
+    finally:
+        await database.close()
 
 
 async def _differences(system: System) -> list[str]:

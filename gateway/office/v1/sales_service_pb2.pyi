@@ -129,25 +129,74 @@ class SalesAmount(_message.Message):
 
     UNITS_FIELD_NUMBER: _builtins.int
     SALES_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
     units: _builtins.int
     """Items that fell."""
     @_builtins.property
     def sales(self) -> _money_pb2.Money:
         """What they cost, less what was given back, and with the price of goods that were written off."""
 
+    @_builtins.property
+    def margin(self) -> Global___SalesMargin:
+        """Only of GetSales, by product and by category, and by others if with_margin is set. Absent: nobody looked."""
+
     def __init__(
         self,
         *,
         units: _builtins.int = ...,
         sales: _money_pb2.Money | None = ...,
+        margin: Global___SalesMargin | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["sales", b"sales"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["margin", b"margin", "sales", b"sales"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sales", b"sales", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["margin", b"margin", "sales", b"sales", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SalesAmount: _TypeAlias = SalesAmount  # noqa: Y015
+
+@_typing.final
+class SalesMargin(_message.Message):
+    """What is left of sales when their goods are paid, of the goods of which the cost is known. That may be a part of them,
+    or none: units and sales say of how many. Each costs the operator, at whatever time it was sold, what the newest lot cost
+    that came with a unit_cost in the currency of the sale; without one, what the catalogue says in that currency.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNITS_FIELD_NUMBER: _builtins.int
+    SALES_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    units: _builtins.int
+    """Items of which the cost is known, of those that fell."""
+    @_builtins.property
+    def sales(self) -> _money_pb2.Money:
+        """What they brought: a part of the sales."""
+
+    @_builtins.property
+    def cost(self) -> _money_pb2.Money:
+        """What they cost the operator."""
+
+    @_builtins.property
+    def margin(self) -> _money_pb2.Money:
+        """Their sales less their cost; below zero if they cost more than they brought."""
+
+    def __init__(
+        self,
+        *,
+        units: _builtins.int = ...,
+        sales: _money_pb2.Money | None = ...,
+        cost: _money_pb2.Money | None = ...,
+        margin: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "margin", b"margin", "sales", b"sales"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "margin", b"margin", "sales", b"sales", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SalesMargin: _TypeAlias = SalesMargin  # noqa: Y015
 
 @_typing.final
 class SalesLine(_message.Message):
@@ -228,6 +277,7 @@ class GetSalesRequest(_message.Message):
     MACHINE_IDS_FIELD_NUMBER: _builtins.int
     DISTRICT_FIELD_NUMBER: _builtins.int
     SITE_TYPE_FIELD_NUMBER: _builtins.int
+    WITH_MARGIN_FIELD_NUMBER: _builtins.int
     first_day: _builtins.int
     """As 20260131, both counted; 400 days at most."""
     last_day: _builtins.int
@@ -235,6 +285,10 @@ class GetSalesRequest(_message.Message):
     beside: Global___SalesBeside.ValueType
     district: _builtins.str
     site_type: _builtins.str
+    with_margin: _builtins.bool
+    """Also tell margins by day, weekday, district, site type, machine, and machine and day, for which more is read. By product
+    and category they are told anyway. By hour, weekday and hour, and offer, no product is known: NO_MARGIN_OF_THAT.
+    """
     @_builtins.property
     def machine_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most one of the three; none: the fleet. Up to 200 machines; a district with all below it."""
@@ -249,10 +303,11 @@ class GetSalesRequest(_message.Message):
         machine_ids: _abc.Iterable[_builtins.str] | None = ...,
         district: _builtins.str = ...,
         site_type: _builtins.str = ...,
+        with_margin: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "by", b"by", "district", b"district", "first_day", b"first_day", "last_day", b"last_day", "machine_ids", b"machine_ids", "site_type", b"site_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "by", b"by", "district", b"district", "first_day", b"first_day", "last_day", b"last_day", "machine_ids", b"machine_ids", "site_type", b"site_type", "with_margin", b"with_margin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

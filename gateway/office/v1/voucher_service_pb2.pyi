@@ -50,8 +50,9 @@ class ImportRedemptionsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     csv: _builtins.bytes
-    """At most 10 000 lines and 3 MiB. Columns that are needed: voucherId, templateId, transactionId, orderAmount,
-    voucherAmount, currency, paymentType (S: redeemed, I: given back). Of others, transactionRequestId is read.
+    """At most 10 000 lines and 3 MiB. Columns that are needed: voucherId, templateId, transactionId,
+    transactionRequestId (its cells may be empty), orderAmount, voucherAmount, currency, paymentType (S: redeemed,
+    I: given back).
     """
     request_id: _builtins.str
     validate_only: _builtins.bool

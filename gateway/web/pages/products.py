@@ -60,6 +60,7 @@ async def products(looking: Looking) -> ConsolePage:
         values={
             "words": words,
             "charts": sales.best(told),
+            "margins": sales.margins(told),
             "sales_complete": sales.complete(told),
         },
         more={"products": {**words, "page": answer.next_page_token}}

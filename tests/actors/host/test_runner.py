@@ -66,6 +66,27 @@ def request(seq: int, stream: str = "s-1") -> Letter:
     return Letter(event=FrameReceived(stream_id=StreamId(stream), seq=seq, fact=fact))
 
 
+def test_what_is_loaded_is_checked_as_a_whole_at_its_first_turn() -> None:
+    """Whatever the turn is about: later ones look at what they change only. What is loaded again
+    is checked again.
+    """
+    full = replace(STATE.columns[0], column="A2", stock=11)
+    found = runner(state=replace(STATE, columns=(*STATE.columns, full)))
+    counted = Letter(event=StockCounted(column="A1", stock=7))
+    with pytest.raises(InvariantBroken, match="A2 holds 11 of 10"):
+        found.turn(counted, 1_000)
+
+    looked: list[MachineState] = []
+    found = runner(Core(check_state=looked.append))
+    for _ in range(3):
+        found.turn(counted, 1_000)
+    assert 1 == len(looked)
+    found.forget()
+    found.adopt(as_loaded(STATE))
+    found.turn(counted, 1_000)
+    assert 2 == len(looked)
+
+
 def test_a_turn_moves_the_working_state_and_not_the_saved_one() -> None:
     """The saved state follows once the batch is saved."""
     found = runner()

@@ -213,7 +213,7 @@ async def test_a_reload_that_outlasts_two_moves_reaches_the_machine_that_came_ba
     loop.ownership = ownership
     after = mailboxes.runner(machine_id)
     posted: list[Runner] = []
-    monkeypatch.setattr(mailboxes, "post", lambda runner, _letter: posted.append(runner))
+    monkeypatch.setattr(mailboxes, "post", lambda runner, *_: posted.append(runner))
     reading.set()
     await asyncio.sleep(1)
 

@@ -1,5 +1,8 @@
 """What a state keeps of its machine's code."""
 
+from collections.abc import Iterator
+from itertools import product
+
 import msgspec
 
 from actors.machine.code import (
@@ -11,11 +14,16 @@ from actors.machine.code import (
     barred,
     blurred,
     differing,
+    fulfilled,
     replaced,
     says_of,
     tells_us,
     trouble,
 )
+from actors.machine.code_calls import next_call, rests, under_way
+from actors.machine.values import replace
+
+STATUSES = (CodeStatus.ACTIVE, CodeStatus.STOPPED)
 
 
 def test_the_status_stands_first_in_the_text() -> None:
@@ -98,3 +106,51 @@ def test_what_a_code_says_tells_its_url_to_nobody() -> None:
     assert one.address != other.address
     assert ("", "VM-1_2") == (one.store, other.store)
     assert "secret" not in str(one)
+
+
+def every_code() -> Iterator[Code]:
+    """Codes of each kind that the shortcut tells apart, and of some that it does not."""
+    says = [None, Says(notify="n", name="a"), Says(notify="n", name="b"), Says(store="2")]
+    sayings = [
+        Saying(wanted=wanted, confirmed=confirmed, refused=refused, asked=asked, store=store)
+        for wanted, confirmed in product(says, says)
+        for refused, asked, store in product((None, says[1]), (None, says[2]), ("", "2"))
+    ]
+    for status, wanted, saying, payload in product(CodeStatus, STATUSES, sayings, ("", "q")):
+        code = Code(status=status, wanted=wanted, saying=saying, qr_payload=payload)
+        yield code
+        yield replace(code, saying=replace(saying, deleting=True))
+        yield replace(code, asked=wanted)
+        yield replace(code, again_at_ms=1)
+        yield replace(code, offline_stop_at_ms=1)
+        yield replace(code, differs_since_ms=1)
+
+
+def test_of_a_code_that_is_fulfilled_nothing_comes() -> None:
+    """Whoever asks no further than that misses no call, no deadline and no difference."""
+    found = [code for code in every_code() if fulfilled(code)]
+    assert found
+    for code in found:
+        assert not under_way(code)
+        assert next_call(code) is None
+        assert rests(code)
+        assert () == differing(code)
+        assert not barred(code)
+        assert not replaced(code)
+        assert code.differs_since_ms is None
+
+
+def test_a_code_of_which_nothing_comes_is_fulfilled() -> None:
+    """The shortcut is taken wherever it may: by all codes that rest but those that Alipay refused
+    something of, and those that are not as they should be.
+    """
+    for code in every_code():
+        if (
+            rests(code)
+            and code.status in STATUSES
+            and code.saying.refused is None
+            and not differing(code)
+            and code.differs_since_ms is None
+            and code.wanted is CodeStatus.ACTIVE
+        ):
+            assert fulfilled(code), code

@@ -139,5 +139,5 @@ def test_what_is_not_there_is_a_defect() -> None:
     found = Draft(a_machine(), START_MS, Policy())
     with pytest.raises(AssertionError):
         _ = found.session
-    with pytest.raises(StopIteration):
+    with pytest.raises(AssertionError):
         found.trade(TradeId("t-9"))

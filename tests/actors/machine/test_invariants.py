@@ -113,6 +113,30 @@ def test_a_contradiction_is_found(name: str) -> None:
         check(BROKEN[name](a_state()))
 
 
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_contradiction_that_a_decision_makes_is_found(name: str) -> None:
+    """What a decision left as it was is not looked at again, and what it changed is: it finds the
+    same that a look at the whole state finds.
+    """
+    before = a_state()
+    broken = BROKEN[name](before)
+    with pytest.raises(InvariantBroken) as whole:
+        check(broken)
+    with pytest.raises(InvariantBroken) as changed:
+        check_decision(before, Decision(state=broken))
+    assert str(whole.value) == str(changed.value)
+
+
+def test_a_trade_that_is_closed_while_it_stays_open_is_found() -> None:
+    """Whether the trade is new or was closed before, or is closed now."""
+    before = a_state()
+    closed = replace(before, closed_trades=(before.trades[0].trade_id,))
+    gone = replace(closed, trades=before.trades[1:])
+    for was, now in ((before, closed), (gone, closed)):
+        with pytest.raises(InvariantBroken, match="open or closed, not both"):
+            check_decision(was, Decision(state=now))
+
+
 def a_decision() -> tuple[MachineState, Decision]:
     story = a_story()
     before = story.state

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.lake.answers import HEAD, as_rows, write_answer
+from storage.insight.costs import Costed
 from storage.insight.sales import Amounts, SalesLine
 from storage.lake.asking import LakeAnswer
 from storage.lake.duck import LakeError, duck
@@ -17,7 +18,9 @@ ANSWER = LakeAnswer(
         SalesLine(
             key='tea, "green"',
             currency="HKD",
-            now=Amounts(units=2, sales_minor=700),
+            now=Amounts(
+                units=2, sales_minor=700, costed=Costed(units=1, sales_minor=300, cost_minor=310)
+            ),
             before=Amounts(units=1, sales_minor=-5),
         ),
         SalesLine(key="", currency="HKD", now=Amounts(), before=Amounts(units=1, sales_minor=1)),
@@ -28,7 +31,10 @@ ANSWER = LakeAnswer(
     from_cubes=0,
     from_sales=1,
 )
-ROWS = [('tea, "green"', "HKD", 2, 700, 1, -5), ("", "HKD", 0, 0, 1, 1)]
+ROWS = [
+    ('tea, "green"', "HKD", 2, 700, 1, -5, 1, 300, 310, -10, 0, 0, 0, 0),
+    ("", "HKD", 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0),
+]
 
 
 def test_an_answer_is_written(tmp_path: Path) -> None:
@@ -49,7 +55,7 @@ def test_a_key_is_no_formula(tmp_path: Path) -> None:
     answer = replace(ANSWER, lines=(line,))
     write_answer(answer, tmp_path / "a.csv")
     with (tmp_path / "a.csv").open(newline="") as file:
-        assert ["'=1+1", "HKD", "2", "700", "1", "-5"] == list(csv.reader(file))[1]
+        assert ["'=1+1", "HKD", "2", "700", "1", "-5"] == list(csv.reader(file))[1][:6]
     write_answer(answer, tmp_path / "a.parquet")
     with duck() as engine:
         assert [("=1+1",)] == engine.run(f"SELECT key FROM '{tmp_path / 'a.parquet'}'")

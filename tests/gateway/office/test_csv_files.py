@@ -5,6 +5,7 @@ import pytest
 from gateway.fleet.errors import CallRefused
 from gateway.office import csv_files
 from gateway.office.csv_files import MARK
+from gateway.process.spreadsheet_cells import bare, guarded
 
 
 def taken_apart(content: bytes) -> list[csv_files.Record]:
@@ -17,10 +18,10 @@ def taken_apart(content: bytes) -> list[csv_files.Record]:
 )
 def test_a_cell_comes_back_as_it_was(cell: str) -> None:
     """Also one that a spreadsheet would compute, and one that has an apostrophe of its own."""
-    written = csv_files.line([csv_files.guarded(cell), "end"])
+    written = csv_files.line([guarded(cell), "end"])
     ((number, cells),) = taken_apart(f"{MARK}{written}".encode())
-    assert (1, [cell, "end"]) == (number, [csv_files.bare(one) for one in cells])
-    assert csv_files.guarded(cell)[:1] not in {"=", "-", "＝"}
+    assert (1, [cell, "end"]) == (number, [bare(one) for one in cells])
+    assert guarded(cell)[:1] not in {"=", "-", "＝"}
 
 
 def test_a_record_has_the_number_of_its_line() -> None:

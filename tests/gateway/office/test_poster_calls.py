@@ -15,7 +15,8 @@ from gateway.office.v1 import selector_pb2
 from gateway.posters import looks
 from gateway.posters.child import DrawnPosters, Job, drawn
 from gateway.process.sections import Posters
-from storage.office.posters import PosterBooks, PosterLine, Printed
+from storage.office.poster_lines import PosterLine, Printed
+from storage.office.posters import PosterBooks
 from tests.gateway.posters.pages import line, settings
 from tests.support.edge import FixedClock
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from gateway import cli
 from gateway.office import poster_files
 from gateway.posters.code import code_id
-from storage.office.posters import PosterLine
+from storage.office.poster_lines import PosterLine
 from tests.alipay_client.wire import Pair
 from tests.gateway.posters.pages import read
 from tests.support import installed

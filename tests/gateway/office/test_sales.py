@@ -10,6 +10,7 @@ from storage.insight.hot import DistrictWorth
 from storage.insight.rollups import Sums, save
 from storage.tables import scope_days, scope_exposures, scope_hours
 from tests.support.fleet_calls import refusal
+from tests.support.goods_calls import twenty_in_a_van
 from tests.support.site import Site
 
 DAY = 20260108
@@ -46,6 +47,34 @@ async def test_sales_are_answered_beside_an_earlier_time(sold: Site) -> None:
     assert (1, 200) == (line.before.units, line.before.sales.minor)
     assert (DAY - 7, DAY - 7) == (answer.before_first_day, answer.before_last_day)
     assert 0 == answer.completeness.position
+
+
+async def test_margins_are_told_where_costs_are_known(sold: Site) -> None:
+    """From the lot that came; by product anyway, else if it is asked; and of how much that is."""
+    await twenty_in_a_van(sold)
+    sums = Sums()
+    sums.add(scope_days, ("FLEET", "", DAY, "nuts", "HKD"), (4, 2_000, 0, 0, 0))
+    await sold.database.write(lambda connection: save(connection, sums))
+    request = wire.GetSalesRequest(first_day=DAY, last_day=DAY, by=wire.SALES_BY_PRODUCT)
+    cola, nuts = (await sold.sales.GetSales(request)).lines
+    assert (2, 800, 240, 560) == _margin(cola.now)
+    assert (0, 0, 0, 0) == _margin(cola.before) == _margin(nuts.now)
+    request.by = wire.SALES_BY_DAY
+    (line,) = (await sold.sales.GetSales(request)).lines
+    assert not line.now.HasField("margin")
+    request.with_margin = True
+    (line,) = (await sold.sales.GetSales(request)).lines
+    assert (6, 2_800) == (line.now.units, line.now.sales.minor)
+    assert (2, 800, 240, 560) == _margin(line.now)
+    assert "HKD" == line.now.margin.margin.currency
+    request.by = wire.SALES_BY_HOUR
+    told = await refusal(sold.sales.GetSales(request))
+    assert ("FAILED_PRECONDITION", "NO_MARGIN_OF_THAT") == (told[0].name, told[1])
+
+
+def _margin(of: wire.SalesAmount) -> tuple[int, int, int, int]:
+    its = of.margin
+    return its.units, its.sales.minor, its.cost.minor, its.margin.minor
 
 
 async def test_a_day_is_answered_up_to_an_hour(sold: Site) -> None:

@@ -43,6 +43,17 @@ def test_the_numbers_may_stand_the_other_way_round() -> None:
     assert used.told.key == same.told.key
 
 
+def test_a_file_without_one_of_the_numbers_is_refused() -> None:
+    """The same redemption would have another key, and be counted a second time."""
+    for name in ("transactionId", "transactionRequestId"):
+        place = HEADS.split(",").index(name)
+        cells = [line.split(",") for line in (HEADS, voucher("v1"))]
+        cut = "\n".join(",".join([*one[:place], *one[place + 1 :]]) for one in cells)
+        with pytest.raises(CallRefused) as refused:
+            read(cut.encode())
+        assert f"has no column {name}" in str(refused.value.refusal.problems[0].description)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

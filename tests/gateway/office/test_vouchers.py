@@ -73,6 +73,10 @@ async def test_what_nobody_can_answer_is_refused(site: Site) -> None:
         "INVALID_REQUEST": wire.GetVoucherSalesRequest(first_day=20260115, last_day=20260115),
         "NO_SUCH_DAYS": _asked(7),
     }
+    broken = wire.GetVoucherSalesRequest(
+        first_day=20260115, last_day=20260115, by=wire.VOUCHER_BY_DAY, template="a\0b"
+    )
+    assert "INVALID_REQUEST" == (await refusal(calls.GetVoucherSales(broken)))[1]
     for reason, request in asked.items():
         assert reason == (await refusal(calls.GetVoucherSales(request)))[1]
 

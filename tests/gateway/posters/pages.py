@@ -17,7 +17,7 @@ from gateway.posters.code import modules_of
 from gateway.posters.layout import Poster, Sheet, Size
 from gateway.posters.press import Press
 from gateway.process.sections import Posters
-from storage.office.posters import PosterLine
+from storage.office.poster_lines import PosterLine
 
 PAYLOAD = "https://qr.alipay.com/bax03851ykzdlkgdcqxf00b4"
 

@@ -12,7 +12,7 @@ from gateway.posters.code import code_id
 from gateway.posters.layout import Sheet, Size
 from gateway.posters.press import Press, poster_of
 from gateway.posters.refusals import PosterRefused
-from storage.office.posters import PosterLine
+from storage.office.poster_lines import PosterLine
 from tests.gateway.posters.pages import PAYLOAD, a_font, a_picture, line, read, settings
 
 NOT_READY = {

@@ -108,6 +108,16 @@ def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
     )
 
 
+def test_folders_that_nobody_names_are_beside_the_file(tmp_path: Path) -> None:
+    """So that every command finds the same, wherever it is called."""
+    loaded = settings.load(_file(tmp_path, '[database]\nurl = "sqlite:///v.db"\n'))
+    assert [tmp_path / "ray", tmp_path / "lake", tmp_path / "assets"] == [
+        loaded.ray.run_dir,
+        loaded.lake.folder,
+        loaded.screens.folder,
+    ]
+
+
 @pytest.mark.parametrize("url", ["sqlite:////abs/v.db", "postgresql://user@host/name"])
 def test_other_database_urls_stay_as_they_are(tmp_path: Path, url: str) -> None:
     """Absolute SQLite files and servers are not touched."""

@@ -9,13 +9,25 @@ from gateway.web.view import Missing
 
 
 def _line(
-    key: str, units: int, minor: int, currency: str = "HKD", before: int = 0
+    key: str,
+    units: int,
+    minor: int,
+    currency: str = "HKD",
+    before: int = 0,
+    cost: int | None = None,
 ) -> wire.SalesLine:
-    return wire.SalesLine(
+    line = wire.SalesLine(
         key=key,
         now=wire.SalesAmount(units=units, sales=money_pb2.Money(currency=currency, minor=minor)),
         before=wire.SalesAmount(sales=money_pb2.Money(currency=currency, minor=before)),
     )
+    margin = line.now.margin
+    if cost is not None:
+        margin.units, margin.sales.minor = units, minor
+        margin.cost.minor, margin.margin.minor = cost, minor - cost
+    for of in (margin.sales, margin.cost, margin.margin):
+        of.currency = currency
+    return line
 
 
 def _told(*lines: wire.SalesLine) -> wire.GetSalesResponse:
@@ -38,8 +50,35 @@ def test_a_share_is_of_its_currency() -> None:
         ("old", 0, Amount(0, "HKD"), "0.0"),
         ("without a product", 1, Amount(50, "JPY"), "100.0"),
     ] == [row[:4] for row in table.rows]
-    assert Amount(7, "HKD") == table.rows[2][5]
+    assert Amount(7, "HKD") == table.rows[2][7]
     assert ["", "", "12.5"] == [sales.share(*one) for one in ((1, 0), (-1, 8), (1, 8))]
+
+
+def test_a_margin_is_of_goods_of_which_the_cost_is_known() -> None:
+    """And it is said of how much of the money that is."""
+    told = _told(
+        _line("cola", 2, 800, cost=420),
+        _line("dear", 1, 200, cost=210),
+        _line("given back", 1, 0, cost=5),
+        _line("nuts", 1, 250),
+        _line("old", 0, 0, before=7, cost=0),
+        _line("tea", 1, 50, "JPY"),
+    )
+    assert [
+        ("cola", Amount(380, "HKD"), "47.5"),
+        ("nuts", None, None),
+        ("dear", Amount(-10, "HKD"), "-5.0"),
+        ("given back", Amount(-5, "HKD"), None),
+        ("old", None, None),
+        ("tea", None, None),
+    ] == [(row[0], *row[4:6]) for row in sales.by_product(told).rows]
+    assert [
+        ("3.65 HKD, 36.5 %", "cost known for 80.0 % of the money"),
+        ("not known, JPY", "nobody said what these goods cost"),
+    ] == sales.margins(told)
+    given_back = _told(_line("cola", 1, 0, cost=5))
+    assert [("-0.05 HKD, – %", "cost known for – % of the money")] == sales.margins(given_back)
+    assert [] == sales.margins(Missing("why")) == sales.margins(_told(_line("old", 0, 0, before=7)))
 
 
 def test_what_sold_most_is_drawn_by_currency() -> None:

@@ -2,8 +2,6 @@
 every decision.
 """
 
-import dataclasses
-
 from sqlalchemy import update
 
 from actors.machine import Decision, MachineState
@@ -81,7 +79,7 @@ class Keeper:
             if column.stock
         )
         goods = (*opened, *first.decision.goods)
-        return dataclasses.replace(first, decision=replace(first.decision, goods=goods))
+        return replace(first, decision=replace(first.decision, goods=goods))
 
     async def _change(self, event: Event, now_ms: int, decision: Decision) -> Change:
         machine_id = decision.state.machine_id

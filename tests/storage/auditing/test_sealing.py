@@ -1,7 +1,6 @@
 """Whoever edits the books past the triggers is found by the chains of digests."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, bindparam, select, text, update
@@ -371,7 +370,7 @@ async def test_a_change_that_changed_nothing_leaves_the_chain(db: Database) -> N
     change = await owner.do("VM-1", paid("t1"))
     await owner.commit(
         [
-            replace(
+            values.replace(
                 change,
                 decision=values.replace(
                     change.decision, changed=False, records=(), transfers=(), effects=()

@@ -1,5 +1,6 @@
 """What was sold is told in any way that is asked, and the parts add up to the whole."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from sqlalchemy import text
 from storage.database.dialects import SQLITE
 from storage.database.engine import Database
 from storage.insight import days
-from storage.insight.rollups import Sums, save
+from storage.insight.costs import Costed
+from storage.insight.rollups import Sums, add_facts, save
 from storage.insight.sales import (
     Amounts,
     Beside,
@@ -29,7 +31,9 @@ from storage.tables import (
     scope_hours,
     scope_offers,
 )
+from tests.storage.insight.goods_costs import lots_came
 from tests.storage.insight.shop import follower, sold
+from tests.storage.lake.pond import fact
 from tests.storage.office.places import by, some_districts
 
 THURSDAY = 20260101
@@ -174,6 +178,95 @@ async def test_today_stands_beside_the_same_weekdays(db: Database, books: SalesB
     assert (3, 0, 0) == (of_pier.now.sales_minor, of_pier.weeks, of_pier.high_minor)
 
 
+async def costed(
+    books: SalesBooks, how: By, *, with_margin: bool = True, **more: Any
+) -> dict[str, tuple[int, int, int] | None]:
+    """Of goods of which the cost is known: items, sales and cost, by key."""
+    wanted = SalesWanted(
+        first=THURSDAY, last=THURSDAY + 13, by=how, with_margin=with_margin, **more
+    )
+    return {
+        line.key: None if of is None else (of.units, of.sales_minor, of.cost_minor)
+        for line in (await books.sales(wanted)).lines
+        for of in [line.now.costed]
+    }
+
+
+async def test_what_goods_cost_is_told_beside_their_sales(db: Database, books: SalesBooks) -> None:
+    """Of those of which it is known, in the currency of the sale; and by whatever it is asked, it
+    adds up to the same.
+    """
+    of = {"cola": (4, 54_103, 4 * 40), "tea": (0, 0, 0)}
+    assert {"cola": (0, 0, 0), "tea": (0, 0, 0)} == await costed(books, By.PRODUCT)
+    await lots_came(db, ("cola", "L1", 1, 40, "HKD"), ("tea", "T1", 1, 7, "JPY"))
+    assert of == await costed(books, By.PRODUCT)
+    assert of == await costed(books, By.PRODUCT, with_margin=False)
+    assert {"cold": of["cola"], "": of["tea"]} == await costed(books, By.CATEGORY)
+    by_day = {"20260101": (1, 100, 40), "20260102": (1, 3, 40), "20260108": (2, 54_000, 80)}
+    assert by_day == await costed(books, By.DAY)
+    assert {"4": (3, 54_100, 120), "5": (1, 3, 40)} == await costed(books, By.WEEKDAY)
+    districts = {"": (1, 4_000, 40), "city": (2, 50_100, 80), "pier": (1, 3, 40)}
+    assert districts == await costed(books, By.DISTRICT)
+    assert [(1, 3, 40), (1, 4_000, 40), (2, 50_100, 80)] == sorted(
+        one for one in (await costed(books, By.SITE_TYPE)).values() if one
+    )
+    some = ("VM-1", "VM-2")
+    machines = {"VM-1": (2, 50_100, 80), "VM-2": (1, 3, 40)}
+    assert machines == await costed(books, By.MACHINE, machine_ids=some)
+    machine_days = {"20260101-VM-1", "20260102-VM-2", "20260108-VM-1"}
+    assert machine_days == set(await costed(books, By.MACHINE_DAY, machine_ids=some))
+    assert {"cola": (1, 3, 40)} == await costed(books, By.PRODUCT, district="pier")
+    assert {"cola": (1, 3, 40)} == await costed(books, By.PRODUCT, machine_ids=("VM-2",))
+
+
+async def test_sales_are_the_same_with_what_goods_cost(books: SalesBooks) -> None:
+    """Though other sums are read."""
+    for how in (By.DAY, By.WEEKDAY, By.DISTRICT, By.SITE_TYPE):
+        assert await asked(books, how) == await asked(books, how, with_margin=True)
+    some: dict[str, Any] = {"machine_ids": ("VM-1", "VM-2")}
+    for how in (By.DAY, By.MACHINE, By.MACHINE_DAY):
+        with_margin = await asked(books, how, with_margin=True, **some)
+        assert await asked(books, how, **some) == with_margin
+
+
+async def test_the_time_before_has_its_costs_too(db: Database, books: SalesBooks) -> None:
+    """At the same latest cost; where costs were not looked at, none is told, and where nothing was
+    sold, nothing.
+    """
+    await lots_came(db, ("cola", "L1", 1, 40, "HKD"))
+    wanted = SalesWanted(
+        first=THURSDAY + 7, last=THURSDAY + 8, by=By.DAY, beside=Beside.SAME_WEEKDAYS
+    )
+    assert {None} == {
+        of.costed for line in (await books.sales(wanted)).lines for of in (line.now, line.before)
+    }
+    lines = (await books.sales(replace(wanted, with_margin=True))).lines
+    assert [
+        (
+            Costed(units=2, sales_minor=54_000, cost_minor=80),
+            Costed(units=1, sales_minor=100, cost_minor=40),
+        ),
+        (Costed(), Costed(units=1, sales_minor=3, cost_minor=40)),
+    ] == [(line.now.costed, line.before.costed) for line in lines]
+
+
+async def test_costs_are_those_of_what_was_really_paid(db: Database) -> None:
+    """Goods that fell cost what they cost, whatever came in for them: less than the list price,
+    nothing, or a price that was given back.
+    """
+    await lots_came(db, ("cola", "L1", 1, 40, "HKD"))
+    sums = Sums()
+    facts = [
+        fact(1, sales_minor=450, discount_minor=50),
+        fact(2, kind="GOODWILL", units=0, sales_minor=-450),
+        fact(3, kind="WRITE_OFF", sales_minor=500),
+        fact(4, product=""),
+    ]
+    add_facts(sums, facts)
+    await db.write(lambda connection: save(connection, sums))
+    assert {"cola": (2, 500, 80), "": (0, 0, 0)} == await costed(SalesBooks(db), By.PRODUCT)
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
@@ -194,6 +287,10 @@ async def test_today_stands_beside_the_same_weekdays(db: Database, books: SalesB
         ),
         ({"by": By.DISTRICT, "district": "city"}, "ONE_OF"),
         ({"machine_ids": tuple(map(str, range(201)))}, "TOO_MANY_MACHINES"),
+        *(
+            ({"by": one, "with_margin": True}, "NO_MARGIN_OF_THAT")
+            for one in (By.HOUR, By.WEEKDAY_HOUR, By.OFFER)
+        ),
     ],
 )
 async def test_what_cannot_be_answered_is_refused(
@@ -226,7 +323,9 @@ async def test_no_question_reads_a_whole_table(db: Database) -> None:
             parts = ({"machine_ids": ("VM-1",)},)
         elif how in {By.DISTRICT, By.SITE_TYPE}:
             parts = ({},)
-        for part in parts:
+        for part in (*parts, *({**one, "with_margin": True} for one in parts)):
+            if part.get("with_margin") and how in {By.HOUR, By.WEEKDAY_HOUR, By.OFFER}:
+                continue
             wanted = SalesWanted(first=THURSDAY, last=THURSDAY, by=how, **part)
             query = _query(wanted, THURSDAY, THURSDAY).compile(
                 dialect=db.dialect, compile_kwargs={"literal_binds": True}

@@ -89,6 +89,13 @@ async def test_a_file_that_two_gateways_take_at_once_is_kept_once(on_server: str
     assert [0, 2_000] == sorted(one.added for one in told) == sorted(one.known for one in told)
 
 
+async def test_a_payment_in_another_currency_is_another(db: Database) -> None:
+    """Its number may be the same somewhere else."""
+    await _paid(db, "t1")
+    taken = await VoucherBooks(db).take([replace(ONE, currency="JPY")], by())
+    assert (1, 1) == (taken.added, taken.elsewhere)
+
+
 async def test_a_line_that_says_something_else_now_is_refused(db: Database) -> None:
     """And nothing of its file is kept."""
     books = VoucherBooks(db)

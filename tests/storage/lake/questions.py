@@ -9,6 +9,7 @@ from storage.insight.facts import SaleFact
 from storage.insight.sales import Beside, By, SalesBooks, SalesLine, SalesWanted
 from storage.office.product_content import ProductContent
 from storage.office.products import Products
+from tests.storage.insight.goods_costs import lots_came
 from tests.storage.lake.pond import THURSDAY, fact, told
 from tests.storage.office.places import by, some_districts
 
@@ -16,13 +17,19 @@ LAST = 20260114
 _PLACES = (("city", "OFFICE"), ("pier", "STATION"), ("", ""))
 QUESTIONS = (
     *(
-        SalesWanted(first=20260108, last=LAST, by=one)
+        SalesWanted(first=20260108, last=LAST, by=one, with_margin=one not in {By.HOUR, By.OFFER})
         for one in By
         if one not in {By.MACHINE, By.MACHINE_DAY, By.WEEKDAY_HOUR}
     ),
     SalesWanted(first=20260110, last=LAST, by=By.WEEKDAY_HOUR, beside=Beside.SAME_WEEKDAYS),
     SalesWanted(first=THURSDAY, last=LAST, by=By.MACHINE, machine_ids=("VM-0", "VM-2", "VM-9")),
-    SalesWanted(first=THURSDAY, last=LAST, by=By.MACHINE_DAY, machine_ids=("VM-0", "VM-9")),
+    SalesWanted(
+        first=THURSDAY,
+        last=LAST,
+        by=By.MACHINE_DAY,
+        machine_ids=("VM-0", "VM-9"),
+        with_margin=True,
+    ),
     SalesWanted(first=20260108, last=LAST, by=By.CATEGORY, district="city"),
 )
 
@@ -57,9 +64,18 @@ def some_sales(count: int = 400) -> list[SaleFact]:
 
 
 async def shop(db: Database) -> None:
-    """Tell of these sales, where districts and products are."""
+    """Tell of these sales, where districts and products are, and what some cost: cola by the
+    catalogue in one currency, tea by lots in both, nuts as nobody knows.
+    """
     await some_districts(db, ("city", ""), ("pier", "city"))
-    await Products(db).create("cola", ProductContent(category="cold"), by(action="made"))
+    cola = ProductContent(category="cold", unit_cost_minor=333, unit_cost_currency="HKD")
+    await Products(db).create("cola", cola, by(action="made"))
+    await lots_came(
+        db,
+        ("tea", "T1", 1, 120, "HKD"),
+        ("tea", "T2", 2, 130, "HKD"),
+        ("tea", "T3", 3, 55, "JPY"),
+    )
     await told(db, some_sales())
 
 

@@ -1,11 +1,14 @@
 """The lake answers what the sums answer, to the cent."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from storage.database.engine import Database
-from storage.insight.sales import By, SalesWanted
+from storage.insight.costs import Costed
+from storage.insight.sales import By, SalesLine, SalesWanted
 from storage.lake import asking, cubes, lists
 from storage.lake.asking import LakeAnswer, ask, listed
 from storage.lake.duck import LakeError
@@ -36,17 +39,54 @@ async def test_questions_are_answered_as_the_sums_answer_them(db: Database, tmp_
     assert 12 == len(QUESTIONS) == len(expected)
     assert all(len(lines) > 1 for lines in expected)
     await exported(db, tmp_path)
-    assert expected == [list((await asked(db, tmp_path, one)).lines) for one in QUESTIONS]
+    assert expected == as_sums([await asked(db, tmp_path, one) for one in QUESTIONS])
     assert 14 == await cubed(db, tmp_path)
     answers = [await asked(db, tmp_path, one) for one in QUESTIONS]
-    assert expected == [list(one.lines) for one in answers]
+    assert expected == as_sums(answers)
     assert {0} == {one.from_sales for one in answers}
     await told(db, [fact(500 + one, d=LAST - one, machine_id="VM-0") for one in range(3)])
     await exported(db, tmp_path)
     answers = [await asked(db, tmp_path, one) for one in QUESTIONS]
-    assert await from_sums(db) == [list(one.lines) for one in answers]
+    assert await from_sums(db) == as_sums(answers)
     assert {3} == {one.from_sales for one in answers}
     assert {502} == {one.position for one in answers}
+
+
+def as_sums(answers: Sequence[LakeAnswer]) -> list[Sequence[SalesLine]]:
+    """Answers to the QUESTIONS without what only files know: costs where sums have no products."""
+    has_costs = [wanted.with_margin or wanted.by is By.CATEGORY for wanted in QUESTIONS]
+    return [
+        list(one.lines)
+        if known
+        else [
+            replace(
+                line,
+                now=replace(line.now, costed=None),
+                before=replace(line.before, costed=None),
+            )
+            for line in one.lines
+        ]
+        for one, known in zip(answers, has_costs, strict=True)
+    ]
+
+
+async def test_margins_are_told_by_anything(db: Database, tmp_path: Path) -> None:
+    """By hours and offers too, of which sums do not know them: they add up to those by products."""
+    await shop(db)
+    await exported(db, tmp_path)
+    wholes = set()
+    for by in (By.PRODUCT, By.HOUR, By.WEEKDAY_HOUR, By.OFFER):
+        wanted = SalesWanted(first=20260108, last=LAST, by=by)
+        lines = (await asked(db, tmp_path, wanted)).lines
+        for currency in ("HKD", "JPY"):
+            whole = Costed()
+            for line in lines:
+                if line.currency == currency and line.now.costed is not None:
+                    whole = whole.plus(line.now.costed)
+            wholes.add((currency, whole))
+    assert {"HKD", "JPY"} == {currency for currency, _ in wholes}
+    assert 2 == len(wholes)
+    assert all(whole.units and whole.cost_minor for _, whole in wholes)
 
 
 async def test_an_empty_lake_answers_nothing(db: Database, tmp_path: Path) -> None:

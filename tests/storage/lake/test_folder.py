@@ -43,6 +43,15 @@ def test_a_folder_is_of_one_database(tmp_path: Path) -> None:
         LakeFolder(tmp_path).claim("42")
 
 
+def test_a_folder_that_is_away_is_not_made_anew(tmp_path: Path) -> None:
+    """Files are listed, and there is nothing: its disk is not mounted."""
+    with pytest.raises(LakeError, match="is its disk there"):
+        LakeFolder(tmp_path / "lake").claim("42", has_files=True)
+    assert not any(tmp_path.iterdir())
+    folder(tmp_path).claim("42")
+    LakeFolder(tmp_path).claim("42", has_files=True)
+
+
 def test_what_is_left_is_of_earlier_epochs_and_ours(tmp_path: Path) -> None:
     """Files of the list, of who writes now and of others stay."""
     ours = folder(tmp_path)

@@ -15,7 +15,7 @@ from storage.lake.keeper import NAME, books_standing, kept, remove_replaced
 from storage.lake.lists import Stream
 from storage.tables import followers
 from tests.storage.insight.shop import StillClock
-from tests.storage.lake.pond import fact, keeping, told
+from tests.storage.lake.pond import exported, fact, keeping, told
 
 
 @pytest.mark.slow_on_postgres
@@ -51,6 +51,20 @@ async def test_who_lives_is_left_to_it(db: Database, tmp_path: Path) -> None:
                 pass
         async with kept(db, StillClock(), LakeFolder(tmp_path), "b", sleep=still) as ours:
             assert "b" == ours.held.holder
+
+
+async def test_a_lake_whose_folder_is_away_is_made_again_on_demand_alone(
+    db: Database, tmp_path: Path
+) -> None:
+    """Else facts that come now would be in one folder, and those of before in another."""
+    await told(db, [fact(1)])
+    await exported(db, tmp_path / "here")
+    away = LakeFolder(tmp_path / "away")
+    with pytest.raises(LakeError, match="the database lists files"):
+        async with kept(db, StillClock(), away, "a"):
+            pass
+    async with kept(db, StillClock(), away, "a", again=True) as keeper:
+        assert keeper.position > 0
 
 
 async def test_books_that_are_made_again_are_waited_for(db: Database) -> None:

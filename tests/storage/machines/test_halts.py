@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, update
 
+from actors.machine import values
 from actors.machine.events import StockCounted, TimePassed, TradeFinished
 from actors.machine.ids import MachineId, TradeId
 from actors.ports import (
@@ -46,7 +47,7 @@ async def _rows(db: Database) -> list[tuple[object, ...]]:
 
 
 async def _recover(owner: Owner, machine_id: str = "VM-1") -> None:
-    await owner.commit([replace(owner.decide(machine_id, TimePassed()), recovers=True)])
+    await owner.commit([values.replace(owner.decide(machine_id, TimePassed()), recovers=True)])
 
 
 async def test_a_halt_is_kept_with_its_owner(db: Database) -> None:

@@ -7,7 +7,6 @@ are in ``tests/gateway``.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -66,7 +65,7 @@ async def post(owner: Owner, machine_id: str, transfer: Transfer) -> None:
     """Save a decision that makes this transfer and nothing else, past the core's own checks."""
     change = owner.decide(machine_id, owner.frame(machine_id, FaultReported(code="EB")))
     await owner.commit(
-        [replace(change, decision=values.replace(change.decision, transfers=(transfer,)))]
+        [values.replace(change, decision=values.replace(change.decision, transfers=(transfer,)))]
     )
 
 

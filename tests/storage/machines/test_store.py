@@ -333,7 +333,7 @@ async def test_a_change_that_changed_nothing_only_takes_its_inbox_row(db: Databa
     """It makes no journal line, but it must have been decided upon the saved version."""
     owner = await Owner.of(db, "VM-1")
     change = await owner.do("VM-1", paid("t1"))
-    nothing = replace(
+    nothing = values.replace(
         change,
         decision=values.replace(
             change.decision, changed=False, records=(), transfers=(), effects=()
@@ -342,7 +342,7 @@ async def test_a_change_that_changed_nothing_only_takes_its_inbox_row(db: Databa
     lines = await count(db, journal)
     await owner.commit([nothing])
     assert lines == await count(db, journal)
-    stale = replace(
+    stale = values.replace(
         nothing,
         decision=values.replace(
             nothing.decision, state=values.replace(nothing.decision.state, version=1)

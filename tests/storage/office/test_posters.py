@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.office.v1 import machine_profile_service_pb2 as profiles
-from storage.office.posters import ACTION, PosterBooks, PosterLine, Printed
+from storage.office.poster_lines import PosterLine, Printed
+from storage.office.posters import ACTION, PosterBooks
 from storage.office.selectors import Selector
 from tests.alipay_client.wire import Pair
 from tests.gateway.office.placing import a_district, a_site

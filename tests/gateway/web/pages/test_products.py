@@ -38,5 +38,28 @@ async def test_what_sells_is_what_the_call_says(site: Site) -> None:
     told = await site.sales.GetSales(last_days(today, sales_service_pb2.SALES_BY_PRODUCT))
     assert [("cola", 300), ("tea", 100)] == [(one.key, one.now.sales.minor) for one in told.lines]
     rows = cells(page)
-    assert ["cola", "1", "3.00 HKD", "75.0", "0", "0.00 HKD"] in rows
-    assert ["tea", "1", "1.00 HKD", "25.0", "0", "0.00 HKD"] in rows
+    assert ["cola", "1", "3.00 HKD", "75.0", "–", "–", "0", "0.00 HKD"] in rows
+    assert ["tea", "1", "1.00 HKD", "25.0", "–", "–", "0", "0.00 HKD"] in rows
+    assert "not known, HKD" in page.text
+
+
+async def test_margins_are_told_where_costs_are_known(site: Site) -> None:
+    """On the page, to whoever may look, and in its CSV."""
+    cost = money_pb2.Money(minor=310, currency="HKD")
+    product = product_pb2.Product(code="cola", unit_cost=cost)
+    await site.products.CreateProduct(product_service_pb2.CreateProductRequest(product=product))
+    yesterday = days.moved(half_past(site, 11), -1)
+    items = [("VM-1", yesterday, 9, "cola", 400), ("VM-1", yesterday, 9, "tea", 100)]
+    await have_sold(site, items)
+    async with signed_in(site) as browser:
+        page = await browser.get("/products")
+        csv = await browser.get("/products", params={"csv": "sold"})
+    rows = cells(page)
+    assert ["cola", "1", "4.00 HKD", "80.0", "0.90 HKD", "22.5", "0", "0.00 HKD"] in rows
+    assert ["tea", "1", "1.00 HKD", "20.0", "–", "–", "0", "0.00 HKD"] in rows
+    assert "cost known for 80.0 % of the money" in page.text
+    assert "0.90 HKD, 22.5 %" in page.text
+    head, cola, tea = csv.text.splitlines()
+    assert 'Margin,"Margin, currency","Margin, %"' in head
+    assert "cola,1,4.00,HKD,80.0,0.90,HKD,22.5,0,0.00,HKD" == cola
+    assert "tea,1,1.00,HKD,20.0,,,,0,0.00,HKD" == tea

@@ -5,7 +5,7 @@ Flows in: a template, which machines, from when on, and who asks. Flows out: an 
 carried out by itself, or CallRefused; a rehearsal returns what would change.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import grpc
@@ -32,7 +32,7 @@ from storage.fleet.changes import newly_had
 from storage.fleet.planogram_words import differences, said_without_place
 from storage.fleet.views import MachineView
 from storage.office.imports import ImportLine, Imports, ImportView
-from storage.office.pars import Pars
+from storage.office.pars import Pars, ParView
 from storage.office.selectors import Selector, Selectors
 from storage.office.templates import (
     NoPlanogram,
@@ -177,15 +177,16 @@ class ApplicationCalls:
         archived = await self.templates.archived(template)
         planned = []
         for start in range(0, len(machine_ids), _AT_ONCE):
-            for view in await self.acts.queries.some_machines(
-                machine_ids[start : start + _AT_ONCE]
-            ):
+            some = machine_ids[start : start + _AT_ONCE]
+            pars = await self.pars.of_some(some)
+            for view in await self.acts.queries.some_machines(some):
                 currency = view.currency
                 if currency not in prices:
                     prices[currency] = await self.templates.prices(
                         template.content.price_list, template.listed(), currency, at_ms
                     )
-                planned.append(_of(view, template, prices[currency], archived))
+                have = pars.get(view.machine_id, ())
+                planned.append(_of(view, template, prices[currency], archived, have))
         return planned
 
 
@@ -201,6 +202,7 @@ def _of(
     template: TemplateView,
     prices: Mapping[str, int],
     archived: Collection[str],
+    pars: Sequence[ParView],
 ) -> Planned:
     try:
         after = columns_of(template, view.currency, prices)
@@ -211,9 +213,18 @@ def _of(
         return Planned(machine_id=view.machine_id, problem=said)
     return Planned(
         machine_id=view.machine_id,
-        differences=tuple(differences(view.columns, after)),
+        differences=(*differences(view.columns, after), *_par_differences(pars, template)),
         removed=without_place(view.columns, after),
     )
+
+
+def _par_differences(pars: Sequence[ParView], template: TemplateView) -> Iterator[str]:
+    """Return which pars the template changes: one of another product says nothing."""
+    there = {(one.column, one.product): one.par for one in pars}
+    for one in template.content.columns:
+        was = there.get((one.column, one.product), 0)
+        if one.par is not None and one.par != was:
+            yield f"{one.column}: par {was or 'none'} -> {one.par or 'none'}"
 
 
 def _check(planned: Sequence[Planned]) -> None:

@@ -326,7 +326,7 @@ def _fits(machine_id: str, seen: ActView, event: GoodsMoved | GoodsCounted, chan
     if column is None:
         raise fleet_errors.not_found("column", f"{machine_id}/{event.column}")
     if column.product != event.product:
-        why = f"it holds {column.product}, not {event.product}"
+        why = f"it holds {column.product}, not {event.product}: SetPlanogram, if it shall hold that"
     elif 0 <= column.stock + change <= column.capacity:
         return
     elif isinstance(event, GoodsCounted):
@@ -336,10 +336,12 @@ def _fits(machine_id: str, seen: ActView, event: GoodsMoved | GoodsCounted, chan
             "has room for others"
         )
     else:
-        far = f"{change} more do not fit" if change > 0 else f"{-change} are not in it"
+        far, room = f"{-change} are not in it", ""
+        if change > 0:
+            far, room = f"{change} more do not fit", ", or SetPlanogram if it has room for them"
         why = (
             f"it holds {column.stock} of {column.capacity} {column.product} by our books, and "
-            f"{far}: CountColumn, if others are there"
+            f"{far}: CountColumn, if others are there{room}"
         )
     raise _column_refused(machine_id, event.column, why)
 

@@ -40,7 +40,7 @@ def move(row: GoodsMoveView) -> goods_pb2.GoodsMove:
         visit=plain(row.visit),
         actor=plain(row.actor),
         reason=plain(row.reason),
-        moved_at=timestamp(row.at_ms),
+        moved_at=timestamp(row.at_ms) if row.id else None,
         cause=plain(row.cause),
         reverses=row.reverses or 0,
     )

@@ -77,9 +77,10 @@ class RedemptionsTaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherLine:
-    """``key``: a template, a day or a machine. ``voucher_minor`` is what vouchers paid, without
-    those that were given back. ``sold``: all that the day, or the machine, sold in this currency;
-    None of a template.
+    """``key``: a template, a day or a machine. ``order_minor``: what was to be paid where they were
+    redeemed, each payment once. ``voucher_minor`` is what vouchers paid, without those that were
+    given back. ``sold``: all that the day, or the machine, sold in this currency; None of a
+    template.
     """
 
     key: str
@@ -248,23 +249,35 @@ _KEYS: Mapping[VoucherBy, ColumnElement[Any]] = {
 
 
 def _query(first: int, last: int, by: VoucherBy, template: str) -> Select[Any]:
+    """A payment that took several vouchers was one order, and counts once."""
     redeemed = _V.kind == VoucherKind.REDEEMED.value
     key = _KEYS[by]
-    wanted = (
+    payments = (
         select(
             key.label("key"),
             _V.currency,
             total(case((redeemed, 1), else_=0)).label("redeemed"),
             total(case((redeemed, 0), else_=1)).label("given_back"),
-            total(case((redeemed, _V.order_minor), else_=-_V.order_minor)).label("order_minor"),
+            func.max(_V.order_minor).label("order_minor"),
             total(case((redeemed, _V.voucher_minor), else_=-_V.voucher_minor)).label("minor"),
         )
-        .where(_V.d.between(first, last))
-        .group_by(key, _V.currency)
-        .order_by(key, _V.currency)
+        .where(_V.d.between(first, last), *([_V.template == template] if template else ()))
+        .group_by(key, _V.currency, _V.trade_id)
+        .subquery()
+    )
+    c = payments.c
+    kept = case(
+        (c.redeemed > c.given_back, c.order_minor),
+        (c.redeemed < c.given_back, -c.order_minor),
+        else_=0,
+    )
+    sums = (total(c[name]).label(name) for name in ("redeemed", "given_back", "minor"))
+    return (
+        select(c.key, c.currency, *sums, total(kept).label("order_minor"))
+        .group_by(c.key, c.currency)
+        .order_by(c.key, c.currency)
         .limit(LINES_MAX + 1)
     )
-    return wanted.where(_V.template == template) if template else wanted
 
 
 def _sold(

@@ -63,6 +63,22 @@ class Pars:
 
         return await self._db.read(work)
 
+    async def of_some(self, machine_ids: Sequence[str]) -> Mapping[str, Sequence[ParView]]:
+        """Return the pars of those of these machines that have some."""
+
+        def work(connection: Connection) -> Mapping[str, Sequence[ParView]]:
+            c = column_pars.c
+            wanted = select(*c["machine_id", "column", "product", "par"])
+            found: dict[str, list[ParView]] = {}
+            for row in connection.execute(
+                wanted.where(c.machine_id.in_(machine_ids), c.par > 0).order_by(c.column)
+            ):
+                one = ParView(column=row.column, product=row.product, par=row.par)
+                found.setdefault(row.machine_id, []).append(one)
+            return found
+
+        return await self._db.read(work)
+
     async def set(
         self,
         machine_id: str,

@@ -505,8 +505,8 @@ Global___Halt: _TypeAlias = Halt  # noqa: Y015
 
 @_typing.final
 class RemovedGoods(_message.Message):
-    """Goods of one column for which a new planogram has no place: they are at REMOVED:<machine> in our books,
-    wherever they are.
+    """Goods of one column for which a new planogram has no place, as our books have them when somebody asks. Once it is
+    in force, what of them is there by then is at REMOVED:<machine> in our books, wherever it is.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

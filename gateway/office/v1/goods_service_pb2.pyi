@@ -520,7 +520,7 @@ class ReverseMoveResponse(_message.Message):
     """
     @_builtins.property
     def move(self) -> _goods_pb2.GoodsMove:
-        """The move that takes it back; its id is 0 if it was only checked."""
+        """The move that takes it back; its id is 0 if it was only checked, and it has no moved_at."""
 
     def __init__(
         self,

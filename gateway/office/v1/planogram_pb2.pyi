@@ -394,8 +394,8 @@ class PlannedChange(_message.Message):
     """Why it cannot be done; empty if it can."""
     @_builtins.property
     def differences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Column by column, for example "A1: price 500 -> 600"; at most 16, and how many more. Empty if the machine
-        has all of it already.
+        """Column by column, for example "A1: price 500 -> 600", pars behind them; at most 16, and how many more.
+        Empty if the machine has all of it already.
         """
 
     @_builtins.property

@@ -104,6 +104,7 @@ class TagRun(_message.Message):
     members: _builtins.int
     """Absent: too few to be told, or none."""
     joined: _builtins.int
+    """In the first run of another version all who had the tag depart, and who fulfils the new rule joins."""
     departed: _builtins.int
     error: _builtins.str
     """Why it could not be evaluated; then nobody got or lost the tag."""

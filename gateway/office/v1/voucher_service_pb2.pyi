@@ -150,7 +150,9 @@ class VoucherLine(_message.Message):
     given_back: _builtins.int
     @_builtins.property
     def orders(self) -> _money_pb2.Money:
-        """What was to be paid where they were redeemed, less where they were given back."""
+        """What was to be paid where they were redeemed, less where they were given back; a payment with several vouchers
+        counts once.
+        """
 
     @_builtins.property
     def vouchers(self) -> _money_pb2.Money:

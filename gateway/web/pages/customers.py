@@ -101,7 +101,7 @@ def _runs(tag: str, of: Iterable[tag_service_pb2.TagRun]) -> Table:
             for one in of
         ],
         empty="It has not been evaluated yet.",
-        note=HIDDEN,
+        note=f"With another version of its rule all depart, and who fulfils it joins. {HIDDEN}",
     )
 
 

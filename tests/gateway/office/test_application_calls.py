@@ -19,6 +19,7 @@ from tests.gateway.office.applying import (
     Set,
     applied,
     carried_out,
+    changed,
     listed,
     looked_at,
     made,
@@ -68,6 +69,23 @@ async def test_a_template_reaches_its_machines_once(site: Site) -> None:
     assert (1, 2) == (again.changed_count, again.same_count)
     every = await site.planograms.ListPlanogramApplications(wire.ListPlanogramApplicationsRequest())
     assert [done] == list(every.applications)
+
+
+async def test_a_rehearsal_tells_pars(site: Site) -> None:
+    """A template changes them too: nobody is told that nothing changes while they do."""
+    await products(site, "cola")
+    await site.register("VM-1")
+    await made(site, 500, par=8)
+    (first,) = (await applied(site, validate_only=True)).changes
+    assert ["A1: par none -> 8"] == list(first.differences)
+    await applied(site)
+    assert await carried_out(worker(site))
+    assert 1 == (await applied(site, validate_only=True)).same_count
+    await changed(site, 500, par=5)
+    (second,) = (await applied(site, validate_only=True)).changes
+    assert ["A1: par 8 -> 5"] == list(second.differences)
+    await changed(site, 500)
+    assert 1 == (await applied(site, validate_only=True)).same_count
 
 
 async def test_a_machine_that_cannot_have_it_refuses_the_whole(site: Site) -> None:

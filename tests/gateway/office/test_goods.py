@@ -107,9 +107,11 @@ async def test_what_does_not_fit_stays_in_the_van(site: Site, subtests: pytest.S
 
 
 async def test_what_has_no_room_is_told_what_is_there(site: Site) -> None:
-    """And how many do not fit, or are not in it."""
+    """And how many do not fit, or are not in it, and what to do."""
+    with pytest.raises(grpc.aio.AioRpcError, match="not tea: SetPlanogram, if it shall hold that"):
+        await site.goods.UnloadColumn(unload(1, VAN, product="tea"))
     with pytest.raises(
-        grpc.aio.AioRpcError, match="holds 2 of 10 cola by our books, and 9 more do"
+        grpc.aio.AioRpcError, match=r"9 more do not fit: CountColumn, .*, or SetPlanogram"
     ):
         await site.goods.LoadColumn(load(quantity=9))
     with pytest.raises(

@@ -51,8 +51,10 @@ async def test_a_move_between_places_is_taken_back_once(site: Site) -> None:
         checked.move.reverses,
         checked.move.from_place,
     )
+    assert not checked.move.HasField("moved_at")
     assert {VAN: 20, "COLUMN:VM-1/A1": 2} == await there(site)
     answer = await site.goods.ReverseMove(back(moved, request_id="r-1"))
+    assert answer.move.HasField("moved_at")
     assert answer == await site.goods.ReverseMove(back(moved, request_id="r-1"))
     assert ("REVERSED", VAN, NORTH, 20) == (
         answer.move.kind,

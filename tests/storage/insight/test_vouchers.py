@@ -162,6 +162,23 @@ async def test_redemptions_stand_beside_what_was_sold(db: Database) -> None:
     assert [] == list((await books.sales(DAY + 1, DAY + 1, VoucherBy.DAY)).lines)
 
 
+async def test_a_payment_with_several_vouchers_is_one_order(db: Database) -> None:
+    """However many it took, of one template or of two, and also if one of them was given back."""
+    await _paid(db, "t1")
+    books = VoucherBooks(db)
+    second = replace(ONE, key="4" * 64)
+    third = replace(ONE, key="5" * 64, template="T2")
+    await books.take([ONE, BACK, second, replace(second, key="6" * 64), third], by())
+    by_template = (await books.sales(DAY, DAY, VoucherBy.TEMPLATE)).lines
+    assert [("T1", 3, 1, 850, 400), ("T2", 1, 0, 850, 200)] == [
+        (line.key, line.redeemed, line.given_back, line.order_minor, line.voucher_minor)
+        for line in by_template
+    ]
+    for of in (VoucherBy.DAY, VoucherBy.MACHINE):
+        (line,) = (await books.sales(DAY, DAY, of)).lines
+        assert (4, 850, 600) == (line.redeemed, line.order_minor, line.voucher_minor)
+
+
 async def test_what_cannot_be_answered_is_refused(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

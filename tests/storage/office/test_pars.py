@@ -29,6 +29,7 @@ async def test_pars_are_of_columns_of_the_planogram(db: Database) -> None:
     assert [("A1", "cola", 8), ("A2", "tea", 6)] == [
         (one.column, one.product, one.par) for one in first.pars
     ]
+    assert {"VM-1": first.pars} == await pars.of_some(["VM-1", "VM-9"])
     assert first == await pars.get("VM-1") == await pars.set("VM-1", {"A1": 8}, BY)
     both = [pars.set("VM-1", {"A1": par}, BY, etag=first.etag) for par in (5, 7)]
     done = await asyncio.gather(*both, return_exceptions=True)

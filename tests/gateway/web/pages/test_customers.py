@@ -34,6 +34,7 @@ async def test_tags_are_shown_over_time_and_by_district(site: Site) -> None:
     assert [["20260701", "30", "–"], ["20260630", "30", "30"]] == [
         row[:3] for row in cells(some) if row[0].startswith("2026")
     ]
+    assert "With another version of its rule all depart" in some.text
     assert ["hill", "10"] in cells(some)
     assert ["pier", "20"] in cells(some)
     assert 404 == none.status_code

@@ -11,6 +11,8 @@ registry is not changed again (the claim says so), and what an actor has to deci
 which each act below is made for.
 """
 
+import hashlib
+import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,6 +75,14 @@ class Act:
     def resumed(self) -> bool:
         """The same request was begun before, and may have been done."""
         return self.claim is not None and self.claim.resumed
+
+    def cause(self, kind: str) -> str:
+        """Return the name of what is done: that of its request, if it has an id, for ever."""
+        if self.claim is None:
+            return secrets.token_hex(16)
+        asked = self.claim.asked
+        name = f"{kind}\n{asked.caller}\n{asked.request_id}"
+        return hashlib.sha256(name.encode()).hexdigest()[:32]
 
     @property
     def kept(self) -> bool:

@@ -198,7 +198,10 @@ class MachineActs(Acts):
                     description=f"must not be above the capacity {known[column].capacity}",
                 )
             )
-        counted = StockCounted(column=column, stock=stock, actor=act.actor)
+        # An id that is used once more, when its answer is forgotten, names another count.
+        since = 0 if act.claim is None else act.claim.machine_version
+        cause = act.cause(f"SetStock@{since}")
+        counted = StockCounted(column=column, stock=stock, actor=act.actor, cause=cause)
         if act.validate_only or await self._decided_before(machine_id, counted, act):
             return view
         said = f"column {column} stock {known[column].stock} -> {stock}"

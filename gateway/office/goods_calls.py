@@ -8,8 +8,6 @@ actor's is for good, and only then the goods go back.
 """
 
 import dataclasses
-import hashlib
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -54,7 +52,7 @@ class GoodsCalls(Acts):
         fields.lines(lines)
         fields.reason(request.reason).done()
         errand = Errand(
-            cause=_cause(act, request),
+            cause=act.cause(type(request).__name__),
             from_place=words.SUPPLIER,
             to_place=request.to,
             lines=lines,
@@ -80,7 +78,7 @@ class GoodsCalls(Acts):
         fields.gone(request.to, request.reason, begun=act.resumed)
         fields.done()
         errand = Errand(
-            cause=_cause(act, request),
+            cause=act.cause(type(request).__name__),
             from_place=come_from,
             to_place=request.to,
             lines=lines,
@@ -100,7 +98,7 @@ class GoodsCalls(Acts):
         fields.about(request.visit, "")
         fields.reason(request.reason, needed=True).done()
         errand = Errand(
-            cause=_cause(act, request),
+            cause=act.cause(type(request).__name__),
             from_place=come_from,
             to_place=words.EXPIRED if request.expired else words.WASTE,
             lines=lines,
@@ -118,7 +116,7 @@ class GoodsCalls(Acts):
         if not request.request_id and not request.validate_only:
             fields.wrong("request_id", "must be given: the goods wait under its name")
         fields.done()
-        cause = _cause(act, request)
+        cause = act.cause(type(request).__name__)
         event = _moved(request, act, GoodsKind.LOADED, cause, loading_place(cause), into=True)
         seen = await self._to_begin(request.machine_id, event, act)
         if not (seen.done or seen.refused or seen.waiting):
@@ -153,7 +151,9 @@ class GoodsCalls(Acts):
         fields.done()
         await self._may_be_part(request, request.to, act)
         kind = kind_out_of_column(request.to)
-        event = _moved(request, act, kind, _cause(act, request), request.to, into=False)
+        event = _moved(
+            request, act, kind, act.cause(type(request).__name__), request.to, into=False
+        )
         seen = await self._to_begin(request.machine_id, event, act)
         if act.validate_only:
             return _there(request.machine_id, seen, event, -request.quantity)
@@ -192,7 +192,7 @@ class GoodsCalls(Acts):
                 request.machine_version or first,
             )
         event = GoodsCounted(
-            cause=_cause(act, request),
+            cause=act.cause(type(request).__name__),
             version=0,
             column=request.column,
             product=request.product,
@@ -432,15 +432,6 @@ def _moved(
         actor=act.actor,
         reason=request.reason,
     )
-
-
-def _cause(act: Act, request: object) -> str:
-    """Return the name of what is done: that of its request, if it has an id, for ever."""
-    if act.claim is None:
-        return secrets.token_hex(16)
-    asked = act.claim.asked
-    name = f"{type(request).__name__}\n{asked.caller}\n{asked.request_id}"
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def _unused(seen: ActView, act: Act) -> ActView:

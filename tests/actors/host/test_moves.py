@@ -24,7 +24,6 @@ from actors.link import (
 )
 from actors.machine.effects import ApproveVend, QueryRefund, SendRefund, Welcome
 from actors.machine.events import (
-    CashSold,
     SessionCompleted,
     StockCounted,
     TimePassed,
@@ -366,36 +365,6 @@ async def test_a_frame_that_is_being_saved_is_saved_and_answered_first(
         type(each) for each in here.commands(machine_id) if isinstance(each, ApproveVend)
     ]
     assert 1 == len(open_vends(cluster.store.state(machine_id)))
-
-
-async def test_a_count_that_was_saved_unheard_is_done_once_though_it_is_told_as_moved(
-    cluster: Cluster, two: list[One]
-) -> None:
-    """The COMMIT that holds it is not answered, and its partition leaves before it is looked up:
-    who is told that nothing was done asks at the new place, behind a sale.
-    """
-    # Of the partition that leaves first: nothing is read of it in between.
-    machine_id = min(movers(), key=lambda one: partition_of(MachineId(one), PARTITIONS))
-    here, there = two[0].gateway, two[1].gateway
-    await here.give(here.hello(machine_id))
-    await asyncio.sleep(1)  # its code is made
-    count = StockCounted(column="A1", stock=4, cause="c-1")
-    with slow_commits(cluster.store):
-        giving = asyncio.create_task(here.give(here.command(count, machine_id)))
-        await asyncio.sleep(0.1)
-        cluster.store.host_count = 2
-        await asyncio.sleep(2.5)  # a beat, and a look
-        cluster.store.lost_answers = 1
-    await giving
-    await moved_to(cluster, two[1], machine_id)
-    await here.hear()
-    assert CommandDone(command_id="c-1", refusal=MOVED) in here.heard
-    assert 4 == cluster.store.state(machine_id).columns[0].stock
-    await there.give(there.hello(machine_id))
-    sold = there.frame(CashSold(column="A1", price_minor=500), machine_id)
-    done = await there.give(sold, there.command(count, machine_id))
-    assert [""] == [each.refusal for each in done if isinstance(each, CommandDone)]
-    assert 3 == cluster.store.state(machine_id).columns[0].stock
 
 
 async def test_a_refund_in_flight_is_asked_after_under_the_same_id(

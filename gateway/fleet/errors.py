@@ -51,11 +51,14 @@ _SHOWN_BY = {
 def not_found(what: str, name: str) -> CallRefused:
     """There is no such machine, session, vend, trade or refund."""
     call = _SHOWN_BY.get(what, f"List{camel(what)}s")
+    shown = f"{call} shows what there is"
+    if what == "column":
+        shown += ", ListConvergence whether its planogram is in force yet"
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.NOT_FOUND,
             reason=f"{what.upper()}_NOT_FOUND",
-            message=f"there is no {what.replace('_', ' ')} {name!r}: {call} shows what there is",
+            message=f"there is no {what.replace('_', ' ')} {name!r}: {shown}",
             metadata={what: name},
         )
     )

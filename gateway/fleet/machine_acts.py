@@ -273,11 +273,14 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 machine=machine_id,
                 products=named,
             )
-        case changes.GoodsWithoutPlace(gone=gone):
+        case changes.GoodsWithoutPlace(gone=gone, coming=coming):
+            later = ", ".join(f"{one.product} of {one.column}" for one in coming[:_NAMED_MAX])
+            when = ", once its planogram is in force (ListConvergence tells what it waits for)"
             return not_possible(
                 "GOODS_WITHOUT_PLACE",
                 f"{said_without_place(gone)} in this planogram of machine {machine_id}: "
-                "mend its product or capacity, or take the goods out (UnloadColumn, CountColumn); "
+                "mend its product or capacity, or take the goods out (UnloadColumn, CountColumn)"
+                f"{later and f', {later}{when}'}; "
                 "with goods_may_be_removed they go to REMOVED:" + machine_id,
                 machine=machine_id,
                 columns=", ".join(one.column for one in gone[:_NAMED_MAX]),

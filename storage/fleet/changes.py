@@ -93,12 +93,14 @@ class MachineInUse(ChangeRefused):
 
 class GoodsWithoutPlace(ChangeRefused):
     """Goods in the machine would have no place in the planogram: ``gone`` are their columns, whose
-    ``stock`` is how many. Nobody said that they may be removed.
+    ``stock`` is how many. Nobody said that they may be removed. ``coming``: those of them that are
+    not in force yet, so that nobody can take anything out of them.
     """
 
-    def __init__(self, gone: tuple[Column, ...]) -> None:
+    def __init__(self, gone: tuple[Column, ...], coming: tuple[Column, ...]) -> None:
         super().__init__(said_without_place(gone))
         self.gone = gone
+        self.coming = coming
 
 
 class GoodsUnheard(ChangeRefused):
@@ -222,7 +224,7 @@ def plan(
         if wanted == there and (not gone or removal_agreed(connection, [machine_id])):
             change, gone, unheard = replace(change, columns=None), (), ()
         elif gone and not change.goods_may_be_removed:
-            raise GoodsWithoutPlace(gone)
+            raise GoodsWithoutPlace(gone, _coming(connection, machine_id, there, wanted))
         else:
             change = replace(change, columns=wanted)
     after = _configured(before, change)
@@ -289,10 +291,20 @@ def _gone(
     wanted: Sequence[Column],
 ) -> tuple[Column, ...]:
     """Return the columns of which goods have no place in the wanted planogram: as the actor has
-    them, and those with which a column came of which the actor has not heard.
+    them, and those with which a column came that is not in force.
     """
     known = _known_columns(connection, machine_id)
-    return (*without_place(known, wanted), *without_place(new_to(known, there), wanted))
+    return (*without_place(known, wanted), *_coming(connection, machine_id, there, wanted))
+
+
+def _coming(
+    connection: Connection,
+    machine_id: MachineId,
+    there: Sequence[Column],
+    wanted: Sequence[Column],
+) -> tuple[Column, ...]:
+    """Return those of them that are not in force: the actor has not heard of them, or they wait."""
+    return without_place(new_to(_known_columns(connection, machine_id), there), wanted)
 
 
 def _unheard(

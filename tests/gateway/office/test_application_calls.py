@@ -275,7 +275,7 @@ async def test_what_a_machine_came_with_is_removed_before_its_host_heard_of_it(s
 
 async def test_a_planogram_that_waits_for_a_customer_is_taken_back(site: Site) -> None:
     """At once: who does it need not wait for the session's end, and what came with it is in the
-    books as removed.
+    books as removed. Until somebody agrees to that, the refusals say that nobody can take it out.
     """
     machine = await registered(site)
     async with a_machine(site) as stream:
@@ -291,9 +291,18 @@ async def _takes_back(site: Site, machine: machine_pb2.Machine) -> None:
         machine_id="VM-1", columns=[*machine.columns, tea], goods_may_be_removed=True
     )
     assert not (await site.fleet.SetPlanogram(more)).removed
-    back = fleet_service_pb2.SetPlanogramRequest(
-        machine_id="VM-1", columns=machine.columns, goods_may_be_removed=True
+    back = fleet_service_pb2.SetPlanogramRequest(machine_id="VM-1", columns=machine.columns)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await site.fleet.SetPlanogram(back)
+    way = "(UnloadColumn, CountColumn), tea of B1, once its planogram is in force"
+    assert way in str(refused.value.details())
+    count = goods_service_pb2.CountColumnRequest(
+        machine_id="VM-1", column="B1", product="tea", counted=0
     )
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await site.goods.CountColumn(count)
+    assert "ListConvergence whether its planogram is in force" in str(refused.value.details())
+    back.goods_may_be_removed = True
     gone = machine_pb2.RemovedGoods(column="B1", product="tea", quantity=6)
     assert [gone] == list((await site.fleet.SetPlanogram(back)).removed)
     moves = await site.goods.ListGoodsMoves(

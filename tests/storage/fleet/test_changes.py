@@ -356,8 +356,9 @@ async def test_goods_in_a_machine_leave_its_books_only_if_somebody_says_so(db: D
         ((values.replace(tea, product="tae"),), "5 tea of A1 have no place any more"),
         ((values.replace(tea, column="A2"),), "5 tea of A1 have no place any more"),
     ):
-        with pytest.raises(GoodsWithoutPlace, match=said):
+        with pytest.raises(GoodsWithoutPlace, match=said) as refused:
             await _change(db, MachineChange(columns=columns))
+        assert () == refused.value.coming
     await _change(db, MachineChange(columns=(values.replace(tea, capacity=5),)))
     await hears(db)
     smaller = MachineChange(columns=(values.replace(tea, capacity=3),), goods_may_be_removed=True)

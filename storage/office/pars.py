@@ -156,7 +156,8 @@ def _planned(connection: Connection, machine_id: str, wanted: Mapping[str, int])
         if par > planned[name].capacity:
             raise NotPossible(
                 "PAR_DOES_NOT_FIT",
-                f"column {name} of machine {machine_id} holds {planned[name].capacity}, not {par}",
+                f"column {name} of machine {machine_id} has room for {planned[name].capacity}, and "
+                f"a par of {par} is more: set a smaller one, or SetPlanogram if it has more room",
                 machine=machine_id,
                 column=name,
             )

@@ -23,7 +23,7 @@ async def test_pars_are_of_columns_of_the_planogram(db: Database) -> None:
         await pars.set("VM-1", {"Z9": 1}, BY)
     with pytest.raises(NotThere, match="machine VM-9"):
         await pars.set("VM-9", {"A1": 1}, BY)
-    with pytest.raises(NotPossible, match="holds 10, not 11"):
+    with pytest.raises(NotPossible, match="room for 10, and a par of 11 is more: set a"):
         await pars.set("VM-1", {"A1": 11}, BY)
     first = await pars.set("VM-1", {"A1": 8, "A2": 6}, BY)
     assert [("A1", "cola", 8), ("A2", "tea", 6)] == [

@@ -2,6 +2,8 @@
 that carries a Refusal.
 """
 
+import dataclasses
+
 import grpc
 
 from gateway.rpc.statuses import FieldProblem, Refusal, fitting
@@ -189,6 +191,22 @@ def host_away(machine_id: str, *, saved: bool, sent: bool) -> CallRefused:
             metadata={"machine": machine_id, "saved": str(saved).lower()},
             retry_after_ms=5_000,
         )
+    )
+
+
+def goods_on_their_way(error: CallRefused) -> CallRefused:
+    """Goods that were to come into a column have left where they were: its machine's host did not
+    take them, or nobody knows.
+    """
+    refusal = error.refusal
+    said = refusal.message
+    if refusal.reason == "HOST_UNAVAILABLE":
+        said = said.partition(";")[0]  # the rest speaks of the host's act alone
+    way = (
+        "the goods wait at a LOADING place, or are in the column already: repeat the call with its"
+    )
+    return CallRefused(
+        dataclasses.replace(refusal, message=f"{said}; {way} request_id, which brings them on")
     )
 
 

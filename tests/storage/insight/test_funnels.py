@@ -8,7 +8,7 @@ from storage.insight.funnels import FunnelBooks
 from storage.insight.rollups import Sums, save
 from storage.insight.sales import By, SalesWanted
 from storage.insight.suppression import Gate
-from storage.office.deeds import NotPossible
+from storage.office.deeds import NotPossible, NotThere
 from storage.tables import funnel_days, scope_funnels
 
 DAY = 20260101
@@ -34,6 +34,8 @@ async def test_each_stage_is_told_or_is_too_few(db: Database) -> None:
     assert [None, 10, None, None] == [one.number for one in steps]
     with pytest.raises(NotPossible):
         await books.funnel(SalesWanted(first=3, last=DAY, by=By.DAY))
+    with pytest.raises(NotThere):
+        await books.funnel(SalesWanted(first=DAY, last=DAY, by=By.DAY, district="nowhere"))
 
 
 @pytest.mark.slow_on_postgres

@@ -92,11 +92,12 @@ async def test_what_is_missing_costs_what_margins_say(
         ("cola", "new", 2, 130, "HKD"),
         ("cola", "far", 3, 7, "JPY"),
     )
-    gone = [
-        move(number, COLUMN, "LOST", 2, product=product)
-        for number, product in enumerate(("cola", "tea", "nuts", "own"))
-    ]
-    await moved(db, *gone)
+    for number, product in enumerate(("cola", "tea", "nuts", "own")):
+        await moved(
+            db,
+            move(10 + number, "FOUND", COLUMN, 9, product=product, kind="OPENED"),
+            move(20 + number, COLUMN, "LOST", 2, product=product),
+        )
     lines = await Shrinkage(db).lines(["VM-1"], since_ms=0)
     assert {
         "cola": (260, "HKD"),

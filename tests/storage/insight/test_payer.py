@@ -49,7 +49,7 @@ async def test_all_that_is_held_is_told(db: Database) -> None:
         {**used, "key": "1", "trade_id": "VM-1-t2", "voucher_minor": 50},
         {**used, "key": "2", "trade_id": "VM-1-t2", "voucher_minor": 20},
         {**used, "key": "3", "trade_id": "VM-1-t2", "voucher_minor": 20, "kind": "GIVEN_BACK"},
-        {**used, "key": "4", "trade_id": "VM-1-t1", "voucher_minor": 7},
+        {**used, "key": "4", "trade_id": "another's", "voucher_minor": 7},
         {**used, "key": "5", "trade_id": "", "voucher_minor": 7, "machine_id": "", "d": 0},
     ]
     await db.write(lambda connection: connection.execute(insert(voucher_redemptions), took))

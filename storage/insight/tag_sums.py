@@ -39,7 +39,7 @@ _T = payer_tags.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bought:
+class TagBought:
     """What payers bought in one currency. ``payers`` of them bought something in it; the two steps
     are at least what any one of them bought, and say no more of them.
     """
@@ -50,9 +50,9 @@ class Bought:
     units_step: int
     sales_step: int
 
-    def and_(self, other: "Bought") -> "Bought":
+    def and_(self, other: "TagBought") -> "TagBought":
         """Return what both bought who share no payer."""
-        return Bought(
+        return TagBought(
             payers=self.payers + other.payers,
             units=self.units + other.units,
             sales_minor=self.sales_minor + other.sales_minor,
@@ -66,7 +66,7 @@ class TagSums:
     """What payers come to. Each of them is in one district, '' of those who bought in none."""
 
     districts: Mapping[str, int] = field(default_factory=dict)
-    currencies: Mapping[str, Bought] = field(default_factory=dict)
+    currencies: Mapping[str, TagBought] = field(default_factory=dict)
 
     def and_(self, other: "TagSums") -> "TagSums":
         """Return what both come to who share no payer."""
@@ -105,12 +105,12 @@ def sums_of(
     position, None: from all.
     """
     districts: dict[str, int] = {}
-    currencies: dict[str, Bought] = {}
+    currencies: dict[str, TagBought] = {}
     for row in connection.execute(_query(and_(has, among.holds(_T.payer_id)), d, position)):
         if row.of == "district":
             districts[row.name or ""] = row.payers
         else:
-            currencies[row.name] = Bought(
+            currencies[row.name] = TagBought(
                 payers=row.payers,
                 units=row.units,
                 sales_minor=row.minor,
@@ -157,7 +157,7 @@ def kept_of(connection: Connection, tag: str) -> TagSumsKept | None:
     sums = TagSums(
         districts={row.district: row.payers for row in connection.execute(named)},
         currencies={
-            row.currency: Bought(
+            row.currency: TagBought(
                 payers=row.payers,
                 units=row.units,
                 sales_minor=row.sales_minor,

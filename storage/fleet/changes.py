@@ -18,14 +18,10 @@ from actors.machine.code import trouble
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
 from actors.machine.policy import Clash, Policy, PolicyOverrides
-from actors.machine.state import (
-    Column,
-    Configuration,
-    MachineState,
-    Mode,
-)
+from actors.machine.state import Column, Configuration, MachineState, Mode
 from actors.machine.stock import keep_counts, new_to, without_place
 from storage import codec
+from storage.database.reader import in_turns
 from storage.fleet.planogram_words import differences, said_without_place, shown
 from storage.machines.loading import configuration_of, read_columns, removal_agreed
 from storage.tables import inbox, machine_halts, machine_profiles, machine_states, products
@@ -217,7 +213,7 @@ def plan(
     if change.columns is not None:
         there = read_columns(connection, [machine_id]).get(machine_id, ())
         wanted = _planned(connection, there, change.columns)
-        gone = _gone(connection, machine_id, there, wanted)
+        gone = _gone(_columns_of(_saved(connection, machine_id)), there, wanted)
         unheard = _unheard(connection, machine_id, there, wanted)
         if wanted == there and (not gone or removal_agreed(connection, [machine_id])):
             change, gone, unheard = replace(change, columns=None), (), ()
@@ -282,16 +278,29 @@ def _planned(
     return kept
 
 
+def foreseen(
+    connection: Connection, wanted: Mapping[str, Sequence[Column]]
+) -> dict[str, tuple[tuple[Column, ...], tuple[Column, ...]]]:
+    """Return of each machine that is to have another planogram the present one, and the columns of
+    which goods would have no place any more, as ``plan`` finds them.
+    """
+    names, found = list(wanted), {}
+    saved = connection.execute(_SAVED.where(machine_states.c.machine_id.in_(names)))
+    known = {row.machine_id: _columns_of(row) for row in in_turns(saved, 10)}
+    agreed = removal_agreed(connection, names)
+    for name, there in read_columns(connection, names).items():
+        kept = keep_counts(there, wanted[name])
+        waits = kept == there and name in agreed
+        found[name] = there, () if waits else _gone(known.get(name, ()), there, kept)
+    return found
+
+
 def _gone(
-    connection: Connection,
-    machine_id: MachineId,
-    there: Sequence[Column],
-    wanted: Sequence[Column],
+    known: Sequence[Column], there: Sequence[Column], wanted: Sequence[Column]
 ) -> tuple[Column, ...]:
     """Return the columns of which goods have no place in the wanted planogram: as the actor has
-    them, and those with which a column came of which the actor has not heard.
+    them (``known``), and those with which a column came of which the actor has not heard.
     """
-    known = _known_columns(connection, machine_id)
     return (*without_place(known, wanted), *without_place(new_to(known, there), wanted))
 
 
@@ -341,12 +350,12 @@ def check_in_use(connection: Connection, there: Sequence[Column], wanted: Sequen
         raise ProductsArchived(found)
 
 
-def _known_columns(connection: Connection, machine_id: MachineId) -> tuple[Column, ...]:
+def _columns_of(saved: Row[Any] | None) -> tuple[Column, ...]:
     """Return what the actor has in its columns: nothing, if it has decided nothing yet, or if its
     state cannot be read, so that the registry's counts are all that is known.
     """
     try:
-        state = _state(connection, machine_id)
+        state = _read(saved)
     except codec.CodecError:  # its host has halted it
         return ()
     return () if state is None else state.columns
@@ -372,14 +381,21 @@ def _configured(before: Configuration, change: MachineChange) -> Configuration:
     )
 
 
+_SAVED = select(*machine_states.c["machine_id", "format", "body"])
+
+
+def _saved(connection: Connection, machine_id: MachineId) -> Row[Any] | None:
+    saved = _SAVED.where(machine_states.c.machine_id == machine_id)
+    return connection.execute(saved).one_or_none()
+
+
 def _state(connection: Connection, machine_id: MachineId) -> MachineState | None:
     """Return what the actor has saved; None if it has decided nothing yet. Raises CodecError."""
-    row = connection.execute(
-        select(*machine_states.c["format", "body"]).where(machine_states.c.machine_id == machine_id)
-    ).one_or_none()
-    if row is None:
-        return None
-    return codec.decode_state(row.format, row.body, only_reads=True)
+    return _read(_saved(connection, machine_id))
+
+
+def _read(row: Row[Any] | None) -> MachineState | None:
+    return None if row is None else codec.decode_state(row.format, row.body, only_reads=True)
 
 
 def _code_waits(connection: Connection, machine_id: MachineId) -> bool:

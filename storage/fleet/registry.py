@@ -7,7 +7,7 @@ a change is checked against is read in its own transaction (``storage.fleet.chan
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,7 @@ from storage.fleet.changes import (
     Planned,
     SecondPersonNeeded,
     check_in_use,
+    foreseen,
     may_have,
     plan,
 )
@@ -246,6 +247,14 @@ class Registry:
             )
         )
         return Changed(told=planned.told, gone=planned.gone)
+
+    async def foreseen(
+        self, wanted: Mapping[str, Sequence[Column]]
+    ) -> dict[str, tuple[tuple[Column, ...], tuple[Column, ...]]]:
+        """Return for each of these machines, which shall have another planogram, the present one,
+        and the columns of which goods would have no place any more; their ``stock`` is how many.
+        """
+        return await self._db.read(lambda connection: foreseen(connection, wanted))
 
     def _raised(self, planned: Planned) -> dict[str, int | None]:
         after = planned.told.configuration.overrides

@@ -28,7 +28,7 @@ from storage.fleet.answers import RequestInProgress
 from storage.fleet.changes import ChangeRefused, MachineChange, Making
 from storage.fleet.joining import AlreadyRegistered, LooksLike, NewMachine
 from storage.fleet.lists import NO_CODE_YET
-from storage.fleet.planogram_words import said_without_place
+from storage.fleet.planogram_words import goods_of, said_without_place
 from storage.fleet.views import MachineView
 
 _LOOKS_AT_ONCE = 50
@@ -283,7 +283,7 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 columns=", ".join(one.column for one in gone[:_NAMED_MAX]),
             )
         case changes.GoodsUnheard(unheard=unheard):
-            return fleet_errors.goods_unheard(machine_id, said_without_place(unheard))
+            return fleet_errors.goods_unheard(machine_id, goods_of(unheard))
         case changes.MachineInUse(what=what):
             listed = "; ".join(what[:_NAMED_MAX])
             more = f"; and {len(what) - _NAMED_MAX} more" if len(what) > _NAMED_MAX else ""

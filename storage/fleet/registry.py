@@ -30,7 +30,7 @@ from actors.machine.state import Column
 from storage.books.audit_rows import Actor, Outcome, actor_of, write_audit_row
 from storage.database.engine import Database
 from storage.database.gathering import Gathered
-from storage.fleet import limits, planogram_waits
+from storage.fleet import heard, limits, planogram_waits
 from storage.fleet.answers import Claim, mark_done
 from storage.fleet.changes import (
     GoodsUnheard,
@@ -39,7 +39,6 @@ from storage.fleet.changes import (
     Planned,
     SecondPersonNeeded,
     check_in_use,
-    foreseen,
     may_have,
     plan,
 )
@@ -254,7 +253,7 @@ class Registry:
         """Return for each of these machines, which shall have another planogram, the present one,
         and the columns of which goods would have no place any more; their ``stock`` is how many.
         """
-        return await self._db.read(lambda connection: foreseen(connection, wanted))
+        return await self._db.read(lambda connection: heard.foreseen(connection, wanted))
 
     def _raised(self, planned: Planned) -> dict[str, int | None]:
         after = planned.told.configuration.overrides

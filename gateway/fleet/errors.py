@@ -4,7 +4,7 @@ that carries a Refusal.
 
 import grpc
 
-from gateway.rpc.statuses import FieldProblem, Refusal, fitting
+from gateway.rpc.statuses import HALTED, FieldProblem, Refusal, fitting
 
 
 class CallRefused(Exception):
@@ -187,6 +187,11 @@ def host_away(machine_id: str, *, saved: bool, sent: bool) -> CallRefused:
             retry_after_ms=5_000,
         )
     )
+
+
+def halted(machine_id: str) -> CallRefused:
+    """The machine's host has halted it."""
+    return CallRefused(HALTED.about(machine_id=machine_id).because("ReloadMachine tries it again"))
 
 
 def goods_unheard(machine_id: str, goods: str) -> CallRefused:

@@ -22,6 +22,7 @@ from gateway.fleet.act import Act, Acts
 from gateway.fleet.codes import CodeWatch
 from gateway.fleet.errors import CallRefused, invalid, not_found, not_possible
 from gateway.rpc.statuses import FieldProblem
+from storage.codec import CodecError
 from storage.database.gathering import Gathered
 from storage.fleet import changes
 from storage.fleet.answers import RequestInProgress
@@ -171,9 +172,13 @@ class MachineActs(Acts):
         self, machine_id: MachineId, act: Act, *, beforehand: bool = False
     ) -> None:
         """Tell the actor how the registry wants the machine now: all of it, so that acts which
-        overtake each other lose nothing. ``beforehand``: without what the act is to change.
+        overtake each other lose nothing. ``beforehand``: without what the act is to change. Raises
+        CallRefused, also if the machine's state cannot be read: then its host has halted it.
         """
-        loaded = await self.store.load(machine_id)
+        try:
+            loaded = await self.store.load(machine_id)
+        except CodecError:
+            raise fleet_errors.halted(machine_id) from None
         if loaded is not None:
             wanted = loaded.configuration
             await self._told(machine_id, wanted, act, saved=not beforehand, beforehand=beforehand)

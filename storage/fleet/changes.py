@@ -98,9 +98,10 @@ class GoodsWithoutPlace(ChangeRefused):
 
 
 class GoodsUnheard(ChangeRefused):
-    """The machine's actor has not heard yet of goods with which columns came, or of columns that
-    were taken out and come again: nobody would write down that the one, or what was in the other,
-    is removed. ``unheard`` are these columns, whose ``stock`` is how many.
+    """The machine's actor has not heard yet of goods with which columns came, of columns that were
+    taken out and come again, or, of a machine that is to be retired, of what may be removed from
+    it: nobody would write down that it is. ``unheard`` are these columns, whose ``stock`` is how
+    many.
     """
 
     def __init__(self, unheard: tuple[Column, ...]) -> None:
@@ -210,6 +211,8 @@ def plan(
     there: tuple[Column, ...] = ()
     gone: tuple[Column, ...] = ()
     unheard: tuple[Column, ...] = ()
+    if change.retire:
+        unheard = heard.agreed_unheard(connection, before.planogram_version, machine_id)
     if change.columns is not None:
         there = read_columns(connection, [machine_id]).get(machine_id, ())
         wanted = _planned(connection, there, change.columns)

@@ -72,14 +72,13 @@ def unheard(
     """
     try:
         state = saved_state(connection, machine_id)
-    except codec.CodecError:  # its host has halted it, and hears nothing of what was set before
-        return ()
+    except codec.CodecError:  # its host has halted it, and what it has heard is not known
+        state = None
     if state is None:
         return without_place(there, wanted)
-    waits = state.next_planogram
-    if version == (state.configuration.planogram_version if waits is None else waits.version):
+    if version == _heard(state):
         return ()
-    waiting = () if waits is None else waits.columns
+    waiting = () if state.next_planogram is None else state.next_planogram.columns
     came = new_to(state.columns, waiting)
     remain = {(one.column, one.product): one.stock for one in without_place(came, wanted)}
     again = [
@@ -96,6 +95,29 @@ def unheard(
     ]
     lost = without_place(new_to((*state.columns, *waiting), there), wanted)
     return (*lost, *again, *counted)
+
+
+def agreed_unheard(
+    connection: Connection, version: int, machine_id: MachineId
+) -> tuple[Column, ...]:
+    """Return the columns out of which the present planogram, of this version, removes goods because
+    somebody said so, if the actor has not heard of it: of a machine that is retired nobody would
+    know of that word.
+    """
+    if not removal_agreed(connection, [machine_id]):
+        return ()
+    try:
+        state = saved_state(connection, machine_id)
+    except codec.CodecError:
+        return ()
+    if state is None or version == _heard(state):
+        return ()
+    return without_place(state.columns, read_columns(connection, [machine_id])[machine_id])
+
+
+def _heard(state: MachineState) -> int:
+    waits = state.next_planogram
+    return state.configuration.planogram_version if waits is None else waits.version
 
 
 def _gone(

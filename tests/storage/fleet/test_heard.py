@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 import pytest
+from sqlalchemy import update
 
 from actors.machine import values
 from actors.machine.events import SessionCompleted, StockCounted
 from actors.machine.ids import MachineId
 from actors.machine.state import Column
 from storage.auditing import prove
+from storage.codec import encode_state
 from storage.database.engine import Database
 from storage.fleet.changes import GoodsUnheard, MachineChange
 from storage.fleet.registry import Changed, Registry
 from storage.machines.inbox import Inbox
+from storage.tables import machine_states
 from tests.storage.notifications import received
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid
 
@@ -84,6 +87,48 @@ async def test_a_column_that_a_customer_still_sees_keeps_its_own_count(db: Datab
     await _set(db, values.replace(COLA, stock=9), TEA)
     assert [] == await _hear(owner)
     assert COLUMNS == owner.states["VM-1"].columns
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_machine_is_retired_when_its_actor_knows_what_may_be_removed(db: Database) -> None:
+    """Nobody can say it again of a retired one: its goods would be in its columns for ever."""
+    owner = await Owner.of(db, "VM-1")
+    await _set(db, TEA)
+    with pytest.raises(GoodsUnheard, match="5 cola of A1"):
+        await _retire(db)
+    assert [(5, "cola", "COLUMN:VM-1/A1", "REMOVED:VM-1")] == await _hear(owner)
+    await _set(db, TEA, COLA, agreed=False)
+    await _retire(db)
+    await _hear(owner)
+    assert owner.states["VM-1"].next_planogram is None
+
+
+@pytest.mark.slow_on_postgres
+async def test_goods_of_a_machine_that_cannot_be_read_stay(db: Database) -> None:
+    """It may not have heard of what came with a column, and would leave it out without a word."""
+    owner = await Owner.of(db, "VM-1")
+    milk = values.replace(TEA, column="B1", product="milk", stock=6)
+    await _set(db, COLA, TEA, milk)
+    readable = encode_state(owner.states["VM-1"]).body
+    await _saved(db, "?")
+    with pytest.raises(GoodsUnheard, match="6 milk of B1"):
+        await _set(db, COLA, TEA)
+    dearer = values.replace(milk, price_minor=900)
+    await _set(db, COLA, TEA, dearer)
+    await _saved(db, readable)
+    assert [(6, "milk", "FOUND", "COLUMN:VM-1/B1")] == await _hear(owner)
+
+
+async def _retire(db: Database) -> None:
+    await Registry(db).change(
+        VM_1, MachineChange(retire=True), actor="ann", action="RetireMachine", now_ms=START_MS
+    )
+
+
+async def _saved(db: Database, body: str) -> None:
+    """Let the actor's state be this."""
+    broken = update(machine_states).values(body=body)
+    await db.write(lambda connection: connection.execute(broken))
 
 
 @pytest.mark.slow_on_postgres

@@ -4,7 +4,8 @@ that carries a Refusal.
 
 import grpc
 
-from gateway.rpc.statuses import HALTED, FieldProblem, Refusal, fitting
+from gateway.rpc import statuses
+from gateway.rpc.statuses import FieldProblem, Refusal, fitting
 
 
 class CallRefused(Exception):
@@ -191,7 +192,9 @@ def host_away(machine_id: str, *, saved: bool, sent: bool) -> CallRefused:
 
 def halted(machine_id: str) -> CallRefused:
     """The machine's host has halted it."""
-    return CallRefused(HALTED.about(machine_id=machine_id).because("ReloadMachine tries it again"))
+    return CallRefused(
+        statuses.HALTED.about(machine_id=machine_id).because("ReloadMachine tries it again")
+    )
 
 
 def goods_unheard(machine_id: str, goods: str) -> CallRefused:

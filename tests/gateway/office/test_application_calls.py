@@ -275,7 +275,7 @@ async def test_what_a_machine_came_with_is_removed_before_its_host_heard_of_it(s
 
 async def test_a_planogram_that_waits_for_a_customer_is_taken_back(site: Site) -> None:
     """At once: who does it need not wait for the session's end, and what came with it is in the
-    books as removed.
+    books as removed, until somebody says that it was never there.
     """
     machine = await registered(site)
     async with a_machine(site) as stream:
@@ -301,6 +301,11 @@ async def _takes_back(site: Site, machine: machine_pb2.Machine) -> None:
     )
     (move,) = (one for one in moves.moves if one.to_place == "REMOVED:VM-1")
     assert ("FOUND", "tea", 6) == (move.from_place, move.product, move.quantity)
+    removed = goods_service_pb2.ListGoodsBalancesRequest(place="REMOVED:VM-1")
+    assert [6] == [one.quantity for one in (await site.goods.ListGoodsBalances(removed)).balances]
+    reverse = goods_service_pb2.ReverseMoveRequest(move_id=move.id, reason="nothing was put in")
+    await site.goods.ReverseMove(reverse, metadata=(("x-actor", "ann"),))
+    assert not (await site.goods.ListGoodsBalances(removed)).balances
 
 
 @pytest.mark.parametrize("agreed", [False, True])

@@ -6,6 +6,7 @@ import dataclasses
 
 import grpc
 
+from gateway.rpc import statuses
 from gateway.rpc.statuses import FieldProblem, Refusal, fitting
 
 
@@ -210,18 +211,25 @@ def goods_on_their_way(error: CallRefused) -> CallRefused:
     )
 
 
+def halted(machine_id: str) -> CallRefused:
+    """The machine's host has halted it."""
+    return CallRefused(
+        statuses.HALTED.about(machine_id=machine_id).because("ReloadMachine tries it again")
+    )
+
+
 def goods_unheard(machine_id: str, goods: str) -> CallRefused:
-    """The machine's host has not heard of goods with which it came, ``goods`` in words, and would
-    write down nowhere that they are removed.
+    """The machine's host has not heard of goods with which it came, or of a column that comes
+    again, ``goods`` in words, and would write down nowhere what is removed.
     """
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.UNAVAILABLE,
             reason="HOST_BEHIND",
             message=(
-                f"{goods} in this planogram of machine {machine_id}, and its host has not heard "
-                "yet that they are there, so that nobody would know of them: nothing was done; "
-                "repeat the call in a moment"
+                f"the host of machine {machine_id} has not heard yet of the planogram before this "
+                f"one, so that nobody would know what becomes of {goods}: nothing was done; repeat "
+                "the call in a moment"
             ),
             metadata={"machine": machine_id},
             retry_after_ms=1_000,

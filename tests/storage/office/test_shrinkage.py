@@ -107,6 +107,16 @@ async def test_what_is_missing_costs_what_margins_say(
     } == {line.product: (line.cost_minor, line.currency) for line in lines}
 
 
+async def test_a_count_of_a_new_column_that_is_taken_back_is_nothing_missing(db: Database) -> None:
+    """What a planogram opened was no find, so what takes it back is no loss."""
+    await moved(
+        db,
+        move(1, "FOUND", COLUMN, 9, kind="OPENED"),
+        move(2, COLUMN, "FOUND", 9, kind="REVERSED", reverses=1),
+    )
+    assert [] == await Shrinkage(db).lines(["VM-1"], since_ms=0)
+
+
 async def test_of_each_machine_a_bounded_number_of_moves_is_read(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,9 +22,8 @@ from actors.link import AdminEvent, CloseReason, CommandDone, Reload
 from actors.machine.ids import MachineId
 from actors.ports import Clock, MachineStore
 from gateway.fleet import errors as fleet_errors
-from gateway.fleet.errors import CallRefused, not_found, not_possible
+from gateway.fleet.errors import not_found, not_possible
 from gateway.links.commands import HostUnavailable
-from gateway.rpc import statuses
 from gateway.rpc.roles import NOBODY, Roles
 from storage.books.audit_rows import Actor, Outcome
 from storage.fleet.answers import Answers, Claim
@@ -154,11 +153,7 @@ class Acts:
                     "MACHINE_HALTED_AGAIN", _why_again(machine_id, done.notes), machine=machine_id
                 )
             case CloseReason.HALTED:
-                raise CallRefused(
-                    statuses.HALTED.about(machine_id=machine_id).because(
-                        "ReloadMachine tries it again"
-                    )
-                )
+                raise fleet_errors.halted(machine_id)
             case CloseReason.UNKNOWN_MACHINE:
                 raise not_found("machine", machine_id)
             case why:  # the host has no room or no database: as good as away

@@ -8,11 +8,11 @@ import os
 from pathlib import Path
 
 from gateway.process.spreadsheet_cells import guarded
-from storage.insight.costs import Costed
 from storage.insight.sales import SalesLine
 from storage.lake import statements
 from storage.lake.asking import LakeAnswer
 from storage.lake.duck import LakeError, duck
+from storage.office.costs import Costed
 
 _COSTED = ("costed_units", "costed_sales_minor", "cost_minor", "margin_minor")
 HEAD = (

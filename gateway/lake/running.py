@@ -27,7 +27,7 @@ from storage.lake.folder import LakeFolder
 from storage.lake.keeper import Keeper, kept, remove_replaced
 from storage.lake.lists import Stream
 from storage.lake.proving import LakeProof, prove_lake
-from storage.office.deeds import NotPossible
+from storage.office.deeds import NotPossible, NotThere
 from storage.office.sites import SiteType
 
 DONE, REFUSED = 0, 1
@@ -155,6 +155,8 @@ def ask(settings: Settings, asked: AskedOfLake, *, out: Path | None) -> int:
     async def work(database: Database, folder: LakeFolder) -> int:
         try:
             answer = await asking.ask(database, folder, asked.wanted(), bounds=bounds_of(settings))
+        except NotThere as error:
+            raise LakeError(f"There is no {error.what} {error.name!r}.") from error
         except NotPossible as error:
             raise LakeError(f"{error}.") from error
         if out is None:

@@ -302,7 +302,12 @@ class GoodsCalls(Acts):
             if seen.done or seen.refused or (back is not None and seen.waiting == 0):
                 break
             told = replace(event, version=seen.version)
-            notes = await self._told(MachineId(machine_id), told, act, saved=False)
+            try:
+                notes = await self._told(MachineId(machine_id), told, act, saved=False)
+            except CallRefused as error:
+                if back is None:
+                    raise
+                raise fleet_errors.goods_on_their_way(error) from None
         seen = await self._seen(machine_id, event)
         if seen.done:
             if isinstance(event, GoodsCounted) or event.into:
@@ -310,7 +315,8 @@ class GoodsCalls(Acts):
             return _there(machine_id, seen, event, 0)
         if not seen.refused and (back is None or seen.waiting):
             # It said neither: so much else was done that it may have forgotten. Nobody knows.
-            raise fleet_errors.host_away(machine_id, saved=False, sent=True)
+            away = fleet_errors.host_away(machine_id, saved=False, sent=True)
+            raise away if back is None else fleet_errors.goods_on_their_way(away)
         if back is not None and seen.waiting:
             deed = dataclasses.replace(deed_of(act, action, self.clock), claim=None)
             with in_words():

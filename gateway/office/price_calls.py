@@ -18,8 +18,8 @@ from gateway.office.fields import NAME_LENGTH_MAX, OfficeFields
 from gateway.office.price_csv import AHEAD_MS_MAX, PriceFileLine
 from gateway.office.v1 import price_service_pb2 as wire
 from gateway.rpc.statuses import FieldProblem
-from storage.office.deeds import NotThere
-from storage.office.price_files import LinesRefused, PriceFiles, PriceOutcome
+from storage.office.deeds import LinesRefused, NotThere
+from storage.office.price_files import PriceFiles, PriceOutcome
 from storage.office.prices import NewPrice, PriceListView, Prices, PriceView
 
 PRICES_MAX = 1_000

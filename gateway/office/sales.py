@@ -15,12 +15,12 @@ from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.insight import sales as asked
 from storage.insight.cells import CellShape, Place, shape_of
-from storage.insight.costs import Costed
 from storage.insight.follower import Lag
 from storage.insight.funnels import FunnelBooks
 from storage.insight.hot import DistrictWorth, HotBooks, HotWanted
 from storage.insight.sales import Beside, By, SalesBooks, SalesWanted
 from storage.insight.sellable import SECONDS, SellableBooks, SoldThere
+from storage.office.costs import Costed
 
 _BY = enums.descriptor_of(wire.SalesBy)
 _LABEL = enums.descriptor_of(wire.DistrictLabel)

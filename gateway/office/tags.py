@@ -17,7 +17,8 @@ from gateway.v1 import money_pb2
 from storage.fleet.erasures import UnknownTrade
 from storage.fleet.positions import InvalidPosition
 from storage.insight.payer import PayerBooks
-from storage.insight.tag_sales import TagSales, first_day
+from storage.insight.tag_sales import TagSales
+from storage.insight.tag_sums import first_day
 from storage.insight.tags import TagRunView, Tags, TagVersion, TagView
 
 
@@ -130,8 +131,8 @@ class TagService(tag_service_pb2_grpc.TagServiceServicer):
             bought = await self._tags.bought(request.tag)
         return wire.GetTagSalesResponse(
             sales=map(_sales, bought.by_currency),
-            first_day=first_day(bought.run.d),
-            last_day=bought.run.d,
+            first_day=first_day(bought.last_d),
+            last_day=bought.last_d,
             run=_run(bought.run),
         )
 
@@ -175,6 +176,15 @@ class TagService(tag_service_pb2_grpc.TagServiceServicer):
                     spent_before=money_pb2.Money(currency=one.currency, minor=one.before_minor),
                 )
                 for one in held.experiments
+            ],
+            vouchers=[
+                wire.PayerVouchers(
+                    template=plain(one.template),
+                    redeemed=one.redeemed,
+                    given_back=one.given_back,
+                    vouchers=money_pb2.Money(currency=one.currency, minor=one.voucher_minor),
+                )
+                for one in held.vouchers
             ],
         )
 

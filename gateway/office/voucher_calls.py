@@ -9,7 +9,7 @@ from gateway.office import voucher_csv
 from gateway.office.errors import deed_of, import_refused, in_words
 from gateway.office.v1 import voucher_service_pb2 as wire
 from storage.insight.vouchers import RedemptionsTaken, VoucherBooks
-from storage.office.price_files import LinesRefused
+from storage.office.deeds import LinesRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

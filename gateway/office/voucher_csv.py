@@ -19,7 +19,7 @@ from storage.insight.vouchers import Redemption, VoucherKind
 BYTES_MAX = 3 * 1_024 * 1_024
 LINES_MAX = 10_000
 OTHER_NUMBER = "transactionRequestId"
-"""Needed, for a line's key is of both numbers; it may be empty."""
+"""Needed, because a line is known by either number; it may be empty."""
 NEEDED = (
     *("voucherId", "templateId", "transactionId", OTHER_NUMBER, "orderAmount", "voucherAmount"),
     *("currency", "paymentType"),
@@ -52,10 +52,10 @@ def read(content: bytes) -> list[VoucherFileLine]:
             f"has no column {', '.join(missing)}: give Alipay's file of redemptions as it is"
         )
     lines = [_line(number, cells, columns) for number, cells in records[1:]]
-    times = Counter(line.told.key for line in lines if line.told is not None)
+    times = Counter(key for line in lines if line.told is not None for key in line.told.number_keys)
     return [
         VoucherFileLine(number=line.number, told=None, problems=(TWICE,))
-        if line.told is not None and times[line.told.key] > 1
+        if line.told is not None and any(times[key] > 1 for key in line.told.number_keys)
         else line
         for line in lines
     ]
@@ -72,9 +72,10 @@ def _line(number: int, cells: Sequence[str], columns: Sequence[str]) -> VoucherF
     if problems:
         return VoucherFileLine(number=number, told=None, problems=tuple(problems))
     payments = (of["transactionId"], of[OTHER_NUMBER])
-    key = "\0".join((of["voucherId"], *sorted(payments), of["paymentType"]))
+    numbers = sorted({one for one in payments if one})
     told = Redemption(
-        key=hashlib.sha256(key.encode()).hexdigest(),
+        key=_key(of, payments),
+        number_keys=tuple(_key(of, ("", one)) for one in numbers),
         kind=_KINDS[of["paymentType"]],
         template=of["templateId"],
         payments=tuple(one for one in payments if one),
@@ -83,6 +84,12 @@ def _line(number: int, cells: Sequence[str], columns: Sequence[str]) -> VoucherF
         voucher_minor=amounts.to_minor(of["voucherAmount"], of["currency"]),
     )
     return VoucherFileLine(number=number, told=told)
+
+
+def _key(of: Mapping[str, str], numbers: Sequence[str]) -> str:
+    """Return the digest of a redemption, as far as these two numbers of its payment name it."""
+    key = "\0".join((of["voucherId"], *sorted(numbers), of["paymentType"]))
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _unnamed(of: Mapping[str, str]) -> list[str]:

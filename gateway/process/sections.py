@@ -399,7 +399,7 @@ class Insight(Section):
     machine_hours_days: int = Field(default=800, ge=400, le=36_500)
     """For so long the time of single machines is kept."""
     tag_days: int = Field(default=400, ge=30, le=36_500)
-    """For so long the history of tags is kept."""
+    """For so long the history of tags is kept, and which payment took a voucher."""
 
 
 class Offers(Section):

@@ -59,13 +59,22 @@ def last_days(today: int, by: wire.SalesBy.ValueType, *machine_ids: str) -> wire
     )
 
 
-def by_hour(answer: Told) -> Table:
-    """Return a day's hours beside the same day a week before."""
+def by_hour(answer: Told, hour: int) -> Table:
+    """Return a day's hours beside the same day a week before. Of those behind ``hour``, which runs,
+    nothing is known yet, unless something was sold where clocks are ahead.
+    """
     return Table(
         name="hours",
         title="Sold today by hour",
         heads=("Hour", "Items", "Sold", "Items a week before", "Sold a week before"),
-        rows=[(f"{line.key}:00", *_now(line), *_before(line)) for line in _lines(answer)],
+        rows=[
+            (
+                f"{line.key}:00",
+                *((None, None) if _is_to_come(line, hour) else _now(line)),
+                *_before(line),
+            )
+            for line in _lines(answer)
+        ],
         empty=_empty(answer),
     )
 
@@ -154,9 +163,13 @@ def by_weekday_hour(answer: Told) -> tuple[Table, Mapping[str, Sequence[Heat]]]:
     return table, {currency: heat(of) for currency, of in sorted(cells.items())}
 
 
-def columns_of(answer: Told) -> dict[str, list[tuple[int | None, int | None, str]]]:
+def _is_to_come(line: wire.SalesLine, hour: int) -> bool:
+    return int(line.key) > hour and not line.now.units and not line.now.sales.minor
+
+
+def columns_of(answer: Told, hour: int) -> dict[str, list[tuple[int | None, int | None, str]]]:
     """Return what is drawn of a day's hours, by currency: of each hour now, a week before, and what
-    is said of it.
+    is said of it. ``hour``: as in ``by_hour``.
     """
     drawn: dict[str, list[tuple[int | None, int | None, str]]] = {}
     for line in _lines(answer):
@@ -164,10 +177,11 @@ def columns_of(answer: Told) -> dict[str, list[tuple[int | None, int | None, str
             _currency(line), [(None, None, f"{hour:02}:00: nothing") for hour in range(HOURS)]
         )
         now, before = (Amount(one.sales.minor, _currency(line)) for one in (line.now, line.before))
+        said = "to come" if _is_to_come(line, hour) else str(now)
         hours[int(line.key)] = (
             now.minor if line.now.units or now.minor else None,
             before.minor if line.before.units or before.minor else None,
-            f"{line.key}:00: {now}, a week before {before}",
+            f"{line.key}:00: {said}, a week before {before}",
         )
     return drawn
 

@@ -8,7 +8,7 @@ it did not before.
 import json
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from storage.experiments.content import Arm, State
 from storage.insight import days
@@ -17,7 +17,7 @@ from storage.insight.places import NOWHERE_ZONE
 from storage.offers import offers as office
 from storage.offers.content import OfferContent, OfferState, is_held_out, kept
 from storage.office.deeds import NotPossible
-from storage.tables import experiment_offers, experiments, offers, sites
+from storage.tables import experiment_offers, experiments, offers, sites, tag_rules
 
 BEGINS_WITHIN_DAYS = 14
 """What payers spent before is no measure of what they would spend much later."""
@@ -26,10 +26,13 @@ _E, _O = experiments.c, experiment_offers.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedOffer:
-    """An offer that is to begin. ``key`` draws who is held out, and leaves this process never."""
+    """An offer that is to begin. ``key`` draws who is held out, and leaves this process never.
+    ``tag_version``: the one of its tag's rule, None if everybody gets it.
+    """
 
     offer: str
     content: OfferContent
+    tag_version: int | None = None
     key: str = field(repr=False)
 
     def arm(self, payer_id: str) -> Arm:
@@ -95,7 +98,15 @@ def to_be_tried(
         )
     key = connection.scalar(select(offers.c.holdout_key).where(offers.c.offer == offer))
     assert key is not None
-    return TriedOffer(offer=offer, content=content, key=key)
+    version = newest_version(connection, content.tag)
+    return TriedOffer(offer=offer, content=content, tag_version=version, key=key)
+
+
+def newest_version(connection: Connection, tag: str) -> int | None:
+    """Return the newest version of a tag's rule; None if there is none."""
+    newest = select(func.max(tag_rules.c.version)).where(tag_rules.c.tag == tag)
+    found: int | None = connection.scalar(newest)
+    return found
 
 
 def first_day(connection: Connection, tried: TriedOffer, now_ms: int) -> int:

@@ -43,19 +43,30 @@ def why_another(connection: Connection, view: ExperimentView) -> str:
     row = _drawn(connection, view.experiment)
     assert row is not None
     assert view.span is not None
-    offer, rule = office.there(connection, row.offer), tag_rules.c
+    offer = office.there(connection, row.offer)
     # Who ends an offer that is over by itself, or behind the last day, changes nothing of it.
     ended_ms = min(offer.ended_at_ms or offer.content.ends_at_ms, offer.content.ends_at_ms)
     early = ended_ms < offer.content.ends_at_ms
     if early and view.span.last > day_that_is_over(connection, ended_ms):
         return f"offer {row.offer} was ended by a gateway of the release before"
-    changed = select(rule.version).where(
-        rule.tag == offer.content.tag,
-        or_(rule.created_at_ms > view.started_at_ms, rule.ended_at_ms.is_not(None)),
-    )
-    if terms_of(offer.content) != row.terms or connection.scalar(changed.limit(1)) is not None:
+    if terms_of(offer.content) != row.terms or _is_another_tag(
+        connection, offer.content.tag, row.tag_version, view
+    ):
         return f"offer {row.offer}, or its tag, was changed by a gateway of the release before"
     return ""
+
+
+def _is_another_tag(
+    connection: Connection, tag: str, version: int | None, view: ExperimentView
+) -> bool:
+    """Whether a tag was retired, or its rule is not of the version with which it began. Times of
+    two gateways tell nothing of that, unless nothing else is known: it was started by a program
+    that did not write the version.
+    """
+    c = tag_rules.c
+    later = c.created_at_ms > view.started_at_ms if version is None else c.version > version
+    changed = select(c.version).where(c.tag == tag, or_(later, c.ended_at_ms.is_not(None)))
+    return connection.scalar(changed.limit(1)) is not None
 
 
 async def result_of_payers(db: Database, view: ExperimentView, gate: Gate) -> Result:

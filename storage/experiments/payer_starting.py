@@ -107,6 +107,7 @@ def _writes(
         "experiment": after.experiment,
         "offer": tried.offer,
         "terms": tried.terms(),
+        "tag_version": tried.tag_version,
         "treated": treated,
         "control": control,
     }
@@ -145,6 +146,7 @@ def fixed_with_payers(
         tried.offer,
         tried.terms(),
         seed,
+        *([] if tried.tag_version is None else [f"version {tried.tag_version}"]),
         *(str(d) for d in (pre.first, pre.last, span.first, span.last)),
         arms.hexdigest(),
         f"{estimate.CONFIDENCE} {estimate.SIGNIFICANT} {estimate.DRAWS} {payers.ARM_MIN}",

@@ -57,8 +57,9 @@ class Asked:
 class Claim:
     """The right to do what was asked. ``resumed``: an earlier call began it and was cut off.
     ``done``: its change of the registry is saved, and ``gone`` are the columns out of which it
-    removes goods; their ``stock`` is how many. ``machine_version`` is what the machine's state had
-    when it was first begun.
+    removes goods; their ``stock`` is how many. ``kept`` is what else it knew and what is there does
+    not tell any more, in words of its own. ``machine_version`` is what the machine's state had when
+    it was first begun.
     """
 
     asked: Asked
@@ -67,6 +68,7 @@ class Claim:
     done: bool = False
     machine_version: int = 0
     gone: tuple[Column, ...] = ()
+    kept: str = ""
 
 
 class KeepingClock(Protocol):
@@ -191,15 +193,17 @@ class Answers:
                 connection.execute(delete(answers).where(tuple_(c.caller, c.request_id).in_(keys)))
 
 
-def mark_done(connection: Connection, claim: Claim, gone: Sequence[Column] = ()) -> None:
-    """Say, within the transaction that changes the registry, that the claim's change is made, and
-    out of which columns it removes goods. Raises RequestInProgress if the claim has run out and is
-    another's, so that nothing is made twice.
+def mark_done(
+    connection: Connection, claim: Claim, gone: Sequence[Column] = (), *, kept: str = ""
+) -> None:
+    """Say, within the transaction that changes the registry, that the claim's change is made, out
+    of which columns it removes goods, and what else its answer needs. Raises RequestInProgress if
+    the claim has run out and is another's, so that nothing is made twice.
     """
     marked = connection.execute(
         update(answers)
         .where(_mine(claim))
-        .values(done=True, gone=msgspec.json.encode(gone).decode() if gone else "")
+        .values(done=True, gone=msgspec.json.encode(gone).decode() if gone else "", kept=kept)
         .returning(answers.c.token)
     ).one_or_none()
     if marked is None:
@@ -261,6 +265,7 @@ def _taken_over(connection: Connection, claim: Claim, now_ms: int, lease_ms: int
         done=row.done,
         machine_version=row.machine_version,
         gone=_COLUMNS.decode(row.gone) if row.gone else (),
+        kept=row.kept,
     )
     connection.execute(
         update(answers)

@@ -15,6 +15,8 @@ from actors.ports import Clock, StoreError
 from storage.database.engine import Database
 from storage.insight import tagging
 from storage.insight.lease import Standing
+from storage.insight.tag_features import Among
+from storage.insight.tag_sums import TagSums
 from storage.insight.tagging import Due, MemberChange, TagRun
 
 log = structlog.get_logger()
@@ -34,6 +36,9 @@ class _Running:
     """The last payer who was looked at; None: that was the last one."""
     members: int = 0
     waiting: Sequence[MemberChange] = ()
+    unsummed: Among | None = None
+    """The last payers who were looked at, if what they come to was not added up yet."""
+    sums: TagSums = field(default_factory=TagSums)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +63,8 @@ class Evaluation:
         # Only what was done to its end is gone on with: each of these keeps it then.
         if running.waiting:
             return await self._write_some(held, running)
+        if running.unsummed is not None:
+            return await self._add_up(held, running, running.unsummed)
         if running.after is not None:
             return await self._look(held, running)
         return await self._finish(held, running)
@@ -93,6 +100,7 @@ class Evaluation:
         except StoreError as failure:
             return await self._again(held, running.due, failure)
         self._tries.clear()
+        running.unsummed = Among(after=after, upto=piece.upto)
         running.after = piece.upto
         running.members += piece.members
         running.waiting = piece.differences
@@ -112,9 +120,27 @@ class Evaluation:
         self._running = running
         return standing
 
+    async def _add_up(self, held: Standing, running: _Running, among: Among) -> Standing:
+        """What they come to is known once all that differs is written."""
+        try:
+            sums = await self.db.read(
+                lambda connection: tagging.come_to(connection, running.run, among)
+            )
+        except StoreError as failure:
+            return await self._again(held, running.due, failure)
+        running.sums = running.sums.and_(sums)
+        running.unsummed = None
+        self._running = running
+        return held
+
     async def _finish(self, held: Standing, running: _Running) -> Standing:
-        now_ms = self.clock.now_ms()
-        finish = partial(tagging.finish, run=running.run, members=running.members, now_ms=now_ms)
+        finish = partial(
+            tagging.finish,
+            run=running.run,
+            members=running.members,
+            sums=running.sums,
+            now_ms=self.clock.now_ms(),
+        )
         return await self.write(held, finish)
 
     async def _again(self, held: Standing, due: Due, failure: StoreError) -> Standing:

@@ -1,7 +1,7 @@
 """What is told of sales and grows for ever is kept for so long and no longer: the time of single
-machines (24 rows a day each), the history of tags, and which payers were in an experiment that has
-ended. The sums of districts, types of sites and
-the fleet stay, and so do facts, which are proved against the ledger.
+machines (24 rows a day each), the history of tags, which payers were in an experiment that has
+ended, and which voucher a payment took. The sums of districts, types of sites and the fleet stay,
+and so do facts, which are proved against the ledger.
 
 Flows in: the day that the follower has reached, so that no one computer's clock deletes anything.
 Flows out: a few rows at a time, in small transactions of the follower's own.
@@ -27,6 +27,7 @@ from storage.tables import (
     machine_hours,
     payer_tags,
     tag_runs,
+    voucher_redemptions,
 )
 from storage.tables.tags import UNFINISHED
 
@@ -34,14 +35,15 @@ AT_ONCE = 500
 MACHINES_AT_ONCE = 50
 HOURS_DAYS = 800
 TAG_DAYS = 400
-_H, _T, _U = machine_hours.c, payer_tags.c, tag_runs.c
+_H, _T, _U, _V = machine_hours.c, payer_tags.c, tag_runs.c, voucher_redemptions.c
 _NEWEST = select(func.max(_U.id)).group_by(_U.tag)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeps:
     """For how many days up to the follower's own the time of single machines is kept, and which
-    payer had which tag when, with the runs that said so, or was in which arm of an experiment.
+    payer had which tag when, with the runs that said so, was in which arm of an experiment, or took
+    a voucher.
     """
 
     hours_days: int = HOURS_DAYS
@@ -82,9 +84,10 @@ class Forgetting:
         def read(connection: Connection) -> _Old:
             if after is not None:
                 return _old_hours(connection, after, hours_from_d)
+            before_ms = held.at_ms - self.keeps.tag_days * DAY_MS
             old = _old_tags(connection, tags_from_d)
-            ended_before_ms = held.at_ms - self.keeps.tag_days * DAY_MS
-            return old if old.keys else _old_arms(connection, ended_before_ms)
+            old = old if old.keys else _old_arms(connection, before_ms)
+            return old if old.keys else _old_vouchers(connection, tags_from_d, before_ms)
 
         old = await self.db.read(read)
         if not old.keys and after is None:
@@ -136,6 +139,18 @@ def _old_arms(connection: Connection, ended_before_ms: int) -> _Old:
     keys = connection.execute(select(*experiment_payers.primary_key).where(of).limit(AT_ONCE))
     rows = [dict(one) for one in keys.mappings()]
     return _Old(table=experiment_payers, keys=rows, after=None)
+
+
+def _old_vouchers(connection: Connection, from_d: int, before_ms: int) -> _Old:
+    """Return vouchers of payments of before a day, and those that were taken in before then and
+    have found no payment.
+    """
+    first = select(_V.key).where(_V.d.between(1, from_d - 1)).limit(AT_ONCE)
+    keys = connection.scalars(first).all()
+    if not keys:
+        lost = select(_V.key).where(_V.d == 0, _V.taken_at_ms < before_ms).limit(AT_ONCE)
+        keys = connection.scalars(lost).all()
+    return _Old(table=voucher_redemptions, keys=[{"key": one} for one in keys], after=None)
 
 
 def _delete(connection: Connection, old: _Old) -> None:

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from actors.machine.state import Mode
 from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.insight.follower import Lag, read_lag
 from storage.insight.funnel import Stage
-from storage.insight.sales import SalesWanted, checked, which
+from storage.insight.sales import SalesWanted, check_district, checked, which
 from storage.insight.suppression import Gate
 from storage.tables import funnel_days, scope_funnels
+
+_NO_CODE = (Mode.AUTHORIZATION_FIRST.value, Stage.CODE_SHOWN.value)
+"""Who pays first scans the code that is on the machine: that too few were shown one would be wrong.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +46,11 @@ class FunnelBooks:
         self._gate = gate
 
     async def funnel(self, wanted: SalesWanted) -> Funnel:
-        """Return it; by what it is asked does not matter. Raises NotPossible."""
+        """Return it; by what it is asked does not matter. Raises NotPossible, NotThere."""
         checked(wanted)
 
         def work(connection: Connection) -> Funnel:
+            check_district(connection, wanted.district)
             table = funnel_days if wanted.machine_ids else scope_funnels
             c = table.c
             rows = connection.execute(
@@ -62,6 +68,7 @@ class FunnelBooks:
                     )
                     for mode in sorted({mode for mode, _ in found})
                     for stage in Stage
+                    if (mode, stage) != _NO_CODE or _NO_CODE in found
                 ],
                 lag=read_lag(connection),
             )

@@ -12,6 +12,7 @@ from storage.database.engine import Database
 from storage.fleet.erasures import paid_by
 from storage.insight.facts import FactKind
 from storage.insight.tagging import given, told_until
+from storage.insight.vouchers import VoucherKind
 from storage.tables import (
     experiment_offers,
     experiment_payers,
@@ -20,10 +21,12 @@ from storage.tables import (
     payers,
     sale_facts,
     trades,
+    voucher_redemptions,
 )
 
 TAGS_TOLD_MAX = 200
 EXPERIMENTS_TOLD_MAX = 200
+VOUCHERS_TOLD_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,19 @@ class DrawnInto:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsedVouchers:
+    """Vouchers that their payments took, as Alipay's files told; ``voucher_minor`` is what these
+    paid, without those that were given back.
+    """
+
+    template: str
+    currency: str
+    redeemed: int
+    given_back: int
+    voucher_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PayerView:
     """``known``: their Alipay account still leads to their number; if not, nothing else is told,
     because nothing else is theirs any more.
@@ -73,6 +89,7 @@ class PayerView:
     bought: Sequence[Bought] = ()
     tags: Sequence[HadTag] = ()
     experiments: Sequence[DrawnInto] = ()
+    vouchers: Sequence[UsedVouchers] = ()
 
 
 class PayerBooks:
@@ -104,6 +121,7 @@ class PayerBooks:
                 bought=_bought(connection, payer_id),
                 tags=_tags(connection, payer_id),
                 experiments=_experiments(connection, payer_id),
+                vouchers=_vouchers(connection, payer_id),
             )
 
         return await self._db.read(work)
@@ -153,3 +171,24 @@ def _experiments(connection: Connection, payer_id: str) -> list[DrawnInto]:
         .limit(EXPERIMENTS_TOLD_MAX)
     )
     return [DrawnInto(**row) for row in connection.execute(wanted).mappings()]
+
+
+def _vouchers(connection: Connection, payer_id: str) -> list[UsedVouchers]:
+    v, t = voucher_redemptions.c, trades.c
+    redeemed = v.kind == VoucherKind.REDEEMED.value
+    minor = case((redeemed, v.voucher_minor), else_=-v.voucher_minor)
+    wanted = (
+        select(
+            v.template,
+            v.currency,
+            total(case((redeemed, 1), else_=0)).label("redeemed"),
+            total(case((redeemed, 0), else_=1)).label("given_back"),
+            total(minor).label("voucher_minor"),
+        )
+        .join_from(trades, voucher_redemptions, v.trade_id == t.trade_id)
+        .where(t.payer_id == payer_id)
+        .group_by(v.template, v.currency)
+        .order_by(v.template, v.currency)
+        .limit(VOUCHERS_TOLD_MAX)
+    )
+    return [UsedVouchers(**row) for row in connection.execute(wanted).mappings()]

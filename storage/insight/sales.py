@@ -31,11 +31,11 @@ from sqlalchemy import (
 from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.insight import days
-from storage.insight.costs import Costed, with_costs
 from storage.insight.experimenting import running_experiments
 from storage.insight.follower import Lag, read_lag
 from storage.insight.rollups import ScopeKind
-from storage.office.deeds import NotPossible
+from storage.office.costs import Costed, with_costs
+from storage.office.deeds import NotPossible, NotThere
 from storage.office.sites import SiteType
 from storage.tables import (
     district_paths,
@@ -159,7 +159,9 @@ class SalesBooks:
         self._db = db
 
     async def sales(self, wanted: SalesWanted) -> Sales:
-        """Return the sales. Raises NotPossible for what cannot be answered."""
+        """Return the sales. Raises NotPossible for what cannot be answered, NotThere for a district
+        that is none.
+        """
         back = checked(wanted)
         if wanted.with_margin and wanted.by in _WITHOUT_PRODUCTS:
             raise NotPossible(
@@ -171,6 +173,7 @@ class SalesBooks:
         nothing = _nothing(wanted)
 
         def work(connection: Connection) -> Sales:
+            check_district(connection, wanted.district)
             now = told(connection, wanted, wanted.first, wanted.last, 0)
             before = told(connection, wanted, first, last, back)
             return Sales(
@@ -194,13 +197,14 @@ class SalesBooks:
     async def today(self, d: int, hour: int, *, district: str = "") -> tuple[list[Today], Lag]:
         """Return a day's sales up to and with this hour of it, by currency, beside the eight same
         weekdays before. ``district``: with all below it; empty: the fleet. Raises NotPossible for a
-        day that is none.
+        day, and NotThere for a district, that is none.
         """
         wanted = SalesWanted(first=d, last=d, by=By.DAY, district=district)
         checked(wanted)
         same = [days.moved(d, -7 * week) for week in range(1, WEEKS + 1)]
 
         def work(connection: Connection) -> tuple[list[Today], Lag]:
+            check_district(connection, district)
             c = scope_hours.c
             ours, of_fleet = _scope(scope_hours, wanted), (c.scope == ScopeKind.FLEET, c.name == "")
             begun = connection.scalar(select(func.min(c.d)).where(*of_fleet))
@@ -263,6 +267,16 @@ def checked(wanted: SalesWanted) -> int:
     if wanted.beside is Beside.SAME_WEEKDAYS:
         return -(-length // 7) * 7
     return length
+
+
+def check_district(connection: Connection, district: str) -> None:
+    """Raise NotThere for a district that nobody has made: it sold nothing, and a typo would read as
+    if it was one that sold nothing. '' is the fleet.
+    """
+    c = district_paths.c
+    there = select(c.district).where(c.district == district, c.depth == 0)
+    if district and connection.scalar(there) is None:
+        raise NotThere("district", district)
 
 
 _BY_PRODUCT = {By.PRODUCT, By.CATEGORY}

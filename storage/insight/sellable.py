@@ -15,7 +15,16 @@ from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.insight.experimenting import running_experiments
 from storage.insight.follower import Lag, read_lag
-from storage.insight.sales import By, SalesWanted, checked, key_column, key_of, told, which
+from storage.insight.sales import (
+    By,
+    SalesWanted,
+    check_district,
+    checked,
+    key_column,
+    key_of,
+    told,
+    which,
+)
 from storage.office.deeds import NotPossible
 from storage.tables import machine_hours, scope_exposures
 
@@ -79,7 +88,9 @@ class SellableBooks:
         self._db = db
 
     async def sellable(self, wanted: SalesWanted) -> Sellable:
-        """Return the time, and the sales in it. Raises NotPossible for what cannot be answered."""
+        """Return the time, and the sales in it. Raises NotPossible for what cannot be answered,
+        NotThere for a district that is none.
+        """
         checked(wanted)
         if wanted.by not in _ANSWERED:
             raise NotPossible(
@@ -87,6 +98,7 @@ class SellableBooks:
             )
 
         def work(connection: Connection) -> Sellable:
+            check_district(connection, wanted.district)
             lag = read_lag(connection)
             check_kept(wanted.first if wanted.machine_ids else None, lag)
             spent = _spent(connection, wanted)

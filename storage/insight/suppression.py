@@ -46,7 +46,7 @@ class Gate:
         """
         if payers < self.least or total <= 0:
             return None
-        step = _round_up(max(-(-total * self.least // payers), largest))
+        step = step_above(max(-(-total * self.least // payers), largest))
         return total // step * step or None
 
     def cells(self, payers: Mapping[str, int]) -> Cells:
@@ -63,8 +63,10 @@ class Gate:
         )
 
 
-def _round_up(number: int) -> int:
-    """Return the least of 1, 2, 5, 10, 20, 50, ... that is not below a number above zero."""
+def step_above(number: int) -> int:
+    """Return the least of 1, 2, 5, 10, 20, 50, ... that is not below a number. Who knows it instead
+    of the largest amount finds the same step in ``Gate.amount``.
+    """
     ten = 1
     while ten * 10 < number:
         ten *= 10

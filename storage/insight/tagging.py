@@ -42,12 +42,13 @@ from sqlalchemy import (
 )
 
 from storage.database.reader import in_turns
-from storage.insight import days
+from storage.insight import days, tag_sums
 from storage.insight.lease import Standing
 from storage.insight.local_time import local_hour
 from storage.insight.places import NOWHERE_ZONE
 from storage.insight.tag_features import Among, AsOf, Fifths, fifths_of, payers_of
 from storage.insight.tag_rules import QUINTILES, read
+from storage.insight.tag_sums import TagSums, TagSumsKept, sums_of
 from storage.tables import payer_tags, payers, sites, tag_rules, tag_runs
 from storage.tables.tags import UNFINISHED
 
@@ -351,8 +352,18 @@ def _named(of: MemberChange) -> dict[str, Any]:
     return {"who": of.payer_id, "given_by": of.of}
 
 
-def finish(connection: Connection, run: TagRun, *, members: int, now_ms: int) -> None:
-    """Let all that a run gave and took count, at once."""
+def come_to(connection: Connection, run: TagRun, among: Among) -> TagSums:
+    """Return what those of some payers come to who have the tag once this run is finished."""
+    has = and_(_T.tag == run.rule.tag, _T.until_d.is_(None))
+    return sums_of(connection, has, run.as_of.d, position=run.as_of.position, among=among)
+
+
+def finish(
+    connection: Connection, run: TagRun, *, members: int, sums: TagSums, now_ms: int
+) -> None:
+    """Let all that a run gave and took count, at once, and what they come to be read."""
+    kept = TagSumsKept(run_id=run.id, d=run.as_of.d, sums=sums)
+    tag_sums.write(connection, run.rule.tag, kept)
     connection.execute(
         update(tag_runs)
         .where(_U.id == run.id)

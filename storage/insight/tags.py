@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, tuple_, update
 
-from storage.auditing.reading import total
 from storage.database import dialects
 from storage.database.engine import Database
-from storage.insight import days
 from storage.insight.experimenting import check_tag_untried
 from storage.insight.suppression import Cells, Gate
 from storage.insight.tag_sales import TagSales, sales_of
+from storage.insight.tag_sums import TagSums, kept_of, sums_of
 from storage.insight.tagging import had_by_now
 from storage.office import deeds
 from storage.office.deeds import (
@@ -27,13 +26,12 @@ from storage.office.deeds import (
     NotPossible,
     NotThere,
 )
-from storage.tables import payer_tags, sale_facts, tag_rules, tag_runs
+from storage.tables import tag_rules, tag_runs
 from storage.tables.tags import UNFINISHED
 
 TAGS_MAX = 100
 VERSIONS_MAX = 1_000
-DISTRICT_DAYS = 28
-_R, _T, _U = tag_rules.c, payer_tags.c, tag_runs.c
+_R, _U = tag_rules.c, tag_runs.c
 _ENDED = or_(~UNFINISHED, _U.error != "")
 """Whether a run is told of: it was finished, or it failed."""
 
@@ -88,8 +86,8 @@ class TagView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Members:
-    """How many have a tag, by the district in which each bought most (28 days up to the run's, ''
-    of those who bought in none), through the gate.
+    """How many have a tag, by the district in which each bought most (28 days up to the newest run
+    that was finished, '' of those who bought in none), through the gate.
     """
 
     run: TagRunView
@@ -98,9 +96,12 @@ class Members:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembersBought:
-    """What those with a tag bought in the 28 days up to the run's, through the gate."""
+    """What those with a tag bought in the 28 days up to ``last_d``, through the gate: the day of
+    the newest run that was finished, which another one that failed since may follow.
+    """
 
     run: TagRunView
+    last_d: int
     by_currency: Sequence[TagSales]
 
 
@@ -232,9 +233,8 @@ class Tags:
 
         def work(connection: Connection) -> Members:
             run = self._evaluated(connection, tag)
-            rows = connection.execute(_by_district(tag, run.d))
-            cells = self._gate.cells({row.district or "": row.payers for row in rows})
-            return Members(run=run, by_district=cells)
+            _, sums = _come_to(connection, tag, run)
+            return Members(run=run, by_district=self._gate.cells(sums.districts))
 
         return await self._db.read(work)
 
@@ -245,7 +245,8 @@ class Tags:
 
         def work(connection: Connection) -> MembersBought:
             run = self._evaluated(connection, tag)
-            return MembersBought(run=run, by_currency=sales_of(connection, tag, run.d, self._gate))
+            d, sums = _come_to(connection, tag, run)
+            return MembersBought(run=run, last_d=d, by_currency=sales_of(sums, self._gate))
 
         return await self._db.read(work)
 
@@ -278,41 +279,17 @@ class Tags:
         )
 
 
-def _by_district(tag: str, d: int) -> Select[Any]:
-    """Return the query for how many members bought most in each district: each of them is in one
-    cell, so that cells may be added up.
+def _come_to(connection: Connection, tag: str, newest: TagRunView) -> tuple[int, TagSums]:
+    """Return what those with a tag come to, and as of which day: as the newest finished run has
+    written it. One of a program of before has not; it is counted again then.
     """
-    f = sale_facts.c
-    ours = (
-        select(
-            _T.payer_id,
-            f.district,
-            func.row_number()
-            .over(
-                partition_by=_T.payer_id,
-                order_by=(total(f.units).desc(), f.district),
-            )
-            .label("place"),
-        )
-        .select_from(
-            payer_tags.outerjoin(
-                sale_facts,
-                and_(
-                    f.payer_id == _T.payer_id,
-                    f.payer_id != "",
-                    f.d.between(days.moved(d, 1 - DISTRICT_DAYS), d),
-                ),
-            )
-        )
-        .where(had_by_now(tag))
-        .group_by(_T.payer_id, f.district)
-        .subquery("ours")
-    )
-    return (
-        select(ours.c.district, func.count().label("payers"))
-        .where(ours.c.place == 1)
-        .group_by(ours.c.district)
-    )
+    finished = select(_U.id, _U.d, _U.position).where(_U.tag == tag, ~UNFINISHED, _U.error == "")
+    run = connection.execute(finished.order_by(_U.id.desc()).limit(1)).one_or_none()
+    kept = kept_of(connection, tag)
+    if kept is not None and (run is None or run.id <= kept.run_id):
+        return kept.d, kept.sums
+    d, position = (newest.d, newest.position) if run is None else (run.d, run.position)
+    return d, sums_of(connection, had_by_now(tag), d, position=position)
 
 
 def _alone(connection: Connection, deed: Deed) -> None:

@@ -5,12 +5,24 @@ A voucher is shown to whom Alipay chooses, so nothing here says what it has brou
 and added up. The file names each payment; the books say at which machine it was, and when.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy import update as change
 
 from storage.auditing.reading import total
@@ -21,8 +33,7 @@ from storage.insight.local_time import local_hour
 from storage.insight.places import read_stays, where
 from storage.insight.sales import Amounts, By, SalesWanted
 from storage.office import deeds
-from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, Write
-from storage.office.price_files import LinesRefused
+from storage.office.deeds import Deed, DeedPlan, Detail, LinesRefused, NotPossible, Write
 from storage.tables import trades, voucher_redemptions
 
 AT_ONCE = 500
@@ -49,12 +60,14 @@ class VoucherBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redemption:
-    """A line of the file. ``key`` names it for ever; ``payments`` are the numbers under which the
-    payment may be known. ``order_minor`` is what was to be paid, ``voucher_minor`` what the voucher
-    paid of it.
+    """A line of the file. ``key`` names it by all that it says; ``number_keys`` name the same
+    redemption by one of the payment's numbers each, one or two: whichever line has one of them is
+    of it, also if it leaves out the other. ``payments`` are the numbers under which the payment may
+    be known. ``order_minor`` is what was to be paid, ``voucher_minor`` what the voucher paid of it.
     """
 
     key: str
+    number_keys: tuple[str, ...]
     kind: VoucherKind
     template: str
     payments: tuple[str, ...]
@@ -66,13 +79,15 @@ class Redemption:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionsTaken:
     """What a file came to: lines that are new, that were there, of these (or of both) which found
-    their payment by now, and those of which the books know no payment.
+    their payment by now, and those of which the books know no payment. ``above_order``: lines whose
+    voucher is above what was to be paid, which are taken as they are told.
     """
 
     added: int
     known: int
     found: int
     elsewhere: int
+    above_order: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,33 +134,12 @@ class VoucherBooks:
                 dialects.office_alone(connection)
             there = _there(connection, lines)
             _check_same(there, lines)
-            placed = _placed(connection, lines)
-            rows = {line.key: _row(line, placed.get(line.key)) for line in lines}
-            new = [row for key, row in rows.items() if key not in there]
-            found = [
-                row for key, row in rows.items() if row["d"] and key in there and not there[key].d
-            ]
-            taken = RedemptionsTaken(
-                added=len(new),
-                known=len(lines) - len(new),
-                found=len(found),
-                elsewhere=sum(not row["d"] and _still(there.get(key)) for key, row in rows.items()),
-            )
-            if not new and not found:
-                return DeedPlan(result=taken)
-            said = f"{len(new)} new, {len(found)} found their payment, of {len(lines)} lines"
-            writes: tuple[Write, ...] = (
-                (insert(voucher_redemptions), new),
-                (_FIND, [_named(row) for row in found]),
-            )
-            return DeedPlan(
-                result=taken,
-                writes=tuple(one for one in writes if one[1]),
-                details=(Detail(said=said),),
-            )
+            return _planned(lines, there, _placed(connection, lines), deed)
 
         def again(connection: Connection) -> RedemptionsTaken:
-            return plan(connection).result
+            if deed.claim is None or not deed.claim.kept:  # a program of before did it
+                return plan(connection).result
+            return RedemptionsTaken(**json.loads(deed.claim.kept))
 
         return await deeds.do(self._db, deed, plan, again)
 
@@ -173,25 +167,90 @@ class VoucherBooks:
         return await self._db.read(work)
 
 
-def _there(connection: Connection, lines: Sequence[Redemption]) -> dict[str, Any]:
-    there: dict[str, Any] = {}
-    for some in _pieces([line.key for line in lines]):
-        rows = connection.execute(select(voucher_redemptions).where(_V.key.in_(some)))
-        there |= {row.key: row for row in rows}
+def _there(connection: Connection, lines: Sequence[Redemption]) -> list[list[Any]]:
+    """Return, of each line in their order, the rows that are of it: none, one, or two, each of
+    which was told with another of the payment's numbers alone.
+    """
+    found: dict[str, Any] = {}
+    keys = sorted({key for line in lines for key in (line.key, *line.number_keys)})
+    for some in _pieces(keys):
+        named = [column.in_(some) for column in (_V.key, _V.number_key, _V.other_key)]
+        for row in connection.execute(select(voucher_redemptions).where(or_(*named))):
+            found |= dict.fromkeys((row.key, *_number_keys(row)), row)
+    there = []
+    for line in lines:
+        rows = [found[key] for key in (line.key, *line.number_keys) if key in found]
+        there.append(sorted({row.key: row for row in rows}.values(), key=lambda row: not row.d))
     return there
 
 
-def _check_same(there: Mapping[str, Any], lines: Sequence[Redemption]) -> None:
+def _number_keys(row: Any) -> list[str]:
+    return [key for key in (row.number_key, row.other_key) if key is not None]
+
+
+def _check_same(there: Sequence[Sequence[Any]], lines: Sequence[Redemption]) -> None:
     """Raise LinesRefused if lines that were told before say something else now."""
     problems = [
         (place, TOLD_OTHERWISE)
         for place, line in enumerate(lines)
-        if (row := there.get(line.key)) is not None
-        and (row.template, row.currency, row.order_minor, row.voucher_minor)
-        != (line.template, line.currency, line.order_minor, line.voucher_minor)
+        if any(
+            (row.template, row.currency, row.order_minor, row.voucher_minor)
+            != (line.template, line.currency, line.order_minor, line.voucher_minor)
+            for row in there[place]
+        )
     ]
     if problems:
         raise LinesRefused(problems)
+
+
+def _planned(
+    lines: Sequence[Redemption],
+    there: Sequence[Sequence[Any]],
+    placed: Mapping[str, tuple[str, str, int]],
+    deed: Deed,
+) -> DeedPlan[RedemptionsTaken]:
+    new: list[dict[str, Any]] = []
+    changed: dict[str, dict[str, Any]] = {}
+    twice: set[str] = set()
+    found: set[str] = set()
+    elsewhere = 0
+    for line, rows in zip(lines, there, strict=True):
+        place = placed.get(line.key)
+        if not rows:
+            new.append(_row(line, place, deed.now_ms))
+            elsewhere += place is None
+            continue
+        kept, *others = rows
+        twice.update(row.key for row in others)
+        if not kept.d and place is not None:
+            found.add(kept.key)
+        elsewhere += not kept.d and place is None
+        known = {*_number_keys(kept), *line.number_keys}
+        if kept.key in found or len(known) > len(_number_keys(kept)):
+            changed[kept.key] = _changed(kept, sorted(known), place)
+    taken = RedemptionsTaken(
+        added=len(new),
+        known=len(lines) - len(new),
+        found=len(found),
+        elsewhere=elsewhere,
+        above_order=sum(line.voucher_minor > line.order_minor for line in lines),
+    )
+    writes: tuple[Write, ...] = (
+        (_DELETE, [{"which": key} for key in sorted(twice)]),
+        (insert(voucher_redemptions), new),
+        (_CHANGE, [changed[key] for key in sorted(changed.keys() - twice)]),
+    )
+    said = f"{len(new)} new, {len(found)} found their payment, of {len(lines)} lines"
+    if twice:
+        said += f"; {len(twice)} were there twice, and count once now"
+    if taken.above_order:
+        said += f"; {taken.above_order} above what was to be paid"
+    return DeedPlan(
+        result=taken,
+        writes=tuple(one for one in writes if one[1]),
+        details=(Detail(said=said),) if new or found or twice else (),
+        kept=json.dumps(asdict(taken)),
+    )
 
 
 def _placed(connection: Connection, lines: Sequence[Redemption]) -> dict[str, tuple[str, str, int]]:
@@ -215,30 +274,52 @@ def _placed(connection: Connection, lines: Sequence[Redemption]) -> dict[str, tu
     return placed
 
 
-def _row(line: Redemption, place: tuple[str, str, int] | None) -> dict[str, Any]:
+def _row(line: Redemption, place: tuple[str, str, int] | None, taken_at_ms: int) -> dict[str, Any]:
     trade_id, machine_id, d = place or ("", "", 0)
-    of = {name: value for name, value in asdict(line).items() if name != "payments"}
-    return {**of, "kind": line.kind.value, "trade_id": trade_id, "machine_id": machine_id, "d": d}
+    keys = line.number_keys
+    return {
+        "key": line.key,
+        "kind": line.kind.value,
+        "template": line.template,
+        "trade_id": trade_id,
+        "machine_id": machine_id,
+        "d": d,
+        "currency": line.currency,
+        "order_minor": line.order_minor,
+        "voucher_minor": line.voucher_minor,
+        "number_key": keys[0],
+        "other_key": keys[1] if len(keys) > 1 else None,
+        "taken_at_ms": taken_at_ms,
+    }
 
 
-def _still(row: Any) -> bool:
-    return row is None or not row.d
+def _changed(
+    row: Any, number_keys: Sequence[str], place: tuple[str, str, int] | None
+) -> dict[str, Any]:
+    there = (row.trade_id, row.machine_id, row.d)
+    trade_id, machine_id, d = there if row.d or place is None else place
+    return {
+        "which": row.key,
+        "trade": trade_id,
+        "machine": machine_id,
+        "day": d,
+        "number": number_keys[0],
+        "other": number_keys[1] if len(number_keys) > 1 else None,
+    }
 
 
-_FIND = (
+_DELETE = delete(voucher_redemptions).where(_V.key == bindparam("which"))
+_CHANGE = (
     change(voucher_redemptions)
     .where(_V.key == bindparam("which"))
-    .values(trade_id=bindparam("trade"), machine_id=bindparam("machine"), d=bindparam("day"))
+    .values(
+        trade_id=bindparam("trade"),
+        machine_id=bindparam("machine"),
+        d=bindparam("day"),
+        number_key=bindparam("number"),
+        other_key=bindparam("other"),
+    )
 )
-
-
-def _named(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "which": row["key"],
-        "trade": row["trade_id"],
-        "machine": row["machine_id"],
-        "day": row["d"],
-    }
 
 
 _KEYS: Mapping[VoucherBy, ColumnElement[Any]] = {

@@ -15,13 +15,22 @@ from sqlalchemy import Connection, select
 
 from storage.database.engine import Database
 from storage.insight import days, lease
-from storage.insight.costs import Costed, read_costs
-from storage.insight.sales import Amounts, By, SalesLine, SalesWanted, checked, key_of, plus
+from storage.insight.sales import (
+    Amounts,
+    By,
+    SalesLine,
+    SalesWanted,
+    check_district,
+    checked,
+    key_of,
+    plus,
+)
 from storage.lake import cubes, lists, statements
 from storage.lake.duck import Bounds, Duck, LakeError, duck
 from storage.lake.folder import LakeFolder
 from storage.lake.keeper import NAME
 from storage.lake.lists import Stream
+from storage.office.costs import Costed, read_costs
 from storage.tables import district_paths, products
 
 _TRIES = 3
@@ -84,7 +93,9 @@ class _Source:
 async def ask(
     db: Database, folder: LakeFolder, wanted: SalesWanted, *, bounds: Bounds
 ) -> LakeAnswer:
-    """Return the answer. Raises NotPossible for what cannot be answered, LakeError, StoreError."""
+    """Return the answer. Raises NotPossible for what cannot be answered, NotThere for a district
+    that is none, LakeError, StoreError.
+    """
     back = checked(wanted)
     first, last = days.moved(wanted.first, -back), days.moved(wanted.last, -back)
     source, now, before = await _read(db, folder, wanted, bounds, (first, last, back))
@@ -107,6 +118,7 @@ async def ask(
 
 
 def _source(connection: Connection, folder: LakeFolder, wanted: SalesWanted, first: int) -> _Source:
+    check_district(connection, wanted.district)
     stale, made = cubes.stale(connection, first=first, last=wanted.last)
     fresh = [one.path for d, one in sorted(made.items()) if d not in stale]
     sales = [one.path for _, its in sorted(stale.items()) for one in its]

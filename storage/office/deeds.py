@@ -34,6 +34,16 @@ class NotThere(OfficeRefused):
         self.what, self.name = what, name
 
 
+class LinesRefused(OfficeRefused):
+    """Lines of a file cannot be done, and none was: their places in what was wanted, from 0, each
+    with what is wrong.
+    """
+
+    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+        super().__init__(f"{len(problems)} lines")
+        self.problems = problems
+
+
 class AlreadyThere(OfficeRefused):
     """Something of this name is there, with other content: ``detail`` says what differs."""
 
@@ -112,12 +122,14 @@ class NotYet(NotPossible):
 class DeedPlan(Generic[Result]):
     """What a deed comes to: ``result`` is what there is afterwards; ``writes`` make it so, in their
     order, each with its rows (none: it takes none). Without ``details`` nothing differs, and the
-    audit log gets no row.
+    audit log gets no row. ``kept`` is what the result says and what is there afterwards does not:
+    ``Deed.claim`` has it if the deed is asked for again under its request's id.
     """
 
     result: Result
     writes: tuple[Write, ...] = ()
     details: tuple[Detail, ...] = ()
+    kept: str = ""
 
 
 def used_before(request_id: str) -> NotPossible:
@@ -180,7 +192,14 @@ async def do(
             if deed.claim is not None and is_anothers(connection, deed.claim):
                 raise RequestInProgress from None
             raise
-        _write(connection, deed, planned.writes, planned.details, claim=deed.claim)
+        _write(
+            connection,
+            deed,
+            planned.writes,
+            planned.details,
+            claim=deed.claim,
+            kept=planned.kept,
+        )
         return planned.result
 
     made = await db.write(work)
@@ -196,11 +215,12 @@ def _write(
     details: Sequence[Detail],
     *,
     claim: Claim | None = None,
+    kept: str = "",
 ) -> None:
     for statement, rows in writes:
         connection.execute(statement, rows or None)
     if claim is not None:
-        mark_done(connection, claim)
+        mark_done(connection, claim, kept=kept)
     write_audit_rows(connection, [_row(deed, detail) for detail in details])
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from storage.database.engine import Database
 from storage.office import deeds
-from storage.office.deeds import Deed, DeedPlan, Detail, OfficeRefused
+from storage.office.deeds import Deed, DeedPlan, Detail, LinesRefused
 from storage.office.prices import (
     NewPrice,
     PriceListView,
@@ -50,16 +50,6 @@ LINES_AT_ONCE = 500
 """As many lines are looked up with one statement, which has three values for each."""
 PAST = "from: is past, and no price is set for the past: leave it empty for now"
 UNKNOWN = "product: is not in the catalogue, or archived: CreateProduct or RestoreProduct first"
-
-
-class LinesRefused(OfficeRefused):
-    """Lines of a file cannot be done, and none was: their places in what was wanted, from 0, each
-    with what is wrong.
-    """
-
-    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
-        super().__init__(f"{len(problems)} lines")
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

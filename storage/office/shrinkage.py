@@ -5,7 +5,7 @@ newest moves are read, a bounded number, along its own index: a sale pays for no
 only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,12 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Integer,
+    Row,
     Select,
     and_,
     bindparam,
     case,
+    exists,
     func,
     or_,
     select,
@@ -24,14 +26,18 @@ from sqlalchemy import (
 
 from actors.machine.goods import FOUND, LOST, GoodsKind
 from storage.database.engine import Database
+from storage.office.costs import read_costs
 from storage.office.stock_lists import MOVES_MAX
-from storage.tables import goods_moves, products
+from storage.tables import goods_moves, machines
+
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShrinkageLine:
     """One product of one machine. ``cost_minor``: of what is lost less what was found, at the
-    product's unit cost; None if nobody knows that.
+    product's latest cost in the machine's currency (``storage.office.costs``), as margins have it;
+    None if nobody knows that, and ``currency`` is empty then.
     """
 
     machine_id: str
@@ -55,41 +61,58 @@ class Shrinkage:
         """
 
         def work(connection: Connection) -> list[ShrinkageLine]:
-            return [
-                line
+            counted = [
+                (machine_id, row)
                 for machine_id in machine_ids
-                for line in _of_machine(connection, machine_id, since_ms)
+                for row in _of_machine(connection, machine_id, since_ms)
+            ]
+            costs = _costs(connection, sorted({row.product for _, row in counted}))
+            c = machines.c
+            named = select(c.machine_id, c.currency).where(c.machine_id.in_(machine_ids))
+            currencies = {row.machine_id: row.currency for row in connection.execute(named)}
+            return [
+                _line(machine_id, row, currencies.get(machine_id, ""), costs)
+                for machine_id, row in counted
             ]
 
         return await self._db.read(work)
 
 
-def _of_machine(connection: Connection, machine_id: str, since_ms: int) -> list[ShrinkageLine]:
+def _of_machine(connection: Connection, machine_id: str, since_ms: int) -> list[Row[Any]]:
     given = {"machine_id": machine_id, "most": MOVES_MAX, "since_ms": since_ms}
-    return [
-        ShrinkageLine(
-            machine_id=machine_id,
-            product=row.product,
-            lost=int(row.lost),
-            found=int(row.found),
-            cost_minor=_cost(int(row.lost) - int(row.found), row.unit_cost_minor),
-            currency=row.unit_cost_currency or "",
-            counted_at_ms=row.counted_at_ms,
-        )
-        for row in connection.execute(_COUNTED, given)
-        if row.lost or row.found
-    ]
+    return [row for row in connection.execute(_COUNTED, given) if row.lost or row.found]
 
 
-def _cost(missing: int, unit_cost_minor: int | None) -> int | None:
-    return None if unit_cost_minor is None else missing * unit_cost_minor
+def _costs(connection: Connection, products: Sequence[str]) -> dict[tuple[str, str], int]:
+    """Return what these cost, looked up once for all machines."""
+    costs: dict[tuple[str, str], int] = {}
+    for start in range(0, len(products), AT_ONCE):
+        costs |= read_costs(connection, products[start : start + AT_ONCE])
+    return costs
+
+
+def _line(
+    machine_id: str, row: Row[Any], currency: str, costs: Mapping[tuple[str, str], int]
+) -> ShrinkageLine:
+    lost, found = int(row.lost), int(row.found)
+    unit_cost_minor = costs.get((row.product, currency))
+    return ShrinkageLine(
+        machine_id=machine_id,
+        product=row.product,
+        lost=lost,
+        found=found,
+        cost_minor=None if unit_cost_minor is None else (lost - found) * unit_cost_minor,
+        currency="" if unit_cost_minor is None else currency,
+        counted_at_ms=row.counted_at_ms,
+    )
 
 
 def _counted() -> Select[Any]:
-    # What a reversal takes back went the other way before.
-    c = goods_moves.c
+    # What a reversal takes back went the other way before: by a count, if it is to count here. What
+    # a planogram opened is no find, and taking it back no loss.
+    c, before = goods_moves.c, goods_moves.alias("before")
     newest = (
-        select(c.at_ms, c.kind, c.from_place, c.to_place, c.product, c.quantity)
+        select(c.at_ms, c.kind, c.from_place, c.to_place, c.product, c.quantity, c.reverses)
         .where(c.machine_id == bindparam("machine_id"))
         .order_by(c.id.desc())
         .limit(bindparam("most", type_=Integer))
@@ -101,10 +124,12 @@ def _counted() -> Select[Any]:
         signed = case((went, newest.quantity), (came, -newest.quantity), else_=0)
         return func.sum(signed)
 
-    counted, reversed_ = (
-        newest.kind == kind.value for kind in (GoodsKind.COUNTED, GoodsKind.REVERSED)
+    counted = newest.kind == GoodsKind.COUNTED.value
+    reversed_ = and_(
+        newest.kind == GoodsKind.REVERSED.value,
+        exists().where(before.c.id == newest.reverses, before.c.kind == GoodsKind.COUNTED.value),
     )
-    sums = (
+    return (
         select(
             newest.product,
             less_taken_back(
@@ -118,12 +143,7 @@ def _counted() -> Select[Any]:
         )
         .where(or_(counted, reversed_), newest.at_ms >= bindparam("since_ms", type_=BigInteger))
         .group_by(newest.product)
-        .subquery()
-    )
-    return (
-        select(sums, products.c.unit_cost_minor, products.c.unit_cost_currency)
-        .select_from(sums.outerjoin(products, products.c.product == sums.c.product))
-        .order_by(sums.c.product)
+        .order_by(newest.product)
     )
 
 

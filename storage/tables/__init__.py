@@ -93,7 +93,14 @@ from storage.tables.screens import (
     plays,
     screen_plans,
 )
-from storage.tables.tags import payer_tags, tag_rules, tag_runs
+from storage.tables.tags import (
+    payer_tags,
+    tag_districts,
+    tag_rules,
+    tag_runs,
+    tag_sales,
+    tag_sums,
+)
 from storage.tables.transfers import as_read, kept_transfers, transfers
 from storage.tables.trust import (
     denials,
@@ -199,8 +206,11 @@ __all__ = [
     "sessions",
     "sites",
     "starts",
+    "tag_districts",
     "tag_rules",
     "tag_runs",
+    "tag_sales",
+    "tag_sums",
     "trades",
     "transfers",
     "vends",

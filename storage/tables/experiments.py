@@ -104,14 +104,16 @@ experiment_own_prices = Table(
 )
 
 # The offer that an experiment with payers tries, since its start. ``terms`` (JSON) is what it gave
-# then, which does not change while it is tried; ``treated`` and ``control`` are how many payers
-# were drawn, which is told in steps alone.
+# then, and ``tag_version`` the version of its tag's rule, neither of which changes while it is
+# tried; null: it has no tag, or was started by a program that did not write it. ``treated`` and
+# ``control`` are how many payers were drawn, which is told in steps alone.
 experiment_offers = Table(
     "experiment_offers",
     metadata,
     Column("experiment", String(40), ForeignKey("experiments.experiment"), primary_key=True),
     Column("offer", String(40), ForeignKey("offers.offer"), nullable=False),
     Column("terms", Text, nullable=False),
+    Column("tag_version", Integer),
     Column("treated", Integer, nullable=False),
     Column("control", Integer, nullable=False),
     Index(None, "offer"),

@@ -61,6 +61,8 @@ answers = Table(
     # What its change of the registry alone knew and its answer says: columns (JSON) out of which a
     # planogram removes goods.
     Column("gone", Text, nullable=False, server_default=text("''")),
+    # The same of a deed of the back office, in words of its own; empty: what is there tells it.
+    Column("kept", Text, nullable=False, server_default=text("''")),
     Index(None, "at_ms"),
     Index(None, "caller", "at_ms"),
 )

@@ -98,6 +98,41 @@ payer_tags = Table(
     Column("until_d", Integer),
     Column("until_run", BigInteger),
 )
+
+# What those with a tag came to when the run ``run_id`` was finished, as of the end of the day
+# ``d``: one row, with those of ``tag_districts`` and ``tag_sales``. They are raw, and go out
+# through the gate (storage.insight.suppression).
+tag_sums = Table(
+    "tag_sums",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("run_id", BigInteger, nullable=False),
+    Column("d", Integer, nullable=False),
+)
+
+# How many of them bought most in a district; '' of those who bought in none.
+tag_districts = Table(
+    "tag_districts",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("district", String(64), primary_key=True),
+    Column("payers", BigInteger, nullable=False),
+)
+
+# What they bought in a currency. ``units_step`` and ``sales_step`` are 1, 2 or 5 with zeros, and at
+# least what any one of them bought: what one payer bought stands nowhere.
+tag_sales = Table(
+    "tag_sales",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("currency", String(3), primary_key=True),
+    Column("payers", BigInteger, nullable=False),
+    Column("units", BigInteger, nullable=False),
+    Column("sales_minor", BigInteger, nullable=False),
+    Column("units_step", BigInteger, nullable=False),
+    Column("sales_step", BigInteger, nullable=False),
+)
+
 _HAS = text("until_d IS NULL")
 Index(
     "payer_tags_had",

@@ -642,7 +642,7 @@ class FunnelStep(_message.Message):
     mode: _builtins.str
     """AUTHORIZATION_FIRST or SELECTION_FIRST; empty if it is not known any more."""
     stage: _builtins.str
-    """CODE_SHOWN (a choice, by those who choose first), PAID, APPROVED, DELIVERED, each counted once."""
+    """CODE_SHOWN (a choice, by those who choose first; who pays first is shown none, and has no such step), PAID, APPROVED, DELIVERED, each counted once."""
     number: _builtins.int
     """Absent: too few to be told, or none."""
     def __init__(

@@ -165,7 +165,9 @@ class ShrinkageLine(_message.Message):
     found: _builtins.int
     @_builtins.property
     def cost(self) -> _money_pb2.Money:
-        """What is missing, less what was found, at the product's unit cost; absent if nobody knows that."""
+        """What is missing, less what was found, at the product's latest cost in the machine's currency, as margins have it;
+        absent if nobody knows that.
+        """
 
     @_builtins.property
     def counted_at(self) -> _timestamp_pb2.Timestamp:

@@ -633,7 +633,9 @@ class GetTagSalesResponse(_message.Message):
     LAST_DAY_FIELD_NUMBER: _builtins.int
     RUN_FIELD_NUMBER: _builtins.int
     first_day: _builtins.int
-    """The days whose sales they are, 28 of them, as 20260131, both counted; the last one is the run's."""
+    """The days whose sales they are, 28 of them, as 20260131, both counted; the last one is that of the newest run that
+    was finished. What was told of the books later is in those of the next one.
+    """
     last_day: _builtins.int
     @_builtins.property
     def sales(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagSales]:
@@ -770,6 +772,39 @@ class PayerExperiment(_message.Message):
 Global___PayerExperiment: _TypeAlias = PayerExperiment  # noqa: Y015
 
 @_typing.final
+class PayerVouchers(_message.Message):
+    """Alipay's vouchers that were redeemed with a payer's payments, as its files told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    REDEEMED_FIELD_NUMBER: _builtins.int
+    GIVEN_BACK_FIELD_NUMBER: _builtins.int
+    VOUCHERS_FIELD_NUMBER: _builtins.int
+    template: _builtins.str
+    redeemed: _builtins.int
+    given_back: _builtins.int
+    @_builtins.property
+    def vouchers(self) -> _money_pb2.Money:
+        """What they paid, less what was given back."""
+
+    def __init__(
+        self,
+        *,
+        template: _builtins.str = ...,
+        redeemed: _builtins.int = ...,
+        given_back: _builtins.int = ...,
+        vouchers: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vouchers", b"vouchers"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["given_back", b"given_back", "redeemed", b"redeemed", "template", b"template", "vouchers", b"vouchers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PayerVouchers: _TypeAlias = PayerVouchers  # noqa: Y015
+
+@_typing.final
 class GetPayerResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -780,6 +815,7 @@ class GetPayerResponse(_message.Message):
     BOUGHT_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     EXPERIMENTS_FIELD_NUMBER: _builtins.int
+    VOUCHERS_FIELD_NUMBER: _builtins.int
     known: _builtins.bool
     """The account that paid leads to what is told here. If false, it was erased or forgotten, or Alipay named nobody, and
     nothing is held that is theirs.
@@ -802,6 +838,10 @@ class GetPayerResponse(_message.Message):
     def experiments(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayerExperiment]:
         """By code; 200 at most."""
 
+    @_builtins.property
+    def vouchers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayerVouchers]:
+        """By template and currency; 200 at most."""
+
     def __init__(
         self,
         *,
@@ -812,10 +852,11 @@ class GetPayerResponse(_message.Message):
         bought: _abc.Iterable[Global___PayerBought] | None = ...,
         tags: _abc.Iterable[Global___PayerTag] | None = ...,
         experiments: _abc.Iterable[Global___PayerExperiment] | None = ...,
+        vouchers: _abc.Iterable[Global___PayerVouchers] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen_at", b"first_seen_at", "last_seen_at", b"last_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bought", b"bought", "experiments", b"experiments", "first_seen_at", b"first_seen_at", "known", b"known", "last_seen_at", b"last_seen_at", "payments", b"payments", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bought", b"bought", "experiments", b"experiments", "first_seen_at", b"first_seen_at", "known", b"known", "last_seen_at", b"last_seen_at", "payments", b"payments", "tags", b"tags", "vouchers", b"vouchers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -137,14 +137,14 @@ class TagServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetTagMembers(self, request, context):
-        """How many have a tag, by the district in which each bought most.
+        """How many have a tag, by the district in which each bought most, as of the newest run that was finished.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTagSales(self, request, context):
-        """What those with a tag bought. Nobody learns from it what one of them did.
+        """What those with a tag bought, as of the newest run that was finished. Nobody learns from it what one of them did.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

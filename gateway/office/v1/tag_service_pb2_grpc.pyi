@@ -54,9 +54,9 @@ class TagServiceStub:
     ListTagRuns: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.ListTagRunsRequest, _tag_service_pb2.ListTagRunsResponse]
     """What became of a rule day by day, the newest first."""
     GetTagMembers: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagMembersRequest, _tag_service_pb2.GetTagMembersResponse]
-    """How many have a tag, by the district in which each bought most."""
+    """How many have a tag, by the district in which each bought most, as of the newest run that was finished."""
     GetTagSales: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagSalesRequest, _tag_service_pb2.GetTagSalesResponse]
-    """What those with a tag bought. Nobody learns from it what one of them did."""
+    """What those with a tag bought, as of the newest run that was finished. Nobody learns from it what one of them did."""
     GetPayer: _grpc.UnaryUnaryMultiCallable[_tag_service_pb2.GetPayerRequest, _tag_service_pb2.GetPayerResponse]
     """What is held about the payer of a trade, for the payer who asks: people show who they are by a trade number in their
     own Alipay app. FleetService's TradeService.ErasePayer ends it.
@@ -88,9 +88,9 @@ class TagServiceAsyncStub(TagServiceStub):
     ListTagRuns: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.ListTagRunsRequest, _tag_service_pb2.ListTagRunsResponse]  # type: ignore[assignment]
     """What became of a rule day by day, the newest first."""
     GetTagMembers: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagMembersRequest, _tag_service_pb2.GetTagMembersResponse]  # type: ignore[assignment]
-    """How many have a tag, by the district in which each bought most."""
+    """How many have a tag, by the district in which each bought most, as of the newest run that was finished."""
     GetTagSales: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.GetTagSalesRequest, _tag_service_pb2.GetTagSalesResponse]  # type: ignore[assignment]
-    """What those with a tag bought. Nobody learns from it what one of them did."""
+    """What those with a tag bought, as of the newest run that was finished. Nobody learns from it what one of them did."""
     GetPayer: _aio.UnaryUnaryMultiCallable[_tag_service_pb2.GetPayerRequest, _tag_service_pb2.GetPayerResponse]  # type: ignore[assignment]
     """What is held about the payer of a trade, for the payer who asks: people show who they are by a trade number in their
     own Alipay app. FleetService's TradeService.ErasePayer ends it.
@@ -161,7 +161,7 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tag_service_pb2.GetTagMembersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tag_service_pb2.GetTagMembersResponse, _abc.Awaitable[_tag_service_pb2.GetTagMembersResponse]]:
-        """How many have a tag, by the district in which each bought most."""
+        """How many have a tag, by the district in which each bought most, as of the newest run that was finished."""
 
     @_abc_1.abstractmethod
     def GetTagSales(
@@ -169,7 +169,7 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tag_service_pb2.GetTagSalesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tag_service_pb2.GetTagSalesResponse, _abc.Awaitable[_tag_service_pb2.GetTagSalesResponse]]:
-        """What those with a tag bought. Nobody learns from it what one of them did."""
+        """What those with a tag bought, as of the newest run that was finished. Nobody learns from it what one of them did."""
 
     @_abc_1.abstractmethod
     def GetPayer(

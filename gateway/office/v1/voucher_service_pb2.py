@@ -27,7 +27,7 @@ from gateway.office.v1 import sales_service_pb2 as gateway_dot_office_dot_v1_dot
 from gateway.v1 import money_pb2 as gateway_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/office/v1/voucher_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a%gateway/office/v1/sales_service.proto\x1a\x16gateway/v1/money.proto\"R\n\x18ImportRedemptionsRequest\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"[\n\x19ImportRedemptionsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\r\n\x05known\x18\x02 \x01(\x05\x12\r\n\x05\x66ound\x18\x03 \x01(\x05\x12\x11\n\telsewhere\x18\x04 \x01(\x05\"y\n\x16GetVoucherSalesRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12(\n\x02\x62y\x18\x03 \x01(\x0e\x32\x1c.gateway.office.v1.VoucherBy\x12\x10\n\x08template\x18\x04 \x01(\t\"\xb6\x01\n\x0bVoucherLine\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x10\n\x08redeemed\x18\x02 \x01(\x03\x12\x12\n\ngiven_back\x18\x03 \x01(\x03\x12!\n\x06orders\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12#\n\x08vouchers\x18\x05 \x01(\x0b\x32\x11.gateway.v1.Money\x12,\n\x04sold\x18\x06 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\"o\n\x17GetVoucherSalesResponse\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.gateway.office.v1.VoucherLine\x12\x12\n\nnewest_day\x18\x02 \x01(\x05\x12\x11\n\telsewhere\x18\x03 \x01(\x03*l\n\tVoucherBy\x12\x1a\n\x16VOUCHER_BY_UNSPECIFIED\x10\x00\x12\x17\n\x13VOUCHER_BY_TEMPLATE\x10\x01\x12\x12\n\x0eVOUCHER_BY_DAY\x10\x02\x12\x16\n\x12VOUCHER_BY_MACHINE\x10\x03\x32\xfc\x01\n\x0eVoucherService\x12w\n\x11ImportRedemptions\x12+.gateway.office.v1.ImportRedemptionsRequest\x1a,.gateway.office.v1.ImportRedemptionsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12q\n\x0fGetVoucherSales\x12).gateway.office.v1.GetVoucherSalesRequest\x1a*.gateway.office.v1.GetVoucherSalesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42u\n\x1avendgate.gateway.office.v1B\x13VoucherServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/office/v1/voucher_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a%gateway/office/v1/sales_service.proto\x1a\x16gateway/v1/money.proto\"R\n\x18ImportRedemptionsRequest\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"p\n\x19ImportRedemptionsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\r\n\x05known\x18\x02 \x01(\x05\x12\r\n\x05\x66ound\x18\x03 \x01(\x05\x12\x11\n\telsewhere\x18\x04 \x01(\x05\x12\x13\n\x0b\x61\x62ove_order\x18\x05 \x01(\x05\"y\n\x16GetVoucherSalesRequest\x12\x11\n\tfirst_day\x18\x01 \x01(\x05\x12\x10\n\x08last_day\x18\x02 \x01(\x05\x12(\n\x02\x62y\x18\x03 \x01(\x0e\x32\x1c.gateway.office.v1.VoucherBy\x12\x10\n\x08template\x18\x04 \x01(\t\"\xb6\x01\n\x0bVoucherLine\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x10\n\x08redeemed\x18\x02 \x01(\x03\x12\x12\n\ngiven_back\x18\x03 \x01(\x03\x12!\n\x06orders\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12#\n\x08vouchers\x18\x05 \x01(\x0b\x32\x11.gateway.v1.Money\x12,\n\x04sold\x18\x06 \x01(\x0b\x32\x1e.gateway.office.v1.SalesAmount\"o\n\x17GetVoucherSalesResponse\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.gateway.office.v1.VoucherLine\x12\x12\n\nnewest_day\x18\x02 \x01(\x05\x12\x11\n\telsewhere\x18\x03 \x01(\x03*l\n\tVoucherBy\x12\x1a\n\x16VOUCHER_BY_UNSPECIFIED\x10\x00\x12\x17\n\x13VOUCHER_BY_TEMPLATE\x10\x01\x12\x12\n\x0eVOUCHER_BY_DAY\x10\x02\x12\x16\n\x12VOUCHER_BY_MACHINE\x10\x03\x32\xfc\x01\n\x0eVoucherService\x12w\n\x11ImportRedemptions\x12+.gateway.office.v1.ImportRedemptionsRequest\x1a,.gateway.office.v1.ImportRedemptionsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12q\n\x0fGetVoucherSales\x12).gateway.office.v1.GetVoucherSalesRequest\x1a*.gateway.office.v1.GetVoucherSalesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42u\n\x1avendgate.gateway.office.v1B\x13VoucherServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,18 +39,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VOUCHERSERVICE'].methods_by_name['ImportRedemptions']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_VOUCHERSERVICE'].methods_by_name['GetVoucherSales']._loaded_options = None
   _globals['_VOUCHERSERVICE'].methods_by_name['GetVoucherSales']._serialized_options = b'\220\002\001\310\363\030\001'
-  _globals['_VOUCHERBY']._serialized_start=752
-  _globals['_VOUCHERBY']._serialized_end=860
+  _globals['_VOUCHERBY']._serialized_start=773
+  _globals['_VOUCHERBY']._serialized_end=881
   _globals['_IMPORTREDEMPTIONSREQUEST']._serialized_start=154
   _globals['_IMPORTREDEMPTIONSREQUEST']._serialized_end=236
   _globals['_IMPORTREDEMPTIONSRESPONSE']._serialized_start=238
-  _globals['_IMPORTREDEMPTIONSRESPONSE']._serialized_end=329
-  _globals['_GETVOUCHERSALESREQUEST']._serialized_start=331
-  _globals['_GETVOUCHERSALESREQUEST']._serialized_end=452
-  _globals['_VOUCHERLINE']._serialized_start=455
-  _globals['_VOUCHERLINE']._serialized_end=637
-  _globals['_GETVOUCHERSALESRESPONSE']._serialized_start=639
-  _globals['_GETVOUCHERSALESRESPONSE']._serialized_end=750
-  _globals['_VOUCHERSERVICE']._serialized_start=863
-  _globals['_VOUCHERSERVICE']._serialized_end=1115
+  _globals['_IMPORTREDEMPTIONSRESPONSE']._serialized_end=350
+  _globals['_GETVOUCHERSALESREQUEST']._serialized_start=352
+  _globals['_GETVOUCHERSALESREQUEST']._serialized_end=473
+  _globals['_VOUCHERLINE']._serialized_start=476
+  _globals['_VOUCHERLINE']._serialized_end=658
+  _globals['_GETVOUCHERSALESRESPONSE']._serialized_start=660
+  _globals['_GETVOUCHERSALESRESPONSE']._serialized_end=771
+  _globals['_VOUCHERSERVICE']._serialized_start=884
+  _globals['_VOUCHERSERVICE']._serialized_end=1136
 # @@protoc_insertion_point(module_scope)

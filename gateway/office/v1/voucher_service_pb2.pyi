@@ -79,6 +79,7 @@ class ImportRedemptionsResponse(_message.Message):
     KNOWN_FIELD_NUMBER: _builtins.int
     FOUND_FIELD_NUMBER: _builtins.int
     ELSEWHERE_FIELD_NUMBER: _builtins.int
+    ABOVE_ORDER_FIELD_NUMBER: _builtins.int
     added: _builtins.int
     """Lines that are new."""
     known: _builtins.int
@@ -87,6 +88,8 @@ class ImportRedemptionsResponse(_message.Message):
     """Of those that were there, how many found their payment only now."""
     elsewhere: _builtins.int
     """Lines of payments that are not in our books: of another shop of the same merchant, or not told yet."""
+    above_order: _builtins.int
+    """Lines whose voucher is above what was to be paid. They are taken, and counted as they are told: ask Alipay."""
     def __init__(
         self,
         *,
@@ -94,10 +97,11 @@ class ImportRedemptionsResponse(_message.Message):
         known: _builtins.int = ...,
         found: _builtins.int = ...,
         elsewhere: _builtins.int = ...,
+        above_order: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "elsewhere", b"elsewhere", "found", b"found", "known", b"known"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_order", b"above_order", "added", b"added", "elsewhere", b"elsewhere", "found", b"found", "known", b"known"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

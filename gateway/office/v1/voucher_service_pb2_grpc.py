@@ -55,8 +55,9 @@ class VoucherServiceServicer(object):
 
     def ImportRedemptions(self, request, context):
         """Takes Alipay's daily file of redemptions (alipay.intl.promotion.voucher.file.voucherUseDetail) as it is, all of it or
-        none of it. The same file again adds nothing, and finds payments that the books have learnt of since. A line that was
-        told before and says something else now is refused.
+        none of it. The same file again adds nothing, and finds payments that the books have learnt of since; a line is known
+        by either number of its payment, also if it leaves out the other. A line that was told before and says something else
+        now is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

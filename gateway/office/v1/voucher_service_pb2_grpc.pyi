@@ -37,8 +37,9 @@ class VoucherServiceStub:
     def __new__(cls, channel: _aio.Channel) -> VoucherServiceAsyncStub: ...
     ImportRedemptions: _grpc.UnaryUnaryMultiCallable[_voucher_service_pb2.ImportRedemptionsRequest, _voucher_service_pb2.ImportRedemptionsResponse]
     """Takes Alipay's daily file of redemptions (alipay.intl.promotion.voucher.file.voucherUseDetail) as it is, all of it or
-    none of it. The same file again adds nothing, and finds payments that the books have learnt of since. A line that was
-    told before and says something else now is refused.
+    none of it. The same file again adds nothing, and finds payments that the books have learnt of since; a line is known
+    by either number of its payment, also if it leaves out the other. A line that was told before and says something else
+    now is refused.
     """
     GetVoucherSales: _grpc.UnaryUnaryMultiCallable[_voucher_service_pb2.GetVoucherSalesRequest, _voucher_service_pb2.GetVoucherSalesResponse]
     """What vouchers were redeemed on some days, and what was sold beside."""
@@ -52,8 +53,9 @@ class VoucherServiceAsyncStub(VoucherServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ImportRedemptions: _aio.UnaryUnaryMultiCallable[_voucher_service_pb2.ImportRedemptionsRequest, _voucher_service_pb2.ImportRedemptionsResponse]  # type: ignore[assignment]
     """Takes Alipay's daily file of redemptions (alipay.intl.promotion.voucher.file.voucherUseDetail) as it is, all of it or
-    none of it. The same file again adds nothing, and finds payments that the books have learnt of since. A line that was
-    told before and says something else now is refused.
+    none of it. The same file again adds nothing, and finds payments that the books have learnt of since; a line is known
+    by either number of its payment, also if it leaves out the other. A line that was told before and says something else
+    now is refused.
     """
     GetVoucherSales: _aio.UnaryUnaryMultiCallable[_voucher_service_pb2.GetVoucherSalesRequest, _voucher_service_pb2.GetVoucherSalesResponse]  # type: ignore[assignment]
     """What vouchers were redeemed on some days, and what was sold beside."""
@@ -70,8 +72,9 @@ class VoucherServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_voucher_service_pb2.ImportRedemptionsResponse, _abc.Awaitable[_voucher_service_pb2.ImportRedemptionsResponse]]:
         """Takes Alipay's daily file of redemptions (alipay.intl.promotion.voucher.file.voucherUseDetail) as it is, all of it or
-        none of it. The same file again adds nothing, and finds payments that the books have learnt of since. A line that was
-        told before and says something else now is refused.
+        none of it. The same file again adds nothing, and finds payments that the books have learnt of since; a line is known
+        by either number of its payment, also if it leaves out the other. A line that was told before and says something else
+        now is refused.
         """
 
     @_abc_1.abstractmethod

@@ -158,7 +158,8 @@ def _funnel(of: sales_service_pb2.GetFunnelResponse | Missing) -> Table:
             for one in steps
         ],
         empty=of.why if isinstance(of, Missing) else "Nobody came, as far as is known.",
-        note=f"Each payment, choice and item is counted once. {HIDDEN}",
+        note="Each payment, choice and item is counted once. Who pays first scans the code that is "
+        f"on the machine, and is shown none. {HIDDEN}",
     )
 
 

@@ -213,5 +213,6 @@ def _shrinkage(answer: Any) -> Table:
             otherwise="No count of these machines found another number.",
         ),
         note="What counts found missing in columns. Cost: what is missing less what was found, at "
-        "the product's unit cost." + _part(answer, f" {MORE}", otherwise=""),
+        "the product's latest cost in the machine's currency."
+        + _part(answer, f" {MORE}", otherwise=""),
     )

@@ -58,7 +58,7 @@ async def sold_today(looking: Looking) -> SoldToday:
     compared = [] if usual is None or isinstance(usual, Missing) else list(usual.days)
     by_then = f"{local.hour:02}:00"
     return SoldToday(
-        tables=(_usual(compared, by_then), sales.by_hour(hours), by_day),
+        tables=(_usual(compared, by_then), sales.by_hour(hours, local.hour), by_day),
         figures=[str(money(one.now.sales)) for one in told if one.now.units or one.now.sales.minor],
         by_then=by_then if compared else "",
         bands={
@@ -68,7 +68,9 @@ async def sold_today(looking: Looking) -> SoldToday:
             for one in compared
             if one.weeks
         },
-        columns={name: pairs(of) for name, of in sorted(sales.columns_of(hours).items())},
+        columns={
+            name: pairs(of) for name, of in sorted(sales.columns_of(hours, local.hour).items())
+        },
         days=drawn,
         complete=sales.complete(so_far),
         why=so_far.why if isinstance(so_far, Missing) else "",

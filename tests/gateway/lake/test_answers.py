@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway.lake.answers import HEAD, as_rows, write_answer
-from storage.insight.costs import Costed
 from storage.insight.sales import Amounts, SalesLine
 from storage.lake.asking import LakeAnswer
 from storage.lake.duck import LakeError, duck
+from storage.office.costs import Costed
 
 pytest.importorskip("duckdb")
 ANSWER = LakeAnswer(

@@ -87,6 +87,7 @@ def test_what_is_wrong_is_a_sentence_and_a_status(config: str) -> None:
     for arguments, said in (
         (("colour", *days), "'colour' is none of day, hour"),
         (("day", "--from", "20260230", "--to", "20260301"), "write days like 20260131"),
+        (("day", *days, "--district", "pire"), "There is no district 'pire'."),
         (("day", *days), "DuckDB cannot do it"),
     ):
         refused = run(config, "ask", *arguments)

@@ -118,6 +118,9 @@ async def test_what_no_place_is_called_is_refused(site: Site) -> None:
         assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == (told[0].name, told[1])
     bad = wire.GetDaySalesRequest(day=DAY, hour=9, district="h\0k")
     assert "INVALID_REQUEST" == (await refusal(site.sales.GetDaySales(bad)))[1]
+    unknown = wire.GetDaySalesRequest(day=DAY, hour=9, district="hk")
+    told = await refusal(site.sales.GetDaySales(unknown))
+    assert ("NOT_FOUND", "DISTRICT_NOT_FOUND") == (told[0].name, told[1])
 
 
 async def test_time_is_told_beside_what_was_sold_in_it(sold: Site) -> None:

@@ -39,7 +39,7 @@ async def test_what_is_low_is_brought(site: Site) -> None:
 
 
 async def test_what_counts_found_is_told(site: Site) -> None:
-    """What is missing; machines that nobody counted have no line."""
+    """What is missing, at what its lot cost; machines that nobody counted have no line."""
     await twenty_in_a_van(site)
     await site.goods.LoadColumn(load(6))
     await site.goods.CountColumn(count(5))
@@ -47,7 +47,7 @@ async def test_what_counts_found_is_told(site: Site) -> None:
     (line,) = told.lines
     assert ("VM-1", "cola", 3, 0) == (line.machine_id, line.product, line.lost, line.found)
     assert line.HasField("counted_at")
-    assert not line.HasField("cost")
+    assert (360, "HKD") == (line.cost.minor, line.cost.currency)
     _, reason, _ = await refusal(
         site.stock.ListShrinkage(wire.ListShrinkageRequest(selector=ALL, days=91))
     )

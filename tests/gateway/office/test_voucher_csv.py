@@ -43,6 +43,20 @@ def test_the_numbers_may_stand_the_other_way_round() -> None:
     assert used.told.key == same.told.key
 
 
+def test_a_line_is_known_by_either_number() -> None:
+    """Also one that leaves out the second: it names the same redemption as the one with both."""
+    (both,) = _read("v1")
+    (blank,) = _read(voucher("v1", trade=""))
+    assert both.told is not None
+    assert blank.told is not None
+    assert 2 == len(both.told.number_keys)
+    assert set(blank.told.number_keys) < set(both.told.number_keys)
+    assert blank.told.key in blank.told.number_keys
+    (other,) = _read(voucher("v2", trade=""))
+    assert other.told is not None
+    assert not set(other.told.number_keys) & set(both.told.number_keys)
+
+
 def test_a_file_without_one_of_the_numbers_is_refused() -> None:
     """The same redemption would have another key, and be counted a second time."""
     for name in ("transactionId", "transactionRequestId"):
@@ -79,6 +93,8 @@ def test_what_is_wrong_is_said(line: str, said: str) -> None:
 def test_a_line_that_comes_twice_is_wrong_both_times() -> None:
     """Nobody knows which one counts."""
     assert [(TWICE,), (TWICE,)] == [one.problems for one in _read("v1", "v1")]
+    blank = _read("v1", voucher("v1", trade=""), "v2")
+    assert [(TWICE,), (TWICE,), ()] == [one.problems for one in blank]
 
 
 def test_a_file_of_something_else_is_refused() -> None:

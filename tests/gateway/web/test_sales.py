@@ -97,23 +97,36 @@ def test_an_hour_without_sales_is_not_drawn() -> None:
     )
     assert [("Monday", "09:00", 2, Amount(300, "HKD"))] == table.rows
     assert [(0, 9)] == [(one.row, one.hour) for one in heats["HKD"]]
-    hours = sales.columns_of(_told(_line("09", 2, 300, before=100), _line("10", 0, 0, before=5)))
+    hours = sales.columns_of(
+        _told(_line("09", 2, 300, before=100), _line("10", 0, 0, before=5)), 23
+    )
     assert (300, 100) == hours["HKD"][9][:2]
     assert (None, 5) == hours["HKD"][10][:2]
     assert {(None, None)} == {one[:2] for one in hours["HKD"][11:]}
+
+
+def test_an_hour_that_is_to_come_is_blank() -> None:
+    """One that runs, and one that was without sales, are not: 0 is what was sold in them."""
+    told = _told(*(_line(hour, 0, 0, before=5) for hour in ("09", "10", "11")), _line("12", 1, 9))
+    rows = [row[1:3] for row in sales.by_hour(told, 10).rows]
+    nothing = (0, Amount(0, "HKD"))
+    assert [nothing, nothing, (None, None), (1, Amount(9, "HKD"))] == rows
+    hours = sales.columns_of(told, 10)["HKD"]
+    assert "10:00: 0.00 HKD" in hours[10][2]
+    assert hours[11][2].startswith("11:00: to come, a week before ")
 
 
 def test_no_answer_is_said() -> None:
     """Where the rows would be."""
     missing = Missing("The database does not answer.")
     for table in (
-        sales.by_hour(missing),
+        sales.by_hour(missing, 9),
         sales.by_product(missing),
         sales.by_weekday_hour(missing)[0],
     ):
         assert ([], missing.why) == (list(table.rows), table.empty)
     assert sales.complete(missing) is None
-    assert sales.NOTHING == sales.by_hour(_told()).empty
+    assert sales.NOTHING == sales.by_hour(_told(), 9).empty
 
 
 def test_it_is_said_how_complete_it_is() -> None:

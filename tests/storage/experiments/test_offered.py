@@ -12,7 +12,7 @@ from storage.insight.suppression import Gate
 from storage.offers.content import is_held_out
 from storage.offers.offers import Offers
 from storage.office.deeds import NotPossible, NotThere
-from storage.tables import experiment_offers, experiments, offer_spending
+from storage.tables import experiment_offers, experiments, offer_spending, offers, tag_rules
 from tests.storage.experiments.customers import FIRST, KEY, NOW_MS, PERCENT, offer, tried
 from tests.storage.experiments.fleets import begins, experiment_row
 from tests.storage.office.places import by, some_districts, some_sites
@@ -39,6 +39,20 @@ async def test_an_offer_that_is_to_begin_can_be_tried(db: Database) -> None:
     ]
     assert "name" not in found.terms()
     assert '"budget_minor":100000' in found.terms()
+
+
+@pytest.mark.slow_on_postgres
+async def test_the_version_of_its_tag_is_that_of_its_begin(db: Database) -> None:
+    """The newest there is; of an offer for everybody there is none."""
+    await offer(db)
+    rule = {"tag": "T", "rule": "{}", "purchases_min": 1, "currency": ""}
+    said = {**rule, "author": "", "reason": "", "created_at_ms": 9}
+    rules = [{**said, "version": version} for version in (1, 2)]
+    other = {**said, "tag": "U", "version": 7}
+    await db.write(lambda connection: connection.execute(insert(tag_rules), [*rules, other]))
+    assert (await asked(db)).tag_version is None
+    await db.write(lambda connection: connection.execute(update(offers).values(tag="T")))
+    assert 2 == (await asked(db)).tag_version
 
 
 @pytest.mark.slow_on_postgres

@@ -183,26 +183,61 @@ async def test_who_ended_an_offer_that_was_over_took_no_answer_away(
     assert (await measured(db)).significant
 
 
-@pytest.mark.slow_on_postgres
-async def test_a_tag_that_an_older_gateway_changed_has_no_result(db: Database) -> None:
-    """The offer is given to others since."""
-    view = await lived(db, 0.9)
-    assert view.started_at_ms is not None
+def rule(version: int, created_at_ms: int, **more: int) -> dict[str, object]:
+    """A row of a tag's rule."""
     tag = {"tag": "T", "rule": "{}", "purchases_min": 1, "currency": ""}
-    rule = {**tag, "author": "", "reason": "", "ended_at_ms": None}
-    seen = {**rule, "version": 1, "created_at_ms": view.started_at_ms}
-    later = {**rule, "version": 2, "created_at_ms": view.started_at_ms + 1}
-    of = replace((await Offers(db, Gate()).get("tea")).content, tag="T")
+    said = {"author": "", "reason": "", "ended_at_ms": None}
+    return {**tag, **said, "version": version, "created_at_ms": created_at_ms, **more}
 
-    def fixed(connection: Connection) -> str:
-        connection.execute(insert(tag_rules), seen)
+
+async def with_tag(db: Database, version: int | None) -> ExperimentView:
+    """An experiment that is over, and began with this version of its offer's tag."""
+    view = await lived(db, 0.9)
+    of = replace((await Offers(db, Gate()).get("tea")).content, tag="T")
+    fixed = {"terms": terms_of(of), "tag_version": version}
+
+    def write(connection: Connection) -> None:
         connection.execute(update(offers).values(tag="T"))
-        connection.execute(update(experiment_offers).values(terms=terms_of(of)))
+        connection.execute(update(experiment_offers).values(**fixed))
+
+    await db.write(write)
+    return view
+
+
+async def why(db: Database, view: ExperimentView, *rules: dict[str, object]) -> str:
+    """Why it has no answer, with these rules."""
+
+    def work(connection: Connection) -> str:
+        connection.execute(delete(tag_rules))
+        connection.execute(insert(tag_rules), rules)
         return why_another(connection, view)
 
-    assert "" == await db.write(fixed)
-    await db.write(lambda connection: connection.execute(insert(tag_rules), later))
-    assert "its tag" in await db.read(lambda connection: why_another(connection, view))
+    return await db.write(work)
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_tag_that_an_older_gateway_changed_has_no_result(db: Database) -> None:
+    """The offer is given to others since; whatever times the gateways' clocks gave the rules: the
+    one that made it may be ahead of the one that started, or behind it.
+    """
+    view = await with_tag(db, 2)
+    at_ms = view.started_at_ms
+    assert at_ms is not None
+    assert "" == await why(db, view, rule(1, at_ms - 9), rule(2, at_ms + 60_000))
+    early = rule(3, at_ms - 1)
+    assert "its tag" in await why(db, view, rule(1, at_ms - 9), rule(2, at_ms - 8), early)
+    retired = rule(2, at_ms - 8, ended_at_ms=at_ms + 1)
+    assert "its tag" in await why(db, view, rule(1, at_ms - 9), retired)
+
+
+@pytest.mark.slow_on_postgres
+async def test_a_start_that_did_not_write_the_version_is_judged_by_times(db: Database) -> None:
+    """Which is all that there is of what a gateway of the release before started."""
+    view = await with_tag(db, None)
+    at_ms = view.started_at_ms
+    assert at_ms is not None
+    assert "" == await why(db, view, rule(1, at_ms))
+    assert "its tag" in await why(db, view, rule(1, at_ms), rule(2, at_ms + 1))
 
 
 @pytest.mark.slow_on_postgres

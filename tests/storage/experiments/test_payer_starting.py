@@ -60,7 +60,8 @@ async def test_what_is_drawn_stays_drawn(db: Database) -> None:
         held_out = is_held_out(KEY, "tea", unit.payer_id, PERCENT)
         assert held_out is (unit.arm is Arm.CONTROL)
         assert unit.before_minor % 500 == 0 < unit.before_minor
-    ((experiment, name, terms, treated, control),) = await rows(db, experiment_offers)
+    ((experiment, name, terms, version, treated, control),) = await rows(db, experiment_offers)
+    assert version is None
     assert ("a", "tea", len(units)) == (experiment, name, int(str(treated)) + int(str(control)))
     view_of = await Offers(db, Gate()).get("tea")
     assert terms == tried(view_of).terms()
@@ -72,6 +73,8 @@ async def test_what_is_drawn_stays_drawn(db: Database) -> None:
     assert view.plan_sha256 != fixed_with_payers(*fixed, swapped)
     dearer = replace(view_of, content=replace(view_of.content, budget_minor=1))
     assert view.plan_sha256 != fixed_with_payers(fixed[0], tried(dearer), *fixed[2:], units)
+    versioned = replace(tried(view_of), tag_version=1)
+    assert view.plan_sha256 != fixed_with_payers(fixed[0], versioned, *fixed[2:], units)
     with pytest.raises(NotPossible) as refused:
         await start(db)
     assert "OFFER_TRIED" == refused.value.reason

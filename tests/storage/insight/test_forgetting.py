@@ -22,6 +22,7 @@ from storage.tables import (
     machine_hours,
     payer_tags,
     tag_runs,
+    voucher_redemptions,
 )
 from tests.storage.experiments.fleets import experiment_row
 from tests.storage.insight.shop import LATER_MS, follower, sold
@@ -112,6 +113,29 @@ async def test_who_was_in_an_experiment_is_forgotten_after_its_end(
         pass
     left = select(experiment_payers.c.experiment).distinct().order_by("experiment")
     assert ["new", "runs"] == await db.read(lambda connection: connection.scalars(left).all())
+
+
+async def test_vouchers_go_some_time_after_their_payment(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some at a time; those of no payment of ours after they were taken in."""
+    monkeypatch.setattr(forgetting, "AT_ONCE", 2)
+    words = {"kind": "REDEEMED", "template": "T", "machine_id": "", "currency": "HKD"}
+    of = {**words, "trade_id": "", "order_minor": 9, "voucher_minor": 5}
+    told = [
+        *({**of, "key": f"old {one}", "d": 20241126, "taken_at_ms": LATER_MS} for one in "abc"),
+        *({**of, "key": f"lost {one}", "d": 0, "taken_at_ms": 0} for one in "abc"),
+        {**of, "key": "kept", "d": 20250301, "taken_at_ms": 1},
+        {**of, "key": "waits", "d": 0, "taken_at_ms": LATER_MS},
+    ]
+    await db.write(lambda connection: connection.execute(insert(voucher_redemptions), told))
+    await sold(db, "VM-1", times=1)
+    ours = follower(db)
+    await ours.catch_up()
+    while await ours.once():
+        pass
+    left = select(voucher_redemptions.c.key).order_by("key")
+    assert ["kept", "waits"] == await db.read(lambda connection: connection.scalars(left).all())
 
 
 async def test_who_asks_for_what_is_forgotten_is_told(db: Database) -> None:

@@ -8,11 +8,13 @@ from storage.insight.funnels import FunnelBooks
 from storage.insight.rollups import Sums, save
 from storage.insight.sales import By, SalesWanted
 from storage.insight.suppression import Gate
-from storage.office.deeds import NotPossible
+from storage.office.deeds import NotPossible, NotThere
 from storage.tables import funnel_days, scope_funnels
 
 DAY = 20260101
 FIRST = "SELECTION_FIRST"
+SHOWN = (("AUTHORIZATION_FIRST", 1), (FIRST, 0))
+"""By mode, the first of the stages that it has."""
 
 
 async def test_each_stage_is_told_or_is_too_few(db: Database) -> None:
@@ -32,3 +34,18 @@ async def test_each_stage_is_told_or_is_too_few(db: Database) -> None:
     assert [None, 10, None, None] == [one.number for one in steps]
     with pytest.raises(NotPossible):
         await books.funnel(SalesWanted(first=3, last=DAY, by=By.DAY))
+    with pytest.raises(NotThere):
+        await books.funnel(SalesWanted(first=DAY, last=DAY, by=By.DAY, district="nowhere"))
+
+
+@pytest.mark.slow_on_postgres
+async def test_who_pays_first_is_shown_no_code(db: Database) -> None:
+    """So nobody is told that too few were."""
+    sums = Sums()
+    for mode in ("AUTHORIZATION_FIRST", FIRST):
+        sums.add(scope_funnels, ("FLEET", "", DAY, mode, "PAID"), (23,))
+    await db.write(lambda connection: save(connection, sums))
+    wanted = SalesWanted(first=DAY, last=DAY, by=By.DAY)
+    steps = (await FunnelBooks(db, Gate()).funnel(wanted)).steps
+    by_mode = {mode: [one.stage for one in steps if one.mode == mode] for mode, _ in SHOWN}
+    assert {mode: list(Stage)[first:] for mode, first in SHOWN} == by_mode

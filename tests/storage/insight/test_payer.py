@@ -5,8 +5,8 @@ from sqlalchemy import insert
 
 from storage.database.engine import Database
 from storage.fleet.erasures import UnknownTrade
-from storage.insight.payer import Bought, DrawnInto, HadTag, PayerBooks
-from storage.tables import payer_tags
+from storage.insight.payer import Bought, DrawnInto, HadTag, PayerBooks, UsedVouchers
+from storage.tables import payer_tags, voucher_redemptions
 from tests.storage.experiments.customers import held_out
 from tests.storage.insight.shop import sold
 from tests.storage.insight.tagged import TODAY, Purchase, have_bought, known
@@ -43,6 +43,16 @@ async def test_all_that_is_held_is_told(db: Database) -> None:
     ]
     await db.write(lambda connection: connection.execute(insert(payer_tags), had))
     await held_out(db, ALICE, "bob")
+    used = {"template": "T1", "machine_id": "VM-1", "d": TODAY, "currency": "HKD"}
+    used |= {"order_minor": 300, "kind": "REDEEMED"}
+    took = [
+        {**used, "key": "1", "trade_id": "VM-1-t2", "voucher_minor": 50},
+        {**used, "key": "2", "trade_id": "VM-1-t2", "voucher_minor": 20},
+        {**used, "key": "3", "trade_id": "VM-1-t2", "voucher_minor": 20, "kind": "GIVEN_BACK"},
+        {**used, "key": "4", "trade_id": "another's", "voucher_minor": 7},
+        {**used, "key": "5", "trade_id": "", "voucher_minor": 7, "machine_id": "", "d": 0},
+    ]
+    await db.write(lambda connection: connection.execute(insert(voucher_redemptions), took))
     held = await books.held("VM-1-t2")
     assert (True, 1, 2, 2) == (
         held.known,
@@ -61,5 +71,8 @@ async def test_all_that_is_held_is_told(db: Database) -> None:
     assert [
         DrawnInto(experiment="a", arm="CONTROL", currency="HKD", before_minor=700)
     ] == held.experiments
+    assert [
+        UsedVouchers(template="T1", currency="HKD", redeemed=2, given_back=1, voucher_minor=50)
+    ] == held.vouchers
     with pytest.raises(UnknownTrade):
         await books.held("t-none")

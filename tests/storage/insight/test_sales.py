@@ -9,7 +9,6 @@ from sqlalchemy import text
 from storage.database.dialects import SQLITE
 from storage.database.engine import Database
 from storage.insight import days
-from storage.insight.costs import Costed
 from storage.insight.rollups import Sums, add_facts, save
 from storage.insight.sales import (
     Amounts,
@@ -20,7 +19,8 @@ from storage.insight.sales import (
     Today,
     _query,
 )
-from storage.office.deeds import NotPossible
+from storage.office.costs import Costed
+from storage.office.deeds import NotPossible, NotThere
 from storage.office.product_content import ProductContent
 from storage.office.products import Products
 from storage.tables import (
@@ -109,6 +109,17 @@ async def test_sales_are_told_by_offers(db: Database, books: SalesBooks) -> None
     assert [("", 100), ("tea-time", 20)] == [
         (line.key, line.before.sales_minor) for line in (await books.sales(same)).lines
     ]
+
+
+async def test_a_district_that_is_none_is_no_district_that_sold_nothing(books: SalesBooks) -> None:
+    """A typo is refused, of sales as of a day's."""
+    for asking in (
+        books.sales(SalesWanted(first=THURSDAY, last=THURSDAY, by=By.DAY, district="pire")),
+        books.today(THURSDAY, 23, district="pire"),
+    ):
+        with pytest.raises(NotThere) as refused:
+            await asking
+        assert ("district", "pire") == (refused.value.what, refused.value.name)
 
 
 async def test_sales_are_told_of_a_part(books: SalesBooks) -> None:

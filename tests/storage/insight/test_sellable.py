@@ -6,7 +6,7 @@ from storage.database.engine import Database
 from storage.insight.rollups import Sums, save
 from storage.insight.sales import By, SalesWanted
 from storage.insight.sellable import SellableBooks, SoldThere, Spent
-from storage.office.deeds import NotPossible
+from storage.office.deeds import NotPossible, NotThere
 from storage.tables import machine_hours, sales_hours, scope_exposures, scope_hours
 
 DAY = 20260101
@@ -59,3 +59,5 @@ async def test_nobody_has_the_time_of_a_product(books: SellableBooks) -> None:
     for by, first in ((By.PRODUCT, DAY), (By.DAY, 3)):
         with pytest.raises(NotPossible):
             await books.sellable(SalesWanted(first=first, last=DAY, by=by))
+    with pytest.raises(NotThere):
+        await books.sellable(SalesWanted(first=DAY, last=DAY, by=By.DAY, district="nowhere"))

@@ -1,10 +1,12 @@
 """What those with a tag bought is told in steps that hide each of them."""
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from storage.database.engine import Database
 from storage.insight.suppression import Gate
-from storage.insight.tag_sales import TagSales, first_day, sales_of
+from storage.insight.tag_sales import TagSales, sales_of
+from storage.insight.tag_sums import first_day, sums_of
+from storage.insight.tagging import had_by_now
 from storage.tables import payer_tags
 from tests.storage.insight.tagged import TODAY, Purchase, have_bought, several
 
@@ -16,7 +18,11 @@ async def _have(db: Database, *names: str) -> None:
 
 
 async def _told(db: Database, gate: Gate) -> list[TagSales]:
-    return await db.read(lambda connection: list(sales_of(connection, "SOME", TODAY, gate)))
+    def work(connection: Connection) -> list[TagSales]:
+        sums = sums_of(connection, had_by_now("SOME"), TODAY, position=9_999)
+        return list(sales_of(sums, gate))
+
+    return await db.read(work)
 
 
 async def test_sales_of_28_days_are_told_by_currency(db: Database) -> None:

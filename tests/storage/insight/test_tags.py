@@ -6,6 +6,8 @@ from sqlalchemy import insert
 from storage.database.engine import Database
 from storage.insight import tags as tags_module
 from storage.insight.suppression import Gate
+from storage.insight.tag_sums import sums_of
+from storage.insight.tagging import had_by_now
 from storage.insight.tags import Tags
 from storage.office.deeds import NotPossible
 from storage.tables import payer_tags, tag_runs
@@ -45,7 +47,7 @@ async def test_each_payer_is_in_the_district_where_they_buy_most(db: Database) -
         "tag": "SOME",
         "version": 1,
         "d": TODAY,
-        "position": 7,
+        "position": 9_999,
         "at_ms": 1,
         "error": "",
         "members": 13,
@@ -56,10 +58,9 @@ async def test_each_payer_is_in_the_district_where_they_buy_most(db: Database) -
     whole = Tags(db, Gate(5))
     cells = (await whole.members("SOME")).by_district
     assert ({}, 10, 10) == (dict(cells.told), cells.others, cells.whole)
-    found = await db.read(
-        lambda connection: connection.execute(tags_module._by_district("SOME", TODAY)).all()
-    )
-    assert {"pier": 11, "hill": 1, "": 1} == {row.district or "": row.payers for row in found}
+    has = had_by_now("SOME")
+    found = await db.read(lambda connection: sums_of(connection, has, TODAY, position=9_999))
+    assert {"pier": 11, "hill": 1, "": 1} == found.districts
     assert [10] == [one.members for one in await tags.runs("SOME", before=None, limit=9)]
     assert [] == await tags.runs("SOME", before=1, limit=9)
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
 from storage.database.engine import Database, StorageConfig
+from storage.fleet.answers import Answers, Asked, Claim
 from storage.insight import vouchers as vouchers_module
 from storage.insight.local_time import local_hour
 from storage.insight.rollups import Sums, save
@@ -20,8 +22,7 @@ from storage.insight.vouchers import (
     VoucherKind,
 )
 from storage.machines.inbox import Inbox
-from storage.office.deeds import NotPossible
-from storage.office.price_files import LinesRefused
+from storage.office.deeds import LinesRefused, NotPossible
 from storage.office.sites import Sites
 from storage.tables import machine_sites, sales_hours, scope_hours, voucher_redemptions
 from tests.storage.notifications import received
@@ -31,6 +32,7 @@ from tests.storage.owner import START_MS, Owner, paid
 DAY = local_hour(START_MS, "UTC").d
 ONE = Redemption(
     key="1" * 64,
+    number_keys=("1a" * 32, "1b" * 32),
     kind=VoucherKind.REDEEMED,
     template="T1",
     payments=("other", "t1"),
@@ -38,8 +40,16 @@ ONE = Redemption(
     order_minor=850,
     voucher_minor=200,
 )
-BACK = replace(ONE, key="2" * 64, kind=VoucherKind.GIVEN_BACK)
-ELSEWHERE = replace(ONE, key="3" * 64, payments=("t9",))
+
+
+def _like(of: Redemption, key: str, **more: Any) -> Redemption:
+    """Another redemption that says the same."""
+    keys = tuple(f"{key}{one}".ljust(64, "0") for one in "ab")
+    return replace(of, key=key.ljust(64, "0"), number_keys=keys, **more)
+
+
+BACK = _like(ONE, "2", kind=VoucherKind.GIVEN_BACK)
+ELSEWHERE = _like(ONE, "3", payments=("t9",))
 
 
 async def _paid(db: Database, *trade_ids: str) -> None:
@@ -76,7 +86,7 @@ async def test_a_file_is_kept_once(db: Database) -> None:
 
 async def test_a_file_that_two_gateways_take_at_once_is_kept_once(on_server: str) -> None:
     """The second one finds the lines there, in whatever order it has them."""
-    lines = [replace(ONE, key=f"{number:064}") for number in range(2_000)]
+    lines = [_like(ONE, f"{number:04}") for number in range(2_000)]
     gateways = [await Database.open(StorageConfig(url=on_server)) for _ in range(2)]
     try:
         told = await asyncio.gather(
@@ -87,6 +97,88 @@ async def test_a_file_that_two_gateways_take_at_once_is_kept_once(on_server: str
         for gateway in gateways:
             await gateway.close()
     assert [0, 2_000] == sorted(one.added for one in told) == sorted(one.known for one in told)
+
+
+async def test_a_line_is_known_by_either_number_of_its_payment(db: Database) -> None:
+    """Which of them it leaves out, and whether it is told with or without it first, counts nothing
+    twice; and it is then known by both.
+    """
+    one, other = ONE.number_keys
+    first = replace(ONE, key=one, number_keys=(one,), payments=("other",))
+    last = replace(ONE, key=other, number_keys=(other,), payments=("t1",))
+    books = VoucherBooks(db)
+    for start in ((first, ONE, last), (ONE, last, first), (last, ONE, first)):
+        told = [await books.take([line], by()) for line in start]
+        assert [(1, 0), (0, 1), (0, 1)] == [(of.added, of.known) for of in told]
+        await db.write(lambda connection: connection.execute(delete(voucher_redemptions)))
+
+
+async def test_what_was_told_by_one_number_and_by_the_other_counts_once(db: Database) -> None:
+    """As soon as a line says that they are of one payment; the one that has found it stays."""
+    await _paid(db, "t1")
+    one, other = ONE.number_keys
+    first = replace(ONE, key=one, number_keys=(one,), payments=("other",))
+    last = replace(ONE, key=other, number_keys=(other,), payments=("t1",))
+    books = VoucherBooks(db)
+    assert 2 == (await books.take([first, last], by())).added
+    told = await books.take([ONE], by())
+    assert (0, 1, 0, 0) == (told.added, told.known, told.found, told.elsewhere)
+    assert "1 were there twice, and count once now" in (await details(db))[-1]
+    (line,) = (await books.sales(DAY, DAY, VoucherBy.MACHINE)).lines
+    assert (1, 200, 0) == (
+        line.redeemed,
+        line.voucher_minor,
+        (await books.sales(DAY, DAY, VoucherBy.DAY)).elsewhere,
+    )
+    for one_alone in (first, last):
+        assert 1 == (await books.take([one_alone], by())).known
+
+
+async def test_what_a_program_of_before_has_taken_is_known(db: Database) -> None:
+    """It wrote neither number's key, and gave a line with one number that number's."""
+    one, _ = ONE.number_keys
+    blank = _like(ONE, "7", payments=("t2",))
+    blank = replace(blank, key=blank.number_keys[0])
+    books = VoucherBooks(db)
+    await books.take([ONE, blank], by())
+    nothing = update(voucher_redemptions).values(number_key=None, other_key=None)
+    await db.write(lambda connection: connection.execute(nothing))
+    told = await books.take([ONE, replace(blank, key="8" * 64)], by())
+    assert (0, 2) == (told.added, told.known)
+    told = await books.take([replace(ONE, key=one, number_keys=(one,))], by())
+    assert (0, 1) == (told.added, told.known)
+
+
+async def test_a_voucher_above_its_order_is_taken_and_said(db: Database) -> None:
+    """The file is Alipay's, and its other lines would wait for ever: it counts as it is told."""
+    await _paid(db, "t1")
+    books = VoucherBooks(db)
+    told = await books.take([replace(ONE, voucher_minor=851), BACK], by())
+    assert (2, 1) == (told.added, told.above_order)
+    assert "1 above what was to be paid" in (await details(db))[-1]
+    (line,) = (await books.sales(DAY, DAY, VoucherBy.DAY)).lines
+    assert 651 == line.voucher_minor
+
+
+async def test_who_asks_again_hears_what_was_answered(db: Database) -> None:
+    """Its gateway was killed before the answer was stored, and other files came since."""
+    asked = Asked(caller="ann", request_id="r", rpc="ImportRedemptions", content_sha256="c")
+
+    async def claimed(now_ms: int) -> Claim:
+        claim = await Answers(db).begin(asked, now_ms=now_ms, lease_ms=10)
+        assert isinstance(claim, Claim)
+        return claim
+
+    books = VoucherBooks(db)
+    first = await books.take([ONE, ELSEWHERE], replace(by(), claim=await claimed(1)))
+    assert RedemptionsTaken(added=2, known=0, found=0, elsewhere=2) == first
+    await _paid(db, "t1")
+    await books.take([ONE], by())
+    resumed = await claimed(100)
+    assert resumed.done
+    assert first == await books.take([ONE, ELSEWHERE], replace(by(), claim=resumed))
+    of_before = replace(by(), claim=replace(resumed, kept=""))
+    assert 2 == (await books.take([ONE, ELSEWHERE], of_before)).known
 
 
 async def test_a_payment_in_another_currency_is_another(db: Database) -> None:
@@ -130,8 +222,8 @@ async def test_redemptions_stand_beside_what_was_sold(db: Database) -> None:
         [
             ONE,
             BACK,
-            replace(ONE, key="4" * 64, payments=("t2",)),
-            replace(ONE, key="5" * 64, payments=("t2",), template="T2", voucher_minor=50),
+            _like(ONE, "4", payments=("t2",)),
+            _like(ONE, "5", payments=("t2",), template="T2", voucher_minor=50),
             ELSEWHERE,
         ],
         by(),
@@ -166,9 +258,9 @@ async def test_a_payment_with_several_vouchers_is_one_order(db: Database) -> Non
     """However many it took, of one template or of two, and also if one of them was given back."""
     await _paid(db, "t1")
     books = VoucherBooks(db)
-    second = replace(ONE, key="4" * 64)
-    third = replace(ONE, key="5" * 64, template="T2")
-    await books.take([ONE, BACK, second, replace(second, key="6" * 64), third], by())
+    second = _like(ONE, "4")
+    third = _like(ONE, "5", template="T2")
+    await books.take([ONE, BACK, second, _like(second, "6"), third], by())
     by_template = (await books.sales(DAY, DAY, VoucherBy.TEMPLATE)).lines
     assert [("T1", 3, 1, 850, 400), ("T2", 1, 0, 850, 200)] == [
         (line.key, line.redeemed, line.given_back, line.order_minor, line.voucher_minor)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from storage.database.engine import Database
-from storage.insight.costs import Costed
 from storage.insight.sales import By, SalesLine, SalesWanted
 from storage.lake import asking, cubes, lists
 from storage.lake.asking import LakeAnswer, ask, listed
 from storage.lake.duck import LakeError
 from storage.lake.folder import LakeFolder
 from storage.lake.lists import Stream
-from storage.office.deeds import NotPossible
+from storage.office.costs import Costed
+from storage.office.deeds import NotPossible, NotThere
 from tests.storage.lake.pond import SMALL, THURSDAY, exported, fact, keeping, told
 from tests.storage.lake.questions import LAST, QUESTIONS, from_sums, shop
 
@@ -95,6 +95,8 @@ async def test_an_empty_lake_answers_nothing(db: Database, tmp_path: Path) -> No
     assert () == (await asked(db, tmp_path, wanted)).lines
     with pytest.raises(NotPossible):
         await asked(db, tmp_path, SalesWanted(first=LAST, last=THURSDAY, by=By.DAY))
+    with pytest.raises(NotThere):
+        await asked(db, tmp_path, replace(wanted, district="nowhere"))
 
 
 async def test_files_that_went_meanwhile_are_looked_for_again(

@@ -95,7 +95,15 @@ async def test_a_claim_that_was_done_does_nothing_again(db: Database) -> None:
     resumed = await claimed(db, now_ms=LEASE_MS + 2)
     assert resumed.done
     assert "there" == await do(db, a_deed(claim=resumed), a_plan(Detail(said="one")), _again)
+    assert "" == resumed.kept
     assert (["i-1"], [("Act", "", "one")]) == await written(db)
+
+
+async def test_a_claim_that_was_done_has_what_was_kept(db: Database) -> None:
+    """What an answer said and nothing that is there tells."""
+    kept = DeedPlan(result="made", kept="three were new")
+    await do(db, a_deed(claim=await claimed(db)), lambda _: kept, _again)
+    assert "three were new" == (await claimed(db, now_ms=LEASE_MS + 2)).kept
 
 
 @pytest.mark.slow_on_postgres

@@ -10,11 +10,10 @@ from sqlalchemy import func, select
 
 from storage.database.engine import Database
 from storage.office import price_files
-from storage.office.deeds import Deed, EtagOutdated, NotPossible, NotThere
+from storage.office.deeds import Deed, EtagOutdated, LinesRefused, NotPossible, NotThere
 from storage.office.price_files import (
     PAST,
     UNKNOWN,
-    LinesRefused,
     PriceFiles,
     PriceLine,
     file_page,

@@ -11,7 +11,9 @@ from storage.office.product_content import ProductContent
 from storage.office.products import Products
 from storage.office.shrinkage import Shrinkage, ShrinkageLine
 from storage.tables import goods_moves
+from tests.storage.insight.goods_costs import lots_came
 from tests.storage.office.places import by
+from tests.storage.owner import Owner
 
 COLUMN = "COLUMN:VM-1/A1"
 
@@ -48,6 +50,7 @@ async def test_counts_are_summed_less_what_was_taken_back(db: Database) -> None:
     """What a planogram opened is no find, and a sale is no loss; what is older does not count."""
     cost = ProductContent(unit_cost_minor=120, unit_cost_currency="HKD")
     await Products(db).create("cola", cost, by(action="made"))
+    await Owner.of(db, "VM-1")
     await moved(
         db,
         move(1, "FOUND", COLUMN, 90, kind="OPENED"),
@@ -69,6 +72,49 @@ async def test_counts_are_summed_less_what_was_taken_back(db: Database) -> None:
             counted_at_ms=1_013,
         )
     ] == await Shrinkage(db).lines(["VM-1", "VM-2"], since_ms=1_010)
+
+
+@pytest.mark.slow_on_postgres
+async def test_what_is_missing_costs_what_margins_say(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the newest lot cost in the machine's currency, and only without one what the catalogue
+    says; a cost in another currency is not known.
+    """
+    monkeypatch.setattr(shrinkage, "AT_ONCE", 1)
+    await Owner.of(db, "VM-1")
+    for product, currency in (("cola", "HKD"), ("tea", "HKD"), ("nuts", "JPY")):
+        cost = ProductContent(unit_cost_minor=120, unit_cost_currency=currency)
+        await Products(db).create(product, cost, by(action="made"))
+    await lots_came(
+        db,
+        ("cola", "old", 1, 90, "HKD"),
+        ("cola", "new", 2, 130, "HKD"),
+        ("cola", "far", 3, 7, "JPY"),
+    )
+    for number, product in enumerate(("cola", "tea", "nuts", "own")):
+        await moved(
+            db,
+            move(10 + number, "FOUND", COLUMN, 9, product=product, kind="OPENED"),
+            move(20 + number, COLUMN, "LOST", 2, product=product),
+        )
+    lines = await Shrinkage(db).lines(["VM-1"], since_ms=0)
+    assert {
+        "cola": (260, "HKD"),
+        "tea": (240, "HKD"),
+        "nuts": (None, ""),
+        "own": (None, ""),
+    } == {line.product: (line.cost_minor, line.currency) for line in lines}
+
+
+async def test_a_count_of_a_new_column_that_is_taken_back_is_nothing_missing(db: Database) -> None:
+    """What a planogram opened was no find, so what takes it back is no loss."""
+    await moved(
+        db,
+        move(1, "FOUND", COLUMN, 9, kind="OPENED"),
+        move(2, COLUMN, "FOUND", 9, kind="REVERSED", reverses=1),
+    )
+    assert [] == await Shrinkage(db).lines(["VM-1"], since_ms=0)
 
 
 async def test_of_each_machine_a_bounded_number_of_moves_is_read(

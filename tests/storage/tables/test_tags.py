@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from storage.database.engine import Database
-from storage.tables import payer_tags, tag_rules
+from storage.tables import payer_tags, tag_districts, tag_rules, tag_sales, tag_sums
 from tests.storage.tables.refused import refused, taken
 
 RULE: dict[str, Any] = {
@@ -34,3 +34,15 @@ async def test_a_run_gives_a_tag_once(db: Database) -> None:
     await taken(db, payer_tags, HAD)
     await refused(db, payer_tags, HAD)
     await taken(db, payer_tags, HAD | {"run_id": 2})
+
+
+async def test_a_tag_comes_to_one_thing(db: Database) -> None:
+    """Each district and each currency is there once."""
+    amounts = dict.fromkeys(("payers", "units", "sales_minor", "units_step", "sales_step"), 10)
+    for table, row in (
+        (tag_sums, {"tag": "NEW", "run_id": 1, "d": 20260101}),
+        (tag_districts, {"tag": "NEW", "district": "", "payers": 10}),
+        (tag_sales, {"tag": "NEW", "currency": "HKD", **amounts}),
+    ):
+        await taken(db, table, row)
+        await refused(db, table, row)

@@ -36,7 +36,8 @@ async def test_figures_are_those_of_the_calls(site: Site) -> None:
     rows = cells(page)
     assert ["1", "5.00 HKD", "2.00 HKD", "2.00 HKD", "2.00 HKD", "1"] in rows
     assert ["11:00", "1", "3.00 HKD", "1", "9.00 HKD"] in hours
-    assert ["20:00", "0", "0.00 HKD", "1", "70.00 HKD"] in hours
+    assert ["20:00", "–", "–", "1", "70.00 HKD"] in hours
+    assert "20:00: to come, a week before 70.00 HKD" in page.text
     assert "Sold until 11:00" in page.text
     assert "09:00,1,5.00,HKD,1,2.00,HKD" in csv.text
     assert 'class="band"' in page.text

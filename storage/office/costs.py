@@ -1,14 +1,15 @@
 """What goods cost the operator: the latest cost that is known of a product, in each currency.
 
-One rule, whenever something was sold: what the newest lot cost that came with a cost in that
-currency, the dearest of those that came at once; where no lot did, what the catalogue says. A cost
-in another currency is not known, nor is that of what no catalogue has. Nothing is valued: what was
-sold from older lots, and earlier, is told at the latest cost too.
+One rule, whenever something was sold or went missing: what the newest lot cost that came with a
+cost in that currency, the dearest of those that came at once; where no lot did, what the catalogue
+says. A cost in another currency is not known, nor is that of what no catalogue has. Nothing is
+valued: what was sold from older lots, and earlier, is told at the latest cost too.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import CTE, ColumnElement, Connection, FromClause, and_, func, select
+from sqlalchemy import CTE, ColumnElement, Connection, FromClause, and_, func, select, true
 
 from storage.tables import goods_lots, products
 
@@ -37,14 +38,15 @@ class Costed:
         )
 
 
-def lots_costs() -> CTE:
+def lots_costs(only: Collection[str] | None = None) -> CTE:
     """Return what the newest lots cost: product, currency and ``unit_cost_minor``, each pair once.
-    What is not in it costs what the catalogue says.
+    What is not in it costs what the catalogue says. ``only``: of these products; None: of all.
     """
     c = goods_lots.c
+    wanted = true() if only is None else c.product.in_(only)
     newest = (
         select(c.product, c.currency, func.max(c.received_at_ms).label("at_ms"))
-        .where(c.unit_cost_minor.is_not(None))
+        .where(c.unit_cost_minor.is_not(None), wanted)
         .group_by(c.product, c.currency)
         .subquery("newest_lots")
     )
@@ -76,15 +78,20 @@ def with_costs(
     return joined, func.coalesce(lots.c.unit_cost_minor, catalogue.c.unit_cost_minor)
 
 
-def read_costs(connection: Connection) -> dict[tuple[str, str], int]:
-    """Return what one costs of all of which that is known, by product and currency."""
+def read_costs(
+    connection: Connection, only: Collection[str] | None = None
+) -> dict[tuple[str, str], int]:
+    """Return what one costs of all of which that is known, by product and currency; ``only``: of
+    these products, a few hundred.
+    """
     c = products.c
+    wanted = true() if only is None else c.product.in_(only)
     catalogue = select(c.product, c.unit_cost_currency, c.unit_cost_minor).where(
-        c.unit_cost_minor.is_not(None)
+        c.unit_cost_minor.is_not(None), wanted
     )
     # What lots cost comes last, and counts.
     return {
         (product, currency): minor
-        for query in (catalogue, select(lots_costs()))
+        for query in (catalogue, select(lots_costs(only)))
         for product, currency, minor in connection.execute(query)
     }

@@ -3,7 +3,7 @@
 from sqlalchemy import literal, select, union_all
 
 from storage.database.engine import Database
-from storage.insight.costs import Costed, read_costs, with_costs
+from storage.office.costs import Costed, read_costs, with_costs
 from storage.office.product_content import ProductChange, ProductContent
 from storage.office.products import Products
 from tests.storage.insight.goods_costs import lots_came

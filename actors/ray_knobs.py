@@ -2,8 +2,8 @@
 is not imported here.
 
 Flows out: variables for whoever starts a process of Ray's: a head, a node, or a gateway.
-``deploy/kubernetes/raycluster.yaml`` and ``deploy/compose/compose.yaml`` hold copies of
-``CLUSTER``, which ``tests/deploy`` compares.
+``deploy/kubernetes/raycluster.yaml``, ``deploy/compose/compose.yaml`` and
+``deploy/systemd/cluster/ray.env`` hold copies of ``CLUSTER``, which ``tests/deploy`` compares.
 """
 
 _RECOVERY = {

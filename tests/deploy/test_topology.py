@@ -68,14 +68,20 @@ def commands() -> Iterator[tuple[str, list[str]]]:
         for container in pod["containers"]:
             if "args" in container:
                 yield f"kubernetes {name}", list(container["args"])
-    for path in (DEPLOY / "systemd").glob("*.service"):
+    for path in units():
         for line in re.findall(r"^ExecStart=(.*)$", path.read_text(), re.MULTILINE):
             program, *arguments = shlex.split(line)
-            assert "/opt/vendgate/bin/vendgate" == program
-            yield path.name, arguments
+            if program != "/opt/vendgate/bin/ray":
+                assert "/opt/vendgate/bin/vendgate" == program
+                yield path.name, arguments
     script = (DEPLOY / "gateway-in-cluster.sh").read_text()
     yield "gateway-in-cluster.sh", shlex.split(re.findall(r"exec vendgate (.*)", script)[0])[:-1]
     yield "Dockerfile", json.loads(re.findall(r"^CMD (.*)$", dockerfile(), re.MULTILINE)[0])
+
+
+def units() -> list[Path]:
+    """Return the files of systemd's units, those of a cluster too."""
+    return sorted((DEPLOY / "systemd").rglob("*.service"))
 
 
 def dockerfile() -> str:
@@ -113,11 +119,14 @@ def test_ray_is_started_with_options_that_it_has() -> None:
     ]
     script = (DEPLOY / "gateway-in-cluster.sh").read_text()
     given += re.findall(r"--[a-z-]+", re.findall(r"^ray start .*$", script, re.MULTILINE)[0])
+    for path in units():
+        for line in re.findall(r"^ExecStart=\S*/ray (.*)$", path.read_text(), re.MULTILINE):
+            given += [option for option in shlex.split(line) if option.startswith("--")]
     (cluster,) = of_kind("RayCluster")
     for group in (cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]):
         given += [f"--{name}" for name in group["rayStartParams"]]
 
-    assert 20 < len(given)
+    assert 30 < len(given)
     for option in given:
         assert re.search(rf"{option.partition('=')[0]}\b", help_text), option
 
@@ -333,9 +342,14 @@ def test_a_unit_never_gives_up() -> None:
     """``serve`` ends within seconds while its database is away; after some such ends systemd would
     start it no more, and nobody would sell until a person came.
     """
-    unit = (DEPLOY / "systemd" / "vendgate.service").read_text()
-    assert ["0"] == re.findall(r"^StartLimitIntervalSec=(.*)$", unit, re.MULTILINE)
-    assert ["on-failure"] == re.findall(r"^Restart=(.*)$", unit, re.MULTILINE)
+    for name, restarted in (
+        ("vendgate.service", "on-failure"),
+        ("cluster/vendgate-ray-head.service", "always"),
+        ("cluster/vendgate-ray-node.service", "always"),
+    ):
+        unit = (DEPLOY / "systemd" / name).read_text()
+        assert ["0"] == re.findall(r"^StartLimitIntervalSec=(.*)$", unit, re.MULTILINE), name
+        assert [restarted] == re.findall(r"^Restart=(.*)$", unit, re.MULTILINE), name
 
 
 def test_whoever_makes_a_gateway_take_memory_takes_none_of_others() -> None:
@@ -430,19 +444,22 @@ def test_the_field_s_own_judges_find_nothing(command: Sequence[str]) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_reads_the_units(tmp_path: Path) -> None:
-    """With a program that is there in the place of ours."""
-    units = []
-    for path in sorted((DEPLOY / "systemd").iterdir()):
-        units.append(tmp_path / path.name)
-        text = path.read_text().replace("/opt/vendgate/bin/vendgate", "/bin/true")
-        units[-1].write_text(text)
-    done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
+    """With a program that is there in the place of ours; a gateway also as one of a cluster."""
+    read = []
+    for path in (*units(), *(DEPLOY / "systemd").glob("*.timer")):
+        read.append(tmp_path / path.name)
+        read[-1].write_text(re.sub(r"/opt/vendgate/bin/\w+", "/bin/true", path.read_text()))
+    assert 5 == len(read)
+    added = tmp_path / "vendgate.service.d" / "in-cluster.conf"
+    added.parent.mkdir()
+    shutil.copy(DEPLOY / "systemd" / "cluster" / added.name, added)
+    done = subprocess.run(["systemd-analyze", "verify", *read], capture_output=True, text=True)
 
     assert (0, "") == (done.returncode, done.stderr)
 
 
 def test_ray_is_told_what_it_needs_to_recover() -> None:
-    """By compose and Kubernetes alike: on the head, on each node, and on a gateway's own."""
+    """By compose, Kubernetes and units alike: on the head, on each node, and on a gateway's own."""
     told = [
         {one["name"]: one.get("value") for one in container["env"]}
         for name, pod in pods()
@@ -452,6 +469,9 @@ def test_ray_is_told_what_it_needs_to_recover() -> None:
     names = ("ray-head", "ray-worker", "gateway-1", "gateway-2")
     told += [COMPOSE["services"][name]["environment"] for name in names]
 
-    assert 7 == len(told)
+    lines = (DEPLOY / "systemd" / "cluster" / "ray.env").read_text().splitlines()
+    told.append(dict(line.split("=") for line in lines if not line.startswith("#")))
+
+    assert 8 == len(told)
     for environment in told:
         assert environment.items() >= ray_knobs.CLUSTER.items()

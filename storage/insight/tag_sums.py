@@ -108,7 +108,8 @@ def sums_of(
     currencies: dict[str, Bought] = {}
     for row in connection.execute(_query(and_(has, among.holds(_T.payer_id)), d, position)):
         if row.of == "district":
-            districts[row.name or ""] = row.payers
+            # Two rows: who bought at machines of no district, and who bought nothing.
+            districts[row.name or ""] = districts.get(row.name or "", 0) + row.payers
         else:
             currencies[row.name] = Bought(
                 payers=row.payers,

@@ -60,6 +60,26 @@ async def test_pieces_come_to_the_whole(
     assert (1, TODAY, SUMS) == (kept.run_id, kept.d, kept.sums)
 
 
+async def test_who_bought_at_machines_of_no_district_and_who_bought_nothing_are_one_cell(
+    db: Database,
+) -> None:
+    """Each of them counts, in the cell of those who bought in no district."""
+    await known(db, *NAMES)
+    some = [Purchase(payer=name, district="") for name in NAMES[:17]]
+    some += [Purchase(payer=name, ago=60) for name in NAMES[17:]]
+    await have_bought(db, some)
+    tags = await tag(db)
+    await evaluate(db)
+    members = await tags.members("SOME")
+    assert ({"": 30}, None, 30) == (
+        dict(members.by_district.told),
+        members.by_district.others,
+        members.by_district.whole,
+    )
+    await db.write(partial(_only, head=[]))
+    assert 30 == (await tags.members("SOME")).by_district.whole
+
+
 async def test_who_asks_reads_rows(db: Database) -> None:
     """No fact and no payer is looked at, and what is told is what was told of them."""
     tags = await bought(db)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, insert, update
 
 from storage.database.engine import Database
 from storage.insight import days, tagging
+from storage.insight.suppression import LEAST_MIN
 from storage.insight.tag_sales import TagSales
 from storage.insight.tag_sums import Bought, TagSums, kept_of
 from storage.insight.tags import Tags
@@ -78,6 +79,18 @@ async def test_who_bought_at_machines_of_no_district_and_who_bought_nothing_are_
     )
     await db.write(partial(_only, head=[]))
     assert 30 == (await tags.members("SOME")).by_district.whole
+
+
+async def test_what_a_few_bought_stands_nowhere(db: Database) -> None:
+    """Of one payer alone it would be what this one bought, also when they were erased since."""
+    await known(db, *NAMES)
+    some = [Purchase(payer=name, currency="HKD") for name in NAMES[:LEAST_MIN]]
+    some += [Purchase(payer=name, currency="SGD") for name in NAMES[: LEAST_MIN - 1]]
+    await have_bought(db, [*some, Purchase(payer="p20", currency="JPY")])
+    tags = await tag(db)
+    await evaluate(db)
+    assert ["HKD"] == [row[1] for row in await rows(db, tag_sales)]
+    assert [] == list((await tags.bought("SOME")).by_currency)
 
 
 async def test_who_asks_reads_rows(db: Database) -> None:

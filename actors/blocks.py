@@ -37,7 +37,7 @@ from actors.machine.ids import MachineId, StreamId
 from actors.machine.values import replace
 from actors.ports import InboxItem
 
-VERSION = 12
+VERSION = 13
 """Of the blocks' content: told with ``attach``."""
 OLDEST = 10
 """The oldest version of a gateway that a host speaks with: that of the release before."""

@@ -137,6 +137,14 @@ def shares_place(held: Holder, claimant: Claimant) -> bool:
     )
 
 
+def in_the_way(held: Holder, claimant: Claimant) -> bool:
+    """Return whether who begins must have ``held`` out of the way, whatever that one holds: another
+    host of its own place, or one of another home. A home has all machines or none; two that had
+    some each would leave the gateways of both with machines that they cannot reach.
+    """
+    return held.home != claimant.home or shares_place(held, claimant)
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     beat: int

@@ -138,7 +138,9 @@ class PartitionsMoved(Struct, frozen=True, kw_only=True):
 
 
 MOVED = "MOVED"
-"""The refusal of an act whose machine is not this host's, or not any more: nothing was done."""
+"""The refusal of an act whose machine is not this host's, or not any more: nothing was done, unless
+by a COMMIT that was not answered. It is told again at the new place, which each act is made for.
+"""
 
 FromHost = ToMachine | StreamClosed | CommandDone | PartitionsMoved
 

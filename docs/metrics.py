@@ -85,6 +85,7 @@ def families() -> list[Metric]:
         links=[LinkStats(**link)],  # type: ignore[arg-type]
         hosts=[Figures(counted=lambda: defaultdict(int), clock=SystemClock()).told()],
         edge=edge,
+        head_up=True,
         clock_ahead_ms=0,
         memory=ProcessMemory(resident=1, limit=2),
         certificates={("machines", "client_ca"): 1.0},

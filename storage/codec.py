@@ -45,8 +45,7 @@ class CodecError(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedState:
+class EncodedState(msgspec.Struct, frozen=True, kw_only=True):
     """A state as its row holds it."""
 
     format: int

@@ -27,6 +27,7 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
             )
             if known is not None:
                 stock.leave_out(draft, known.columns, wanted.columns)
+                _no_longer(draft, known, f"planogram {wanted.version} was set in its place")
             draft.update(next_planogram=wanted)
     if draft.state.next_planogram is not None:
         after = replace(after, planogram_version=before.planogram_version)
@@ -61,6 +62,7 @@ def put_in_force(draft: Draft, *, tell: bool = True) -> None:
     stock.plan(draft, waiting.columns)
     configuration = replace(draft.state.configuration, planogram_version=waiting.version)
     draft.update(configuration=configuration, next_planogram=None)
+    _no_longer(draft, waiting, "it is in force")
     if tell:
         draft.tell(commands.planogram(draft.state))
 
@@ -79,3 +81,10 @@ def _keep_back(draft: Draft, waiting: Planogram, gone: Sequence[Column]) -> None
         f"nobody said that they may be removed; the machine sells on with planogram "
         f"{draft.state.configuration.planogram_version}",
     )
+
+
+def _no_longer(draft: Draft, waited: Planogram, why: str) -> None:
+    """Say in the alarm of a planogram that goods kept back that it does not wait any more."""
+    if waited.kept_back:
+        detail = f"planogram {waited.version} does not wait for goods any more: {why}"
+        alarms.tell_more(draft, AlarmKind.GOODS_WITHOUT_PLACE, "", detail)

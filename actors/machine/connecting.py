@@ -26,6 +26,7 @@ from actors.machine import (
 from actors.machine.draft import Draft
 from actors.machine.effects import (
     CloseStream,
+    DenyVend,
     RejectCode,
     RejectFrame,
     TakenOverBy,
@@ -37,6 +38,7 @@ from actors.machine.incident import FaultsCounted
 from actors.machine.state import (
     STREAMS_KEPT,
     AlarmKind,
+    DenyReason,
     FailureCause,
     Link,
     Vend,
@@ -50,6 +52,7 @@ BOOT_SUPERSEDED = "BOOT_SUPERSEDED"
 TAKEOVERS = "TAKEOVERS"
 _BEGUN = frozenset({events.JournalStage.MOTOR_ON, events.JournalStage.UNKNOWN})
 """How far a vend came that may be sold."""
+_DENIALS = {reason.value: reason for reason in DenyReason}
 RETIRED = "RETIRED"
 DISABLED = "DISABLED"
 
@@ -137,6 +140,8 @@ def _welcome(draft: Draft, event: events.Connected, *, lively: bool, stranger: b
     if newer or locking.told_anew(draft.state):
         draft.effects.insert(place + 1, commands.planogram(draft.state))
     _tell_what_is_open(draft)
+    if same_boot:
+        _deny_again(draft)
 
 
 def _before(link: Link, stream_id: StreamId) -> tuple[StreamId, ...]:
@@ -292,6 +297,23 @@ def _tell_what_is_open(draft: Draft) -> None:
         vending.tell_open_vend(draft)
     else:
         vending.paid(draft)
+
+
+def _deny_again(draft: Draft) -> None:
+    """Within a session a Welcome does not say that the last choice was denied, should that have
+    been lost with a stream or a host: it is told once more. Who waits for no answer leaves it.
+    """
+    session, settled = draft.state.session, draft.state.settled_vends
+    choosing = session is not None and session.vend is None
+    if not choosing or not settled or settled[-1].status is not VendStatus.DENIED:
+        return
+    denied = settled[-1]
+    if (reason := _DENIALS.get(denied.reason)) is not None:
+        draft.tell(
+            DenyVend(
+                request_id=denied.request_id, reason=reason, funds_minor=paying.funds(draft.state)
+            )
+        )
 
 
 def disconnect(draft: Draft, event: events.Disconnected) -> None:

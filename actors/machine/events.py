@@ -399,11 +399,12 @@ class ConfigurationChanged(Struct, frozen=True, kw_only=True):
 
 
 class StockCounted(Struct, frozen=True, kw_only=True):
-    """Somebody counted or refilled a column."""
+    """Somebody counted or refilled a column. ``cause`` names the act, if it may be told twice."""
 
     column: str
     stock: int
     actor: str = ""
+    cause: str = ""
 
 
 class GoodsMoved(Struct, frozen=True, kw_only=True):

@@ -223,9 +223,13 @@ def by_person(
 
 
 def _count(draft: Draft, event: events.StockCounted) -> None:
-    """Somebody counted or refilled the column, and has seen it."""
+    """Somebody counted or refilled the column, and has seen it. Told again, behind a sale, the
+    count would bring back what was sold.
+    """
+    if event.cause and _was_told(draft, event.cause):
+        return
     works(draft, event.column)
-    column = column_named(draft.state, event.column)
+    column, done = column_named(draft.state, event.column), False
     if column is None:
         draft.note(f"column {event.column} is not in the planogram")
     elif not 0 <= event.stock <= column.capacity:
@@ -233,6 +237,9 @@ def _count(draft: Draft, event: events.StockCounted) -> None:
     else:
         _set(draft, column, event.stock, actor=event.actor)
         _counted(draft, event.column)
+        done = True
+    if event.cause:
+        _remember(draft, event.cause, done=done)
 
 
 def _recount(draft: Draft, event: events.GoodsCounted) -> None:
@@ -403,9 +410,7 @@ def plan(draft: Draft, planned: Sequence[Column]) -> None:
 def _to_act_on(draft: Draft, event: events.GoodsMoved | events.GoodsCounted) -> Column | None:
     """Return the column that the act is about; None if it is not to be done, and note why."""
     acts = draft.state.goods_acts
-    known = next((act for act in acts if act.cause == event.cause), None)
-    if known is not None:
-        draft.note(f"{event.cause} was {'done' if known.done else 'refused'} before")
+    if _was_told(draft, event.cause):
         return None
     now = draft.before.version
     if event.version > now or (len(acts) >= GOODS_ACTS_KEPT and event.version < acts[0].version):
@@ -421,6 +426,14 @@ def _to_act_on(draft: Draft, event: events.GoodsMoved | events.GoodsCounted) -> 
     else:
         return column
     return None
+
+
+def _was_told(draft: Draft, cause: str) -> bool:
+    """Tell whether the act is one of the last ones, and note it."""
+    known = next((act for act in draft.state.goods_acts if act.cause == cause), None)
+    if known is not None:
+        draft.note(f"{cause} was {'done' if known.done else 'refused'} before")
+    return known is not None
 
 
 def _refuse(draft: Draft, cause: str, why: str) -> None:

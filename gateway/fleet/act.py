@@ -11,6 +11,8 @@ registry is not changed again (the claim says so), and what an actor has to deci
 which each act below is made for.
 """
 
+import hashlib
+import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,9 +22,8 @@ from actors.link import AdminEvent, CloseReason, CommandDone, Reload
 from actors.machine.ids import MachineId
 from actors.ports import Clock, MachineStore
 from gateway.fleet import errors as fleet_errors
-from gateway.fleet.errors import CallRefused, not_found, not_possible
+from gateway.fleet.errors import not_found, not_possible
 from gateway.links.commands import HostUnavailable
-from gateway.rpc import statuses
 from gateway.rpc.roles import NOBODY, Roles
 from storage.books.audit_rows import Actor, Outcome
 from storage.fleet.answers import Answers, Claim
@@ -73,6 +74,14 @@ class Act:
     def resumed(self) -> bool:
         """The same request was begun before, and may have been done."""
         return self.claim is not None and self.claim.resumed
+
+    def cause(self, kind: str) -> str:
+        """Return the name of what is done: that of its request, if it has an id, for ever."""
+        if self.claim is None:
+            return secrets.token_hex(16)
+        asked = self.claim.asked
+        name = f"{kind}\n{asked.caller}\n{asked.request_id}"
+        return hashlib.sha256(name.encode()).hexdigest()[:32]
 
     @property
     def kept(self) -> bool:
@@ -144,11 +153,7 @@ class Acts:
                     "MACHINE_HALTED_AGAIN", _why_again(machine_id, done.notes), machine=machine_id
                 )
             case CloseReason.HALTED:
-                raise CallRefused(
-                    statuses.HALTED.about(machine_id=machine_id).because(
-                        "ReloadMachine tries it again"
-                    )
-                )
+                raise fleet_errors.halted(machine_id)
             case CloseReason.UNKNOWN_MACHINE:
                 raise not_found("machine", machine_id)
             case why:  # the host has no room or no database: as good as away

@@ -2,8 +2,11 @@
 that carries a Refusal.
 """
 
+import dataclasses
+
 import grpc
 
+from gateway.rpc import statuses
 from gateway.rpc.statuses import FieldProblem, Refusal, fitting
 
 
@@ -51,11 +54,14 @@ _SHOWN_BY = {
 def not_found(what: str, name: str) -> CallRefused:
     """There is no such machine, session, vend, trade or refund."""
     call = _SHOWN_BY.get(what, f"List{camel(what)}s")
+    shown = f"{call} shows what there is"
+    if what == "column":
+        shown += ", ListConvergence whether its planogram is in force yet"
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.NOT_FOUND,
             reason=f"{what.upper()}_NOT_FOUND",
-            message=f"there is no {what.replace('_', ' ')} {name!r}: {call} shows what there is",
+            message=f"there is no {what.replace('_', ' ')} {name!r}: {shown}",
             metadata={what: name},
         )
     )
@@ -189,18 +195,41 @@ def host_away(machine_id: str, *, saved: bool, sent: bool) -> CallRefused:
     )
 
 
+def goods_on_their_way(error: CallRefused) -> CallRefused:
+    """Goods that were to come into a column have left where they were: its machine's host did not
+    take them, or nobody knows.
+    """
+    refusal = error.refusal
+    said = refusal.message
+    if refusal.reason == "HOST_UNAVAILABLE":
+        said = said.partition(";")[0]  # the rest speaks of the host's act alone
+    way = (
+        "the goods wait at a LOADING place, or are in the column already: repeat the call with its"
+    )
+    return CallRefused(
+        dataclasses.replace(refusal, message=f"{said}; {way} request_id, which brings them on")
+    )
+
+
+def halted(machine_id: str) -> CallRefused:
+    """The machine's host has halted it."""
+    return CallRefused(
+        statuses.HALTED.about(machine_id=machine_id).because("ReloadMachine tries it again")
+    )
+
+
 def goods_unheard(machine_id: str, goods: str) -> CallRefused:
-    """The machine's host has not heard of goods with which it came, ``goods`` in words, and would
-    write down nowhere that they are removed.
+    """The machine's host has not heard of goods with which it came, or of a column that comes
+    again, ``goods`` in words, and would write down nowhere what is removed.
     """
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.UNAVAILABLE,
             reason="HOST_BEHIND",
             message=(
-                f"{goods} in this planogram of machine {machine_id}, and its host has not heard "
-                "yet that they are there, so that nobody would know of them: nothing was done; "
-                "repeat the call in a moment"
+                f"the host of machine {machine_id} has not heard yet of the planogram before this "
+                f"one, so that nobody would know what becomes of {goods}: nothing was done; repeat "
+                "the call in a moment"
             ),
             metadata={"machine": machine_id},
             retry_after_ms=1_000,

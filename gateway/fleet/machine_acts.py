@@ -22,13 +22,14 @@ from gateway.fleet.act import Act, Acts
 from gateway.fleet.codes import CodeWatch
 from gateway.fleet.errors import CallRefused, invalid, not_found, not_possible
 from gateway.rpc.statuses import FieldProblem
+from storage.codec import CodecError
 from storage.database.gathering import Gathered
 from storage.fleet import changes
 from storage.fleet.answers import RequestInProgress
 from storage.fleet.changes import ChangeRefused, MachineChange, Making
 from storage.fleet.joining import AlreadyRegistered, LooksLike, NewMachine
 from storage.fleet.lists import NO_CODE_YET
-from storage.fleet.planogram_words import said_without_place
+from storage.fleet.planogram_words import goods_of, said_without_place
 from storage.fleet.views import MachineView
 
 _LOOKS_AT_ONCE = 50
@@ -171,9 +172,13 @@ class MachineActs(Acts):
         self, machine_id: MachineId, act: Act, *, beforehand: bool = False
     ) -> None:
         """Tell the actor how the registry wants the machine now: all of it, so that acts which
-        overtake each other lose nothing. ``beforehand``: without what the act is to change.
+        overtake each other lose nothing. ``beforehand``: without what the act is to change. Raises
+        CallRefused, also if the machine's state cannot be read: then its host has halted it.
         """
-        loaded = await self.store.load(machine_id)
+        try:
+            loaded = await self.store.load(machine_id)
+        except CodecError:
+            raise fleet_errors.halted(machine_id) from None
         if loaded is not None:
             wanted = loaded.configuration
             await self._told(machine_id, wanted, act, saved=not beforehand, beforehand=beforehand)
@@ -198,7 +203,10 @@ class MachineActs(Acts):
                     description=f"must not be above the capacity {known[column].capacity}",
                 )
             )
-        counted = StockCounted(column=column, stock=stock, actor=act.actor)
+        # An id that is used once more, when its answer is forgotten, names another count.
+        since = 0 if act.claim is None else act.claim.machine_version
+        cause = act.cause(f"SetStock@{since}")
+        counted = StockCounted(column=column, stock=stock, actor=act.actor, cause=cause)
         if act.validate_only or await self._decided_before(machine_id, counted, act):
             return view
         said = f"column {column} stock {known[column].stock} -> {stock}"
@@ -273,17 +281,20 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 machine=machine_id,
                 products=named,
             )
-        case changes.GoodsWithoutPlace(gone=gone):
+        case changes.GoodsWithoutPlace(gone=gone, coming=coming):
+            later = ", ".join(f"{one.product} of {one.column}" for one in coming[:_NAMED_MAX])
+            when = ", once its planogram is in force (ListConvergence tells what it waits for)"
             return not_possible(
                 "GOODS_WITHOUT_PLACE",
                 f"{said_without_place(gone)} in this planogram of machine {machine_id}: "
-                "mend its product or capacity, or take the goods out (UnloadColumn, CountColumn); "
+                "mend its product or capacity, or take the goods out (UnloadColumn, CountColumn)"
+                f"{later and f', {later}{when}'}; "
                 "with goods_may_be_removed they go to REMOVED:" + machine_id,
                 machine=machine_id,
                 columns=", ".join(one.column for one in gone[:_NAMED_MAX]),
             )
         case changes.GoodsUnheard(unheard=unheard):
-            return fleet_errors.goods_unheard(machine_id, said_without_place(unheard))
+            return fleet_errors.goods_unheard(machine_id, goods_of(unheard))
         case changes.MachineInUse(what=what):
             listed = "; ".join(what[:_NAMED_MAX])
             more = f"; and {len(what) - _NAMED_MAX} more" if len(what) > _NAMED_MAX else ""

@@ -15,7 +15,6 @@ import structlog
 
 from actors.link import (
     MOVED,
-    CloseReason,
     CommandDone,
     Commanded,
     Delivery,
@@ -32,21 +31,13 @@ from actors.link import (
 )
 from actors.machine.events import Connected, Disconnected, FrameReceived, PlanogramAcknowledged
 from actors.machine.ids import MachineId, StreamId
+from gateway.links import linked
 from gateway.links.commands import HostUnavailable, OpenCommands
 from gateway.links.delivery_order import DeliveryOrder
 from gateway.links.linked import LinkedStream, LinkStats, by_machine, is_disconnected
 
 log = structlog.get_logger()
 
-_KNOWN_TO_THE_HOST = {
-    CloseReason.SUPERSEDED,
-    CloseReason.BOOT_SUPERSEDED,
-    CloseReason.TAKEOVERS,
-    CloseReason.UNKNOWN_MACHINE,
-    CloseReason.RETIRED,
-    CloseReason.DISABLED,
-}
-"""Why a host itself ended the stream's turn; it need not hear of the end."""
 _ANSWERED = (Connected, FrameReceived)
 
 
@@ -66,6 +57,10 @@ class LinkLimits:
     """How long a delivery waits for the one before it."""
     backoff_initial_s: float = 0.05
     backoff_max_s: float = 1.0  # a host that was killed is back after some three
+    wakes_within_s: float = 5.0
+    """A host that was away for longer has found by itself what was saved, and a machine that hears
+    of a payment long after may not remember that it was credited: it would be halted.
+    """
     stop_timeout_s: float = 2.0
     figures_timeout_s: float = 2.0
 
@@ -115,6 +110,7 @@ class BatchedLink:
 
         self.attached = False
         """Whether the host knows this attachment; else nothing is exchanged."""
+        self._away_since_s = 0.0  # Since when there has been none, by the loop's clock.
         self._broken = ""
         # Since the last delivery; the wait before the next try grows with it.
         self._failures = 0
@@ -148,7 +144,7 @@ class BatchedLink:
         announced = stream.stream_id in self._announced
         self._announced.discard(stream.stream_id)
         known = self._streams.pop(stream.stream_id, None) is not None
-        if known and announced and reason not in _KNOWN_TO_THE_HOST:
+        if known and announced and reason not in linked.KNOWN_TO_THE_HOST:
             self._put(
                 FromMachine(
                     machine_id=stream.machine_id,
@@ -267,6 +263,7 @@ class BatchedLink:
 
     async def run(self) -> None:
         """Keep the link open until cancelled."""
+        self._away_since_s = asyncio.get_running_loop().time()
         while True:
             try:
                 async with asyncio.timeout(self._limits.attach_timeout_s):
@@ -325,7 +322,10 @@ class BatchedLink:
         older stream is gone comes before its new one, which takes over from nobody then.
         """
         gone = by_machine(self._queue)
-        waited = [message for message in self._queue if not isinstance(message, FromMachine)]
+        away_s = asyncio.get_running_loop().time() - self._away_since_s
+        over = (FromMachine, Notified) if away_s > self._limits.wakes_within_s else FromMachine
+        waited = [message for message in self._queue if not isinstance(message, over)]
+        self._notifications_dropped += len(self._queue) - len(waited) - sum(map(len, gone.values()))
         self._queue.clear()
         for stream in self._streams.values():
             self._repeat(stream, gone.pop(stream.machine_id, ()))
@@ -368,7 +368,7 @@ class BatchedLink:
         """The link is gone: keep what must be sent again, give up what nobody can know."""
         if not self.attached:
             return
-        self.attached = False
+        self.attached, self._away_since_s = False, asyncio.get_running_loop().time()
         if self._gap_timer is not None:
             self._gap_timer.cancel()
             self._gap_timer = None

@@ -19,6 +19,7 @@ from actors.host.host import Host
 from actors.host_actor import node_name
 from actors.link import HostLink
 from actors.ports import ClaimRefused, StoreError
+from gateway.links.head import ClusterHead, unreachable
 from gateway.links.host_services import make_host_services
 from gateway.links.turn import OwnedElsewhere, owned, require_turn
 from gateway.process import tracing
@@ -35,19 +36,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 FACTORY = "gateway.links.host_services:open_host_services"
-_REACH_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosts:
     """The hosts of the layout. ``pids`` are their processes, of those on this computer;
     ``open_link`` makes the link to one that the layout did not have before, if it may change while
-    this program runs.
+    this program runs. ``head`` is that of a cluster; None: there is no cluster.
     """
 
     links: Sequence[HostLink]
     pids: tuple[int, ...]
     open_link: Callable[[int], HostLink] | None = None
+    head: ClusterHead | None = None
 
 
 class HostsFailed(Exception):
@@ -200,6 +201,7 @@ async def _on_ray(
         links=hosts.links,
         pids=tuple(pids.values()),
         open_link=None if own else hosts.open_link,
+        head=None if own else ClusterHead(settings.ray.address),
     )
 
 
@@ -264,19 +266,11 @@ async def require_cluster(settings: Settings, instead: str) -> None:
 
 
 async def _reachable(address: str) -> None:
-    """Return if something listens at ``host:port`` ("auto" is Ray's to find). Ray itself would try
-    for minutes, and hold up all else.
+    """Return if something listens at the address. Ray itself would try for minutes, and hold up all
+    else.
     """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon:
-        return
-    try:
-        async with asyncio.timeout(_REACH_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except (OSError, ValueError, TimeoutError) as error:
-        why = str(error) or "no answer"
+    if why := await unreachable(address):
         raise HostsFailed(
             f"Nothing listens at ray.address {address} ({why}): start the cluster, or name its "
             "head, host:port."
-        ) from None
-    writer.close()
+        )

@@ -4,10 +4,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard
 
-from actors.link import FromMachine, ToHost
+from actors.link import CloseReason, FromMachine, ToHost
 from actors.machine.effects import MachineCommand
 from actors.machine.events import Connected, Disconnected, FrameReceived
 from actors.machine.ids import MachineId, StreamId
+
+KNOWN_TO_THE_HOST = {
+    CloseReason.SUPERSEDED,
+    CloseReason.BOOT_SUPERSEDED,
+    CloseReason.TAKEOVERS,
+    CloseReason.UNKNOWN_MACHINE,
+    CloseReason.RETIRED,
+    CloseReason.DISABLED,
+}
+"""Why a host itself ended the stream's turn; it need not hear of the end."""
 
 
 class LinkedStream(Protocol):

@@ -5,13 +5,12 @@ Flows in: a template, which machines, from when on, and who asks. Flows out: an 
 carried out by itself, or CallRefused; a rehearsal returns what would change.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import grpc
 
 from actors.machine.state import Column
-from actors.machine.stock import without_place
 from gateway.fleet.act import Act
 from gateway.fleet.caller import named
 from gateway.fleet.errors import CallRefused
@@ -30,7 +29,6 @@ from gateway.office.v1 import planogram_service_pb2 as wire
 from gateway.rpc.statuses import Refusal
 from storage.fleet.changes import newly_had
 from storage.fleet.planogram_words import differences, said_without_place
-from storage.fleet.views import MachineView
 from storage.office.imports import ImportLine, Imports, ImportView
 from storage.office.pars import Pars, ParView
 from storage.office.selectors import Selector, Selectors
@@ -179,14 +177,33 @@ class ApplicationCalls:
         for start in range(0, len(machine_ids), _AT_ONCE):
             some = machine_ids[start : start + _AT_ONCE]
             pars = await self.pars.of_some(some)
-            for view in await self.acts.queries.some_machines(some):
+            wanted: dict[str, tuple[Column, ...]] = {}
+            views = await self.acts.queries.some_machines(some)
+            for view in views:
                 currency = view.currency
                 if currency not in prices:
                     prices[currency] = await self.templates.prices(
                         template.content.price_list, template.listed(), currency, at_ms
                     )
+                try:
+                    wanted[view.machine_id] = columns_of(template, currency, prices[currency])
+                except NoPlanogram as error:
+                    planned.append(Planned(machine_id=view.machine_id, problem=str(error)))
+            # By the books, as SetPlanogram is: behind one that waits there may be others.
+            foreseen = await self.acts.registry.foreseen(wanted)
+            for view in views:
+                if (after := wanted.get(view.machine_id)) is None:
+                    continue
+                there, gone = foreseen[view.machine_id]
                 have = pars.get(view.machine_id, ())
-                planned.append(_of(view, template, prices[currency], archived, have))
+                changed = differences(there, after) or differences(view.columns, after)
+                one = Planned(
+                    machine_id=view.machine_id,
+                    differences=(*changed, *_par_differences(have, template)),
+                    removed=gone,
+                )
+                new = sorted(newly_had(there, after).intersection(archived))
+                planned.append(_without(new, view.machine_id) if new else one)
         return planned
 
 
@@ -197,25 +214,10 @@ def application_id(fields: PlaceFields, value: str) -> PlaceFields:
     return fields
 
 
-def _of(
-    view: MachineView,
-    template: TemplateView,
-    prices: Mapping[str, int],
-    archived: Collection[str],
-    pars: Sequence[ParView],
-) -> Planned:
-    try:
-        after = columns_of(template, view.currency, prices)
-    except NoPlanogram as error:
-        return Planned(machine_id=view.machine_id, problem=str(error))
-    if gone := sorted(newly_had(view.columns, after).intersection(archived)):
-        said = f"has not had {', '.join(gone)}, which the catalogue has archived: RestoreProduct"
-        return Planned(machine_id=view.machine_id, problem=said)
-    return Planned(
-        machine_id=view.machine_id,
-        differences=(*differences(view.columns, after), *_par_differences(pars, template)),
-        removed=without_place(view.columns, after),
-    )
+def _without(archived: Sequence[str], machine_id: str) -> Planned:
+    named = ", ".join(archived)
+    said = f"has not had {named}, which the catalogue has archived: RestoreProduct"
+    return Planned(machine_id=machine_id, problem=said)
 
 
 def _par_differences(pars: Sequence[ParView], template: TemplateView) -> Iterator[str]:

@@ -8,8 +8,6 @@ actor's is for good, and only then the goods go back.
 """
 
 import dataclasses
-import hashlib
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -54,7 +52,7 @@ class GoodsCalls(Acts):
         fields.lines(lines)
         fields.reason(request.reason).done()
         errand = Errand(
-            cause=_cause(act, request),
+            cause=act.cause(type(request).__name__),
             from_place=words.SUPPLIER,
             to_place=request.to,
             lines=lines,
@@ -80,7 +78,7 @@ class GoodsCalls(Acts):
         fields.gone(request.to, request.reason, begun=act.resumed)
         fields.done()
         errand = Errand(
-            cause=_cause(act, request),
+            cause=act.cause(type(request).__name__),
             from_place=come_from,
             to_place=request.to,
             lines=lines,
@@ -100,7 +98,7 @@ class GoodsCalls(Acts):
         fields.about(request.visit, "")
         fields.reason(request.reason, needed=True).done()
         errand = Errand(
-            cause=_cause(act, request),
+            cause=act.cause(type(request).__name__),
             from_place=come_from,
             to_place=words.EXPIRED if request.expired else words.WASTE,
             lines=lines,
@@ -118,7 +116,7 @@ class GoodsCalls(Acts):
         if not request.request_id and not request.validate_only:
             fields.wrong("request_id", "must be given: the goods wait under its name")
         fields.done()
-        cause = _cause(act, request)
+        cause = act.cause(type(request).__name__)
         event = _moved(request, act, GoodsKind.LOADED, cause, loading_place(cause), into=True)
         seen = await self._to_begin(request.machine_id, event, act)
         if not (seen.done or seen.refused or seen.waiting):
@@ -153,7 +151,9 @@ class GoodsCalls(Acts):
         fields.done()
         await self._may_be_part(request, request.to, act)
         kind = kind_out_of_column(request.to)
-        event = _moved(request, act, kind, _cause(act, request), request.to, into=False)
+        event = _moved(
+            request, act, kind, act.cause(type(request).__name__), request.to, into=False
+        )
         seen = await self._to_begin(request.machine_id, event, act)
         if act.validate_only:
             return _there(request.machine_id, seen, event, -request.quantity)
@@ -192,7 +192,7 @@ class GoodsCalls(Acts):
                 request.machine_version or first,
             )
         event = GoodsCounted(
-            cause=_cause(act, request),
+            cause=act.cause(type(request).__name__),
             version=0,
             column=request.column,
             product=request.product,
@@ -302,7 +302,12 @@ class GoodsCalls(Acts):
             if seen.done or seen.refused or (back is not None and seen.waiting == 0):
                 break
             told = replace(event, version=seen.version)
-            notes = await self._told(MachineId(machine_id), told, act, saved=False)
+            try:
+                notes = await self._told(MachineId(machine_id), told, act, saved=False)
+            except CallRefused as error:
+                if back is None:
+                    raise
+                raise fleet_errors.goods_on_their_way(error) from None
         seen = await self._seen(machine_id, event)
         if seen.done:
             if isinstance(event, GoodsCounted) or event.into:
@@ -310,7 +315,8 @@ class GoodsCalls(Acts):
             return _there(machine_id, seen, event, 0)
         if not seen.refused and (back is None or seen.waiting):
             # It said neither: so much else was done that it may have forgotten. Nobody knows.
-            raise fleet_errors.host_away(machine_id, saved=False, sent=True)
+            away = fleet_errors.host_away(machine_id, saved=False, sent=True)
+            raise away if back is None else fleet_errors.goods_on_their_way(away)
         if back is not None and seen.waiting:
             deed = dataclasses.replace(deed_of(act, action, self.clock), claim=None)
             with in_words():
@@ -432,15 +438,6 @@ def _moved(
         actor=act.actor,
         reason=request.reason,
     )
-
-
-def _cause(act: Act, request: object) -> str:
-    """Return the name of what is done: that of its request, if it has an id, for ever."""
-    if act.claim is None:
-        return secrets.token_hex(16)
-    asked = act.claim.asked
-    name = f"{type(request).__name__}\n{asked.caller}\n{asked.request_id}"
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def _unused(seen: ActView, act: Act) -> ActView:

@@ -23,6 +23,7 @@ from gateway.alipay.notify import NotifyIngress
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
 from gateway.fleet.services import STATUSES
+from gateway.links.head import ClusterHead
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService, new_token
 from gateway.office import services
@@ -104,6 +105,8 @@ class Gateway:
     queries: Queries
     store: SqlMachineStore
     links: HostLinks
+    head: ClusterHead | None
+    """Of the hosts' Ray cluster; None: they live in none."""
     machines: MachineService
     fleet: Parts
     office: OfficeParts
@@ -185,12 +188,14 @@ def assemble(
     code_wait_s: float = 8.0,
     check_timeout_s: float = CHECK_TIMEOUT_S,
     screens_url: str = "",
+    head: ClusterHead | None = None,
 ) -> Gateway:
     """Put a gateway together. Each argument after ``gateway_id`` is a seam: left out, it is what
     the real program has.
 
     ``screens_url``: where machines fetch what they show; empty: they are told nothing. ``asked``
-    confirms payments; ``wake`` takes what is saved to its owner; ``skew``: heard of Alipay's clock.
+    confirms payments; ``wake`` takes what is saved to its owner; ``skew``: heard of Alipay's clock;
+    ``head`` is that of the hosts' cluster.
     """
     skew = skew or (process_skew() if clock is None else Skew(clock))
     clock, metrics, stopping = clock or process_clock(), metrics or Counters(), asyncio.Event()
@@ -247,7 +252,7 @@ def assemble(
         code_wait_s=code_wait_s,
     )
     fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
-    readiness = _readiness(database, queries, links, skew, check_timeout_s)
+    readiness = _readiness(database, queries, links, head, skew, check_timeout_s)
     drain = Drain(machines, readiness, gateway_id=gateway_id)
     door = AdminDoor(
         people=people_of(made.roles, clock=clock, monotonic=monotonic),
@@ -288,6 +293,7 @@ def assemble(
         queries=queries,
         store=store,
         links=links,
+        head=head,
         machines=machines,
         fleet=fleet,
         office=office,
@@ -323,7 +329,7 @@ def assemble(
             metrics=metrics,
             queries=queries,
             clock=clock,
-            present=_figures(made, database, links, machines, clock, skew, offenders),
+            present=_figures(made, database, links, head, machines, clock, skew, offenders),
             others=(drain_route(drain, ingress.salts),),
         ),
         console=_console(made, database, office, door, clock) if made.console.enabled else None,
@@ -391,12 +397,26 @@ def _console(
 
 
 def _readiness(
-    database: Database, queries: Queries, links: HostLinks, skew: Skew, check_timeout_s: float
+    database: Database,
+    queries: Queries,
+    links: HostLinks,
+    head: ClusterHead | None,
+    skew: Skew,
+    check_timeout_s: float,
 ) -> Readiness:
     async def hosts_attached() -> bool:
         # One of them is enough: a host that starts again must not take every gateway out of the
         # balancer at once.
         return any(link.attached for link in links.stats())
+
+    def warnings() -> tuple[str, ...]:
+        of_head = () if head is None else head.sentences()
+        return (
+            *skew.sentences(),
+            *links.sentences(),
+            *of_head,
+            *process_works().sentences(),
+        )
 
     return Readiness(
         checks={
@@ -405,7 +425,7 @@ def _readiness(
             "saves": saves_check(database),
             "hosts": hosts_attached,
         },
-        warnings=lambda: (*skew.sentences(), *links.sentences(), *process_works().sentences()),
+        warnings=warnings,
         check_timeout_s=check_timeout_s,
     )
 
@@ -414,6 +434,7 @@ def _figures(
     made: Configs,
     database: Database,
     links: HostLinks,
+    head: ClusterHead | None,
     machines: MachineService,
     clock: Clock,
     skew: Skew,
@@ -434,6 +455,7 @@ def _figures(
             now_ms=now_ms,
             open_items=open_items,
             links=links.stats(),
+            head_up=None if head is None else head.up,
             hosts=hosts,
             edge=machines.stats(),
             clock_ahead_ms=skew.ahead_ms(),

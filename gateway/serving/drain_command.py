@@ -31,7 +31,10 @@ def drain(
     config_file: ConfigFile = None,
     at: Annotated[
         str,
-        typer.Option(metavar="HOST:PORT", help="Where its health listens; else as [health] says."),
+        typer.Option(
+            metavar="HOST:PORT",
+            help=r"Where its health listens; else as \[health] says.",  # rich eats it unescaped
+        ),
     ] = "",
 ) -> None:
     """Send the machines of a gateway elsewhere, never in the middle of a vend, and wait until none

@@ -81,6 +81,8 @@ class Snapshot:
     now_ms: int
     open_items: Sequence[GaugeView] | None
     links: Sequence[LinkStats] = ()
+    head_up: bool | None = None
+    """Of the Ray cluster; None: there is none, or nobody has looked."""
     hosts: Sequence[Sequence[Figure] | None] = ()
     """What each host tells, in the order of the layout; None: it did not answer."""
     edge: EdgeStats | None = None
@@ -114,6 +116,12 @@ class _Present(Collector):
             "Whether SQL answered this scrape.",
             value=float(snapshot.open_items is not None),
         )
+        if snapshot.head_up is not None:
+            yield GaugeMetricFamily(
+                "vendgate_ray_head_up",
+                "Whether something listens at ray.address; only where hosts live in a cluster.",
+                value=float(snapshot.head_up),
+            )
         if snapshot.clock_ahead_ms is not None:
             yield GaugeMetricFamily(
                 "vendgate_clock_ahead_seconds",

@@ -160,6 +160,7 @@ async def run_gateway(
             gateway_id=gateway_id,
             asked=asked,
             screens_url=_files_url(settings, files),
+            head=hosts.head,
         )
         await gateway.office.denying.look()
         _begin_work(stack, gateway, made)
@@ -318,6 +319,8 @@ def _begin_work(stack: AsyncExitStack, gateway: Gateway, made: Configs) -> None:
     ]
     if made.rotating is not None:
         begun.append(works.begin("secrets", partial(follow, made.rotating, partial(use, gateway))))
+    if gateway.head is not None:
+        begun.append(works.begin("ray-head", gateway.head.run))
     if gateway.screen_desk is not None:
         begun.append(works.begin("screens", gateway.screen_desk.run))
     for work in begun:

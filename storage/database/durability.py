@@ -6,8 +6,9 @@ Two things go wrong there that SQLite does not know:
   would fail over. ``weaknesses`` finds out, ``require_durable`` refuses.
 * With a synchronous standby a COMMIT flushes here and then waits for the standby. One that is
   cancelled, or whose connection breaks, is committed *here alone*: it can be read, and a failover
-  loses it. Whoever acts on such a row first lets a later commit wait for the standby
-  (``make_durable``): a commit is confirmed only when all before it are.
+  loses it. The server calls one that an administrator cancels done, with a warning, which
+  ``postgres`` takes for what it is. Whoever acts on such a row first lets a later commit wait for
+  the standby (``make_durable``): a commit is confirmed only when all before it are.
 
 PostgreSQL 15, 20.5 "Write Ahead Log" and 27.2.8 "Synchronous Replication".
 """

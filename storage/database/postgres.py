@@ -28,6 +28,10 @@ what becomes of it.
 """
 HANGS_AFTER_S = 600.0
 """A transaction that takes this long loses its connection."""
+_WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
+"""The server's function that warns of a COMMIT whose wait for the standby somebody has cancelled,
+and which is called done. The warning's words are in the server's language, this name is not.
+"""
 _PREPARES_NOTHING: Mapping[str, Any] = {
     "statement_cache_size": 0,
     "prepared_statement_cache_size": 0,
@@ -54,6 +58,7 @@ def postgres_engine(
     ``cancels``: the driver has the server cancel what takes too long, which may be a COMMIT.
     """
     limits = {
+        "client_min_messages": "warning",  # of which one is listened to, see ``HereAlone``
         "idle_in_transaction_session_timeout": str(idle_ms),
         "lock_timeout": str(max(statement_timeout_ms - 1000, 1000)),
         "statement_timeout": str(statement_timeout_ms),
@@ -125,6 +130,10 @@ async def end(task: "asyncio.Task[Any]", _reading: Reading) -> None:
     await asyncio.wait({task})
 
 
+class HereAlone(OSError):
+    """The transaction is committed, and only on this server: nobody knows whether it stays."""
+
+
 class PostgresWriter:
     """Writes on one connection, so one transaction after the other, in the order in which they were
     asked for.
@@ -176,12 +185,23 @@ class PostgresWriter:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             hangs = asyncio.get_running_loop().call_later(HANGS_AFTER_S, driver.terminate)
             self._driver = driver
+            alone: list[str] = []
+
+            def hears(_: object, warning: Any) -> None:
+                if warning.server_source_function == _WAITS_FOR_STANDBY:
+                    alone.append(str(warning))
+
+            driver.add_log_listener(hears)
             try:
                 async with connection.begin():
-                    return await connection.run_sync(work)
+                    done = await connection.run_sync(work)
             finally:
                 self._driver = None
                 hangs.cancel()
+                driver.remove_log_listener(hears)
+        if alone:
+            raise HereAlone(f"it is committed on this server alone: {alone[0]}")
+        return done
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._writes.release()

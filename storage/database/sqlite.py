@@ -22,6 +22,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
 from actors.ports import StoreError
 from storage import codec
+from storage.database import driving
 from storage.database.one_hop import begin, one_hop
 from storage.database.reader import Reading, T, Work
 
@@ -79,7 +80,7 @@ def sqlite_engine(url: URL, *, busy_timeout_ms: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        driving.execute(connection, "BEGIN IMMEDIATE")
 
     return engine
 
@@ -161,6 +162,7 @@ class SqliteWriter:
         self._engine = sqlite_engine(url, busy_timeout_ms=busy_timeout_ms)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vendgate-sqlite-write")
         self.dialect: Dialect = self._engine.dialect
+        self._connection: Connection | None = None
         self._path = Path(url.database or "").absolute()
         self._file: Identity | None = None
         whole = self._path.resolve()
@@ -178,14 +180,30 @@ class SqliteWriter:
         """Close the connection. The last one to leave folds the write-ahead log into the file, so
         this is closed after all others.
         """
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._dispose)
         self._thread.shutdown(wait=False)
 
     def _transact(self, work: Work[T]) -> T:
-        with self._engine.begin() as connection:
-            done = work(connection)
-            self._check_place()
-            return done
+        # It stays out of its pool while all goes well: taking it out and putting it back costs as
+        # much as beginning and committing. After whatever went wrong the pool makes it clean.
+        connection = self._connection = self._connection or self._engine.connect()
+        try:
+            with connection.begin():
+                done = work(connection)
+                self._check_place()
+        except BaseException:
+            self._put_back()
+            raise
+        return done
+
+    def _put_back(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _dispose(self) -> None:
+        self._put_back()
+        self._engine.dispose()
 
     def _connected(self, _connection: object, _record: object) -> None:
         # The last connection to leave removes the log, and the next one has another.
@@ -221,7 +239,7 @@ class SqliteWriter:
 
 def _identity(path: Path) -> Identity | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - three a commit, in half the time of Path.stat
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino

@@ -18,17 +18,13 @@ from actors.machine.code import trouble
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
 from actors.machine.policy import Clash, Policy, PolicyOverrides
-from actors.machine.state import (
-    Column,
-    Configuration,
-    MachineState,
-    Mode,
-)
-from actors.machine.stock import keep_counts, new_to, without_place
+from actors.machine.state import Column, Configuration, Mode
+from actors.machine.stock import keep_counts, new_to
 from storage import codec
-from storage.fleet.planogram_words import differences, said_without_place, shown
+from storage.fleet import heard
+from storage.fleet.planogram_words import differences, goods_of, said_without_place, shown
 from storage.machines.loading import configuration_of, read_columns, removal_agreed
-from storage.tables import inbox, machine_halts, machine_profiles, machine_states, products
+from storage.tables import inbox, machine_halts, machine_profiles, products
 
 PLACE = ("store_name", "address", "country_code")
 """What the code says at Alipay, which follows."""
@@ -93,22 +89,25 @@ class MachineInUse(ChangeRefused):
 
 class GoodsWithoutPlace(ChangeRefused):
     """Goods in the machine would have no place in the planogram: ``gone`` are their columns, whose
-    ``stock`` is how many. Nobody said that they may be removed.
+    ``stock`` is how many. Nobody said that they may be removed. ``coming``: those of them that are
+    not in force yet, so that nobody can take anything out of them.
     """
 
-    def __init__(self, gone: tuple[Column, ...]) -> None:
+    def __init__(self, gone: tuple[Column, ...], coming: tuple[Column, ...]) -> None:
         super().__init__(said_without_place(gone))
         self.gone = gone
+        self.coming = coming
 
 
 class GoodsUnheard(ChangeRefused):
-    """Goods with which columns came would have no place in the planogram, and the machine's actor
-    has not heard of them yet: nobody would write down that they are removed. ``unheard`` are their
-    columns, whose ``stock`` is how many.
+    """The machine's actor has not heard yet of goods with which columns came, of columns that were
+    taken out and come again, or, of a machine that is to be retired, of what may be removed from
+    it: nobody would write down that it is. ``unheard`` are these columns, whose ``stock`` is how
+    many.
     """
 
     def __init__(self, unheard: tuple[Column, ...]) -> None:
-        super().__init__(said_without_place(unheard))
+        super().__init__(goods_of(unheard))
         self.unheard = unheard
 
 
@@ -214,15 +213,17 @@ def plan(
     there: tuple[Column, ...] = ()
     gone: tuple[Column, ...] = ()
     unheard: tuple[Column, ...] = ()
+    if change.retire:
+        unheard = heard.agreed_unheard(connection, before.planogram_version, machine_id)
     if change.columns is not None:
         there = read_columns(connection, [machine_id]).get(machine_id, ())
         wanted = _planned(connection, there, change.columns)
-        gone = _gone(connection, machine_id, there, wanted)
-        unheard = _unheard(connection, machine_id, there, wanted)
+        gone = heard.gone(connection, machine_id, there, wanted)
+        unheard = heard.unheard(connection, before.planogram_version, machine_id, there, wanted)
         if wanted == there and (not gone or removal_agreed(connection, [machine_id])):
             change, gone, unheard = replace(change, columns=None), (), ()
         elif gone and not change.goods_may_be_removed:
-            raise GoodsWithoutPlace(gone)
+            raise GoodsWithoutPlace(gone, heard.coming(connection, machine_id, there, wanted))
         else:
             change = replace(change, columns=wanted)
     after = _configured(before, change)
@@ -282,46 +283,6 @@ def _planned(
     return kept
 
 
-def _gone(
-    connection: Connection,
-    machine_id: MachineId,
-    there: Sequence[Column],
-    wanted: Sequence[Column],
-) -> tuple[Column, ...]:
-    """Return the columns of which goods have no place in the wanted planogram: as the actor has
-    them, and those with which a column came of which the actor has not heard.
-    """
-    known = _known_columns(connection, machine_id)
-    return (*without_place(known, wanted), *without_place(new_to(known, there), wanted))
-
-
-def _unheard(
-    connection: Connection,
-    machine_id: MachineId,
-    there: Sequence[Column],
-    wanted: Sequence[Column],
-) -> tuple[Column, ...]:
-    """Return those of them that the actor is yet to hear of. It has heard of those in a planogram
-    that waits for the end of a session, or for goods that are in its way; but not of what is
-    removed with that one's replacement, if these columns are to come again.
-    """
-    try:
-        state = _state(connection, machine_id)
-    except codec.CodecError:  # its host has halted it, and hears nothing of what was set before
-        return ()
-    if state is None:
-        return without_place(there, wanted)
-    waiting = () if state.next_planogram is None else state.next_planogram.columns
-    came = new_to(state.columns, waiting)
-    remain = {(one.column, one.product): one.stock for one in without_place(came, wanted)}
-    again = tuple(
-        one
-        for one in without_place(came, there)
-        if one.stock > remain.get((one.column, one.product), 0)
-    )
-    return (*without_place(new_to((*state.columns, *waiting), there), wanted), *again)
-
-
 def newly_had(there: Sequence[Column], wanted: Sequence[Column]) -> frozenset[str]:
     """Return the products that columns get which do not have them: what a machine has it may
     keep.
@@ -339,17 +300,6 @@ def check_in_use(connection: Connection, there: Sequence[Column], wanted: Sequen
     )
     if new and (found := tuple(sorted(connection.scalars(archived)))):
         raise ProductsArchived(found)
-
-
-def _known_columns(connection: Connection, machine_id: MachineId) -> tuple[Column, ...]:
-    """Return what the actor has in its columns: nothing, if it has decided nothing yet, or if its
-    state cannot be read, so that the registry's counts are all that is known.
-    """
-    try:
-        state = _state(connection, machine_id)
-    except codec.CodecError:  # its host has halted it
-        return ()
-    return () if state is None else state.columns
 
 
 def may_have(overrides: PolicyOverrides, fleet: Policy) -> None:
@@ -372,22 +322,12 @@ def _configured(before: Configuration, change: MachineChange) -> Configuration:
     )
 
 
-def _state(connection: Connection, machine_id: MachineId) -> MachineState | None:
-    """Return what the actor has saved; None if it has decided nothing yet. Raises CodecError."""
-    row = connection.execute(
-        select(*machine_states.c["format", "body"]).where(machine_states.c.machine_id == machine_id)
-    ).one_or_none()
-    if row is None:
-        return None
-    return codec.decode_state(row.format, row.body, only_reads=True)
-
-
 def _code_waits(connection: Connection, machine_id: MachineId) -> bool:
     """Return whether something about the code waits for a person. Any change then has Alipay asked
     once more, since what was mended may stand in no register: a contract, or a mistake of Alipay's.
     """
     try:
-        state = _state(connection, machine_id)
+        state = heard.saved_state(connection, machine_id)
     except codec.CodecError:  # its host has halted it
         return False
     return state is not None and bool(trouble(state.code))
@@ -405,7 +345,7 @@ def _may_sell(connection: Connection, machine_id: MachineId) -> None:
 def _open(connection: Connection, machine_id: MachineId) -> Iterator[str]:
     """Return what of the machine is not over: its money, its customer, or our own trouble."""
     try:
-        state = _state(connection, machine_id)
+        state = heard.saved_state(connection, machine_id)
     except codec.CodecError:
         state = None
         yield "a state that cannot be read"

@@ -39,7 +39,12 @@ def shown(differences_: Sequence[str]) -> list[str]:
 
 def said_without_place(gone: Sequence[Column]) -> str:
     """Return in words which goods have no place in a planogram, at most ten columns of them."""
-    said = [f"{one.stock} {one.product} of {one.column}" for one in gone[:GONE_SHOWN_MAX]]
-    if len(gone) > GONE_SHOWN_MAX:
-        said.append(f"those of {len(gone) - GONE_SHOWN_MAX} more columns")
-    return f"{', '.join(said)} have no place any more"
+    return f"{goods_of(gone)} have no place any more"
+
+
+def goods_of(columns: Sequence[Column]) -> str:
+    """Return in words how many of what are of which columns, at most ten of them."""
+    said = [f"{one.stock} {one.product} of {one.column}" for one in columns[:GONE_SHOWN_MAX]]
+    if len(columns) > GONE_SHOWN_MAX:
+        said.append(f"those of {len(columns) - GONE_SHOWN_MAX} more columns")
+    return ", ".join(said)

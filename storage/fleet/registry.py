@@ -7,7 +7,7 @@ a change is checked against is read in its own transaction (``storage.fleet.chan
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from actors.machine.state import Column
 from storage.books.audit_rows import Actor, Outcome, actor_of, write_audit_row
 from storage.database.engine import Database
 from storage.database.gathering import Gathered
-from storage.fleet import limits, planogram_waits
+from storage.fleet import heard, limits, planogram_waits
 from storage.fleet.answers import Claim, mark_done
 from storage.fleet.changes import (
     GoodsUnheard,
@@ -246,6 +246,14 @@ class Registry:
             )
         )
         return Changed(told=planned.told, gone=planned.gone)
+
+    async def foreseen(
+        self, wanted: Mapping[str, Sequence[Column]]
+    ) -> dict[str, tuple[tuple[Column, ...], tuple[Column, ...]]]:
+        """Return for each of these machines, which shall have another planogram, the present one,
+        and the columns of which goods would have no place any more; their ``stock`` is how many.
+        """
+        return await self._db.read(lambda connection: heard.foreseen(connection, wanted))
 
     def _raised(self, planned: Planned) -> dict[str, int | None]:
         after = planned.told.configuration.overrides

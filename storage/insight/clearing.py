@@ -97,4 +97,4 @@ def _key(row: Row[Any]) -> Place:
 
 
 def _fact(row: Row[Any]) -> SaleFact:
-    return SaleFact(**{name: getattr(row, name) for name in SaleFact.__slots__})
+    return SaleFact(**{name: getattr(row, name) for name in SaleFact.__struct_fields__})

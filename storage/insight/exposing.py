@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BindParameter,
     Connection,
@@ -380,7 +381,7 @@ def _looked_back(connection: Connection, machine_id: str, before: int) -> tuple[
 
 def counted_of(row: Row[Any]) -> Counted:
     """Return what is kept of a machine."""
-    kept = json.loads(row.stocks)
+    kept = msgspec.json.decode(row.stocks)
     return Counted(
         machine_id=row.machine_id,
         version=row.version,
@@ -396,8 +397,8 @@ def counted_of(row: Row[Any]) -> Counted:
             boot_id=row.boot_id,
             reader_seq=row.reader_seq,
             revision=row.revision,
-            locked=frozenset(json.loads(row.locked)),
-            planned=frozenset(json.loads(row.planned)),
+            locked=frozenset(msgspec.json.decode(row.locked)),
+            planned=frozenset(msgspec.json.decode(row.planned)),
             stocks=kept,
         ),
     )

@@ -10,7 +10,8 @@ blocks it, items that open vends have a claim on, and a planogram that still wai
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from actors.machine.effects import RejectFrame, Welcome
 from actors.machine.events import (
@@ -22,6 +23,7 @@ from actors.machine.events import (
     ReaderDisabled,
     ReaderEnabled,
 )
+from actors.machine.values import replace
 from storage.insight.local_time import QUARTER_MS, local_hour
 from storage.insight.places import Stood, Where, where
 from storage.insight.rollups import Sums, scopes
@@ -37,8 +39,7 @@ machine's stream does.
 _WELCOME, _REJECT = Welcome.__name__, RejectFrame.__name__
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """What a machine is ready for. ``stocks``: items by column; ``planned``: the columns of the
     planogram that is wanted. ``reader_seq`` is the last frame that told of the reader, and
     ``revision`` that of the configuration.
@@ -54,7 +55,7 @@ class Ready:
     revision: int = 0
     locked: frozenset[str] = frozenset()
     planned: frozenset[str] = frozenset()
-    stocks: Mapping[str, int] = field(default_factory=dict)
+    stocks: Mapping[str, int] = msgspec.field(default_factory=dict)
 
     def in_a_second(self) -> tuple[int, ...]:
         """Return what a second of it adds to the columns of ``machine_hours``. A column that is
@@ -75,8 +76,7 @@ class Ready:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineTold:
+class LineTold(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the journal, with the kinds of what it ordered. ``ended``: the stream that it took
     from a machine which is out of service.
     """
@@ -86,16 +86,14 @@ class LineTold:
     ended: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stocked:
+class Stocked(msgspec.Struct, frozen=True, kw_only=True):
     """So many items more, or fewer, in a column."""
 
     column: str
     items: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Something that changes what a machine is ready for, at the time of its line."""
 
     version: int
@@ -103,8 +101,7 @@ class Change:
     what: LineTold | Stocked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
     """A machine's time is counted up to ``at_ms``; ``since_ms``: when it last changed. ``move_id``
     is the last move of its goods that is in it.
     """
@@ -121,8 +118,10 @@ def after(ready: Ready, what: LineTold | Stocked) -> Ready:
     """Return what the machine is ready for behind this."""
     if isinstance(what, Stocked):
         left = ready.stocks.get(what.column, 0) + what.items
-        stocks = {name: items for name, items in ready.stocks.items() if name != what.column}
-        return replace(ready, stocks={**stocks, what.column: left} if left else stocks)
+        stocks = {**ready.stocks, what.column: left}
+        if not left:
+            del stocks[what.column]
+        return replace(ready, stocks=stocks)
     told = _heard(ready, what)
     # What somebody's money kept open ends with any line, that of a wait for example.
     return replace(told, online=False) if what.ended and what.ended == told.stream_id else told
@@ -177,14 +176,17 @@ def counted_on(
     """Add to ``sums`` the machine's time up to the last of these changes, in the order of their
     versions; return up to where it is counted then.
     """
+    each = known.ready.in_a_second()
     for one in changes:
         ready = after(known.ready, one.what)
-        at_ms = max(one.at_ms, known.since_ms)  # The clock of another host may be behind.
-        if ready.in_a_second() == known.ready.in_a_second():
+        each_now = ready.in_a_second()
+        if each_now == each:
             known = replace(known, ready=ready, version=one.version)
             continue
+        at_ms = max(one.at_ms, known.since_ms)  # The clock of another host may be behind.
         known = up_to(sums, known, at_ms, stays)
         known = replace(known, ready=ready, version=one.version, since_ms=at_ms)
+        each = each_now
     return known
 
 

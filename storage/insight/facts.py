@@ -6,8 +6,9 @@ written off, a price that is given back) is a fact of its own, at its own time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from actors.machine.ledger import Account, TransferKind
 from storage.insight.local_time import local_hour
@@ -22,8 +23,7 @@ class FactKind(StrEnum):
     WRITE_OFF = "WRITE_OFF"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
     """A transfer as the ledger has it, with the position of its line in the journal."""
 
     position: int
@@ -41,8 +41,7 @@ class Moved:
     currency: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoldVend:
+class SoldVend(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a vend that a transfer names. ``price_minor``: what the machine showed.
     ``offer`` took something off that; '' if none did.
     """
@@ -53,8 +52,7 @@ class SoldVend:
     offer: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaleFact:
+class SaleFact(msgspec.Struct, frozen=True, kw_only=True):
     """A row of ``sale_facts``. ``offer`` is None if a program of before told it."""
 
     machine_id: str

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BindParameter,
     Connection,
@@ -42,8 +43,7 @@ _KINDS = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the journal. ``orders`` as the journal keeps them (``codec.decode_orders``)."""
 
     position: int
@@ -55,8 +55,7 @@ class Line:
     orders: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payment:
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a trade; ``session_id`` is None if it fed no session."""
 
     payer_id: str

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Insert, Table
 
 from storage.database import dialects
@@ -48,7 +49,9 @@ class Sums:
 
     def add(self, table: Table, key: Key, values: Sequence[int]) -> None:
         """Let the row with this key grow by these values; both in the order of its columns."""
-        adding = self.by_table.setdefault(table, {})
+        adding = self.by_table.get(table)
+        if adding is None:
+            adding = self.by_table[table] = {}
         there = adding.get(key)
         if there is None:
             adding[key] = list(values)
@@ -118,5 +121,7 @@ def as_row(fact: SaleFact, known: Collection[str]) -> Mapping[str, Any]:
     """Return a fact as its row's values by column; of a payer who is not ``known`` any more it is
     nobody's.
     """
-    values = {name: getattr(fact, name) for name in SaleFact.__slots__}
-    return values if fact.payer_id in known else {**values, "payer_id": ""}
+    values = msgspec.structs.asdict(fact)
+    if fact.payer_id not in known:
+        values["payer_id"] = ""
+    return values

@@ -40,7 +40,7 @@ _T = payer_tags.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bought:
+class TagBought:
     """What payers bought in one currency. ``payers`` of them bought something in it; the two steps
     are at least what any one of them bought, and say no more of them.
     """
@@ -51,9 +51,9 @@ class Bought:
     units_step: int
     sales_step: int
 
-    def and_(self, other: "Bought") -> "Bought":
+    def and_(self, other: "TagBought") -> "TagBought":
         """Return what both bought who share no payer."""
-        return Bought(
+        return TagBought(
             payers=self.payers + other.payers,
             units=self.units + other.units,
             sales_minor=self.sales_minor + other.sales_minor,
@@ -67,7 +67,7 @@ class TagSums:
     """What payers come to. Each of them is in one district, '' of those who bought in none."""
 
     districts: Mapping[str, int] = field(default_factory=dict)
-    currencies: Mapping[str, Bought] = field(default_factory=dict)
+    currencies: Mapping[str, TagBought] = field(default_factory=dict)
 
     def and_(self, other: "TagSums") -> "TagSums":
         """Return what both come to who share no payer."""
@@ -106,13 +106,13 @@ def sums_of(
     position, None: from all.
     """
     districts: dict[str, int] = {}
-    currencies: dict[str, Bought] = {}
+    currencies: dict[str, TagBought] = {}
     for row in connection.execute(_query(and_(has, among.holds(_T.payer_id)), d, position)):
         if row.of == "district":
             # Two rows: who bought at machines of no district, and who bought nothing.
             districts[row.name or ""] = districts.get(row.name or "", 0) + row.payers
         else:
-            currencies[row.name] = Bought(
+            currencies[row.name] = TagBought(
                 payers=row.payers,
                 units=row.units,
                 sales_minor=row.minor,
@@ -160,7 +160,7 @@ def kept_of(connection: Connection, tag: str) -> TagSumsKept | None:
     sums = TagSums(
         districts={row.district: row.payers for row in connection.execute(named)},
         currencies={
-            row.currency: Bought(
+            row.currency: TagBought(
                 payers=row.payers,
                 units=row.units,
                 sales_minor=row.sales_minor,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from actors.leases import Claimant, Held, Holder, Standing, grant, hands_over, shares_place
+from actors.leases import Claimant, Held, Holder, Standing, grant, hands_over, in_the_way
 from actors.ports import ClaimRefused, Leases, Ownership, StaleOwner, StoreError
 from storage import codec
 from storage.books.audit_rows import Actor, write_audit_row
@@ -134,7 +134,8 @@ def claim(
     now_ms: int,
 ) -> Ownership:
     """Take all of the partitions, each under its next epoch, or none, but for those that another
-    place of the claimant's home has. Raises ClaimRefused, or StaleOwner.
+    place of the claimant's home has. Whoever begins ends what other homes hold, all of it. Raises
+    ClaimRefused, or StaleOwner.
     """
     rows = _lock(connection, wanted)
     if missing := sorted(set(wanted) - set(rows)):
@@ -149,7 +150,7 @@ def claim(
     losers = {holder: known[holder] for holder in rows.values() if holder in known}
     losers.pop(claimant.holder, None)
     if not claimant.goes_on:
-        losers |= {each.holder: each for each in known.values() if shares_place(each, claimant)}
+        losers |= {each.holder: each for each in known.values() if in_the_way(each, claimant)}
     others = [each for each in losers.values() if grant(each, claimant, still) is None]
     if foreign := [each for each in others if not hands_over(each, claimant)]:
         raise ClaimRefused(_refusal(claimant, foreign), foreign)
@@ -225,9 +226,10 @@ def _former(known: Mapping[str, Holder], claimant: Claimant) -> list[str]:
 
 def _prove_layout(connection: Connection, claimant: Claimant) -> None:
     """Raise ClaimRefused unless the claimant was made for the layout, which nobody changes until
-    the transaction ends.
+    the transaction ends. Who begins waits here for others that begin, of whom a later look at the
+    holders tells.
     """
-    row = connection.execute(select(layout).with_for_update(read=True)).first()
+    row = connection.execute(select(layout).with_for_update(read=claimant.goes_on)).first()
     if row is None or claimant.host_count in {None, row.host_count}:
         return
     raise ClaimRefused(

@@ -17,14 +17,16 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Insert,
+    Select,
     Table,
     Update,
     bindparam,
     insert,
+    select,
     update,
 )
 
-from storage.database import dialects
+from storage.database import dialects, driving
 from storage.machines.arrays import ArrayPart, Together, Values, array_insert
 from storage.tables import (
     balances,
@@ -36,6 +38,7 @@ from storage.tables import (
     machine_alarms,
     machine_commands,
     machine_states,
+    partitions,
     refunds,
     sessions,
     trades,
@@ -109,18 +112,51 @@ class Prepared:
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Run the statement for all rows, if there are any."""
-        if rows:
-            arranged = list(rows) if self._arrange is None else [self._arrange(row) for row in rows]
-            connection.exec_driver_sql(self._sql, arranged)
+        arranged = rows if self._arrange is None else [self._arrange(row) for row in rows]
+        driving.execute_each(connection, self._sql, arranged)
+
+
+class RowsAmong:
+    """A SELECT of the rows in which a column is among some values.
+
+    SQLite is asked with as many values as the next power of two, the last one repeated: so there
+    are few texts, and the driver keeps each of them prepared.
+    """
+
+    def __init__(self, wanted: Select[Any], column: Column[Any], dialect: Dialect) -> None:
+        self._wanted = wanted
+        self._column = column
+        self._dialect = dialect
+        self._any = wanted.where(column.in_(bindparam("asked", expanding=True)))
+        self._known: dict[int, str] = {}
+
+    def run(self, connection: Connection, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """Return the rows. There must be a value."""
+        if self._dialect.name != dialects.SQLITE:
+            return connection.execute(self._any, {"asked": list(values)}).all()
+        count = 1 << (len(values) - 1).bit_length()
+        if count not in self._known:
+            self._known[count] = self._for(count)
+        last = values[-1]
+        asked = (*values, *(last for _ in range(count - len(values))))
+        return driving.fetch(connection, self._known[count], asked)
+
+    def _for(self, count: int) -> str:
+        among = self._column.in_([bindparam(f"asked_{place}") for place in range(count)])
+        return str(self._wanted.where(among).compile(dialect=self._dialect))
 
 
 class CommitStatements:
-    """What a commit writes. On SQLite each table has its statement; on PostgreSQL all of them are
-    one.
+    """What a commit asks and what it writes. On SQLite each table has its statement; on PostgreSQL
+    all that is written is one.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         name = dialect.name
+        self.holders = RowsAmong(_HOLDERS, partitions.c.partition, dialect)
+        """Partitions, their holders and epochs, which stay until the transaction ends."""
+        self.saved = RowsAmong(_SAVED, machine_states.c.machine_id, dialect)
+        """Machines, their saved versions and newest digests."""
         days = ("machine_id", "day", "account")
         owned = {
             table: dialects.upsert(name, table, key, changing, owned_by="machine_id")
@@ -166,6 +202,8 @@ class CommitStatements:
             part.run(connection, some)
 
 
+_HOLDERS = select(*partitions.c["partition", "holder", "epoch"]).with_for_update(read=True)
+_SAVED = select(*machine_states.c["machine_id", "version", "digest"])
 _TAKEN = {"now_ms": BigInteger(), "at": BigInteger(), "inbox_id": BigInteger()}
 _TAKE = (
     update(inbox)

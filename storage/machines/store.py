@@ -52,22 +52,12 @@ from storage.tables import (
     machine_halts,
     machine_states,
     machines,
-    partitions,
     sessions,
     vends,
 )
 from storage.tables.records import in_status
 
-# What every commit and every sweep asks, put together once: making a statement costs more than
-# running it.
-_FENCE = (
-    select(*partitions.c["partition", "holder", "epoch"])
-    .where(partitions.c.partition.in_(bindparam("ours", expanding=True)))
-    .with_for_update(read=True)
-)
-_SAVED = select(*machine_states.c["machine_id", "version", "digest"]).where(
-    machine_states.c.machine_id.in_(bindparam("asked", expanding=True))
-)
+# What every sweep asks, put together once: making a statement costs more than running it.
 _WAITING = (
     select(*inbox.c["id", "machine_id", "event", "received_at_ms"])
     .where(
@@ -317,9 +307,9 @@ class SqlMachineStore(MachineStore):
         rows: BatchRows,
     ) -> None:
         _prove(connection, ownership, owned)
-        saved = connection.execute(_SAVED, {"asked": list(owned)}).all()
-        _check_versions(changes, {row.machine_id: row.version for row in saved})
-        journal, states = chained(rows, {row.machine_id: row.digest for row in saved})
+        saved = self._statements.saved.run(connection, list(owned))
+        _check_versions(changes, {machine_id: version for machine_id, version, _ in saved})
+        journal, states = chained(rows, {machine_id: digest for machine_id, _, digest in saved})
         records = (
             *(rows.sessions, rows.trades, rows.vends, rows.refunds),
             *(rows.alarms, rows.incidents, rows.commands),
@@ -380,9 +370,10 @@ def _prove(connection: Connection, ownership: Ownership, owned: dict[MachineId, 
     On SQLite the transaction holds the write lock; elsewhere the share lock makes a claim wait.
     """
     ours = {one.partition for one in owned.values()}
+    asked = commit_statements(connection.dialect).holders
     holders = {
-        row.partition: (row.holder, row.epoch)
-        for row in connection.execute(_FENCE, {"ours": sorted(ours)})
+        partition: (holder, epoch)
+        for partition, holder, epoch in asked.run(connection, sorted(ours))
     }
     for partition in ours:
         if holders.get(partition) != (ownership.holder, ownership.epochs[partition]):

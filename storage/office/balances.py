@@ -125,7 +125,7 @@ def _of(of: Table, keys: Collection[Key]) -> Select[Any]:
 
 def _lock(connection: Connection, keys: Collection[Key]) -> None:
     rows = [
-        {"place": place, "product": product, "lot": lot, "machine_id": _whose(place), "quantity": 0}
+        {"place": place, "product": product, "lot": lot, "machine_id": whose(place), "quantity": 0}
         for place, product, lot in sorted(set(keys))
         if not place.startswith(f"{words.LOADING}:")
     ]
@@ -136,6 +136,7 @@ def _lock(connection: Connection, keys: Collection[Key]) -> None:
         connection.execute(same.values(rows))
 
 
-def _whose(place: str) -> str:
+def whose(place: str) -> str:
+    """Return the machine out of which what is at a place was removed; else empty."""
     kind, _, machine_id = place.partition(":")
     return machine_id if kind == words.REMOVED else ""

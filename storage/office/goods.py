@@ -20,7 +20,7 @@ from actors.machine.state import Column, MachineState, column_named
 from storage import codec
 from storage.database.engine import Database
 from storage.office import deeds, known, visit_rows
-from storage.office.balances import GoodsBalanceView, Key, balances_at, page_of
+from storage.office.balances import GoodsBalanceView, Key, balances_at, page_of, whose
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.office.deliveries import check_delivery
 from storage.office.move_lists import Looked, MovesWanted, looked, looked_at, moves_page
@@ -399,7 +399,11 @@ def _said(errand: Errand) -> str:
 def _views(keys: Sequence[Key], quantities: Mapping[Key, int]) -> list[GoodsBalanceView]:
     return [
         GoodsBalanceView(
-            place=place, product=product, lot=lot, machine_id="", quantity=quantities.get(key, 0)
+            place=place,
+            product=product,
+            lot=lot,
+            machine_id=whose(place),
+            quantity=quantities.get(key, 0),
         )
         for key in keys
         for place, product, lot in (key,)

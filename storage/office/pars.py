@@ -6,7 +6,6 @@ product that the planogram had when it was set: if the column gets another one, 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, Executable, insert, select, update
 
@@ -103,17 +102,17 @@ class Pars:
             there = _shown(machine_id, before)
             if etag and etag != there.etag:
                 raise EtagOutdated("pars", machine_id, there.etag)
-            planned = _planned(connection, machine_id, wanted)
+            products = _products(connection, machine_id, wanted, before)
             changed = [
                 _Par(
                     column=name,
-                    product=planned[name].product,
+                    product=products[name],
                     par=par,
                     revision=before[name].revision + 1 if name in before else 1,
                 )
                 for name, par in sorted(wanted.items())
                 if name not in before
-                or (before[name].product, before[name].par) != (planned[name].product, par)
+                or (before[name].product, before[name].par) != (products[name], par)
             ]
             said = ", ".join(f"{one.column} {one.par} {one.product}" for one in changed)
             return DeedPlan(
@@ -143,24 +142,32 @@ def _pars(connection: Connection, machine_id: str) -> dict[str, _Par]:
     return {row.column: _Par(**row._asdict()) for row in connection.execute(wanted)}
 
 
-def _planned(connection: Connection, machine_id: str, wanted: Mapping[str, int]) -> dict[str, Any]:
-    """Return the planogram's columns. Raises NotThere for one that it has not, or NotPossible."""
+def _products(
+    connection: Connection, machine_id: str, wanted: Mapping[str, int], before: Mapping[str, _Par]
+) -> dict[str, str]:
+    """Return what the planogram's columns hold, and what that held which is gone and whose par is
+    to be taken away. Raises NotThere for another column, or NotPossible.
+    """
     c = planogram_columns.c
     rows = connection.execute(
         select(c.column, c.product, c.capacity).where(c.machine_id == machine_id)
     )
     planned = {row.column: row for row in rows}
+    products = {name: row.product for name, row in planned.items()}
     for name, par in wanted.items():
         if name not in planned:
-            raise NotThere("column", f"{machine_id}/{name}")
-        if par > planned[name].capacity:
+            if par or name not in before:
+                raise NotThere("column", f"{machine_id}/{name}")
+            products[name] = before[name].product
+        elif par > planned[name].capacity:
             raise NotPossible(
                 "PAR_DOES_NOT_FIT",
-                f"column {name} of machine {machine_id} holds {planned[name].capacity}, not {par}",
+                f"column {name} of machine {machine_id} has room for {planned[name].capacity}, and "
+                f"a par of {par} is more: set a smaller one, or SetPlanogram if it has more room",
                 machine=machine_id,
                 column=name,
             )
-    return planned
+    return products
 
 
 def _written(machine_id: str, par: _Par, *, new: bool) -> Executable:

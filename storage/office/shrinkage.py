@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     or_,
     select,
@@ -107,10 +108,11 @@ def _line(
 
 
 def _counted() -> Select[Any]:
-    # What a reversal takes back went the other way before.
-    c = goods_moves.c
+    # What a reversal takes back went the other way before: by a count, if it is to count here. What
+    # a planogram opened is no find, and taking it back no loss.
+    c, before = goods_moves.c, goods_moves.alias("before")
     newest = (
-        select(c.at_ms, c.kind, c.from_place, c.to_place, c.product, c.quantity)
+        select(c.at_ms, c.kind, c.from_place, c.to_place, c.product, c.quantity, c.reverses)
         .where(c.machine_id == bindparam("machine_id"))
         .order_by(c.id.desc())
         .limit(bindparam("most", type_=Integer))
@@ -122,8 +124,10 @@ def _counted() -> Select[Any]:
         signed = case((went, newest.quantity), (came, -newest.quantity), else_=0)
         return func.sum(signed)
 
-    counted, reversed_ = (
-        newest.kind == kind.value for kind in (GoodsKind.COUNTED, GoodsKind.REVERSED)
+    counted = newest.kind == GoodsKind.COUNTED.value
+    reversed_ = and_(
+        newest.kind == GoodsKind.REVERSED.value,
+        exists().where(before.c.id == newest.reverses, before.c.kind == GoodsKind.COUNTED.value),
     )
     return (
         select(

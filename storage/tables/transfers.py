@@ -90,6 +90,8 @@ transfers = Table(
     UniqueConstraint("cause", "kind"),
 )
 
+_SIDES = {kind.value: sides for kind, sides in SIDES.items()}
+"""By the text of the kind, which every row is asked for."""
 _TRADE = "substr(cause, trade_from, trade_length)"
 _OF = {
     Account.CUSTOMER_FUNDS: f"COALESCE(trade_id, {_TRADE})",
@@ -108,7 +110,7 @@ def kept(row: Sequence[Any]) -> tuple[Any, ...]:
     trade_id, amount_minor, currency = row[10:]
     place = cause.rfind(trade_id)
     named = place >= 0
-    debit, credit = SIDES[TransferKind(kind)]
+    debit, credit = _SIDES[kind]
     return (
         machine_id,
         version,

@@ -20,6 +20,7 @@ import typer
 import yaml  # type: ignore[import-untyped]  # as in test_watching
 
 from actors import ray_knobs
+from actors.ray_node import RaySettings
 from deploy.compose import stage
 from gateway.cli import app
 from gateway.demo.children import VENDGATE
@@ -119,6 +120,40 @@ def test_ray_is_started_with_options_that_it_has() -> None:
     assert 20 < len(given)
     for option in given:
         assert re.search(rf"{option.partition('=')[0]}\b", help_text), option
+
+
+def test_documents_make_room_of_what_hosts_ask_for() -> None:
+    """Processors: of a resource that nobody asks for a node may have plenty, and nobody comes."""
+    told = [
+        line.strip()
+        for path in (ROOT / "docs").rglob("*.md")
+        for line in path.read_text().splitlines()
+        if line.strip().startswith("ray start ")
+    ]
+
+    assert RaySettings(run_dir=Path()).host_cpus < 1
+    assert len(told) > 1
+    assert all("--num-cpus" in line and "--resources" not in line for line in told), told
+
+
+def test_the_steps_of_an_upgrade_are_those_of_postgresql() -> None:
+    """A cluster has no other database, and ``vendgate backup`` refuses that one."""
+    steps = (ROOT / "docs" / "operations.md").read_text().split("## Upgrading")[1].split("```")[1]
+    commands = re.findall(r"^vendgate (\w+)", steps, re.MULTILINE)
+
+    assert ["audit", "db", "hosts", "hosts"] == commands
+
+
+def test_the_folder_of_the_database_is_there_before_the_database() -> None:
+    """``useradd --system`` makes no home, and systemd makes it with the first start of the unit,
+    which comes later: the user alone may make nothing in ``/var/lib``.
+    """
+    steps = (DEPLOY / "README.md").read_text().split("## systemd")[1].split("```")[1].splitlines()
+    made = [n for n, line in enumerate(steps) if re.search(r"^install .*/var/lib/vendgate", line)]
+    upgraded = [n for n, line in enumerate(steps) if "db upgrade" in line]
+
+    assert (1, 1) == (len(made), len(upgraded))
+    assert made < upgraded
 
 
 def test_every_variable_is_a_setting() -> None:
@@ -337,6 +372,23 @@ def test_no_pod_is_more_than_it_must_be() -> None:
             assert not own["allowPrivilegeEscalation"], name
             assert ["ALL"] == own["capabilities"]["drop"], name
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes.keys()
+
+
+def test_whoever_drains_a_node_gets_done() -> None:
+    """One pod after the other. A RayCluster has no scale subresource, so Kubernetes can count a
+    budget over its pods by a number that stays alone; one that may be away lets none go.
+    """
+    budgets = {one["metadata"]["name"]: one["spec"] for one in of_kind("PodDisruptionBudget")}
+    (deployment,) = of_kind("Deployment")
+    (cluster,) = of_kind("RayCluster")
+    (group,) = cluster["spec"]["workerGroupSpecs"]
+    gateways, hosts = budgets.pop("vendgate-gateway"), budgets.pop("vendgate-ray-host")
+
+    assert {} == budgets
+    assert 1 < deployment["spec"]["replicas"]
+    assert 1 == gateways["maxUnavailable"]
+    assert "maxUnavailable" not in hosts
+    assert group["replicas"] - 1 == hosts["minAvailable"]
 
 
 def test_services_lead_to_ports_that_are_there() -> None:

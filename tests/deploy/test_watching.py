@@ -90,6 +90,7 @@ async def series() -> Series:
         links=[LINK],
         hosts=[await Stage().host.figures()],
         edge=EDGE,
+        head_up=True,
         clock_ahead_ms=0,
         memory=ProcessMemory(resident=1, limit=2),
         works_ended={"denials": 0},

@@ -3,10 +3,14 @@
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from rich import markup
 from typer.testing import CliRunner, Result
 
 from gateway import cli
@@ -54,6 +58,24 @@ def test_the_command_line_waits_for_no_database() -> None:
         [sys.executable, "-c", probe], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.split()
     assert set() == {"sqlalchemy", "alembic", "grpc", "ray"} & set(loaded)
+
+
+def _commands(command: Any, *path: str) -> Iterator[tuple[str, Any]]:
+    yield " ".join(path), command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, *path, name)
+
+
+def test_no_help_loses_what_stands_in_brackets() -> None:
+    """Rich takes "[health]" for a colour and says nothing of it, unless the bracket is escaped."""
+    seen = 0
+    for path, command in _commands(typer.main.get_command(cli.app), "vendgate"):
+        for text in [command.help, *(getattr(one, "help", None) for one in command.params)]:
+            shown = markup.render(text or "").plain
+            assert (text or "").replace("\\[", "[") == shown, path
+            seen += 1
+
+    assert 100 < seen
 
 
 def test_help_breaks_its_lines_where_the_terminal_does() -> None:

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from actors.machine import stock
 from actors.machine.goods import GoodsKind
-from gateway.office import goods_calls
+from gateway.fleet.act import Act
 from gateway.office.goods_calls import GoodsCalls
 from storage.office import reversals
 from storage.office.goods import Goods
@@ -38,7 +38,7 @@ def sales_are_found() -> Any:
 def named_anew() -> Any:
     """Whoever asks again asks for something else."""
     numbers = itertools.count()
-    return patch.object(goods_calls, "_cause", lambda *_: f"{next(numbers):032x}")
+    return patch.object(Act, "cause", lambda *_: f"{next(numbers):032x}")
 
 
 def refused_and_kept() -> Any:

@@ -11,7 +11,7 @@ from actors.machine import configuring, goods, stock
 from actors.machine.goods import GoodsKind
 from gateway.office import application_lines
 from gateway.office.application_lines import ApplicationLines
-from storage.fleet import changes
+from storage.fleet import heard
 from storage.office.imports import LineState
 from storage.office.templates import read
 from tests.simulation import bugs
@@ -76,5 +76,5 @@ def nobody_need_agree() -> Any:
 
     return bugs.both(
         patch.object(configuring, "put_in_force", bug),
-        patch.object(changes, "_gone", lambda *_: ()),
+        patch.object(heard, "_gone", lambda *_: ()),
     )

@@ -214,7 +214,7 @@ RefundUnknown: refund_id detail ask_first=False
 RefundWrittenOff: refund_id actor reason person=''
 Resumed: reason
 SessionCompleted: session_id
-StockCounted: column stock actor=''
+StockCounted: column stock actor='' cause=''
 TimePassed:
 TopUpPaid: trade_id partner_trans_id amount_minor currency paid_at_ms payer_id=''
     clock_ahead_ms=None offers=()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
-from actors.leases import Claimant, Held, Holder, Standing, grant, hands_over, shares_place
+from actors.leases import Claimant, Held, Holder, Standing, grant, hands_over, in_the_way
 from actors.machine import code_calls
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import Currency, MachineId
@@ -172,7 +172,7 @@ class MemoryStore(MachineStore, Leases):
         owners = {number: self.epochs.get(number, ("", 0))[0] for number in partitions}
         before = set(owners.values()) - {claimant.holder}
         if not claimant.goes_on:
-            before |= {name for name, each in self.held.items() if shares_place(each, claimant)}
+            before |= {name for name, each in self.held.items() if in_the_way(each, claimant)}
         losers = [self.held[holder] for holder in sorted(before) if holder in self.held]
         others = [each for each in losers if grant(each, claimant, still or {}) is None]
         if foreign := [each for each in others if not hands_over(each, claimant)]:

@@ -102,6 +102,7 @@ def addresses(plan: Plan) -> Sequence[tuple[str, str]]:
         ("metrics", " ".join(f"http://{one.health}/metrics" for one in plan.gateways)),
         ("pay", plan.alipay_url),
         ("sql", plan.database_url.replace("+asyncpg", "")),
+        ("commands", f"vendgate hosts list --config {plan.settings_of(plan.gateways[0])}"),
     )
 
 

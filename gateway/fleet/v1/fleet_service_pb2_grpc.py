@@ -178,8 +178,9 @@ class FleetServiceServicer(object):
         archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
         that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
         (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
-        ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
-        capacity becomes the capacity.
+        ReverseMove of that UNLOADED move brings them back once they have a place again. What came with a planogram that
+        another one replaced before it was in force was in no column: its move is from FOUND, and ReverseMove says that it
+        was never there. A par above the new capacity becomes the capacity.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

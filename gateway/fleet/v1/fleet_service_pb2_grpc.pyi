@@ -78,8 +78,9 @@ class FleetServiceStub:
     archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
     that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
     (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
-    ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
-    capacity becomes the capacity.
+    ReverseMove of that UNLOADED move brings them back once they have a place again. What came with a planogram that
+    another one replaced before it was in force was in no column: its move is from FOUND, and ReverseMove says that it
+    was never there. A par above the new capacity becomes the capacity.
     """
     SetStock: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetStockRequest, _fleet_service_pb2.SetStockResponse]
     """Tells how many items are in a column, after a count or a refill."""
@@ -160,8 +161,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
     that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
     (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
-    ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
-    capacity becomes the capacity.
+    ReverseMove of that UNLOADED move brings them back once they have a place again. What came with a planogram that
+    another one replaced before it was in force was in no column: its move is from FOUND, and ReverseMove says that it
+    was never there. A par above the new capacity becomes the capacity.
     """
     SetStock: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetStockRequest, _fleet_service_pb2.SetStockResponse]  # type: ignore[assignment]
     """Tells how many items are in a column, after a count or a refill."""
@@ -269,8 +271,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         archived is refused (PRODUCTS_ARCHIVED), unless the column has it already; RegisterMachine refuses it too. A change
         that leaves goods of a column without a place (another product, a smaller capacity, no such column) is refused
         (GOODS_WITHOUT_PLACE). With goods_may_be_removed they go to REMOVED:<machine>, without their lots, and
-        ReverseMove of that UNLOADED move brings them back once they have a place again. A par above the new
-        capacity becomes the capacity.
+        ReverseMove of that UNLOADED move brings them back once they have a place again. What came with a planogram that
+        another one replaced before it was in force was in no column: its move is from FOUND, and ReverseMove says that it
+        was never there. A par above the new capacity becomes the capacity.
         """
 
     @_abc_1.abstractmethod

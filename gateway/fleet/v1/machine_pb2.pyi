@@ -362,7 +362,11 @@ class Machine(_message.Message):
         """Its own limits only."""
 
     @_builtins.property
-    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Column]: ...
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Column]:
+        """Those of planogram_version. While it waits for a customer to leave, or for the machine's host, their stock is
+        what it will be then; ListGoodsBalances has what is there. While it waits for goods, those in force instead.
+        """
+
     @_builtins.property
     def connection_changed_at(self) -> _timestamp_pb2.Timestamp:
         """When its stream came up or was lost."""

@@ -116,7 +116,7 @@ class SetParsRequest(_message.Message):
     validate_only: _builtins.bool
     @_builtins.property
     def pars(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnPar]:
-        """1 to 128, each column of the planogram once."""
+        """1 to 128, each column of the planogram once; a par of 0 takes away also that of a column which is gone."""
 
     def __init__(
         self,

@@ -19,7 +19,10 @@ from gateway.office.v1 import (
     incident_pb2,
     incident_service_pb2,
     machine_profile_service_pb2,
+    planogram_pb2,
+    planogram_service_pb2,
     sales_service_pb2,
+    selector_pb2,
 )
 from gateway.v1 import machine_pb2 as wire
 from gateway.web import sales, sellable, series, waiting
@@ -43,6 +46,7 @@ async def machine(looking: Looking) -> ConsolePage:
     (
         (found, health, vends, refunds, items, events),
         profile,
+        planogram,
         week,
         time,
         by_days,
@@ -56,6 +60,11 @@ async def machine(looking: Looking) -> ConsolePage:
             event_service_pb2.ListEventsRequest(machine_id=of, page_size=LAST),
         ),
         looking.attempt(machine_profile_service_pb2.GetMachineProfileRequest(machine_id=of)),
+        looking.attempt(
+            planogram_service_pb2.ListConvergenceRequest(
+                selector=selector_pb2.Selector(machine_ids=[of])
+            )
+        ),
         looking.attempt(sales.last_days(today, sales_service_pb2.SALES_BY_WEEKDAY_HOUR, of)),
         looking.attempt(sellable.asked(today, sales_service_pb2.SALES_BY_WEEKDAY, of)),
         looking.attempt(series.asked(today, of, span=span)),
@@ -91,6 +100,7 @@ async def machine(looking: Looking) -> ConsolePage:
             "slots": shelf(
                 (one.column, one.product, one.stock, one.capacity) for one in it.columns
             ),
+            "planogram": "" if isinstance(planogram, Missing) else _waiting(planogram.machines),
             "profile": None if isinstance(profile, Missing) else profile.profile,
             "heats": heats,
             "series": drawn,
@@ -101,6 +111,21 @@ async def machine(looking: Looking) -> ConsolePage:
             "sales_complete": sales.complete(week),
         },
     )
+
+
+def _waiting(of: Iterable[planogram_pb2.Convergence]) -> str:
+    """Return which planogram waits for what, and which one the shelf shows; empty if none does."""
+    for one in of:
+        new, old = one.wanted_version, one.version_in_force
+        as_then = f"The shelf is shown as it will be with {new}."
+        match one.waits_for:
+            case planogram_pb2.PLANOGRAM_WAIT_SESSION:
+                return f"{new} waits until the customer has left, who buys by {old}. {as_then}"
+            case planogram_pb2.PLANOGRAM_WAIT_HOST:
+                return f"{new} waits for the machine's host; {old} is in force. {as_then}"
+            case planogram_pb2.PLANOGRAM_WAIT_GOODS:
+                return f"{new} waits for goods that have no place in it. The shelf is {old}'s."
+    return ""
 
 
 def _forms(it: machine_pb2.Machine) -> list[Form]:

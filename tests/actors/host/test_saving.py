@@ -8,7 +8,7 @@ import pytest
 
 from actors.link import CloseReason, Notified
 from actors.machine.effects import ApproveVend, DenyVend, SendRefund
-from actors.machine.events import FrameReceived, StockCounted, VendCancelled
+from actors.machine.events import FrameReceived, StockCounted, VendCancelled, VendSucceeded
 from actors.machine.ids import RequestId
 from actors.machine.incident import FaultReported
 from actors.machine.offer import Offered, OfferRefused
@@ -105,6 +105,29 @@ async def test_a_deadline_that_meets_a_failing_commit_is_acted_on_when_the_store
     await asyncio.sleep(30)
 
     assert 1 == len([call for _, call in stage.provider.calls if isinstance(call, SendRefund)])
+
+
+async def test_a_count_whose_commit_was_not_answered_brings_back_nothing_sold(
+    stage: Stage,
+) -> None:
+    """It is decided on again behind the sale that was saved with it."""
+    await stage.gateway.give(stage.gateway.frame(request()))
+    (approved,) = (one for one in stage.gateway.commands() if isinstance(one, ApproveVend))
+    count = StockCounted(column="A1", stock=4, actor="ann", cause="c-1")
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    stage.store.lost_answers = 1
+    await stage.gateway.give(
+        stage.gateway.command(count),
+        stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)),
+    )
+    await asyncio.sleep(10)
+
+    assert [count, count] == [
+        one for one in stage.store.events("VM-1") if isinstance(one, StockCounted)
+    ]
+    assert 3 == stage.store.state("VM-1").columns[0].stock
+    assert {"c-1": ""} == answers(stage.gateway.heard)
+    listening.cancel()
 
 
 async def test_a_batch_that_is_not_saved_is_decided_again_in_its_order(stage: Stage) -> None:

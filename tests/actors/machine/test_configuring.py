@@ -265,6 +265,8 @@ def test_a_planogram_that_was_kept_back_comes_once_its_goods_are_gone() -> None:
         (state.columns[0].stock, state.columns[0].price_minor),
         state.next_planogram,
     )
+    detail = "planogram 2 does not wait for goods any more: it is in force"
+    assert [(1, detail)] == [(one.times, one.detail) for one in state.alarms]
 
 
 def test_a_planogram_that_was_kept_back_comes_once_somebody_agrees() -> None:
@@ -281,6 +283,8 @@ def test_a_planogram_that_was_kept_back_comes_once_somebody_agrees() -> None:
         story.state.columns[0].stock,
     )
     assert [("UNLOADED", 2)] == [(move.kind, move.quantity) for move in story.last.goods]
+    detail = "planogram 2 does not wait for goods any more: planogram 3 was set in its place"
+    assert [(1, detail)] == [(one.times, one.detail) for one in story.state.alarms]
 
 
 def test_an_alarm_names_the_goods_of_some_columns() -> None:

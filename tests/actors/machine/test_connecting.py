@@ -10,6 +10,7 @@ from actors.machine.effects import (
     ApproveVend,
     BeginSession,
     CloseStream,
+    DenyVend,
     RejectCode,
     RejectFrame,
     UpdatePlanogram,
@@ -17,9 +18,9 @@ from actors.machine.effects import (
 )
 from actors.machine.ids import BootId, StreamId, VendId
 from actors.machine.incident import FaultReported, FaultsCounted
-from actors.machine.state import AlarmKind, FailureCause, VendStatus
+from actors.machine.state import AlarmKind, DenyReason, FailureCause, VendStatus
 from actors.machine.values import replace
-from tests.support.story import Story
+from tests.support.story import Story, a_machine
 
 VEND = VendId("VM-1-v1")
 
@@ -74,6 +75,55 @@ def test_a_stream_that_is_announced_again_does_not_judge_vends_by_its_old_hello(
     assert 1 == len(story.state.doubts)
     story.success("VM-1-v1")
     assert 500 == story.money()["sold"]
+
+
+def denials(story: Story) -> list[DenyVend]:
+    """What the machine heard of denials by the last decision."""
+    return [one for one in story.decisions[-1].effects if isinstance(one, DenyVend)]
+
+
+def test_a_denial_that_may_be_lost_is_told_once_more() -> None:
+    """Its host died behind the COMMIT, or its stream: a Welcome within the session says nothing of
+    the choice, and whoever stands there would wait for as long as the machine does.
+    """
+    story = Story(a_machine(stock=0))
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    (denied,) = denials(story)
+    assert (DenyReason.SOLD_OUT, 1_000) == (denied.reason, denied.funds_minor)
+    link = story.state.link
+    again = replace(connected(link.stream_id, link.opened_at_ms), boot_id=link.boot_id)
+    story.do(again)
+    assert [denied] == denials(story)
+    assert isinstance(story.decisions[-1].effects[0], Welcome)
+    story.disconnect()
+    story.do(replace(again, stream_id=StreamId("other")))
+    assert [denied] == denials(story)
+
+
+@pytest.mark.parametrize("after", ["a sale", "a power cut", "the session", "a word of later"])
+def test_no_denial_is_told_to_who_cannot_wait_for_it(after: str) -> None:
+    """Something else was answered since, the request was forgotten, the machine is free, or we do
+    not know the reason.
+    """
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.select("Z9")
+    assert 1 == len(denials(story))
+    match after:
+        case "a sale":
+            story.select("A1")
+            story.success()
+        case "the session":
+            story.complete()
+        case "a word of later":
+            (vend,) = story.state.settled_vends
+            story.state = replace(story.state, settled_vends=(replace(vend, reason="LATER"),))
+    story.disconnect()
+    story.connect("b2" if after == "a power cut" else str(story.state.link.boot_id))
+    assert [] == denials(story)
 
 
 def test_a_journal_cannot_make_a_sale_of_a_vend_that_was_denied() -> None:

@@ -38,6 +38,23 @@ def test_counting_knows_the_columns_limits() -> None:
     assert 2 == sum(len(decision.notes) for decision in story.decisions)
 
 
+@pytest.mark.parametrize("counted", [3, 2, 11])
+def test_a_count_that_is_told_again_counts_nothing(counted: int) -> None:
+    """What was sold since stays sold, whether the count found a difference, none, or was none; the
+    next one is another one.
+    """
+    story = Story()
+    count = events.StockCounted(column="A1", stock=counted, cause="c-1")
+    story.do(count)
+    story.connect()
+    story.frame(events.CashSold(column="A1", price_minor=500))
+    sold = story.state.columns[0].stock
+    assert "c-1 was" in " ".join(story.do(count).notes)
+    assert sold == story.state.columns[0].stock
+    story.do(replace(count, stock=1, cause="c-2"))
+    assert 1 == story.state.columns[0].stock
+
+
 def test_an_open_vend_has_a_claim_on_its_item() -> None:
     """Whether it is being dispensed or in doubt: the next customer gets another one."""
     story = Story(a_machine(stock=2))

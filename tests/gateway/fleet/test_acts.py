@@ -245,6 +245,20 @@ async def test_a_count_is_not_given_again_after_others(site: Site) -> None:
     assert ["column A1 stock 10 -> 7", "column A1 stock 7 -> 3"] == await _trail(site, "SetStock")
 
 
+async def test_a_count_bears_the_name_of_its_request(site: Site) -> None:
+    """So that its actor, told twice, does it once; a request without an id is another one each
+    time, and so is an id that is used again.
+    """
+    await _registered(site)
+    acts = _acts(site)
+    nameless, named = Act(actor="bob", within_s=HANGS_AFTER_S), await _act(site)
+    assert named.claim is not None
+    later = replace(named, claim=replace(named.claim, machine_version=99))
+    for stock, act in ((7, nameless), (6, nameless), (5, named), (4, named), (3, later)):
+        view = await acts.count_stock("VM-1", "A1", stock, act)
+        assert [5 if stock == 4 else stock] == [column.stock for column in view.columns]
+
+
 async def test_a_count_that_nobody_decided_on_is_given(site: Site) -> None:
     """Killed between its audit row and the actor; an equal count from before is another one."""
     await _registered(site)

@@ -220,3 +220,20 @@ async def test_a_reload_needs_a_name_a_reason_and_a_machine(site: Site) -> None:
     assert (grpc.StatusCode.NOT_FOUND, "MACHINE_NOT_FOUND", []) == await refusal(
         _reload(site, "VM-404")
     )
+
+
+async def test_goods_of_a_machine_whose_state_cannot_be_read_stay(site: Site) -> None:
+    """Nobody knows what its host has heard of: nothing is done, and the caller hears why."""
+    await registered(site)
+    tea = machine_pb2.Column(column="A1", product="tea", price_minor=500, capacity=9)
+    swap = fleet_service_pb2.SetPlanogramRequest(
+        machine_id="VM-1", columns=[tea], goods_may_be_removed=True
+    )
+    _sql(site, "CREATE TABLE kept AS SELECT body FROM machine_states")
+    _sql(site, "UPDATE machine_states SET body = '?'")
+    code, reason, _ = await refusal(site.fleet.SetPlanogram(swap))
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "HALTED") == (code, reason)
+    _sql(site, "UPDATE machine_states SET body = (SELECT body FROM kept)")
+    _sql(site, "DROP TABLE kept")
+    (gone,) = (await site.fleet.SetPlanogram(swap)).removed
+    assert ("cola", 4) == (gone.product, gone.quantity)

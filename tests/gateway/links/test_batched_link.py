@@ -25,7 +25,7 @@ from gateway.links.batched_link import BatchedLink, LinkLimits
 from gateway.links.commands import HostUnavailable
 from tests.support.edge import QUICK
 from tests.support.fake_stream import a_stream
-from tests.support.patience import until
+from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.scripted_link import ScriptedLink
 
 COUNTED = StockCounted(column="A1", stock=3)
@@ -363,6 +363,36 @@ async def test_disconnected(
     events = [message.event for message in host.received() if isinstance(message, FromMachine)]
     gone = [Disconnected(stream_id=stream.stream_id, reason=reason)] if told else []
     assert [stream.connected, *gone] == events
+
+
+@pytest.mark.parametrize(("wakes_within_s", "told"), [(60.0, True), (0.0, False)])
+async def test_a_wake_up_that_waited_long_is_none(
+    host: ScriptedLink, wakes_within_s: float, *, told: bool
+) -> None:
+    """The host has found what was saved by itself. Of a payment of yesterday the machine may not
+    know any more: credited once more, it would break the ledger's key and be halted.
+    """
+    link = a_link(host, replace(QUICK, wakes_within_s=wakes_within_s))
+    task = asyncio.create_task(link.run())
+    await until(lambda: link.stats().attached)
+    stream = a_stream()
+    link.open_stream(stream)
+    await link.flushed()
+    host.batches.clear()
+    host.reachable.clear()
+    host.break_link()
+    await until(lambda: not link.stats().attached)
+    link.notify(a_notification(1))
+    asked = asyncio.create_task(link.command(a_command(), timeout_s=HANGS_AFTER_S))
+    link.close_stream(stream, CloseReason.OVERLOADED)
+    await until(lambda: link.stats().queued == 3)
+    host.reachable.set()
+    assert "c1" == (await asked).command_id
+    found = kinds(host.received())
+    assert sorted([*(["Notified"] if told else []), "Commanded", "Disconnected"]) == sorted(found)
+    assert (0 if told else 1) == link.stats().notifications_dropped
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_flushed(host: ScriptedLink) -> None:

@@ -275,7 +275,8 @@ async def test_what_a_machine_came_with_is_removed_before_its_host_heard_of_it(s
 
 async def test_a_planogram_that_waits_for_a_customer_is_taken_back(site: Site) -> None:
     """At once: who does it need not wait for the session's end, and what came with it is in the
-    books as removed.
+    books as removed, until somebody says that it was never there. Until somebody agrees to that,
+    the refusals say that nobody can take it out.
     """
     machine = await registered(site)
     async with a_machine(site) as stream:
@@ -291,9 +292,18 @@ async def _takes_back(site: Site, machine: machine_pb2.Machine) -> None:
         machine_id="VM-1", columns=[*machine.columns, tea], goods_may_be_removed=True
     )
     assert not (await site.fleet.SetPlanogram(more)).removed
-    back = fleet_service_pb2.SetPlanogramRequest(
-        machine_id="VM-1", columns=machine.columns, goods_may_be_removed=True
+    back = fleet_service_pb2.SetPlanogramRequest(machine_id="VM-1", columns=machine.columns)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await site.fleet.SetPlanogram(back)
+    way = "(UnloadColumn, CountColumn), tea of B1, once its planogram is in force"
+    assert way in str(refused.value.details())
+    count = goods_service_pb2.CountColumnRequest(
+        machine_id="VM-1", column="B1", product="tea", counted=0
     )
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await site.goods.CountColumn(count)
+    assert "ListConvergence whether its planogram is in force" in str(refused.value.details())
+    back.goods_may_be_removed = True
     gone = machine_pb2.RemovedGoods(column="B1", product="tea", quantity=6)
     assert [gone] == list((await site.fleet.SetPlanogram(back)).removed)
     moves = await site.goods.ListGoodsMoves(
@@ -301,6 +311,53 @@ async def _takes_back(site: Site, machine: machine_pb2.Machine) -> None:
     )
     (move,) = (one for one in moves.moves if one.to_place == "REMOVED:VM-1")
     assert ("FOUND", "tea", 6) == (move.from_place, move.product, move.quantity)
+    removed = goods_service_pb2.ListGoodsBalancesRequest(place="REMOVED:VM-1")
+    assert [6] == [one.quantity for one in (await site.goods.ListGoodsBalances(removed)).balances]
+    reverse = goods_service_pb2.ReverseMoveRequest(move_id=move.id, reason="nothing was put in")
+    await site.goods.ReverseMove(reverse, metadata=(("x-actor", "ann"),))
+    assert not (await site.goods.ListGoodsBalances(removed)).balances
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+async def test_a_rehearsal_tells_of_goods_behind_a_planogram_that_waits(
+    site: Site, agreed: bool
+) -> None:
+    """What is in the machine is told, and what came with the planogram that waits, as SetPlanogram
+    tells it.
+    """
+    await products(site, "cola", "tea")
+    machine = await registered(site)
+    await made(site, 600)
+    async with a_machine(site) as stream:
+        site.alipay.pay(machine.qr_payload, "5.00", "alice")
+        await site.alipay.settle()
+        await heard(stream, "begin_session")
+        tea = machine_pb2.Column(column="B1", product="tea", price_minor=500, capacity=9, stock=6)
+        columns = [tea] if agreed else [*machine.columns, tea]
+        more = fleet_service_pb2.SetPlanogramRequest(
+            machine_id="VM-1", columns=columns, goods_may_be_removed=agreed
+        )
+        await site.fleet.SetPlanogram(more)
+        for capacity in (10, 3):
+            other = template(600)
+            other.columns[0].capacity = capacity
+            await site.planograms.UpdatePlanogramTemplate(
+                wire.UpdatePlanogramTemplateRequest(template=other)
+            )
+            (change,) = (await applied(site, validate_only=True, goods_may_be_removed=True)).changes
+            cola = machine_pb2.Column(
+                column="A1", product="cola", price_minor=600, capacity=capacity
+            )
+            told = await site.fleet.SetPlanogram(
+                fleet_service_pb2.SetPlanogramRequest(
+                    machine_id="VM-1",
+                    columns=[cola],
+                    goods_may_be_removed=True,
+                    validate_only=True,
+                )
+            )
+            assert list(told.removed) == list(change.removed)
+            assert told.removed
 
 
 @pytest.mark.parametrize("sent", [False, True])

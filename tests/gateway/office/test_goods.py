@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.fleet.v1 import event_service_pb2, fleet_service_pb2
+from gateway.fleet.v1 import event_service_pb2, fleet_service_pb2, machine_pb2
 from gateway.fleet.v1 import fleet_service_pb2 as fleet_wire
 from gateway.office.v1 import audit_data_service_pb2 as audit_wire
 from gateway.office.v1 import goods_service_pb2 as wire
@@ -361,3 +361,23 @@ async def test_an_id_of_long_ago_moves_nothing_also_where_its_first_call_was_cut
         assert grpc.StatusCode.UNAVAILABLE == (await refusal(call(asked)))[0]
     assert "REQUEST_ID_USED" == (await refusal(call(asked)))[1]
     assert before == await there(site)
+
+
+async def test_what_is_left_of_removed_goods_names_their_machine(site: Site) -> None:
+    """In the answers that move them as in the list."""
+    had = (await there(site))["COLUMN:VM-1/A1"]
+    kola = machine_pb2.Column(column="A1", product="kola", price_minor=500, capacity=10)
+    swap = fleet_wire.SetPlanogramRequest(
+        machine_id="VM-1", columns=[kola], goods_may_be_removed=True
+    )
+    await site.fleet.SetPlanogram(swap)
+    request = transfer(
+        1, come_from="REMOVED:VM-1", goods=[wire.GoodsLine(product="cola", quantity=1)]
+    )
+    moved = (await site.goods.TransferGoods(request)).balances
+    listed = await site.goods.ListGoodsBalances(wire.ListGoodsBalancesRequest(place="REMOVED:VM-1"))
+    assert [("REMOVED:VM-1", "VM-1", had - 1)] == [
+        (one.place, one.machine_id, one.quantity) for one in listed.balances
+    ]
+    assert [listed.balances[0]] == [one for one in moved if one.place == "REMOVED:VM-1"]
+    assert {"": VAN} == {one.machine_id: one.place for one in moved if one.place != "REMOVED:VM-1"}

@@ -12,7 +12,6 @@ import pytest
 from gateway.fleet.v1 import fleet_service_pb2
 from gateway.links.commands import HostUnavailable
 from gateway.office.goods_calls import GoodsCalls
-from tests.support.fleet_calls import refusal
 from tests.support.goods_calls import VAN, load, there, twenty_in_a_van
 from tests.support.site import Site
 
@@ -67,8 +66,14 @@ async def test_goods_wait_for_a_machine_that_does_not_answer(
     for number, (away, in_column) in enumerate(((unheard, 2), (lost, 8)), start=1):
         call = load(3, request_id=f"load-{number}")
         monkeypatch.setattr(site.links, "command", away)
-        code, reason, _ = await refusal(site.goods.LoadColumn(call))
-        assert (grpc.StatusCode.UNAVAILABLE, "HOST_UNAVAILABLE") == (code, reason)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await site.goods.LoadColumn(call)
+        assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
+        said = (
+            "the host of machine VM-1 does not answer; the goods wait at a LOADING place, or are "
+            "in the column already: repeat the call with its request_id, which brings them on"
+        )
+        assert said == refused.value.details()
         now = await there(site)
         assert (20 - 3 * number, in_column) == (now[VAN], now["COLUMN:VM-1/A1"])
         monkeypatch.setattr(site.links, "command", command)

@@ -9,6 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from actors.ports import InboxItem
+from gateway.links.head import ClusterHead
 from gateway.links.links import HostLinks
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import EdgeLimits
@@ -60,6 +61,31 @@ async def test_parts_share_one_database_and_one_world(
         } == (await gateway.readiness.report())
     finally:
         await database.close()
+
+
+async def test_a_head_that_is_away_is_told_and_does_not_stop_a_gateway(
+    upgraded_file: Path, pair: Pair, links: HostLinks
+) -> None:
+    """It is a warning beside the checks, and no check."""
+
+    async def why(address: str) -> str:
+        return "refused"
+
+    made = configs(upgraded_file, pair)
+    database = await Database.open(made.storage)
+    head = ClusterHead("10.0.0.1:6379", why=why)
+    try:
+        gateway = assemble(made, database, links, gateway_id="g1", head=head)
+        assert gateway.head is head
+        assert () == tuple(gateway.readiness.warnings())
+        await head.look()
+        checks = await gateway.readiness.report()
+        (sentence,) = gateway.readiness.warnings()
+    finally:
+        await database.close()
+
+    assert sentence.startswith("Ray's head at 10.0.0.1:6379 is away (refused)")
+    assert {"sql", "schema", "saves", "hosts", "not_draining"} == checks.keys()
 
 
 async def test_each_listener_serves_its_own(site: Site) -> None:

@@ -53,6 +53,15 @@ def test_the_clocks_difference_is_a_figure() -> None:
     assert name not in _samples(render(Counters(), Snapshot(now_ms=1, open_items=())))
 
 
+def test_the_head_of_a_cluster_is_a_figure() -> None:
+    """Where there is no cluster there is none: an alarm on it would ring for nothing."""
+    name = "vendgate_ray_head_up"
+    for up in (True, False):
+        shown = Snapshot(now_ms=1, open_items=(), head_up=up)
+        assert float(up) == _samples(render(Counters(), shown))[name]
+    assert name not in _samples(render(Counters(), Snapshot(now_ms=1, open_items=())))
+
+
 def test_every_figure_has_its_name() -> None:
     """Counts, links, streams and what is open in SQL are all there, ages in seconds."""
     metrics = Counters()

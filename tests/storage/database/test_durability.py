@@ -225,6 +225,26 @@ async def test_a_row_that_is_on_one_server_alone_is_not_called_saved(
     await elsewhere.close()
 
 
+async def test_a_wait_for_the_standby_that_somebody_cancels_saves_nothing(
+    db: Database, server: Server
+) -> None:
+    """Whoever sees a COMMIT hang may cancel it: the server calls it done, and warns that it is done
+    here alone. Nobody hears that it is saved before the standby has it.
+    """
+    await server.wait_for_nobody()
+    first = asyncio.create_task(Inbox(db).put(received("t1")))
+    await server.ask(f"SELECT pg_cancel_backend({await server.waiting()})")
+    with pytest.raises(StoreError, match="on this server alone"):
+        await first
+    assert 1 == await server.ask("SELECT count(*) FROM inbox")
+
+    again = asyncio.create_task(Inbox(db).put(received("t1")))
+    await server.waiting()
+    assert not again.done()
+    await server.restore()
+    assert "DUPLICATE" == (await again).verdict
+
+
 async def test_a_contradiction_on_one_server_alone_is_not_called_saved(
     db: Database, server: Server, url: str
 ) -> None:

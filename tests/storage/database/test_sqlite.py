@@ -1,6 +1,7 @@
 """SQLite in a file: durable, closed to readers that write, and its refusals are StoreErrors."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -8,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import Connection, make_url
 
 from actors.machine.ids import MachineId
@@ -144,13 +146,47 @@ async def test_nothing_is_saved_once_the_log_is_another(url: str, tmp_path: Path
     writer = SqliteWriter(make_url(f"sqlite:///{linked}"), busy_timeout_ms=1_000)
     log = Path(f"{url.removeprefix('sqlite:///')}-wal")
     await writer.write(lambda _: None)
-    writer._engine.dispose()  # the last connection to leave takes the log with it
+    writer._dispose()  # the last connection to leave takes the log with it
     await writer.write(lambda _: None)
     await asyncio.to_thread(log.unlink)
     for _ in range(2):
         with pytest.raises(StoreError, match=r"-wal was removed or replaced.*the newest backup"):
             await writer.write(lambda _: None)
     await writer.close()
+
+
+def _schema_again(url: str) -> None:
+    """Take the newest schemas back and make them again, and the file anew, on another
+    connection.
+    """
+
+    def work(connection: Connection) -> None:
+        config = migrate.alembic_config()
+        config.attributes["connection"] = connection
+        for version in ("-2", "head"):
+            (command.downgrade if version < "0" else command.upgrade)(config, version)
+
+    migrate._transact(make_url(url), work)
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as other:
+        other.execute("VACUUM")
+
+
+async def test_what_is_prepared_outlives_a_change_of_the_schema(url: str) -> None:
+    """The one who writes keeps its connection and its statements, while 'db upgrade' changes the
+    tables beside it: what it saves afterwards is all there.
+    """
+    db = await Database.open(StorageConfig(url=url))
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    for number in range(3):
+        await asyncio.to_thread(_schema_again, url)
+        at_once = [owner.decide(name, paid(f"{name}-{number}")) for name in ("VM-1", "VM-2")]
+        await owner.commit(at_once)
+        await owner.do("VM-1", paid(f"alone-{number}"))
+    for name, state in owner.states.items():
+        loaded = await owner.store.load(MachineId(name))
+        assert loaded is not None
+        assert state == loaded.state
+    await db.close()
 
 
 async def test_nothing_is_saved_once_the_mark_is_another(url: str) -> None:

@@ -94,7 +94,7 @@ async def test_whose_first_row_says_it_all_does_not_wait(db: Database) -> None:
 async def test_a_retired_machine_waits_for_nothing(db: Database) -> None:
     """Not when it is retired, and not when it comes back without its memory."""
     owner = await Owner.of(db, "VM-1")
-    await priced(db, 600, 5)
+    await owner.do("VM-1", await priced(db, 600, 5))
     await Registry(db).change(
         VM_1, MachineChange(retire=True), actor="ann", action="RetireMachine", now_ms=START_MS
     )

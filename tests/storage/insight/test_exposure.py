@@ -1,7 +1,6 @@
 """Seconds are counted where they were, and the same however the lines are cut."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from actors.machine.events import (
     ConfigurationChanged,
@@ -16,6 +15,7 @@ from actors.machine.events import (
 )
 from actors.machine.ids import BootId, StreamId
 from actors.machine.state import Column, Configuration
+from actors.machine.values import replace
 from storage.insight.exposure import Change, Counted, LineTold, Ready, Stocked, counted_on, up_to
 from storage.insight.places import Stood, Where
 from storage.insight.rollups import Sums

@@ -2,13 +2,13 @@
 add up to what it moves there.
 """
 
-from dataclasses import replace
 from itertools import combinations
 
 from actors.machine import ledger
 from actors.machine.ids import RefundId, TradeId, VendId
 from actors.machine.ledger import SIDES, Account, TransferKind
 from actors.machine.state import Reservation
+from actors.machine.values import replace
 from storage.insight.facts import FactKind, SaleFact, is_of_sales, sale_facts, vend_of
 from storage.insight.places import NOWHERE, Where
 from tests.storage.insight.moved import NOON_MS, VENDS, given_back, line, settled, written_off

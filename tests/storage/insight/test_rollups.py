@@ -1,11 +1,11 @@
 """Sums by day and by hour are what their facts add up to, for machines and for scopes."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Table, select
 
+from actors.machine.values import replace
 from storage.database.engine import Database
 from storage.insight.facts import SaleFact, sale_facts
 from storage.insight.places import Where

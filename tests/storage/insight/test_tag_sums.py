@@ -9,7 +9,7 @@ from storage.database.engine import Database
 from storage.insight import days, tagging
 from storage.insight.suppression import LEAST_MIN
 from storage.insight.tag_sales import TagSales
-from storage.insight.tag_sums import Bought, TagSums, kept_of
+from storage.insight.tag_sums import TagBought, TagSums, kept_of
 from storage.insight.tags import Tags
 from storage.tables import sale_facts, tag_districts, tag_rules, tag_sales, tag_sums
 from tests.storage.insight.shop import rows
@@ -29,8 +29,8 @@ NAMES = [f"p{number:02}" for number in range(30)]
 SUMS = TagSums(
     districts={"pier": 29, "hill": 1},
     currencies={
-        "HKD": Bought(payers=30, units=32, sales_minor=22_400, units_step=5, sales_step=5_000),
-        "SGD": Bought(payers=9, units=9, sales_minor=2_700, units_step=1, sales_step=500),
+        "HKD": TagBought(payers=30, units=32, sales_minor=22_400, units_step=5, sales_step=5_000),
+        "SGD": TagBought(payers=9, units=9, sales_minor=2_700, units_step=1, sales_step=500),
     },
 )
 HKD = TagSales(currency="HKD", payers=30, units=20, sales_minor=20_000)

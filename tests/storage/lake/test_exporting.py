@@ -217,6 +217,6 @@ async def test_kill_at_each_step_and_the_lake_is_the_facts(
 
 
 def _known(facts: list[Any]) -> list[Any]:
-    from dataclasses import replace
+    from actors.machine.values import replace
 
     return [replace(one, payer_id="") for one in facts]

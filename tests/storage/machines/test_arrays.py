@@ -1,5 +1,8 @@
 """Many tables are written by one statement, whose parameters are arrays."""
 
+import sqlite3
+from typing import Any
+
 import pytest
 from sqlalchemy import BigInteger, Connection, Update, event, insert, update
 from sqlalchemy.dialects.postgresql import asyncpg
@@ -75,19 +78,26 @@ async def test_a_batch_asks_the_database_few_times(db: Database) -> None:
     owner = await Owner.of(db, "VM-1")
     change = owner.decide("VM-1", paid("t1"))
     statements: list[str] = []
-
-    def told(_connection: Connection, _cursor: object, sql: str, *_others: object) -> None:
-        statements.append(sql)
-
-    engine = db._writer._engine  # type: ignore[attr-defined]
-    engine = getattr(engine, "sync_engine", engine)
-    event.listen(engine, "before_cursor_execute", told)
-    await owner.commit([change])
-    event.remove(engine, "before_cursor_execute", told)
     if db.dialect.name == dialects.POSTGRESQL:
+
+        def told(_connection: Connection, _cursor: object, sql: str, *_others: object) -> None:
+            statements.append(sql)
+
+        engine = db._writer._engine.sync_engine  # type: ignore[attr-defined]
+        event.listen(engine, "before_cursor_execute", told)
+        await owner.commit([change])
+        event.remove(engine, "before_cursor_execute", told)
         assert 3 == len(statements)
     else:
-        assert 6 < len(statements)
+        await db.write(lambda connection: _driver(connection).set_trace_callback(statements.append))
+        await owner.commit([change])
+        assert 6 < sum(sql.startswith("INSERT INTO") for sql in statements)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver: Any = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 def test_a_statement_without_the_rows_shows_at_the_start() -> None:

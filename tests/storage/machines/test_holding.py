@@ -162,10 +162,12 @@ async def _seen(db: Database) -> dict[str, int]:
 
 
 async def test_a_holder_loses_all_with_the_first_partition(db: Database) -> None:
-    """What is left of it is free: a host that was superseded ends."""
+    """What is left of it is free for others of the home that has the first: a host that was
+    superseded ends.
+    """
     await claim(db, claimant("h1"))
     await claim(db, claimant("h2", home="b"), [0], still={"h1": 0})
-    await claim(db, claimant("h3", home="c"), [1])
+    await claim(db, claimant("h3", host="host-1", home="b"), [1])
     assert ["h2", "h3"] == [each.holder for each in await SqlLeases(db).holders()]
 
 
@@ -290,8 +292,45 @@ async def test_another_host_of_its_place_is_in_the_way_with_nothing(db: Database
     assert ["h2"] == [each.holder for each in await SqlLeases(db).holders()]
 
 
+async def test_a_home_has_all_machines_or_none(db: Database) -> None:
+    """While one host of it beats no other home gets those of a dead one: the gateways of both would
+    have machines that they cannot reach. Once all are silent all of them are over, and a host of
+    it that is started again waits like anybody else.
+    """
+    leases = SqlLeases(db)
+    await claim(db, of_place("h0", 0), range(4))
+    await claim(db, of_place("h1", 1), range(4, 8))
+    silent = await _seen(db)
+    other = [
+        Claimant(holder=f"x{place}", host=f"vendgate-host-{place}", home="there", place=place)
+        for place in (0, 1)
+    ]
+    await leases.beat("h0")
+    before = await epochs(db)
+    with pytest.raises(ClaimRefused, match="vendgate-host-0 of here") as no:
+        await claim(db, other[1], range(4, 8), silent)
+    assert ["h0"] == [each.holder for each in no.value.holders]
+    await leases.release("h1", 7, epoch=1)
+    with pytest.raises(ClaimRefused, match="vendgate-host-0 of here"):
+        await claim(db, other[1], [7], silent)
+    assert before[:7] == (await epochs(db))[:7]
+
+    assert (
+        dict.fromkeys(range(4, 8), 2)
+        == (await claim(db, other[1], range(4, 8), await _seen(db))).epochs
+    )
+    assert ["x1"] == [each.holder for each in await leases.holders()]
+    with pytest.raises(StaleOwner):
+        await leases.beat("h0")
+    with pytest.raises(ClaimRefused, match="vendgate-host-1 of there"):
+        await claim(db, of_place("h2", 0), range(4))
+    assert dict.fromkeys(range(4), 2) == (await claim(db, other[0], range(4))).epochs
+
+
 async def test_a_partition_that_was_released_is_anybodys(db: Database) -> None:
-    """The others stay, the beat goes on, and a COMMIT under the old epoch fails at once."""
+    """Of its home; the others stay, the beat goes on, and a COMMIT under the old epoch fails at
+    once.
+    """
     owner = await Owner.of(db, "VM-1")
     (number,) = owner.ownership.epochs
     leases = SqlLeases(db)
@@ -304,7 +343,8 @@ async def test_a_partition_that_was_released_is_anybodys(db: Database) -> None:
     with pytest.raises(StaleOwner):
         await owner.do("VM-1", paid("t-1"))
     await leases.beat("h1")
-    taken = await claim(db, of_place("h2", 1), [number])
+    next_place = Claimant(holder="h2", host="vendgate-host-1", home="tests", place=1)
+    taken = await claim(db, next_place, [number])
     assert {number: 2} == taken.epochs
 
 

@@ -1,12 +1,17 @@
 """Prepared statements take rows in our order, whatever the dialect's."""
 
+import contextlib
+import sqlite3
+from pathlib import Path
+
 import pytest
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, create_engine, event, func, insert, select, update
+from sqlalchemy.pool import StaticPool
 
 from actors.machine.incident import FaultReported
 from storage.database.engine import Database
-from storage.machines.statements import CommitStatements, Prepared, Row
-from storage.tables import inbox, journal, machine_states, partitions, transfers
+from storage.machines.statements import CommitStatements, Prepared, Row, RowsAmong
+from storage.tables import answers, inbox, journal, machine_states, partitions, transfers
 from tests.storage.owner import START_MS, Owner
 
 
@@ -67,3 +72,60 @@ async def test_names_must_be_those_of_the_statement(db: Database) -> None:
     )
     with pytest.raises(AssertionError):
         Prepared(statement, ("which",), db.dialect)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 300])
+async def test_rows_are_found_for_any_number_of_values(db: Database, count: int) -> None:
+    """Each of them once, and no other, for numbers and for texts, also such as are to be
+    escaped.
+    """
+    texts = [f"a '\"\\{{}},\u00e9\n{number}" for number in range(count)]
+    rows = [_answer(text) for text in ["another", *texts]]
+    await db.write(lambda connection: connection.execute(insert(answers), rows))
+    named = RowsAmong(select(answers.c.request_id), answers.c.request_id, db.dialect)
+    numbered = RowsAmong(select(partitions.c.partition), partitions.c.partition, db.dialect)
+    places = list(range(2, count + 2))
+
+    def asked(connection: Connection) -> tuple[list[str], list[int]]:
+        found = named.run(connection, texts), numbered.run(connection, places)
+        return [text for (text,) in found[0]], [place for (place,) in found[1]]
+
+    found, there = await db.write(asked)
+    assert sorted(texts) == sorted(found)
+    assert [place for place in places if place < 8] == sorted(there)
+
+
+def test_what_is_asked_outlives_the_database_beneath(upgraded_file: Path) -> None:
+    """As in a world in which a backup is put back beneath an open connection: a statement with
+    ``json_each`` ends the process there (docs/performance.md says why), and this test with it.
+    Whatever the size of a batch, the driver has few texts to keep prepared.
+    """
+    raw = sqlite3.connect(":memory:", isolation_level=None)
+    engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
+    event.listen(engine, "begin", lambda _: raw.execute("BEGIN IMMEDIATE"))
+    statements = CommitStatements(engine.dialect)
+    content = _in_memory(upgraded_file)
+    for size in range(1, 40):
+        raw.deserialize(content)
+        with engine.begin() as connection:
+            asked = list(range(size))
+            assert min(size, 8) == len(statements.holders.run(connection, asked))
+            assert [] == statements.saved.run(connection, [f"VM-{one}" for one in asked])
+    assert [1, 2, 4, 8, 16, 32, 64] == list(statements.holders._known)
+    raw.close()
+
+
+def _in_memory(file: Path) -> bytes:
+    """Return what the file holds as a database in memory has it, which has no log."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as copy:
+        with contextlib.closing(sqlite3.connect(file)) as source:
+            source.backup(copy)
+        content = bytearray(copy.serialize())
+    content[18:20] = b"\1\1"  # sqlite.org/fileformat2.html: written and read without a log
+    return bytes(content)
+
+
+def _answer(request_id: str) -> dict[str, object]:
+    texts = dict.fromkeys(("caller", "rpc", "content_sha256", "token"), "")
+    numbers = dict.fromkeys(("at_ms", "until_ms", "machine_version"), 0)
+    return {**texts, **numbers, "request_id": request_id, "done": True, "answer": b""}

@@ -21,6 +21,7 @@ COLUMN = "COLUMN:VM-1/A1"
 def move(number: int, come_from: str, to: str, quantity: int, **more: Any) -> dict[str, Any]:
     """Return the row of one move of cola."""
     return {
+        "id": 100 + number,
         "at_ms": 1_000 + number,
         "kind": "COUNTED",
         "cause": f"c{number}",
@@ -57,8 +58,8 @@ async def test_counts_are_summed_less_what_was_taken_back(db: Database) -> None:
         move(2, COLUMN, "LOST", 50),
         move(10, COLUMN, "LOST", 7),
         move(11, "FOUND", COLUMN, 4),
-        move(12, "LOST", COLUMN, 2, kind="REVERSED", reverses=3),
-        move(13, COLUMN, "FOUND", 1, kind="REVERSED", reverses=4),
+        move(12, "LOST", COLUMN, 2, kind="REVERSED", reverses=110),
+        move(13, COLUMN, "FOUND", 1, kind="REVERSED", reverses=111),
         move(14, COLUMN, "SOLD", 1, kind="SOLD"),
     )
     assert [
@@ -105,6 +106,16 @@ async def test_what_is_missing_costs_what_margins_say(
         "nuts": (None, ""),
         "own": (None, ""),
     } == {line.product: (line.cost_minor, line.currency) for line in lines}
+
+
+async def test_a_count_of_a_new_column_that_is_taken_back_is_nothing_missing(db: Database) -> None:
+    """What a planogram opened was no find, so what takes it back is no loss."""
+    await moved(
+        db,
+        move(1, "FOUND", COLUMN, 9, kind="OPENED"),
+        move(2, COLUMN, "FOUND", 9, kind="REVERSED", reverses=101),
+    )
+    assert [] == await Shrinkage(db).lines(["VM-1"], since_ms=0)
 
 
 async def test_of_each_machine_a_bounded_number_of_moves_is_read(

@@ -45,6 +45,12 @@ def test_every_door_is_told(width: int, height: int) -> None:
         assert all(word in text for word in told.split())
 
 
+def test_commands_beside_it_are_told_their_settings() -> None:
+    """The folder has a name of its own each time, which nobody could guess."""
+    told = dict(addresses(PLAN))["commands"]
+    assert told.endswith(f" --config {PLAN.settings_of(PLAN.gateways[0])}")
+
+
 def test_what_happened_last_is_last() -> None:
     """Older ones make room."""
     assert drawn(scene(), 120, 40)[-1].endswith(" 49")

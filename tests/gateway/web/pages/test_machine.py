@@ -6,14 +6,18 @@ from html import unescape
 import pytest
 
 from actors.machine.ids import MachineId
+from gateway.fleet.v1 import fleet_service_pb2
+from gateway.office.v1 import goods_service_pb2
+from gateway.v1 import machine_pb2 as wire
 from gateway.web.pages import machine
 from gateway.web.sales import WEEKDAYS
 from storage.fleet.lists import Wanted
 from storage.insight import days
 from tests.gateway.web.signed_in import cells, form_of, signed_in
-from tests.support.fleet_calls import OLD, refunded
+from tests.support.fleet_calls import OLD, refunded, registered
 from tests.support.goods_calls import VAN, twenty_in_a_van
 from tests.support.site import Site, found
+from tests.support.site_machine import a_machine, heard
 from tests.support.sold_items import half_past, have_sold
 
 
@@ -40,6 +44,33 @@ async def test_a_machine_is_refilled(site: Site) -> None:
     assert back.endswith("#refill-A1")
     assert ("60", VAN, "L1") == tuple(filled_in[name] for name in ("quantity", "from", "lot"))
     assert (303, "/machines/VM-1#refill-A1") == (done.status_code, done.headers["location"])
+
+
+async def test_a_planogram_that_waits_is_told(site: Site) -> None:
+    """For the customer whose prices are others, or for goods; and which of the two is shown."""
+    machine_ = await registered(site)
+    (cola,) = machine_.columns
+    cola.price_minor, cola.capacity = 600, cola.stock
+    async with a_machine(site) as stream, signed_in(site) as browser:
+        before = await browser.get("/machines/VM-1")
+        site.alipay.pay(machine_.qr_payload, "5.00", "alice")
+        await site.alipay.settle()
+        session = (await heard(stream, "begin_session")).begin_session.session_id
+        smaller = fleet_service_pb2.SetPlanogramRequest(machine_id="VM-1", columns=[cola])
+        await site.fleet.SetPlanogram(smaller)
+        during = await browser.get("/machines/VM-1")
+        full = goods_service_pb2.CountColumnRequest(
+            machine_id="VM-1", column="A1", product="cola", counted=cola.stock + 1
+        )
+        await site.goods.CountColumn(full)
+        await stream.say(1, session_complete=wire.SessionComplete(session_id=session))
+        await heard(stream, "end_session")
+        after = await browser.get("/machines/VM-1")
+    assert "<dt>Planogram" not in before.text
+    assert "2 waits until the customer has left, who buys by 1. The shelf is shown" in during.text
+    assert "6.00 HKD" in str(cells(during))
+    assert "2 waits for goods that have no place in it. The shelf is 1&#39;s." in after.text
+    assert "5.00 HKD" in str(cells(after))
 
 
 async def test_a_machine_without_anything_is_shown(site: Site) -> None:

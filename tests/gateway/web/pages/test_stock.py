@@ -97,7 +97,7 @@ async def test_what_counts_found_missing_is_shown(site: Site) -> None:
     await site.goods.CountColumn(count(4))
     async with signed_in(site) as browser:
         page = await browser.get("/stock")
-    assert ["VM-1", "cola", "3", "–", "–"] in [row[:5] for row in cells(page)]
+    assert ["VM-1", "cola", "3", "–", "3.60 HKD"] in [row[:5] for row in cells(page)]
 
 
 async def test_what_is_asked_wrong_is_said_in_its_place(site: Site) -> None:

@@ -8,7 +8,7 @@ it did not before.
 import json
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from storage.experiments.content import Arm, State
 from storage.insight import days
@@ -17,7 +17,8 @@ from storage.insight.places import NOWHERE_ZONE
 from storage.offers import offers as office
 from storage.offers.content import OfferContent, OfferState, is_held_out, kept
 from storage.office.deeds import NotPossible
-from storage.tables import experiment_offers, experiments, offers, sites, tag_rules
+from storage.tables import experiment_offers, experiments, offers, sites, tag_rules, tag_runs
+from storage.tables.tags import UNFINISHED
 
 BEGINS_WITHIN_DAYS = 14
 """What payers spent before is no measure of what they would spend much later."""
@@ -59,7 +60,7 @@ def to_be_tried(
     connection: Connection, offer: str, now_ms: int, *, lock: bool = False
 ) -> TriedOffer:
     """Return an offer that an experiment can try. Raises NotThere, NotPossible (OFFER_ENDED,
-    OFFER_HAS_BEGUN, OFFER_WITHOUT_HOLDOUT, OFFER_TRIED).
+    OFFER_HAS_BEGUN, OFFER_WITHOUT_HOLDOUT, OFFER_TRIED, TAG_RETIRED, NOT_EVALUATED).
     """
     view = office.there(connection, offer, lock=lock)
     state, content = view.state(now_ms), view.content
@@ -98,15 +99,31 @@ def to_be_tried(
         )
     key = connection.scalar(select(offers.c.holdout_key).where(offers.c.offer == offer))
     assert key is not None
-    version = newest_version(connection, content.tag)
+    version = evaluated_version(connection, content.tag) if content.tag else None
     return TriedOffer(offer=offer, content=content, tag_version=version, key=key)
 
 
-def newest_version(connection: Connection, tag: str) -> int | None:
-    """Return the newest version of a tag's rule; None if there is none."""
-    newest = select(func.max(tag_rules.c.version)).where(tag_rules.c.tag == tag)
-    found: int | None = connection.scalar(newest)
-    return found
+def evaluated_version(connection: Connection, tag: str) -> int:
+    """Return the newest version of a tag's rule, by which its payers have it. Raises NotPossible
+    (TAG_RETIRED, NOT_EVALUATED): others would be compared than get what is tried.
+    """
+    r, u = tag_rules.c, tag_runs.c
+    newest = select(r.version, r.ended_at_ms).where(r.tag == tag).order_by(r.version.desc())
+    rule = connection.execute(newest.limit(1)).one()
+    if rule.ended_at_ms is not None:
+        raise NotPossible(
+            "TAG_RETIRED", f"tag {tag} was retired, and nobody has it any more", tag=tag
+        )
+    finished = select(u.version).where(u.tag == tag, ~UNFINISHED, u.error == "")
+    if rule.version != connection.scalar(finished.order_by(u.id.desc()).limit(1)):
+        raise NotPossible(
+            "NOT_EVALUATED",
+            f"tag {tag} has another rule since, by which nobody has it yet: wait until ListTagRuns "
+            "tells of a run of it",
+            tag=tag,
+        )
+    version: int = rule.version
+    return version
 
 
 def first_day(connection: Connection, tried: TriedOffer, now_ms: int) -> int:

@@ -28,7 +28,7 @@ from storage.insight.suppression import Gate
 from storage.insight.tagging import still_known
 from storage.lift import estimate, payers
 from storage.office import deeds
-from storage.office.deeds import Deed, DeedPlan, Detail, Write
+from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, Write
 from storage.tables import experiment_offers, experiment_payers, experiments
 
 
@@ -43,8 +43,8 @@ class PayerStarts:
         self, experiment: str, foresight: PayerForesight, seed: str, deed: Deed
     ) -> ExperimentView:
         """Let an offer be tried, from the day on which it begins. Again: what is there. Raises
-        NotThere, NotPossible (EXPERIMENT_ENDED, TOO_MANY_EXPERIMENTS, TOO_FEW_PAYERS, as
-        ``to_be_tried`` and ``first_day``).
+        NotThere, NotPossible (EXPERIMENT_ENDED, TOO_MANY_EXPERIMENTS, TOO_FEW_PAYERS,
+        NOT_EVALUATED, as ``to_be_tried`` and ``first_day``).
         """
 
         def plan(connection: Connection) -> DeedPlan[ExperimentView]:
@@ -57,6 +57,7 @@ class PayerStarts:
             check_room(connection)
             offer = before.content.offer
             tried = to_be_tried(connection, offer, deed.now_ms, lock=deed.locks)
+            _check_same_tag(foresight.tried, tried)
             first = first_day(connection, tried, deed.now_ms)
             units = foresight.units
             if deed.locks:
@@ -92,6 +93,16 @@ class PayerStarts:
 
         return await deeds.do(
             self._db, deed, plan, lambda connection: there(connection, experiment)
+        )
+
+
+def _check_same_tag(seen: TriedOffer, tried: TriedOffer) -> None:
+    if seen.tag_version != tried.tag_version:
+        raise NotPossible(
+            "NOT_EVALUATED",
+            f"tag {tried.content.tag} got another rule while its payers were looked for: start the "
+            "experiment again",
+            tag=tried.content.tag,
         )
 
 

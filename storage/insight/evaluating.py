@@ -22,7 +22,9 @@ from storage.insight.tagging import Due, MemberChange, TagRun
 log = structlog.get_logger()
 
 TRIES = 3
-"""A piece that cannot be read this often fails the run until the next day: it takes too long."""
+"""A run that a read broke off this often fails until the next day: it takes too long. Which read it
+was does not matter: where pieces end changes with each payer who comes.
+"""
 
 Write = Callable[[Standing, Callable[[Connection], None]], Awaitable[Standing]]
 
@@ -99,7 +101,6 @@ class Evaluation:
             )
         except StoreError as failure:
             return await self._again(held, running.due, failure)
-        self._tries.clear()
         running.unsummed = Among(after=after, upto=piece.upto)
         running.after = piece.upto
         running.members += piece.members
@@ -141,7 +142,9 @@ class Evaluation:
             sums=running.sums,
             now_ms=self.clock.now_ms(),
         )
-        return await self.write(held, finish)
+        standing = await self.write(held, finish)
+        self._tries.clear()
+        return standing
 
     async def _again(self, held: Standing, due: Due, failure: StoreError) -> Standing:
         """A read that takes longer than a read may would be tried for ever."""
@@ -155,4 +158,6 @@ class Evaluation:
         now_ms = self.clock.now_ms()
         log.warning("the rule of a tag failed", tag=due.rule.tag, error=error)
         failed = partial(tagging.fail, due=due, standing=held, error=error, now_ms=now_ms)
-        return await self.write(held, failed)
+        standing = await self.write(held, failed)
+        self._tries.clear()
+        return standing

@@ -4,7 +4,8 @@ each currency, in the SPAN_DAYS days up to a day. Nothing here names a payer.
 Flows in: facts of sales and who has the tag, piece by piece, while the tag's rule is evaluated.
 Flows out: a few rows, written in the transaction that finishes the run, so that whoever asks later
 reads these and not a million payers. They are raw: what is told of them goes through the gate
-(``storage.insight.suppression``). The most that one payer bought is kept as the step that hides it.
+(``storage.insight.suppression``). The most that one payer bought is kept as the step that hides it,
+and nothing of what fewer bought than any gate lets out.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from sqlalchemy import (
 
 from storage.auditing.reading import total
 from storage.insight import days
-from storage.insight.suppression import step_above
+from storage.insight.suppression import LEAST_MIN, step_above
 from storage.insight.tag_features import ALL, Among
 from storage.tables import payer_tags, sale_facts, tag_districts, tag_sales, tag_sums
 
@@ -108,7 +109,8 @@ def sums_of(
     currencies: dict[str, TagBought] = {}
     for row in connection.execute(_query(and_(has, among.holds(_T.payer_id)), d, position)):
         if row.of == "district":
-            districts[row.name or ""] = row.payers
+            # Two rows: who bought at machines of no district, and who bought nothing.
+            districts[row.name or ""] = districts.get(row.name or "", 0) + row.payers
         else:
             currencies[row.name] = TagBought(
                 payers=row.payers,
@@ -142,6 +144,7 @@ def write(connection: Connection, tag: str, kept: TagSumsKept) -> None:
             "sales_step": one.sales_step,
         }
         for name, one in kept.sums.currencies.items()
+        if one.payers >= LEAST_MIN  # of one alone it would be what they bought
     ]
     if bought:
         connection.execute(insert(tag_sales), bought)

@@ -119,8 +119,9 @@ tag_districts = Table(
     Column("payers", BigInteger, nullable=False),
 )
 
-# What they bought in a currency. ``units_step`` and ``sales_step`` are 1, 2 or 5 with zeros, and at
-# least what any one of them bought: what one payer bought stands nowhere.
+# What they bought in a currency, if they are as many as any gate asks for. ``units_step`` and
+# ``sales_step`` are 1, 2 or 5 with zeros, and at least what any one of them bought: what one payer
+# bought stands nowhere.
 tag_sales = Table(
     "tag_sales",
     metadata,

@@ -81,7 +81,8 @@ class ExperimentServiceServicer(object):
         the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
         (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
         and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS),
-        nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN).
+        nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN). An offer's tag must have
+        been evaluated by its newest rule (NOT_EVALUATED), and not be retired (TAG_RETIRED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

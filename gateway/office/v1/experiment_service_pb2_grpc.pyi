@@ -42,7 +42,8 @@ class ExperimentServiceStub:
     the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
     (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
     and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS),
-    nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN).
+    nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN). An offer's tag must have
+    been evaluated by its newest rule (NOT_EVALUATED), and not be retired (TAG_RETIRED).
     """
     StartExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
@@ -79,7 +80,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
     (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
     and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS),
-    nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN).
+    nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN). An offer's tag must have
+    been evaluated by its newest rule (NOT_EVALUATED), and not be retired (TAG_RETIRED).
     """
     StartExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.StartExperimentRequest, _experiment_service_pb2.StartExperimentResponse]  # type: ignore[assignment]
     """Draws who is in which arm, for ever, and begins on the next day that has not begun anywhere. At most 20 run at once
@@ -119,7 +121,8 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         the same. The same again changes nothing; with other content: ALREADY_EXISTS. At most 500 that have not ended
         (TOO_MANY_EXPERIMENTS). An offer must not have begun (OFFER_HAS_BEGUN), must hold some out (OFFER_WITHOUT_HOLDOUT),
         and is tried once (OFFER_TRIED); of fewer payers than 100 in either arm nothing is said (TOO_FEW_PAYERS),
-        nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN).
+        nor of those who would be forgotten meanwhile because they stay away (PAYERS_FORGOTTEN). An offer's tag must have
+        been evaluated by its newest rule (NOT_EVALUATED), and not be retired (TAG_RETIRED).
         """
 
     @_abc_1.abstractmethod

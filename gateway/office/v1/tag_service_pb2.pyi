@@ -536,7 +536,9 @@ class GetTagMembersResponse(_message.Message):
 
     @_builtins.property
     def run(self) -> Global___TagRun:
-        """Of which day it is, and up to which position."""
+        """Of which day it is, and up to which position. If this run failed (error), of those of the newest before it that was
+        finished (ListTagRuns).
+        """
 
     def __init__(
         self,

@@ -12,7 +12,14 @@ from storage.insight.suppression import Gate
 from storage.offers.content import is_held_out
 from storage.offers.offers import Offers
 from storage.office.deeds import NotPossible, NotThere
-from storage.tables import experiment_offers, experiments, offer_spending, offers, tag_rules
+from storage.tables import (
+    experiment_offers,
+    experiments,
+    offer_spending,
+    offers,
+    tag_rules,
+    tag_runs,
+)
 from tests.storage.experiments.customers import FIRST, KEY, NOW_MS, PERCENT, offer, tried
 from tests.storage.experiments.fleets import begins, experiment_row
 from tests.storage.office.places import by, some_districts, some_sites
@@ -41,18 +48,55 @@ async def test_an_offer_that_is_to_begin_can_be_tried(db: Database) -> None:
     assert '"budget_minor":100000' in found.terms()
 
 
-@pytest.mark.slow_on_postgres
-async def test_the_version_of_its_tag_is_that_of_its_begin(db: Database) -> None:
-    """The newest there is; of an offer for everybody there is none."""
+async def with_rules(db: Database, *versions: int, **more: Any) -> None:
+    """Let the offer be for those who have a tag whose rule has these versions."""
     await offer(db)
-    rule = {"tag": "T", "rule": "{}", "purchases_min": 1, "currency": ""}
-    said = {**rule, "author": "", "reason": "", "created_at_ms": 9}
-    rules = [{**said, "version": version} for version in (1, 2)]
-    other = {**said, "tag": "U", "version": 7}
+    said = {
+        "tag": "T",
+        "rule": "{}",
+        "purchases_min": 1,
+        "currency": "",
+        "author": "",
+        "reason": "",
+    }
+    rules = [{**said, "version": version, "created_at_ms": 9, **more} for version in versions]
+    other = {**said, "tag": "U", "version": 7, "created_at_ms": 9, "ended_at_ms": None}
     await db.write(lambda connection: connection.execute(insert(tag_rules), [*rules, other]))
-    assert (await asked(db)).tag_version is None
     await db.write(lambda connection: connection.execute(update(offers).values(tag="T")))
+
+
+async def has_run(db: Database, number: int, version: int, **more: Any) -> None:
+    """Let a run of this number have evaluated this version."""
+    counts = dict.fromkeys(("d", "position", "at_ms", "members", "joined", "departed"), 0)
+    row = {"id": number, "tag": "T", "version": version, **counts, "error": "", **more}
+    await db.write(lambda connection: connection.execute(insert(tag_runs), row))
+
+
+async def test_the_version_of_its_tag_is_that_of_its_begin(db: Database) -> None:
+    """The newest there is, once it was evaluated: until then others have the tag than would get the
+    offer. Of an offer for everybody there is none.
+    """
+    await offer(db, "all")
+    assert (await asked(db, "all")).tag_version is None
+    await with_rules(db, 1, 2, ended_at_ms=None)
+    await has_run(db, 1, 1)
+    await has_run(db, 2, 2, error="it cannot be read")
+    await has_run(db, 3, 2, unfinished=True)
+    with pytest.raises(NotPossible) as refused:
+        await asked(db)
+    assert "NOT_EVALUATED" == refused.value.reason
+    await has_run(db, 4, 2)
     assert 2 == (await asked(db)).tag_version
+
+
+@pytest.mark.slow_on_postgres
+async def test_who_has_a_tag_that_was_retired_is_nobody(db: Database) -> None:
+    """Whether somebody has it until the next evaluation."""
+    await with_rules(db, 1, ended_at_ms=9)
+    await has_run(db, 1, 1)
+    with pytest.raises(NotPossible) as refused:
+        await asked(db)
+    assert "TAG_RETIRED" == refused.value.reason
 
 
 @pytest.mark.slow_on_postgres

@@ -175,6 +175,20 @@ async def test_who_was_erased_meanwhile_is_not_written_down(db: Database) -> Non
     assert await db.read(lambda connection: connection.scalar(left)) is None
 
 
+@pytest.mark.slow_on_postgres
+async def test_a_tag_with_another_rule_meanwhile_has_other_payers(db: Database) -> None:
+    """Those who were looked up are not those who would get the offer."""
+    await with_customers(db)
+    await offer(db)
+    await create(db, "a", offered())
+    foresight = await PayerForeseeing(db, Gate()).foreseen(offered(), NOW_MS)
+    of_another = replace(foresight, tried=replace(foresight.tried, tag_version=1))
+    with pytest.raises(NotPossible) as refused:
+        await PayerStarts(db, Gate()).start("a", of_another, "a", by(action="made", now_ms=NOW_MS))
+    assert "NOT_EVALUATED" == refused.value.reason
+    assert () == await units_of(db)
+
+
 async def test_of_two_that_start_with_one_offer_one_does(db: Database) -> None:
     """Both were foreseen while nobody tried it."""
     await with_customers(db)

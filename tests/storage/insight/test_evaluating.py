@@ -1,12 +1,13 @@
 """An evaluation may end at any step, and is gone on with by whoever comes next."""
 
 import pytest
+from sqlalchemy import Connection
 
 from actors.ports import StoreError
 from storage.database.engine import Database
 from storage.insight import days, tagging
 from storage.insight.evaluating import TRIES
-from storage.insight.tagging import Piece
+from storage.insight.tagging import Piece, TagRun
 from storage.insight.tags import Tags
 from storage.tables import payer_tags
 from tests.storage.insight.shop import rows
@@ -56,6 +57,38 @@ async def test_payers_who_cannot_be_read_are_not_asked_for_for_ever(
     assert [] == await failed_items(db)
     (run,) = await ended(db)
     assert (2, 2, 0) == (run.members, run.joined, run.departed)
+
+
+@pytest.mark.parametrize("which", ["a later piece", "what they come to"])
+async def test_what_can_never_be_read_is_not_tried_for_ever(
+    db: Database, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """However much of the run before it is read each time."""
+    await known(db, "ann", "bob")
+    await have_bought(db, [Purchase(payer="ann"), Purchase(payer="bob")])
+    await tag(db)
+    monkeypatch.setattr(tagging, "PAYERS_AT_ONCE", 1)
+    piece_of = tagging.piece_of
+
+    def first_alone(connection: Connection, run: TagRun, after: str) -> Piece:
+        return too_slow() if after else piece_of(connection, run, after)
+
+    if which == "a later piece":
+        monkeypatch.setattr(tagging, "piece_of", first_alone)
+    else:
+        monkeypatch.setattr(tagging, "come_to", too_slow)
+    ours, failures = evaluation(db), 0
+    for _ in range(99):
+        try:
+            if await ours.step(standing()) is None:
+                break
+        except StoreError:
+            failures += 1
+    assert TRIES - 1 == failures
+    assert [("tag:SOME", "SOME")] == await failed_items(db)
+    monkeypatch.undo()
+    await evaluate(db, days.moved(TODAY, 1))
+    assert {"ann": 1, "bob": 1} == await have(db)
 
 
 def too_slow(*_: object) -> Piece:

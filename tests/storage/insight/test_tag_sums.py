@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, insert, update
 
 from storage.database.engine import Database
 from storage.insight import days, tagging
+from storage.insight.suppression import LEAST_MIN
 from storage.insight.tag_sales import TagSales
 from storage.insight.tag_sums import TagBought, TagSums, kept_of
 from storage.insight.tags import Tags
@@ -58,6 +59,38 @@ async def test_pieces_come_to_the_whole(
     kept = await db.read(lambda connection: kept_of(connection, "SOME"))
     assert kept is not None
     assert (1, TODAY, SUMS) == (kept.run_id, kept.d, kept.sums)
+
+
+async def test_who_bought_at_machines_of_no_district_and_who_bought_nothing_are_one_cell(
+    db: Database,
+) -> None:
+    """Each of them counts, in the cell of those who bought in no district."""
+    await known(db, *NAMES)
+    some = [Purchase(payer=name, district="") for name in NAMES[:17]]
+    some += [Purchase(payer=name, ago=60) for name in NAMES[17:]]
+    await have_bought(db, some)
+    tags = await tag(db)
+    await evaluate(db)
+    members = await tags.members("SOME")
+    assert ({"": 30}, None, 30) == (
+        dict(members.by_district.told),
+        members.by_district.others,
+        members.by_district.whole,
+    )
+    await db.write(partial(_only, head=[]))
+    assert 30 == (await tags.members("SOME")).by_district.whole
+
+
+async def test_what_a_few_bought_stands_nowhere(db: Database) -> None:
+    """Of one payer alone it would be what this one bought, also when they were erased since."""
+    await known(db, *NAMES)
+    some = [Purchase(payer=name, currency="HKD") for name in NAMES[:LEAST_MIN]]
+    some += [Purchase(payer=name, currency="SGD") for name in NAMES[: LEAST_MIN - 1]]
+    await have_bought(db, [*some, Purchase(payer="p20", currency="JPY")])
+    tags = await tag(db)
+    await evaluate(db)
+    assert ["HKD"] == [row[1] for row in await rows(db, tag_sales)]
+    assert [] == list((await tags.bought("SOME")).by_currency)
 
 
 async def test_who_asks_reads_rows(db: Database) -> None:

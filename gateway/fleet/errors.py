@@ -283,6 +283,14 @@ TOO_MANY_WATCHES = Refusal(
     ),
     retry_after_ms=10_000,
 )
+TOKEN_AHEAD = Refusal(
+    code=grpc.StatusCode.OUT_OF_RANGE,
+    reason="TOKEN_AHEAD",
+    message=(
+        "these books end at {newest}, before after_token: they were restored, or are others; "
+        "read them again from '0', or go on from now without a token"
+    ),
+)
 NOT_PROVEN = Refusal(
     code=grpc.StatusCode.UNAUTHENTICATED,
     reason="NOT_PROVEN",

@@ -26,7 +26,8 @@ _POSITION_MAX = 2**63 - 1
 
 async def start_position(queries: Queries, after_token: str, stopping: asyncio.Event) -> int:
     """Return the position that a watch begins behind: the token's, or the newest for an empty one,
-    once all that stands before it is there, or ``stopping``. Raises CallRefused.
+    once all that stands before it is there, or ``stopping``. Raises CallRefused, also for a token
+    that no event has yet: its reader would miss all that comes up to there.
     """
     if not after_token:
         newest = await queries.last_position()
@@ -49,7 +50,11 @@ async def start_position(queries: Queries, after_token: str, stopping: asyncio.E
                 ),
             )
         )
-    return int(after_token)
+    position = int(after_token)
+    newest = await queries.last_position()
+    if position > newest > 0:  # 0: the archive took all of them
+        raise CallRefused(fleet_errors.TOKEN_AHEAD.about(newest=str(newest)))
+    return position
 
 
 class Watches:

@@ -6,6 +6,7 @@ way round than its table, so either may be ours.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ NEEDED = (
 )
 TWICE = "is in the file more than once"
 _LENGTH_MAX = 64
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.ASCII)
+"""What a spreadsheet writes instead of a long number. Kept, it would be a payment that nobody
+knows, and the true file's line another one.
+"""
 _KINDS = {"S": VoucherKind.REDEEMED, "I": VoucherKind.GIVEN_BACK}
 
 
@@ -94,10 +99,15 @@ def _key(of: Mapping[str, str], numbers: Sequence[str]) -> str:
 
 def _unnamed(of: Mapping[str, str]) -> list[str]:
     names = ("voucherId", "templateId", "transactionId", OTHER_NUMBER)
-    return [
+    problems = [
         f"{name}: must have 1 to {_LENGTH_MAX} characters, printable ones of ASCII"
         for name in names
         if not _is_number(of[name]) and (of[name] or name != OTHER_NUMBER)
+    ]
+    return problems + [
+        f"{name}: a spreadsheet has shortened it, {shown(of[name])}: give Alipay's file as it is"
+        for name in names
+        if _SHORTENED.fullmatch(of[name])
     ]
 
 

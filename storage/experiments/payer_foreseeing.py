@@ -132,10 +132,10 @@ def check_enough(smaller_arm: int, gate: Gate) -> None:
     if smaller_arm < least:
         raise NotPossible(
             "TOO_FEW_PAYERS",
-            f"fewer than {least} payers who bought at the offer's machines in the days before "
-            "would be offered it, or would be held out, and fewer say nothing: make an offer to "
-            "more payers, at more machines, or with another holdout_percent, or choose more "
-            "pre_days",
+            f"fewer than {least} payers who bought in the days before at the offer's machines, "
+            "where customers can pay first, would be offered it, or would be held out, and fewer "
+            "say nothing: make an offer to more payers, at more machines, or with another "
+            "holdout_percent, or choose more pre_days",
         )
 
 

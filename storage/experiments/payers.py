@@ -1,6 +1,6 @@
-"""Which payers an experiment with an offer is about, and what they spent: who bought something at
-the offer's machines in the time before, and had its tag, if it has one, at the end of that time.
-Nothing that the offer does can change who that is.
+"""Which payers an experiment with an offer is about, and what they spent: who bought something in
+the time before at those of the offer's machines at which customers can pay first, and had its tag,
+if it has one, at the end of that time. Nothing that the offer does can change who that is.
 
 What a payer spent is what they paid at all machines, in the offer's currency, without what was
 given back: who buys at the offer's machines instead of others has not spent more for it. Payers are
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, true
 
+from actors.machine.state import Mode
 from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.database.reader import in_turns
@@ -23,7 +24,7 @@ from storage.insight.facts import FactKind
 from storage.insight.tagging import given, told_until
 from storage.offers.content import OfferContent
 from storage.office.selectors import Selector, machines_of
-from storage.tables import experiment_payers, payer_tags, payers, sale_facts
+from storage.tables import experiment_payers, machines, payer_tags, payers, sale_facts
 
 PAYERS_MAX = 20_000
 """So many are in an experiment: all of them are written in one transaction."""
@@ -167,9 +168,13 @@ def _paid(currency: str, first: int, last: int) -> tuple[ColumnElement[bool], ..
 
 
 def _at(selector: Selector, now_ms: int) -> ColumnElement[bool]:
-    """Return whether a fact is of a machine that the offer means."""
+    """Return whether a fact is of a machine that the offer means, and at which it can be used:
+    where all choose first nobody is known before they pay.
+    """
     everywhere = selector == Selector(all=True)
-    return true() if everywhere else _F.machine_id.in_(machines_of(selector, now_ms))
+    meant = true() if everywhere else _F.machine_id.in_(machines_of(selector, now_ms))
+    never = select(machines.c.machine_id).where(machines.c.mode == Mode.SELECTION_FIRST.value)
+    return and_(meant, _F.machine_id.not_in(never))
 
 
 def _had_tag(tag: str, d: int) -> ColumnElement[bool]:

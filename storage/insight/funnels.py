@@ -12,7 +12,7 @@ from storage.auditing.reading import total
 from storage.database.engine import Database
 from storage.insight.follower import Lag, read_lag
 from storage.insight.funnel import Stage
-from storage.insight.sales import SalesWanted, check_district, checked, which
+from storage.insight.sales import SalesWanted, check_named, checked, which
 from storage.insight.suppression import Gate
 from storage.tables import funnel_days, scope_funnels
 
@@ -50,7 +50,7 @@ class FunnelBooks:
         checked(wanted)
 
         def work(connection: Connection) -> Funnel:
-            check_district(connection, wanted.district)
+            check_named(connection, wanted)
             table = funnel_days if wanted.machine_ids else scope_funnels
             c = table.c
             rows = connection.execute(

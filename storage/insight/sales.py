@@ -39,6 +39,7 @@ from storage.office.deeds import NotPossible, NotThere
 from storage.office.sites import SiteType
 from storage.tables import (
     district_paths,
+    machines,
     offer_days,
     products,
     sales_days,
@@ -160,7 +161,7 @@ class SalesBooks:
 
     async def sales(self, wanted: SalesWanted) -> Sales:
         """Return the sales. Raises NotPossible for what cannot be answered, NotThere for a district
-        that is none.
+        or a machine that is none.
         """
         back = checked(wanted)
         if wanted.with_margin and wanted.by in _WITHOUT_PRODUCTS:
@@ -173,7 +174,7 @@ class SalesBooks:
         nothing = _nothing(wanted)
 
         def work(connection: Connection) -> Sales:
-            check_district(connection, wanted.district)
+            check_named(connection, wanted)
             now = told(connection, wanted, wanted.first, wanted.last, 0)
             before = told(connection, wanted, first, last, back)
             return Sales(
@@ -204,7 +205,7 @@ class SalesBooks:
         same = [days.moved(d, -7 * week) for week in range(1, WEEKS + 1)]
 
         def work(connection: Connection) -> tuple[list[Today], Lag]:
-            check_district(connection, district)
+            check_named(connection, wanted)
             c = scope_hours.c
             ours, of_fleet = _scope(scope_hours, wanted), (c.scope == ScopeKind.FLEET, c.name == "")
             begun = connection.scalar(select(func.min(c.d)).where(*of_fleet))
@@ -269,14 +270,19 @@ def checked(wanted: SalesWanted) -> int:
     return length
 
 
-def check_district(connection: Connection, district: str) -> None:
-    """Raise NotThere for a district that nobody has made: it sold nothing, and a typo would read as
-    if it was one that sold nothing. '' is the fleet.
+def check_named(connection: Connection, wanted: SalesWanted) -> None:
+    """Raise NotThere for a district or a machine that nobody has made: a typo would read as if it
+    was one that sold nothing. None is named: the fleet.
     """
-    c = district_paths.c
-    there = select(c.district).where(c.district == district, c.depth == 0)
-    if district and connection.scalar(there) is None:
-        raise NotThere("district", district)
+    c, m = district_paths.c, machines.c
+    there = select(c.district).where(c.district == wanted.district, c.depth == 0)
+    if wanted.district and connection.scalar(there) is None:
+        raise NotThere("district", wanted.district)
+    named = wanted.machine_ids
+    known = set(connection.scalars(select(m.machine_id).where(m.machine_id.in_(named))))
+    for machine_id in named:
+        if machine_id not in known:
+            raise NotThere("machine", machine_id)
 
 
 _BY_PRODUCT = {By.PRODUCT, By.CATEGORY}

@@ -18,7 +18,7 @@ from storage.insight.follower import Lag, read_lag
 from storage.insight.sales import (
     By,
     SalesWanted,
-    check_district,
+    check_named,
     checked,
     key_column,
     key_of,
@@ -89,7 +89,7 @@ class SellableBooks:
 
     async def sellable(self, wanted: SalesWanted) -> Sellable:
         """Return the time, and the sales in it. Raises NotPossible for what cannot be answered,
-        NotThere for a district that is none.
+        NotThere for a district or a machine that is none.
         """
         checked(wanted)
         if wanted.by not in _ANSWERED:
@@ -98,7 +98,7 @@ class SellableBooks:
             )
 
         def work(connection: Connection) -> Sellable:
-            check_district(connection, wanted.district)
+            check_named(connection, wanted)
             lag = read_lag(connection)
             check_kept(wanted.first if wanted.machine_ids else None, lag)
             spent = _spent(connection, wanted)

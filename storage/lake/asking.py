@@ -20,7 +20,7 @@ from storage.insight.sales import (
     By,
     SalesLine,
     SalesWanted,
-    check_district,
+    check_named,
     checked,
     key_of,
     plus,
@@ -94,7 +94,7 @@ async def ask(
     db: Database, folder: LakeFolder, wanted: SalesWanted, *, bounds: Bounds
 ) -> LakeAnswer:
     """Return the answer. Raises NotPossible for what cannot be answered, NotThere for a district
-    that is none, LakeError, StoreError.
+    or a machine that is none, LakeError, StoreError.
     """
     back = checked(wanted)
     first, last = days.moved(wanted.first, -back), days.moved(wanted.last, -back)
@@ -118,7 +118,7 @@ async def ask(
 
 
 def _source(connection: Connection, folder: LakeFolder, wanted: SalesWanted, first: int) -> _Source:
-    check_district(connection, wanted.district)
+    check_named(connection, wanted)
     stale, made = cubes.stale(connection, first=first, last=wanted.last)
     fresh = [one.path for d, one in sorted(made.items()) if d not in stale]
     sales = [one.path for _, its in sorted(stale.items()) for one in its]

@@ -92,6 +92,21 @@ class HangingWriter:
         return 0
 
 
+@pytest.mark.parametrize("token", ["0", "8", "9"])
+async def test_a_watch_goes_on_behind_its_token(token: str) -> None:
+    """One that an event has."""
+    queries = cast("Queries", HangingWriter())
+    assert int(token) == await watch.start_position(queries, token, asyncio.Event())
+
+
+async def test_a_token_that_no_event_has_is_refused() -> None:
+    """The books were restored: its reader would miss what comes up to there, and hear nothing."""
+    queries = cast("Queries", HangingWriter())
+    with pytest.raises(CallRefused, match="end at 9") as refused:
+        await watch.start_position(queries, "10", asyncio.Event())
+    assert "TOKEN_AHEAD" == refused.value.refusal.reason
+
+
 async def test_a_watch_that_waits_for_a_hanging_writer_ends_with_the_gateway() -> None:
     """Before it has a position too: a drain does not wait for somebody's open transaction."""
     stopping = asyncio.Event()

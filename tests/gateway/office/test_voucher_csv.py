@@ -78,6 +78,8 @@ def test_a_file_without_one_of_the_numbers_is_refused() -> None:
         (voucher(amount="-1"), "voucherAmount: not a plain decimal amount"),
         (voucher(order="9" * 14), "orderAmount: is no amount of a payment"),
         (voucher(template=""), "templateId: must have 1 to 64 characters"),
+        (voucher(template="2.02013E+45"), "templateId: a spreadsheet has shortened it"),
+        (voucher(trade="2E+27"), "transactionRequestId: a spreadsheet has shortened it, '2E+27'"),
         (voucher("v" * 65), "voucherId: must have 1 to 64 characters"),
         (voucher("ü"), "voucherId: must have 1 to 64 characters"),
         ("v1,T1", "has 2 cells, and the first line 11"),

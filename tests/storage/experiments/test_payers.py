@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert, text
+from sqlalchemy import Connection, event, insert, text, update
 
 from storage.database.engine import Database
 from storage.experiments import payers as module
@@ -12,7 +12,7 @@ from storage.experiments.history import DaySpan
 from storage.experiments.payers import PayersAsked, PayerSum, UnitSum, read_payers, read_units
 from storage.insight import days
 from storage.office.selectors import Selector
-from storage.tables import experiment_payers, experiments, payer_tags, tag_runs
+from storage.tables import experiment_payers, experiments, machines, payer_tags, tag_runs
 from tests.storage.experiments.customers import NOW_MS, are_known, fact, facts
 from tests.storage.experiments.fleets import OVER, experiment_row
 from tests.storage.offers.giving import CONTENT
@@ -60,6 +60,19 @@ async def test_who_bought_before_counts_with_all_that_they_paid(db: Database) ->
     assert [ann] == await read_payers(db, replace(BOTH, offer=one))
     cny = replace(CONTENT, currency="CNY")
     assert [PayerSum("dee", 500, 0)] == await read_payers(db, replace(BOTH, offer=cny))
+
+
+async def test_where_all_choose_first_nobody_can_use_it(db: Database) -> None:
+    """Who bought at no other machine is not there; who did counts with all that they paid."""
+    await bought(db)
+    await db.write(
+        lambda connection: connection.execute(
+            update(machines).where(machines.c.machine_id == "VM-02").values(mode="SELECTION_FIRST")
+        )
+    )
+    assert [PayerSum("ann", 1_000, 340)] == await read_payers(db, BOTH)
+    one = replace(CONTENT, selector=Selector(machine_ids=("VM-02",)))
+    assert [] == await read_payers(db, replace(BOTH, offer=one))
 
 
 async def test_a_tag_is_what_they_had_at_the_end_of_the_days_before(db: Database) -> None:

@@ -10,6 +10,7 @@ from storage.insight.sales import By, SalesWanted
 from storage.insight.suppression import Gate
 from storage.office.deeds import NotPossible, NotThere
 from storage.tables import funnel_days, scope_funnels
+from tests.storage.office.places import some_machines
 
 DAY = 20260101
 FIRST = "SELECTION_FIRST"
@@ -24,6 +25,7 @@ async def test_each_stage_is_told_or_is_too_few(db: Database) -> None:
         sums.add(scope_funnels, ("FLEET", "", DAY, FIRST, stage), (number,))
     sums.add(funnel_days, ("VM-1", DAY, "", "PAID"), (12,))
     await db.write(lambda connection: save(connection, sums))
+    await some_machines(db, "VM-1")
     books = FunnelBooks(db, Gate())
     fleet = await books.funnel(SalesWanted(first=DAY, last=DAY, by=By.DAY))
     told = [(one.mode, one.stage, one.number) for one in fleet.steps]
@@ -36,6 +38,8 @@ async def test_each_stage_is_told_or_is_too_few(db: Database) -> None:
         await books.funnel(SalesWanted(first=3, last=DAY, by=By.DAY))
     with pytest.raises(NotThere):
         await books.funnel(SalesWanted(first=DAY, last=DAY, by=By.DAY, district="nowhere"))
+    with pytest.raises(NotThere):
+        await books.funnel(SalesWanted(first=DAY, last=DAY, by=By.DAY, machine_ids=("VM-2",)))
 
 
 @pytest.mark.slow_on_postgres

@@ -34,7 +34,7 @@ from storage.tables import (
 from tests.storage.insight.goods_costs import lots_came
 from tests.storage.insight.shop import follower, sold
 from tests.storage.lake.pond import fact
-from tests.storage.office.places import by, some_districts
+from tests.storage.office.places import by, some_districts, some_machines
 
 THURSDAY = 20260101
 
@@ -57,6 +57,7 @@ async def books(db: Database) -> SalesBooks:
     a third one stands nowhere.
     """
     await some_districts(db, ("city", ""), ("pier", "city"))
+    await some_machines(db, "VM-1", "VM-2", "VM-3")
     await Products(db).create("cola", ProductContent(category="cold"), by(action="made"))
     sums = Sums()
     sell(sums, "VM-1", ("city", "OFFICE"), THURSDAY, 9, "cola", 100)
@@ -120,6 +121,15 @@ async def test_a_district_that_is_none_is_no_district_that_sold_nothing(books: S
         with pytest.raises(NotThere) as refused:
             await asking
         assert ("district", "pire") == (refused.value.what, refused.value.name)
+
+
+async def test_a_machine_that_is_none_is_no_machine_that_sold_nothing(books: SalesBooks) -> None:
+    """Also beside one that is there."""
+    some = ("VM-1", "VM-01")
+    wanted = SalesWanted(first=THURSDAY, last=THURSDAY, by=By.MACHINE, machine_ids=some)
+    with pytest.raises(NotThere) as refused:
+        await books.sales(wanted)
+    assert ("machine", "VM-01") == (refused.value.what, refused.value.name)
 
 
 async def test_sales_are_told_of_a_part(books: SalesBooks) -> None:

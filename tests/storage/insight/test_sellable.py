@@ -8,6 +8,7 @@ from storage.insight.sales import By, SalesWanted
 from storage.insight.sellable import SellableBooks, SoldThere, Spent
 from storage.office.deeds import NotPossible, NotThere
 from storage.tables import machine_hours, sales_hours, scope_exposures, scope_hours
+from tests.storage.office.places import some_machines
 
 DAY = 20260101
 
@@ -23,6 +24,7 @@ async def books(db: Database) -> SellableBooks:
     sums.add(scope_hours, ("FLEET", "", DAY, 9, "HKD"), (2, 1_000))
     sums.add(scope_hours, ("FLEET", "", DAY, 12, "USD"), (1, 7))
     await db.write(lambda connection: save(connection, sums))
+    await some_machines(db, "VM-1")
     return SellableBooks(db)
 
 
@@ -61,3 +63,5 @@ async def test_nobody_has_the_time_of_a_product(books: SellableBooks) -> None:
             await books.sellable(SalesWanted(first=first, last=DAY, by=by))
     with pytest.raises(NotThere):
         await books.sellable(SalesWanted(first=DAY, last=DAY, by=By.DAY, district="nowhere"))
+    with pytest.raises(NotThere):
+        await books.sellable(SalesWanted(first=DAY, last=DAY, by=By.DAY, machine_ids=("VM-2",)))

@@ -11,7 +11,7 @@ from storage.office.product_content import ProductContent
 from storage.office.products import Products
 from tests.storage.insight.goods_costs import lots_came
 from tests.storage.lake.pond import THURSDAY, fact, told
-from tests.storage.office.places import by, some_districts
+from tests.storage.office.places import by, some_districts, some_machines
 
 LAST = 20260114
 _PLACES = (("city", "OFFICE"), ("pier", "STATION"), ("", ""))
@@ -64,10 +64,11 @@ def some_sales(count: int = 400) -> list[SaleFact]:
 
 
 async def shop(db: Database) -> None:
-    """Tell of these sales, where districts and products are, and what some cost: cola by the
-    catalogue in one currency, tea by lots in both, nuts as nobody knows.
+    """Tell of these sales, where machines, districts and products are, and what some cost: cola by
+    the catalogue in one currency, tea by lots in both, nuts as nobody knows. VM-9 sold nothing.
     """
     await some_districts(db, ("city", ""), ("pier", "city"))
+    await some_machines(db, "VM-0", "VM-1", "VM-2", "VM-9")
     cola = ProductContent(category="cold", unit_cost_minor=333, unit_cost_currency="HKD")
     await Products(db).create("cola", cola, by(action="made"))
     await lots_came(

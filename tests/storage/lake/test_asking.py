@@ -97,6 +97,8 @@ async def test_an_empty_lake_answers_nothing(db: Database, tmp_path: Path) -> No
         await asked(db, tmp_path, SalesWanted(first=LAST, last=THURSDAY, by=By.DAY))
     with pytest.raises(NotThere):
         await asked(db, tmp_path, replace(wanted, district="nowhere"))
+    with pytest.raises(NotThere):
+        await asked(db, tmp_path, replace(wanted, machine_ids=("VM-1",)))
 
 
 async def test_files_that_went_meanwhile_are_looked_for_again(

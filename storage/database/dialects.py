@@ -1,15 +1,18 @@
 """The few places where SQLite and PostgreSQL differ; everything else is written once."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Insert,
     Table,
     Text,
     case,
+    column,
     delete,
     func,
     literal,
@@ -64,6 +67,21 @@ def empty(connection: Connection, table: Table) -> None:
     """Delete all rows of a table that no other one refers to, without reading them."""
     truncates = connection.dialect.name == POSTGRESQL
     connection.execute(text(f"TRUNCATE {table.name}") if truncates else delete(table))
+
+
+def each_of(dialect_name: str, texts: Sequence[str]) -> FromClause:
+    """Return a table ``asked`` of one column ``key`` with these texts: one parameter, however many.
+
+    A long list (``IN``) is planned once on PostgreSQL, perhaps while its table is empty, and each
+    row compared with each text then. What is joined is hashed, or looked up in an index.
+    """
+    if dialect_name == SQLITE:
+        kept = literal(json.dumps(list(texts)), Text)
+        rows = func.json_each(kept).table_valued(column("value", Text), name="each")
+        return select(rows.c.value.label("key")).cte("asked")
+    kept_there = literal(list(texts), postgresql.ARRAY(Text))
+    each = func.unnest(kept_there).table_valued(column("key", Text), name="each").render_derived()
+    return select(each.c.key).cte("asked")
 
 
 def comma_separated(

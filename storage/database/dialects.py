@@ -6,15 +6,19 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Insert,
     Table,
     Text,
     case,
+    column,
     delete,
+    false,
     func,
     literal,
     select,
     text,
+    values,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -64,6 +68,25 @@ def empty(connection: Connection, table: Table) -> None:
     """Delete all rows of a table that no other one refers to, without reading them."""
     truncates = connection.dialect.name == POSTGRESQL
     connection.execute(text(f"TRUNCATE {table.name}") if truncates else delete(table))
+
+
+def each_of(dialect_name: str, texts: Sequence[str]) -> FromClause:
+    """Return a table ``asked`` of one column ``key`` with these texts, some hundreds of them.
+
+    A long list (``IN``) is planned once on PostgreSQL, perhaps while its table is empty, and each
+    row compared with each text then. What is joined is hashed, or looked up in an index; there it
+    is one parameter. SQLite looks each of a list up, and plans it each time; its ``json_each``
+    stays away from a connection that writes (docs/performance.md).
+    """
+    if dialect_name == SQLITE:
+        if not texts:
+            return select(literal("", Text).label("key")).where(false()).cte("asked")
+        return (
+            values(column("key", Text), name="asked").data([(one,) for one in texts]).cte("asked")
+        )
+    kept_there = literal(list(texts), postgresql.ARRAY(Text))
+    each = func.unnest(kept_there).table_valued(column("key", Text), name="each").render_derived()
+    return select(each.c.key).cte("asked")
 
 
 def comma_separated(

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Select,
     bindparam,
@@ -20,8 +21,8 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
+    union_all,
 )
 from sqlalchemy import update as change
 
@@ -39,6 +40,9 @@ from storage.tables import trades, voucher_redemptions
 AT_ONCE = 500
 LINES_MAX = 2_000
 TOLD_OTHERWISE = "was told before with other amounts, or of another template"
+TOLD_OF_ANOTHER = "was told before of a payment with another number"
+NUMBERS = 2
+"""So many numbers has a payment at most."""
 _V = voucher_redemptions.c
 One = TypeVar("One")
 
@@ -171,17 +175,30 @@ def _there(connection: Connection, lines: Sequence[Redemption]) -> list[list[Any
     """Return, of each line in their order, the rows that are of it: none, one, or two, each of
     which was told with another of the payment's numbers alone.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {}
     keys = sorted({key for line in lines for key in (line.key, *line.number_keys)})
     for some in _pieces(keys):
-        named = [column.in_(some) for column in (_V.key, _V.number_key, _V.other_key)]
-        for row in connection.execute(select(voucher_redemptions).where(or_(*named))):
-            found |= dict.fromkeys((row.key, *_number_keys(row)), row)
+        for row in connection.execute(_of_keys(connection.dialect.name, some)):
+            for key in (row.key, *_number_keys(row)):
+                found.setdefault(key, {})[row.key] = row
     there = []
     for line in lines:
-        rows = [found[key] for key in (line.key, *line.number_keys) if key in found]
-        there.append(sorted({row.key: row for row in rows}.values(), key=lambda row: not row.d))
+        rows: dict[str, Any] = {}
+        for key in (line.key, *line.number_keys):
+            rows |= found.get(key, {})
+        there.append(sorted(rows.values(), key=lambda row: (not row.d, row.key)))
     return there
+
+
+def _of_keys(dialect_name: str, keys: Sequence[str]) -> CompoundSelect[Any]:
+    """Return the query for the rows that one of these keys is of, some of them more than once."""
+    asked = dialects.each_of(dialect_name, keys)
+    return union_all(
+        *(
+            select(voucher_redemptions).join(asked, asked.c.key == named)
+            for named in (_V.key, _V.number_key, _V.other_key)
+        )
+    )
 
 
 def _number_keys(row: Any) -> list[str]:
@@ -191,16 +208,22 @@ def _number_keys(row: Any) -> list[str]:
 def _check_same(there: Sequence[Sequence[Any]], lines: Sequence[Redemption]) -> None:
     """Raise LinesRefused if lines that were told before say something else now."""
     problems = [
-        (place, TOLD_OTHERWISE)
+        (place, said)
         for place, line in enumerate(lines)
-        if any(
-            (row.template, row.currency, row.order_minor, row.voucher_minor)
-            != (line.template, line.currency, line.order_minor, line.voucher_minor)
-            for row in there[place]
-        )
+        if (said := _otherwise(line, there[place]))
     ]
     if problems:
         raise LinesRefused(problems)
+
+
+def _otherwise(line: Redemption, rows: Sequence[Any]) -> str:
+    """Return what a line says that its rows do not, empty if nothing."""
+    now = (line.template, line.currency, line.order_minor, line.voucher_minor)
+    if any((row.template, row.currency, row.order_minor, row.voucher_minor) != now for row in rows):
+        return TOLD_OTHERWISE
+    # A payment has two; which of three is not this one's, nobody can say.
+    known = {*line.number_keys, *(key for row in rows for key in _number_keys(row))}
+    return TOLD_OF_ANOTHER if len(known) > NUMBERS else ""
 
 
 def _planned(

@@ -122,6 +122,8 @@ def _source(connection: Connection, folder: LakeFolder, wanted: SalesWanted, fir
     stale, made = cubes.stale(connection, first=first, last=wanted.last)
     fresh = [one.path for d, one in sorted(made.items()) if d not in stale]
     sales = [one.path for _, its in sorted(stale.items()) for one in its]
+    if fresh or sales:
+        folder.check_there()
     return _Source(
         position=lease.read_standing(connection, NAME).position,
         cubes=folder.paths(fresh),

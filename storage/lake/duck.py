@@ -5,7 +5,9 @@ LakeError here. It loads nothing from the network, and what does not fit into it
 into a folder that goes with it.
 """
 
+import errno
 import importlib.util
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -74,6 +76,10 @@ class Duck:
         try:
             yield
         except self._failures as error:
+            full = os.strerror(errno.ENOSPC)
+            if full in str(error):
+                said = f"What it writes has no room ({full}): make some, then do it again."
+                raise LakeError(said) from error
             # The first lines say what; what follows quotes the statement, or rows.
             raise LakeError(f"DuckDB cannot do it: {str(error).splitlines()[0]}") from error
 

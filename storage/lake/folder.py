@@ -43,11 +43,8 @@ class LakeFolder:
         """
         mark = self.root / MARK
         told = {"installation": installation, "format": FORMAT}
-        if has_files and not mark.exists():
-            raise LakeError(
-                f"{self.root} is no lake, and the database lists files of one: is its disk there, "
-                "and does lake.folder name it? 'vendgate lake export --again' makes a new one."
-            )
+        if has_files:
+            self.check_there()
         (self.root / ASIDE).mkdir(parents=True, exist_ok=True)
         if mark.exists():
             try:
@@ -62,6 +59,14 @@ class LakeFolder:
         aside = self.aside(MARK)
         aside.write_text(json.dumps(told))
         self.publish(aside, MARK)
+
+    def check_there(self) -> None:
+        """Raise LakeError if it has no mark, though files of it are listed."""
+        if not (self.root / MARK).exists():
+            raise LakeError(
+                f"{self.root} is no lake, and the database lists files of one: is its disk there, "
+                "and does lake.folder name it? 'vendgate lake export --again' makes a new one."
+            )
 
     def path(self, name: str) -> Path:
         """Return where a file is."""

@@ -27,6 +27,18 @@ from tests.storage.owner import Owner, paid
 UNOWNED = {"owner": "", "holder": "", "claimed_at_ms": 0}
 
 
+async def test_texts_are_a_table(db: Database) -> None:
+    """Whatever is in them; none at all is a table, too."""
+    texts = ["a", 'b"', "\\c,{d}", "é\u202e", "NULL", ""]
+
+    def work(connection: Connection) -> list[list[str]]:
+        name = connection.dialect.name
+        asked = (dialects.each_of(name, some) for some in (texts, []))
+        return [list(connection.scalars(select(one.c.key))) for one in asked]
+
+    assert [texts, []] == await db.read(work)
+
+
 async def test_an_upsert_overwrites_what_may_change(db: Database) -> None:
     """Other columns keep their first value."""
 

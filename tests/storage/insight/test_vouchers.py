@@ -2,11 +2,24 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    delete,
+    event,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
+from storage.database import dialects
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.answers import Answers, Asked, Claim
 from storage.insight import vouchers as vouchers_module
@@ -14,6 +27,7 @@ from storage.insight.local_time import local_hour
 from storage.insight.rollups import Sums, save
 from storage.insight.sales import Amounts
 from storage.insight.vouchers import (
+    TOLD_OF_ANOTHER,
     TOLD_OTHERWISE,
     Redemption,
     RedemptionsTaken,
@@ -29,6 +43,7 @@ from tests.storage.notifications import received
 from tests.storage.office.places import a_site, by, details, some_districts
 from tests.storage.owner import START_MS, Owner, paid
 
+_C = voucher_redemptions.c
 DAY = local_hour(START_MS, "UTC").d
 ONE = Redemption(
     key="1" * 64,
@@ -50,6 +65,10 @@ def _like(of: Redemption, key: str, **more: Any) -> Redemption:
 
 BACK = _like(ONE, "2", kind=VoucherKind.GIVEN_BACK)
 ELSEWHERE = _like(ONE, "3", payments=("t9",))
+
+
+def _do(statement: Executable, connection: Connection) -> None:
+    connection.execute(statement)
 
 
 async def _paid(db: Database, *trade_ids: str) -> None:
@@ -111,6 +130,61 @@ async def test_a_line_is_known_by_either_number_of_its_payment(db: Database) -> 
         told = [await books.take([line], by()) for line in start]
         assert [(1, 0), (0, 1), (0, 1)] == [(of.added, of.known) for of in told]
         await db.write(lambda connection: connection.execute(delete(voucher_redemptions)))
+
+
+async def test_lines_are_looked_for_with_few_parameters(db: Database) -> None:
+    """One on PostgreSQL, however many they are. A list of them is planned once there, while the
+    table is empty, and each row compared with each of it: a second file of 10,000 lines took
+    minutes, and nothing else was written meanwhile.
+    """
+    asked: list[int] = []
+
+    def hear(*told: Any) -> None:
+        statement, parameters = told[2:4]
+        if statement.startswith("WITH asked"):
+            asked.append(len(parameters))
+
+    lines = [_like(ONE, f"{number:04}") for number in range(400)]
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        for added in (400, 0):
+            assert added == (await VoucherBooks(db).take(lines, by())).added
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+    alone = db.dialect.name == dialects.POSTGRESQL
+    assert ([1, 1, 1] if alone else [500, 500, 200]) * 2 == asked
+
+
+async def test_a_line_of_a_third_number_is_refused(db: Database) -> None:
+    """A payment has two. Which of three is another's nobody can say, and one would be lost."""
+    third = replace(ONE, key="9" * 64, number_keys=(ONE.number_keys[0], "9c" * 32))
+    books = VoucherBooks(db)
+    await books.take([ONE], by())
+    with pytest.raises(LinesRefused) as refused:
+        await books.take([BACK, third], by())
+    assert [(1, TOLD_OF_ANOTHER)] == list(refused.value.problems)
+
+
+async def test_what_a_program_of_before_has_taken_again_counts_once(db: Database) -> None:
+    """It knew a line by all that it says alone: told with one number, it was another one to it."""
+    books = VoucherBooks(db)
+    for name in "abcdef":
+        line = _like(ONE, name)
+        of_before = replace(line, key=line.number_keys[0])
+        await books.take([of_before], by())
+        nothing = update(voucher_redemptions).values(number_key=None, other_key=None)
+        await db.write(partial(_do, nothing.where(_C.key == of_before.key)))
+        one, other = line.number_keys
+        there = select(voucher_redemptions).where(_C.key == of_before.key).subquery()
+        named = {"key": line.key, "number_key": one, "other_key": other}
+        again = [literal(named[c.name]) if c.name in named else c for c in there.c]
+        await db.write(
+            partial(_do, insert(voucher_redemptions).from_select(list(_C), select(*again)))
+        )
+        assert (0, 1) == ((told := await books.take([line], by())).added, told.known)
+    assert 6 == await db.read(
+        lambda connection: connection.scalar(select(func.count()).select_from(voucher_redemptions))
+    )
 
 
 async def test_what_was_told_by_one_number_and_by_the_other_counts_once(db: Database) -> None:

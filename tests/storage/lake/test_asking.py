@@ -52,6 +52,15 @@ async def test_questions_are_answered_as_the_sums_answer_them(db: Database, tmp_
     assert {502} == {one.position for one in answers}
 
 
+async def test_a_folder_that_went_is_said(db: Database, tmp_path: Path) -> None:
+    """Its disk is not there: not that files of some pattern are not found."""
+    await shop(db)
+    await exported(db, tmp_path / "lake")
+    (tmp_path / "lake").rename(tmp_path / "gone")
+    with pytest.raises(LakeError, match="is its disk there"):
+        await asked(db, tmp_path / "lake", QUESTIONS[0])
+
+
 def as_sums(answers: Sequence[LakeAnswer]) -> list[Sequence[SalesLine]]:
     """Answers to the QUESTIONS without what only files know: costs where sums have no products."""
     has_costs = [wanted.with_margin or wanted.by is By.CATEGORY for wanted in QUESTIONS]

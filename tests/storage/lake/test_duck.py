@@ -1,6 +1,7 @@
 """DuckDB within bounds, and its errors as sentences."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,16 @@ def test_what_is_wrong_is_a_sentence() -> None:
     with duck() as engine, pytest.raises(LakeError, match="DuckDB cannot do it") as refused:
         engine.run("SELECT nothing_of_this_name")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is always full")
+def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+    """Which says what to do, as of all else that is written."""
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with duck() as engine, pytest.raises(LakeError, match="has no room") as refused:
+        engine.run(f"COPY (FROM range(9)) TO '{full}' (FORMAT csv, USE_TMP_FILE false)")
+    assert "{" not in str(refused.value)
 
 
 def test_without_it_somebody_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

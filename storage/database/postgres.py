@@ -191,7 +191,8 @@ class PostgresWriter:
                 if warning.server_source_function == _WAITS_FOR_STANDBY:
                     alone.append(str(warning))
 
-            driver.add_log_listener(hears)
+            if not driver.is_closed():  # Else the first statement says so, and the pool forgets it.
+                driver.add_log_listener(hears)
             try:
                 async with connection.begin():
                     done = await connection.run_sync(work)

@@ -202,7 +202,12 @@ class CommitStatements:
             part.run(connection, some)
 
 
-_HOLDERS = select(*partitions.c["partition", "holder", "epoch"]).with_for_update(read=True)
+# In the order in which claims and takeovers lock them, or PostgreSQL ends one of the two.
+_HOLDERS = (
+    select(*partitions.c["partition", "holder", "epoch"])
+    .order_by(partitions.c.partition)
+    .with_for_update(read=True)
+)
 _SAVED = select(*machine_states.c["machine_id", "version", "digest"])
 _TAKEN = {"now_ms": BigInteger(), "at": BigInteger(), "inbox_id": BigInteger()}
 _TAKE = (

@@ -77,6 +77,21 @@ async def test_a_read_whose_connection_has_died_meanwhile_is_read_on_another(
     assert [["repeatable read", "on", "31s", "31s"]] * 5 == read
 
 
+async def test_a_process_writes_again_after_a_restart_of_the_server(db: Database, url: str) -> None:
+    """Nothing was written meanwhile, so the connection is known to be closed before it is used: who
+    asks first hears of it, as StoreError, and the next one has another.
+    """
+    driver = await db.write(lambda connection: connection.connection.driver_connection)
+    assert driver is not None
+    await ended(url)
+    async with asyncio.timeout(10):
+        while not driver.is_closed():
+            await asyncio.sleep(0.01)
+    with pytest.raises(StoreError):
+        await db.write(settings)
+    assert ["read committed", "off", "10s", "5s"] == await db.write(settings)
+
+
 async def test_a_read_that_was_answered_is_not_run_again(db: Database, url: str) -> None:
     """It may have passed on what it read: its caller decides."""
     runs: list[object] = []

@@ -1,18 +1,21 @@
 """Prepared statements take rows in our order, whatever the dialect's."""
 
+import asyncio
 import contextlib
 import sqlite3
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import Connection, bindparam, create_engine, event, func, insert, select, update
 from sqlalchemy.pool import StaticPool
 
 from actors.machine.incident import FaultReported
-from storage.database.engine import Database
+from storage.database.engine import Database, StorageConfig
 from storage.machines.statements import CommitStatements, Prepared, Row, RowsAmong
 from storage.tables import answers, inbox, journal, machine_states, partitions, transfers
 from tests.storage.owner import START_MS, Owner
+from tests.storage.slow_commits import on_postgres
 
 
 async def test_values_find_their_places(db: Database) -> None:
@@ -129,3 +132,30 @@ def _answer(request_id: str) -> dict[str, object]:
     texts = dict.fromkeys(("caller", "rpc", "content_sha256", "token"), "")
     numbers = dict.fromkeys(("at_ms", "until_ms", "machine_version"), 0)
     return {**texts, **numbers, "request_id": request_id, "done": True, "answer": b""}
+
+
+@on_postgres
+async def test_a_commit_locks_partitions_in_the_order_of_a_claim(on_server: str) -> None:
+    """Wherever their rows stand: else a takeover of hosts that sell, and a COMMIT of one of them,
+    each wait for what the other has, and PostgreSQL ends one of them.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        db = await Database.open(StorageConfig(url=on_server))
+        stack.push_async_callback(db.close)
+        claim, other = [await asyncpg.connect(on_server) for _ in range(2)]
+        stack.push_async_callback(other.close)
+        stack.push_async_callback(claim.close)
+        await claim.execute("UPDATE partitions SET epoch = 1 WHERE partition = 0")  # now the last
+        lock = "SELECT 1 FROM partitions WHERE partition = $1 FOR UPDATE NOWAIT"
+        async with claim.transaction():
+            await claim.execute(lock, 0)
+            holders = CommitStatements(db.dialect).holders
+            proof = asyncio.create_task(
+                db.write(lambda connection: holders.run(connection, [2, 1, 0]))
+            )
+            waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            async with asyncio.timeout(10):
+                while await other.fetchval(waiting) is None:
+                    await asyncio.sleep(0.01)
+            await other.execute(lock, 1)
+        assert [0, 1, 2] == [row[0] for row in await proof]

@@ -118,7 +118,7 @@ class ClusterHosts:
     async def _settle(self, leases: SqlLeases, host_count: int, version: int) -> None:
         while True:
             try:
-                await until_moved(leases, host_count, version, say=partial(log.info, "scales"))
+                await until_moved(leases, host_count, version, say=_say)
                 async for name in self._end_above(host_count, partial(still, leases, version)):
                     log.info("a host that was too many has ended", host=name)
             except HostsFailed as error:
@@ -134,6 +134,10 @@ class ClusterHosts:
         if self._settling is not None:
             self._settling.cancel()
             await asyncio.gather(self._settling, return_exceptions=True)
+
+
+def _say(sentence: str) -> None:
+    log.info("machines go to other hosts", said=sentence)
 
 
 def of_cluster(

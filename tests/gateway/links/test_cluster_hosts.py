@@ -13,6 +13,7 @@ from actors.placement import HostProcess
 from gateway.links import cluster_hosts
 from gateway.links.cluster_hosts import FRESH_MS, ClusterHosts
 from gateway.links.hosts import HostsFailed
+from gateway.process.works import process_works
 from tests.support.patience import HANGS_AFTER_S
 
 NAMES = ["vendgate-host-0", "vendgate-host-0-2", "vendgate-host-1"]
@@ -77,13 +78,24 @@ class Cluster:
 
 
 class Settled:
-    """SQL in which host 0 has everything, by a layout of this version."""
+    """SQL in which host 0 has everything, by a layout of this version; until the second look it has
+    it from host 1.
+    """
 
     def __init__(self, version: int) -> None:
         self.version = version
+        self.looks = 0
 
     async def look(self) -> Standing:
         """Say so."""
+        self.looks += 1
+        if self.looks == 1:
+            return Standing(
+                host_count=1,
+                version=self.version,
+                holders=[Holder(holder="h", host=NAMES[2], home="here")],
+                held={0: Held(NAMES[2], "h", 1)},
+            )
         return Standing(
             host_count=1,
             version=self.version,
@@ -133,14 +145,15 @@ async def test_a_defect_is_not_taken_for_a_host_that_is_late() -> None:
 async def test_hosts_that_are_too_many_end_once_nothing_is_theirs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also if Ray is away for a moment."""
+    """Also if Ray is away for a moment; what moves is said in the log, and no defect is."""
     monkeypatch.setattr(cluster_hosts, "_AGAIN_S", 0.0)
-    cluster = Cluster()
+    cluster, ended = Cluster(), process_works().counts["scale"]
     cluster.fails = [ConnectionError("gone")]
     cluster.hosts.settle(Settled(2), 1, 2)  # type: ignore[arg-type]
     async with asyncio.timeout(HANGS_AFTER_S):
         await cluster.all_ended.wait()
     assert ["vendgate-host-1"] == cluster.ended
+    assert ended == process_works().counts["scale"]
     await cluster.hosts.close()
 
 

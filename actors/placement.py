@@ -7,6 +7,7 @@ Placement is a hint for routing; what makes it safe for money is the epoch that 
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from actors.machine.ids import MachineId
 
@@ -37,3 +38,15 @@ def place_of(host: str) -> int | None:
     """
     found = _NAME.search(host)
     return None if found is None else int(found[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostProcess:
+    """What Ray tells of one host. ``runs``: its process is there and built, or just being built;
+    not: it waits for a node, or is started again. ``node`` and ``address`` are empty until it runs.
+    """
+
+    host: str
+    runs: bool
+    node: str = ""
+    address: str = ""

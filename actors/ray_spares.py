@@ -6,6 +6,8 @@ that safe, whoever is wrong.
 """
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -13,6 +15,7 @@ from ray._private.state import state as ray_state
 from ray.exceptions import RayError
 
 from actors.leases import Holder
+from actors.placement import HostProcess
 from actors.ray_node import NAMESPACE
 
 _ASK_AGAIN_S = 0.5
@@ -90,3 +93,28 @@ def _told_of(actor: Any) -> dict[str, Any]:
     """Return what Ray's head tells of an actor."""
     told: dict[str, Any] = ray_state.actor_table(actor._actor_id.hex())  # noqa: SLF001 - Ray tells it by nothing else
     return told
+
+
+def hosts_told() -> list[HostProcess]:
+    """Return all hosts that Ray knows, in the order of their names; one that has ended for good is
+    not among them. It blocks while Ray's head does not answer, and raises ConnectionError then.
+    """
+    found: list[HostProcess] = []
+    try:
+        for name in sorted(ray.util.list_named_actors()):
+            if name.startswith(f"{NAMESPACE}-host-"):
+                with suppress(ValueError):  # it has ended just now
+                    told = _told_of(ray.get_actor(name, namespace=NAMESPACE))
+                    found.append(_process(name, told))
+    except (RayError, RuntimeError, OSError) as error:
+        raise ConnectionError(f"{type(error).__name__}: {error}") from error
+    return found
+
+
+def _process(name: str, told: Mapping[str, Any]) -> HostProcess:
+    if told.get("State") != "ALIVE":
+        return HostProcess(host=name, runs=False)
+    where = told.get("Address", {})
+    return HostProcess(
+        host=name, runs=True, node=where.get("NodeID", ""), address=where.get("IPAddress", "")
+    )

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from actors.host.figures import Figures
 from actors.machine.state import RefundStatus
+from gateway.links.host_desk import HostCounts
 from gateway.links.linked import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.process.clock import SystemClock
@@ -55,7 +56,10 @@ No label names a machine, a person or a trade.
 ROOMS = (
     ("Of this gateway", "What one gateway saw; a sum over gateways is the fleet's."),
     ("Of its links to hosts", "What one gateway has to do with one host, by `host`."),
-    ("Of hosts", "What hosts tell, by `host`. The same from every gateway: take the max."),
+    (
+        "Of hosts",
+        "What hosts tell, by `host`, and how many there are. From every gateway: take the max.",
+    ),
     ("Of the database", "What is counted in SQL. The same from every gateway: take the max."),
 )
 
@@ -84,6 +88,9 @@ def families() -> list[Metric]:
         open_items=views,
         links=[LinkStats(**link)],  # type: ignore[arg-type]
         hosts=[Figures(counted=lambda: defaultdict(int), clock=SystemClock()).told()],
+        host_counts=HostCounts(
+            hosts_wanted=1, hosts_serving=1, hosts_waiting=0, places_without_spare=0
+        ),
         edge=edge,
         head_up=True,
         clock_ahead_ms=0,
@@ -109,7 +116,7 @@ def page() -> str:
 def _room(family: Metric) -> int:
     if family.name.startswith("vendgate_link_"):
         return 1
-    if family.name.startswith("vendgate_host_"):
+    if family.name.startswith(("vendgate_host_", "vendgate_hosts_", "vendgate_places_")):
         return 2
     return 3 if family.documentation.endswith(SHARED) or family.name == "vendgate_sql_up" else 0
 

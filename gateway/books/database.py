@@ -22,18 +22,14 @@ from pathlib import Path
 
 import structlog
 
-from actors.leases import BEATS_IN_A_LEASE, LEASE_MS
 from actors.ports import StoreError
-from gateway.links.turn import LOOK_S
+from gateway.links.turn import BEAT_S
 from storage.database import migrate, moving, schema
 from storage.database.durability import require_durable
 from storage.database.engine import Database, StorageConfig
 from storage.database.sqlite import serving_mark
 
 _log = structlog.get_logger()
-
-BEAT_S = LEASE_MS / 1_000 / BEATS_IN_A_LEASE + LOOK_S
-"""Whoever holds machines has beaten once more by then."""
 
 
 class SchemaMismatch(Exception):

@@ -10,17 +10,17 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from actors.leases import Holder, LeaseWatch, Standing
-from actors.placement import host_of, place_of
+from actors.leases import Holder, LeaseWatch
 from actors.ports import StoreError
-from gateway.books.database import BEAT_S, served_alone
-from gateway.links.turn import LOOK_S
+from gateway.books.database import served_alone
+from gateway.links.host_list import listed
+from gateway.links.turn import BEAT_S, LOOK_S
 from gateway.process import configs
 from gateway.process.clock import SystemClock
 from gateway.process.settings import Settings
 from storage.books.audit_rows import Actor
 from storage.database.engine import Database
-from storage.machines.holding import SqlLeases, figures
+from storage.machines.holding import SqlLeases
 from storage.machines.layout import Layout
 
 HEIR_LEASE_MS = 60_000
@@ -125,20 +125,18 @@ async def silent(leases: SqlLeases, holders: Sequence[Holder]) -> list[str]:
 
 
 async def _shown(database: Database, *, as_json: bool) -> str:
-    leases = SqlLeases(database)
-    before = {each.holder: each.beat for each in await leases.holders()}
-    if before:
-        await asyncio.sleep(BEAT_S)
-    now, held = await leases.look(), await database.read(figures)
+    now = await listed(database, look_s=BEAT_S)
     rows = [
         {
-            **asdict(each),
-            "partitions": held.get(each.holder, (0, 0))[0],
-            "epoch": held.get(each.holder, (0, 0))[1],
-            "beats": each.beat != before.get(each.holder),
-            **_on_the_way(now, each),
+            **asdict(each.holder),
+            "partitions": each.partitions,
+            "machines": each.machines,
+            "epoch": each.epoch,
+            "beats": each.beats,
+            "to_come": each.to_come,
+            "to_leave": each.to_leave,
         }
-        for each in now.holders
+        for each in now.hosts
     ]
     if as_json:
         return json.dumps({"hosts": now.host_count, "version": now.version, "holders": rows})
@@ -146,18 +144,6 @@ async def _shown(database: Database, *, as_json: bool) -> str:
     hosts = "1 host" if now.host_count == 1 else f"{now.host_count or 'no'} hosts"
     who = f"{holding} hold" if holding > 1 else f"{holding or 'nobody'} holds"
     return "\n".join([f"the layout has {hosts}; {who} machines", *map(_line, rows)])
-
-
-def _on_the_way(now: Standing, one: Holder) -> dict[str, int]:
-    """Return how many partitions are to come to this host, and how many are to leave it, until it
-    has what the layout gives to it.
-    """
-    place = place_of(one.host)
-    if place is None or now.host_count is None:
-        return {"to_come": 0, "to_leave": 0}
-    its = {number for number in now.held if host_of(number, now.host_count) == place}
-    has = {number for number, held in now.held.items() if held.holder == one.holder}
-    return {"to_come": len(its - has), "to_leave": len(has - its)}
 
 
 def _whom(lost: Holder) -> str:
@@ -174,5 +160,6 @@ def _line(row: Mapping[str, object]) -> str:
     program = f", program {row['program']}" if row["program"] else ""
     return (
         f"{row['host'] or '(takeover)'} of {row['home']}, {row['node'] or 'no process'}: "
-        f"{row['partitions']} partitions{moving}, epoch {row['epoch']}, {beat}{program}"
+        f"{row['partitions']} partitions{moving}, {row['machines']} machines, "
+        f"epoch {row['epoch']}, {beat}{program}"
     )

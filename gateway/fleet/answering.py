@@ -24,6 +24,7 @@ from gateway.fleet.caller import act_of
 from gateway.fleet.errors import CallRefused, invalid, not_found
 from gateway.fleet.idempotence import Requests
 from gateway.fleet.refused_acts import RefusedActs
+from gateway.links.host_desk import HostDesk
 from gateway.process.texts import plain, plain_lines
 from gateway.rpc import statuses
 from gateway.rpc.composed import NotComposed, compose
@@ -55,6 +56,7 @@ class Parts:
     queries: Queries
     metrics: Counters
     stopping: asyncio.Event
+    hosts: HostDesk
     refused: RefusedActs = field(default_factory=RefusedActs)
 
     async def check_known(self, machine_id: str) -> None:

@@ -9,6 +9,7 @@ from google.protobuf.descriptor import FileDescriptor
 
 from gateway.fleet.answering import Parts
 from gateway.fleet.events import EventService
+from gateway.fleet.hosts import HostService
 from gateway.fleet.machines import FleetService
 from gateway.fleet.sessions import SessionService
 from gateway.fleet.trades import TradeService
@@ -17,6 +18,8 @@ from gateway.fleet.v1 import (
     event_service_pb2_grpc,
     fleet_service_pb2,
     fleet_service_pb2_grpc,
+    host_service_pb2,
+    host_service_pb2_grpc,
     session_service_pb2,
     session_service_pb2_grpc,
     trade_service_pb2,
@@ -34,6 +37,7 @@ FILES = tuple(
         trade_service_pb2,
         work_item_service_pb2,
         event_service_pb2,
+        host_service_pb2,
     )
 )
 """One file for each service."""
@@ -60,3 +64,4 @@ def add_services(parts: Parts, server: grpc.aio.Server) -> None:
     trade_service_pb2_grpc.add_TradeServiceServicer_to_server(TradeService(parts), server)
     work_item_service_pb2_grpc.add_WorkItemServiceServicer_to_server(WorkItemService(parts), server)
     event_service_pb2_grpc.add_EventServiceServicer_to_server(EventService(parts), server)
+    host_service_pb2_grpc.add_HostServiceServicer_to_server(HostService(parts), server)

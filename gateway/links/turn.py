@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from actors.leases import Holder, LeaseWatch
+from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Holder, LeaseWatch
 from actors.ports import Clock
 from storage.database.engine import Database
 from storage.machines.holding import SqlLeases, held_by
@@ -21,6 +21,8 @@ from storage.machines.layout import Layout
 log = structlog.get_logger()
 
 LOOK_S = 0.5
+BEAT_S = LEASE_MS / 1_000 / BEATS_IN_A_LEASE + LOOK_S
+"""Whoever holds machines has beaten once more by then."""
 
 
 class OwnedElsewhere(Exception):

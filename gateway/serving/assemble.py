@@ -23,7 +23,9 @@ from gateway.alipay.notify import NotifyIngress
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
 from gateway.fleet.services import STATUSES
+from gateway.links.cluster_hosts import ClusterHosts
 from gateway.links.head import ClusterHead
+from gateway.links.host_desk import HostDesk
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService, new_token
 from gateway.office import services
@@ -107,6 +109,7 @@ class Gateway:
     links: HostLinks
     head: ClusterHead | None
     """Of the hosts' Ray cluster; None: they live in none."""
+    hosts: HostDesk
     machines: MachineService
     fleet: Parts
     office: OfficeParts
@@ -189,13 +192,14 @@ def assemble(
     check_timeout_s: float = CHECK_TIMEOUT_S,
     screens_url: str = "",
     head: ClusterHead | None = None,
+    cluster: ClusterHosts | None = None,
 ) -> Gateway:
     """Put a gateway together. Each argument after ``gateway_id`` is a seam: left out, it is what
     the real program has.
 
     ``screens_url``: where machines fetch what they show; empty: they are told nothing. ``asked``
     confirms payments; ``wake`` takes what is saved to its owner; ``skew``: heard of Alipay's clock;
-    ``head`` is that of the hosts' cluster.
+    ``head`` is that of the hosts' ``cluster``.
     """
     skew = skew or (process_skew() if clock is None else Skew(clock))
     clock, metrics, stopping = clock or process_clock(), metrics or Counters(), asyncio.Event()
@@ -251,7 +255,8 @@ def assemble(
         command_timeout_s=command_timeout_s,
         code_wait_s=code_wait_s,
     )
-    fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
+    hosts = HostDesk(database=database, told=links.figures, clock=clock, cluster=cluster)
+    fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping, hosts=hosts)
     readiness = _readiness(database, queries, links, head, skew, check_timeout_s)
     drain = Drain(machines, readiness, gateway_id=gateway_id)
     door = AdminDoor(
@@ -294,6 +299,7 @@ def assemble(
         store=store,
         links=links,
         head=head,
+        hosts=hosts,
         machines=machines,
         fleet=fleet,
         office=office,
@@ -329,7 +335,7 @@ def assemble(
             metrics=metrics,
             queries=queries,
             clock=clock,
-            present=_figures(made, database, links, head, machines, clock, skew, offenders),
+            present=_figures(made, links, head, hosts, machines, clock, skew, offenders),
             others=(drain_route(drain, ingress.salts),),
         ),
         console=_console(made, database, office, door, clock) if made.console.enabled else None,
@@ -432,9 +438,9 @@ def _readiness(
 
 def _figures(
     made: Configs,
-    database: Database,
     links: HostLinks,
     head: ClusterHead | None,
+    desk: HostDesk,
     machines: MachineService,
     clock: Clock,
     skew: Skew,
@@ -448,15 +454,16 @@ def _figures(
     }
 
     async def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
-        hosts, now_ms = await links.figures(), clock.now_ms()
+        hosts, now_ms = await desk.figures(), clock.now_ms()
         if open_items is not None:
-            open_items = [*open_items, *await _untold(database)]
+            open_items = [*open_items, *await _untold(desk.database)]
         return Snapshot(
             now_ms=now_ms,
             open_items=open_items,
             links=links.stats(),
             head_up=None if head is None else head.up,
             hosts=hosts,
+            host_counts=await desk.counts(links.stats()),
             edge=machines.stats(),
             clock_ahead_ms=skew.ahead_ms(),
             offenders=offenders.recent(),

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from actors.link import CloseReason, Figure
 from actors.machine.effects import TakenOverBy
+from gateway.links.host_desk import HostCounts
 from gateway.links.linked import LinkStats
 from gateway.machines.allowances import HOW_HELD_BACK
 from gateway.machines.service import EdgeStats
@@ -59,6 +60,15 @@ _OPEN_ITEMS = {
     "sales_untold": "Lines of the books that the follower of sales has not reached yet.",
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }
+_HOST_COUNTS = {
+    "hosts_wanted": "How many hosts the layout has.",
+    "hosts_serving": "Places of the layout whose host this gateway is attached to; where it is "
+    "less than vendgate_hosts_wanted, hosts are lacking.",
+    "hosts_waiting": "Hosts that have no process, as Ray tells it: for want of a node, or for a "
+    "moment; only in a cluster.",
+    "places_without_spare": "Places of the layout that have no second host, as Ray tells it; only "
+    "in a cluster with ray.spares.",
+}
 _LINK_GAUGES = {
     "attached": "Whether the link to the host is up.",
     "streams": "Machine streams of this gateway that the host serves.",
@@ -85,6 +95,8 @@ class Snapshot:
     """Of the Ray cluster; None: there is none, or nobody has looked."""
     hosts: Sequence[Sequence[Figure] | None] = ()
     """What each host tells, in the order of the layout; None: it did not answer."""
+    host_counts: HostCounts | None = None
+    """None: SQL does not say, or nothing has served yet."""
     edge: EdgeStats | None = None
     offenders: Mapping[Principal, int] = field(default_factory=dict)
     """How many were held to a bound within five minutes, by what they are."""
@@ -135,6 +147,8 @@ class _Present(Collector):
             yield from _edge(snapshot.edge)
         yield _offenders(snapshot.offenders)
         yield from _links(snapshot.links)
+        if snapshot.host_counts is not None:
+            yield from _host_counts(snapshot.host_counts)
         yield from _hosts(snapshot.hosts)
         yield _certificates(snapshot.certificates)
         yield from _open_items(snapshot.open_items or (), snapshot.now_ms)
@@ -249,6 +263,13 @@ def _links(links: Sequence[LinkStats]) -> Iterator[Metric]:
         for link in links:
             counter.add_metric((str(link.host),), float(getattr(link, name)))
         yield counter
+
+
+def _host_counts(counts: HostCounts) -> Iterator[Metric]:
+    for name, text in _HOST_COUNTS.items():
+        value = getattr(counts, name)
+        if value is not None:
+            yield GaugeMetricFamily(f"vendgate_{name}", f"{text} {SHARED}", value=value)
 
 
 def _hosts(hosts: Sequence[Sequence[Figure] | None]) -> Iterator[Metric]:

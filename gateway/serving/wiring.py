@@ -23,6 +23,7 @@ from prometheus_client import Counter
 from actors import collector
 from alipay_client import AlipayClient
 from gateway.books.database import require_schema, served_alone
+from gateway.links.cluster_hosts import of_cluster
 from gateway.links.host_services import process_watch
 from gateway.links.hosts import open_hosts
 from gateway.links.links import HostLinks
@@ -161,6 +162,7 @@ async def run_gateway(
             asked=asked,
             screens_url=_files_url(settings, files),
             head=hosts.head,
+            cluster=of_cluster(stack, settings, hosts.head, config_path=config_path),
         )
         await gateway.office.denying.look()
         _begin_work(stack, gateway, made)
@@ -321,6 +323,8 @@ def _begin_work(stack: AsyncExitStack, gateway: Gateway, made: Configs) -> None:
         begun.append(works.begin("secrets", partial(follow, made.rotating, partial(use, gateway))))
     if gateway.head is not None:
         begun.append(works.begin("ray-head", gateway.head.run))
+    if gateway.hosts.cluster is not None:
+        begun.append(works.begin("ray-hosts", gateway.hosts.cluster.run))
     if gateway.screen_desk is not None:
         begun.append(works.begin("screens", gateway.screen_desk.run))
     for work in begun:

@@ -19,7 +19,7 @@ from storage import codec
 from storage.books.audit_rows import Actor, write_audit_row
 from storage.database import schema
 from storage.database.engine import Database
-from storage.tables import holders, layout, partitions
+from storage.tables import holders, layout, machines, partitions
 
 _HOLDERS = select(holders)
 _BEAT = (
@@ -314,3 +314,15 @@ def figures(connection: Connection) -> dict[str, tuple[int, int]]:
         ).group_by(partitions.c.holder)
     )
     return {row.holder: (row.held, row.epoch) for row in rows}
+
+
+def machine_counts(connection: Connection) -> dict[int, int]:
+    """Return how many machines are registered in each partition that has any; who is retired does
+    not count.
+    """
+    rows = connection.execute(
+        select(machines.c.partition, func.count().label("there"))
+        .where(machines.c.retired_at_ms.is_(None))
+        .group_by(machines.c.partition)
+    )
+    return {row.partition: row.there for row in rows}

@@ -69,15 +69,7 @@ class Layout:
         """
 
         def work(connection: Connection) -> int:
-            row = connection.execute(select(layout).with_for_update()).first()
-            if row is None:
-                raise StoreError("Nothing has served this database yet: start a gateway first.")
-            version: int = row.version
-            if row.host_count != host_count:
-                version += 1
-                _write(connection, host_count, version, actor=actor, now_ms=now_ms)
-                _audit(connection, f"{row.host_count} to {host_count}", version, actor, now_ms)
-            return version
+            return scale(connection, host_count, actor=actor, now_ms=now_ms)[0]
 
         return await self._db.write(work)
 
@@ -103,6 +95,22 @@ class Layout:
             return version
 
         return await self._db.write(work)
+
+
+def scale(connection: Connection, host_count: int, *, actor: Actor, now_ms: int) -> tuple[int, int]:
+    """Write a layout of so many hosts; return its version, which stays if there are so many
+    already, and how many there were. Call it last in a transaction: it writes an audit row. Raises
+    StoreError if nothing has served yet.
+    """
+    row = connection.execute(select(layout).with_for_update()).first()
+    if row is None:
+        raise StoreError("Nothing has served this database yet: start a gateway first.")
+    version: int = row.version
+    if row.host_count != host_count:
+        version += 1
+        _write(connection, host_count, version, actor=actor, now_ms=now_ms)
+        _audit(connection, f"{row.host_count} to {host_count}", version, actor, now_ms)
+    return version, row.host_count
 
 
 def layout_hosts(connection: Connection) -> int | None:

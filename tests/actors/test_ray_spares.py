@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import ray
 from ray._private.state import state as ray_state
-from ray.exceptions import ActorUnavailableError
+from ray.exceptions import ActorUnavailableError, RayActorError
 
 from actors import ray_spares
 from actors.leases import Holder
+from actors.placement import HostProcess
 
 pytestmark = pytest.mark.virtual_time
 SERVES = Holder(holder="host-0-abc", host="host-0", home="here")
@@ -159,3 +161,43 @@ async def test_places_that_follow_each_other_are_on_different_nodes(
     assert ["a1", "b2", "a1"] == [ray_spares.node_of(index) for index in range(3)]
     monkeypatch.setattr(ray, "nodes", list)
     assert ray_spares.node_of(0) is None
+
+
+def _listed(monkeypatch: pytest.MonkeyPatch, **states: Any) -> None:
+    """Ray knows these actors, each with what its head tells of it; None: it has ended just now."""
+
+    def get_actor(name: str, *, namespace: str) -> Any:
+        told = states[name.replace("-", "_")]
+        if told is None:
+            raise ValueError(name)
+        return SimpleNamespace(_actor_id=SimpleNamespace(hex=lambda: told))
+
+    names = [name.replace("_", "-") for name in states]
+    monkeypatch.setattr(ray.util, "list_named_actors", lambda: names)
+    monkeypatch.setattr(ray, "get_actor", get_actor)
+    monkeypatch.setattr(ray_state, "actor_table", lambda told: told)
+
+
+async def test_ray_tells_where_each_host_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one that waits, the node that Ray looks at first is not where it is."""
+    node = {"NodeID": "n1", "IPAddress": "10.0.0.1"}
+    _listed(
+        monkeypatch,
+        vendgate_host_1={"State": "PENDING_CREATION", "Address": node},
+        vendgate_host_0={"State": "ALIVE", "Address": node},
+        vendgate_host_2=None,
+        another_host_3={"State": "ALIVE", "Address": node},
+    )
+    assert [
+        HostProcess(host="vendgate-host-0", runs=True, node="n1", address="10.0.0.1"),
+        HostProcess(host="vendgate-host-1", runs=False),
+    ] == ray_spares.hosts_told()
+
+
+async def test_a_ray_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it raises: the gateway knows no Ray."""
+    _listed(monkeypatch)
+    for error in (RayActorError(error_msg="no head"), RuntimeError("not connected")):
+        monkeypatch.setattr(ray.util, "list_named_actors", Mock(side_effect=error))
+        with pytest.raises(ConnectionError, match=r"no head|not connected"):
+            ray_spares.hosts_told()

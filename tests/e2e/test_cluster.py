@@ -2,15 +2,19 @@
 become more and fewer, while machines sell.
 """
 
+import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from actors.placement import host_of, place_of
+from gateway.fleet.v1 import host_pb2, host_service_pb2_grpc
+from gateway.fleet.v1 import host_service_pb2 as wire
 from tests.e2e.three_books import check
 from tests.support import postgres
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.ray_cluster import (
     HOSTS,
     PARTITIONS,
@@ -88,5 +92,57 @@ async def test_an_installation_is_scaled_while_machines_sell(
             assert f"the layout has {hosts} hosts" in shown[0]
             again = (await system.command("scale", "--hosts", str(hosts))).splitlines()
             assert [] == [line for line in again if line.startswith("partition ")]
+        assert [] == await troubles(system)
+        await check(system)
+
+
+async def test_a_call_scales_it_while_machines_sell(
+    tmp_path: Path, settings: tuple[str, Tables]
+) -> None:
+    """One host, two, one, by a gateway: hosts are listed on their way, with what Ray knows of them,
+    and the gateway ends the one that is too many.
+    """
+    url, tables = settings
+    await listening(str(tables["ray"]["address"]))
+    tables = {**tables, "ray": {**tables["ray"], "hosts": 1}}
+    async with (
+        System(tmp_path, ray=True, machines=6, seed=3, url=url, tables=tables) as system,
+        system.administrator() as channel,
+    ):
+        await system.until_sales(5)
+        service = host_service_pb2_grpc.HostServiceStub(channel)
+
+        async def until(right: Callable[[wire.ListHostsResponse], bool]) -> wire.ListHostsResponse:
+            async with asyncio.timeout(2 * HANGS_AFTER_S):
+                while not right(shown := await service.ListHosts(wire.ListHostsRequest())):
+                    pass
+            return shown
+
+        def serving(shown: wire.ListHostsResponse) -> list[int]:
+            states = [one for one in shown.hosts if one.state == host_pb2.HOST_STATE_SERVING]
+            settled = not any(one.partitions_to_come + one.partitions_to_leave for one in states)
+            return [one.partitions for one in states] if settled else []
+
+        for hosts in (2, 1):
+            request = wire.ScaleHostsRequest(hosts=hosts, request_id=f"to-{hosts}")
+            answer = await service.ScaleHosts(
+                request, metadata=(("x-actor", "ann"),), timeout=HANGS_AFTER_S
+            )
+            assert (hosts, 3 - hosts) == (answer.wanted_hosts, answer.hosts_before)
+            each = [PARTITIONS // hosts] * hosts
+            shown = await until(lambda now, each=each: serving(now) == each)  # type: ignore[misc]
+            assert 6 == sum(one.machines for one in shown.hosts)
+            await system.until_sales(await system.sales() + 5)
+        spared = await until(
+            lambda now: (
+                [
+                    (host_pb2.HOST_STATE_SERVING, 0),
+                    (host_pb2.HOST_STATE_SPARE, 0),
+                ]
+                == [(one.state, one.place) for one in now.hosts]
+            )
+        )
+        assert all(one.ray_node for one in spared.hosts)
+        assert spared.hosts[0].commit.count > 0
         assert [] == await troubles(system)
         await check(system)

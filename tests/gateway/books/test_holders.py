@@ -73,7 +73,7 @@ async def test_each_holder_is_a_line(settings: Settings) -> None:
     told = await asyncio.to_thread(holders.show, settings, as_json=False)
     assert "the layout has 2 hosts; 1 holds machines" == told.splitlines()[0]
     assert told.splitlines()[1].startswith(
-        "host-0 of there, n/1: 2 partitions, epoch 1, silent for "
+        "host-0 of there, n/1: 2 partitions, 0 machines, epoch 1, silent for "
     )
     assert told.endswith(f", program {migrate.head()}")
     (row,) = json.loads(await asyncio.to_thread(holders.show, settings, as_json=True))["holders"]
@@ -87,6 +87,7 @@ async def test_each_holder_is_a_line(settings: Settings) -> None:
         "since_at_ms": 1,
         "program": migrate.head(),
         "partitions": 2,
+        "machines": 0,
         "epoch": 1,
         "beats": False,
         "to_come": 0,
@@ -102,7 +103,7 @@ async def test_a_host_that_moves_says_how_far_it_is(settings: Settings) -> None:
     await Layout(database).scale(3, actor=Actor(name="ann"), now_ms=1)
     await database.close()
     told = await asyncio.to_thread(holders.show, settings, as_json=False)
-    assert ": 2 partitions, 1 to give up, 1 to come, epoch 1," in told.splitlines()[1]
+    assert ": 2 partitions, 1 to give up, 1 to come, 0 machines, epoch 1," in told.splitlines()[1]
 
 
 @pytest.mark.usefixtures("quick_look")

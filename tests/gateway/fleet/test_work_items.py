@@ -347,7 +347,13 @@ async def _certified(site: Site, authority: Authority, name: str) -> AsyncIterat
         commands=site.links,
         clock=site.clock,
     )
-    parts = Parts(acts=acts, queries=site.queries, metrics=site.metrics, stopping=site.stopping)
+    parts = Parts(
+        acts=acts,
+        queries=site.queries,
+        metrics=site.metrics,
+        stopping=site.stopping,
+        hosts=site.gateway.fleet.hosts,
+    )
     tls = Tls(
         certificate=server.certificate,
         private_key=server.private_key,

@@ -81,13 +81,14 @@ NEED_MORE = {
     "RefundVend",
     "QueryRefund",
     "RetryRefund",
+    "ScaleHosts",
     "SettleVend",
     "StartExperiment",
     "StopExperiment",
     "WriteOffRefund",
 }
-"""These need money that is open, a fault, a past or a second person: they are done twice elsewhere
-in tests/gateway.
+"""These need money that is open, a fault, a past, a second person or a cluster: they are done twice
+elsewhere in tests/gateway.
 """
 ETAGS_INSIDE = {
     name: [

@@ -4,6 +4,7 @@ one small transaction of the follower's, so that what it follows waits for no ev
 What is known between two steps stands here in memory and is made again by whoever goes on.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,8 @@ from sqlalchemy import Connection
 
 from actors.ports import Clock, StoreError
 from storage.database.engine import Database
-from storage.insight import tagging
+from storage.database.reader import T, Work
+from storage.insight import lease, tagging
 from storage.insight.lease import Standing
 from storage.insight.tag_features import Among
 from storage.insight.tag_sums import TagSums
@@ -25,6 +27,7 @@ TRIES = 3
 """A run that a read broke off this often fails until the next day: it takes too long. Which read it
 was does not matter: where pieces end changes with each payer who comes.
 """
+BEAT_S = lease.LEASE_MS / 1_000 / lease.BEATS_IN_A_LEASE
 
 Write = Callable[[Standing, Callable[[Connection], None]], Awaitable[Standing]]
 
@@ -79,8 +82,8 @@ class Evaluation:
         if error:
             return await self._fail(held, due, error)
         try:
-            fifths = await self.db.read(
-                lambda connection: tagging.fifths_for(connection, due, held)
+            fifths = await self._read(
+                held, lambda connection: tagging.fifths_for(connection, due, held)
             )
         except StoreError as failure:
             return await self._again(held, due, failure)
@@ -96,8 +99,8 @@ class Evaluation:
     async def _look(self, held: Standing, running: _Running) -> Standing:
         after = running.after or ""
         try:
-            piece = await self.db.read(
-                lambda connection: tagging.piece_of(connection, running.run, after)
+            piece = await self._read(
+                held, lambda connection: tagging.piece_of(connection, running.run, after)
             )
         except StoreError as failure:
             return await self._again(held, running.due, failure)
@@ -124,8 +127,8 @@ class Evaluation:
     async def _add_up(self, held: Standing, running: _Running, among: Among) -> Standing:
         """What they come to is known once all that differs is written."""
         try:
-            sums = await self.db.read(
-                lambda connection: tagging.come_to(connection, running.run, among)
+            sums = await self._read(
+                held, lambda connection: tagging.come_to(connection, running.run, among)
             )
         except StoreError as failure:
             return await self._again(held, running.due, failure)
@@ -145,6 +148,22 @@ class Evaluation:
         standing = await self.write(held, finish)
         self._tries.clear()
         return standing
+
+    async def _read(self, held: Standing, work: Work[T]) -> T:
+        """Read, and show signs of life meanwhile: whoever else may follow would take a read that is
+        longer than a lease for the end of this process and begin the run anew, and so on.
+        """
+        reading = asyncio.create_task(self.db.read(work))
+        try:
+            while not (await asyncio.wait({reading}, timeout=BEAT_S))[0]:
+                await self.write(held, lambda _: None)
+        finally:
+            if not reading.done():
+                reading.cancel()
+                await asyncio.wait({reading})
+            if not reading.cancelled():
+                reading.exception()  # it is told below, if anybody is there to be told
+        return reading.result()
 
     async def _again(self, held: Standing, due: Due, failure: StoreError) -> Standing:
         """A read that takes longer than a read may would be tried for ever."""

@@ -19,7 +19,7 @@ from storage.database.engine import Database
 from storage.fleet.answers import KeepingClock
 from storage.fleet.horizon import Horizon
 from storage.insight import clearing, exposing, lease, rollups, tagging
-from storage.insight.evaluating import Evaluation
+from storage.insight.evaluating import BEAT_S, Evaluation
 from storage.insight.exposing import Exposed
 from storage.insight.exposure import Counted
 from storage.insight.facts import Moved, SaleFact, sale_facts
@@ -137,14 +137,26 @@ class Follower:
         try:
             while True:
                 begun_s = self.monotonic_s()
-                more = await self._once()
-                await self.sleep(self.monotonic_s() - begun_s if more else LOOK_EVERY_S)
+                more = await self._tried(self.once())
+                await self._rest(self.monotonic_s() - begun_s if more else LOOK_EVERY_S)
         finally:
             await self.give_up()
 
-    async def _once(self) -> bool:
+    async def _rest(self, for_s: float) -> None:
+        """Whoever else may follow would take a rest that is longer than a lease for the end."""
+        while self.held is not None and for_s > BEAT_S:
+            await self.sleep(BEAT_S)
+            for_s -= BEAT_S
+            await self._tried(self._live(self.held))
+        await self.sleep(for_s)
+
+    async def _live(self, held: Standing) -> bool:
+        self.held = await self._write(held, lambda _: None)
+        return True
+
+    async def _tried(self, doing: Awaitable[bool]) -> bool:
         try:
-            return await self.once()
+            return await doing
         except FollowerLost:
             log.info("another process follows the journal now", holder=self.holder)
         except StoreError as error:
@@ -316,7 +328,7 @@ class Follower:
         return True
 
     async def _beat(self, held: Standing) -> None:
-        if self.monotonic_s() - self._alive_s >= lease.LEASE_MS / 1_000 / lease.BEATS_IN_A_LEASE:
+        if self.monotonic_s() - self._alive_s >= BEAT_S:
             self.held = await self._write(held, lambda _: None)
 
     async def _clear(self, held: Standing) -> None:

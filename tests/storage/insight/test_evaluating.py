@@ -1,12 +1,16 @@
 """An evaluation may end at any step, and is gone on with by whoever comes next."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 from sqlalchemy import Connection
 
 from actors.ports import StoreError
 from storage.database.engine import Database
-from storage.insight import days, tagging
+from storage.insight import days, evaluating, tagging
 from storage.insight.evaluating import TRIES
+from storage.insight.lease import FollowerLost, Standing
 from storage.insight.tagging import Piece, TagRun
 from storage.insight.tags import Tags
 from storage.tables import payer_tags
@@ -89,6 +93,61 @@ async def test_what_can_never_be_read_is_not_tried_for_ever(
     monkeypatch.undo()
     await evaluate(db, days.moved(TODAY, 1))
     assert {"ann": 1, "bob": 1} == await have(db)
+
+
+class SlowReads:
+    """A database whose reads last until somebody lets them end."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.end = asyncio.Event()
+        self.given_up = 0
+
+    async def read(self, work: Callable[[Connection], object]) -> object:
+        """Read in the end."""
+        try:
+            await self.end.wait()
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
+        return await self.db.read(work)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_who_reads_for_long_shows_signs_of_life(
+    db: Database, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """Whoever else may follow would take it for dead after a lease, and begin the run anew. Who was
+    superseded all the same reads no further.
+    """
+    await known(db, "ann")
+    await have_bought(db, [Purchase(payer="ann")])
+    await tag(db)
+    monkeypatch.setattr(evaluating, "BEAT_S", 0.01)
+    ours = evaluation(db)
+    held = await ours.step(standing())  # it is begun
+    assert held is not None
+    slow, write, beats = SlowReads(db), ours.write, 0
+
+    async def beating(held: Standing, work: Callable[[Connection], None]) -> Standing:
+        nonlocal beats
+        beats += 1
+        if beats == 2 and lost:
+            raise FollowerLost
+        if beats == 2:
+            slow.end.set()
+        return await write(held, work)
+
+    monkeypatch.setattr(ours, "db", slow)
+    monkeypatch.setattr(ours, "write", beating)
+    async with asyncio.timeout(30):
+        if lost:
+            with pytest.raises(FollowerLost):
+                await ours.step(held)
+        else:
+            assert held == await ours.step(held)
+    assert beats >= 2  # the read itself may outlast another
+    assert slow.given_up == int(lost)
 
 
 def too_slow(*_: object) -> Piece:

@@ -10,8 +10,8 @@ from actors.ports import StoreError
 from storage.database.engine import Database
 from storage.database.reader import T, Work
 from storage.insight.clearing import SUMS
-from storage.insight.follower import LOOK_EVERY_S, Follower, lag_of
-from storage.insight.lease import FOLLOWING, FollowerLost
+from storage.insight.follower import LOOK_EVERY_S, NAME, Follower, lag_of
+from storage.insight.lease import FOLLOWING, FollowerLost, read_standing
 from storage.tables import balances, funnel_days, machine_hours, sale_facts, sales_days
 from tests.storage.insight.shop import HOUR_MS, StillClock, follower, positions, rows, sold
 from tests.support.keeping import Keeping
@@ -179,6 +179,39 @@ async def test_it_leaves_as_much_time_as_it_takes(db: Database) -> None:
         await running.run()
     assert len(slept) > 2
     assert all(took >= 1.0 for took in slept[:-1])
+
+
+@pytest.mark.slow_on_postgres
+async def test_it_beats_while_it_leaves_time_to_others(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What took longer than a lease is followed by as long a rest, in which nobody takes it for
+    dead, and so begins the same again.
+    """
+    await sold(db, "VM-1", times=1)
+    now = [0.0]
+    beats: list[int] = []
+    running = Follower(db=db, clock=StillClock(), holder="f1", monotonic_s=lambda: now[0])
+    once = running.once
+
+    async def takes_long() -> bool:
+        more = await once()
+        now[0] += 7.0
+        return more
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+        standing = await db.read(lambda connection: read_standing(connection, NAME))
+        beats.append(standing.beat)
+        if len(beats) == 4:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(Follower, "once", lambda _: takes_long())
+    running.sleep = sleep
+    with pytest.raises(asyncio.CancelledError):
+        await running.run()
+    assert [beats[0] + number for number in range(4)] == beats
+    assert 14.0 == now[0]
 
 
 @pytest.mark.slow_on_postgres

@@ -559,7 +559,7 @@ PLANTED = (
         name="not-said-again",
         sentence="A stream moves to its new host, and what the old one dropped is not said again.",
         bug=bugs_of_moves.frames_are_not_repeated,
-        start=7,
+        start=24,
         steer=steers.partitions_move_in_peace,
     ),
     Planted(
@@ -600,7 +600,7 @@ PLANTED = (
         name="end-told-too-late",
         sentence="That an offer has run out is told before a cancellation that gives it back.",
         bug=bugs_of_offers.end_is_told_before_the_return,
-        start=2,
+        start=16,
         steer=steers.offers_run_out_at_once,
     ),
 )

@@ -414,8 +414,8 @@ class Host(HostLink):
         """
         if item.inbox_id in self._loop.refusals.inbox_waiting:
             return True
-        if self._refusal(item.machine_id):
-            self._overloads += 1
+        if refusal := self._refusal(item.machine_id):
+            self._overloads += refusal != MOVED  # its new host takes it: nothing is short here
             return False
         if receipt is not None:
             receipt.expect()

@@ -93,3 +93,12 @@ async def test_a_start_that_failed_half_way_leaves_no_machine_behind(
     assert "VM-1" not in stage.host._mailboxes.runners
     await asyncio.sleep(400)  # its customer's five minutes are over
     assert [] == stage.fatal
+
+
+async def test_word_of_a_payment_that_comes_after_a_move_is_no_want_of_room(stage: Stage) -> None:
+    """Its new host finds it in SQL. A page for it would ring with each scaling."""
+    stage.host._follows = True
+    await stage.host._loop.leaving.let_go(ITS)
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    assert 0 == stage.host.stats()["overloads"]
+    assert MachineId("VM-1") not in stage.host._mailboxes.runners

@@ -30,6 +30,7 @@ LOOK_EVERY_S = 10.0
 FRESH_MS = 60_000
 """What Ray told longer ago is no figure any more."""
 _AGAIN_S = 5.0
+_NO_HEAD = "Ray's head is away, without which no host is made or found (/readyz says why)"
 
 StandBy = Callable[[int, int], Awaitable[str]]
 """Return once the host of a place stands ready in a layout of so many."""
@@ -88,8 +89,11 @@ class ClusterHosts:
 
     async def ready(self, host_count: int, *, within_s: float) -> None:
         """Return once so many hosts stand ready: all are made at once, so that Ray knows at once
-        how many nodes it lacks. Raises HostsFailed; what was begun goes on.
+        how many nodes it lacks. Raises HostsFailed; what was begun goes on. While Ray's head is away
+        none is asked for.
         """
+        if self._away():
+            raise HostsFailed(_NO_HEAD)
         try:
             async with asyncio.timeout(within_s):
                 ends = await asyncio.gather(
@@ -97,9 +101,8 @@ class ClusterHosts:
                     return_exceptions=True,
                 )
         except TimeoutError:
-            raise HostsFailed(
-                f"not all of {host_count} hosts stand ready after {within_s:.0f} s"
-            ) from None
+            late = f"not all of {host_count} hosts stand ready after {within_s:.0f} s"
+            raise HostsFailed(_NO_HEAD if self._away() else late) from None
         for end in ends:
             if isinstance(end, RuntimeError | ConnectionError | StoreError):
                 raise HostsFailed(str(end)) from end

@@ -136,6 +136,20 @@ async def test_it_is_ready_once_all_hosts_are() -> None:
         await Cluster(h1="never").hosts.ready(2, within_s=0.01)
 
 
+async def test_while_the_head_is_away_it_is_named_and_not_a_want_of_room() -> None:
+    """At once where that is known, and also if it is noticed only while hosts are waited for."""
+    cluster = Cluster(h0="never")
+    cluster.up = False
+    with pytest.raises(HostsFailed, match="Ray's head is away"):
+        await cluster.hosts.ready(1, within_s=HANGS_AFTER_S)
+    cluster.up = True
+    waiting = asyncio.create_task(cluster.hosts.ready(1, within_s=0.05))
+    await asyncio.sleep(0)
+    cluster.up = False
+    with pytest.raises(HostsFailed, match="Ray's head is away"):
+        await waiting
+
+
 async def test_a_defect_is_not_taken_for_a_host_that_is_late() -> None:
     """It goes where defects go."""
     with pytest.raises(KeyError):

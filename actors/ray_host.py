@@ -11,7 +11,7 @@ proved at each COMMIT, never by Ray's word. When a Ray of our own is lost, so is
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
 from actors.placement import place_of
 from actors.ports import StoreError
 from actors.ray_node import EMBEDDED, NAMESPACE, RaySettings, cluster_home, lost, socket_of
-from actors.ray_spares import node_beside, node_of, until_ended
+from actors.ray_spares import HostsOfPlaces, node_beside, node_of, until_ended
 
 log = structlog.get_logger()
 
@@ -158,17 +158,7 @@ class _Making:
     home: str
     limits: HostLimits | None
     agree: Callable[[int], Awaitable[None]] | None = None
-
-    def all_of(self, index: int) -> dict[int, Any]:
-        """Return the hosts of this place by their numbers."""
-        first = _name(index)
-        found = {}
-        for name in ray.util.list_named_actors():
-            number = "1" if name == first else name.removeprefix(f"{first}-")
-            if number.isdigit():
-                with suppress(ValueError):  # it has ended just now
-                    found[int(number)] = ray.get_actor(name, namespace=NAMESPACE)
-        return found
+    places: HostsOfPlaces = field(default_factory=lambda: HostsOfPlaces(_all_of))
 
     def make(self, index: int, number: int = 1, *, node: str | None = None) -> Any:
         """Make a host, on this node if it has room, or find it if another gateway makes it at the
@@ -211,25 +201,37 @@ class _Making:
         try:
             if self.agree is not None:
                 await self.agree(index)
-            await asyncio.to_thread(self._make_spare, index, actor)
+            found = await self.places.told(index)
+            if len(found) == 1:
+                number = max(found) + 1
+                node = await asyncio.to_thread(node_beside, actor)
+                spare = await asyncio.to_thread(self.make, index, number, node=node)
+                self.places.learn(index, found | {number: spare})
         except (StoreError, RayError, ValueError, RuntimeError) as error:
             log.warning("no spare can be made", host=_name(index), detail=str(error))
-
-    def _make_spare(self, index: int, actor: Any) -> None:
-        found = self.all_of(index)
-        if len(found) == 1:
-            self.make(index, max(found) + 1, node=node_beside(actor))
 
     async def found_or_made(self, index: int) -> Any:
         """Return the host of this place that serves; the newest, if none does; the first one, if
         there is none. Raises StoreError if none may be made.
         """
-        found = await asyncio.to_thread(self.all_of, index)
+        found = await self.places.known(index)
         if not found:
             if self.agree is not None:
                 await self.agree(index)
             return await asyncio.to_thread(self.make, index)
         return found[await _best(found)]
+
+
+def _all_of(index: int) -> dict[int, Any]:
+    """Return the hosts of this place by their numbers."""
+    first = _name(index)
+    found = {}
+    for name in ray.util.list_named_actors():
+        number = "1" if name == first else name.removeprefix(f"{first}-")
+        if number.isdigit():
+            with suppress(ValueError):  # it has ended just now
+                found[int(number)] = ray.get_actor(name, namespace=NAMESPACE)
+    return found
 
 
 async def _best(found: Mapping[int, Any]) -> int:
@@ -331,7 +333,7 @@ async def replace_host(
         limits=limits,
     )
     # Where there are spares not the next one: a gateway may be making that.
-    number = max(making.all_of(index), default=0) + (2 if settings.spares else 1)
+    number = max(_all_of(index), default=0) + (2 if settings.spares else 1)
     new = making.make(index, number)
     try:
         async with asyncio.timeout(_START_TIMEOUT_S):
@@ -341,7 +343,7 @@ async def replace_host(
         raise RuntimeError(
             f"the new host cannot be built, the old one goes on: {_why(error)}"
         ) from error
-    old = making.all_of(index)
+    old = _all_of(index)
     old.pop(number, None)
     first = await _best(old) if old else number
     await _end([actor for its, actor in old.items() if its != first])  # they would follow it

@@ -1,4 +1,5 @@
-"""What a spare needs of Ray: word that the process it stands in for has ended, and another node.
+"""What a spare needs of Ray: word that the process it stands in for has ended, another node, and
+to be found.
 
 A spare is a second host of a place: built, and waiting. It knows no machine. When the process that
 has the machines ends, Ray tells it, and it claims by the rules of a lease; the epoch is what makes
@@ -6,7 +7,7 @@ that safe, whoever is wrong.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -22,10 +23,78 @@ _ASK_AGAIN_S = 0.5
 _ASK_RAY_EVERY_S = 2.0
 _NO_ANSWER_S = 10.0
 """A host that stands still for longer than a lease has lost it anyway."""
+_TELLS_WITHIN_S = 0.9
+"""Ray's head answers in milliseconds; while it is away a question to it ends after a minute."""
 _ENDED = {"RESTARTING", "DEAD"}
 """What Ray says of an actor whose process has ended. A process that only cannot be reached from
 here is ALIVE to it, and is left alone.
 """
+
+
+class HostsOfPlaces:
+    """The hosts of each place, by their numbers: as Ray tells, and while it does not, as it told
+    before. A spare has the machines of a dead host by then, and must be found without Ray's head.
+
+    ``ask`` blocks. One question is open at a time, whatever is to be found: each takes a thread
+    of those that all of this process shares, for a minute if Ray's head is away.
+    """
+
+    def __init__(self, ask: Callable[[int], dict[int, Any]]) -> None:
+        self._ask = ask
+        self._told: dict[int, dict[int, Any]] = {}
+        self._asking: dict[int, asyncio.Task[dict[int, Any]]] = {}
+        self._meeting: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
+
+    def learn(self, place: int, hosts: Mapping[int, Any]) -> None:
+        """Take these for the hosts of this place, until Ray tells of others. Each is spoken with
+        once: a handle that was never used needs Ray's head to find its process.
+        """
+        before = self._told.get(place, {})
+        self._told[place] = dict(hosts)
+        for number, actor in hosts.items():
+            if number not in before:
+                task = asyncio.create_task(_met(actor))
+                self._meeting.add(task)
+                task.add_done_callback(self._meeting.discard)
+
+    async def told(self, place: int) -> dict[int, Any]:
+        """Return what Ray tells, however long it takes; raises what Ray does."""
+        asking = self._asking.get(place)
+        if asking is None or asking.done():
+            asking = self._asking[place] = asyncio.create_task(self._asked(place))
+            asking.add_done_callback(_heard)
+        return await asyncio.shield(asking)
+
+    async def known(self, place: int) -> dict[int, Any]:
+        """Return what Ray tells, or told before if it does not answer. It waits for Ray as long as
+        it never told of a host of this place.
+        """
+        before = self._told.get(place)
+        try:
+            async with asyncio.timeout(_TELLS_WITHIN_S if before else None):
+                return await self.told(place)
+        except (TimeoutError, RayError):
+            if not before:
+                raise
+            return before
+
+    async def _asked(self, place: int) -> dict[int, Any]:
+        async with self._turn:
+            found = await asyncio.to_thread(self._ask, place)
+        self.learn(place, found)
+        return found
+
+
+async def _met(actor: Any) -> None:
+    with suppress(RayError):
+        await actor.hello.remote()
+
+
+def _heard(asking: asyncio.Task[Any]) -> None:
+    """Nobody may be there any more for what the question ended with."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 async def until_ended(holder: Holder) -> None:

@@ -89,8 +89,8 @@ class ClusterHosts:
 
     async def ready(self, host_count: int, *, within_s: float) -> None:
         """Return once so many hosts stand ready: all are made at once, so that Ray knows at once
-        how many nodes it lacks. Raises HostsFailed; what was begun goes on. While Ray's head is away
-        none is asked for.
+        how many nodes it lacks. Raises HostsFailed, at once if Ray's head is known to be away; what
+        was begun goes on.
         """
         if self._away():
             raise HostsFailed(_NO_HEAD)

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 import ray
 from ray._private.state import state as ray_state
-from ray.exceptions import ActorUnavailableError, RayActorError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError
 
 from actors import ray_spares
 from actors.leases import Holder
@@ -201,3 +201,86 @@ async def test_a_ray_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(ray.util, "list_named_actors", Mock(side_effect=error))
         with pytest.raises(ConnectionError, match=r"no head|not connected"):
             ray_spares.hosts_told()
+
+
+class Head:
+    """Ray's head, which tells of ``hosts`` of each place while ``there`` is set. ``open``: so many
+    threads wait for it now; ``met``: hosts that were spoken with.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.there = asyncio.Event()
+        self.there.set()
+        self.hosts: dict[int, Any] = {}
+        self.open = self.most = 0
+        self.met: list[str] = []
+        self.places = ray_spares.HostsOfPlaces(lambda _: dict(self.hosts))
+        monkeypatch.setattr(asyncio, "to_thread", self._asked)
+
+    async def _asked(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            async with asyncio.timeout(60):
+                await self.there.wait()
+        except TimeoutError:
+            raise GetTimeoutError("the GCS server is dead") from None
+        finally:
+            self.open -= 1
+        return work(*arguments)
+
+    def host(self, name: str) -> Any:
+        """Return an actor with this name."""
+
+        async def hello() -> None:
+            self.met.append(name)
+
+        return SimpleNamespace(name=name, hello=SimpleNamespace(remote=hello))
+
+
+@pytest.fixture
+async def head(monkeypatch: pytest.MonkeyPatch) -> Head:
+    """It is there, and knows one host of each place."""
+    head = Head(monkeypatch)
+    head.hosts = {1: head.host("host-0")}
+    return head
+
+
+async def test_a_spare_is_found_while_ray_s_head_is_away(head: Head) -> None:
+    """Within a second, also the one that this gateway made and Ray never told of."""
+    (first,) = (await head.places.told(0)).values()
+    spare = head.host("host-0-2")
+    head.places.learn(0, {1: first, 2: spare})
+    await asyncio.sleep(0)
+    assert ["host-0", "host-0-2"] == head.met
+    head.there.clear()
+    async with asyncio.timeout(1):
+        assert {1: first, 2: spare} == await head.places.known(0)
+    await asyncio.sleep(120)
+    async with asyncio.timeout(1):
+        assert {1: first, 2: spare} == await head.places.known(0)
+    head.hosts = {4: head.host("host-0-4")}
+    head.there.set()
+    assert head.hosts == await head.places.told(0)
+    assert head.hosts == await head.places.known(0)
+
+
+async def test_a_head_that_is_away_takes_one_thread(head: Head) -> None:
+    """Each link asks every few seconds, and all of the process shares a handful of threads."""
+    for place in range(4):
+        await head.places.told(place)
+    head.there.clear()
+    for _ in range(20):
+        await asyncio.gather(*(head.places.known(place) for place in range(4)))
+        await asyncio.sleep(3)
+    assert 1 == head.most
+
+
+async def test_a_place_that_ray_never_told_of_waits_for_it(head: Head) -> None:
+    """It would be made a second time; and what Ray says at last is said."""
+    head.there.clear()
+    asked = asyncio.create_task(head.places.known(0))
+    await asyncio.sleep(30)
+    assert not asked.done()
+    with pytest.raises(GetTimeoutError):
+        await asked

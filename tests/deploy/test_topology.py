@@ -308,6 +308,16 @@ def test_whatever_is_copied_is_there_and_let_in() -> None:
     assert all((ROOT / source).exists() for source in copied)
 
 
+def test_what_documents_have_copied_are_files() -> None:
+    """A folder among them stops the line, and what stands behind it is not done."""
+    lines = re.findall(r"^cp (deploy/.+) /etc/", (DEPLOY / "README.md").read_text(), re.MULTILINE)
+    assert len(lines) == 4
+    for pattern in " ".join(lines).split():
+        found = list(ROOT.glob(pattern))
+        assert found, pattern
+        assert all(path.is_file() for path in found), pattern
+
+
 def test_who_is_stopped_has_time_for_it() -> None:
     """Everywhere longer than an orderly stop may take."""
     compose = COMPOSE["services"]["gateway-1"]["stop_grace_period"]

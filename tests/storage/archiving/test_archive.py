@@ -332,6 +332,7 @@ async def test_books_with_findings_are_not_archived(sound_file: Path, tmp_path: 
     await db.close()
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_day_that_is_not_reconciled_stays(books: Database, tmp_path: Path) -> None:
     """Neither one with an open difference, nor one with payments and without a file where files
     are read.
@@ -520,6 +521,7 @@ async def test_no_position_is_given_out_again(books: Database, tmp_path: Path) -
     assert token < told[0].position
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_archived_vend_is_not_paid_back_by_its_machine(
     books: Database, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def start_of_books(machine_id: str, version: int) -> Start:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_no_transaction_deletes_more_than_a_few_rows(
     sound: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

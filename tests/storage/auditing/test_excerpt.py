@@ -139,6 +139,7 @@ def gone_on_file(sound_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
+@pytest.mark.slow_on_postgres
 async def test_behind_the_seals_sound_books_are_clean(sound: Database, sound_url: str) -> None:
     """With open sessions and refunds at the seals, an old vend that is paid back behind them, and a
     machine that is new; it looks at less than a whole audit does.
@@ -165,6 +166,7 @@ async def test_behind_the_seals_sound_books_are_clean(sound: Database, sound_url
     assert whole.proved == since.proved
 
 
+@pytest.mark.slow_on_postgres
 async def test_seals_follow_on_seals(sound: Database, sound_url: str) -> None:
     """What is proved behind seals is where the next audit begins; and it is what a whole audit
     would say.

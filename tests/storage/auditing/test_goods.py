@@ -92,6 +92,7 @@ async def test_a_change_is_seen(spoilt: Callable[..., str], one: Damage) -> None
     await seen(spoilt, one)
 
 
+@pytest.mark.slow_on_postgres
 async def test_all_moves_are_added_up_only_in_a_whole_audit(sound: Database) -> None:
     """What is behind the seals is proved without what has happened since the first day."""
     whole = await prove(sound, now_ms=NOW_MS)

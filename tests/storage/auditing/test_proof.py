@@ -68,6 +68,7 @@ def test_each_check_is_shown_to_fail() -> None:
     assert {look.__name__ for look in CHECKS} == {one.check for one in DAMAGES}
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_check_is_told_in_a_whole_sentence(db: Database, url: str) -> None:
     """However the source is wrapped, nobody reads half of what must be true."""
     assert [] == [

@@ -324,6 +324,7 @@ async def test_a_database_may_write_json_in_its_own_way(sound: Database) -> None
     assert [] == found(await prove(sound, now_ms=NOW_MS))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_row_of_audit_below_the_first_is_found(sound: Database) -> None:
     """Ids count from 1, and the walk begins there."""
     await attack(
@@ -338,6 +339,7 @@ async def test_a_row_of_audit_below_the_first_is_found(sound: Database) -> None:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_several_changes_of_one_machine_are_chained_within_a_batch(db: Database) -> None:
     """And a batch that was refused, wholly or for one machine, leaves no trace in the chain."""
     owner = await Owner.of(db, "VM-1", "VM-2")
@@ -364,6 +366,7 @@ async def test_several_changes_of_one_machine_are_chained_within_a_batch(db: Dat
     assert [] == [pair for pair in pairs if pair[0] != pair[1]]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_change_that_changed_nothing_leaves_the_chain(db: Database) -> None:
     """No line, no digest."""
     owner = await Owner.of(db, "VM-1")

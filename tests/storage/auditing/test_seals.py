@@ -1,5 +1,6 @@
 """Whoever rewrites the books with all their digests is found by a seal that was kept elsewhere."""
 
+import pytest
 from sqlalchemy import Connection, select, update
 
 from storage.auditing import Seal, prove
@@ -87,6 +88,7 @@ async def test_a_seal_whose_row_is_gone_is_found(sound: Database) -> None:
     ] == said
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_older_seal_stands_when_more_is_written(sound: Database) -> None:
     """A chain that has grown still holds what was sealed."""
     seals = (await prove(sound, now_ms=NOW_MS)).seals

@@ -102,6 +102,7 @@ async def _save_and_audit(upgraded_file: Path, story: KeptStory, middle: int) ->
             await database.close()
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_boot_that_the_actor_has_forgotten_is_a_new_one(db: Database) -> None:
     """An actor remembers the last boots alone: one that comes back behind more of them begins with
     frame 1 again, and the books are clean; so they are if the last one of them comes back.

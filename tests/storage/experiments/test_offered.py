@@ -32,6 +32,7 @@ async def asked(db: Database, name: str = "tea", now_ms: int = NOW_MS) -> TriedO
     return await db.read(lambda connection: to_be_tried(connection, name, now_ms))
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_offer_that_is_to_begin_can_be_tried(db: Database) -> None:
     """With the arm of each payer, which no other key would tell."""
     view = await offer(db)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 from sqlalchemy import insert, select
 
 from actors.machine import values
@@ -38,6 +39,7 @@ async def read(db: Database) -> OwnPrices:
     return await db.read(partial(read_own_prices, experiment="a", some=["VM-1"], tried=TRIED))
 
 
+@pytest.mark.slow_on_postgres
 async def test_each_day_has_the_price_of_its_time(db: Database) -> None:
     """That of the last time before its end; of a day before all, the first one. A product that the
     machine had not by then cost nothing there.
@@ -64,6 +66,7 @@ async def test_what_is_as_before_is_not_written_again(db: Database) -> None:
     assert [(9, 500), (10, 450)] == [tuple(row) for row in told]
 
 
+@pytest.mark.slow_on_postgres
 async def test_of_columns_that_differ_the_nearest_counts(db: Database) -> None:
     """A cost is never told too high; and a column that has the product no more says nothing."""
     await an_experiment(db)

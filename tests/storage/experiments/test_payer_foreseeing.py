@@ -31,6 +31,7 @@ async def foreseen(db: Database, gate: Gate | None = None, name: str = "tea") ->
     return await PayerForeseeing(db, gate or Gate()).foreseen(offered(name), NOW_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_can_be_seen_is_told_in_steps(db: Database) -> None:
     """As is how many payers there are; and whoever bought nothing in these days is not there."""
     await with_customers(db)

@@ -81,6 +81,7 @@ async def measured(db: Database, gate: Gate | None = None) -> Result:
     return view.result
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_lift_is_told_with_what_it_cost(db: Database) -> None:
     """Not before the last day is told; of whoever is left, in whole steps; and the result stays
     when somebody is erased later.

@@ -47,6 +47,7 @@ async def bought(db: Database) -> None:
     await facts(db, [fact(n, payer, d, **more) for n, (payer, d, more) in enumerate(told, 1)])
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_bought_before_counts_with_all_that_they_paid(db: Database) -> None:
     """At whichever machine, in the offer's currency, without what was given back, and without goods
     that nobody paid; who bought nothing at the offer's machines in the days before is not there.
@@ -136,6 +137,7 @@ async def test_no_more_are_read_or_kept_than_may(
     assert ["ann"] == [one.payer_id for one in await read_payers(db, BOTH)]
 
 
+@pytest.mark.slow_on_postgres
 async def test_units_are_told_with_what_they_spent_since(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ async def set_prices(db: Database, machine_id: str, price_minor: int) -> None:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_prices_come_and_go_with_the_arm(db: Database) -> None:
     """Once; a second gateway with the same wishes changes nothing; and the tried price is gone the
     day after the last.

@@ -121,6 +121,7 @@ async def test_a_clock_a_little_behind_takes_no_claim(db: Database) -> None:
             await _begun(db, now_ms=START_MS - behind_ms)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_refused_frees_its_id(db: Database) -> None:
     """Nothing came of it, so the id may be used for what was meant."""
     await Answers(db).give_up(await _begun(db), refused=True)

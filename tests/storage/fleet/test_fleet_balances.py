@@ -21,6 +21,7 @@ async def _all(db: Database) -> object:
     return await db.read(lambda connection: read_balances(connection, ""))
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_told_is_what_all_days_say(db: Database) -> None:
     """Before totals are saved and after it; each sale at once, also of a host whose clock is a day
     behind.
@@ -37,6 +38,7 @@ async def test_what_is_told_is_what_all_days_say(db: Database) -> None:
         assert await _all(db) == await fleet.read()
 
 
+@pytest.mark.slow_on_postgres
 async def test_days_are_summed_before_totals_are_saved_alone(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +66,7 @@ async def test_days_are_summed_before_totals_are_saved_alone(
     assert 1 == sums
 
 
+@pytest.mark.slow_on_postgres
 async def test_days_are_summed_where_totals_are_far_behind(db: Database) -> None:
     """A program of before, which keeps no totals, may have run for weeks: what was moved behind
     them is more than a read can add up. Until a gateway has brought them near they are not used.

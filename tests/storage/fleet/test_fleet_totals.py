@@ -68,6 +68,7 @@ async def test_who_saves_first_counts(db: Database) -> None:
     assert second == (await db.read(read_standing)).saved
 
 
+@pytest.mark.slow_on_postgres
 async def test_no_position_is_behind_the_journal(db: Database) -> None:
     """A database that took over without its last lines gives their positions to others."""
     beyond = Saved(position=1, archived="", totals=Totals())
@@ -91,6 +92,7 @@ async def test_with_each_archived_month_it_is_void(db: Database) -> None:
     assert Totals() == await db.read(read_fleet)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("said", ["", "{", '{"sums":{"HKD":{"SALES":[1]}}}', "[]"])
 async def test_what_cannot_be_read_is_no_answer(db: Database, said: str) -> None:
     """Nobody is told half of it, and it can be replaced."""
@@ -104,6 +106,7 @@ async def test_what_cannot_be_read_is_no_answer(db: Database, said: str) -> None
     assert Totals() == await db.read(read_fleet)
 
 
+@pytest.mark.slow_on_postgres
 async def test_large_sums_stay_integers(db: Database) -> None:
     """To the last unit, and a currency in which a day was crooked stays one."""
     sums = {"HKD": {"SALES": (0, 2**62 + 1), "RECEIVABLE": (2**62 + 1, 0)}}

@@ -32,6 +32,7 @@ async def audited(db: Database) -> list[tuple[Any, ...]]:
     return await db.read(lambda connection: list(map(tuple, connection.execute(chosen))))
 
 
+@pytest.mark.slow_on_postgres
 async def test_without_a_layout_there_is_nothing_to_change(db: Database) -> None:
     """The first gateway writes one."""
     for refused in (Layouts(db).now(), Layouts(db).scale(2, actor=ANN, now_ms=1)):

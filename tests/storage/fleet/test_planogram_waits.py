@@ -103,6 +103,7 @@ async def test_a_retired_machine_waits_for_nothing(db: Database) -> None:
     assert [] == await waits(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_same_planogram_again_is_no_wait(db: Database) -> None:
     """Nothing was changed."""
     await Owner.of(db, "VM-1")

@@ -22,6 +22,7 @@ async def found(db: Database) -> Sold:
     return sold
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_sold_vend_is_refunded_from_rows_long_after_the_state_forgot_it(
     db: Database,
 ) -> None:

@@ -124,6 +124,7 @@ async def test_they_are_made_while_machines_sell(db: Database) -> None:
     await _is_right(db)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("count", [1, 2, 3])
 async def test_no_machine_is_left_out(db: Database, count: int) -> None:
     """Whether or not the last read has as many as fit into one."""
@@ -143,6 +144,7 @@ async def test_an_empty_database_has_totals(db: Database) -> None:
     assert [] == await FleetBalances(db).read()
 
 
+@pytest.mark.slow_on_postgres
 async def test_they_are_saved_again_when_they_are_far_behind(db: Database) -> None:
     """In pieces, each of which stays; a line less, and nothing is written."""
     owner = await Owner.of(db, "VM-1")
@@ -345,6 +347,7 @@ async def test_a_position_that_the_journal_does_not_have_holds_nothing(
         await _is_right(db)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("seed", range(3))
 async def test_whatever_comes_between(db: Database, seed: int) -> None:
     """Sales of any day, readers, and two who keep the totals, in any order, also between two steps

@@ -63,6 +63,7 @@ async def test_payers_who_cannot_be_read_are_not_asked_for_for_ever(
     assert (2, 2, 0) == (run.members, run.joined, run.departed)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("which", ["a later piece", "what they come to"])
 async def test_what_can_never_be_read_is_not_tried_for_ever(
     db: Database, monkeypatch: pytest.MonkeyPatch, which: str
@@ -113,6 +114,7 @@ class SlowReads:
         return await self.db.read(work)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("lost", [False, True])
 async def test_who_reads_for_long_shows_signs_of_life(
     db: Database, monkeypatch: pytest.MonkeyPatch, lost: bool

@@ -37,6 +37,7 @@ async def trying(db: Database) -> None:
     await db.write(lambda connection: connection.execute(insert(experiment_units), units))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_in_an_arm_says_so(db: Database) -> None:
     """While the experiment runs, of days that are among its own."""
     await trying(db)
@@ -56,6 +57,7 @@ async def test_a_machine_in_an_arm_says_so(db: Database) -> None:
     assert () == await told(["VM-1"], FIRST, LAST)
 
 
+@pytest.mark.slow_on_postgres
 async def test_sales_and_time_of_machines_say_so(db: Database) -> None:
     """By whatever they are asked; those of the fleet hold both arms, and are told without."""
     await trying(db)

@@ -60,6 +60,7 @@ async def stand(
     await db.write(lambda connection: connection.execute(insert(machine_sites), stays))
 
 
+@pytest.mark.slow_on_postgres
 async def test_estimates_wait_for_one_another(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +182,7 @@ async def in_one_district(db: Database) -> None:
     await db.write(lambda connection: save(connection, sums))
 
 
+@pytest.mark.slow_on_postgres
 async def test_where_districts_are_too_few_cells_are_told(db: Database) -> None:
     """By the positions of sites; who has none is counted, and is in no cell."""
     pytest.importorskip("h3", reason="the extra places is not installed")
@@ -196,6 +198,7 @@ async def test_where_districts_are_too_few_cells_are_told(db: Database) -> None:
     assert [] == list((await HotBooks(db).hot(replace(WANTED, cell_resolution=4))).districts)
 
 
+@pytest.mark.slow_on_postgres
 async def test_more_cells_than_are_told_are_refused(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

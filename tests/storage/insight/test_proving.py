@@ -27,6 +27,7 @@ from tests.storage.offered import chooses, give, with_a_customer
 START = {"digest": "", "at_ms": 1, "from_day": 0, "balances": "{}", "link": "{}"}
 
 
+@pytest.mark.slow_on_postgres
 async def test_at_every_position_it_is_what_the_ledger_says(db: Database) -> None:
     """Before anybody followed, in the middle and at the end."""
     owner = await sold(db, "VM-1", "VM-2", times=1)
@@ -86,6 +87,7 @@ async def sold_with_an_offer(db: Database) -> None:
     await follower(db).catch_up()
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_fact_knows_the_offer_of_its_vend(db: Database) -> None:
     """The books say which, and the sums by offer are made of it; all of it is the same when it is
     made again.
@@ -131,6 +133,7 @@ async def test_a_fact_of_a_program_of_before_says_nothing_of_offers(db: Database
     assert () == (await prove_facts(db)).findings
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("table", [sale_facts, sales_days, sales_hours, scope_days, scope_hours])
 async def test_what_is_missing_is_found(db: Database, table: Table) -> None:
     """A fact, or a row of sums."""

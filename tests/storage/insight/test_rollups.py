@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import pytest
 from sqlalchemy import Table, select
 
 from actors.machine.values import replace
@@ -81,6 +82,7 @@ async def test_sales_with_an_offer_are_added_up_by_it(db: Database) -> None:
     assert [(*scope, *day) for scope in scopes] == await rows(db, scope_offers)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_adds_nothing_makes_no_row(db: Database) -> None:
     """And what was added and taken off again stays as a row of nothing."""
     sums = Sums()
@@ -89,6 +91,7 @@ async def test_what_adds_nothing_makes_no_row(db: Database) -> None:
     assert [] == await rows(db, sales_hours)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_fact_is_a_row_with_its_own_names(db: Database) -> None:
     """Column by column, and only once."""
     facts = a_day()

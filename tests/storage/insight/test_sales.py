@@ -112,6 +112,7 @@ async def test_sales_are_told_by_offers(db: Database, books: SalesBooks) -> None
     ]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_district_that_is_none_is_no_district_that_sold_nothing(books: SalesBooks) -> None:
     """A typo is refused, of sales as of a day's."""
     for asking in (
@@ -123,6 +124,7 @@ async def test_a_district_that_is_none_is_no_district_that_sold_nothing(books: S
         assert ("district", "pire") == (refused.value.what, refused.value.name)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_that_is_none_is_no_machine_that_sold_nothing(books: SalesBooks) -> None:
     """Also beside one that is there."""
     some = ("VM-1", "VM-01")
@@ -147,6 +149,7 @@ async def test_sales_are_told_of_a_part(books: SalesBooks) -> None:
     assert {"cold": 50_103, "": 20} == await asked(books, By.CATEGORY, machine_ids=some)
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_earlier_time_stands_beside_it(books: SalesBooks) -> None:
     """The days right before, or the same weekdays; each day beside its own."""
     wanted = SalesWanted(first=THURSDAY + 7, last=THURSDAY + 8, by=By.DAY)
@@ -164,6 +167,7 @@ async def test_an_earlier_time_stands_beside_it(books: SalesBooks) -> None:
     ] == [(line.key, line.now, line.before) for line in told.lines]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machines_earlier_day_stands_beside_its_own(books: SalesBooks) -> None:
     """Under the day that it stands beside."""
     wanted = SalesWanted(
@@ -250,6 +254,7 @@ async def test_sales_are_the_same_with_what_goods_cost(books: SalesBooks) -> Non
         assert await asked(books, how, **some) == with_margin
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_time_before_has_its_costs_too(db: Database, books: SalesBooks) -> None:
     """At the same latest cost; where costs were not looked at, none is told, and where nothing was
     sold, nothing.
@@ -271,6 +276,7 @@ async def test_the_time_before_has_its_costs_too(db: Database, books: SalesBooks
     ] == [(line.now.costed, line.before.costed) for line in lines]
 
 
+@pytest.mark.slow_on_postgres
 async def test_costs_are_those_of_what_was_really_paid(db: Database) -> None:
     """Goods that fell cost what they cost, whatever came in for them: less than the list price,
     nothing, or a price that was given back.
@@ -288,6 +294,7 @@ async def test_costs_are_those_of_what_was_really_paid(db: Database) -> None:
     assert {"cola": (2, 500, 80), "": (0, 0, 0)} == await costed(SalesBooks(db), By.PRODUCT)
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
@@ -324,6 +331,7 @@ async def test_what_cannot_be_answered_is_refused(
     assert reason == refused.value.reason
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_answer_says_how_complete_it_is(db: Database) -> None:
     """Up to which line, and what waits behind it."""
     owner = await sold(db, "VM-1", times=1)

@@ -1,5 +1,6 @@
 """What those with a tag bought is told in steps that hide each of them."""
 
+import pytest
 from sqlalchemy import Connection, insert
 
 from storage.database.engine import Database
@@ -25,6 +26,7 @@ async def _told(db: Database, gate: Gate) -> list[TagSales]:
     return await db.read(work)
 
 
+@pytest.mark.slow_on_postgres
 async def test_sales_of_28_days_are_told_by_currency(db: Database) -> None:
     """Of those who have the tag alone; who bought nothing in a currency counts nowhere in it. That
     fewer than ten bought in another is not told either.
@@ -43,6 +45,7 @@ async def test_sales_of_28_days_are_told_by_currency(db: Database) -> None:
     assert [hkd] == await _told(db, Gate())
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_buys_most_of_all_is_not_seen(db: Database) -> None:
     """A step is at least what they bought, so that with them and without them the same can be
     told.
@@ -57,6 +60,7 @@ async def test_who_buys_most_of_all_is_not_seen(db: Database) -> None:
     assert (40, 100, 10_000) == (told.payers, told.units, told.sales_minor)
 
 
+@pytest.mark.slow_on_postgres
 async def test_goods_that_were_given_back_are_no_sales(db: Database) -> None:
     """Goodwill takes money off, and no item."""
     names = [f"p{number}" for number in range(20)]

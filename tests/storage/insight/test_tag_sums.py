@@ -49,6 +49,7 @@ async def bought(db: Database) -> Tags:
     return tags
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("at_once", [1, 7, 5_000])
 async def test_pieces_come_to_the_whole(
     db: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
@@ -93,6 +94,7 @@ async def test_what_a_few_bought_stands_nowhere(db: Database) -> None:
     assert [] == list((await tags.bought("SOME")).by_currency)
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_asks_reads_rows(db: Database) -> None:
     """No fact and no payer is looked at, and what is told is what was told of them."""
     tags = await bought(db)
@@ -103,6 +105,7 @@ async def test_who_asks_reads_rows(db: Database) -> None:
     assert ({}, 30, 30) == (dict(cells.told), cells.others, cells.whole)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_a_program_of_before_did_not_write_is_counted(db: Database) -> None:
     """Until the tag is evaluated again: none of its runs wrote any, or the newest did not."""
     tags = await bought(db)
@@ -121,6 +124,7 @@ def _only(connection: Connection, head: list[dict[str, object]]) -> None:
         connection.execute(insert(tag_sums), row)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_run_that_failed_leaves_what_was_told(db: Database) -> None:
     """With the days of which it is."""
     tags = await bought(db)

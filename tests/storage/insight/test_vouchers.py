@@ -132,6 +132,7 @@ async def test_a_line_is_known_by_either_number_of_its_payment(db: Database) -> 
         await db.write(lambda connection: connection.execute(delete(voucher_redemptions)))
 
 
+@pytest.mark.slow_on_postgres
 async def test_lines_are_looked_for_with_few_parameters(db: Database) -> None:
     """One on PostgreSQL, however many they are. A list of them is planned once there, while the
     table is empty, and each row compared with each of it: a second file of 10,000 lines took
@@ -155,6 +156,7 @@ async def test_lines_are_looked_for_with_few_parameters(db: Database) -> None:
     assert ([1, 1, 1] if alone else [500, 500, 200]) * 2 == asked
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_line_of_a_third_number_is_refused(db: Database) -> None:
     """A payment has two. Which of three is another's nobody can say, and one would be lost."""
     third = replace(ONE, key="9" * 64, number_keys=(ONE.number_keys[0], "9c" * 32))
@@ -187,6 +189,7 @@ async def test_what_a_program_of_before_has_taken_again_counts_once(db: Database
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_was_told_by_one_number_and_by_the_other_counts_once(db: Database) -> None:
     """As soon as a line says that they are of one payment; the one that has found it stays."""
     await _paid(db, "t1")
@@ -223,6 +226,7 @@ async def test_what_a_program_of_before_has_taken_is_known(db: Database) -> None
     assert (0, 1) == (told.added, told.known)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_voucher_above_its_order_is_taken_and_said(db: Database) -> None:
     """The file is Alipay's, and its other lines would wait for ever: it counts as it is told."""
     await _paid(db, "t1")
@@ -262,6 +266,7 @@ async def test_a_payment_in_another_currency_is_another(db: Database) -> None:
     assert (1, 1) == (taken.added, taken.elsewhere)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_line_that_says_something_else_now_is_refused(db: Database) -> None:
     """And nothing of its file is kept."""
     books = VoucherBooks(db)
@@ -274,6 +279,7 @@ async def test_a_line_that_says_something_else_now_is_refused(db: Database) -> N
     assert 1 == await db.read(lambda connection: connection.scalar(count))
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_day_is_that_of_the_machine(db: Database) -> None:
     """By the clock of where it stood when the customer paid."""
     await _paid(db, "t1")
@@ -345,6 +351,7 @@ async def test_a_payment_with_several_vouchers_is_one_order(db: Database) -> Non
         assert (4, 850, 600) == (line.redeemed, line.order_minor, line.voucher_minor)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_cannot_be_answered_is_refused(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

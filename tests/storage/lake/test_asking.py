@@ -79,6 +79,7 @@ def as_sums(answers: Sequence[LakeAnswer]) -> list[Sequence[SalesLine]]:
     ]
 
 
+@pytest.mark.slow_on_postgres
 async def test_margins_are_told_by_anything(db: Database, tmp_path: Path) -> None:
     """By hours and offers too, of which sums do not know them: they add up to those by products."""
     await shop(db)

@@ -50,6 +50,7 @@ def holding(root: Path, said: bytes) -> list[Path]:
     return [one for one in root.rglob("*.parquet") if said in one.read_bytes()]
 
 
+@pytest.mark.slow_on_postgres
 async def test_late_facts_come_into_their_day(db: Database, tmp_path: Path) -> None:
     """A write-off of the next morning stands with the day that it is of; other days stay as they
     are, and a second time there is nothing to do.
@@ -143,6 +144,7 @@ async def test_a_death_over_it_changes_nothing(
     assert 1 == len(texts(tmp_path))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_fact_that_stands_twice_stops_it(db: Database, tmp_path: Path) -> None:
     """Nothing is written over what is wrong."""
     await told(db, [fact(1)])

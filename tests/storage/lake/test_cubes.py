@@ -22,6 +22,7 @@ async def made(keeper: Keeper) -> int:
     return await cubes.make_cubes(keeper, cubes.here, bounds=SMALL, tell=lambda _, __: None)
 
 
+@pytest.mark.slow_on_postgres
 async def test_facts_of_one_hour_and_product_are_one_row(db: Database, tmp_path: Path) -> None:
     """With what was given back and written off told apart; only days that changed are made
     again.
@@ -48,6 +49,7 @@ async def test_facts_of_one_hour_and_product_are_one_row(db: Database, tmp_path:
     assert [THURSDAY, THURSDAY + 1] == [one.d for one in await files_of(db, Stream.CUBES)]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_task_may_be_done_twice(db: Database, tmp_path: Path) -> None:
     """By a worker that was believed dead, before or after the other one's is confirmed."""
     await told(db, [fact(1)])

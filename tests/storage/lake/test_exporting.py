@@ -51,6 +51,7 @@ def as_told(facts: list[Any]) -> list[tuple[Any, ...]]:
     return sorted(rows, key=lambda row: row[:3])
 
 
+@pytest.mark.slow_on_postgres
 async def test_facts_are_files_of_their_day(db: Database, tmp_path: Path) -> None:
     """Each column as it is; but of a payer whom nobody knows, nothing. A second time there is
     nothing to do, and what comes later comes in files of its own.
@@ -71,6 +72,7 @@ async def test_facts_are_files_of_their_day(db: Database, tmp_path: Path) -> Non
     assert 7 == len(await lake_rows(db, tmp_path))
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_folder_may_be_called_as_one_likes(db: Database, tmp_path: Path) -> None:
     """Nothing that its name says gets into a fact, as folders of other lakes' columns do."""
     await told(db, SOME[:1])
@@ -78,6 +80,7 @@ async def test_the_folder_may_be_called_as_one_likes(db: Database, tmp_path: Pat
     assert as_told(SOME[:1]) == await lake_rows(db, tmp_path / "site=pier" / "d=1" / "it's [new]*")
 
 
+@pytest.mark.slow_on_postgres
 async def test_it_begins_again_when_it_is_told(db: Database, tmp_path: Path) -> None:
     """Files of before are read by nobody any more."""
     await told(db, SOME)

@@ -53,6 +53,7 @@ async def test_who_lives_is_left_to_it(db: Database, tmp_path: Path) -> None:
             assert "b" == ours.held.holder
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_lake_whose_folder_is_away_is_made_again_on_demand_alone(
     db: Database, tmp_path: Path
 ) -> None:

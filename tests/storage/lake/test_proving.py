@@ -29,6 +29,7 @@ async def lake(db: Database, root: Path) -> None:
     await exported(db, root, facts_at_once=1)
 
 
+@pytest.mark.slow_on_postgres
 async def test_it_is_what_the_ledger_says(db: Database, tmp_path: Path) -> None:
     """Before anything was written, at each position, and compacted."""
     assert (0, []) == ((await proved(db, tmp_path)).facts, (await proved(db, tmp_path)).findings)
@@ -83,6 +84,7 @@ async def test_what_is_missing_or_twice_is_found(db: Database, tmp_path: Path) -
     ]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_fact_that_stands_twice_is_found(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

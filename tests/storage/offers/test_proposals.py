@@ -119,6 +119,7 @@ def _view(**said: Any) -> OfferView:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_large_offer_is_made_by_two(db: Database) -> None:
     """The first one's wish is written down, and changes nothing however often it comes; another
     person confirms it. What became of each is in the audit log.
@@ -213,6 +214,7 @@ async def test_one_lowers_and_two_raise(db: Database) -> None:
     assert said.startswith("offer tea: budget_minor 400 -> 900, uses_per_payer 2 -> 5; proposed by")
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("changed", ["changed", "ended", "over"])
 async def test_who_confirms_after_the_offer_was_changed_hears_so(
     db: Database, changed: str

@@ -69,6 +69,7 @@ async def test_an_offer_is_for_its_product_or_for_what_of_its_category_is_sold(
     assert {"a": ("cola",), "b": ("cola",)} == told
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_a_machine_sells_is_asked_once_for_all_categories(db: Database) -> None:
     """A payment asks as much for twenty offers as for one."""
     await machines(db, "VM-1")
@@ -168,6 +169,7 @@ async def test_a_payment_brings_them_in_its_event(db: Database) -> None:
     assert START_MS == NOW_MS
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_offer_of_a_newer_program_is_for_nobody_and_loses_no_payment(db: Database) -> None:
     """A gateway of before takes payments in while others know selectors that ask for more: it
     cannot tell whom such an offer is for, and the others are given.

@@ -236,6 +236,7 @@ async def test_a_copy_that_renews_while_its_machine_enrols_is_denied(
     assert [] == await certificates.came([came("a2")], now_ms=NOW_MS)
 
 
+@pytest.mark.slow_on_postgres
 async def test_whoever_enrols_anew_begins_anew(db: Database) -> None:
     """After a theft, too: what was there before is denied, and is no double any more."""
     await doubled(db)

@@ -1,5 +1,6 @@
 """One rule says what a product costs, whoever asks."""
 
+import pytest
 from sqlalchemy import literal, select, union_all
 
 from storage.database.engine import Database
@@ -28,6 +29,7 @@ async def known(db: Database) -> dict[tuple[str, str], int]:
     return costs
 
 
+@pytest.mark.slow_on_postgres
 async def test_the_newest_lot_says_it(db: Database) -> None:
     """Whatever the catalogue says, and in each currency for itself; of lots that came at once the
     dearest one does. A lot without a cost says nothing.

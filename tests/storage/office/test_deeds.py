@@ -75,6 +75,7 @@ async def test_a_deed_that_is_only_checked_writes_nothing(db: Database) -> None:
     assert ([], []) == await written(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_refused_leaves_nothing(db: Database) -> None:
     """The claim is as it was, too: its id is free for another try."""
 

@@ -44,6 +44,7 @@ async def test_a_district_is_made_once(db: Database) -> None:
     assert first == await districts.get("hk")
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_district_moves_with_all_that_is_in_it(db: Database) -> None:
     """To another parent, and to the top."""
     districts = await some_districts(db, *TREE)

@@ -42,6 +42,7 @@ async def test_a_token_enrols_one_machine_once(db: Database) -> None:
     assert ["CreateEnrolmentToken", "MachineEnrolled"] == (await _actions(db))[-2:]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_whose_key_stays_is_enrolled_anew_with_the_same_request(
     db: Database,
 ) -> None:

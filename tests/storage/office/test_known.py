@@ -70,6 +70,7 @@ UNKNOWN: tuple[tuple[dict[str, str], str], ...] = (
 )
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("_day")
 async def test_what_was_there_once_is_known(db: Database, subtests: pytest.Subtests) -> None:
     """Though it is empty now: its list is, and nobody is told that it is a typo."""

@@ -38,6 +38,7 @@ async def count(db: Database) -> tuple[int, int]:
     return first, second
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.usefixtures("owner")
 async def test_what_agrees_is_no_work(db: Database) -> None:
     """It is kept, with its bytes, and found again."""

@@ -69,6 +69,7 @@ def a_play(day: int, hour: int = 3, item: int = 0) -> Play:
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_was_shown_long_ago_goes(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some rows at a time; of a day that was over everywhere, because a machine's own day may be
     one behind ours.
@@ -101,6 +102,7 @@ async def test_only_a_manifest_that_nobody_can_ask_for_goes(db: Database) -> Non
     assert SHOWN == await screens.manifest(SHOWN)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_manifest_stays_for_a_while_after_its_last_machine(db: Database) -> None:
     """Counted from when a machine was let off it, not from when it was made: what it counted while
     it was without the net comes afterwards.
@@ -116,6 +118,7 @@ async def test_a_manifest_stays_for_a_while_after_its_last_machine(db: Database)
     assert [PLAYED] == await left(db, manifests, manifests.c.sha256)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_manifest_that_is_wanted_again_stays(db: Database) -> None:
     """From when that is written down, before any machine is to show it: two transactions."""
     screens = await shows(db)
@@ -125,6 +128,7 @@ async def test_a_manifest_that_is_wanted_again_stays(db: Database) -> None:
     assert OLD == await screens.manifest((await screens.get("VM-1")).wanted)
 
 
+@pytest.mark.slow_on_postgres
 async def test_only_a_file_that_nothing_names_goes(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

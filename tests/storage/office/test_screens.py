@@ -53,6 +53,7 @@ async def test_what_is_compiled_is_of_machines_with_a_screen(db: Database) -> No
     )
 
 
+@pytest.mark.slow_on_postgres
 async def test_who_has_not_converged_is_one_call(db: Database) -> None:
     """Until the machine says that it shows what it is to show; why it does not is there too."""
     screens = await with_screens(db)

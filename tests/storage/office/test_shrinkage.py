@@ -108,6 +108,7 @@ async def test_what_is_missing_costs_what_margins_say(
     } == {line.product: (line.cost_minor, line.currency) for line in lines}
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_count_of_a_new_column_that_is_taken_back_is_nothing_missing(db: Database) -> None:
     """What a planogram opened was no find, so what takes it back is no loss."""
     await moved(

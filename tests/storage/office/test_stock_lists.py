@@ -42,6 +42,7 @@ def sold(
     }
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_is_brought_is_the_par_less_what_will_be_there(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

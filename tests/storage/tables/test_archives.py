@@ -30,6 +30,7 @@ START = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_month_has_a_state_that_is_known(db: Database) -> None:
     """It is exported or dropped, and archived once."""
     await refused(db, archives, {**MONTH, "state": "LOST"})
@@ -37,6 +38,7 @@ async def test_a_month_has_a_state_that_is_known(db: Database) -> None:
     await refused(db, archives, MONTH)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_has_one_start_and_one_seal(db: Database) -> None:
     """A second one would leave open where its books begin."""
     await taken(db, starts, START)

@@ -16,6 +16,7 @@ SOLD = {
 }
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("side", ["debit_minor", "credit_minor"])
 async def test_a_balance_is_never_below_zero(db: Database, side: str) -> None:
     """On neither side."""
@@ -23,6 +24,7 @@ async def test_a_balance_is_never_below_zero(db: Database, side: str) -> None:
     await taken(db, balances, {**SOLD, side: 0})
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_account_has_one_balance_a_day(db: Database) -> None:
     """A second one would be added beside it, and not to it."""
     await taken(db, balances, SOLD)

@@ -1,5 +1,7 @@
 """An experiment, its machines or payers, and what belongs to them are each there once."""
 
+import pytest
+
 from storage.database.engine import Database
 from storage.tables import (
     experiment_days,
@@ -15,6 +17,7 @@ from tests.storage.office.places import some_machines
 from tests.storage.tables.refused import refused, taken
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_is_in_an_experiment_once(db: Database) -> None:
     """In an arm that is known, of an experiment that is there, in a state that is known."""
     await some_machines(db, "VM-1", "VM-2")

@@ -1,5 +1,7 @@
 """An item is closed once, and nobody is signed in for ever."""
 
+import pytest
+
 from storage.database.engine import Database
 from storage.tables import console_logins, work_item_closings
 from tests.storage.tables.refused import refused, taken
@@ -14,12 +16,14 @@ CLOSING = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_item_is_closed_once(db: Database) -> None:
     """Whoever closes it again finds that it is closed."""
     await taken(db, work_item_closings, CLOSING)
     await refused(db, work_item_closings, {**CLOSING, "actor": "bob"})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_login_ends_by_itself(db: Database) -> None:
     """None is issued that is over, or has no end."""
     login: dict[str, object] = {

@@ -41,6 +41,7 @@ async def balances(db: Database) -> dict[tuple[str, str, str], tuple[int, str]]:
     return {(row.place, row.product, row.lot): (row.quantity, row.machine_id) for row in rows}
 
 
+@pytest.mark.slow_on_postgres
 async def test_moves_add_up_at_real_places(db: Database) -> None:
     """Lot by lot, but for a column, which nobody tells lots apart in; nowhere has no balance."""
     load = {
@@ -90,6 +91,7 @@ async def test_rows_of_one_statement_follow_on_one_another(db: Database) -> None
     assert {("COLUMN:VM-1/A1", "cola", ""): (0, "VM-1")} == await balances(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_nothing_is_taken_that_is_not_there(db: Database, subtests: pytest.Subtests) -> None:
     """More than there is, another lot or product, from a place that holds nothing, nothing at all,
     to where it is, or twice: refused, and all is as before.
@@ -111,6 +113,7 @@ async def test_nothing_is_taken_that_is_not_there(db: Database, subtests: pytest
             assert {("WAREHOUSE:north", "cola", "L1"): (10, "")} == await balances(db)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_move_is_reversed_once(db: Database) -> None:
     """The second reversal of one move is refused, whatever it is called."""
     await taken(db, goods_moves, RECEIVED)
@@ -119,6 +122,7 @@ async def test_a_move_is_reversed_once(db: Database) -> None:
     await refused(db, goods_moves, {**back, "cause": "m2"})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_refused_move_takes_its_transaction_along(db: Database) -> None:
     """One of two moves that is refused leaves nothing of the other."""
     await taken(db, goods_moves, RECEIVED)

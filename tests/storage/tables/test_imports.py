@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from storage.database.engine import Database
 from storage.tables import machine_import_lines, machine_imports
 from tests.storage.tables.refused import refused, taken
@@ -32,6 +34,7 @@ LINE: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_import_and_its_lines_are_in_known_states(db: Database) -> None:
     """And a line is of an import that is there, once."""
     await refused(db, machine_import_lines, LINE)

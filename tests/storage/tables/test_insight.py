@@ -1,5 +1,7 @@
 """What is told of sales has one row for each thing that it is of."""
 
+import pytest
+
 from storage.database.engine import Database
 from storage.tables import followers, sale_facts, scope_hours
 from tests.storage.tables.refused import refused, taken
@@ -47,6 +49,7 @@ HOUR = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_follower_is_at_one_place(db: Database) -> None:
     """At or behind the beginning, in a stage that is known."""
     await refused(db, followers, {**FOLLOWER, "position": -1})
@@ -55,6 +58,7 @@ async def test_a_follower_is_at_one_place(db: Database) -> None:
     await refused(db, followers, FOLLOWER)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_transfer_is_one_fact(db: Database) -> None:
     """Of a kind that is known, in which no item comes back up."""
     await refused(db, sale_facts, {**FACT, "kind": "GIFT"})
@@ -63,6 +67,7 @@ async def test_a_transfer_is_one_fact(db: Database) -> None:
     await refused(db, sale_facts, FACT)
 
 
+@pytest.mark.slow_on_postgres
 async def test_an_hour_of_a_scope_is_one_row(db: Database) -> None:
     """Its sales may be below zero: what is given back counts when it is."""
     await taken(db, scope_hours, HOUR)

@@ -1,5 +1,7 @@
 """The list of the lake's files has each name once, and ranges that are some."""
 
+import pytest
+
 from storage.database.engine import Database
 from storage.tables import lake_files
 from tests.storage.tables.refused import refused, taken
@@ -20,6 +22,7 @@ FILE = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_name_is_of_one_file(db: Database) -> None:
     """Of a stream and a state that are known, with a range that is not empty."""
     other = {**FILE, "path": "b"}

@@ -18,12 +18,14 @@ COLUMN = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_column_that_can_be_is_taken(db: Database) -> None:
     """The row that the next test spoils is sound."""
     await Owner.of(db, "VM-1")
     await taken(db, planogram_columns, COLUMN)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_column_that_cannot_be_is_refused(db: Database, subtests: pytest.Subtests) -> None:
     """It has a price and room, and holds no more than there is room for."""
     await Owner.of(db, "VM-1")
@@ -32,6 +34,7 @@ async def test_a_column_that_cannot_be_is_refused(db: Database, subtests: pytest
             await refused(db, planogram_columns, {**COLUMN, **change})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_state_of_an_unknown_machine_is_refused(db: Database) -> None:
     """A state belongs to a registered machine."""
     state = {

@@ -19,6 +19,7 @@ ROW = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_cause_stands_once(db: Database) -> None:
     """The same fact makes one row, whoever tells it."""
     await taken(db, inbox, ROW)

@@ -35,6 +35,7 @@ async def test_an_offer_has_one_discount_and_its_bounds(
             await db.write(lambda connection, wrong=wrong: connection.execute(wrong))  # type: ignore[misc]
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_vend_uses_an_offer_once(db: Database) -> None:
     """The second row of one vend is refused, and so is one that takes nothing off."""
     for rows in ([USE, USE], [{**USE, "discount_minor": 0}]):

@@ -24,6 +24,7 @@ COLA: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_product_is_plausible(db: Database, subtests: pytest.Subtests) -> None:
     """A cost of 0 is one; less than nothing is not."""
     for wrong in ({"revision": 0}, {"shelf_life_days": -1}, {"unit_cost_minor": -1}):
@@ -32,6 +33,7 @@ async def test_a_product_is_plausible(db: Database, subtests: pytest.Subtests) -
     await taken(db, products, {**COLA, "unit_cost_minor": 0})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_name_is_of_a_product_and_one_for_each_language(db: Database) -> None:
     """Nothing unknown has a name."""
     name = {"product": "cola", "language": "en", "name": "Cola"}
@@ -60,6 +62,7 @@ LIST: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_price_is_plausible(db: Database, subtests: pytest.Subtests) -> None:
     """Of a list and a product that are there, above nothing, and not for the past."""
     await taken(db, products, COLA)

@@ -48,6 +48,7 @@ PROFILE: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_district_is_in_one_that_is_there_and_not_in_itself(db: Database) -> None:
     """The top of the tree has no parent."""
     await refused(db, districts, {**HK, "parent": "asia"})
@@ -56,6 +57,7 @@ async def test_a_district_is_in_one_that_is_there_and_not_in_itself(db: Database
     await taken(db, districts, HK)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_site_is_on_earth_and_in_a_district(
     db: Database, subtests: pytest.Subtests
 ) -> None:
@@ -92,6 +94,7 @@ async def test_a_stay_lasts(db: Database) -> None:
     await refused(db, machine_sites, stay)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_profile_is_of_a_machine_and_its_maintenance_is_known(db: Database) -> None:
     """A label stands once."""
     await refused(db, machine_profiles, PROFILE)

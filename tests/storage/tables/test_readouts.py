@@ -39,6 +39,7 @@ async def test_no_row_is_changed_or_deleted(filled: Database, table: Table) -> N
     assert before == await filled.read(lambda connection: connection.execute(wanted).all())
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 async def test_no_row_is_there_twice(filled: Database, table: Table) -> None:
     """The same content, counter or number is refused, under whatever id."""

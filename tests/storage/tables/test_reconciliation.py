@@ -1,5 +1,7 @@
 """A file is read once, and a difference has a status that is known."""
 
+import pytest
+
 from storage.database.engine import Database
 from storage.tables import reconciliation_differences, reconciliation_runs
 from tests.storage.tables.refused import refused, taken
@@ -32,12 +34,14 @@ DIFFERENCE = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_file_has_one_run(db: Database) -> None:
     """The same content is never another run."""
     await taken(db, reconciliation_runs, RUN)
     await refused(db, reconciliation_runs, {**RUN, "id": 2})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_difference_of_an_unknown_status_is_refused(db: Database) -> None:
     """It is open, passed on or resolved; that a person closed it is a row of its own."""
     await taken(db, reconciliation_runs, RUN)

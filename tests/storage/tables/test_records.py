@@ -36,6 +36,7 @@ REFUND = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_trade_that_does_not_add_up_is_refused(
     db: Database, subtests: pytest.Subtests
 ) -> None:
@@ -51,6 +52,7 @@ async def test_a_trade_that_does_not_add_up_is_refused(
             await refused(db, trades, {**TRADE, **change})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_refund_of_nothing_is_refused(db: Database) -> None:
     """A refund returns money."""
     await refused(db, refunds, REFUND)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from storage.database.engine import Database
 from storage.tables import assets, playlists, plays, screen_plans
 from tests.storage.tables.refused import refused, taken
@@ -40,6 +42,7 @@ PLAN: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_what_cannot_be_is_refused(db: Database) -> None:
     """An empty file, a plan of no day or of no time, a plan of a list that nobody knows."""
     await refused(db, assets, {**ASSET, "size": 0})

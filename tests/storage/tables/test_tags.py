@@ -21,6 +21,7 @@ RULE: dict[str, Any] = {
 HAD = {"payer_id": "p1", "tag": "NEW", "run_id": 1, "version": 1, "since_d": 20260101}
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("change", [{"version": 0}, {"purchases_min": 0}], ids=str)
 async def test_a_rule_has_a_version_and_evidence(db: Database, change: dict[str, int]) -> None:
     """And each version stands once."""
@@ -29,6 +30,7 @@ async def test_a_rule_has_a_version_and_evidence(db: Database, change: dict[str,
     await refused(db, tag_rules, RULE)
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_run_gives_a_tag_once(db: Database) -> None:
     """Another run may give it again."""
     await taken(db, payer_tags, HAD)
@@ -36,6 +38,7 @@ async def test_a_run_gives_a_tag_once(db: Database) -> None:
     await taken(db, payer_tags, HAD | {"run_id": 2})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_tag_comes_to_one_thing(db: Database) -> None:
     """Each district and each currency is there once."""
     amounts = dict.fromkeys(("payers", "units", "sales_minor", "units_step", "sales_step"), 10)

@@ -40,6 +40,7 @@ def _kept(row: dict[str, Any]) -> dict[str, Any]:
     return dict(zip((column.name for column in kept_transfers.columns), values, strict=True))
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_transfer_is_written_once(db: Database, subtests: pytest.Subtests) -> None:
     """Neither its cause nor its number may come again."""
     await taken(db, kept_transfers, _kept(TOP_UP))
@@ -53,6 +54,7 @@ async def test_a_transfer_is_written_once(db: Database, subtests: pytest.Subtest
             await refused(db, kept_transfers, _kept({**TOP_UP, **change}))
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("amount_minor", [0, -1])
 async def test_a_transfer_moves_something(db: Database, amount_minor: int) -> None:
     """From the account that is debited to the one that is credited, never the other way."""
@@ -98,6 +100,7 @@ async def test_every_kind_of_transfer_is_read_as_it_was_entered(db: Database) ->
     assert {"trade_id", "debit_account", "credit_reference"}.isdisjoint(again)
 
 
+@pytest.mark.slow_on_postgres
 async def test_any_transfer_is_read_as_it_was_entered(db: Database) -> None:
     """One that contradicts itself, too: the audit must see what somebody has entered."""
     odd: list[dict[str, Any]] = [

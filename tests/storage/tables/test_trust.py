@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from storage.database.engine import Database
 from storage.tables import (
     denials,
@@ -20,6 +22,7 @@ DENIAL: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow_on_postgres
 async def test_somebody_is_denied_once_and_is_of_a_known_kind(db: Database) -> None:
     """A machine and a person may have the same name."""
     await refused(db, denials, {**DENIAL, "kind": "GATEWAY"})
@@ -28,6 +31,7 @@ async def test_somebody_is_denied_once_and_is_of_a_known_kind(db: Database) -> N
     await taken(db, denials, {**DENIAL, "kind": "PERSON"})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_has_one_token_and_each_generation_once(db: Database) -> None:
     """So nobody can have two first certificates of one machine."""
     token = {
@@ -56,6 +60,7 @@ async def test_a_machine_has_one_token_and_each_generation_once(db: Database) ->
     await refused(db, machine_certificates, {**certificate, "generation": 2})
 
 
+@pytest.mark.slow_on_postgres
 async def test_a_machine_is_found_doubled_once_at_a_time(db: Database) -> None:
     """Another time is another item."""
     found = {"machine_id": "VM-1", "found_at_ms": 1, "serial": "a1", "said": "twice"}

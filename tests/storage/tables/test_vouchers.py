@@ -21,6 +21,7 @@ REDEEMED: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize(
     "change", [{"kind": "LOST"}, {"order_minor": -1}, {"voucher_minor": 0}], ids=str
 )

@@ -8,7 +8,6 @@ it meanwhile.
 
 import asyncio
 import contextlib
-import math
 import random
 import secrets
 import socket
@@ -22,12 +21,13 @@ from gateway.bench import http2
 from gateway.bench.figures import Latency
 from gateway.bench.machine import PATH, Ears, LoadMachine, Tally, now_s
 from gateway.demo import processes
+from gateway.rpc.limits import EdgeLimits
 
 _CONNECTS_AT_ONCE = 64
 _CONNECT_TIMEOUT_S = 10.0
-_BEAT_EVERY_S = 15.0
-"""A machine says something at least this often; the gateway closes what is silent for a minute."""
-_BEAT_LOOK_S = 0.25
+_BEAT_EVERY_S = EdgeLimits().heartbeat_interval_ms / 1000
+"""A machine says something this often: it is what a gateway tells it if nobody says otherwise."""
+_BEAT_LOOK_S = 0.01
 _AGAIN_S = 0.25
 """After a refusal the next customer comes."""
 _SETTLE_S = 30.0
@@ -154,14 +154,19 @@ class Load:
         self._seldom.close()
 
     async def _beat(self) -> None:
+        """Each at its turn, evenly: real machines came at all times, and beat at all times. Who
+        came together would beat together, and be a crowd for ever.
+        """
+        place, turns, looked_at = 0, 0.0, now_s()
         while True:
             await asyncio.sleep(_BEAT_LOOK_S)
-            since = now_s() - _BEAT_EVERY_S
-            silent = [one for one in self.machines if one.welcome_at and one.said_at < since]
-            # Spread over the looks, so that no heartbeat is part of a crowd for ever.
-            most = math.ceil(len(self.machines) * _BEAT_LOOK_S * 2 / _BEAT_EVERY_S)
-            for machine in silent[:most]:
-                machine.beat()
+            now, before = now_s(), looked_at
+            turns, looked_at = turns + (now - before) * len(self.machines) / _BEAT_EVERY_S, now
+            while turns >= 1:
+                machine, turns = self.machines[place], turns - 1
+                place = (place + 1) % len(self.machines)
+                if machine.welcome_at and machine.said_at < now - _BEAT_EVERY_S / 2:
+                    machine.beat()
 
     # --- buying ---
 

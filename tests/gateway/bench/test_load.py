@@ -4,8 +4,11 @@ import os
 
 import pytest
 
+from gateway.bench import load as load_module
 from gateway.bench.load import Load, LoadFailed
+from gateway.bench.machine import LoadMachine
 from tests.gateway.bench.pretend_gateway import pretend_gateway
+from tests.support.patience import until
 
 NAMES = [f"m{number}" for number in range(5)]
 PIDS = {"gateway": [os.getpid()]}
@@ -90,3 +93,17 @@ async def test_a_gateway_that_is_not_there_is_told() -> None:
     async with Load.of(address, NAMES) as load:
         with pytest.raises(LoadFailed, match="cannot connect"):
             await load.connect(load.machines)
+
+
+async def test_machines_beat_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that came together are no crowd at each interval: who is due is taken in turn."""
+    beats: list[str] = []
+    monkeypatch.setattr(load_module, "_BEAT_EVERY_S", 0.05)
+    monkeypatch.setattr(LoadMachine, "beat", lambda machine: beats.append(machine.machine_id))
+    async with pretend_gateway() as gateway, Load.of(gateway.address, NAMES) as load:
+        await load.connect(load.machines)
+
+        await until(lambda: len(beats) >= 2 * len(NAMES))
+
+    assert set(NAMES) == set(beats[: len(NAMES)])
+    assert beats[: len(NAMES)] == beats[len(NAMES) : 2 * len(NAMES)]

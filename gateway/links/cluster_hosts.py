@@ -62,6 +62,7 @@ class ClusterHosts:
         self.known: Sequence[HostProcess] | None = None
         self.told_at_ms = 0
         self._settling: asyncio.Task[None] | None = None
+        self._version = 0  # of the layout that is followed
 
     @property
     def fresh(self) -> Sequence[HostProcess] | None:
@@ -111,8 +112,12 @@ class ClusterHosts:
 
     def settle(self, leases: SqlLeases, host_count: int, version: int) -> None:
         """Go on, until it is done or there is another layout, with what follows a new one: wait for
-        the partitions, and end the hosts that are too many. It ends what another one began.
+        the partitions, and end the hosts that are too many. It ends what another one began, but for
+        a newer layout's: a call that is repeated late has an older one.
         """
+        if version < self._version:
+            return
+        self._version = version
         if self._settling is not None:
             self._settling.cancel()
         work = partial(self._settle, leases, host_count, version)

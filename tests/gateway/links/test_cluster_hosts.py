@@ -180,3 +180,14 @@ async def test_a_newer_layout_ends_the_work_for_the_old_one() -> None:
         await cluster.hosts._settling
     assert [] == cluster.ended
     await cluster.hosts.close()
+
+
+async def test_a_call_that_is_repeated_late_leaves_the_newer_layout_its_work() -> None:
+    """The hosts that the newer one has no more are ended all the same."""
+    cluster = Cluster()
+    cluster.hosts.settle(Settled(3), 1, 3)  # type: ignore[arg-type]
+    cluster.hosts.settle(Settled(3), 2, 2)  # type: ignore[arg-type]
+    async with asyncio.timeout(HANGS_AFTER_S):
+        await cluster.all_ended.wait()
+    assert ["vendgate-host-1"] == cluster.ended
+    await cluster.hosts.close()

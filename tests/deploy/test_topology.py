@@ -311,7 +311,7 @@ def test_whatever_is_copied_is_there_and_let_in() -> None:
 def test_what_documents_have_copied_are_files() -> None:
     """A folder among them stops the line, and what stands behind it is not done."""
     lines = re.findall(r"^cp (deploy/.+) /etc/", (DEPLOY / "README.md").read_text(), re.MULTILINE)
-    assert len(lines) == 4
+    assert 4 == len(lines)
     for pattern in " ".join(lines).split():
         found = list(ROOT.glob(pattern))
         assert found, pattern

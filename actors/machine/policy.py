@@ -295,6 +295,8 @@ class PolicyOverrides(
         A limit of the machine's own that the fleet's have come to exclude since it was set gives
         way to them: a machine must go on, and the longer wait takes nobody's money.
         """
+        if self == _NOTHING_SET:
+            return policy  # as of nearly all machines, which share it
         merged = self._merged(policy)
         for rule in RULES:
             if merged[rule.longer] >= merged[rule.shorter]:
@@ -311,6 +313,9 @@ class PolicyOverrides(
             **{limit.name: getattr(policy, limit.name) for limit in fields(policy)},
             **{name: value for name, value in own.items() if value is not None},
         }
+
+
+_NOTHING_SET = PolicyOverrides()
 
 
 OVERRIDABLE: Mapping[str, Bounds] = {

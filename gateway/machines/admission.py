@@ -59,6 +59,8 @@ class _Line:
 
     def hurry(self, machine_ids: Collection[MachineId]) -> None:
         """These machines are in the middle of something."""
+        if not machine_ids:
+            return  # as mostly in a storm, in which thousands are in line
         for rank in self.waiting[AGAIN:]:
             for one in [each for each in rank if each.machine_id in machine_ids]:
                 del rank[one]

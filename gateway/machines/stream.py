@@ -25,6 +25,7 @@ from gateway.links.ways import Way
 from gateway.machines import commanding, translate
 from gateway.machines.allowances import Allowance, Allowances
 from gateway.machines.asking import Asking
+from gateway.machines.bell import Bell
 from gateway.machines.bounds import Unsendable
 from gateway.machines.intake import Intake
 from gateway.machines.moving import Moving
@@ -100,7 +101,7 @@ class Stream:
         self._size = 0  # The bytes of the last frame.
         # How many messages wait for the host's answer: Hello, and frames, acknowledged or not.
         self._pending = 0
-        self._host_spoke = asyncio.Event()  # Set when the host may have made room, or at the end.
+        self._host_spoke = Bell()  # Rung when the host may have made room, and at the end.
 
         self._outbox = Outbox(
             size_max=limits.outbox_max, monotonic=monotonic, began=self._write_began
@@ -322,7 +323,6 @@ class Stream:
         stream ends.
         """
         while not condition() and self.ending is None:
-            self._host_spoke.clear()
             await self._host_spoke.wait()
 
     # --- from the host ---
@@ -334,12 +334,12 @@ class Stream:
     def repeated(self, count: int) -> None:
         """Exactly ``count`` messages of this stream wait for their answers: they were repeated."""
         self._pending = count
-        self._host_spoke.set()
+        self._host_spoke.ring()
 
     def answered(self) -> None:
         """The host is done with one message of this stream."""
         self._pending = max(0, self._pending - 1)
-        self._host_spoke.set()
+        self._host_spoke.ring()
 
     def deliver(self, ack: int | None, commands: Sequence[effects.MachineCommand]) -> None:
         """Queue commands and the acknowledgement behind them. A machine that reads too slowly, or
@@ -366,7 +366,7 @@ class Stream:
             self._window.acknowledged(ack)
             self._outbox.acknowledge(ack)
             self._asking.acknowledged()
-        self._host_spoke.set()
+        self._host_spoke.ring()
 
     def _note(self, command: effects.MachineCommand) -> None:
         """Follow what the edge must know: numbers in use, funds, whether the machine may move."""
@@ -458,7 +458,7 @@ class Stream:
         if not flush:
             self._outbox.drop()
         self._outbox.wake()
-        self._host_spoke.set()
+        self._host_spoke.ring()
         log.info("stream ends", **self._names(), reason=refusal.reason, status=refusal.code.name)
 
     def close(self, reason: str) -> None:

@@ -29,7 +29,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
-from gateway.rpc.options import COMMON, Options, at_most
+from gateway.rpc.options import COMMON, Options, asked_after, at_most
 from gateway.rpc.tls import Tls
 from gateway.trust.strangers import CALLER, ENROL, ENROLMENT, Pause, SlowBeside
 from gateway.v1 import enrolment_service_pb2
@@ -164,7 +164,7 @@ async def opened(
     """Return a server that serves, and its port. Raises RuntimeError if nobody can listen there."""
     server = grpc.aio.server(
         interceptors=(SlowBeside(monotonic, pause),),
-        options=(*COMMON, *at_most(task.connections_max), *_LIMITS),
+        options=(*COMMON, *asked_after(), *at_most(task.connections_max), *_LIMITS),
     )
     server.add_generic_rpc_handlers((Relay(desk).handler(),))
     servicer = health.aio.HealthServicer()

@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,6 +19,7 @@ from gateway.rpc.limits import HttpLimits
 from gateway.serving.http_door import HttpConnection, HttpDoor
 
 _STOP_GRACE_S = 5
+_DATE_EVERY_S = 1.0
 _BACKLOG = 4_096
 """Callers that wait in the kernel; with fewer places a crowd would cost others seconds."""
 
@@ -42,11 +43,28 @@ def port_of(listener: socket.socket) -> int:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the gateway and accepting to the door, and tells when it serves."""
+    """Leaves signals to the gateway and accepting to the door, and tells when it serves. ``leave``
+    ends it.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.serving = asyncio.Event()
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """Let requests under way finish, and ``serve`` return."""
+        self.should_exit = True
+        self._leaving.set()
+
+    async def main_loop(self) -> None:
+        """Write the date of answers anew each second. Uvicorn looks ten times a second whether it
+        should go, at each port, on the loop on which machines sell; here it is told.
+        """
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_DATE_EVERY_S):
+                    await self._leaving.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -106,5 +124,5 @@ async def served(
         accepting.cancel()
         await asyncio.gather(accepting, return_exceptions=True)
         listener.close()
-        server.should_exit = True
+        server.leave()
         await running

@@ -22,7 +22,7 @@ from gateway.process.sections import Address, is_loopback_host
 from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.limits import EdgeLimits
-from gateway.rpc.options import COMMON, CONNECTIONS_MAX, Options, at_most
+from gateway.rpc.options import COMMON, CONNECTIONS_MAX, QUIET_MS, Options, asked_after, at_most
 from gateway.rpc.prompt import HEALTH_WATCH, WITHIN_S, Prompt
 from gateway.rpc.tls import Tls
 from gateway.serving import unix_socket
@@ -35,6 +35,11 @@ _ADMIN: Options = (
     # A client that comes back after a while opens another connection without being asked.
     ("grpc.max_connection_idle_ms", 300_000),
 )
+
+_BEAT_LATE_MS = 5_000
+"""A machine is pinged when its heartbeat is so late. At the heartbeat's own interval each beat
+would race a ping, and thousands that rest would be pinged for nothing.
+"""
 
 _DESK: Options = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -114,7 +119,7 @@ def build_enrolment_desk(enrolment: grpc.GenericRpcHandler, socket: Socket) -> g
     """Bind the socket by which the process at the enrolment port asks what strangers asked it.
     Raises ListenRefused.
     """
-    server = grpc.aio.server(options=(*COMMON, *at_most(_DOORS_MAX), *_DESK))
+    server = grpc.aio.server(options=(*COMMON, *asked_after(), *at_most(_DOORS_MAX), *_DESK))
     server.add_generic_rpc_handlers((enrolment,))
     unix_socket.bind(server, socket)
     return server
@@ -135,7 +140,7 @@ def build_admin_server(
     """
     server = grpc.aio.server(
         interceptors=(_prompt(WITHIN_S), door),
-        options=(*COMMON, *at_most(connections_max), *_ADMIN),
+        options=(*COMMON, *asked_after(), *at_most(connections_max), *_ADMIN),
     )
     add_services(server)
     leave = (lambda: None) if socket is None else unix_socket.bind(server, socket)
@@ -166,6 +171,7 @@ def _machine_options(limits: EdgeLimits) -> Options:
     # Not minimal_stack: it leaves out the filters that keep the bounds on message size and
     # connection age.
     return (
+        *asked_after(max(QUIET_MS, limits.heartbeat_interval_ms + _BEAT_LATE_MS)),
         ("grpc.max_receive_message_length", limits.message_bytes_max),
         ("grpc.max_metadata_size", limits.metadata_bytes_max),
         ("grpc.absolute_max_metadata_size", limits.metadata_bytes_max),

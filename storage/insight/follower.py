@@ -123,6 +123,8 @@ class Follower:
     _evaluation: Evaluation = field(init=False)
     _forgets_at_s: float = 0.0
     _forgetting: Forgetting = field(init=False)
+    _none_silent: tuple[int, int] | None = None
+    """At this position all machines are counted up to this time: nobody else counts them."""
 
     def __post_init__(self) -> None:
         self._horizon = Horizon(self.db)
@@ -203,6 +205,7 @@ class Follower:
             lambda connection: lease.take_over(connection, NAME, self.holder, now_ms=now_ms),
             proves=False,
         )
+        self._none_silent = None
 
     async def give_up(self) -> None:
         """Let anybody go on at once."""
@@ -223,7 +226,7 @@ class Follower:
             lambda connection: lease.claim(connection, seen, self.holder, now_ms=now_ms),
             proves=False,
         )
-        self._alive_s = self.monotonic_s()
+        self._alive_s, self._none_silent = self.monotonic_s(), None
         log.info("this process follows the journal", holder=self.holder, position=seen.position)
         return True
 
@@ -239,7 +242,8 @@ class Follower:
             exposed = exposing.read_exposed(connection, after_position=batch.after, upto=batch.upto)
             return batch, exposed
 
-        found = await self.db.read(read)
+        # Who rests at the journal's end, which is always when nobody sells, asks no more than that.
+        found = None if horizon <= held.position else await self.db.read(read)
         if found is None:
             if await self._between(held):
                 return True
@@ -308,10 +312,13 @@ class Follower:
         that it is the same when all is made again.
         """
         until_ms = held.at_ms // HOUR_MS * HOUR_MS
+        if self._none_silent == (held.position, until_ms):
+            return False
         silent, exposed = await self.db.read(
             lambda connection: exposing.read_silent(connection, until_ms=until_ms)
         )
         if not silent:
+            self._none_silent = (held.position, until_ms)
             return False
 
         def make() -> tuple[Sums, list[Counted]]:

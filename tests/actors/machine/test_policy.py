@@ -19,7 +19,7 @@ def test_what_is_not_set_follows_the_fleet() -> None:
     """Only the limits that a machine sets itself differ from the fleet's."""
     fleet = Policy(payment_wait_ms=30_000)
 
-    assert fleet == PolicyOverrides().applied_to(fleet)
+    assert PolicyOverrides().applied_to(fleet) is fleet
     assert (
         5
         == PolicyOverrides(write_off_second_person_above_minor=5)

@@ -286,3 +286,29 @@ async def test_our_own_clock_that_is_a_year_ahead_ends_no_days(db: Database) -> 
     ours.keeping = Keeping(now_ms)
     await ours.catch_up()
     assert now_ms == (await lag_of(db)).complete_until_ms
+
+
+async def test_at_the_end_of_a_journal_that_rests_nothing_but_the_end_is_asked_for(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who follows looks twice a second; what is sold then is told all the same."""
+    owner = await sold(db, "VM-1")
+    ours = follower(db)
+    await ours.catch_up()
+    while await ours.once():
+        pass
+    read, reads = db.read, 0
+
+    async def counting(work: Work[T]) -> T:
+        nonlocal reads
+        reads += 1
+        return await read(work)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(db, "read", counting)
+        assert not await ours.once()
+    assert 1 == reads
+    told = len(await rows(db, sale_facts))
+    await owner.buy("VM-1", 3)
+    await ours.catch_up()
+    assert told + 1 == len(await rows(db, sale_facts))

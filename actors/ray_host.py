@@ -304,7 +304,8 @@ async def _end(actors: Sequence[Any]) -> None:
     if lost():
         return
     for actor in actors:
-        ray.kill(actor, no_restart=True)
+        # Never on a gateway's loop: Ray's head may have gone meanwhile.
+        await asyncio.to_thread(ray.kill, actor, no_restart=True)
 
 
 async def replace_host(

@@ -100,7 +100,7 @@ PLANTED = (
         name="done-is-unknown-again",
         sentence="A late time-out opens a refund that is done.",
         bug=bugs_of_refunds.done_is_unknown_again,
-        start=5,
+        start=19,
     ),
     Planted(
         name="stop-forgotten",
@@ -246,6 +246,7 @@ PLANTED = (
         sentence="Each choice that is denied begins the idle time again, without an end.",
         bug=bugs.denied_choice_renews,
         steer=steers.people_insist,
+        start=7,
     ),
     Planted(
         name="next-pays-into-the-last",
@@ -344,6 +345,7 @@ PLANTED = (
         bug=bugs_of_goods.reversed_twice,
         steer=steers.people_move_goods,
         halts=True,
+        start=1,
     ),
     Planted(
         name="settled-twice",
@@ -382,14 +384,14 @@ PLANTED = (
         name="waiting-vend-goes-on",
         sentence="Who chose before a recall may still pay, and gets what was recalled.",
         bug=bugs_of_recalls.waiting_vend_goes_on,
-        start=41,
+        start=6,
         steer=steers.lots_are_recalled,
     ),
     Planted(
         name="lock-is-not-loaded",
         sentence="A machine that is loaded again sells what was recalled.",
         bug=bugs_of_recalls.lock_is_not_loaded,
-        start=4,
+        start=6,
         steer=steers.lots_are_recalled,
     ),
     Planted(
@@ -397,6 +399,7 @@ PLANTED = (
         sentence="A line of an application that is carried out again sets the planogram again.",
         bug=bugs_of_planograms.lines_are_named_anew,
         steer=steers.prices_change_between,
+        start=3,
     ),
     Planted(
         name="lines-are-done-unread",
@@ -438,17 +441,20 @@ PLANTED = (
         sentence="A machine is restarted while a customer has money in it.",
         bug=bugs_of_commands.reboots_at_once,
         steer=steers.commands_are_ordered,
+        start=4,
     ),
     Planted(
         name="tests-take-nothing",
         sentence="What a test vend dropped stays in the stock.",
         bug=bugs_of_commands.tests_take_nothing,
         steer=steers.commands_are_ordered,
+        start=6,
     ),
     Planted(
         name="frame-applied-twice",
         sentence="A repeated frame is applied again.",
         bug=bugs.repeated_frame_applied,
+        start=5,
     ),
     Planted(
         name="gap-accepted",
@@ -484,6 +490,7 @@ PLANTED = (
         sentence="The frames of a boot that was superseded are applied from the first one again.",
         bug=bugs.old_boot_comes_back,
         steer=steers.boots_come_back,
+        start=14,
     ),
     Planted(
         name="cancelled-though-begun",
@@ -498,6 +505,7 @@ PLANTED = (
         sentence="A second device gets what the machine's customer paid.",
         bug=bugs.double_is_the_machine,
         steer=steers.doubles_come,
+        start=2,
     ),
     Planted(
         name="review-ends-by-silence",
@@ -582,6 +590,7 @@ PLANTED = (
         sentence="A use is counted by what its payment found, whoever used the offer since.",
         bug=bugs_of_offers.budget_is_what_was_read,
         steer=steers.offers_are_given,
+        start=21,
     ),
     Planted(
         name="use-not-given-back",

@@ -16,6 +16,7 @@ class Measurement(StrEnum):
     TIMERS = "timers"
     SATURATED = "saturated"
     HALF = "half"
+    PACED = "paced"
     RECOVERY = "recovery"
     BASELINES = "baselines"
 
@@ -33,6 +34,8 @@ class BenchOptions:
     fleet_rate: float = 17.0
     """Vends a second of a real fleet of ten thousand machines."""
     fleet_s: float = 60.0
+    paced_rate: float = 150.0
+    """Vends a second that every setting, and the echo, is asked for alike."""
     notifications: int = 40
     actors: int = 12
     """Each is a process of 50 MiB, and takes half a second to start."""
@@ -62,7 +65,8 @@ QUICK = BenchOptions(
     warm_s=2.0,
     fleet_s=6.0,
     notifications=10,
-    only=frozenset(Measurement) - {Measurement.TIMERS, Measurement.BASELINES, Measurement.CROWD},
+    only=frozenset(Measurement)
+    - {Measurement.TIMERS, Measurement.BASELINES, Measurement.CROWD, Measurement.PACED},
     settings=("no-ray", "ray"),
 )
 """Two minutes: what ``make bench-check`` compares."""

@@ -81,6 +81,8 @@ class Run:
         async with children(self._folder, program=program) as started:
             echo = await started.start("echo")
             self._echo_address, self._echo_pid = echo.ready["machines"], echo.process.pid
+            async with self._told("the echo"):
+                await self._floor()
             async with self._told("SQLite"):
                 await self._sqlite()
             async with self._told("PostgreSQL"):
@@ -98,6 +100,41 @@ class Run:
             yield
         except (ChildFailed, LoadFailed) as failure:
             self.results.failures.append(f"{what} could not be measured to the end: {failure}")
+
+    async def _floor(self) -> None:
+        """What the echo takes for what the product is asked for: all machines at once, and
+        customers at a rate that is the same for all.
+        """
+        options = self.options
+        if not (options.wants(Measurement.STORM) or options.wants(Measurement.PACED)):
+            return
+        new = RunningGateway.of_one_process(ECHO, self._echo_address, self._echo_pid)
+        coming = self._names[: options.connected if options.wants(Measurement.STORM) else 0]
+        buyers = self._names[: options.machines]
+        self._say(f"{ECHO}: {len(coming)} machines at once, then {options.paced_rate:g} vends/s")
+        if coming:
+            async with Load.of(new.machines, coming) as load:
+                came, rest = await storm(load, new, rest_s=options.seconds)
+                self._add_storm(ECHO, came.seconds, rest.kib_a_machine, rest.cores)
+        async with Load.of(new.machines, buyers) as load:
+            await load.connect(load.machines)
+            await self._paced(ECHO, load, new.pids)
+
+    async def _paced(self, name: str, load: Load, pids: Mapping[str, Sequence[int]]) -> None:
+        if not self.options.wants(Measurement.PACED):
+            return
+        rate = self.options.paced_rate
+        self._say(f"{name}: {rate:g} vends a second")
+        span = await steady(
+            load,
+            load.machines,
+            rate=rate,
+            pids=pids,
+            warm_s=self.options.warm_s,
+            seconds=self.options.fleet_s,
+        )
+        self.results.add(name, *_latency(f"{rate:g} vends/s", span.approvals))
+        self.results.add(name, _cpu(f"CPU a vend, {rate:g} vends/s", span))
 
     async def _sqlite(self) -> None:
         settings = [_SETTINGS[name] for name in self.options.settings if name in _SETTINGS]
@@ -283,21 +320,23 @@ class Run:
     # --- a gateway with those that buy, in turn with the echo ---
 
     async def _with_buyers(self, site: BenchSite, setting: Setting) -> None:
-        wanted = (Measurement.SATURATED, Measurement.HALF, Measurement.RECOVERY)
+        wanted = {
+            Measurement.SATURATED,
+            Measurement.HALF,
+            Measurement.PACED,
+            Measurement.RECOVERY,
+        }
         if not any(self.options.wants(kind) for kind in wanted):
             return
         name, options = setting.name, self.options
         buyers = self._names[: options.machines]
         async with site.gateway(setting) as running:
-            spans, before = [], len(self._echoes)
-            for number in range(options.rounds):
-                self._say(f"{name}: saturated, {number + 1} of {options.rounds}, in turn with echo")
-                await self._echo()
-                spans.append(await self._saturated(running.machines, buyers, running.pids))
-            await self._echo()
-            rate = statistics.median(span.vends_a_second for span in spans)
-            self._add_saturated(name, spans)
-            self._add_shares(name, spans, self._echoes[before:])
+            async with Load.of(running.machines, buyers) as load:
+                await load.connect(load.machines)
+                await self._paced(name, load, running.pids)
+            rate = 0.0
+            if options.wants(Measurement.SATURATED) or options.wants(Measurement.HALF):
+                rate = await self._in_turn_with_echo(name, running, buyers)
             async with Load.of(running.machines, buyers) as load:
                 await load.connect(load.machines)
                 if options.wants(Measurement.HALF):
@@ -314,6 +353,20 @@ class Run:
                     self.results.add(name, _cpu("CPU a vend, half load", span))
                 if options.wants(Measurement.RECOVERY) and "host" in running.pids:
                     await self._recovery(running, load)
+
+    async def _in_turn_with_echo(
+        self, name: str, running: RunningGateway, buyers: Sequence[str]
+    ) -> float:
+        """Tell how the setting and the echo do in turn; return the vends a second."""
+        spans, before, rounds = [], len(self._echoes), self.options.rounds
+        for number in range(rounds):
+            self._say(f"{name}: saturated, {number + 1} of {rounds}, in turn with echo")
+            await self._echo()
+            spans.append(await self._saturated(running.machines, buyers, running.pids))
+        await self._echo()
+        self._add_saturated(name, spans)
+        self._add_shares(name, spans, self._echoes[before:])
+        return statistics.median(span.vends_a_second for span in spans)
 
     async def _saturated(
         self, address: str, names: Sequence[str], pids: Mapping[str, Sequence[int]]

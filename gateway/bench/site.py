@@ -54,6 +54,19 @@ class RunningGateway:
     gateway_pid: int
     host_pids: Sequence[int]
 
+    @classmethod
+    def of_one_process(cls, name: str, machines: str, pid: int) -> "RunningGateway":
+        """Return what stands for a gateway, and has no administrators: the echo."""
+        return cls(
+            setting=Setting(name=name, ray=False),
+            machines=machines,
+            admin="",
+            began_s=0.0,
+            ready_s=0.0,
+            gateway_pid=pid,
+            host_pids=(),
+        )
+
     @property
     def pids(self) -> Mapping[str, Sequence[int]]:
         """Whose processor time is counted, by name."""

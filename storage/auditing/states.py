@@ -13,9 +13,9 @@ from actors.machine.invariants import RESERVING
 from actors.machine.state import VendStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books, Span
+from storage.database.prepared import Row as Values
 from storage.fleet.halted_money import OPEN_REFUNDS
 from storage.machines import rows
-from storage.machines.statements import Row as Values
 from storage.tables import (
     machine_commands,
     machines,

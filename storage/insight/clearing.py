@@ -85,7 +85,7 @@ def keep(connection: Connection, page: Page) -> None:
         connection.execute(gone.where(_KEY[0] == machine_id, _KEY[1] == version, _KEY[2] == line))
     sums = Sums()
     rollups.add_facts(sums, page.kept)
-    rollups.save(connection, sums)
+    rollups.save(connection, sums.rows())
 
 
 def _is_kept(row: Row[Any]) -> bool:

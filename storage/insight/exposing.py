@@ -9,12 +9,14 @@ taken from what the books still have of it, and what they do not have from the r
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import (
     BindParameter,
     Connection,
+    Dialect,
     Row,
     Select,
     Text,
@@ -33,7 +35,8 @@ from actors.machine.ids import MachineId
 from storage import codec
 from storage.auditing.reading import total
 from storage.codec import Ordered
-from storage.database import dialects
+from storage.database import dialects, prepared
+from storage.database.prepared import Prepared
 from storage.insight.exposure import (
     KINDS,
     Change,
@@ -122,20 +125,22 @@ _BOUND = (
     .offset(MOVES_AT_ONCE)
     .scalar_subquery()
 )
-# The next moves of many machines in one question, so many of each and no more.
+_SPAN = _SPANS.subquery("span")
+# The next moves of the lines' machines in one question, so many of each and no more; who is far
+# behind leaves those of later lines where they are.
 _MOVES = (
     select(*_MOVED)
     .select_from(
-        machine_exposures.join(
+        _SPAN.join(machine_exposures, machine_exposures.c.machine_id == _SPAN.c.machine_id).join(
             goods_moves,
             and_(
                 _MOVE.machine_id == machine_exposures.c.machine_id,
                 _MOVE.id > machine_exposures.c.move_id,
                 _MOVE.id < func.coalesce(_BOUND, 1 << 62),
+                or_(_MOVE.version.is_(None), _MOVE.version <= _SPAN.c.last),
             ),
         )
     )
-    .where(machine_exposures.c.machine_id.in_(_ASKED))
     .order_by(_MOVE.id)
 )
 _MOVES_OF_ONE = (
@@ -149,17 +154,17 @@ _MOVES_OF_ONE = (
 def read_exposed(connection: Connection, *, after_position: int, upto: int) -> Exposed:
     """Return what the lines behind a position, up to another, say of machines' time."""
     span = {"after": after_position, "upto": upto}
-    spans = {row.machine_id: row for row in connection.execute(_SPANS, span)}
+    spans = {row.machine_id: row for row in connection.execute(_SPANS, span).all()}
     if not spans:
         return Exposed()
     known = {
         row.machine_id: counted_of(row) for row in _of_machines(connection, _KEPT, sorted(spans))
     }
     changes: dict[str, list[Change]] = {}
-    for row in connection.execute(_LINES, span):
+    for row in connection.execute(_LINES, span).all():
         changes.setdefault(row.machine_id, []).append(_change(row))
     moves: dict[str, list[Row[Any]]] = {}
-    for row in _of_machines(connection, _MOVES, sorted(known)):
+    for row in connection.execute(_MOVES, span).all():
         moves.setdefault(row.machine_id, []).append(row)
     for machine_id, one in spans.items():
         if machine_id not in known:
@@ -237,23 +242,29 @@ def counted_further(
     ]
 
 
-def save(connection: Connection, counted: Sequence[Counted]) -> None:
-    """Keep up to where these machines are counted."""
-    if counted:
-        names = [column.name for column in machine_exposures.columns if not column.primary_key]
-        keeping = dialects.upsert(
-            connection.dialect.name, machine_exposures, "machine_id", sorted(names)
-        )
-        connection.execute(keeping, [_row(one) for one in counted])
+def rows_of(counted: Iterable[Counted]) -> list[prepared.Row]:
+    """Return up to where these machines are counted, as ``save`` takes it. Pure."""
+    return [_row(one) for one in counted]
+
+
+def save(connection: Connection, rows: Sequence[prepared.Row]) -> None:
+    """Keep up to where machines are counted."""
+    _keeping(connection.dialect).run(connection, rows)
+
+
+@lru_cache(maxsize=8)
+def _keeping(dialect: Dialect) -> Prepared:
+    changing = sorted(name for name in _NAMES if name != "machine_id")
+    keeping = dialects.upsert(dialect.name, machine_exposures, "machine_id", changing)
+    return Prepared(keeping, _NAMES, dialect)
 
 
 def _of_machines(
     connection: Connection, wanted: Select[Any], machine_ids: Sequence[str]
 ) -> Iterator[Row[Any]]:
     for start in range(0, len(machine_ids), IN_ONE_QUESTION):
-        yield from connection.execute(
-            wanted, {"asked": machine_ids[start : start + IN_ONE_QUESTION]}
-        )
+        some = machine_ids[start : start + IN_ONE_QUESTION]
+        yield from connection.execute(wanted, {"asked": some}).all()
 
 
 def _stays(connection: Connection, machine_ids: Sequence[str]) -> dict[str, Sequence[Stood]]:
@@ -404,23 +415,31 @@ def counted_of(row: Row[Any]) -> Counted:
     )
 
 
-def _row(of: Counted) -> dict[str, Any]:
+_NAMES = (
+    *("machine_id", "at_ms", "version", "online", "reader_enabled", "enabled"),
+    *("stream_id", "boot_id", "locked", "stocks", "since_ms", "move_id"),
+    *("reader_seq", "revision", "retired_at_ms", "planned"),
+)
+
+
+def _row(of: Counted) -> prepared.Row:
+    """Return the values in the order of ``_NAMES``."""
     ready = of.ready
-    return {
-        "machine_id": of.machine_id,
-        "at_ms": of.at_ms,
-        "version": of.version,
-        "online": ready.online,
-        "reader_enabled": ready.reader_enabled,
-        "enabled": ready.enabled,
-        "stream_id": ready.stream_id,
-        "boot_id": ready.boot_id,
-        "locked": json.dumps(sorted(ready.locked)),
-        "stocks": json.dumps(dict(sorted(ready.stocks.items()))),
-        "planned": json.dumps(sorted(ready.planned)),
-        "since_ms": of.since_ms,
-        "move_id": of.move_id,
-        "reader_seq": ready.reader_seq,
-        "revision": ready.revision,
-        "retired_at_ms": of.since_ms if ready.retired else None,
-    }
+    return (
+        of.machine_id,
+        of.at_ms,
+        of.version,
+        ready.online,
+        ready.reader_enabled,
+        ready.enabled,
+        ready.stream_id,
+        ready.boot_id,
+        json.dumps(sorted(ready.locked)),
+        json.dumps(dict(sorted(ready.stocks.items()))),
+        of.since_ms,
+        of.move_id,
+        ready.reader_seq,
+        ready.revision,
+        of.since_ms if ready.retired else None,
+        json.dumps(sorted(ready.planned)),
+    )

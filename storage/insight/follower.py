@@ -10,18 +10,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from actors.ports import Clock, StoreError
 from storage.database.engine import Database
+from storage.database.prepared import Row
 from storage.fleet.answers import KeepingClock
 from storage.fleet.horizon import Horizon
 from storage.insight import clearing, exposing, lease, rollups, tagging
 from storage.insight.evaluating import BEAT_S, Evaluation
 from storage.insight.exposing import Exposed
-from storage.insight.exposure import Counted
 from storage.insight.facts import Moved, SaleFact, sale_facts
 from storage.insight.forgetting import Forgetting, Keeps
 from storage.insight.funnel import add_funnel
@@ -31,7 +32,6 @@ from storage.insight.places import where
 from storage.insight.reading import Batch, read_batch
 from storage.insight.rollups import Sums
 from storage.tables import journal, starts
-from storage.tables import sale_facts as facts_table
 
 log = structlog.get_logger()
 
@@ -251,20 +251,17 @@ class Follower:
             return False
         batch, exposed = found
 
-        def make() -> tuple[list[SaleFact], Sums, list[Counted]]:
+        def make() -> tuple[list[SaleFact], _Saved]:
             facts, sums = made_of(batch)
-            return facts, sums, exposed.counted(sums)
+            counted = exposing.rows_of(exposed.counted(sums))
+            return facts, _Saved(sums=sums.rows(), counted=counted)
 
-        facts, sums, counted = await asyncio.to_thread(make)  # The loop has customers.
+        facts, made = await asyncio.to_thread(make)  # The loop has customers.
 
         def save(connection: Connection) -> None:
-            if facts:
-                known = tagging.still_known(connection, {one.payer_id for one in facts})
-                connection.execute(
-                    facts_table.insert(), [rollups.as_row(one, known) for one in facts]
-                )
-            rollups.save(connection, sums)
-            exposing.save(connection, counted)
+            known = tagging.still_known(connection, {one.payer_id for one in facts})
+            rollups.save_facts(connection, facts, known)
+            made.save(connection)
 
         # One host's clock that is a year ahead must not count all machines a year on, end all days
         # of it, and have what is kept for days forgotten.
@@ -321,17 +318,14 @@ class Follower:
             self._none_silent = (held.position, until_ms)
             return False
 
-        def make() -> tuple[Sums, list[Counted]]:
+        def make() -> _Saved:
             sums = Sums()
-            return sums, exposing.counted_further(sums, silent, exposed.stays, until_ms=until_ms)
+            further = exposing.counted_further(sums, silent, exposed.stays, until_ms=until_ms)
+            counted = exposing.rows_of(further)
+            return _Saved(sums=sums.rows(), counted=counted)
 
-        sums, counted = await asyncio.to_thread(make)
-
-        def save(connection: Connection) -> None:
-            rollups.save(connection, sums)
-            exposing.save(connection, counted)
-
-        self.held = await self._write(held, save)
+        made = await asyncio.to_thread(make)
+        self.held = await self._write(held, made.save)
         return True
 
     async def _beat(self, held: Standing) -> None:
@@ -367,6 +361,17 @@ class Follower:
         standing = await self.db.write(proved, proves=False)
         self._alive_s = self.monotonic_s()
         return standing
+
+
+class _Saved(NamedTuple):
+    """Rows as they will be saved: while they are, nobody else writes, and machines wait."""
+
+    sums: list[tuple[Table, list[Row]]]
+    counted: list[Row]
+
+    def save(self, connection: Connection) -> None:
+        rollups.save(connection, self.sums)
+        exposing.save(connection, self.counted)
 
 
 def made_of(batch: Batch) -> tuple[list[SaleFact], Sums]:

@@ -147,8 +147,8 @@ def read_batch(connection: Connection, *, after: int, horizon: int, most: int) -
     if upto is None:
         return None
     span = {"after": after, "upto": upto}
-    lines = [_line(row) for row in connection.execute(_LINES, span)]
-    moved = [_moved(row) for row in connection.execute(_MOVED, span)]
+    lines = [_line(row) for row in connection.execute(_LINES, span).all()]
+    moved = [_moved(row) for row in connection.execute(_MOVED, span).all()]
     payments = {
         row.trade_id: Payment(payer_id=row.payer_id, session_id=row.session_id)
         for row in _rows(connection, _TRADES, (one.trade_id for one in moved))
@@ -181,7 +181,8 @@ def read_batch(connection: Connection, *, after: int, horizon: int, most: int) -
 def _rows(connection: Connection, wanted: Select[Any], ids: Iterable[str]) -> Iterable[Row[Any]]:
     asked = sorted({one for one in ids if one})
     for start in range(0, len(asked), IN_ONE_QUESTION):
-        yield from connection.execute(wanted, {"asked": asked[start : start + IN_ONE_QUESTION]})
+        some = asked[start : start + IN_ONE_QUESTION]
+        yield from connection.execute(wanted, {"asked": some}).all()
 
 
 def _line(row: Row[Any]) -> Line:

@@ -2,19 +2,21 @@
 scopes that it is in.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Insert, Table
+from sqlalchemy import Connection, Dialect, Table, insert
 
 from storage.database import dialects
+from storage.database.prepared import Prepared, Row
 from storage.insight.facts import FactKind, SaleFact
 from storage.tables import (
     offer_days,
+    sale_facts,
     sales_days,
     sales_hours,
     scope_days,
@@ -59,19 +61,15 @@ class Sums:
         for place, value in enumerate(values):
             there[place] += value
 
-    def rows(self) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
-        """Yield the rows of each table, in the order of their keys, without those that add
-        nothing.
+    def rows(self) -> list[tuple[Table, list[Row]]]:
+        """Return the rows of each table, in the order of their keys, without those that add
+        nothing. The values stand in the order of the table's columns.
         """
-        for table, adding in self.by_table.items():
-            names = [column.name for column in table.columns]
-            rows = [
-                dict(zip(names, (*key, *adding[key]), strict=True))
-                for key in sorted(adding)
-                if any(adding[key])
-            ]
-            if rows:
-                yield table, rows
+        made = (
+            (table, [(*key, *adding[key]) for key in sorted(adding) if any(adding[key])])
+            for table, adding in self.by_table.items()
+        )
+        return [(table, rows) for table, rows in made if rows]
 
 
 def scopes(district: str, site_type: str) -> tuple[tuple[str, str], ...]:
@@ -104,24 +102,28 @@ def add_facts(sums: Sums, facts: Iterable[SaleFact]) -> None:
                 sums.add(scope_offers, (*scope, *offer), of_offer)
 
 
-def save(connection: Connection, sums: Sums) -> None:
-    """Add all of it to the tables."""
-    for table, rows in sums.rows():
-        connection.execute(_adding(connection.dialect.name, table), rows)
+def save(connection: Connection, rows: Iterable[tuple[Table, Sequence[Row]]]) -> None:
+    """Add rows of sums to their tables (``Sums.rows``)."""
+    for table, those in rows:
+        _adding(connection.dialect, table).run(connection, those)
+
+
+def save_facts(connection: Connection, facts: Sequence[SaleFact], known: Collection[str]) -> None:
+    """Insert facts. That of a payer who is not ``known`` any more is nobody's."""
+    rows = (
+        one if one.payer_id in known else msgspec.structs.replace(one, payer_id="") for one in facts
+    )
+    _inserting(connection.dialect).run(connection, [msgspec.structs.astuple(one) for one in rows])
+
+
+@lru_cache(maxsize=8)
+def _inserting(dialect: Dialect) -> Prepared:
+    return Prepared(insert(sale_facts), SaleFact.__struct_fields__, dialect)
 
 
 @lru_cache(maxsize=64)
-def _adding(dialect_name: str, table: Table) -> Insert:
+def _adding(dialect: Dialect, table: Table) -> Prepared:
     keys = [column.name for column in table.primary_key]
     others = [column.name for column in table.columns if column.name not in keys]
-    return dialects.add_up(dialect_name, table, keys, others)
-
-
-def as_row(fact: SaleFact, known: Collection[str]) -> Mapping[str, Any]:
-    """Return a fact as its row's values by column; of a payer who is not ``known`` any more it is
-    nobody's.
-    """
-    values = msgspec.structs.asdict(fact)
-    if fact.payer_id not in known:
-        values["payer_id"] = ""
-    return values
+    adding = dialects.add_up(dialect.name, table, keys, others)
+    return Prepared(adding, [column.name for column in table.columns], dialect)

@@ -21,8 +21,8 @@ from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Ve
 from actors.ports import Change
 from storage import codec
 from storage.books import chain
+from storage.database.prepared import Row
 from storage.machines.offer_uses import UseToCount
-from storage.machines.statements import Row
 from storage.tables.transfers import kept
 
 DAY_MS = 86_400_000

@@ -165,7 +165,7 @@ async def _sales(site: Site, today: int) -> None:
     for back in range(1, 9):
         hours = [3_600 * one * back for one in (9, 7, 4, 3, 20, 2)]
         sums.add(machine_hours, ("VM-1", days.moved(today, -back), 14), hours)
-    await site.database.write(lambda connection: save(connection, sums))
+    await site.database.write(lambda connection: save(connection, sums.rows()))
 
 
 async def _customers(site: Site, today: int) -> None:
@@ -173,7 +173,7 @@ async def _customers(site: Site, today: int) -> None:
     for stage, number in ((Stage.CODE_SHOWN, 45), (Stage.PAID, 25)):
         key = ("FLEET", "", days.moved(today, -1), "SELECTION_FIRST", str(stage))
         sums.add(scope_funnels, key, (number,))
-    await site.database.write(lambda connection: save(connection, sums))
+    await site.database.write(lambda connection: save(connection, sums.rows()))
     await tagging.tags_of(site).CreateTag(tagging.create())
     await tagging.buy(site, {"hill": 12, "pier": 25})
     await tagging.evaluate(site)

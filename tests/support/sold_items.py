@@ -30,4 +30,4 @@ async def have_sold(site: Site, items: Sequence[Item]) -> None:
         ):
             sums.add(by_hour, (*whose, d, hour, "HKD"), (1, minor))
             sums.add(by_day, (*whose, d, product, "HKD"), (1, minor, 0, 0, 0))
-    await site.database.write(lambda connection: save(connection, sums))
+    await site.database.write(lambda connection: save(connection, sums.rows()))

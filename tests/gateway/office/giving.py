@@ -79,7 +79,7 @@ async def offers_of_all_kinds(site: Site) -> None:
             await ask(site, "ann", waits)
     sums, d = Sums(), local_hour(site.clock.now_ms(), "UTC").d
     sums.add(scope_offers, ("FLEET", "", d, "tea", "HKD"), (1, 1_234_500, 50))
-    await site.database.write(lambda connection: save(connection, sums))
+    await site.database.write(lambda connection: save(connection, sums.rows()))
 
 
 async def ask(site: Site, who: str, request: Message) -> Any:

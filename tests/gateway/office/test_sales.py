@@ -23,7 +23,7 @@ async def sold(site: Site) -> Site:
     for d, hour, minor in ((DAY, 9, 500), (DAY, 10, 300), (DAY - 7, 9, 200)):
         sums.add(scope_hours, ("FLEET", "", d, hour, "HKD"), (1, minor))
         sums.add(scope_days, ("FLEET", "", d, "cola", "HKD"), (1, minor, 0, 0, 0))
-    await site.database.write(lambda connection: save(connection, sums))
+    await site.database.write(lambda connection: save(connection, sums.rows()))
     return site
 
 
@@ -54,7 +54,7 @@ async def test_margins_are_told_where_costs_are_known(sold: Site) -> None:
     await twenty_in_a_van(sold)
     sums = Sums()
     sums.add(scope_days, ("FLEET", "", DAY, "nuts", "HKD"), (4, 2_000, 0, 0, 0))
-    await sold.database.write(lambda connection: save(connection, sums))
+    await sold.database.write(lambda connection: save(connection, sums.rows()))
     request = wire.GetSalesRequest(first_day=DAY, last_day=DAY, by=wire.SALES_BY_PRODUCT)
     cola, nuts = (await sold.sales.GetSales(request)).lines
     assert (2, 800, 240, 560) == _margin(cola.now)
@@ -127,7 +127,7 @@ async def test_time_is_told_beside_what_was_sold_in_it(sold: Site) -> None:
     """And what cannot be asked of time is refused."""
     sums = Sums()
     sums.add(scope_exposures, ("FLEET", "", DAY, 9), (3_600, 3_600, 3_600, 1_800, 7_200, 3_600))
-    await sold.database.write(lambda connection: save(connection, sums))
+    await sold.database.write(lambda connection: save(connection, sums.rows()))
     request = wire.GetSellableTimeRequest(first_day=DAY, last_day=DAY, by=wire.SALES_BY_HOUR)
     first, second = (await sold.sales.GetSellableTime(request)).lines
     assert ("09", 1_800, 3_600) == (first.key, first.sellable_s, first.empty_column_s)

@@ -105,7 +105,7 @@ async def test_nine_payers_are_told_nowhere(site: Site) -> None:
     sums = Sums()
     for stage, number in ((Stage.PAID, 19), (Stage.DELIVERED, 9)):
         sums.add(scope_funnels, ("FLEET", "", TODAY, "SELECTION_FIRST", str(stage)), (number,))
-    await site.database.write(lambda connection: save(connection, sums))
+    await site.database.write(lambda connection: save(connection, sums.rows()))
     (listed,) = (await calls.ListTags(wire.ListTagsRequest())).tags
     (run,) = (await calls.ListTagRuns(wire.ListTagRunsRequest(tag="SOME"))).runs
     for one in (listed.run, run):

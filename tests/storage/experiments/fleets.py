@@ -142,7 +142,7 @@ async def sell(
             sums.add(sales_hours, (name, d, 12, "HKD"), (units, minor))
             sums.add(sales_days, (name, d, "cola", "HKD"), (units, minor, 0, 0, 0))
             sums.add(machine_hours, (name, d, 12), (86_400, 86_400, 86_400, spent, 86_400, 0))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
 
 
 def experiment_row(name: str) -> dict[str, object]:

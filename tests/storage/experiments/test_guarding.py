@@ -56,4 +56,4 @@ async def test_each_arm_is_told(db: Database) -> None:
 
 
 def _saved(connection: object, sums: Sums) -> None:
-    save(connection, sums)  # type: ignore[arg-type]  # a connection
+    save(connection, sums.rows())  # type: ignore[arg-type]  # a connection

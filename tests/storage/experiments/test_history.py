@@ -21,7 +21,7 @@ def _past(connection: Connection) -> None:
         some.add(sales_hours, ("VM-1", d, 9, "HKD"), (units, units * 500))
         some.add(sales_hours, ("VM-1", d, 9, "CNY"), (1, 70))
         some.add(machine_hours, ("VM-1", d, 9), (86_400, 86_400, 86_400, spent, 0, 0))
-    save(connection, some)
+    save(connection, some.rows())
 
 
 async def test_sums_are_of_the_time_that_is_meant(db: Database) -> None:

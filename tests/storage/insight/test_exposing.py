@@ -8,10 +8,16 @@ from sqlalchemy import Connection, Table, delete, update
 from actors.machine.events import ConfigurationChanged, StockCounted, TimePassed
 from actors.machine.state import Configuration
 from storage.database.engine import Database
+from storage.insight import exposing
 from storage.insight.exposing import Exposed, read_exposed
 from storage.insight.exposure import Ready
 from storage.insight.rollups import Sums
-from storage.tables import followers, machine_exposures, machine_hours, scope_exposures
+from storage.tables import (
+    followers,
+    machine_exposures,
+    machine_hours,
+    scope_exposures,
+)
 from tests.storage.insight.shop import HOUR_MS, a_day, follower, rows
 from tests.storage.owner import Owner
 
@@ -66,6 +72,27 @@ async def test_it_is_the_same_however_it_is_cut(db: Database) -> None:
     while await ours.once():
         pass
     assert made == await told(db)
+
+
+async def test_moves_of_later_lines_are_left_where_they_are(db: Database) -> None:
+    """Who is far behind would read the next hundred of each machine again with each batch."""
+    await a_day(db)
+    ours = follower(db, lines_at_once=1)
+    while not await rows(db, machine_exposures):
+        await ours.once()
+    assert ours.held is not None
+    after = ours.held.position
+
+    def read(connection: Connection, upto: int) -> tuple[dict[str, int], list[tuple[str, int]]]:
+        span = {"after": after, "upto": upto}
+        last = {row.machine_id: row.last for row in connection.execute(exposing._SPANS, span)}
+        some = connection.execute(exposing._MOVES, span)
+        return last, [(row.machine_id, row.version) for row in some]
+
+    all_of_them = (await db.read(partial(read, upto=1 << 30)))[1]
+    some = [await db.read(partial(read, upto=upto)) for upto in range(after, after + 20)]
+    assert [last for last, found in some if found and len(found) < len(all_of_them)]
+    assert all(version <= last[machine] for last, found in some for machine, version in found)
 
 
 @pytest.mark.slow_on_postgres

@@ -63,7 +63,7 @@ async def test_what_is_old_goes_in_small_parts(
     for machine_id in ("VM-1", "VM-2"):
         for d, hour in ((OLD, 1), (OLD, 2), (OLD, 3), (KEPT, 1)):
             sums.add(machine_hours, (machine_id, d, hour), (9, 0, 0, 0, 0, 0))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     await tag(db)
     runs = [run(1, 20241101), run(2, 20241127), run(3, 20241128), run(4, 20251231)]
     tags = [

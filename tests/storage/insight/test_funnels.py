@@ -24,7 +24,7 @@ async def test_each_stage_is_told_or_is_too_few(db: Database) -> None:
     for stage, number in (("CODE_SHOWN", 47), ("PAID", 23), ("DELIVERED", 9)):
         sums.add(scope_funnels, ("FLEET", "", DAY, FIRST, stage), (number,))
     sums.add(funnel_days, ("VM-1", DAY, "", "PAID"), (12,))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     await some_machines(db, "VM-1")
     books = FunnelBooks(db, Gate())
     fleet = await books.funnel(SalesWanted(first=DAY, last=DAY, by=By.DAY))
@@ -48,7 +48,7 @@ async def test_who_pays_first_is_shown_no_code(db: Database) -> None:
     sums = Sums()
     for mode in ("AUTHORIZATION_FIRST", FIRST):
         sums.add(scope_funnels, ("FLEET", "", DAY, mode, "PAID"), (23,))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     wanted = SalesWanted(first=DAY, last=DAY, by=By.DAY)
     steps = (await FunnelBooks(db, Gate()).funnel(wanted)).steps
     by_mode = {mode: [one.stage for one in steps if one.mode == mode] for mode, _ in SHOWN}

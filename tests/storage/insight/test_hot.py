@@ -98,7 +98,7 @@ async def test_a_district_that_sells_more_is_hot(db: Database) -> None:
             (sales_hours, (LAST, 9, "HKD"), (28, round(usual * 28))),
         ):
             sums.add(table, (machine_id, *key), values)
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     told = await HotBooks(db).hot(WANTED)
     assert 1 == told.left_out
     by_name = {one.district: one for one in told.districts}
@@ -132,7 +132,7 @@ async def test_a_machine_of_another_currency_says_nothing(db: Database) -> None:
         currency, minor = ("MOP" if district == "macao" else "HKD"), 280_000 + 1_000 * number
         sums.add(machine_hours, (machine_id, FIRST, 9), (28 * DAY_S,) * 4 + (0, 0))
         sums.add(sales_hours, (machine_id, LAST, 9, currency), (28, minor))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     told = await HotBooks(db).hot(WANTED)
     assert [("city", 5), ("hill", 5), ("pier", 5)] == [
         (one.district, one.machines) for one in told.districts
@@ -152,7 +152,7 @@ async def test_machines_that_are_very_unlike_are_told_all_the_same(db: Database)
         sums.add(machine_hours, (machine_id, FIRST, 9), (DAY_S, DAY_S, DAY_S, DAY_S, 0, 0))
         minor = 10**9 if number < 3 else 1
         sums.add(sales_hours, (machine_id, FIRST, 9, "HKD"), (minor, minor))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     told = await HotBooks(db).hot(WANTED)
     assert MINOR_MAX == max(one.new_high_minor for one in told.districts)
 
@@ -179,7 +179,7 @@ async def in_one_district(db: Database) -> None:
         minor = round(math.exp(rng.gauss(math.log(10_000), 0.2)) * (1 if number % 4 else 8))
         sums.add(machine_hours, (machine_id, FIRST, 9), (28 * DAY_S,) * 4 + (0, 0))
         sums.add(sales_hours, (machine_id, LAST, 9, "HKD"), (28, 28 * minor))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
 
 
 @pytest.mark.slow_on_postgres

@@ -65,7 +65,7 @@ async def books(db: Database) -> SalesBooks:
     sell(sums, "VM-2", ("pier", "STATION"), THURSDAY + 1, 9, "cola", 3)
     sell(sums, "VM-3", ("", ""), THURSDAY + 7, 9, "cola", 4_000)
     sell(sums, "VM-1", ("city", "OFFICE"), THURSDAY + 7, 10, "cola", 50_000)
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     return SalesBooks(db)
 
 
@@ -96,7 +96,7 @@ async def test_sales_are_told_by_offers(db: Database, books: SalesBooks) -> None
     sums.add(offer_days, ("VM-1", THURSDAY, "tea-time", "HKD"), (1, 20, 5))
     for scope in (("FLEET", ""), ("DISTRICT", "city"), ("SITE_TYPE", "OFFICE")):
         sums.add(scope_offers, (*scope, THURSDAY, "tea-time", "HKD"), (1, 20, 5))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     assert {"": 54_103, "tea-time": 20} == await asked(books, By.OFFER)
     assert {"": 50_103, "tea-time": 20} == await asked(books, By.OFFER, district="city")
     assert {"": 3} == await asked(books, By.OFFER, site_type="STATION")
@@ -196,7 +196,7 @@ async def test_today_stands_beside_the_same_weekdays(db: Database, books: SalesB
     sums = Sums()
     for week, minor in enumerate((10, 80, 30, 40, 50, 60, 70)):
         sell(sums, "VM-9", ("", ""), days.moved(20260115, 7 * week), 1, "tea", minor)
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     ((later,), _) = await books.today(days.moved(20260115, 7 * 7), 23)
     assert (8, 30, 55, 80) == (later.weeks, later.low_minor, later.middle_minor, later.high_minor)
     ((of_pier,), _) = await books.today(THURSDAY + 1, 23, district="pier")
@@ -290,7 +290,7 @@ async def test_costs_are_those_of_what_was_really_paid(db: Database) -> None:
         fact(4, product=""),
     ]
     add_facts(sums, facts)
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     assert {"cola": (2, 500, 80), "": (0, 0, 0)} == await costed(SalesBooks(db), By.PRODUCT)
 
 

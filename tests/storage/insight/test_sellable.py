@@ -23,7 +23,7 @@ async def books(db: Database) -> SellableBooks:
     sums.add(sales_hours, ("VM-1", DAY, 9, "HKD"), (2, 1_000))
     sums.add(scope_hours, ("FLEET", "", DAY, 9, "HKD"), (2, 1_000))
     sums.add(scope_hours, ("FLEET", "", DAY, 12, "USD"), (1, 7))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     await some_machines(db, "VM-1")
     return SellableBooks(db)
 

@@ -311,7 +311,7 @@ async def test_redemptions_stand_beside_what_was_sold(db: Database) -> None:
     sums = Sums()
     sums.add(scope_hours, ("FLEET", "", DAY, 9, "HKD"), (9, 4_500))
     sums.add(sales_hours, ("VM-1", DAY, 9, "HKD"), (3, 1_500))
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     by_template = await books.sales(DAY, DAY, VoucherBy.TEMPLATE)
     assert [("T1", 2, 1, 850, 200, None), ("T2", 1, 0, 850, 50, None)] == [
         (

@@ -17,7 +17,7 @@ from storage.lake.duck import Bounds, duck
 from storage.lake.folder import LakeFolder
 from storage.lake.keeper import Keeper, kept
 from storage.lake.lists import LakeFile, Stream, written
-from storage.tables import followers, payers, sale_facts
+from storage.tables import followers, payers
 from tests.storage.insight.shop import StillClock
 
 SMALL = Bounds(threads=1, memory_mb=256)
@@ -60,10 +60,8 @@ async def told(db: Database, facts: Sequence[SaleFact]) -> None:
     more = {"position": newest, "stage": "FOLLOWING", "updated_at_ms": 1}
 
     def work(connection: Any) -> None:
-        connection.execute(
-            insert(sale_facts), [rollups.as_row(one, {one.payer_id}) for one in facts]
-        )
-        rollups.save(connection, sums)
+        rollups.save_facts(connection, facts, {one.payer_id for one in facts})
+        rollups.save(connection, sums.rows())
         ours = update(followers).where(followers.c.name == "sales").values(position=newest)
         if not connection.execute(ours).rowcount:
             connection.execute(insert(followers), {**row, **more})

@@ -23,8 +23,8 @@ from actors.machine.state import (
 from actors.machine.values import replace
 from storage import tables
 from storage.database.engine import Database
+from storage.database.prepared import Row
 from storage.machines import rows
-from storage.machines.statements import Row
 from tests.storage.owner import HKD, START_MS, Owner, refund_of
 from tests.support.every_event import STATES, every_event
 from tests.support.story import Story

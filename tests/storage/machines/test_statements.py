@@ -1,4 +1,4 @@
-"""Prepared statements take rows in our order, whatever the dialect's."""
+"""What a commit asks and writes: in the order of its batch, under locks in the order of a claim."""
 
 import asyncio
 import contextlib
@@ -6,33 +6,16 @@ import sqlite3
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
-import pytest
-from sqlalchemy import Connection, bindparam, create_engine, event, func, insert, select, update
+from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.pool import StaticPool
 
 from actors.machine.incident import FaultReported
 from storage.database.engine import Database, StorageConfig
-from storage.machines.statements import CommitStatements, Prepared, Row, RowsAmong
-from storage.tables import answers, inbox, journal, machine_states, partitions, transfers
+from storage.database.prepared import Row
+from storage.machines.statements import CommitStatements
+from storage.tables import inbox, journal, machine_states, transfers
 from tests.storage.owner import START_MS, Owner
 from tests.storage.slow_commits import on_postgres
-
-
-async def test_values_find_their_places(db: Database) -> None:
-    """The order of the names is ours, not that of the statement's text."""
-    statement = (
-        update(partitions)
-        .where(partitions.c.partition == bindparam("which"))
-        .values(epoch=bindparam("new"))
-    )
-    prepared = Prepared(statement, ("which", "new"), db.dialect)
-    await db.write(lambda connection: prepared.run(connection, [(1, 10), (2, 20), (3, 30)]))
-    found = await db.read(
-        lambda connection: connection.scalars(
-            select(partitions.c.epoch).order_by(partitions.c.partition)
-        ).all()
-    )
-    assert [0, 10, 20, 30, 0, 0, 0, 0] == list(found)
 
 
 async def test_no_rows_are_no_rows(db: Database) -> None:
@@ -66,38 +49,6 @@ async def test_lines_of_a_batch_are_counted_in_their_order(db: Database) -> None
     ]
 
 
-async def test_names_must_be_those_of_the_statement(db: Database) -> None:
-    """A mistake shows when the program starts, not when money moves."""
-    statement = (
-        update(partitions)
-        .where(partitions.c.partition == bindparam("which"))
-        .values(epoch=bindparam("new"))
-    )
-    with pytest.raises(AssertionError):
-        Prepared(statement, ("which",), db.dialect)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 300])
-async def test_rows_are_found_for_any_number_of_values(db: Database, count: int) -> None:
-    """Each of them once, and no other, for numbers and for texts, also such as are to be
-    escaped.
-    """
-    texts = [f"a '\"\\{{}},\u00e9\n{number}" for number in range(count)]
-    rows = [_answer(text) for text in ["another", *texts]]
-    await db.write(lambda connection: connection.execute(insert(answers), rows))
-    named = RowsAmong(select(answers.c.request_id), answers.c.request_id, db.dialect)
-    numbered = RowsAmong(select(partitions.c.partition), partitions.c.partition, db.dialect)
-    places = list(range(2, count + 2))
-
-    def asked(connection: Connection) -> tuple[list[str], list[int]]:
-        found = named.run(connection, texts), numbered.run(connection, places)
-        return [text for (text,) in found[0]], [place for (place,) in found[1]]
-
-    found, there = await db.write(asked)
-    assert sorted(texts) == sorted(found)
-    assert [place for place in places if place < 8] == sorted(there)
-
-
 def test_what_is_asked_outlives_the_database_beneath(upgraded_file: Path) -> None:
     """As in a world in which a backup is put back beneath an open connection: a statement with
     ``json_each`` ends the process there (docs/performance.md says why), and this test with it.
@@ -126,12 +77,6 @@ def _in_memory(file: Path) -> bytes:
         content = bytearray(copy.serialize())
     content[18:20] = b"\1\1"  # sqlite.org/fileformat2.html: written and read without a log
     return bytes(content)
-
-
-def _answer(request_id: str) -> dict[str, object]:
-    texts = dict.fromkeys(("caller", "rpc", "content_sha256", "token"), "")
-    numbers = dict.fromkeys(("at_ms", "until_ms", "machine_version"), 0)
-    return {**texts, **numbers, "request_id": request_id, "done": True, "answer": b""}
 
 
 @on_postgres

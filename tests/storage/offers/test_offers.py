@@ -61,7 +61,7 @@ async def test_an_offer_tells_what_it_cost_by_day(db: Database) -> None:
     ):
         for scope in (("FLEET", ""), ("DISTRICT", "hk")):
             sums.add(scope_offers, (*scope, d, offer, "HKD"), values)
-    await db.write(lambda connection: save(connection, sums))
+    await db.write(lambda connection: save(connection, sums.rows()))
     view, told, lag = await Offers(db, Gate()).told("tea")
     assert (made, 0) == (view, lag.position)
     assert [

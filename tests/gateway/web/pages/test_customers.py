@@ -18,7 +18,7 @@ async def test_tags_are_shown_over_time_and_by_district(site: Site) -> None:
     yesterday = days.moved(half_past(site, 12), -1)
     sums = Sums()
     sums.add(scope_funnels, ("FLEET", "", yesterday, "SELECTION_FIRST", str(Stage.PAID)), (25,))
-    await site.database.write(lambda connection: save(connection, sums))
+    await site.database.write(lambda connection: save(connection, sums.rows()))
     await tags_of(site).CreateTag(create())
     await buy(site, {"hill": 12, "pier": 25})
     await evaluate(site)

@@ -108,7 +108,7 @@ async def test_what_it_cost_is_told_by_day(site: Site) -> None:
     d = local_hour(site.clock.now_ms(), "UTC").d
     sums = Sums()
     sums.add(scope_offers, ("FLEET", "", d, "tea", "HKD"), (3, 1_350, 150))
-    await site.database.write(lambda connection: save(connection, sums))
+    await site.database.write(lambda connection: save(connection, sums.rows()))
     async with signed_in(site) as browser:
         page = await browser.get("/offers?offer=tea")
         none = await browser.get("/offers?offer=nobodys")

@@ -19,6 +19,9 @@ class Story(Run):
     fails: Exception | None = None
     told: list[str]
 
+    async def _floor(self) -> None:
+        self.told.append("floor")
+
     async def _sqlite(self) -> None:
         self.told.append("sqlite")
         if self.fails is not None:
@@ -52,7 +55,7 @@ async def test_what_failed_is_told_and_the_rest_is_measured(
 
     results = await run.measure()
 
-    assert ["sqlite", "postgres", "baselines"] == run.told
+    assert ["floor", "sqlite", "postgres", "baselines"] == run.told
     assert [f"SQLite could not be measured to the end: {failure}"] == results.failures
 
 

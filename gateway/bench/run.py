@@ -32,6 +32,7 @@ from gateway.bench.figures import (
     Results,
 )
 from gateway.bench.load import Load, LoadFailed, Span
+from gateway.bench.machine import LoadMachine
 from gateway.bench.measurements.cold_start import cold_start
 from gateway.bench.measurements.crowd import crowd
 from gateway.bench.measurements.notification import notification
@@ -109,32 +110,47 @@ class Run:
         if not (options.wants(Measurement.STORM) or options.wants(Measurement.PACED)):
             return
         new = RunningGateway.of_one_process(ECHO, self._echo_address, self._echo_pid)
-        coming = self._names[: options.connected if options.wants(Measurement.STORM) else 0]
-        buyers = self._names[: options.machines]
-        self._say(f"{ECHO}: {len(coming)} machines at once, then {options.paced_rate:g} vends/s")
-        if coming:
-            async with Load.of(new.machines, coming) as load:
+        if options.wants(Measurement.STORM):
+            self._say(f"{ECHO}: {options.connected} machines at once")
+            async with Load.of(new.machines, self._names[: options.connected]) as load:
                 came, rest = await storm(load, new, rest_s=options.seconds)
                 self._add_storm(ECHO, came.seconds, rest.kib_a_machine, rest.cores)
-        async with Load.of(new.machines, buyers) as load:
-            await load.connect(load.machines)
-            await self._paced(ECHO, load, new.pids)
+        if options.wants(Measurement.PACED):
+            await self._paced(new)
 
-    async def _paced(self, name: str, load: Load, pids: Mapping[str, Sequence[int]]) -> None:
-        if not self.options.wants(Measurement.PACED):
-            return
+    async def _paced(self, running: RunningGateway) -> None:
+        """Let customers come to those that buy at the rate that is the same for all."""
         rate = self.options.paced_rate
-        self._say(f"{name}: {rate:g} vends a second")
+        async with Load.of(running.machines, self._names[: self.options.machines]) as load:
+            await load.connect(load.machines)
+            seconds = self.options.fleet_s
+            await self._steady(
+                running, load, load.machines, rate=rate, seconds=seconds, called=f"{rate:g} vends/s"
+            )
+
+    async def _steady(
+        self,
+        running: RunningGateway,
+        load: Load,
+        machines: Sequence[LoadMachine],
+        *,
+        rate: float,
+        seconds: float,
+        called: str,
+    ) -> None:
+        """Tell how long answers take, and what a vend costs, while customers come at a rate."""
+        name = running.setting.name
+        self._say(f"{name}: {called}, {rate:.0f} customers a second")
         span = await steady(
             load,
-            load.machines,
+            machines,
             rate=rate,
-            pids=pids,
+            pids=running.pids,
             warm_s=self.options.warm_s,
-            seconds=self.options.fleet_s,
+            seconds=seconds,
         )
-        self.results.add(name, *_latency(f"{rate:g} vends/s", span.approvals))
-        self.results.add(name, _cpu(f"CPU a vend, {rate:g} vends/s", span))
+        self.results.add(name, *_latency(called, span.approvals))
+        self.results.add(name, _cpu(f"CPU a vend, {called}", span))
 
     async def _sqlite(self) -> None:
         settings = [_SETTINGS[name] for name in self.options.settings if name in _SETTINGS]
@@ -280,17 +296,10 @@ class Run:
         by_name = {machine.machine_id: machine for machine in load.machines}
         buyers = load.machines[: options.machines]
         if options.wants(Measurement.FLEET):
-            self._say(f"{name}: {options.fleet_rate:g} vends a second among them")
-            span = await steady(
-                load,
-                buyers,
-                rate=options.fleet_rate,
-                pids=running.pids,
-                warm_s=options.warm_s,
-                seconds=options.fleet_s,
+            rate, seconds = options.fleet_rate, options.fleet_s
+            await self._steady(
+                running, load, buyers, rate=rate, seconds=seconds, called="fleet's load"
             )
-            self.results.add(name, *_latency("fleet's load", span.approvals))
-            self.results.add(name, _cpu("CPU a vend, fleet's load", span))
         if options.wants(Measurement.NOTIFICATION):
             self._say(f"{name}: {options.notifications} payments")
             last = self._fresh + options.notifications
@@ -331,26 +340,18 @@ class Run:
         name, options = setting.name, self.options
         buyers = self._names[: options.machines]
         async with site.gateway(setting) as running:
-            async with Load.of(running.machines, buyers) as load:
-                await load.connect(load.machines)
-                await self._paced(name, load, running.pids)
+            if options.wants(Measurement.PACED):
+                await self._paced(running)
             rate = 0.0
             if options.wants(Measurement.SATURATED) or options.wants(Measurement.HALF):
                 rate = await self._in_turn_with_echo(name, running, buyers)
             async with Load.of(running.machines, buyers) as load:
                 await load.connect(load.machines)
                 if options.wants(Measurement.HALF):
-                    self._say(f"{name}: half of that, {rate / 2:.0f} vends a second")
-                    span = await steady(
-                        load,
-                        load.machines,
-                        rate=rate / 2,
-                        pids=running.pids,
-                        warm_s=options.warm_s,
-                        seconds=options.seconds,
+                    seconds, called = options.seconds, "half load"
+                    await self._steady(
+                        running, load, load.machines, rate=rate / 2, seconds=seconds, called=called
                     )
-                    self.results.add(name, *_latency("half load", span.approvals))
-                    self.results.add(name, _cpu("CPU a vend, half load", span))
                 if options.wants(Measurement.RECOVERY) and "host" in running.pids:
                     await self._recovery(running, load)
 
